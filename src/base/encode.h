@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Hexadecimal, base64 (RFC 4648 §4 and §5, url-safe without padding), UUIDs (RFC 9562).
+ */
+#ifndef BASE_ENCODE_H
+#define BASE_ENCODE_H
+
+#include "base/buf.h"
+
+void encode_hex(struct buf *out, struct str bytes);
+/* 0 or -EINVAL. */
+must_check int decode_hex(struct buf *out, struct str text);
+void encode_base64(struct buf *out, struct str bytes);
+void encode_base64url(struct buf *out, struct str bytes);
+/* Takes both alphabets, padded or not. 0 or -EINVAL. */
+must_check int decode_base64(struct buf *out, struct str text);
+
+enum { UUID_TEXT_LEN = 36 };
+/* A UUIDv7 (RFC 9562 §5.7) from a wall-clock time and 10 random bytes; ret gets 36 characters and a NUL. */
+void uuid_v7(int64_t wall_ms, const uint8_t random[10], char ret[UUID_TEXT_LEN + 1]);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Numbers, durations and sizes as people and protocols write them. Parsers take the whole slice or
+ * refuse it: no leading space, no sign for unsigned, no overflow.
+ */
+#ifndef BASE_NUM_H
+#define BASE_NUM_H
+
+#include "base/buf.h"
+
+#define NS_PER_US INT64_C(1000)
+#define NS_PER_MS INT64_C(1000000)
+#define NS_PER_S  INT64_C(1000000000)
+
+/* 0, or -EINVAL (not a number), -ERANGE (too large). *ret is set only on success. */
+must_check int num_parse_u64(struct str s, uint64_t *ret);
+must_check int num_parse_i64(struct str s, int64_t *ret);
+must_check int num_parse_hex(struct str s, uint64_t *ret);
+must_check int num_parse_double(struct str s, double *ret);
+/* Compose durations: "1h30m", "10s", "1.5s", "250ms", "20us", a bare number counts seconds. To ns. */
+must_check int num_parse_duration(struct str s, int64_t *ret_ns);
+/* Compose sizes: "64k", "1.5gb", "512m", "2b", bare number = bytes; powers of 1024, any case. */
+must_check int num_parse_size(struct str s, uint64_t *ret_bytes);
+
+/* "1m30s", "2.5s", "250ms", "0s": exact when it is short, as Compose writes durations. */
+void num_format_duration(struct buf *out, int64_t ns);
+/* "12 s", "3 min", "5 h", "2 d": rounded, for tables. */
+void num_format_age(struct buf *out, int64_t ns);
+/* "812 B", "1.4 MB" (powers of 1000, as people use them). */
+void num_format_bytes(struct buf *out, uint64_t bytes);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/problem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void ensure_failed(const char *cond, const char *file, int line)
+{
+    fprintf(stderr, "muelle: assertion failed: %s (%s:%d)\n", cond, file, line);
+    abort();
+}
+
+#define FORMAT_INTO(field, fmt)                                                                    \
+    do {                                                                                           \
+        va_list args;                                                                              \
+        va_start(args, fmt);                                                                       \
+        (void)vsnprintf((field), sizeof(field), (fmt), args);                                      \
+        va_end(args);                                                                              \
+    } while (0)
+
+void problem_set(struct problem *problem, const char *code, const char *fmt, ...)
+{
+    *problem = (struct problem){0};
+    (void)str_copy(problem->code, sizeof(problem->code), str_from(code));
+    FORMAT_INTO(problem->what, fmt);
+}
+
+void problem_where(struct problem *problem, const char *fmt, ...)
+{
+    FORMAT_INTO(problem->where, fmt);
+}
+
+void problem_expected(struct problem *problem, const char *fmt, ...)
+{
+    FORMAT_INTO(problem->expected, fmt);
+}
+
+void problem_hint(struct problem *problem, const char *fmt, ...)
+{
+    FORMAT_INTO(problem->hint, fmt);
+}
+
+struct problem *problem_list_add(struct problem_list *list)
+{
+    size_t at = MIN(list->count, (size_t)PROBLEM_LIST_MAX - 1);
+    list->count++;
+    return &list->items[at];
+}
+
+struct str problem_nearest(struct str name, const struct str *names, size_t count)
+{
+    struct str best = STR_NONE;
+    unsigned best_distance = 4;
+    for (size_t i = 0; i < count; i++) {
+        unsigned distance = str_distance(name, names[i], 3);
+        if (distance < best_distance && distance < name.len) {
+            best = names[i];
+            best_distance = distance;
+        }
+    }
+    return best;
+}
