@@ -46,7 +46,8 @@ static inline struct str str_slice(struct str s, size_t from, size_t to)
 {
     to = MIN(to, s.len);
     from = MIN(from, to);
-    return (struct str){s.p ? s.p + from : NULL, to - from};
+    /* by way of an integer, because NULL + 0 is undefined for pointers */
+    return (struct str){(const char *)((uintptr_t)s.p + from), to - from};
 }
 
 static inline struct str str_skip(struct str s, size_t n)
