@@ -164,7 +164,7 @@ TEST(ages_and_bytes_are_rounded_for_people)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         buf_reset(&out);
         num_format_bytes(&out, cases[i].bytes);
-        check_cstr(buf_cstr(&out), str_from(cases[i].text));
+        check_cstr(buf_cstr(&out), cases[i].text);
     }
     static const struct {
         int64_t seconds;
@@ -173,7 +173,7 @@ TEST(ages_and_bytes_are_rounded_for_people)
     for (size_t i = 0; i < ARRAY_LEN(ages); i++) {
         buf_reset(&out);
         num_format_age(&out, ages[i].seconds * NS_PER_S);
-        check_cstr(buf_cstr(&out), str_from(ages[i].text));
+        check_cstr(buf_cstr(&out), ages[i].text);
     }
     buf_fini(&out);
 }
