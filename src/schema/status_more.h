@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The rest of the API's resources (see status.h): instance, project, route, event, log line,
+ * mapping, plan.
+ */
+#ifndef SCHEMA_STATUS_MORE_H
+#define SCHEMA_STATUS_MORE_H
+
+#include "schema/status.h"
+
+struct role_status {
+    int64_t pid;
+    int64_t threads; /* edge only */
+};
+
+struct instance_status {
+    struct str id, version, state_dir, run_dir;
+    int64_t started_at_ns;
+    struct role_status keeper, core, edge;
+    const struct str *projects;
+    size_t projects_count;
+};
+
+struct service_counts {
+    int64_t total, running, ready;
+};
+
+struct project_status {
+    struct str tenant, name;
+    int64_t generation;
+    int32_t origin; /* enum origin_kind */
+    struct str file;
+    struct str state; /* "running", "degraded", "stopped" … */
+    struct service_counts services;
+    int64_t applied_at_ns;
+};
+
+struct endpoint_status {
+    int64_t replica;
+    struct str address; /* "127.0.0.1:20001" */
+    bool ready;
+    int64_t weight, requests, errors, in_flight;
+};
+
+struct route_status {
+    struct str project, host, path, service;
+    int32_t balance; /* enum balance_kind */
+    bool strip_prefix;
+    const struct endpoint_status *endpoints;
+    size_t endpoints_count;
+};
+
+struct event_row {
+    int64_t seq;
+    int64_t time_ns;
+    struct str kind;  /* "replica.started" */
+    int32_t severity; /* enum event_severity */
+    struct str tenant, project, service;
+    int64_t replica;  /* 0 = none */
+    struct str actor; /* "uid:1000", "token:…", "muelle" */
+    struct str cause; /* request id or event that led to it */
+    struct str message;
+    struct str data; /* JSON; empty = null */
+};
+
+struct log_line {
+    int64_t time_ns;
+    struct str service;
+    int64_t replica;
+    int32_t stream; /* enum log_stream */
+    struct str message;
+    int64_t offset;
+};
+
+/* One row of GET /api/mappings: host port → service → replica. */
+struct mapping_row {
+    struct str listen; /* "http://127.0.0.1:8080" */
+    struct str host, path;
+    struct str project, service;
+    int64_t replica;
+    struct str address;
+    int64_t pid;
+    bool ready;
+};
+
+struct plan_step {
+    struct str service;
+    struct str action; /* "start", "restart", "stop", "scale", "keep", "update" */
+    struct str reason;
+    const struct str *changes; /* keys that differ; never their values */
+    size_t changes_count;
+};
+
+/* One `metrics` item of the live stream. */
+struct metrics_row {
+    struct str project, service;
+    int64_t replica; /* 0 = the whole service */
+    double cpu_percent;
+    int64_t memory_bytes;
+    double requests_per_s, errors_per_s, p50_ms, p99_ms;
+};
+
+#endif
