@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What is derived from the verb table: help, the man page (mdoc, checked by mandoc -Tlint) and the
+ * completion scripts of three shells. Completion is static text: only names of services are asked
+ * for when the key is pressed (`muelle ps --services`, else `muelle config --services`).
+ */
+#include "face/cli.h"
+
+static void pad_to(struct buf *out, size_t used, size_t column)
+{
+    do {
+        buf_add_char(out, ' ');
+    } while (++used < column);
+}
+
+/* "-f, --file FILE" */
+static void option_head(struct buf *out, const struct cli_option *option)
+{
+    if (option->letter) {
+        buf_printf(out, "-%c, ", option->letter);
+    } else {
+        buf_add_cstr(out, "    ");
+    }
+    buf_printf(out, "--%s", option->name);
+    if (option->value) {
+        buf_printf(out, " %s", option->value);
+    }
+}
+
+static void option_list(struct buf *out, const struct cli_option *options)
+{
+    for (const struct cli_option *o = options; o && o->name; o++) {
+        size_t start = out->len;
+        buf_add_cstr(out, "  ");
+        option_head(out, o);
+        pad_to(out, out->len - start, 28);
+        buf_add_cstr(out, cli_text(&o->help));
+        buf_add_char(out, '\n');
+    }
+}
+
+void cli_doc_help(struct buf *out)
+{
+    static const struct cli_text intro = {"runs services, routes traffic to them, watches them",
+                                          "ejecuta servicios, les lleva el tráfico y los vigila"};
+    static const struct cli_text options = {"Options of every command:",
+                                            "Opciones de todos los comandos:"};
+
+    buf_printf(out, "muelle %s: %s\n\n  muelle COMMAND [OPTION…]\n\n", MUELLE_VERSION,
+               cli_text(&intro));
+    for (size_t i = 0; i < cli_verb_count; i++) {
+        const struct cli_verb *verb = &cli_verbs[i];
+        if (!verb->hidden) {
+            buf_printf(out, "  %-11s %s\n", verb->name, cli_text(&verb->summary));
+        }
+    }
+    buf_printf(out, "\n%s\n", cli_text(&options));
+    option_list(out, cli_global_options);
+}
+
+void cli_doc_verb(struct buf *out, const struct cli_verb *verb)
+{
+    static const struct cli_text options = {"Options:", "Opciones:"};
+
+    buf_printf(out, "muelle %s%s%s [OPTION…]\n\n%s.\n", verb->name, *verb->usage ? " " : "",
+               verb->usage, cli_text(&verb->summary));
+    if (verb->details) {
+        buf_printf(out, "%s\n", verb->details);
+    }
+    buf_printf(out, "\n%s\n", cli_text(&options));
+    option_list(out, verb->options);
+    option_list(out, cli_global_options);
+}
+
+/* ---- man page ---- */
+
+/* Text for mdoc: no line may start with a dot or a quote, backslashes and dashes are escaped. */
+static void man_text(struct buf *out, const char *text)
+{
+    for (const char *c = text; *c; c++) {
+        if (*c == '\\') {
+            buf_add_cstr(out, "\\e");
+        } else if (*c == '-') {
+            buf_add_cstr(out, "\\-");
+        } else {
+            buf_add_char(out, *c);
+        }
+    }
+    buf_add_char(out, '\n');
+}
+
+static void man_options(struct buf *out, const struct cli_option *options)
+{
+    if (!options) {
+        return;
+    }
+    buf_add_cstr(out, ".Bl -tag -width Ds -compact\n");
+    for (const struct cli_option *o = options; o->name; o++) {
+        buf_add_cstr(out, ".It");
+        if (o->letter) {
+            buf_printf(out, " Fl %c ,", o->letter);
+        }
+        buf_printf(out, " Fl Fl %s", o->name);
+        if (o->value) {
+            buf_printf(out, " Ar %s", o->value);
+        }
+        buf_add_char(out, '\n');
+        man_text(out, o->help.en);
+    }
+    buf_add_cstr(out, ".El\n");
+}
+
+static void man_verb(struct buf *out, const struct cli_verb *verb)
+{
+    buf_printf(out, ".It Cm %s", verb->name);
+    if (*verb->usage) {
+        buf_printf(out, " Ar %s", verb->usage);
+    }
+    buf_add_char(out, '\n');
+    man_text(out, verb->summary.en);
+    if (verb->details) {
+        man_text(out, verb->details);
+    }
+    man_options(out, verb->options);
+}
+
+static const char man_head[] =
+    ".Dd November 20, 2026\n.Dt MUELLE 1\n.Os\n.Sh NAME\n.Nm muelle\n"
+    ".Nd run services, route traffic to them, watch them\n.Sh SYNOPSIS\n.Nm\n.Ar command\n"
+    ".Op Ar option ...\n.Op Ar argument ...\n.Sh DESCRIPTION\n.Nm\n"
+    "runs the services of a configuration file as processes, puts one gateway in front of them,\n"
+    "keeps their output and figures, and serves an API and a dashboard.\n"
+    "The file is a superset of the Compose format; a Procfile works too.\n"
+    ".Pp\nThe commands are:\n.Bl -tag -width Ds\n";
+
+static const char man_tail[] =
+    ".Sh ENVIRONMENT\n.Bl -tag -width Ds\n.It Ev NO_COLOR\nWhen set, no colours are printed.\n"
+    ".It Ev XDG_RUNTIME_DIR\nWhere sockets and the token of an instance lie.\n.El\n"
+    ".Sh FILES\n.Bl -tag -width Ds\n.It Pa muelle.yaml\nThe configuration.\n"
+    ".It Pa .muelle\nThe durable state of the instance, beside the file.\n.El\n"
+    ".Sh EXIT STATUS\n.Bl -tag -width Ds -compact\n.It 0\nDone.\n.It 1\nFailed.\n"
+    ".It 2\nWrong use of the command line.\n.It 3\nNo instance is running.\n"
+    ".It 4\nA service did not become ready.\n.It 5\nThe configuration has errors.\n"
+    ".It 130\nInterrupted.\n.El\n"
+    ".Pp\n.Cm run\nand\n.Cm exec\nreturn the exit status of their command.\n"
+    ".Sh EXAMPLES\nStart everything and return when it is ready:\n"
+    ".Pp\n.Dl muelle up -d --wait\n.Pp\nFollow the errors of one service:\n"
+    ".Pp\n.Dl muelle logs web -f --grep error\n"
+    ".Sh SEE ALSO\n.Xr systemd 1\n";
+
+void cli_doc_man(struct buf *out)
+{
+    buf_add_cstr(out, man_head);
+    for (size_t i = 0; i < cli_verb_count; i++) {
+        if (!cli_verbs[i].hidden) {
+            man_verb(out, &cli_verbs[i]);
+        }
+    }
+    buf_add_cstr(out, ".El\n.Pp\nEvery command takes these options:\n.Pp\n");
+    man_options(out, cli_global_options);
+    buf_add_cstr(out, man_tail);
+}
+
+/* ---- completion ---- */
+
+static const char services_function[] =
+    "    muelle ps --services 2>/dev/null || muelle config --services 2>/dev/null\n";
+
+static void bash_words(struct buf *out, const struct cli_option *options)
+{
+    for (const struct cli_option *o = options; o && o->name; o++) {
+        buf_printf(out, " --%s", o->name);
+        if (o->letter) {
+            buf_printf(out, " -%c", o->letter);
+        }
+    }
+}
+
+static void bash_verb_names(struct buf *out)
+{
+    for (size_t i = 0; i < cli_verb_count; i++) {
+        if (!cli_verbs[i].hidden) {
+            buf_printf(out, " %s", cli_verbs[i].name);
+        }
+    }
+}
+
+static const char *bash_source(enum cli_complete complete)
+{
+    switch (complete) {
+    case CLI_COMPLETE_SERVICE:
+        return "$(_muelle_services)";
+    case CLI_COMPLETE_VERB:
+        return "$verbs";
+    case CLI_COMPLETE_SHELL:
+        return "bash zsh fish";
+    case CLI_COMPLETE_NONE:
+    case CLI_COMPLETE_FILE:
+    case CLI_COMPLETE_FOLDER:
+        return "";
+    }
+    return "";
+}
+
+static void completion_bash(struct buf *out)
+{
+    buf_printf(out, "# bash completion of muelle\n_muelle_services() {\n%s}\n_muelle() {\n",
+               services_function);
+    buf_add_cstr(out, "    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]}\n"
+                      "    local verb='' word words='' options verbs='");
+    bash_verb_names(out);
+    buf_add_cstr(out, "'\n    for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
+                      "        [[ \" $verbs \" == *\" $word \"* ]] && { verb=$word; break; }\n"
+                      "    done\n"
+                      "    case $prev in\n"
+                      "    -f|--file|--env-file|--state-dir|--instance)\n"
+                      "        [[ $prev != -f || -z $verb ]] && "
+                      "{ mapfile -t COMPREPLY < <(compgen -f -- \"$cur\"); return; } ;;\n"
+                      "    esac\n    options='");
+    bash_words(out, cli_global_options);
+    buf_add_cstr(out, "'\n    case $verb in\n    '') words=$verbs ;;\n");
+    for (size_t i = 0; i < cli_verb_count; i++) {
+        const struct cli_verb *verb = &cli_verbs[i];
+        if (!verb->hidden) {
+            buf_printf(out, "    %s) words=\"%s\"; options+='", verb->name,
+                       bash_source(verb->complete));
+            bash_words(out, verb->options);
+            buf_add_cstr(out, "' ;;\n");
+        }
+    }
+    buf_add_cstr(out, "    esac\n    [[ $cur == -* ]] && words=$options\n"
+                      "    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n}\n"
+                      "complete -F _muelle muelle\n");
+}
+
+/* Text inside single quotes, for zsh specs and fish: quotes, colons and brackets would end it. */
+static void quoted(struct buf *out, const char *text)
+{
+    for (const char *c = text; *c; c++) {
+        if (*c == '\'') {
+            buf_add_cstr(out, "’");
+        } else if (*c == ':' || *c == '[' || *c == ']') {
+            buf_add_char(out, ' ');
+        } else {
+            buf_add_char(out, *c);
+        }
+    }
+}
+
+static const char *zsh_action(enum cli_complete complete)
+{
+    switch (complete) {
+    case CLI_COMPLETE_SERVICE:
+        return "_muelle_services";
+    case CLI_COMPLETE_VERB:
+        return "_muelle_verbs";
+    case CLI_COMPLETE_SHELL:
+        return "(bash zsh fish)";
+    case CLI_COMPLETE_FOLDER:
+        return "_files -/";
+    case CLI_COMPLETE_FILE:
+        return "_files";
+    case CLI_COMPLETE_NONE:
+        return " ";
+    }
+    return " ";
+}
+
+static void zsh_options(struct buf *out, const struct cli_option *options)
+{
+    for (const struct cli_option *o = options; o && o->name; o++) {
+        for (unsigned form = 0; form < 2; form++) {
+            if (form == 0 && !o->letter) {
+                continue;
+            }
+            buf_add_cstr(out, " \\\n            '*");
+            if (form == 0) {
+                buf_printf(out, "-%c[", o->letter);
+            } else {
+                buf_printf(out, "--%s[", o->name);
+            }
+            quoted(out, cli_text(&o->help));
+            buf_add_char(out, ']');
+            if (o->value) {
+                buf_printf(out, ":%s:%s", o->value, zsh_action(o->complete));
+            }
+            buf_add_char(out, '\'');
+        }
+    }
+}
+
+static void completion_zsh(struct buf *out)
+{
+    buf_printf(out,
+               "#compdef muelle\n_muelle_services() {\n    local -a names\n"
+               "    names=(${(f)\"$(\n%s    )\"})\n    _describe service names\n}\n"
+               "_muelle_verbs() {\n    local -a verbs=(\n",
+               services_function);
+    for (size_t i = 0; i < cli_verb_count; i++) {
+        if (!cli_verbs[i].hidden) {
+            buf_printf(out, "        '%s:", cli_verbs[i].name);
+            quoted(out, cli_text(&cli_verbs[i].summary));
+            buf_add_cstr(out, "'\n");
+        }
+    }
+    buf_add_cstr(out, "    )\n    _describe command verbs\n}\n_muelle() {\n    local line state\n"
+                      "    _arguments -C");
+    zsh_options(out, cli_global_options);
+    buf_add_cstr(out, " \\\n            '1: :_muelle_verbs' '*::arg:->args'\n"
+                      "    case $line[1] in\n");
+    for (size_t i = 0; i < cli_verb_count; i++) {
+        const struct cli_verb *verb = &cli_verbs[i];
+        if (!verb->hidden) {
+            buf_printf(out, "    %s)\n        _arguments", verb->name);
+            zsh_options(out, verb->options);
+            buf_printf(out, " \\\n            '*: :%s' ;;\n", zsh_action(verb->complete));
+        }
+    }
+    buf_add_cstr(out, "    esac\n}\ncompdef _muelle muelle\n");
+}
+
+static void fish_options(struct buf *out, const char *condition, const struct cli_option *options)
+{
+    for (const struct cli_option *o = options; o && o->name; o++) {
+        buf_printf(out, "complete -c muelle %s -l %s", condition, o->name);
+        if (o->letter) {
+            buf_printf(out, " -s %c", o->letter);
+        }
+        if (o->value) {
+            bool path = o->complete == CLI_COMPLETE_FILE || o->complete == CLI_COMPLETE_FOLDER;
+            buf_add_cstr(out, path ? " -rF" : " -x");
+        }
+        buf_add_cstr(out, " -d '");
+        quoted(out, cli_text(&o->help));
+        buf_add_cstr(out, "'\n");
+    }
+}
+
+static void completion_fish(struct buf *out)
+{
+    buf_printf(out,
+               "# fish completion of muelle\nfunction __muelle_services\n%send\n"
+               "complete -c muelle -f\n",
+               services_function);
+    fish_options(out, "", cli_global_options);
+    for (size_t i = 0; i < cli_verb_count; i++) {
+        const struct cli_verb *verb = &cli_verbs[i];
+        char condition[96];
+        if (verb->hidden) {
+            continue;
+        }
+        buf_printf(out, "complete -c muelle -n __fish_use_subcommand -a %s -d '", verb->name);
+        quoted(out, cli_text(&verb->summary));
+        buf_add_cstr(out, "'\n");
+        snprintf(condition, sizeof(condition), "-n '__fish_seen_subcommand_from %s'", verb->name);
+        fish_options(out, condition, verb->options);
+        if (verb->complete == CLI_COMPLETE_SERVICE) {
+            buf_printf(out, "complete -c muelle %s -a '(__muelle_services)'\n", condition);
+        } else if (verb->complete == CLI_COMPLETE_SHELL) {
+            buf_printf(out, "complete -c muelle %s -a 'bash zsh fish'\n", condition);
+        }
+    }
+}
+
+int cli_doc_completion(struct buf *out, struct str shell)
+{
+    if (str_is(shell, "bash")) {
+        completion_bash(out);
+    } else if (str_is(shell, "zsh")) {
+        completion_zsh(out);
+    } else if (str_is(shell, "fish")) {
+        completion_fish(out);
+    } else {
+        return CLI_E_USAGE;
+    }
+    return 0;
+}

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The verb table. Names and meanings follow Compose and kubectl where they have the verb; what
+ * scripts may rely on (options, JSON, exit codes) is listed in docs/cli.md and held by
+ * tests/integration/cli_*.py.
+ */
+#include "face/verbs.h"
+
+#define END                                                                                        \
+    {                                                                                              \
+        .name = NULL                                                                               \
+    }
+#define JSON_OPTION                                                                                \
+    {                                                                                              \
+        .name = "json", .help = { "print JSON for programs", "imprime JSON para programas" }       \
+    }
+
+const struct cli_option cli_global_options[] = {
+    {.name = "file",
+     .letter = 'f',
+     .value = "FILE",
+     .complete = CLI_COMPLETE_FILE,
+     .help = {"configuration file; again to merge several (default: muelle.yaml, compose.yaml or "
+              "Procfile here or above)",
+              "archivo de configuración; varias veces para combinar"}},
+    {.name = "project",
+     .letter = 'p',
+     .value = "NAME",
+     .help = {"name of the project (default: the file's)", "nombre del proyecto"}},
+    {.name = "state-dir",
+     .value = "DIR",
+     .complete = CLI_COMPLETE_FOLDER,
+     .help = {"folder of the instance's state (default: .muelle beside the file)",
+              "carpeta del estado (por defecto: .muelle junto al archivo)"}},
+    {.name = "instance",
+     .value = "DIR",
+     .complete = CLI_COMPLETE_FOLDER,
+     .help = {"join the instance with this state folder", "usa la instancia de esa carpeta"}},
+    {.name = "profile",
+     .value = "NAME",
+     .help = {"enable a profile; may be repeated", "activa un perfil; se puede repetir"}},
+    {.name = "env-file",
+     .value = "FILE",
+     .complete = CLI_COMPLETE_FILE,
+     .help = {"read variables from FILE instead of .env", "lee variables de FILE en vez de .env"}},
+    {.name = "strict",
+     .help = {"keys that muelle knows but cannot apply are errors",
+              "las claves que no se pueden aplicar son errores"}},
+    {.name = "no-color",
+     .help = {"no colours (also: NO_COLOR)", "sin colores (también: NO_COLOR)"}},
+    {.name = "help", .letter = 'h', .help = {"show this help", "muestra esta ayuda"}},
+    END,
+};
+
+static const struct cli_option up_options[] = {
+    {.name = "detach",
+     .letter = 'd',
+     .help = {"start, print the links and return", "arranca, muestra los enlaces y termina"}},
+    {.name = "wait",
+     .help = {"return when every service is ready, or say which is not",
+              "termina cuando todo está listo, o dice qué no lo está"}},
+    {.name = "wait-timeout",
+     .value = "TIME",
+     .help = {"how long --wait waits (default 60s)", "cuánto espera --wait (60s)"}},
+    JSON_OPTION,
+    END};
+
+static const struct cli_option down_options[] = {
+    {.name = "timeout",
+     .letter = 't',
+     .value = "TIME",
+     .help = {"give up waiting after TIME (default 120s)", "deja de esperar tras TIME (120s)"}},
+    END};
+
+static const struct cli_option ps_options[] = {
+    JSON_OPTION,
+    {.name = "services", .help = {"print only the names of the services", "solo los nombres"}},
+    {.name = "quiet", .letter = 'q', .help = {"print only process ids", "solo los pid"}},
+    END};
+
+static const struct cli_option logs_options[] = {
+    {.name = "follow", .letter = 'f', .help = {"go on printing new lines", "sigue con lo nuevo"}},
+    {.name = "tail",
+     .letter = 'n',
+     .value = "N",
+     .help = {"only the last N lines; 'all' for everything kept (default 200)",
+              "solo las últimas N líneas"}},
+    {.name = "since",
+     .value = "T",
+     .help = {"from a time (RFC 3339) or an age (10m, 2h) on", "desde una hora o antigüedad"}},
+    {.name = "until", .value = "T", .help = {"up to a time or an age", "hasta una hora"}},
+    {.name = "grep",
+     .letter = 'g',
+     .value = "TEXT",
+     .help = {"only lines that contain TEXT", "solo líneas con TEXT"}},
+    {.name = "replica", .value = "N", .help = {"only this replica", "solo esta réplica"}},
+    {.name = "stream", .value = "NAME", .help = {"only stdout or stderr", "solo stdout o stderr"}},
+    {.name = "no-prefix", .help = {"only the messages", "solo los mensajes"}},
+    {.name = "timestamps", .letter = 't', .help = {"show the time of each line", "con la hora"}},
+    JSON_OPTION,
+    END};
+
+static const struct cli_option json_options[] = {JSON_OPTION, END};
+
+static const struct cli_option act_options[] = {
+    {.name = "no-wait", .help = {"do not wait for the result", "no espera el resultado"}},
+    JSON_OPTION,
+    END};
+
+static const struct cli_option exec_options[] = {
+    {.name = "replica",
+     .value = "N",
+     .help = {"which replica (default: the first that runs)", "qué réplica"}},
+    END};
+
+static const struct cli_option run_options[] = {
+    {.name = "env",
+     .letter = 'e',
+     .value = "NAME=VALUE",
+     .help = {"set a variable; may be repeated", "define una variable"}},
+    {.name = "no-deps",
+     .help = {"do not wait for what the service depends on", "sin sus dependencias"}},
+    END};
+
+static const struct cli_option config_options[] = {
+    JSON_OPTION,
+    {.name = "schema",
+     .help = {"print the JSON schema of the file, for editors", "el esquema JSON del archivo"}},
+    {.name = "quiet", .letter = 'q', .help = {"only check", "solo comprueba"}},
+    {.name = "services", .help = {"print only the names of the services", "solo los nombres"}},
+    END};
+
+static const struct cli_option events_options[] = {
+    {.name = "follow", .letter = 'f', .help = {"go on printing new events", "sigue con lo nuevo"}},
+    {.name = "tail",
+     .letter = 'n',
+     .value = "N",
+     .help = {"the last N events (default 50)", "los últimos N"}},
+    {.name = "kind", .value = "KIND", .help = {"only this kind", "solo este tipo"}},
+    JSON_OPTION,
+    END};
+
+static const struct cli_option top_options[] = {
+    {.name = "once", .help = {"print once and return", "una vez y termina"}}, JSON_OPTION, END};
+
+static const struct cli_option init_options[] = {
+    {.name = "force", .help = {"overwrite an existing file", "sobrescribe el archivo"}},
+    {.name = "stdout", .help = {"print instead of writing", "imprime en vez de escribir"}},
+    END};
+
+#define SERVICES "[SERVICE…]"
+
+const struct cli_verb cli_verbs[] = {
+    {.name = "up",
+     .usage = SERVICES,
+     .words_max = CLI_WORDS_MAX,
+     .run = verb_up,
+     .options = up_options,
+     .complete = CLI_COMPLETE_SERVICE,
+     .summary = {"start everything, or apply the file to what runs",
+                 "arranca todo, o aplica el archivo a lo que corre"},
+     .details = "In the foreground it shows what happens until Ctrl-C, which stops everything; a "
+                "second Ctrl-C kills at once. When the terminal goes away the services stay. On a "
+                "running instance it applies the file and attaches: what did not change is not "
+                "touched."},
+    {.name = "down",
+     .usage = "",
+     .options = down_options,
+     .run = verb_down,
+     .summary = {"stop everything; returns when nothing is left",
+                 "detiene todo; termina cuando no queda nada"}},
+    {.name = "ps",
+     .usage = SERVICES,
+     .words_max = CLI_WORDS_MAX,
+     .run = verb_ps,
+     .options = ps_options,
+     .complete = CLI_COMPLETE_SERVICE,
+     .summary = {"list the replicas of the services", "lista las réplicas de los servicios"}},
+    {.name = "logs",
+     .usage = SERVICES,
+     .words_max = CLI_WORDS_MAX,
+     .run = verb_logs,
+     .options = logs_options,
+     .complete = CLI_COMPLETE_SERVICE,
+     .summary = {"show what the services printed", "muestra lo que imprimieron los servicios"}},
+    {.name = "start",
+     .usage = "SERVICE…",
+     .words_min = 1,
+     .words_max = CLI_WORDS_MAX,
+     .run = verb_action,
+     .options = act_options,
+     .complete = CLI_COMPLETE_SERVICE,
+     .summary = {"start stopped services", "arranca servicios detenidos"}},
+    {.name = "stop",
+     .usage = "SERVICE…",
+     .words_min = 1,
+     .words_max = CLI_WORDS_MAX,
+     .run = verb_action,
+     .options = act_options,
+     .complete = CLI_COMPLETE_SERVICE,
+     .summary = {"stop services; they stay stopped", "detiene servicios; quedan detenidos"}},
+    {.name = "restart",
+     .usage = "SERVICE…",
+     .words_min = 1,
+     .words_max = CLI_WORDS_MAX,
+     .run = verb_action,
+     .options = act_options,
+     .complete = CLI_COMPLETE_SERVICE,
+     .summary = {"restart services", "reinicia servicios"}},
+    {.name = "scale",
+     .usage = "SERVICE=N…",
+     .words_min = 1,
+     .words_max = CLI_WORDS_MAX,
+     .run = verb_scale,
+     .options = act_options,
+     .complete = CLI_COMPLETE_SERVICE,
+     .summary = {"set the number of replicas", "fija el número de réplicas"},
+     .details = "The number is kept as an override over restarts, until 'muelle reset' or until "
+                "the file changes it."},
+    {.name = "reset",
+     .usage = SERVICES,
+     .words_max = CLI_WORDS_MAX,
+     .run = verb_reset,
+     .options = act_options,
+     .complete = CLI_COMPLETE_SERVICE,
+     .summary = {"drop overrides: go back to what the file says",
+                 "descarta cambios: vuelve a lo que dice el archivo"}},
+    {.name = "exec",
+     .usage = "SERVICE COMMAND [ARG…]",
+     .words_min = 2,
+     .words_max = CLI_WORDS_MAX,
+     .run = verb_exec,
+     .options = exec_options,
+     .complete = CLI_COMPLETE_SERVICE,
+     .rest_is_command = true,
+     .summary = {"run a command in the environment of a running replica",
+                 "ejecuta un comando en el entorno de una réplica"}},
+    {.name = "run",
+     .usage = "SERVICE [COMMAND [ARG…]]",
+     .words_min = 1,
+     .words_max = CLI_WORDS_MAX,
+     .run = verb_run,
+     .options = run_options,
+     .complete = CLI_COMPLETE_SERVICE,
+     .rest_is_command = true,
+     .summary = {"run a one-off command with a service's environment; returns its exit code",
+                 "ejecuta un comando suelto con el entorno de un servicio"}},
+    {.name = "config",
+     .usage = "",
+     .options = config_options,
+     .run = verb_config,
+     .summary = {"check the file and print it as understood",
+                 "comprueba el archivo y lo muestra como se entendió"}},
+    {.name = "plan",
+     .usage = "",
+     .options = json_options,
+     .run = verb_plan,
+     .summary = {"show what 'up' would change", "muestra qué cambiaría 'up'"}},
+    {.name = "reload",
+     .usage = "",
+     .options = act_options,
+     .run = verb_reload,
+     .summary = {"apply the changed file; a bad file changes nothing",
+                 "aplica el archivo cambiado; uno malo no cambia nada"}},
+    {.name = "status",
+     .usage = "",
+     .options = json_options,
+     .run = verb_status,
+     .summary = {"is it all right: one sentence, processes, projects",
+                 "¿va todo bien?: una frase, procesos, proyectos"}},
+    {.name = "top",
+     .usage = SERVICES,
+     .words_max = CLI_WORDS_MAX,
+     .run = verb_top,
+     .options = top_options,
+     .complete = CLI_COMPLETE_SERVICE,
+     .summary = {"live CPU, memory and traffic", "CPU, memoria y tráfico en vivo"}},
+    {.name = "events",
+     .usage = SERVICES,
+     .words_max = CLI_WORDS_MAX,
+     .run = verb_events,
+     .options = events_options,
+     .complete = CLI_COMPLETE_SERVICE,
+     .summary = {"what happened, who did it and why", "qué pasó, quién lo hizo y por qué"}},
+    {.name = "routes",
+     .usage = "",
+     .options = json_options,
+     .run = verb_routes,
+     .summary = {"which address leads to which replica", "qué dirección lleva a qué réplica"}},
+    {.name = "doctor",
+     .usage = "",
+     .options = json_options,
+     .run = verb_doctor,
+     .summary = {"check this machine and say what cannot be promised",
+                 "revisa esta máquina y dice qué no se puede prometer"}},
+    {.name = "init",
+     .usage = "[DIR]",
+     .words_max = 1,
+     .options = init_options,
+     .run = verb_init,
+     .complete = CLI_COMPLETE_FOLDER,
+     .summary = {"look at a project and write its muelle.yaml",
+                 "mira un proyecto y escribe su muelle.yaml"}},
+    {.name = "version",
+     .usage = "",
+     .options = json_options,
+     .run = verb_version,
+     .summary = {"print the version", "muestra la versión"}},
+    {.name = "completion",
+     .usage = "bash|zsh|fish",
+     .words_min = 1,
+     .words_max = 1,
+     .run = verb_completion,
+     .complete = CLI_COMPLETE_SHELL,
+     .summary = {"print completion for a shell", "completado para la shell"},
+     .details = "For example: source <(muelle completion bash)"},
+    {.name = "help",
+     .usage = "[COMMAND]",
+     .words_max = 1,
+     .run = verb_help,
+     .complete = CLI_COMPLETE_VERB,
+     .summary = {"show help", "muestra ayuda"}},
+    {.name = "man",
+     .usage = "",
+     .run = verb_man,
+     .hidden = true,
+     .summary = {"print the man page", "imprime la página de manual"}},
+};
+const size_t cli_verb_count = ARRAY_LEN(cli_verbs);

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The JSON document: one pass over the pull reader, without recursion; the reader bounds the depth.
+ */
+#include "face/jdoc.h"
+#include "base/num.h"
+
+struct build {
+    struct arena *arena;
+    struct json_reader reader;
+    struct jdoc *open[JSON_DEPTH_MAX + 1]; /* containers from the top down */
+    struct jdoc *last[JSON_DEPTH_MAX + 1]; /* their newest members */
+    const char *start[JSON_DEPTH_MAX + 1];
+    unsigned depth;
+    struct str key;
+    struct jdoc *top;
+};
+
+static int decode(struct build *b, struct str *ret)
+{
+    cleanup(buf_fini) struct buf text = BUF_INIT(b->reader.token.len + 1);
+    int r;
+
+    if (!b->reader.escaped) {
+        *ret = b->reader.token;
+        return 0;
+    }
+    r = json_token_decode(&b->reader, &text);
+    if (r < 0) {
+        return r;
+    }
+    *ret = arena_str(b->arena, buf_str(&text));
+    return ret->p ? 0 : -ENOMEM;
+}
+
+static int attach(struct build *b, struct jdoc *node)
+{
+    struct jdoc *parent = b->depth ? b->open[b->depth - 1] : NULL;
+
+    if (!parent) {
+        b->top = node;
+        return 0;
+    }
+    if (parent->type == JSON_OBJECT) {
+        for (const struct jdoc *m = parent->first; m; m = m->next) {
+            if (str_eq(m->key, b->key)) {
+                return -EINVAL;
+            }
+        }
+        node->key = b->key;
+    }
+    if (b->last[b->depth - 1]) {
+        b->last[b->depth - 1]->next = node;
+    } else {
+        parent->first = node;
+    }
+    b->last[b->depth - 1] = node;
+    parent->count++;
+    return 0;
+}
+
+/* Where the value whose first event was just read began. */
+static const char *value_start(const struct build *b, enum json_type type)
+{
+    const struct json_reader *r = &b->reader;
+
+    switch (type) {
+    case JSON_STRING:
+        return r->token.p - 1;
+    case JSON_NUMBER:
+        return r->token.p;
+    case JSON_TRUE:
+    case JSON_NULL:
+        return r->text.p + r->at - 4;
+    case JSON_FALSE:
+        return r->text.p + r->at - 5;
+    default:
+        return r->text.p + r->at - 1;
+    }
+}
+
+static int add_value(struct build *b, enum json_type type)
+{
+    struct jdoc *node = arena_new(b->arena, struct jdoc);
+    const char *start = value_start(b, type);
+    int r = 0;
+
+    if (!node) {
+        return -ENOMEM;
+    }
+    node->type = type;
+    if (type == JSON_STRING) {
+        r = decode(b, &node->text);
+    } else if (type == JSON_NUMBER) {
+        node->text = b->reader.token;
+    }
+    r = r ? r : attach(b, node);
+    if (r < 0) {
+        return r;
+    }
+    node->raw = str_make(start, (size_t)(b->reader.text.p + b->reader.at - start));
+    if (type == JSON_OBJECT || type == JSON_ARRAY) {
+        b->open[b->depth] = node;
+        b->last[b->depth] = NULL;
+        b->start[b->depth] = start;
+        b->depth++;
+    }
+    return 0;
+}
+
+static int step(struct build *b, enum json_type type)
+{
+    switch (type) {
+    case JSON_ERROR:
+        return -EINVAL;
+    case JSON_KEY:
+        return decode(b, &b->key);
+    case JSON_END:
+        b->depth--;
+        b->open[b->depth]->raw = str_make(
+            b->start[b->depth], (size_t)(b->reader.text.p + b->reader.at - b->start[b->depth]));
+        return 0;
+    default:
+        return add_value(b, type);
+    }
+}
+
+int jdoc_parse(struct arena *arena, struct str text, struct jdoc **ret, size_t *ret_at)
+{
+    struct build b = {.arena = arena, .reader = JSON_READER(text)};
+
+    for (;;) {
+        enum json_type type = json_next(&b.reader);
+        int r;
+        if (type == JSON_DONE) {
+            break;
+        }
+        r = step(&b, type);
+        if (r < 0) {
+            if (ret_at) {
+                *ret_at = b.reader.at;
+            }
+            return r;
+        }
+    }
+    *ret = b.top;
+    return 0;
+}
+
+const struct jdoc *jdoc_get(const struct jdoc *object, const char *key)
+{
+    if (!object || object->type != JSON_OBJECT) {
+        return NULL;
+    }
+    jdoc_each(member, object)
+    {
+        if (str_is(member->key, key)) {
+            return member;
+        }
+    }
+    return NULL;
+}
+
+struct str jdoc_str(const struct jdoc *object, const char *key)
+{
+    const struct jdoc *value = jdoc_get(object, key);
+
+    return value && value->type == JSON_STRING ? value->text : STR_NONE;
+}
+
+int64_t jdoc_i64(const struct jdoc *object, const char *key, int64_t otherwise)
+{
+    const struct jdoc *value = jdoc_get(object, key);
+    int64_t n = 0;
+
+    return value && value->type == JSON_NUMBER && num_parse_i64(value->text, &n) == 0 ? n
+                                                                                      : otherwise;
+}
+
+double jdoc_double(const struct jdoc *object, const char *key, double otherwise)
+{
+    const struct jdoc *value = jdoc_get(object, key);
+    double n = 0;
+
+    return value && value->type == JSON_NUMBER && num_parse_double(value->text, &n) == 0
+               ? n
+               : otherwise;
+}
+
+bool jdoc_bool(const struct jdoc *object, const char *key, bool otherwise)
+{
+    const struct jdoc *value = jdoc_get(object, key);
+
+    return value && (value->type == JSON_TRUE || value->type == JSON_FALSE)
+               ? value->type == JSON_TRUE
+               : otherwise;
+}

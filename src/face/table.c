@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Tables: cells are collected first, widths are known then. Text lies in one buffer, cells are
+ * offsets in it. On a terminal that is too narrow, columns marked `shrink` give way, the widest
+ * first.
+ */
+#include "base/utf8.h"
+#include "face/term.h"
+
+enum { GAP = 2, SHRINK_MIN = 8 };
+
+void table_init(struct table *table, const struct table_column *columns, unsigned count)
+{
+    ensure(count > 0 && count <= TABLE_COLUMNS_MAX);
+    *table =
+        (struct table){.columns = columns, .column_count = count, .text = BUF_INIT(TABLE_TEXT_MAX)};
+}
+
+void table_fini(struct table *table)
+{
+    if (table) {
+        free(table->cells);
+        buf_fini(&table->text);
+        *table = (struct table){0};
+    }
+}
+
+static struct table_cell *new_cell(struct table *table)
+{
+    if (table->cell_count == table->cell_cap) {
+        size_t cap = table->cell_cap ? table->cell_cap * 2 : 64;
+        struct table_cell *cells = NULL;
+        if (cap <= TABLE_CELLS_MAX) {
+            cells = realloc(table->cells, cap * sizeof(*cells));
+        }
+        if (!cells) {
+            table->error = -ENOMEM;
+            return NULL;
+        }
+        table->cells = cells;
+        table->cell_cap = cap;
+    }
+    return &table->cells[table->cell_count++];
+}
+
+void table_add(struct table *table, enum term_style style, struct str text)
+{
+    size_t at = table->text.len;
+    struct table_cell *cell = new_cell(table);
+
+    if (!cell) {
+        return;
+    }
+    term_add_safe(&table->text, text);
+    *cell = (struct table_cell){
+        .at = (uint32_t)at, .len = (uint32_t)(table->text.len - at), .style = style};
+    cell->width = (uint32_t)utf8_width(str_slice(buf_str(&table->text), at, table->text.len));
+}
+
+void table_addf(struct table *table, enum term_style style, const char *fmt, ...)
+{
+    char text[256];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    table_add(table, style, str_from(text));
+}
+
+static void natural_widths(const struct table *table, size_t *widths)
+{
+    for (unsigned c = 0; c < table->column_count; c++) {
+        widths[c] = utf8_width(str_from(table->columns[c].title));
+    }
+    for (size_t i = 0; i < table->cell_count; i++) {
+        unsigned c = (unsigned)(i % table->column_count);
+        widths[c] = MAX(widths[c], table->cells[i].width);
+    }
+}
+
+/* Takes columns from those that may shrink until the row fits. */
+static void fit(const struct table *table, size_t columns, size_t *widths)
+{
+    size_t total = GAP * (table->column_count - 1);
+
+    for (unsigned c = 0; c < table->column_count; c++) {
+        total += widths[c];
+    }
+    while (total > columns) {
+        unsigned widest = table->column_count;
+        for (unsigned c = 0; c < table->column_count; c++) {
+            bool wider = widest == table->column_count || widths[c] > widths[widest];
+            if (table->columns[c].shrink && widths[c] > SHRINK_MIN && wider) {
+                widest = c;
+            }
+        }
+        if (widest == table->column_count) {
+            return;
+        }
+        widths[widest]--;
+        total--;
+    }
+}
+
+/* The longest prefix that is at most `width` columns wide, in whole characters. */
+static struct str cut_to(struct str text, size_t width)
+{
+    size_t end = 0;
+    size_t used = 0;
+
+    while (end < text.len) {
+        size_t n = 1;
+        while (end + n < text.len && ((unsigned char)text.p[end + n] & 0xc0) == 0x80) {
+            n++;
+        }
+        used += utf8_width(str_slice(text, end, end + n));
+        if (used > width) {
+            break;
+        }
+        end += n;
+    }
+    return str_slice(text, 0, end);
+}
+
+static void spaces(struct buf *out, size_t n)
+{
+    while (n-- > 0) {
+        buf_add_char(out, ' ');
+    }
+}
+
+struct shown {
+    struct str text;
+    size_t width;
+    enum term_style style;
+    bool right;
+    bool last;
+};
+
+static void add_cell(struct buf *out, const struct term *term, struct shown cell, size_t width)
+{
+    bool cut = cell.width > width;
+    size_t pad = cut ? 0 : width - cell.width;
+
+    if (cut) {
+        cell.text = cut_to(cell.text, width - 1);
+        pad = width - 1 - utf8_width(cell.text);
+    }
+    if (cell.right) {
+        spaces(out, pad);
+    }
+    term_style(out, term, cell.style, cell.text);
+    if (cut) {
+        buf_add_cstr(out, "…");
+    }
+    if (cell.last) {
+        buf_add_char(out, '\n');
+        return;
+    }
+    spaces(out, (cell.right ? 0 : pad) + GAP);
+}
+
+void table_render(const struct table *table, const struct term *term, struct buf *out)
+{
+    size_t widths[TABLE_COLUMNS_MAX];
+    size_t rows = table->cell_count / table->column_count;
+
+    natural_widths(table, widths);
+    if (term->is_tty) {
+        fit(table, term->columns, widths);
+    }
+    for (unsigned c = 0; c < table->column_count; c++) {
+        struct str title = str_from(table->columns[c].title);
+        struct shown cell = {.text = title,
+                             .width = utf8_width(title),
+                             .style = TERM_DIM,
+                             .right = table->columns[c].right,
+                             .last = c + 1 == table->column_count};
+        add_cell(out, term, cell, widths[c]);
+    }
+    for (size_t i = 0; i < rows * table->column_count; i++) {
+        const struct table_cell *from = &table->cells[i];
+        unsigned c = (unsigned)(i % table->column_count);
+        struct shown cell = {.text =
+                                 str_slice(buf_str(&table->text), from->at, from->at + from->len),
+                             .width = from->width,
+                             .style = from->style,
+                             .right = table->columns[c].right,
+                             .last = c + 1 == table->column_count};
+        add_cell(out, term, cell, widths[c]);
+    }
+}

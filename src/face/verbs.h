@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The functions behind the verb table, one file per family: verb_up.c, verb_show.c, verb_act.c …
+ * Each returns an exit code (enum cli_exit) and has said on standard error what went wrong.
+ */
+#ifndef FACE_VERBS_H
+#define FACE_VERBS_H
+
+#include "face/cli.h"
+
+int verb_up(const struct cli_args *args);
+int verb_down(const struct cli_args *args);
+int verb_ps(const struct cli_args *args);
+int verb_logs(const struct cli_args *args);
+int verb_action(const struct cli_args *args); /* start, stop, restart: args->verb says which */
+int verb_scale(const struct cli_args *args);
+int verb_reset(const struct cli_args *args);
+int verb_exec(const struct cli_args *args);
+int verb_run(const struct cli_args *args);
+int verb_config(const struct cli_args *args);
+int verb_plan(const struct cli_args *args);
+int verb_reload(const struct cli_args *args);
+int verb_status(const struct cli_args *args);
+int verb_top(const struct cli_args *args);
+int verb_events(const struct cli_args *args);
+int verb_routes(const struct cli_args *args);
+int verb_doctor(const struct cli_args *args);
+int verb_init(const struct cli_args *args);
+int verb_version(const struct cli_args *args);
+int verb_completion(const struct cli_args *args);
+int verb_help(const struct cli_args *args);
+int verb_man(const struct cli_args *args);
+
+#endif
