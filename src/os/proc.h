@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Processes: start (clone3 with CLONE_VFORK|CLONE_VM on a stack of its own: no page tables copied,
+ * no allocation, and the child's failure is known when proc_spawn returns), identity, exit,
+ * figures.
+ *
+ * Identity = boot id + pid + start time. A pidfd is opened first and the start time compared after:
+ * from then on the pidfd names that process and no later one with its pid.
+ */
+#ifndef OS_PROC_H
+#define OS_PROC_H
+
+#include "base/buf.h"
+
+enum { PROC_BOOT_ID_LEN = 36, PROC_RLIMITS_MAX = 16, PROC_FDS_MAX = 40, PROC_JOIN_MAX = 4 };
+
+struct proc_id {
+    int pid;
+    uint64_t start_time; /* clock ticks since boot: field 22 of /proc/PID/stat */
+};
+
+struct proc_fd {
+    int from;
+    int to;
+};
+
+struct proc_rlimit {
+    int resource;  /* RLIMIT_… */
+    uint64_t soft; /* UINT64_MAX = infinity */
+    uint64_t hard;
+};
+
+/* Everything is borrowed during the call. Zero means: leave as it is, unless said else. */
+struct proc_spawn {
+    const char *const *argv;
+    const char *const *envp; /* argv[0] without a slash is looked up in its PATH */
+    const char *cwd;
+    const struct proc_fd
+        *fds; /* what the child gets; all else is closed. 0-2 not named: /dev/null */
+    size_t fd_count;
+    bool set_user;
+    uint32_t uid, gid;
+    const uint32_t *groups;
+    size_t group_count;
+    bool set_umask;
+    uint32_t umask;
+    const struct proc_rlimit *rlimits;
+    size_t rlimit_count;
+    bool set_oom_score;
+    int oom_score_adj;
+    bool new_session;            /* setsid; else a new process group is not made either */
+    bool keep_privileges;        /* without it: no_new_privs when set_user */
+    int cgroup_fd;               /* v2 folder to start in; -1 none */
+    int join_fds[PROC_JOIN_MAX]; /* cgroup.procs files to write itself into */
+    size_t join_count;
+    char *
+        pid_slot; /* 16 bytes inside envp's memory: the child's pid as text (LISTEN_PID), or NULL */
+    int die_with_parent; /* signal number, 0 none */
+};
+
+#define PROC_SPAWN_INIT                                                                            \
+    {                                                                                              \
+        .cgroup_fd = -1                                                                            \
+    }
+
+struct proc {
+    struct proc_id id;
+    int pidfd; /* the caller closes it */
+};
+
+/* How a process ended. */
+struct proc_exit {
+    bool known; /* false: it ended, status unknown (it was not our child and the kernel does not
+                   tell) */
+    bool signaled;
+    bool core_dumped;
+    int code; /* exit code, or the signal's number */
+};
+
+/* Starts it. 0; else -errno and *ret_step says in words what failed ("execute", "change folder",
+ * "set user" …); no process is left then. Signals: default handlers, empty mask, SIGPIPE restored;
+ * soft limits as at the start of this process (proc_limits_save). */
+must_check int proc_spawn(const struct proc_spawn *spawn, struct proc *ret, const char **ret_step);
+/* Remembers the soft limits and the umask this process was started with; call first in main. */
+void proc_limits_save(void);
+/* Raises the soft limit of open files to the hard one; returns what it is now. */
+uint64_t proc_raise_nofile(void);
+
+/* Opens a pidfd and checks the identity. 0, -ESRCH when that process is gone (or it is another). */
+must_check int proc_open(const struct proc_id *id, int *ret_pidfd);
+must_check int proc_signal(int pidfd, int signum);
+/* Readable in the loop when it ended. Fills how: from the parent's wait, else PIDFD_GET_INFO, else
+ * unknown. 0, -EAGAIN while it runs. Reaps a child. */
+must_check int proc_reap(int pidfd, struct proc_exit *ret);
+/* Reaps any other child (adopted orphans of a subreaper). Returns its pid, 0 none left, or -errno.
+ */
+must_check int proc_reap_any(struct proc_exit *ret);
+must_check int proc_set_subreaper(void);
+int proc_own_pid(void);
+int proc_parent_pid(void);
+must_check int proc_own_id(struct proc_id *ret);
+/* The kernel's boot id, 36 characters and a NUL. */
+must_check int proc_boot_id(char ret[PROC_BOOT_ID_LEN + 1]);
+must_check int proc_start_time(int pid, uint64_t *ret);
+
+struct proc_stat {
+    char name[16];
+    char state; /* R S D Z T … */
+    int parent;
+    int session;
+    uint64_t cpu_ns;
+    uint64_t rss_bytes;
+    uint64_t start_time;
+    uint32_t threads;
+};
+must_check int proc_stat(int pid, struct proc_stat *ret);
+/* Proportional share of memory: a walk of its page tables, so on demand only. */
+must_check int proc_pss(int pid, uint64_t *ret_bytes);
+/* Arguments separated by spaces. 0 or -errno. */
+must_check int proc_command(int pid, struct buf *out);
+/* Does the environment it was started with hold this "NAME=value"? 1, 0 or -errno. */
+must_check int proc_has_env(int pid, struct str entry);
+/* Calls `each` for every process; stops when it returns false. */
+must_check int proc_each(bool (*each)(int pid, void *arg), void *arg);
+/* Absolute path of a program as this process would find it. 0 or -ENOENT. */
+must_check int proc_find_program(struct str name, const char *path_env, struct buf *out);
+/* The running binary, also when it was replaced on disk meanwhile ("/proc/self/exe"). */
+const char *proc_own_binary(void);
+
+/* Process title: takes the memory of argv and environ over; call once in main before threads start.
+ */
+void proc_title_init(int argc, char **argv);
+void proc_title_set(const char *fmt, ...) printf_like(1, 2);
+
+#endif
