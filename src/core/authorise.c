@@ -3,16 +3,17 @@
  * The rules, as a table: for each kind of principal, the actions it may do.
  *   nobody   nothing.
  *   system   everything: it is us.
- *   peer     our own uid and root everything (they could do it without us); other uids nothing, although the
- *            socket's mode already keeps them out: two locks, because one file mode is easily changed.
- *   token    everything: it is the instance's owner who handed it out.
- * The tenant must be the context's own. Roles and scopes per token come with SAFE; they extend this table.
+ *   peer     our own uid and root everything (they could do it without us); other uids nothing,
+ * although the socket's mode already keeps them out: two locks, because one file mode is easily
+ * changed. token    everything: it is the instance's owner who handed it out. The tenant must be
+ * the context's own. Roles and scopes per token come with SAFE; they extend this table.
  */
 #include "core/authorise.h"
 
 static const char *const names[ACTION_COUNT] = {
-    [ACTION_READ] = "read",   [ACTION_LOGS] = "logs", [ACTION_METRICS] = "metrics", [ACTION_OPERATE] = "operate",
-    [ACTION_APPLY] = "apply", [ACTION_EXEC] = "exec", [ACTION_DELETE] = "delete",
+    [ACTION_READ] = "read",       [ACTION_LOGS] = "logs",   [ACTION_METRICS] = "metrics",
+    [ACTION_OPERATE] = "operate", [ACTION_APPLY] = "apply", [ACTION_EXEC] = "exec",
+    [ACTION_DELETE] = "delete",
 };
 
 #define ALL_ACTIONS ((UINT32_C(1) << ACTION_COUNT) - 1)
@@ -30,7 +31,8 @@ const char *action_name(enum action action)
     return names[action];
 }
 
-struct decision authorise(const struct context *ctx, enum action action, struct resource resource, uid_t owner)
+struct decision authorise(const struct context *ctx, enum action action, struct resource resource,
+                          uid_t owner)
 {
     ensure(action < ACTION_COUNT);
     const struct principal *who = &ctx->principal;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The one function that decides who may do what. Pure: the same question always gets the same answer, and the
- * table of rules in authorise.c is all there is to read. Every room asks it at the entrance of its API; nothing
- * else in muelle compares uids or principals.
+ * The one function that decides who may do what. Pure: the same question always gets the same
+ * answer, and the table of rules in authorise.c is all there is to read. Every room asks it at the
+ * entrance of its API; nothing else in muelle compares uids or principals.
  */
 #ifndef CORE_AUTHORISE_H
 #define CORE_AUTHORISE_H
@@ -34,7 +34,8 @@ struct decision {
 };
 
 /* `owner` is the uid that the instance runs as. */
-struct decision authorise(const struct context *ctx, enum action action, struct resource resource, uid_t owner);
+struct decision authorise(const struct context *ctx, enum action action, struct resource resource,
+                          uid_t owner);
 const char *action_name(enum action action);
 
 #endif

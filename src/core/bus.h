@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct bus: news inside the core, from below upwards and from room to room. Rooms never include each other;
- * they meet here. A message is plain bytes: which thing changed, not what it is now — the subscriber asks the
- * owner for that (run_replica_get …), so late delivery can never show an old state.
+ * struct bus: news inside the core, from below upwards and from room to room. Rooms never include
+ * each other; they meet here. A message is plain bytes: which thing changed, not what it is now —
+ * the subscriber asks the owner for that (run_replica_get …), so late delivery can never show an
+ * old state.
  *
- * Delivery goes through the loop: bus_publish only queues; subscribers run in the next turn, in the order of
- * their subscription, each message to all before the next. The queue is bounded; equal "changed" messages that
- * wait are merged; when it is full it is emptied and one BUS_RESYNC follows, which means: forget what you know
- * and read everything again. All on the core's loop thread.
+ * Delivery goes through the loop: bus_publish only queues; subscribers run in the next turn, in the
+ * order of their subscription, each message to all before the next. The queue is bounded; equal
+ * "changed" messages that wait are merged; when it is full it is emptied and one BUS_RESYNC
+ * follows, which means: forget what you know and read everything again. All on the core's loop
+ * thread.
  */
 #ifndef CORE_BUS_H
 #define CORE_BUS_H
@@ -26,11 +28,11 @@ enum bus_topic {
     BUS_SERVICE_REMOVED,
     BUS_REPLICA_CHANGED, /* state, health, pid, probe result (id.replica) */
     BUS_REPLICA_REMOVED,
-    BUS_ROUTES_CHANGED,  /* routes or endpoints of a project */
-    BUS_OUTPUT_OPENED,   /* a replica's output file exists: .output */
-    BUS_OUTPUT_CLOSED,   /* its writer is gone: all is written; .output */
-    BUS_ROLE_CHANGED,    /* keeper or edge came or went: .role */
-    BUS_EVENT,           /* committed; .event is valid during the call only */
+    BUS_ROUTES_CHANGED, /* routes or endpoints of a project */
+    BUS_OUTPUT_OPENED,  /* a replica's output file exists: .output */
+    BUS_OUTPUT_CLOSED,  /* its writer is gone: all is written; .output */
+    BUS_ROLE_CHANGED,   /* keeper or edge came or went: .role */
+    BUS_EVENT,          /* committed; .event is valid during the call only */
     BUS_TOPIC_COUNT,
 };
 
@@ -61,8 +63,8 @@ struct bus_message {
 };
 
 struct bus_subscriber {
-    struct list node;  /* private to the bus */
-    uint32_t topics;   /* BUS_BIT(a) | …; BUS_RESYNC comes always */
+    struct list node; /* private to the bus */
+    uint32_t topics;  /* BUS_BIT(a) | …; BUS_RESYNC comes always */
     void (*notify)(struct bus_subscriber *self, const struct bus_message *message);
 };
 
@@ -79,7 +81,8 @@ void bus_unsubscribe(struct bus_subscriber *subscriber);
 /* Copies `message`. Never fails: see BUS_RESYNC. BUS_EVENT is published by event.c alone. */
 void bus_publish(struct bus *bus, const struct bus_message *message);
 /* The id of a message, cut to fit (names are bounded by schema/ before). */
-struct bus_id bus_id_make(struct str tenant, struct str project, struct str service, uint32_t replica);
+struct bus_id bus_id_make(struct str tenant, struct str project, struct str service,
+                          uint32_t replica);
 const char *bus_topic_name(enum bus_topic topic);
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct context: on whose behalf something is done. Every call from outside carries one; what muelle does by
- * itself (a restart, a probe) carries context_system(). Plain bytes, so that it can be copied into work that
- * outlives the request; it is what events, overrides and audit records say about "who" and "why".
+ * struct context: on whose behalf something is done. Every call from outside carries one; what
+ * muelle does by itself (a restart, a probe) carries context_system(). Plain bytes, so that it can
+ * be copied into work that outlives the request; it is what events, overrides and audit records say
+ * about "who" and "why".
  */
 #ifndef CORE_CONTEXT_H
 #define CORE_CONTEXT_H
@@ -31,8 +32,8 @@ struct context {
     char tenant[NAME_MAX_SIZE];  /* "default" */
     char project[NAME_MAX_SIZE]; /* "" = none named */
     char request_id[NAME_MAX_SIZE];
-    char cause[128];             /* "api: POST …/restart", "exit of web-1", "SIGHUP" */
-    int64_t deadline_ns;         /* absolute monotonic; INT64_MAX = none */
+    char cause[128];     /* "api: POST …/restart", "exit of web-1", "SIGHUP" */
+    int64_t deadline_ns; /* absolute monotonic; INT64_MAX = none */
 };
 
 /* muelle itself, tenant `default`, no deadline. */

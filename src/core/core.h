@@ -2,9 +2,10 @@
  *
  * struct core: the control plane of one instance: one loop that never blocks, and what hangs on it.
  *
- * Start: core.lock (flock; never two cores) → store → keeper channel → rooms init → children of the keeper
- * known → rooms start → ready. Stop (SIGTERM, or the keeper is told to end): rooms stop → store drained → exit.
- * Services are the keeper's children and stay. SIGHUP = reload of every project.
+ * Start: core.lock (flock; never two cores) → store → keeper channel → rooms init → children of the
+ * keeper known → rooms start → ready. Stop (SIGTERM, or the keeper is told to end): rooms stop →
+ * store drained → exit. Services are the keeper's children and stay. SIGHUP = reload of every
+ * project.
  *
  * Everything here is used on the loop's thread only.
  */
@@ -27,13 +28,13 @@ enum { INSTANCE_ID_LEN = 12, INSTANCE_UUID_LEN = 36 };
 
 /* Who we are; read from STATE/instance.json at start, constant afterwards. */
 struct instance {
-    char id[INSTANCE_ID_LEN + 1];     /* the first 12 characters of the UUID */
+    char id[INSTANCE_ID_LEN + 1]; /* the first 12 characters of the UUID */
     char uuid[INSTANCE_UUID_LEN + 1];
     char version[32];
-    char state_dir[256];              /* absolute */
-    char run_dir[96];                 /* absolute; short, because socket paths end at 107 bytes */
-    int64_t started_wall_ns;          /* of this core */
-    uid_t owner;                      /* the uid that we run as */
+    char state_dir[256];     /* absolute */
+    char run_dir[96];        /* absolute; short, because socket paths end at 107 bytes */
+    int64_t started_wall_ns; /* of this core */
+    uid_t owner;             /* the uid that we run as */
 };
 
 struct core_options {
@@ -57,14 +58,16 @@ struct core {
     bool stopping;
 };
 
-/* The role. Called by main.c for `muelle core --state-dir D --run-dir R --keeper-fd N`. Returns the exit code. */
+/* The role. Called by main.c for `muelle core --state-dir D --run-dir R --keeper-fd N`. Returns the
+ * exit code. */
 int core_main(int argc, char **argv, const struct room_ops *const *rooms);
 
 /* The state of the room with that name; NULL before its init. */
 void *core_room(const struct core *core, const char *name);
 /* Leaves the loop soon with that exit code; services stay. */
 void core_stop(struct core *core, int exit_code);
-/* Ends the instance: keeper, edge and core exit. For `down` of the last project, when its services are gone. */
+/* Ends the instance: keeper, edge and core exit. For `down` of the last project, when its services
+ * are gone. */
 void core_end_instance(struct core *core);
 /* This turn's times: monotonic and wall clock. */
 int64_t core_now(const struct core *core);

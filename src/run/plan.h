@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct plan: the difference between what runs and what is wanted, as steps with reasons. Pure: the same two
- * lists give the same plan. `muelle plan` prints it, `apply` answers it, reconcile.c carries it out.
+ * struct plan: the difference between what runs and what is wanted, as steps with reasons. Pure:
+ * the same two lists give the same plan. `muelle plan` prints it, `apply` answers it, reconcile.c
+ * carries it out.
  */
 #ifndef RUN_PLAN_H
 #define RUN_PLAN_H
@@ -14,21 +15,24 @@ enum plan_action {
     PLAN_REMOVE,
     PLAN_RESTART, /* the spec changed in a way that a running process cannot take over */
     PLAN_SCALE,   /* only the number of replicas changed */
-    PLAN_UPDATE,  /* only what muelle does around the process changed: probes, routes, limits of restarts */
+    PLAN_UPDATE,  /* only what muelle does around the process changed: probes, routes, limits of
+                     restarts */
     PLAN_ACTION_COUNT,
 };
 
 struct plan_step {
     struct str service;
     enum plan_action action;
-    bool start_first;   /* PLAN_RESTART: the new one is started before the old one is stopped */
-    uint32_t from, to;  /* replicas */
-    struct str reason;  /* "command changed", "new service" */
-    const struct str *changes; /* keys whose values changed: "command", "environment"; never values */
+    bool start_first;  /* PLAN_RESTART: the new one is started before the old one is stopped */
+    uint32_t from, to; /* replicas */
+    struct str reason; /* "command changed", "new service" */
+    const struct str
+        *changes; /* keys whose values changed: "command", "environment"; never values */
     size_t change_count;
 };
 
-/* Steps in the order of the wanted file, then the removed ones. Memory: the arena given to plan_make. */
+/* Steps in the order of the wanted file, then the removed ones. Memory: the arena given to
+ * plan_make. */
 struct plan {
     const struct plan_step *steps;
     size_t step_count;

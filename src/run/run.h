@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Supervision: what face/ and others may ask of run/. All on the core's loop. Every call names its context and is
- * decided by authorise(); a refusal is a problem with status 401 or 403.
+ * Supervision: what face/ and others may ask of run/. All on the core's loop. Every call names its
+ * context and is decided by authorise(); a refusal is a problem with status 401 or 403.
  *
- * Reads answer at once, from memory: status structs (schema/status.h) whose texts lie in the caller's arena.
- * Changes are asynchronous: `done` comes exactly once, on the loop, after what it reports is on disk. A call may
- * fail early (its `done` still comes later, through the loop). Progress is seen on the bus (BUS_*_CHANGED).
+ * Reads answer at once, from memory: status structs (schema/status.h) whose texts lie in the
+ * caller's arena. Changes are asynchronous: `done` comes exactly once, on the loop, after what it
+ * reports is on disk. A call may fail early (its `done` still comes later, through the loop).
+ * Progress is seen on the bus (BUS_*_CHANGED).
  */
 #ifndef RUN_RUN_H
 #define RUN_RUN_H
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/problem.h"
 #include "core/core.h"
 #include "run/plan.h"
@@ -33,28 +35,30 @@ struct run_env {
 struct run_apply {
     const struct str *files; /* absolute paths, merged in order; ≥ 1 */
     size_t file_count;
-    struct str name;         /* of the project; empty = the file's own, else its folder's */
+    struct str name; /* of the project; empty = the file's own, else its folder's */
     const struct str *profiles;
     size_t profile_count;
     const struct run_env *environment; /* of the caller: for interpolation */
     size_t environment_count;
-    struct str working_dir;  /* of relative paths; empty = the first file's folder */
-    bool dry_run;            /* plan only */
-    bool strict;             /* keys that do not apply are problems */
+    struct str working_dir; /* of relative paths; empty = the first file's folder */
+    bool dry_run;           /* plan only */
+    bool strict;            /* keys that do not apply are problems */
 };
 
 struct run_applied {
     struct problem_list problems; /* count > 0: nothing was changed */
     struct problem_list warnings; /* e.g. keys that do not apply */
     char project[NAME_MAX_SIZE];
-    uint64_t generation; /* 0 for a dry run of a new project */
+    uint64_t generation;     /* 0 for a dry run of a new project */
     const struct plan *plan; /* valid during the call; NULL with problems */
 };
 
-/* Loads on a worker, plans, commits, reconciles. `done` comes after the commit, not after the services run. */
+/* Loads on a worker, plans, commits, reconciles. `done` comes after the commit, not after the
+ * services run. */
 void run_apply(struct run *run, const struct context *ctx, const struct run_apply *apply,
                void (*done)(void *arg, const struct run_applied *applied), void *arg);
-/* Applies the stored files, profiles and environment again. Empty project = all of them, one `done` each. */
+/* Applies the stored files, profiles and environment again. Empty project = all of them, one `done`
+ * each. */
 void run_reload(struct run *run, const struct context *ctx, struct str project,
                 void (*done)(void *arg, const struct run_applied *applied), void *arg);
 
@@ -64,8 +68,9 @@ struct run_done {
     void *arg;
 };
 
-/* Stops all services (reverse order of dependencies) and forgets the project. `done` comes when the decision is
- * on disk; BUS_PROJECT_REMOVED when nothing is left. With `end_instance` the instance ends with its last project. */
+/* Stops all services (reverse order of dependencies) and forgets the project. `done` comes when the
+ * decision is on disk; BUS_PROJECT_REMOVED when nothing is left. With `end_instance` the instance
+ * ends with its last project. */
 void run_down(struct run *run, const struct context *ctx, struct str project, bool end_instance,
               struct run_done done);
 
@@ -76,26 +81,31 @@ struct run_act {
     struct str service;
     uint32_t replicas; /* RUN_SCALE */
 };
-/* start, stop and scale are overrides: kept over restarts, dropped by reset or when the file changes the field. */
-void run_act(struct run *run, const struct context *ctx, const struct run_act *act, struct run_done done);
+/* start, stop and scale are overrides: kept over restarts, dropped by reset or when the file
+ * changes the field. */
+void run_act(struct run *run, const struct context *ctx, const struct run_act *act,
+             struct run_done done);
 
-/* Reads. `ret` gets an array in `arena`. Empty `project` = all of the tenant. 0, -ENOMEM, RUN_E_NONE (no such
- * thing) or RUN_E_DENIED. cpu, memory and pids are see's: it fills them in. */
+/* Reads. `ret` gets an array in `arena`. Empty `project` = all of the tenant. 0, -ENOMEM,
+ * RUN_E_NONE (no such thing) or RUN_E_DENIED. cpu, memory and pids are see's: it fills them in. */
 enum { RUN_E_NONE = 1, RUN_E_DENIED = 2 };
 must_check int run_projects(struct run *run, const struct context *ctx, struct arena *arena,
                             struct project_status **ret, size_t *ret_count);
-must_check int run_services(struct run *run, const struct context *ctx, struct bus_id filter, struct arena *arena,
-                            struct service_status **ret, size_t *ret_count);
-must_check int run_replicas(struct run *run, const struct context *ctx, struct bus_id filter, struct arena *arena,
-                            struct replica_status **ret, size_t *ret_count);
-must_check int run_routes(struct run *run, const struct context *ctx, struct str project, struct arena *arena,
-                          struct route_status **ret, size_t *ret_count);
+must_check int run_services(struct run *run, const struct context *ctx, struct bus_id filter,
+                            struct arena *arena, struct service_status **ret, size_t *ret_count);
+must_check int run_replicas(struct run *run, const struct context *ctx, struct bus_id filter,
+                            struct arena *arena, struct replica_status **ret, size_t *ret_count);
+must_check int run_routes(struct run *run, const struct context *ctx, struct str project,
+                          struct arena *arena, struct route_status **ret, size_t *ret_count);
 /* The project as understood, as YAML or JSON, with secrets hidden. */
-must_check int run_config(struct run *run, const struct context *ctx, struct str project, bool json, struct buf *out);
+must_check int run_config(struct run *run, const struct context *ctx, struct str project, bool json,
+                          struct buf *out);
 /* The spec of one service as a JSON object. */
-must_check int run_service_spec(struct run *run, const struct context *ctx, struct bus_id id, struct buf *out);
+must_check int run_service_spec(struct run *run, const struct context *ctx, struct bus_id id,
+                                struct buf *out);
 
-/* A command in a service's surroundings (`exec`: its environment, user, folder; `run`: a fresh one-off copy). */
+/* A command in a service's surroundings (`exec`: its environment, user, folder; `run`: a fresh
+ * one-off copy). */
 struct run_exec {
     struct str project;
     struct str service;
@@ -107,11 +117,12 @@ struct run_exec {
     int fds[3];             /* stdin, stdout, stderr; taken over (closed) by run */
 };
 struct run_exec_done {
-    void (*started)(void *arg, uint64_t id, pid_t pid);                   /* at most once */
+    void (*started)(void *arg, uint64_t id, pid_t pid);                    /* at most once */
     void (*done)(void *arg, const struct problem *problem, int exit_code); /* exactly once */
     void *arg;
 };
-void run_exec(struct run *run, const struct context *ctx, const struct run_exec *exec, struct run_exec_done done);
+void run_exec(struct run *run, const struct context *ctx, const struct run_exec *exec,
+              struct run_exec_done done);
 void run_exec_signal(struct run *run, uint64_t id, int signal);
 
 #endif
