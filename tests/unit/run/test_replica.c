@@ -5,7 +5,7 @@
  */
 #include "run/replica.h"
 
-#include "test.h"
+#include "harness/test.h"
 
 #define MS(n) ((n)*NS_PER_MS)
 #define S(n)  ((n)*NS_PER_S)
