@@ -22,7 +22,7 @@ struct event_log;
 struct keeper_client;
 struct loop;
 struct store;
-struct workers;
+struct worker_pool;
 
 enum { INSTANCE_ID_LEN = 12, INSTANCE_UUID_LEN = 36 };
 
@@ -47,7 +47,7 @@ struct core {
     struct loop *loop;
     struct bus *bus;
     struct store *store;
-    struct workers *workers;      /* for what blocks: loading a configuration */
+    struct worker_pool *workers;  /* for what blocks: loading a configuration */
     struct keeper_client *keeper; /* link/keeper_client.h */
     struct edge_link *edge;       /* core/edge.h: snapshot, deltas, counters, rings */
     struct event_log *events;     /* private to event.c */

@@ -10,11 +10,10 @@
 #define CORE_EVENT_H
 
 #include "core/bus.h"
+#include "schema/status.h" /* enum event_severity */
 
 struct arena;
 struct core;
-
-enum event_severity { EVENT_INFO, EVENT_WARNING, EVENT_ERROR };
 
 enum { EVENT_MESSAGE_MAX = 512, EVENT_DATA_MAX = 2048 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct plan: the difference between what runs and what is wanted, as steps with reasons. Pure:
+ * struct plan: the difference between what runs and what is wanted, as items with reasons. Pure:
  * the same two lists give the same plan. `muelle plan` prints it, `apply` answers it, reconcile.c
  * carries it out.
  */
@@ -20,7 +20,7 @@ enum plan_action {
     PLAN_ACTION_COUNT,
 };
 
-struct plan_step {
+struct plan_item {
     struct str service;
     enum plan_action action;
     bool start_first;  /* PLAN_RESTART: the new one is started before the old one is stopped */
@@ -31,11 +31,11 @@ struct plan_step {
     size_t change_count;
 };
 
-/* Steps in the order of the wanted file, then the removed ones. Memory: the arena given to
+/* Items in the order of the wanted file, then the removed ones. Memory: the arena given to
  * plan_make. */
 struct plan {
-    const struct plan_step *steps;
-    size_t step_count;
+    const struct plan_item *items;
+    size_t item_count;
     size_t counts[PLAN_ACTION_COUNT];
 };
 

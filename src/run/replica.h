@@ -22,18 +22,13 @@
 #include "base/num.h"
 #include "base/rng.h"
 #include "base/sm.h"
+#include "schema/status.h"
 
-enum replica_state {
-    REPLICA_PENDING, /* waits for dependencies, a port, or an engine */
-    REPLICA_STARTING,
-    REPLICA_RUNNING, /* and ready */
-    REPLICA_UNHEALTHY,
-    REPLICA_STOPPING,
-    REPLICA_STOPPED,
-    REPLICA_CRASHED, /* ended when it should not; waits to start again, or for an operator */
-    REPLICA_COMPLETED,
-    REPLICA_STATE_COUNT,
-};
+/* enum replica_state is the API's own (schema/status.h):
+ *   PENDING    waits for dependencies, a port, or an engine
+ *   RUNNING    and ready
+ *   CRASHED    ended when it should not; waits to start again, or for an operator */
+enum { REPLICA_STATE_COUNT = REPLICA_COMPLETED + 1 };
 
 extern const struct sm replica_machine;
 /* Flags of the table. */
