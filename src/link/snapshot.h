@@ -20,6 +20,7 @@ struct snapshot_builder {
     struct vec listeners, services, endpoints, routes;
     struct buf text;
     struct snapshot_gateway gateway;
+    uint32_t instance_offset, instance_len; /* private */
     int error; /* sticky: the first add that failed */
 };
 void snapshot_builder_init(struct snapshot_builder *builder);

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Reading a snapshot. The bytes come from another role, so snapshot_open checks all of them once: afterwards the
+ * getters cannot leave the blob, whatever index below the counts they are asked for.
+ *
+ * Checked: magic, format, size, checksum (an accident, not an attack), section table, alignment, counts; of
+ * every item its texts (inside TEXT, no NUL), enums, and that its service index names the service it claims.
+ */
+#include "base/map.h"
+#include "link/snapshot.h"
+#include "link/snapshot_wire.h"
+
+/* Smallest item a reader takes: the fields every writer of this format has. */
+static const struct {
+    uint32_t item_size;
+    uint32_t count_max;
+} section_laws[WIRE_SECTIONS] = {
+    [WIRE_GATEWAY] = {sizeof(struct wire_gateway), 1},
+    [WIRE_LISTENERS] = {sizeof(struct wire_listener), SNAPSHOT_LISTENERS_MAX},
+    [WIRE_SERVICES] = {sizeof(struct wire_service), SNAPSHOT_SERVICES_MAX},
+    [WIRE_ENDPOINTS] = {sizeof(struct wire_endpoint), SNAPSHOT_ENDPOINTS_MAX},
+    [WIRE_ROUTES] = {sizeof(struct wire_route), SNAPSHOT_ROUTES_MAX},
+    [WIRE_CERTIFICATES] = {8, 0},
+    [WIRE_TEXT] = {1, UINT32_MAX},
+};
+
+static struct wire_section section_of(const struct snapshot *snapshot, enum wire_section_kind kind)
+{
+    struct wire_section section;
+    memcpy(&section, snapshot->blob.p + snapshot->sections[kind], sizeof(section));
+    return section;
+}
+
+static const char *item_at(const struct snapshot *snapshot, enum wire_section_kind kind, uint32_t i)
+{
+    struct wire_section section = section_of(snapshot, kind);
+    ensure(i < section.count);
+    return snapshot->blob.p + section.offset + (size_t)i * section.item_size;
+}
+
+#define item_copy(snapshot, kind, i, ret) memcpy((ret), item_at((snapshot), (kind), (i)), sizeof(*(ret)))
+
+static bool text_ok(const struct snapshot *snapshot, struct wire_text text)
+{
+    if (text.len > SNAPSHOT_TEXT_MAX || text.offset > snapshot->text_len ||
+        text.len > snapshot->text_len - text.offset) {
+        return false;
+    }
+    const char *p = snapshot->blob.p + snapshot->text_offset + text.offset;
+    return text.len == 0 || !memchr(p, '\0', text.len);
+}
+
+static struct str text_of(const struct snapshot *snapshot, struct wire_text text)
+{
+    return str_make(snapshot->blob.p + snapshot->text_offset + text.offset, text.len);
+}
+
+static bool service_ok(const struct snapshot *snapshot, uint32_t index, uint64_t id)
+{
+    if (index >= snapshot->services) {
+        return false;
+    }
+    uint64_t found;
+    memcpy(&found, item_at(snapshot, WIRE_SERVICES, index), sizeof(found));
+    return found == id && id != 0;
+}
+
+static bool section_ok(const struct wire_section *section, uint64_t size)
+{
+    unsigned kind = section->kind;
+    return section->version == 1 && section->item_size >= section_laws[kind].item_size &&
+           section->item_size <= 4096 && section->count <= section_laws[kind].count_max &&
+           (section->offset & 7) == 0 && section->offset <= size &&
+           (uint64_t)section->count * section->item_size <= size - section->offset;
+}
+
+static int read_table(struct snapshot *snapshot, const struct wire_header *header)
+{
+    uint32_t seen = 0;
+    if (header->section_count > 64 ||
+        header->section_count * sizeof(struct wire_section) > header->size - sizeof(*header)) {
+        return -EINVAL;
+    }
+    for (uint32_t i = 0; i < header->section_count; i++) {
+        uint32_t at = (uint32_t)(sizeof(*header) + i * sizeof(struct wire_section));
+        struct wire_section section;
+        memcpy(&section, snapshot->blob.p + at, sizeof(section));
+        if (section.kind >= WIRE_SECTIONS) {
+            continue; /* a newer writer's */
+        }
+        if ((seen & (UINT32_C(1) << section.kind)) || !section_ok(&section, header->size)) {
+            return -EINVAL;
+        }
+        seen |= UINT32_C(1) << section.kind;
+        snapshot->sections[section.kind] = at;
+    }
+    return seen == (UINT32_C(1) << WIRE_SECTIONS) - 1 ? 0 : -EINVAL;
+}
+
+static bool listeners_ok(const struct snapshot *snapshot)
+{
+    for (uint32_t i = 0; i < snapshot->listeners; i++) {
+        struct wire_listener item;
+        item_copy(snapshot, WIRE_LISTENERS, i, &item);
+        bool needs_service = item.kind != SNAPSHOT_HTTP;
+        if (item.id == 0 || item.kind >= SNAPSHOT_LISTENER_KINDS || !text_ok(snapshot, item.address) ||
+            (needs_service && !service_ok(snapshot, item.service_index, item.service))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool services_ok(const struct snapshot *snapshot)
+{
+    for (uint32_t i = 0; i < snapshot->services; i++) {
+        struct wire_service item;
+        item_copy(snapshot, WIRE_SERVICES, i, &item);
+        if (item.id == 0 || item.balance >= SNAPSHOT_BALANCES || item.state >= SNAPSHOT_SERVICE_STATES ||
+            item.probe_kind >= SNAPSHOT_PROBES || !text_ok(snapshot, item.tenant) ||
+            !text_ok(snapshot, item.project) || !text_ok(snapshot, item.name) ||
+            !text_ok(snapshot, item.probe_path) || !text_ok(snapshot, item.probe_host)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool endpoints_ok(const struct snapshot *snapshot)
+{
+    for (uint32_t i = 0; i < snapshot->endpoints; i++) {
+        struct wire_endpoint item;
+        item_copy(snapshot, WIRE_ENDPOINTS, i, &item);
+        if (item.id == 0 || item.state >= SNAPSHOT_ENDPOINT_STATES ||
+            !service_ok(snapshot, item.service_index, item.service) || !text_ok(snapshot, item.address) ||
+            !text_ok(snapshot, item.replica)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool routes_ok(const struct snapshot *snapshot)
+{
+    for (uint32_t i = 0; i < snapshot->routes; i++) {
+        struct wire_route item;
+        item_copy(snapshot, WIRE_ROUTES, i, &item);
+        if (item.id == 0 || !service_ok(snapshot, item.service_index, item.service) ||
+            !text_ok(snapshot, item.host) || !text_ok(snapshot, item.path)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool gateway_ok(const struct snapshot *snapshot)
+{
+    if (section_of(snapshot, WIRE_GATEWAY).count != 1) {
+        return false;
+    }
+    struct wire_gateway item;
+    item_copy(snapshot, WIRE_GATEWAY, 0, &item);
+    return text_ok(snapshot, item.instance);
+}
+
+int snapshot_open(struct str blob, struct snapshot *ret)
+{
+    struct wire_header header;
+    if (blob.len < sizeof(header) || blob.len > SNAPSHOT_BLOB_MAX || ((uintptr_t)blob.p & 7)) {
+        return -EINVAL;
+    }
+    memcpy(&header, blob.p, sizeof(header));
+    /* A memfd is whole pages to some writers: bytes behind `size` are not ours. */
+    if (header.magic != WIRE_MAGIC || header.min_reader > WIRE_FORMAT || header.size < sizeof(header) ||
+        header.size > blob.len ||
+        header.checksum != map_hash(0, str_slice(blob, sizeof(header), header.size))) {
+        return -EINVAL;
+    }
+    struct snapshot snapshot = {
+        .blob = str_make(blob.p, header.size),
+        .sequence = header.sequence,
+        .delta_base = header.delta_base,
+    };
+    int r = read_table(&snapshot, &header);
+    if (r < 0) {
+        return r;
+    }
+    struct wire_section text = section_of(&snapshot, WIRE_TEXT);
+    if (text.item_size != 1) {
+        return -EINVAL;
+    }
+    snapshot.text_offset = text.offset;
+    snapshot.text_len = text.count;
+    snapshot.listeners = section_of(&snapshot, WIRE_LISTENERS).count;
+    snapshot.services = section_of(&snapshot, WIRE_SERVICES).count;
+    snapshot.endpoints = section_of(&snapshot, WIRE_ENDPOINTS).count;
+    snapshot.routes = section_of(&snapshot, WIRE_ROUTES).count;
+    if (!gateway_ok(&snapshot) || !listeners_ok(&snapshot) || !services_ok(&snapshot) ||
+        !endpoints_ok(&snapshot) || !routes_ok(&snapshot)) {
+        return -EINVAL;
+    }
+    *ret = snapshot;
+    return 0;
+}
+
+static uint32_t or_default(uint32_t value, uint32_t usual)
+{
+    return value ? value : usual;
+}
+
+struct snapshot_gateway snapshot_gateway_get(const struct snapshot *snapshot)
+{
+    struct wire_gateway item;
+    item_copy(snapshot, WIRE_GATEWAY, 0, &item);
+    return (struct snapshot_gateway){
+        .threads = item.threads,
+        .expose_replica = item.expose_replica != 0,
+        .trust_forwarded = item.trust_forwarded != 0,
+        .connections_max = or_default(item.connections_max, 16384),
+        .head_max = MIN(or_default(item.head_max, 16384), 16384U),
+        .head_ms = or_default(item.head_ms, 10000),
+        .keepalive_ms = or_default(item.keepalive_ms, 75000),
+        .instance = text_of(snapshot, item.instance),
+    };
+}
+
+struct snapshot_listener snapshot_listener_at(const struct snapshot *snapshot, uint32_t i)
+{
+    struct wire_listener item;
+    item_copy(snapshot, WIRE_LISTENERS, i, &item);
+    return (struct snapshot_listener){
+        .id = item.id,
+        .kind = (enum snapshot_listener_kind)item.kind,
+        .address = text_of(snapshot, item.address),
+        .service = item.service,
+    };
+}
+
+struct snapshot_service snapshot_service_at(const struct snapshot *snapshot, uint32_t i)
+{
+    struct wire_service item;
+    item_copy(snapshot, WIRE_SERVICES, i, &item);
+    return (struct snapshot_service){
+        .id = item.id,
+        .tenant = text_of(snapshot, item.tenant),
+        .project = text_of(snapshot, item.project),
+        .name = text_of(snapshot, item.name),
+        .balance = (enum snapshot_balance)item.balance,
+        .state = (enum snapshot_service_state)item.state,
+        .connect_ms = or_default(item.connect_ms, 2000),
+        .first_byte_ms = or_default(item.first_byte_ms, 60000),
+        .idle_ms = or_default(item.idle_ms, 60000),
+        .tunnel_idle_ms = or_default(item.tunnel_idle_ms, 3600000),
+        .hold_ms = or_default(item.hold_ms, 10000),
+        .retries = item.retries == UINT32_MAX ? 0 : or_default(item.retries, 2),
+        .body_max = item.body_max ? item.body_max : 10 * MIB,
+        .connections_max = or_default(item.connections_max, 1024),
+        .probe =
+            {
+                .kind = (enum snapshot_probe_kind)item.probe_kind,
+                .path = text_of(snapshot, item.probe_path),
+                .host = text_of(snapshot, item.probe_host),
+                .interval_ms = or_default(item.probe_interval_ms, 5000),
+                .timeout_ms = or_default(item.probe_timeout_ms, 2000),
+                .retries = or_default(item.probe_retries, 3),
+                .start_period_ms = item.probe_start_period_ms,
+                .start_interval_ms = item.probe_start_interval_ms,
+            },
+    };
+}
+
+struct snapshot_endpoint snapshot_endpoint_at(const struct snapshot *snapshot, uint32_t i)
+{
+    struct wire_endpoint item;
+    item_copy(snapshot, WIRE_ENDPOINTS, i, &item);
+    return (struct snapshot_endpoint){
+        .id = item.id,
+        .service = item.service,
+        .address = text_of(snapshot, item.address),
+        .replica = text_of(snapshot, item.replica),
+        .state = (enum snapshot_endpoint_state)item.state,
+        .weight = MIN(or_default(item.weight, 1), 256U),
+    };
+}
+
+struct snapshot_route snapshot_route_at(const struct snapshot *snapshot, uint32_t i)
+{
+    struct wire_route item;
+    item_copy(snapshot, WIRE_ROUTES, i, &item);
+    return (struct snapshot_route){
+        .id = item.id,
+        .service = item.service,
+        .host = text_of(snapshot, item.host),
+        .path = text_of(snapshot, item.path),
+        .flags = item.flags,
+    };
+}

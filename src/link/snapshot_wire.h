@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Private to link/: the bytes of a snapshot (host byte order: it never leaves the machine).
+ *
+ *   0    header (64 bytes)
+ *   64   section table: WIRE_SECTIONS entries of 24 bytes
+ *   …    sections, each 8-aligned: `count` items of `item_size` bytes; TEXT is bytes
+ *
+ * A newer writer may append fields to an item (item_size grows) and sections to the table; readers take what
+ * they know and read missing fields as zero. What changes a meaning raises WIRE_FORMAT and `min_reader`.
+ */
+#ifndef LINK_SNAPSHOT_WIRE_H
+#define LINK_SNAPSHOT_WIRE_H
+
+#include "base/str.h"
+
+#define WIRE_MAGIC UINT64_C(0x31504e534c45554d) /* "MUELSNP1" */
+enum { WIRE_FORMAT = 1 };
+
+enum wire_section_kind {
+    WIRE_GATEWAY,
+    WIRE_LISTENERS,
+    WIRE_SERVICES,
+    WIRE_ENDPOINTS,
+    WIRE_ROUTES,
+    WIRE_CERTIFICATES, /* reserved */
+    WIRE_TEXT,
+    WIRE_SECTIONS
+};
+
+struct wire_header {
+    uint64_t magic;
+    uint32_t format, min_reader;
+    uint64_t size;
+    uint64_t checksum; /* XXH3 of everything behind the header */
+    uint64_t sequence, delta_base;
+    uint32_t section_count, reserved[3];
+};
+struct wire_section {
+    uint32_t kind, version, offset, count, item_size, reserved;
+};
+struct wire_text {
+    uint32_t offset, len; /* in TEXT */
+};
+struct wire_gateway {
+    struct wire_text instance;
+    uint32_t threads, expose_replica, trust_forwarded, connections_max, head_max, head_ms, keepalive_ms,
+        reserved;
+};
+struct wire_listener {
+    uint64_t id, service;
+    struct wire_text address;
+    uint32_t kind, service_index; /* UINT32_MAX = none */
+};
+struct wire_service {
+    uint64_t id;
+    struct wire_text tenant, project, name, probe_path, probe_host;
+    uint64_t body_max;
+    uint32_t balance, state;
+    uint32_t connect_ms, first_byte_ms, idle_ms, tunnel_idle_ms, hold_ms, retries, connections_max;
+    uint32_t probe_kind, probe_interval_ms, probe_timeout_ms, probe_retries;
+    uint32_t probe_start_period_ms, probe_start_interval_ms, reserved;
+};
+struct wire_endpoint {
+    uint64_t id, service;
+    struct wire_text address, replica;
+    uint32_t service_index, state, weight, reserved;
+};
+struct wire_route {
+    uint64_t id, service;
+    struct wire_text host, path;
+    uint32_t service_index, flags;
+};
+
+_Static_assert(sizeof(struct wire_header) == 64, "the header's layout is fixed");
+_Static_assert(sizeof(struct wire_section) == 24, "the table's layout is fixed");
+
+#endif
