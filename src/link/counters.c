@@ -6,9 +6,10 @@
  *   64   COUNTERS_PROBES_MAX probes (used from the front)
  *   …    per thread: struct counters_thread, then `cells` cells (used from the front), 64-aligned
  *
- * Cells are found by a linear look at the cells in use: that happens once per route and endpoint after a change
- * (the edge keeps the address), never per request, and keeps the memory a plain list that a reader can copy.
- * A cell index (hash to cell number, heap) of the writer's would be the next step beyond some thousand cells.
+ * Cells are found by a linear look at the cells in use: that happens once per route and endpoint
+ * after a change (the edge keeps the address), never per request, and keeps the memory a plain list
+ * that a reader can copy. A cell index (hash to cell number, heap) of the writer's would be the
+ * next step beyond some thousand cells.
  */
 #include "link/counters.h"
 
@@ -35,7 +36,8 @@ static size_t threads_offset(void)
 
 static size_t table_size(uint32_t cells)
 {
-    return ALIGN_UP(sizeof(struct counters_thread) + (size_t)cells * sizeof(struct counters_cell), 4096);
+    return ALIGN_UP(sizeof(struct counters_thread) + (size_t)cells * sizeof(struct counters_cell),
+                    4096);
 }
 
 static char *table_of(const struct counters *counters, uint32_t thread)
@@ -46,7 +48,8 @@ static char *table_of(const struct counters *counters, uint32_t thread)
 
 static struct counters_cell *cell_of(const struct counters *counters, uint32_t thread, uint32_t i)
 {
-    char *at = table_of(counters, thread) + sizeof(struct counters_thread) + i * sizeof(struct counters_cell);
+    char *at = table_of(counters, thread) + sizeof(struct counters_thread) +
+               i * sizeof(struct counters_cell);
     return (struct counters_cell *)(void *)at;
 }
 
@@ -93,12 +96,13 @@ struct counters_thread *counters_thread_of(const struct counters *counters, uint
 
 uint32_t counters_cells_used(const struct counters *counters, uint32_t thread)
 {
-    uint64_t used = __atomic_load_n(&counters_thread_of(counters, thread)->cells_used, __ATOMIC_ACQUIRE);
+    uint64_t used =
+        __atomic_load_n(&counters_thread_of(counters, thread)->cells_used, __ATOMIC_ACQUIRE);
     return (uint32_t)MIN(used, (uint64_t)counters->cells);
 }
 
-struct counters_cell *counters_cell_get(const struct counters *counters, uint32_t thread, uint64_t route,
-                                        uint64_t service, uint64_t endpoint)
+struct counters_cell *counters_cell_get(const struct counters *counters, uint32_t thread,
+                                        uint64_t route, uint64_t service, uint64_t endpoint)
 {
     struct counters_thread *table = counters_thread_of(counters, thread);
     uint32_t used = counters_cells_used(counters, thread);
@@ -140,30 +144,25 @@ void counters_take_over(const struct counters *counters)
 struct counters_probe *counters_probe_get(const struct counters *counters, uint64_t endpoint)
 {
     uint32_t used = MIN(counters->header->probes_used, (uint32_t)COUNTERS_PROBES_MAX);
-    struct counters_probe *free_place = NULL;
     for (uint32_t i = 0; i < used; i++) {
-        struct counters_probe *probe = probe_of(counters, i);
-        if (probe->endpoint == endpoint) {
-            return probe;
-        }
-        if (!free_place && probe->endpoint == 0) {
-            free_place = probe;
+        if (probe_of(counters, i)->endpoint == endpoint) {
+            return probe_of(counters, i);
         }
     }
-    if (!free_place) {
-        if (used == COUNTERS_PROBES_MAX) {
-            return NULL;
-        }
-        free_place = probe_of(counters, used);
+    uint32_t place = 0; /* one that was given back, else a new one at the end */
+    while (place < used && probe_of(counters, place)->endpoint != 0) {
+        place++;
     }
-    counters_probe_begin(free_place);
-    uint32_t epoch = free_place->epoch;
-    *free_place = (struct counters_probe){.epoch = epoch, .endpoint = endpoint};
-    counters_probe_end(free_place);
-    if (free_place == probe_of(counters, MIN(used, (uint32_t)COUNTERS_PROBES_MAX - 1))) {
-        __atomic_store_n(&counters->header->probes_used, used + 1, __ATOMIC_RELEASE);
+    if (place == COUNTERS_PROBES_MAX) {
+        return NULL;
     }
-    return free_place;
+    struct counters_probe *probe = probe_of(counters, place);
+    counters_probe_begin(probe);
+    uint32_t epoch = probe->epoch;
+    *probe = (struct counters_probe){.epoch = epoch, .endpoint = endpoint};
+    counters_probe_end(probe);
+    __atomic_store_n(&counters->header->probes_used, MAX(used, place + 1), __ATOMIC_RELEASE);
+    return probe;
 }
 
 void counters_probe_begin(struct counters_probe *probe)
@@ -196,7 +195,8 @@ uint64_t counters_bucket_low(unsigned bucket)
     return (UINT64_C(4) + bucket % 4) << (log - 2);
 }
 
-bool counters_cell_read(const struct counters *counters, uint32_t thread, uint32_t i, struct counters_cell *ret)
+bool counters_cell_read(const struct counters *counters, uint32_t thread, uint32_t i,
+                        struct counters_cell *ret)
 {
     if (i >= counters_cells_used(counters, thread)) {
         return false;
@@ -225,6 +225,6 @@ bool counters_probe_read(const struct counters *counters, uint32_t i, struct cou
     *ret = *probe;
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
     uint32_t after = __atomic_load_n(&probe->epoch, __ATOMIC_RELAXED);
-    return before == after && (before & 1) == 0 && ret->endpoint != 0 && ret->status <= COUNTERS_PROBE_FAILING &&
-           ret->body_len <= COUNTERS_PROBE_BODY_MAX;
+    return before == after && (before & 1) == 0 && ret->endpoint != 0 &&
+           ret->status <= COUNTERS_PROBE_FAILING && ret->body_len <= COUNTERS_PROBE_BODY_MAX;
 }

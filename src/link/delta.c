@@ -5,9 +5,9 @@
  *   0    header (64 bytes): magic u64, capacity u32, reserved u32, head u64, base u64
  *   64   `capacity` slots of DELTA_SLOT bytes: struct delta_slot
  *
- * A slot's `sequence` is 0 while the slot is written and the delta's sequence afterwards; a reader copies the
- * slot between two looks at it (a seqlock), so a torn copy is never used. Readers trust nothing: an impossible
- * head, enum or text gives DELTA_E_LOST.
+ * A slot's `sequence` is 0 while the slot is written and the delta's sequence afterwards; a reader
+ * copies the slot between two looks at it (a seqlock), so a torn copy is never used. Readers trust
+ * nothing: an impossible head, enum or text gives DELTA_E_LOST.
  */
 #include "link/delta.h"
 
@@ -33,7 +33,8 @@ enum { CAPACITY_MAX = 1 << 20 };
 
 static struct delta_slot *slot_of(const struct delta_log *log, uint64_t sequence)
 {
-    return (struct delta_slot *)(void *)(log->slots + ((sequence - 1) % log->capacity) * DELTA_SLOT);
+    return (struct delta_slot *)(void *)(log->slots +
+                                         ((sequence - 1) % log->capacity) * DELTA_SLOT);
 }
 
 size_t delta_log_size(uint32_t capacity)
@@ -104,8 +105,8 @@ static bool delta_ok(const struct delta *delta)
     return delta->kind > DELTA_NONE && delta->kind < DELTA_KINDS &&
            text_ended(delta->address, sizeof(delta->address)) &&
            text_ended(delta->replica, sizeof(delta->replica)) &&
-           delta->endpoint_state < SNAPSHOT_ENDPOINT_STATES && delta->service_state < SNAPSHOT_SERVICE_STATES &&
-           delta->balance < SNAPSHOT_BALANCES;
+           delta->endpoint_state < SNAPSHOT_ENDPOINT_STATES &&
+           delta->service_state < SNAPSHOT_SERVICE_STATES && delta->balance < SNAPSHOT_BALANCES;
 }
 
 int delta_log_read(const struct delta_log *log, uint64_t *cursor, struct delta *ret)

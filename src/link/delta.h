@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The delta log: small changes since the last snapshot, in keeper-held shared memory. The core appends a
- * delta *before* it rings the edge's bell, so a restarted edge (snapshot, then all deltas behind its
- * delta_base) stands where the dead one stood.
+ * The delta log: small changes since the last snapshot, in keeper-held shared memory. The core
+ * appends a delta *before* it rings the edge's bell, so a restarted edge (snapshot, then all deltas
+ * behind its delta_base) stands where the dead one stood.
  *
  * One writer (core), any number of readers (edge threads, each with a cursor). Slots are a ring of
  * DELTA_SLOT bytes; a slot says its own sequence, written last. Invariants:
- *   1. slot (s - 1) mod capacity holds sequence s for base < s <= head: nothing a reader may need is overwritten.
+ *   1. slot (s - 1) mod capacity holds sequence s for base < s <= head: nothing a reader may need
+ * is overwritten.
  *   2. head moves only after the slot is complete.
  * When the log is full the core publishes a new snapshot (delta_base = head) and moves the base.
  */
@@ -15,7 +16,12 @@
 
 #include "link/snapshot_types.h"
 
-enum { DELTA_SLOT = 320, DELTA_CAPACITY_DEFAULT = 1024, DELTA_ADDRESS_MAX = 120, DELTA_REPLICA_MAX = 64 };
+enum {
+    DELTA_SLOT = 320,
+    DELTA_CAPACITY_DEFAULT = 1024,
+    DELTA_ADDRESS_MAX = 120,
+    DELTA_REPLICA_MAX = 64
+};
 
 enum delta_kind {
     DELTA_NONE,
@@ -63,8 +69,9 @@ must_check int delta_log_append(struct delta_log *log, struct delta *delta);
 void delta_log_set_base(struct delta_log *log, uint64_t base);
 uint64_t delta_log_head(const struct delta_log *log);
 
-/* Edge: the delta after *cursor, copied and then checked; moves the cursor. 0; DELTA_E_NONE: nothing new;
- * DELTA_E_LOST: overwritten or not understood: take the newest snapshot from the keeper. */
+/* Edge: the delta after *cursor, copied and then checked; moves the cursor. 0; DELTA_E_NONE:
+ * nothing new; DELTA_E_LOST: overwritten or not understood: take the newest snapshot from the
+ * keeper. */
 enum { DELTA_E_NONE = 1, DELTA_E_LOST = 2 };
 must_check int delta_log_read(const struct delta_log *log, uint64_t *cursor, struct delta *ret);
 

@@ -7,9 +7,10 @@
  *   128   u64 tail, u32 waiting                                          the consumer's line
  *   192   `capacity` records of RING_RECORD_SIZE bytes
  *
- * The producer reads `tail` only when its copy says "full", the consumer reads `head` once a call: their cache
- * lines travel seldom. Neither believes the other: a tail the producer cannot understand counts as full, a head
- * the consumer cannot understand makes it start again at the head, and bytes are checked after they are copied.
+ * The producer reads `tail` only when its copy says "full", the consumer reads `head` once a call:
+ * their cache lines travel seldom. Neither believes the other: a tail the producer cannot
+ * understand counts as full, a head the consumer cannot understand makes it start again at the
+ * head, and bytes are checked after they are copied.
  */
 #include "link/ring.h"
 
@@ -51,7 +52,8 @@ void ring_format(void *memory, uint32_t capacity, uint64_t epoch)
 int ring_open(void *memory, size_t size, struct ring *ret)
 {
     struct ring_header *header = memory;
-    if (size < sizeof(*header) || header->magic != RING_MAGIC || header->record_size != RING_RECORD_SIZE) {
+    if (size < sizeof(*header) || header->magic != RING_MAGIC ||
+        header->record_size != RING_RECORD_SIZE) {
         return -EINVAL;
     }
     uint32_t capacity = header->capacity;
@@ -99,7 +101,8 @@ void ring_publish(struct ring *ring)
 
 bool ring_should_wake(struct ring *ring)
 {
-    /* Orders "published" before "is anyone waiting", as ring_sleep orders the two the other way round. */
+    /* Orders "published" before "is anyone waiting", as ring_sleep orders the two the other way
+     * round. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (!__atomic_load_n(&ring->header->waiting, __ATOMIC_RELAXED)) {
         return false;

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Records from one edge thread to the core: a single-producer single-consumer ring of fixed binary records in
- * keeper-held shared memory. The producer never waits: a full ring drops the record and counts it. The
- * consumer copies a record first and checks the copy then (the edge's bytes are hostile to it).
+ * Records from one edge thread to the core: a single-producer single-consumer ring of fixed binary
+ * records in keeper-held shared memory. The producer never waits: a full ring drops the record and
+ * counts it. The consumer copies a record first and checks the copy then (the edge's bytes are
+ * hostile to it).
  *
- * Sequences are 64-bit and count records ever written; `head` = next to write, `tail` = next to read. The
- * consumer moves `tail` (ring_commit) after what it read is stored, and stores the ring's `epoch` and
- * sequence with the data: read again after a crash, a record is recognised by its sequence.
+ * Sequences are 64-bit and count records ever written; `head` = next to write, `tail` = next to
+ * read. The consumer moves `tail` (ring_commit) after what it read is stored, and stores the ring's
+ * `epoch` and sequence with the data: read again after a crash, a record is recognised by its
+ * sequence.
  *
- * Waking: the consumer sets `waiting` before it sleeps; the producer, once per loop turn, clears it and
- * rings the bell if it was set. So a busy consumer is never rung and an idle edge costs nothing.
+ * Waking: the consumer sets `waiting` before it sleeps; the producer, once per loop turn, clears it
+ * and rings the bell if it was set. So a busy consumer is never rung and an idle edge costs
+ * nothing.
  */
 #ifndef LINK_RING_H
 #define LINK_RING_H
@@ -37,17 +40,28 @@ enum {
     RING_FLAG_TCP = 256, /* a tcp listener's connection: no status */
 };
 /* Index into ring_method_name; 0 = another one. */
-enum ring_method { RING_METHOD_OTHER, RING_GET, RING_HEAD, RING_POST, RING_PUT, RING_DELETE, RING_PATCH,
-                   RING_OPTIONS, RING_CONNECT, RING_TRACE, RING_METHODS };
+enum ring_method {
+    RING_METHOD_OTHER,
+    RING_GET,
+    RING_HEAD,
+    RING_POST,
+    RING_PUT,
+    RING_DELETE,
+    RING_PATCH,
+    RING_OPTIONS,
+    RING_CONNECT,
+    RING_TRACE,
+    RING_METHODS
+};
 
 struct ring_access {
-    int64_t at_wall_ns; /* first byte of the request */
+    int64_t at_wall_ns;                                             /* first byte of the request */
     uint32_t total_us, head_us, wait_us, connect_us, first_byte_us; /* whole; and its phases */
-    uint16_t status;    /* 0: none was sent */
+    uint16_t status;                                                /* 0: none was sent */
     uint16_t flags;
     uint64_t route, service, endpoint; /* stable ids; 0 = none */
     uint64_t bytes_in, bytes_out;      /* bodies */
-    uint8_t client[16]; /* IPv6, or IPv4 in its first four bytes */
+    uint8_t client[16];                /* IPv6, or IPv4 in its first four bytes */
     uint16_t client_port;
     uint8_t client_family; /* 4, 6; 0 = unix */
     uint8_t method;        /* enum ring_method */
@@ -104,7 +118,8 @@ bool ring_should_wake(struct ring *ring);
 /* --- consumer --- */
 /* Starts behind what was stored: `sequence` of the same epoch, else 0. */
 void ring_seek(struct ring *ring, uint64_t sequence);
-/* Copies the next record and checks it. 0 and its sequence; RING_E_EMPTY; RING_E_BAD: skipped, count it. */
+/* Copies the next record and checks it. 0 and its sequence; RING_E_EMPTY; RING_E_BAD: skipped,
+ * count it. */
 enum { RING_E_EMPTY = 1, RING_E_BAD = 2 };
 must_check int ring_read(struct ring *ring, struct ring_record *ret, uint64_t *ret_sequence);
 /* Everything read so far is stored: its places may be written again. */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The snapshot: all that the edge needs to serve, as one relocatable, versioned blob. The core builds it,
- * seals it in a memfd and leaves it with the keeper; the edge maps it, and an edge that was killed starts
- * again from nothing else (plus the deltas written since: link/delta.h).
+ * The snapshot: all that the edge needs to serve, as one relocatable, versioned blob. The core
+ * builds it, seals it in a memfd and leaves it with the keeper; the edge maps it, and an edge that
+ * was killed starts again from nothing else (plus the deltas written since: link/delta.h).
  *
- * Pure code over memory: the builder writes into a buf, the reader reads a slice. To the reader the bytes
- * are another role's: snapshot_open checks every offset, index and enum once, and refuses what it does not
- * understand; after that no read can leave the blob. The memory must not change meanwhile (sealed memfd).
+ * Pure code over memory: the builder writes into a buf, the reader reads a slice. To the reader the
+ * bytes are another role's: snapshot_open checks every offset, index and enum once, and refuses
+ * what it does not understand; after that no read can leave the blob. The memory must not change
+ * meanwhile (sealed memfd).
  */
 #ifndef LINK_SNAPSHOT_H
 #define LINK_SNAPSHOT_H
@@ -21,21 +22,25 @@ struct snapshot_builder {
     struct buf text;
     struct snapshot_gateway gateway;
     uint32_t instance_offset, instance_len; /* private */
-    int error; /* sticky: the first add that failed */
+    int error;                              /* sticky: the first add that failed */
 };
 void snapshot_builder_init(struct snapshot_builder *builder);
 void snapshot_builder_fini(struct snapshot_builder *builder);
 /* All copy their texts. Order does not matter: references are checked at the end. */
-void snapshot_builder_gateway(struct snapshot_builder *builder, const struct snapshot_gateway *gateway);
-void snapshot_builder_listener(struct snapshot_builder *builder, const struct snapshot_listener *listener);
-void snapshot_builder_service(struct snapshot_builder *builder, const struct snapshot_service *service);
-void snapshot_builder_endpoint(struct snapshot_builder *builder, const struct snapshot_endpoint *endpoint);
+void snapshot_builder_gateway(struct snapshot_builder *builder,
+                              const struct snapshot_gateway *gateway);
+void snapshot_builder_listener(struct snapshot_builder *builder,
+                               const struct snapshot_listener *listener);
+void snapshot_builder_service(struct snapshot_builder *builder,
+                              const struct snapshot_service *service);
+void snapshot_builder_endpoint(struct snapshot_builder *builder,
+                               const struct snapshot_endpoint *endpoint);
 void snapshot_builder_route(struct snapshot_builder *builder, const struct snapshot_route *route);
-/* Appends the blob to `out` (a buf born with SNAPSHOT_BLOB_MAX or less). `sequence` grows with each snapshot;
- * `delta_base`: deltas up to this sequence are already in it. 0; -EINVAL (unknown reference, doubled id, bad
- * text), -ENOBUFS (too many), -ENOMEM. */
-must_check int snapshot_builder_finish(struct snapshot_builder *builder, uint64_t sequence, uint64_t delta_base,
-                                       struct buf *out);
+/* Appends the blob to `out` (a buf born with SNAPSHOT_BLOB_MAX or less). `sequence` grows with each
+ * snapshot; `delta_base`: deltas up to this sequence are already in it. 0; -EINVAL (unknown
+ * reference, doubled id, bad text), -ENOBUFS (too many), -ENOMEM. */
+must_check int snapshot_builder_finish(struct snapshot_builder *builder, uint64_t sequence,
+                                       uint64_t delta_base, struct buf *out);
 
 /* --- reading (edge) --- */
 struct snapshot {
@@ -45,8 +50,8 @@ struct snapshot {
     uint32_t sections[8];                            /* private: offsets */
     uint32_t text_offset, text_len;                  /* private */
 };
-/* 0, or -EINVAL: not a snapshot this program understands, or damaged. The blob must be 8-aligned and outlive
- * `ret` and every text read from it. */
+/* 0, or -EINVAL: not a snapshot this program understands, or damaged. The blob must be 8-aligned
+ * and outlive `ret` and every text read from it. */
 must_check int snapshot_open(struct str blob, struct snapshot *ret);
 struct snapshot_gateway snapshot_gateway_get(const struct snapshot *snapshot);
 struct snapshot_listener snapshot_listener_at(const struct snapshot *snapshot, uint32_t i);

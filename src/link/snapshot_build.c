@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Building a snapshot: items collect in vectors in their wire form, their texts in one buffer; finish resolves
- * references by stable id to indexes and lays the sections out. Errors are sticky, so that the core adds
- * without checking and asks once.
+ * Building a snapshot: items collect in vectors in their wire form, their texts in one buffer;
+ * finish resolves references by stable id to indexes and lays the sections out. Errors are sticky,
+ * so that the core adds without checking and asks once.
  */
 #include "base/map.h"
 #include "link/snapshot.h"
@@ -72,7 +72,8 @@ static void push(struct snapshot_builder *builder, struct vec *items, const void
     }
 }
 
-void snapshot_builder_gateway(struct snapshot_builder *builder, const struct snapshot_gateway *gateway)
+void snapshot_builder_gateway(struct snapshot_builder *builder,
+                              const struct snapshot_gateway *gateway)
 {
     struct wire_text name = add_text(builder, gateway->instance);
     builder->gateway = *gateway;
@@ -81,7 +82,8 @@ void snapshot_builder_gateway(struct snapshot_builder *builder, const struct sna
     builder->instance_len = name.len;
 }
 
-void snapshot_builder_listener(struct snapshot_builder *builder, const struct snapshot_listener *listener)
+void snapshot_builder_listener(struct snapshot_builder *builder,
+                               const struct snapshot_listener *listener)
 {
     struct wire_listener wire = {
         .id = listener->id,
@@ -93,7 +95,8 @@ void snapshot_builder_listener(struct snapshot_builder *builder, const struct sn
     push(builder, &builder->listeners, &wire);
 }
 
-void snapshot_builder_service(struct snapshot_builder *builder, const struct snapshot_service *service)
+void snapshot_builder_service(struct snapshot_builder *builder,
+                              const struct snapshot_service *service)
 {
     const struct snapshot_probe *probe = &service->probe;
     struct wire_service wire = {
@@ -123,7 +126,8 @@ void snapshot_builder_service(struct snapshot_builder *builder, const struct sna
     push(builder, &builder->services, &wire);
 }
 
-void snapshot_builder_endpoint(struct snapshot_builder *builder, const struct snapshot_endpoint *endpoint)
+void snapshot_builder_endpoint(struct snapshot_builder *builder,
+                               const struct snapshot_endpoint *endpoint)
 {
     struct wire_endpoint wire = {
         .id = endpoint->id,
@@ -276,8 +280,8 @@ static void lay_out(struct snapshot_builder *builder, struct buf *out, size_t st
     pad(out, start);
 }
 
-int snapshot_builder_finish(struct snapshot_builder *builder, uint64_t sequence, uint64_t delta_base,
-                            struct buf *out)
+int snapshot_builder_finish(struct snapshot_builder *builder, uint64_t sequence,
+                            uint64_t delta_base, struct buf *out)
 {
     int r = builder->error;
     if (r == 0) {
@@ -310,7 +314,8 @@ int snapshot_builder_finish(struct snapshot_builder *builder, uint64_t sequence,
     }
     memcpy(out->p + start + sizeof(header), sections, sizeof(sections));
     header.size = out->len - start;
-    header.checksum = map_hash(0, str_make(out->p + start + sizeof(header), header.size - sizeof(header)));
+    header.checksum =
+        map_hash(0, str_make(out->p + start + sizeof(header), header.size - sizeof(header)));
     memcpy(out->p + start, &header, sizeof(header));
     return 0;
 }

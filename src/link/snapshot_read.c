@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reading a snapshot. The bytes come from another role, so snapshot_open checks all of them once: afterwards the
- * getters cannot leave the blob, whatever index below the counts they are asked for.
+ * Reading a snapshot. The bytes come from another role, so snapshot_open checks all of them once:
+ * afterwards the getters cannot leave the blob, whatever index below the counts they are asked for.
  *
- * Checked: magic, format, size, checksum (an accident, not an attack), section table, alignment, counts; of
- * every item its texts (inside TEXT, no NUL), enums, and that its service index names the service it claims.
+ * Checked: magic, format, size, checksum (an accident, not an attack), section table, alignment,
+ * counts; of every item its texts (inside TEXT, no NUL), enums, and that its service index names
+ * the service it claims.
  */
 #include "base/map.h"
 #include "link/snapshot.h"
@@ -38,7 +39,8 @@ static const char *item_at(const struct snapshot *snapshot, enum wire_section_ki
     return snapshot->blob.p + section.offset + (size_t)i * section.item_size;
 }
 
-#define item_copy(snapshot, kind, i, ret) memcpy((ret), item_at((snapshot), (kind), (i)), sizeof(*(ret)))
+#define item_copy(snapshot, kind, i, ret)                                                          \
+    memcpy((ret), item_at((snapshot), (kind), (i)), sizeof(*(ret)))
 
 static bool text_ok(const struct snapshot *snapshot, struct wire_text text)
 {
@@ -103,7 +105,8 @@ static bool listeners_ok(const struct snapshot *snapshot)
         struct wire_listener item;
         item_copy(snapshot, WIRE_LISTENERS, i, &item);
         bool needs_service = item.kind != SNAPSHOT_HTTP;
-        if (item.id == 0 || item.kind >= SNAPSHOT_LISTENER_KINDS || !text_ok(snapshot, item.address) ||
+        if (item.id == 0 || item.kind >= SNAPSHOT_LISTENER_KINDS ||
+            !text_ok(snapshot, item.address) ||
             (needs_service && !service_ok(snapshot, item.service_index, item.service))) {
             return false;
         }
@@ -116,10 +119,11 @@ static bool services_ok(const struct snapshot *snapshot)
     for (uint32_t i = 0; i < snapshot->services; i++) {
         struct wire_service item;
         item_copy(snapshot, WIRE_SERVICES, i, &item);
-        if (item.id == 0 || item.balance >= SNAPSHOT_BALANCES || item.state >= SNAPSHOT_SERVICE_STATES ||
-            item.probe_kind >= SNAPSHOT_PROBES || !text_ok(snapshot, item.tenant) ||
-            !text_ok(snapshot, item.project) || !text_ok(snapshot, item.name) ||
-            !text_ok(snapshot, item.probe_path) || !text_ok(snapshot, item.probe_host)) {
+        if (item.id == 0 || item.balance >= SNAPSHOT_BALANCES ||
+            item.state >= SNAPSHOT_SERVICE_STATES || item.probe_kind >= SNAPSHOT_PROBES ||
+            !text_ok(snapshot, item.tenant) || !text_ok(snapshot, item.project) ||
+            !text_ok(snapshot, item.name) || !text_ok(snapshot, item.probe_path) ||
+            !text_ok(snapshot, item.probe_host)) {
             return false;
         }
     }
@@ -132,8 +136,8 @@ static bool endpoints_ok(const struct snapshot *snapshot)
         struct wire_endpoint item;
         item_copy(snapshot, WIRE_ENDPOINTS, i, &item);
         if (item.id == 0 || item.state >= SNAPSHOT_ENDPOINT_STATES ||
-            !service_ok(snapshot, item.service_index, item.service) || !text_ok(snapshot, item.address) ||
-            !text_ok(snapshot, item.replica)) {
+            !service_ok(snapshot, item.service_index, item.service) ||
+            !text_ok(snapshot, item.address) || !text_ok(snapshot, item.replica)) {
             return false;
         }
     }
@@ -171,8 +175,8 @@ int snapshot_open(struct str blob, struct snapshot *ret)
     }
     memcpy(&header, blob.p, sizeof(header));
     /* A memfd is whole pages to some writers: bytes behind `size` are not ours. */
-    if (header.magic != WIRE_MAGIC || header.min_reader > WIRE_FORMAT || header.size < sizeof(header) ||
-        header.size > blob.len ||
+    if (header.magic != WIRE_MAGIC || header.min_reader > WIRE_FORMAT ||
+        header.size < sizeof(header) || header.size > blob.len ||
         header.checksum != map_hash(0, str_slice(blob, sizeof(header), header.size))) {
         return -EINVAL;
     }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a snapshot says (link/snapshot.h), as plain structs: written by the core, read by the edge. Texts are
- * slices: borrowed from the caller when building, from the blob when reading.
+ * What a snapshot says (link/snapshot.h), as plain structs: written by the core, read by the edge.
+ * Texts are slices: borrowed from the caller when building, from the blob when reading.
  *
- * Items are named by stable ids (link_id): they name the same thing over reloads, crashes and upgrades, so
- * that counters and connections find their place again.
+ * Items are named by stable ids (link_id): they name the same thing over reloads, crashes and
+ * upgrades, so that counters and connections find their place again.
  */
 #ifndef LINK_SNAPSHOT_TYPES_H
 #define LINK_SNAPSHOT_TYPES_H
@@ -20,10 +20,21 @@ enum {
     SNAPSHOT_BLOB_MAX = 256 << 20,
 };
 
-enum snapshot_listener_kind { SNAPSHOT_HTTP, SNAPSHOT_TCP, SNAPSHOT_ADMIN, SNAPSHOT_LISTENER_KINDS };
+enum snapshot_listener_kind {
+    SNAPSHOT_HTTP,
+    SNAPSHOT_TCP,
+    SNAPSHOT_ADMIN,
+    SNAPSHOT_LISTENER_KINDS
+};
 enum snapshot_balance { SNAPSHOT_ROUND_ROBIN, SNAPSHOT_LEAST_CONN, SNAPSHOT_BALANCES };
-enum snapshot_probe_kind { SNAPSHOT_PROBE_NONE, SNAPSHOT_PROBE_HTTP, SNAPSHOT_PROBE_TCP, SNAPSHOT_PROBES };
-/* What the core knows of a service; decides whether a request that finds no endpoint is held or refused. */
+enum snapshot_probe_kind {
+    SNAPSHOT_PROBE_NONE,
+    SNAPSHOT_PROBE_HTTP,
+    SNAPSHOT_PROBE_TCP,
+    SNAPSHOT_PROBES
+};
+/* What the core knows of a service; decides whether a request that finds no endpoint is held or
+ * refused. */
 enum snapshot_service_state {
     SNAPSHOT_SERVICE_RUNNING,  /* or soon again: a request without an endpoint waits hold_ms */
     SNAPSHOT_SERVICE_STARTING, /* the same; the page says "starting" */
@@ -33,7 +44,8 @@ enum snapshot_service_state {
 };
 enum snapshot_endpoint_state {
     SNAPSHOT_ENDPOINT_STARTING, /* probed, gets no requests */
-    SNAPSHOT_ENDPOINT_READY,    /* gets requests unless its probe fails (the edge decides that alone) */
+    SNAPSHOT_ENDPOINT_READY, /* gets requests unless its probe fails (the edge decides that alone)
+                              */
     SNAPSHOT_ENDPOINT_DRAINING, /* requests in flight finish, no new ones */
     SNAPSHOT_ENDPOINT_STATES
 };
@@ -46,10 +58,11 @@ struct snapshot_listener {
 };
 struct snapshot_probe {
     enum snapshot_probe_kind kind;
-    struct str path, host;                  /* http; host may be empty: the endpoint's address */
-    uint32_t interval_ms, timeout_ms;       /* 0 = 5,000 and 2,000 */
-    uint32_t retries;                       /* failures in a row until "failing"; 0 = 3 */
-    uint32_t start_period_ms, start_interval_ms; /* start_interval 0 = 5, 10, 20 … ms up to interval */
+    struct str path, host;            /* http; host may be empty: the endpoint's address */
+    uint32_t interval_ms, timeout_ms; /* 0 = 5,000 and 2,000 */
+    uint32_t retries;                 /* failures in a row until "failing"; 0 = 3 */
+    uint32_t start_period_ms,
+        start_interval_ms; /* start_interval 0 = 5, 10, 20 … ms up to interval */
 };
 /* Zero means the default in brackets. */
 struct snapshot_service {
@@ -57,13 +70,13 @@ struct snapshot_service {
     struct str tenant, project, name;
     enum snapshot_balance balance;
     enum snapshot_service_state state;
-    uint32_t connect_ms;     /* [2,000] */
-    uint32_t first_byte_ms;  /* request sent to response head [60,000] */
-    uint32_t idle_ms;        /* between bytes of a body [60,000] */
-    uint32_t tunnel_idle_ms; /* WebSocket, tcp [3,600,000] */
-    uint32_t hold_ms;        /* a request waits this long for an endpoint [10,000] */
-    uint32_t retries;        /* further tries when that is safe [2]; UINT32_MAX = none */
-    uint64_t body_max;       /* request body [10 MiB]; UINT64_MAX = unlimited */
+    uint32_t connect_ms;      /* [2,000] */
+    uint32_t first_byte_ms;   /* request sent to response head [60,000] */
+    uint32_t idle_ms;         /* between bytes of a body [60,000] */
+    uint32_t tunnel_idle_ms;  /* WebSocket, tcp [3,600,000] */
+    uint32_t hold_ms;         /* a request waits this long for an endpoint [10,000] */
+    uint32_t retries;         /* further tries when that is safe [2]; UINT32_MAX = none */
+    uint64_t body_max;        /* request body [10 MiB]; UINT64_MAX = unlimited */
     uint32_t connections_max; /* to one endpoint, per edge thread [1,024] */
     struct snapshot_probe probe;
 };
@@ -84,12 +97,12 @@ struct snapshot_route {
 struct snapshot_gateway {
     uint32_t threads; /* 0 = one per CPU, at most 8 */
     bool expose_replica;
-    bool trust_forwarded;      /* keep what the client says in X-Forwarded-* and Forwarded */
-    uint32_t connections_max;  /* clients per thread [16,384] */
-    uint32_t head_max;         /* request head in bytes [16,384], at most that */
-    uint32_t head_ms;          /* whole request head [10,000] */
-    uint32_t keepalive_ms;     /* idle client connection [75,000] */
-    struct str instance;       /* name for pages and logs */
+    bool trust_forwarded;     /* keep what the client says in X-Forwarded-* and Forwarded */
+    uint32_t connections_max; /* clients per thread [16,384] */
+    uint32_t head_max;        /* request head in bytes [16,384], at most that */
+    uint32_t head_ms;         /* whole request head [10,000] */
+    uint32_t keepalive_ms;    /* idle client connection [75,000] */
+    struct str instance;      /* name for pages and logs */
 };
 
 /* A stable id: XXH3 of the parts with a separator that no name may hold; never 0. */

@@ -6,8 +6,9 @@
  *   64   section table: WIRE_SECTIONS entries of 24 bytes
  *   …    sections, each 8-aligned: `count` items of `item_size` bytes; TEXT is bytes
  *
- * A newer writer may append fields to an item (item_size grows) and sections to the table; readers take what
- * they know and read missing fields as zero. What changes a meaning raises WIRE_FORMAT and `min_reader`.
+ * A newer writer may append fields to an item (item_size grows) and sections to the table; readers
+ * take what they know and read missing fields as zero. What changes a meaning raises WIRE_FORMAT
+ * and `min_reader`.
  */
 #ifndef LINK_SNAPSHOT_WIRE_H
 #define LINK_SNAPSHOT_WIRE_H
@@ -44,8 +45,8 @@ struct wire_text {
 };
 struct wire_gateway {
     struct wire_text instance;
-    uint32_t threads, expose_replica, trust_forwarded, connections_max, head_max, head_ms, keepalive_ms,
-        reserved;
+    uint32_t threads, expose_replica, trust_forwarded, connections_max, head_max, head_ms,
+        keepalive_ms, reserved;
 };
 struct wire_listener {
     uint64_t id, service;

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "harness/test.h"
+#include "link/delta.h"
+
+#include <stdlib.h>
+
+static struct delta_log new_log(uint32_t capacity)
+{
+    struct delta_log log;
+    size_t size = ALIGN_UP(delta_log_size(capacity), 64);
+    void *memory = aligned_alloc(64, size);
+    check(memory != NULL);
+    memset(memory, 0, size);
+    delta_log_format(memory, capacity);
+    check_int(delta_log_open(memory, size, &log), 0);
+    return log;
+}
+
+static int append(struct delta_log *log, uint64_t endpoint)
+{
+    struct delta delta = {
+        .kind = DELTA_ENDPOINT_SET, .endpoint = endpoint, .address = "127.0.0.1:1"};
+    return delta_log_append(log, &delta);
+}
+
+TEST(deltas_are_read_in_order)
+{
+    struct delta_log log = new_log(8);
+    uint64_t cursor = 0;
+    struct delta delta;
+    check_int(delta_log_read(&log, &cursor, &delta), DELTA_E_NONE);
+    for (uint64_t i = 1; i <= 5; i++) {
+        check_int(append(&log, i * 10), 0);
+    }
+    for (uint64_t i = 1; i <= 5; i++) {
+        check_int(delta_log_read(&log, &cursor, &delta), 0);
+        check_int(delta.sequence, i);
+        check_int(delta.endpoint, i * 10);
+        check_cstr(delta.address, "127.0.0.1:1");
+    }
+    check_int(delta_log_read(&log, &cursor, &delta), DELTA_E_NONE);
+    free(log.header);
+}
+
+TEST(a_full_log_asks_for_a_snapshot_and_goes_on_after_it)
+{
+    struct delta_log log = new_log(4);
+    for (uint64_t i = 1; i <= 4; i++) {
+        check_int(append(&log, i), 0);
+    }
+    check_int(append(&log, 5), DELTA_E_FULL);
+    delta_log_set_base(&log, 2);
+    check_int(append(&log, 5), 0);
+    check_int(append(&log, 6), 0);
+    check_int(append(&log, 7), DELTA_E_FULL);
+    uint64_t behind = 1;
+    struct delta delta;
+    check_int(delta_log_read(&log, &behind, &delta), DELTA_E_LOST);
+    uint64_t cursor = 2;
+    check_int(delta_log_read(&log, &cursor, &delta), 0);
+    check_int(delta.endpoint, 3);
+    free(log.header);
+}
+
+TEST(a_reader_trusts_nothing)
+{
+    struct rng *rng = test_rng();
+    for (size_t round = 0; round < test_rounds(2000); round++) {
+        struct delta_log log = new_log(4);
+        for (uint64_t i = 1; i <= 3; i++) {
+            check_int(append(&log, i), 0);
+        }
+        uint8_t *bytes = (void *)log.header;
+        for (size_t i = rng_below(rng, 20); i > 0; i--) {
+            bytes[16 + rng_below(rng, delta_log_size(4) - 16)] = (uint8_t)rng_u64(rng);
+        }
+        uint64_t cursor = 0;
+        struct delta delta;
+        for (int i = 0; i < 5 && delta_log_read(&log, &cursor, &delta) == 0; i++) {
+            check(strlen(delta.address) < DELTA_ADDRESS_MAX && delta.kind < DELTA_KINDS);
+        }
+        free(log.header);
+    }
+}
+
+TEST(memory_that_is_no_log_is_refused)
+{
+    struct delta_log log = new_log(4);
+    struct delta_log again;
+    check_int(delta_log_open(log.header, delta_log_size(4) - 1, &again), -EINVAL);
+    memset(log.header, 0, 8);
+    check_int(delta_log_open(log.header, delta_log_size(4), &again), -EINVAL);
+    free(log.header);
+}
