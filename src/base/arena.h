@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * struct arena: memory with one lifetime. Things are allocated one after another and freed together
- * (a request, a parsed file, a configuration). Born with a maximum; beyond it, or when memory is out,
- * allocations return NULL.
+ * (a request, a parsed file, a configuration). Born with a maximum; beyond it, or when memory is
+ * out, allocations return NULL.
  */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H

@@ -28,22 +28,22 @@
 #undef asctime
 #undef rand
 #undef srand
-#define strcpy(d, s)      do_not_use_strcpy__use_buf
-#define strcat(d, s)      do_not_use_strcat__use_buf
-#define strncpy(d, s, n)  do_not_use_strncpy__use_str_copy
-#define strncat(d, s, n)  do_not_use_strncat__use_buf
-#define strtok(s, d)      do_not_use_strtok__use_str_split
-#define sprintf(...)      do_not_use_sprintf__use_buf_printf
-#define vsprintf(...)     do_not_use_vsprintf__use_buf_vprintf
-#define gets(s)           do_not_use_gets
-#define atoi(s)           do_not_use_atoi__use_num_parse
-#define atol(s)           do_not_use_atol__use_num_parse
-#define atof(s)           do_not_use_atof__use_num_parse
-#define gmtime(t)         do_not_use_gmtime__use_timefmt
-#define localtime(t)      do_not_use_localtime__use_timefmt
-#define ctime(t)          do_not_use_ctime__use_timefmt
-#define asctime(t)        do_not_use_asctime__use_timefmt
-#define rand()            do_not_use_rand__use_rng
-#define srand(s)          do_not_use_srand__use_rng
+#define strcpy(d, s)     do_not_use_strcpy__use_buf
+#define strcat(d, s)     do_not_use_strcat__use_buf
+#define strncpy(d, s, n) do_not_use_strncpy__use_str_copy
+#define strncat(d, s, n) do_not_use_strncat__use_buf
+#define strtok(s, d)     do_not_use_strtok__use_str_split
+#define sprintf(...)     do_not_use_sprintf__use_buf_printf
+#define vsprintf(...)    do_not_use_vsprintf__use_buf_vprintf
+#define gets(s)          do_not_use_gets
+#define atoi(s)          do_not_use_atoi__use_num_parse
+#define atol(s)          do_not_use_atol__use_num_parse
+#define atof(s)          do_not_use_atof__use_num_parse
+#define gmtime(t)        do_not_use_gmtime__use_timefmt
+#define localtime(t)     do_not_use_localtime__use_timefmt
+#define ctime(t)         do_not_use_ctime__use_timefmt
+#define asctime(t)       do_not_use_asctime__use_timefmt
+#define rand()           do_not_use_rand__use_rng
+#define srand(s)         do_not_use_srand__use_rng
 
 #endif

@@ -2,9 +2,9 @@
  *
  * struct buf: bytes being built. Born with a maximum; grows by doubling up to it.
  *
- * Errors are sticky: once an append fails (-ENOMEM, or -ENOBUFS beyond the maximum) the later ones do
- * nothing, and buf_error says so. So a builder appends without checking and asks once at the end.
- * Invariant: len <= cap <= max (+1 for the NUL that buf_cstr adds).
+ * Errors are sticky: once an append fails (-ENOMEM, or -ENOBUFS beyond the maximum) the later ones
+ * do nothing, and buf_error says so. So a builder appends without checking and asks once at the
+ * end. Invariant: len <= cap <= max (+1 for the NUL that buf_cstr adds).
  */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
@@ -53,7 +53,8 @@ void buf_vprintf(struct buf *buf, const char *fmt, va_list args) printf_like(2, 
 void buf_consume(struct buf *buf, size_t n);
 /* Cuts to `len` bytes. */
 void buf_cut(struct buf *buf, size_t len);
-/* Hands the heap memory (NUL-terminated) to the caller, who frees it; NULL on error. Resets the buffer. */
+/* Hands the heap memory (NUL-terminated) to the caller, who frees it; NULL on error. Resets the
+ * buffer. */
 char *buf_take(struct buf *buf);
 
 #endif

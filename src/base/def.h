@@ -16,18 +16,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define must_check          __attribute__((warn_unused_result))
-#define printf_like(f, a)   __attribute__((format(printf, f, a)))
-#define cleanup(fn)         __attribute__((cleanup(fn)))
-#define noreturn_fn         __attribute__((noreturn))
-#define likely(x)           __builtin_expect(!!(x), 1)
-#define unlikely(x)         __builtin_expect(!!(x), 0)
+#define must_check        __attribute__((warn_unused_result))
+#define printf_like(f, a) __attribute__((format(printf, f, a)))
+#define cleanup(fn)       __attribute__((cleanup(fn)))
+#define noreturn_fn       __attribute__((noreturn))
+#define likely(x)         __builtin_expect(!!(x), 1)
+#define unlikely(x)       __builtin_expect(!!(x), 0)
 
-#define ARRAY_LEN(a)        (sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b)           ((a) < (b) ? (a) : (b))
-#define MAX(a, b)           ((a) > (b) ? (a) : (b))
-#define ALIGN_UP(n, to)     (((n) + (to) - 1) & ~((size_t)(to) - 1))
-#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define ARRAY_LEN(a)                    (sizeof(a) / sizeof((a)[0]))
+#define MIN(a, b)                       ((a) < (b) ? (a) : (b))
+#define MAX(a, b)                       ((a) > (b) ? (a) : (b))
+#define ALIGN_UP(n, to)                 (((n) + (to)-1) & ~((size_t)(to)-1))
+#define container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 #define KIB ((size_t)1024)
 #define MIB (KIB * 1024)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Text forms of bytes. Decoders are strict where laxness would give one value two spellings: the unused bits
- * behind the last base64 digit must be zero, padding must be whole. On -EINVAL `out` is as it was.
+ * Text forms of bytes. Decoders are strict where laxness would give one value two spellings: the
+ * unused bits behind the last base64 digit must be zero, padding must be whole. On -EINVAL `out` is
+ * as it was.
  */
 #include "base/encode.h"
 
@@ -63,12 +64,14 @@ static void add_base64(struct buf *out, struct str bytes, const char *alphabet, 
 
 void encode_base64(struct buf *out, struct str bytes)
 {
-    add_base64(out, bytes, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", true);
+    add_base64(out, bytes, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+               true);
 }
 
 void encode_base64url(struct buf *out, struct str bytes)
 {
-    add_base64(out, bytes, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", false);
+    add_base64(out, bytes, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
+               false);
 }
 
 static int base64_value(char c)
@@ -88,7 +91,8 @@ static int base64_value(char c)
     return c == '/' || c == '_' ? 63 : -1;
 }
 
-/* The digits without their padding; false when the padding is not whole or one digit is left over. */
+/* The digits without their padding; false when the padding is not whole or one digit is left over.
+ */
 static bool strip_padding(struct str *text)
 {
     size_t whole = text->len;

@@ -16,7 +16,8 @@ void encode_base64url(struct buf *out, struct str bytes);
 must_check int decode_base64(struct buf *out, struct str text);
 
 enum { UUID_TEXT_LEN = 36 };
-/* A UUIDv7 (RFC 9562 §5.7) from a wall-clock time and 10 random bytes; ret gets 36 characters and a NUL. */
+/* A UUIDv7 (RFC 9562 §5.7) from a wall-clock time and 10 random bytes; ret gets 36 characters and a
+ * NUL. */
 void uuid_v7(int64_t wall_ms, const uint8_t random[10], char ret[UUID_TEXT_LEN + 1]);
 
 #endif

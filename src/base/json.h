@@ -2,9 +2,9 @@
  *
  * JSON (RFC 8259): a writer onto a buf, and a strict pull reader over a slice.
  *
- * Writer: commas and nesting are its own business; misuse (a value where a key belongs) is a programmer's
- * error. Reader: no allocation, bounded depth; strings come back raw and are decoded on demand, so that
- * a caller who skips a value pays nothing.
+ * Writer: commas and nesting are its own business; misuse (a value where a key belongs) is a
+ * programmer's error. Reader: no allocation, bounded depth; strings come back raw and are decoded
+ * on demand, so that a caller who skips a value pays nothing.
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
@@ -57,12 +57,13 @@ enum json_type {
 
 struct json_reader {
     struct str text;
-    size_t at;          /* on JSON_ERROR: the byte that was not understood */
+    size_t at; /* on JSON_ERROR: the byte that was not understood */
     unsigned depth;
     uint64_t is_object; /* bit per level */
     uint8_t expect;     /* private */
-    struct str token;   /* of the last event: raw bytes of a key or string (without quotes), or number */
-    bool escaped;       /* the token holds backslashes: use json_token_decode */
+    struct str
+        token;    /* of the last event: raw bytes of a key or string (without quotes), or number */
+    bool escaped; /* the token holds backslashes: use json_token_decode */
 };
 
 #define JSON_READER(slice) ((struct json_reader){.text = (slice)})

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The pull reader of json.h: exactly the grammar of RFC 8259, nothing beside it (no comments, no trailing
- * commas, no byte order mark, no NaN). It walks the slice once and allocates nothing.
+ * The pull reader of json.h: exactly the grammar of RFC 8259, nothing beside it (no comments, no
+ * trailing commas, no byte order mark, no NaN). It walks the slice once and allocates nothing.
  *
  * Invariants: 1. `at` only moves forward, and stays where an error was found.
  *             2. bit `depth - 1` of is_object says what the innermost open container is.
@@ -274,7 +274,8 @@ static uint32_t hex4(const char *p)
     return unit;
 }
 
-/* At the 'u' of an escape that scan_escape has seen. Returns its length, or 0 for a lone surrogate. */
+/* At the 'u' of an escape that scan_escape has seen. Returns its length, or 0 for a lone surrogate.
+ */
 static size_t decode_unicode(struct str s, struct buf *out)
 {
     uint32_t unit = hex4(s.p + 1);

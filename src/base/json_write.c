@@ -90,7 +90,8 @@ static void add_string(struct buf *out, struct str s)
     while (s.len) {
         size_t valid = utf8_valid_prefix(s);
         size_t run = 0;
-        while (run < valid && (unsigned char)s.p[run] >= 0x20 && s.p[run] != '"' && s.p[run] != '\\') {
+        while (run < valid && (unsigned char)s.p[run] >= 0x20 && s.p[run] != '"' &&
+               s.p[run] != '\\') {
             run++;
         }
         buf_add_mem(out, s.p, run);

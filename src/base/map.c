@@ -133,7 +133,8 @@ void *map_take(struct map *map, struct str key)
     free_slot(map, slot);
     size_t last = --map->len;
     if (index != last) {
-        map->slots[find_slot(map, map->entries[last].key, map->entries[last].hash)] = (uint32_t)(index + 1);
+        map->slots[find_slot(map, map->entries[last].key, map->entries[last].hash)] =
+            (uint32_t)(index + 1);
         map->entries[index] = map->entries[last];
     }
     return value;

@@ -20,7 +20,7 @@ struct map {
     struct map_entry *entries; /* dense, `len` of them */
     uint32_t *slots;           /* index + 1 into entries; 0 = free */
     size_t len;
-    size_t cap;                /* of entries; slots are twice that, a power of two */
+    size_t cap; /* of entries; slots are twice that, a power of two */
     size_t max;
     uint64_t seed;
 };
@@ -31,7 +31,8 @@ void map_fini(struct map *map);
 void *map_get(const struct map *map, struct str key);
 /* Adds or replaces. 0, -ENOBUFS beyond the maximum, -ENOMEM. */
 must_check int map_put(struct map *map, struct str key, void *value);
-/* Takes the entry out and returns its value, NULL if there was none. The last entry takes its place. */
+/* Takes the entry out and returns its value, NULL if there was none. The last entry takes its
+ * place. */
 void *map_take(struct map *map, struct str key);
 
 /* XXH3 (64 bits) of the bytes. */

@@ -99,7 +99,8 @@ static bool eat_char(struct str *s, char c)
     return true;
 }
 
-/* [-] digits [. digits] [e [+-] digits]: what strtod takes beyond that (hex, inf, spaces) is refused. */
+/* [-] digits [. digits] [e [+-] digits]: what strtod takes beyond that (hex, inf, spaces) is
+ * refused. */
 static bool is_decimal(struct str s)
 {
     (void)eat_char(&s, '-');
@@ -134,7 +135,8 @@ int num_parse_double(struct str s, double *ret)
     return 0;
 }
 
-/* digits [. digits] as whole and fraction (in 1e-18; further digits do not count). Cuts it off `s`. */
+/* digits [. digits] as whole and fraction (in 1e-18; further digits do not count). Cuts it off `s`.
+ */
 static int eat_fixed(struct str *s, uint64_t *ret_whole, uint64_t *ret_fraction)
 {
     struct str digits = *s;

@@ -17,7 +17,8 @@ must_check int num_parse_u64(struct str s, uint64_t *ret);
 must_check int num_parse_i64(struct str s, int64_t *ret);
 must_check int num_parse_hex(struct str s, uint64_t *ret);
 must_check int num_parse_double(struct str s, double *ret);
-/* Compose durations: "1h30m", "10s", "1.5s", "250ms", "20us", a bare number counts seconds. To ns. */
+/* Compose durations: "1h30m", "10s", "1.5s", "250ms", "20us", a bare number counts seconds. To ns.
+ */
 must_check int num_parse_duration(struct str s, int64_t *ret_ns);
 /* Compose sizes: "64k", "1.5gb", "512m", "2b", bare number = bytes; powers of 1024, any case. */
 must_check int num_parse_size(struct str s, uint64_t *ret_bytes);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct problem: an error that a person will read (configuration, API, command line): what is wrong,
- * where, what was expected, what to do next. Plain bytes without pointers, so it can be copied and kept.
+ * struct problem: an error that a person will read (configuration, API, command line): what is
+ * wrong, where, what was expected, what to do next. Plain bytes without pointers, so it can be
+ * copied and kept.
  *
  * Printed in three lines on a terminal, rendered as an RFC 9457 document by the API.
  */
@@ -27,7 +28,8 @@ struct problem_list {
     struct problem items[PROBLEM_LIST_MAX];
 };
 
-/* Empties it and sets code and what; the other parts by problem_where and so on. Texts are cut to fit. */
+/* Empties it and sets code and what; the other parts by problem_where and so on. Texts are cut to
+ * fit. */
 void problem_set(struct problem *problem, const char *code, const char *fmt, ...) printf_like(3, 4);
 void problem_where(struct problem *problem, const char *fmt, ...) printf_like(2, 3);
 void problem_expected(struct problem *problem, const char *fmt, ...) printf_like(2, 3);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct rng: seeded pseudo-random numbers (xoshiro256**, Blackman and Vigna 2018) for jitter, sampling
- * and tests. Never for keys, tokens or ids: those come from os/entropy.h.
+ * struct rng: seeded pseudo-random numbers (xoshiro256**, Blackman and Vigna 2018) for jitter,
+ * sampling and tests. Never for keys, tokens or ids: those come from os/entropy.h.
  */
 #ifndef BASE_RNG_H
 #define BASE_RNG_H

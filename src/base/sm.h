@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * State machines as tables. A machine is an enum and one table row per state: its name, the states that
- * may follow (bits), and flags of the owner. The state moves only through sm_move, which asserts that the
- * table allows it; the drawings in docs/ are printed from the same table (sm_dot).
+ * State machines as tables. A machine is an enum and one table row per state: its name, the states
+ * that may follow (bits), and flags of the owner. The state moves only through sm_move, which
+ * asserts that the table allows it; the drawings in docs/ are printed from the same table (sm_dot).
  */
 #ifndef BASE_SM_H
 #define BASE_SM_H

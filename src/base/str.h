@@ -14,11 +14,14 @@ struct str {
     size_t len;
 };
 
-#define STR(lit)      ((struct str){("" lit), sizeof(lit) - 1})
-#define STR_INIT(lit) {("" lit), sizeof(lit) - 1} /* for static tables */
-#define STR_NONE      ((struct str){NULL, 0})
-#define STR_FMT       "%.*s"
-#define STR_ARG(s)    (int)(s).len, ((s).p ? (s).p : "")
+#define STR(lit) ((struct str){("" lit), sizeof(lit) - 1})
+#define STR_INIT(lit)                                                                              \
+    {                                                                                              \
+        ("" lit), sizeof(lit) - 1                                                                  \
+    } /* for static tables */
+#define STR_NONE   ((struct str){NULL, 0})
+#define STR_FMT    "%.*s"
+#define STR_ARG(s) (int)(s).len, ((s).p ? (s).p : "")
 
 static inline struct str str_make(const char *p, size_t len)
 {
@@ -68,13 +71,15 @@ ptrdiff_t str_rfind_char(struct str s, char c);
 /* Without spaces and tabs (trim_ws: also CR, LF) at both ends. */
 struct str str_trim(struct str s);
 struct str str_trim_ws(struct str s);
-/* Cuts s at the first `sep`: head before it, tail after it. False (head = s, tail empty) if none. */
+/* Cuts s at the first `sep`: head before it, tail after it. False (head = s, tail empty) if none.
+ */
 bool str_split(struct str s, char sep, struct str *ret_head, struct str *ret_tail);
 /* Copies into dst with a NUL, cutting to `size`-1 bytes. Returns false when it had to cut. */
 bool str_copy(char *dst, size_t size, struct str s);
 /* A heap copy with a NUL; NULL when memory is out. */
 char *str_dup(struct str s);
-/* Levenshtein distance, at most `limit`+1; for "did you mean". Slices over 64 bytes give limit+1. */
+/* Levenshtein distance, at most `limit`+1; for "did you mean". Slices over 64 bytes give limit+1.
+ */
 unsigned str_distance(struct str a, struct str b, unsigned limit);
 
 #endif

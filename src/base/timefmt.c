@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The proleptic Gregorian calendar in integer arithmetic (Howard Hinnant, "chrono-Compatible Low-Level Date
- * Algorithms", 2013): years are counted from March, so that the leap day is the last of its year and the
- * months before it have a regular pattern of lengths (153 days in each five).
+ * The proleptic Gregorian calendar in integer arithmetic (Howard Hinnant, "chrono-Compatible
+ * Low-Level Date Algorithms", 2013): years are counted from March, so that the leap day is the last
+ * of its year and the months before it have a regular pattern of lengths (153 days in each five).
  */
 #include "base/timefmt.h"
 
@@ -32,7 +32,8 @@ static int64_t days_from_civil(int64_t year, unsigned month, unsigned day)
     year -= month <= 2;
     int64_t era = floor_div(year, 400);
     int64_t year_of_era = year - era * 400;
-    int64_t day_of_year = (153 * ((int64_t)month + (month > 2 ? -3 : 9)) + 2) / 5 + (int64_t)day - 1;
+    int64_t day_of_year =
+        (153 * ((int64_t)month + (month > 2 ? -3 : 9)) + 2) / 5 + (int64_t)day - 1;
     int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
     return era * DAYS_PER_ERA + day_of_era - DAYS_TO_1970;
 }
@@ -68,8 +69,8 @@ static struct civil civil_from_ns(int64_t wall_ns)
 void timefmt_rfc3339(struct buf *out, int64_t wall_ns)
 {
     struct civil c = civil_from_ns(wall_ns);
-    buf_printf(out, "%04lld-%02u-%02uT%02u:%02u:%02u.%06lldZ", (long long)c.year, c.month, c.day, c.hour, c.minute,
-               c.second, (long long)(c.ns / NS_PER_US));
+    buf_printf(out, "%04lld-%02u-%02uT%02u:%02u:%02u.%06lldZ", (long long)c.year, c.month, c.day,
+               c.hour, c.minute, c.second, (long long)(c.ns / NS_PER_US));
 }
 
 void timefmt_http(struct buf *out, int64_t wall_ns)
@@ -77,8 +78,9 @@ void timefmt_http(struct buf *out, int64_t wall_ns)
     static const char days[] = "SunMonTueWedThuFriSat";
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     struct civil c = civil_from_ns(wall_ns);
-    buf_printf(out, "%.3s, %02u %.3s %04lld %02u:%02u:%02u GMT", days + (size_t)c.weekday * 3, c.day,
-               months + (size_t)(c.month - 1) * 3, (long long)c.year, c.hour, c.minute, c.second);
+    buf_printf(out, "%.3s, %02u %.3s %04lld %02u:%02u:%02u GMT", days + (size_t)c.weekday * 3,
+               c.day, months + (size_t)(c.month - 1) * 3, (long long)c.year, c.hour, c.minute,
+               c.second);
 }
 
 /* Exactly `n` digits off the front of `s`, and the separator behind them unless it is NUL. */
@@ -91,7 +93,8 @@ static bool eat(struct str *s, size_t n, char separator, unsigned *ret)
     *ret = (unsigned)value;
     *s = str_skip(*s, n);
     if (separator) {
-        if (s->len == 0 || (s->p[0] != separator && (separator != 'T' || (s->p[0] != 't' && s->p[0] != ' ')))) {
+        if (s->len == 0 ||
+            (s->p[0] != separator && (separator != 'T' || (s->p[0] != 't' && s->p[0] != ' ')))) {
             return false;
         }
         *s = str_skip(*s, 1);
@@ -147,21 +150,22 @@ int timefmt_parse(struct str s, int64_t *ret_wall_ns)
 {
     unsigned year, month, day, hour, minute, second;
     int64_t fraction, offset, ns;
-    if (!eat(&s, 4, '-', &year) || !eat(&s, 2, '-', &month) || !eat(&s, 2, 'T', &day) || !eat(&s, 2, ':', &hour) ||
-        !eat(&s, 2, ':', &minute) || !eat(&s, 2, '\0', &second)) {
+    if (!eat(&s, 4, '-', &year) || !eat(&s, 2, '-', &month) || !eat(&s, 2, 'T', &day) ||
+        !eat(&s, 2, ':', &hour) || !eat(&s, 2, ':', &minute) || !eat(&s, 2, '\0', &second)) {
         return -EINVAL;
     }
     if (!eat_fraction(&s, &fraction) || !eat_offset(s, &offset)) {
         return -EINVAL;
     }
     /* second 60: a leap second, which the calendar counts as the next one (RFC 3339 §5.6) */
-    if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) || hour > 23 || minute > 59 ||
-        second > 60) {
+    if (month < 1 || month > 12 || day < 1 || day > days_in_month(year, month) || hour > 23 ||
+        minute > 59 || second > 60) {
         return -EINVAL;
     }
     int64_t seconds = days_from_civil(year, month, day) * SECONDS_PER_DAY + (int64_t)hour * 3600 +
                       (int64_t)minute * 60 + (int64_t)second - offset;
-    if (__builtin_mul_overflow(seconds, NS_PER_S, &ns) || __builtin_add_overflow(ns, fraction, &ns)) {
+    if (__builtin_mul_overflow(seconds, NS_PER_S, &ns) ||
+        __builtin_add_overflow(ns, fraction, &ns)) {
         return -EINVAL;
     }
     *ret_wall_ns = ns;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Wall-clock times as text. Pure calendar arithmetic (days from civil, Hinnant): no locale, no time zone
- * database, no C library state. Times are nanoseconds since 1970-01-01T00:00:00Z.
+ * Wall-clock times as text. Pure calendar arithmetic (days from civil, Hinnant): no locale, no time
+ * zone database, no C library state. Times are nanoseconds since 1970-01-01T00:00:00Z.
  */
 #ifndef BASE_TIMEFMT_H
 #define BASE_TIMEFMT_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct vec: a growing array of equal items, born with a maximum count. Items are plain bytes to it:
- * moved by memcpy, never constructed or destroyed.
+ * struct vec: a growing array of equal items, born with a maximum count. Items are plain bytes to
+ * it: moved by memcpy, never constructed or destroyed.
  */
 #ifndef BASE_VEC_H
 #define BASE_VEC_H

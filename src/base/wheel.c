@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How it works: with t the last tick that was run and e > t the tick of a timer, the highest bit in which
- * they differ picks the level (six bits each) and e's six bits there pick the slot. So, for every timer:
+ * How it works: with t the last tick that was run and e > t the tick of a timer, the highest bit in
+ * which they differ picks the level (six bits each) and e's six bits there pick the slot. So, for
+ * every timer:
  *   1. on its level, its slot lies behind the one of t; above its level, e and t agree;
- *   2. hence all timers of a lower level are due before those of a higher one, and the first occupied slot
- *      behind t, searched from level 0 upwards, holds the earliest timer.
- * When t reaches the start of a slot of a higher level, its timers are spread over the levels below it; a
- * timer moves at most WHEEL_LEVELS - 1 times in its life. Empty stretches are skipped by the bit sets.
+ *   2. hence all timers of a lower level are due before those of a higher one, and the first
+ * occupied slot behind t, searched from level 0 upwards, holds the earliest timer. When t reaches
+ * the start of a slot of a higher level, its timers are spread over the levels below it; a timer
+ * moves at most WHEEL_LEVELS - 1 times in its life. Empty stretches are skipped by the bit sets.
  */
 #include "base/wheel.h"
 
@@ -61,8 +62,8 @@ void wheel_cancel(struct wheel *wheel, struct timer *timer)
     }
     list_del(&timer->node);
     wheel->count--;
-    /* A timer that waits in wheel_run's list of due ones names a slot it has left: clearing the bit of an
-     * empty slot is right in any case. */
+    /* A timer that waits in wheel_run's list of due ones names a slot it has left: clearing the bit
+     * of an empty slot is right in any case. */
     if (list_empty(&wheel->slots[timer->level][timer->slot])) {
         wheel->occupied[timer->level] &= ~(UINT64_C(1) << timer->slot);
     }
@@ -107,8 +108,7 @@ int64_t wheel_next(const struct wheel *wheel)
     if (level > 0) {
         uint64_t earliest = TICK_NONE;
         unsigned seen = 0;
-        list_for_each(node, &wheel->slots[level][slot])
-        {
+        list_for_each (node, &wheel->slots[level][slot]) {
             if (++seen > SCAN_MAX) {
                 earliest = start;
                 break;
@@ -121,7 +121,8 @@ int64_t wheel_next(const struct wheel *wheel)
     return (int64_t)(start << WHEEL_TICK_SHIFT);
 }
 
-/* Moves the tick to the start of a slot: what is due there goes to `due`, the rest to lower levels. */
+/* Moves the tick to the start of a slot: what is due there goes to `due`, the rest to lower levels.
+ */
 static void open_slot(struct wheel *wheel, unsigned level, unsigned slot, struct list *due)
 {
     struct list timers;
@@ -152,8 +153,9 @@ size_t wheel_run(struct wheel *wheel, int64_t now_ns)
         open_slot(wheel, level, slot, &due);
     }
     wheel->tick = MAX(wheel->tick, now);
-    /* All due timers are collected before the first one fires: one that arms itself for the past waits for
-     * the next run, however late this one is. They stay armed, so that others can cancel or move them. */
+    /* All due timers are collected before the first one fires: one that arms itself for the past
+     * waits for the next run, however late this one is. They stay armed, so that others can cancel
+     * or move them. */
     size_t fired = 0;
     struct list *node;
     while ((node = list_pop_front(&due))) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct wheel: timers, as a hierarchical timing wheel (Varghese and Lauck 1987): adding, moving and
- * removing a timer costs O(1), whatever their number. No clock: the caller says what time it is.
- * Resolution is 1 ms (2^20 ns): a timer never fires early, and at most one tick late.
+ * struct wheel: timers, as a hierarchical timing wheel (Varghese and Lauck 1987): adding, moving
+ * and removing a timer costs O(1), whatever their number. No clock: the caller says what time it
+ * is. Resolution is 1 ms (2^20 ns): a timer never fires early, and at most one tick late.
  *
  * Timers are the caller's memory. Times are absolute monotonic nanoseconds.
  */
@@ -42,13 +42,15 @@ static inline bool timer_armed(const struct timer *timer)
 }
 
 void wheel_init(struct wheel *wheel, int64_t now_ns);
-/* Arms `timer`, or moves it when it is armed. A deadline in the past fires at the next run. */
+/* Arms `timer`, or moves it when it is armed. A deadline in the past fires at the next run; one of
+ * WHEEL_NEVER (or beyond 2^62 ns, 146 years) disarms. */
 void wheel_set(struct wheel *wheel, struct timer *timer, int64_t deadline_ns);
 void wheel_cancel(struct wheel *wheel, struct timer *timer);
-/* A time at or before the earliest deadline, at which to call wheel_run; WHEEL_NEVER without timers. */
+/* When to call wheel_run next: the tick of the earliest deadline (rounded up), or, when very many
+ * timers share a far slot, some tick before it; WHEEL_NEVER without timers. */
 int64_t wheel_next(const struct wheel *wheel);
-/* Fires what is due, in order of their ticks. A timer is disarmed before its function runs and may be armed
- * again by it. Returns how many fired. */
+/* Fires what is due, in order of their ticks. A timer is disarmed before its function runs and may
+ * be armed again by it. Returns how many fired. */
 size_t wheel_run(struct wheel *wheel, int64_t now_ns);
 
 #endif

@@ -43,8 +43,8 @@ void test_check_int(long long got, long long want, const char *what, const char 
 void test_check_str(struct str got, struct str want, const char *what, const char *file, int line)
 {
     if (!str_eq(got, want)) {
-        printf("# %s:%d: %s is\n#   '" STR_FMT "', expected\n#   '" STR_FMT "'\n", file, line, what, STR_ARG(got),
-               STR_ARG(want));
+        printf("# %s:%d: %s is\n#   '" STR_FMT "', expected\n#   '" STR_FMT "'\n", file, line, what,
+               STR_ARG(got), STR_ARG(want));
         fail();
     }
 }

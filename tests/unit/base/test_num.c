@@ -60,7 +60,8 @@ TEST(hex_has_no_prefix_and_no_overflow)
 
 TEST(doubles_are_plain_decimals)
 {
-    static const char *const bad[] = {"", "nan", "inf", "0x1p3", " 1", "1.", ".5", "1e", "1e+", "--1", "1 "};
+    static const char *const bad[] = {"",   "nan", "inf", "0x1p3", " 1", "1.",
+                                      ".5", "1e",  "1e+", "--1",   "1 "};
     double d;
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         check_int(num_parse_double(str_from(bad[i]), &d), -EINVAL);
@@ -89,7 +90,8 @@ TEST(durations_as_compose_writes_them)
 
 TEST(bad_durations_are_refused)
 {
-    static const char *const bad[] = {"", "s", "-1s", "+1s", " 1s", "1 s", "1s ", "1x", "1h30", "1.s", ".5s", "1,5s"};
+    static const char *const bad[] = {"",    "s",  "-1s",  "+1s", " 1s", "1 s",
+                                      "1s ", "1x", "1h30", "1.s", ".5s", "1,5s"};
     int64_t ns;
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         check_int(num_parse_duration(str_from(bad[i]), &ns), -EINVAL);
@@ -110,7 +112,8 @@ TEST(sizes_are_powers_of_1024_in_any_case)
     check_size("2", 2);
     check_size("1t", 1024 * GIB);
     check_size("1 MB", MIB);
-    static const char *const bad[] = {"", "k", "-1k", "1kk", "1bb", "1x", "1ib", "1i", " 1", "1  k", "1kbx"};
+    static const char *const bad[] = {"",    "k",  "-1k", "1kk",  "1bb", "1x",
+                                      "1ib", "1i", " 1",  "1  k", "1kbx"};
     uint64_t n;
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         check_int(num_parse_size(str_from(bad[i]), &n), -EINVAL);
@@ -157,9 +160,10 @@ TEST(ages_and_bytes_are_rounded_for_people)
     static const struct {
         uint64_t bytes;
         const char *text;
-    } cases[] = {{0, "0 B"},           {812, "812 B"},          {999, "999 B"},       {1000, "1.0 kB"},
-                 {1400000, "1.4 MB"},  {99949, "99.9 kB"},      {99950, "100 kB"},    {999499, "999 kB"},
-                 {999500, "1.0 MB"},   {999999999, "1.0 GB"},   {15000000, "15.0 MB"}, {UINT64_MAX, "18.4 EB"}};
+    } cases[] = {
+        {0, "0 B"},          {812, "812 B"},        {999, "999 B"},        {1000, "1.0 kB"},
+        {1400000, "1.4 MB"}, {99949, "99.9 kB"},    {99950, "100 kB"},     {999499, "999 kB"},
+        {999500, "1.0 MB"},  {999999999, "1.0 GB"}, {15000000, "15.0 MB"}, {UINT64_MAX, "18.4 EB"}};
     struct buf out = BUF_INIT(64);
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         buf_reset(&out);
@@ -169,7 +173,8 @@ TEST(ages_and_bytes_are_rounded_for_people)
     static const struct {
         int64_t seconds;
         const char *text;
-    } ages[] = {{-5, "0 s"}, {12, "12 s"}, {180, "3 min"}, {18000, "5 h"}, {172800, "2 d"}, {172799, "47 h"}};
+    } ages[] = {{-5, "0 s"},    {12, "12 s"},    {180, "3 min"},
+                {18000, "5 h"}, {172800, "2 d"}, {172799, "47 h"}};
     for (size_t i = 0; i < ARRAY_LEN(ages); i++) {
         buf_reset(&out);
         num_format_age(&out, ages[i].seconds * NS_PER_S);
