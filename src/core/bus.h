@@ -58,12 +58,13 @@ struct bus_message {
             char name[16]; /* "keeper", "edge" */
             pid_t pid;     /* 0 = gone */
         } role;
-        const struct event *event;
+        struct event *event; /* BUS_EVENT: malloc'd; owned by the message */
     };
 };
 
 struct bus_subscriber {
     struct list node; /* private to the bus */
+    struct bus *bus;  /* private */
     uint32_t topics;  /* BUS_BIT(a) | …; BUS_RESYNC comes always */
     void (*notify)(struct bus_subscriber *self, const struct bus_message *message);
 };

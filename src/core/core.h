@@ -12,35 +12,42 @@
 #ifndef CORE_CORE_H
 #define CORE_CORE_H
 
-#include "base/rng.h"
 #include "core/bus.h"
 #include "core/event.h"
+#include "core/instance.h"
 #include "core/room.h"
 
 struct edge_link;
 struct event_log;
+struct keeper_child;
 struct keeper_client;
 struct loop;
 struct store;
+struct store_executor;
 struct worker_pool;
-
-enum { INSTANCE_ID_LEN = 12, INSTANCE_UUID_LEN = 36 };
-
-/* Who we are; read from STATE/instance.json at start, constant afterwards. */
-struct instance {
-    char id[INSTANCE_ID_LEN + 1]; /* the first 12 characters of the UUID */
-    char uuid[INSTANCE_UUID_LEN + 1];
-    char version[32];
-    char state_dir[256];     /* absolute */
-    char run_dir[96];        /* absolute; short, because socket paths end at 107 bytes */
-    int64_t started_wall_ns; /* of this core */
-    uid_t owner;             /* the uid that we run as */
-};
 
 struct core_options {
     const char *state_dir;
     const char *run_dir;
-    int keeper_fd; /* the socketpair given at spawn; -1 = connect to keeper.sock */
+    int keeper_fd;                   /* the socketpair given at spawn; -1 = connect to keeper.sock */
+    struct store_executor *executor; /* of the store; NULL = its threads. For simulators */
+    const char *vfs;                 /* of the store; NULL = the usual */
+};
+
+/* Who acts on news of the keeper's children (run/). `ready` comes after a `child` for each of them, at the start
+ * and whenever a new keeper took over. */
+struct core_children {
+    void *arg;
+    void (*child)(void *arg, const struct keeper_child *child);
+    void (*ready)(void *arg);
+    void (*exited)(void *arg, const struct keeper_child *child);
+    void (*empty)(void *arg, const struct keeper_child *child);
+};
+
+struct role_info {
+    int keeper_pid, core_pid, edge_pid; /* 0 = not there */
+    unsigned edge_threads;
+    uint64_t edge_restarts;
 };
 
 struct core {
@@ -52,33 +59,38 @@ struct core {
     struct edge_link *edge;       /* core/edge.h: snapshot, deltas, counters, rings */
     struct event_log *events;     /* private to event.c */
     struct instance instance;
+    struct core_children children;
+    struct role_info roles;
     const struct room_ops *const *ops; /* NULL-terminated */
     void *rooms[ROOM_MAX];             /* same index */
     bool ready;                        /* all rooms are started */
     bool stopping;
+    int exit_code;
+    void (*reload)(void *arg); /* SIGHUP; set by run/ */
+    void *reload_arg;
 };
 
-/* The role. Called by main.c for `muelle core --state-dir D --run-dir R --keeper-fd N`. Returns the
- * exit code. */
+/* The role. Called by main.c for `muelle core --state-dir D --run-dir R`; the channel to the keeper is in the
+ * environment (link/keeper_client.h). Returns the exit code. */
 int core_main(int argc, char **argv, const struct room_ops *const *rooms);
+
+/* The parts of core_main behind lock and loop, for the simulator. `core` is zeroed. On failure the problem is
+ * filled and core_close may be called. */
+must_check int core_open(struct core *core, struct loop *loop, const struct core_options *options,
+                         const struct room_ops *const *rooms, struct problem *problem);
+void core_close(struct core *core);
 
 /* The state of the room with that name; NULL before its init. */
 void *core_room(const struct core *core, const char *name);
 /* Leaves the loop soon with that exit code; services stay. */
 void core_stop(struct core *core, int exit_code);
-/* Ends the instance: keeper, edge and core exit. For `down` of the last project, when its services
- * are gone. */
+/* Ends the instance: keeper, edge and core exit. For `down` of the last project, when its services are gone. */
 void core_end_instance(struct core *core);
 /* This turn's times: monotonic and wall clock. */
 int64_t core_now(const struct core *core);
 int64_t core_wall(const struct core *core);
 /* A line on standard error: "muelle: core: …". The layer that decides says it, once. */
 void core_log(const struct core *core, const char *fmt, ...) printf_like(2, 3);
-
-struct role_info {
-    pid_t keeper_pid, core_pid, edge_pid; /* 0 = not there */
-    unsigned edge_threads;
-};
 void core_roles(const struct core *core, struct role_info *ret);
 
 #endif

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct edge_link: the core's side of the shared memory between core and edge. It creates what is
- * missing (snapshot, delta log, counters, rings, bells) and gives it to the keeper to hold;
- * publishes snapshots and deltas; reads the rings, copying each record before it is looked at,
- * since edge bytes are hostile.
+ * struct edge_link: the core's side of the shared memory between core and edge. It creates what is missing
+ * (snapshot, delta log, counters, rings, bells) and gives it to the keeper to hold; publishes snapshots and
+ * deltas; reads the rings, copying each record before it is looked at, since edge bytes are hostile.
+ *
+ * Laws: 1. a delta is in the log before the edge is told; 2. the delta log moves its base only when the snapshot
+ * that covers it lies with the keeper; 3. sequences of snapshots grow over restarts of the core.
  */
 #ifndef CORE_EDGE_H
 #define CORE_EDGE_H
@@ -13,31 +15,52 @@
 
 struct core;
 struct counters;
+struct delta;
 struct edge_link;
 struct ring_record;
+struct snapshot_builder;
+
+/* A record and where it lies: epoch and sequence name it for ever, so a reader that stores records can recognise
+ * one that it got before a crash. */
+struct edge_record {
+    uint32_t ring;
+    uint64_t epoch;
+    uint64_t sequence;
+    const struct ring_record *record;
+};
 
 /* A reader of ring records (access records, probe results). Memory of the caller. */
 struct edge_reader {
     struct list node; /* private */
-    /* A batch of validated copies of one ring, oldest first; valid during the call. */
-    void (*records)(struct edge_reader *self, const struct ring_record *records, size_t count);
+    /* Validated copies of one ring, oldest first; valid during the call. */
+    void (*records)(struct edge_reader *self, const struct edge_record *records, size_t count);
+    /* A reader that stores records says here behind which one it stands (0 = from the oldest); NULL otherwise. */
+    uint64_t (*position)(struct edge_reader *self, uint32_t ring, uint64_t epoch);
 };
 
 must_check int edge_link_new(struct core *core, struct edge_link **ret_link);
 void edge_link_free(struct edge_link *link);
 void edge_link_subscribe(struct edge_link *link, struct edge_reader *reader);
 void edge_link_unsubscribe(struct edge_reader *reader);
+/* One ring per edge thread; more are made when the number grows. */
+must_check int edge_link_set_threads(struct edge_link *link, unsigned threads);
 
-/* A whole new snapshot (link/snapshot.h bytes). 0 or -errno; what was published before stays on
- * failure. */
-must_check int edge_link_publish(struct edge_link *link, struct str snapshot);
-/* One small change (link/delta.h bytes), logged before the edge is told. 1 = log full: publish
- * instead. */
-must_check int edge_link_delta(struct edge_link *link, struct str delta);
+/* A whole new snapshot: finishes the builder and hands it to the keeper, then to the edge. The newest one wins
+ * when several come fast. 0 or -errno; what was published before stays on failure. */
+must_check int edge_link_publish(struct edge_link *link, struct snapshot_builder *builder);
+/* One small change, logged before the edge is told. 0; EDGE_E_FULL: publish a snapshot instead; -errno. */
+enum { EDGE_E_FULL = 1 };
+must_check int edge_link_delta(struct edge_link *link, struct delta *delta);
 
 /* The counters in shared memory, for reading; NULL until they exist. */
 const struct counters *edge_link_counters(const struct edge_link *link);
-/* Records lost because a ring was full, ever. */
-uint64_t edge_link_lost(const struct edge_link *link);
+/* Records that were not understood, ever. */
+uint64_t edge_link_bad(const struct edge_link *link);
+/* Everything read so far is stored by its reader: its places may be used again. */
+void edge_link_commit(struct edge_link *link, uint32_t ring);
+
+/* From core.c: the keeper is there (again); it has a copy of something. */
+must_check int edge_link_keeper_ready(struct edge_link *link);
+void edge_link_kept(struct edge_link *link, struct str name, int fd);
 
 #endif

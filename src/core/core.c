@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The parts of the core put together, and nothing else: each step of the start is a function, in the order that
+ * core.h gives. What the keeper says is passed on: children to run/, kept descriptors to the edge link, roles to
+ * the bus.
+ *
+ * Failure: whatever fails before the rooms are started ends the role with one line that says what; the keeper
+ * starts it again with a back-off, and services do not notice.
+ */
+#include "core/core.h"
+
+#include "core/edge.h"
+#include "core/event_txn.h"
+#include "link/keeper_client.h"
+#include "os/loop.h"
+#include "os/proc.h"
+#include "os/worker.h"
+#include "store/store.h"
+#include "store/tables.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { WORKERS = 2, WORKS_MAX = 64 };
+
+/* What lives exactly once per core besides the public struct. */
+struct core_parts {
+    struct core *core;
+    struct keeper_client keeper;
+    struct worker_pool workers;
+    struct keeper_request shutdown;
+    bool workers_up;
+    bool keeper_up;
+};
+
+static struct core_parts *parts_of(struct keeper_client *client)
+{
+    return container_of(client, struct core_parts, keeper);
+}
+
+int64_t core_now(const struct core *core)
+{
+    return core->loop->now_ns;
+}
+
+int64_t core_wall(const struct core *core)
+{
+    return core->loop->wall_ns;
+}
+
+void core_log(const struct core *core, const char *fmt, ...)
+{
+    char line[1024];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(line, sizeof(line), fmt, args);
+    va_end(args);
+    fprintf(stderr, "muelle: core: %s\n", line);
+}
+
+void *core_room(const struct core *core, const char *name)
+{
+    for (size_t i = 0; core->ops[i]; i++) {
+        if (strcmp(core->ops[i]->name, name) == 0) {
+            return core->rooms[i];
+        }
+    }
+    return NULL;
+}
+
+void core_roles(const struct core *core, struct role_info *ret)
+{
+    *ret = core->roles;
+}
+
+static void publish_role(struct core *core, const char *name, int pid)
+{
+    struct bus_message message = {.topic = BUS_ROLE_CHANGED};
+    str_copy(message.role.name, sizeof(message.role.name), str_from(name));
+    message.role.pid = pid;
+    bus_publish(core->bus, &message);
+}
+
+static int start_rooms(struct core *core)
+{
+    for (size_t i = 0; core->ops[i]; i++) {
+        int r = core->ops[i]->start ? core->ops[i]->start(core->rooms[i]) : 0;
+        if (r < 0) {
+            core_log(core, "room %s does not start: %s", core->ops[i]->name, strerror(-r));
+            return r;
+        }
+    }
+    return 0;
+}
+
+static void keeper_ready(struct keeper_client *client)
+{
+    struct core *core = parts_of(client)->core;
+    core->roles.keeper_pid = client->keeper_pid;
+    publish_role(core, "keeper", client->keeper_pid);
+    int r = edge_link_keeper_ready(core->edge);
+    if (r < 0) {
+        core_log(core, "shared memory for the edge: %s", strerror(-r));
+    }
+    if (!core->ready) {
+        if (start_rooms(core) < 0) {
+            core_stop(core, 1);
+            return;
+        }
+        core->ready = true;
+    }
+    if (core->children.ready) {
+        core->children.ready(core->children.arg);
+    }
+}
+
+static void keeper_lost(struct keeper_client *client)
+{
+    struct core *core = parts_of(client)->core;
+    core->roles.keeper_pid = 0;
+    publish_role(core, "keeper", 0);
+    if (core->stopping) {
+        loop_stop(core->loop); /* it was told to end, and so were we */
+        return;
+    }
+    struct context ctx = context_system("keeper lost");
+    struct event event;
+    event_draft(&event, &ctx, "role.lost", EVENT_WARNING);
+    event_message(&event, "The keeper is gone; it is started again. Services run on.");
+    event_emit(core, &event);
+}
+
+static void keeper_child(struct keeper_client *client, const struct keeper_child *child)
+{
+    struct core *core = parts_of(client)->core;
+    if (core->children.child) {
+        core->children.child(core->children.arg, child);
+    }
+}
+
+static void keeper_exited(struct keeper_client *client, const struct keeper_child *child)
+{
+    struct core *core = parts_of(client)->core;
+    if (core->children.exited) {
+        core->children.exited(core->children.arg, child);
+    }
+}
+
+static void keeper_empty(struct keeper_client *client, const struct keeper_child *child)
+{
+    struct core *core = parts_of(client)->core;
+    if (core->children.empty) {
+        core->children.empty(core->children.arg, child);
+    }
+}
+
+static void keeper_kept(struct keeper_client *client, struct str name, int fd)
+{
+    edge_link_kept(parts_of(client)->core->edge, name, fd);
+}
+
+static void keeper_role(struct keeper_client *client, const struct keeper_role_status *status)
+{
+    struct core *core = parts_of(client)->core;
+    if (status->role != KEEPER_ROLE_EDGE) {
+        return;
+    }
+    bool again = status->up && core->roles.edge_restarts < status->restarts && core->ready;
+    core->roles.edge_pid = status->up ? status->pid : 0;
+    core->roles.edge_restarts = status->restarts;
+    publish_role(core, "edge", core->roles.edge_pid);
+    if (again) {
+        struct context ctx = context_system("edge lost");
+        struct event event;
+        event_draft(&event, &ctx, "role.restarted", EVENT_WARNING);
+        event_message(&event, "The edge ended and was started again (pid %d).", status->pid);
+        event_emit(core, &event);
+    }
+}
+
+static const struct keeper_client_ops keeper_ops = {
+    .ready = keeper_ready,
+    .lost = keeper_lost,
+    .child = keeper_child,
+    .exited = keeper_exited,
+    .empty = keeper_empty,
+    .kept = keeper_kept,
+    .role = keeper_role,
+};
+
+static int open_store(struct core *core, const struct core_options *options, struct problem *problem)
+{
+    char path[sizeof(core->instance.state_dir) + 16];
+    snprintf(path, sizeof(path), "%s/work.db", core->instance.state_dir);
+    struct store_options store = {
+        .path = path,
+        .wall_ns = core->loop->wall_ns,
+        .loop = core->loop,
+        .executor = options->executor,
+        .vfs = options->vfs,
+    };
+    int r = store_open(&store, &core->store, problem);
+    if (r < 0) {
+        return r;
+    }
+    struct txn *txn = txn_new();
+    instance_put(txn, &(struct instance_row){.id = str_from(core->instance.uuid),
+                                             .version = str_from(core->instance.version),
+                                             .created_at = core->loop->wall_ns});
+    tenant_put(txn, STR("default"), core->loop->wall_ns);
+    r = store_commit(core->store, txn, NULL, NULL);
+    return r < 0 ? r : event_log_start(core);
+}
+
+static int init_rooms(struct core *core)
+{
+    for (size_t i = 0; core->ops[i]; i++) {
+        ensure(i < ROOM_MAX);
+        int r = core->ops[i]->init ? core->ops[i]->init(core, &core->rooms[i]) : 0;
+        if (r < 0) {
+            core_log(core, "room %s: %s", core->ops[i]->name, strerror(-r));
+            return r;
+        }
+    }
+    return 0;
+}
+
+static int open_keeper(struct core *core, struct core_parts *parts, const struct core_options *options)
+{
+    int r = keeper_client_init(&parts->keeper, core->loop,
+                               &(struct keeper_client_opts){
+                                   .role = KEEPER_ROLE_CORE,
+                                   .run_dir = core->instance.run_dir,
+                                   .state_dir = core->instance.state_dir,
+                                   .id = core->instance.id,
+                                   .channel_fd = options->keeper_fd,
+                                   .revive = true,
+                                   .ops = &keeper_ops,
+                               });
+    parts->keeper_up = r == 0;
+    return r;
+}
+
+static int open_parts(struct core *core, const struct core_options *options, struct problem *problem)
+{
+    struct core_parts *parts = calloc(1, sizeof(*parts));
+    if (!parts) {
+        return -ENOMEM;
+    }
+    parts->core = core;
+    core->keeper = &parts->keeper;
+    int r = worker_pool_init(&parts->workers, core->loop, WORKERS, WORKS_MAX);
+    if (r < 0) {
+        return r;
+    }
+    parts->workers_up = true;
+    core->workers = &parts->workers;
+    if ((r = bus_new(core->loop, &core->bus)) < 0 || (r = event_log_new(core)) < 0 ||
+        (r = open_store(core, options, problem)) < 0 || (r = edge_link_new(core, &core->edge)) < 0 ||
+        (r = init_rooms(core)) < 0) {
+        return r;
+    }
+    return open_keeper(core, parts, options);
+}
+
+int core_open(struct core *core, struct loop *loop, const struct core_options *options,
+              const struct room_ops *const *rooms, struct problem *problem)
+{
+    problem_set(problem, "core.start", "the core cannot start");
+    core->loop = loop;
+    core->ops = rooms;
+    core->roles.core_pid = proc_own_pid();
+    core->instance.started_wall_ns = loop->wall_ns;
+    str_copy(core->instance.run_dir, sizeof(core->instance.run_dir), str_from(options->run_dir));
+    int r = instance_open(&core->instance, options->state_dir, problem);
+    return r < 0 ? r : open_parts(core, options, problem);
+}
+
+static void stop_rooms(struct core *core)
+{
+    size_t count = 0;
+    while (core->ops[count]) {
+        count++;
+    }
+    for (size_t i = count; core->ready && i-- > 0;) {
+        if (core->ops[i]->stop) {
+            core->ops[i]->stop(core->rooms[i]);
+        }
+    }
+    /* What the rooms submitted last is committed, and its callbacks dropped, before their memory goes. */
+    store_close(core->store);
+    core->store = NULL;
+    for (size_t i = count; i-- > 0;) {
+        if (core->ops[i]->fini) {
+            core->ops[i]->fini(core->rooms[i]);
+        }
+        core->rooms[i] = NULL;
+    }
+}
+
+void core_close(struct core *core)
+{
+    struct core_parts *parts = core->keeper ? container_of(core->keeper, struct core_parts, keeper) : NULL;
+    if (parts && parts->workers_up) {
+        worker_pool_fini(&parts->workers);
+    }
+    stop_rooms(core);
+    edge_link_free(core->edge);
+    if (parts && parts->keeper_up) {
+        keeper_client_fini(&parts->keeper);
+    }
+    event_log_free(core);
+    bus_free(core->bus);
+    free(parts);
+    core->keeper = NULL;
+}
+
+void core_stop(struct core *core, int exit_code)
+{
+    core->stopping = true;
+    core->exit_code = exit_code;
+    loop_stop(core->loop);
+}
+
+static void shutdown_answered(struct keeper_request *request, int error, const struct keeper_msg *msg, int *fd)
+{
+}
+
+void core_end_instance(struct core *core)
+{
+    struct core_parts *parts = container_of(core->keeper, struct core_parts, keeper);
+    if (core->stopping) {
+        return;
+    }
+    core->stopping = true;
+    parts->shutdown.answered = shutdown_answered;
+    keeper_client_shutdown(core->keeper, &parts->shutdown, true);
+}
