@@ -1,5 +1,12 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What changed is found by a table of keys, each with a function that compares two specs. Whether a change needs a
+ * restart is not decided here: spec_hash says it, so the schema's tables stay the one place for that. The table is
+ * for the words.
+ */
 #include "run/plan.h"
+
+#include "core/mutate.h"
 
 static const char *const names[PLAN_ACTION_COUNT] = {
     [PLAN_UNCHANGED] = "unchanged", [PLAN_CREATE] = "create", [PLAN_REMOVE] = "remove",
@@ -10,4 +17,287 @@ const char *plan_action_name(enum plan_action action)
 {
     ensure(action < PLAN_ACTION_COUNT);
     return names[action];
+}
+
+static bool strs_eq(const struct str *a, size_t na, const struct str *b, size_t nb)
+{
+    if (na != nb) {
+        return false;
+    }
+    for (size_t i = 0; i < na; i++) {
+        if (!str_eq(a[i], b[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool pairs_eq(const struct spec_pair *a, size_t na, const struct spec_pair *b, size_t nb)
+{
+    if (na != nb) {
+        return false;
+    }
+    for (size_t i = 0; i < na; i++) {
+        if (!str_eq(a[i].name, b[i].name) || !str_eq(a[i].value, b[i].value)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool same_command(const struct service_spec *a, const struct service_spec *b)
+{
+    return a->kind == b->kind && strs_eq(a->argv, a->argv_count, b->argv, b->argv_count);
+}
+
+static bool same_working_dir(const struct service_spec *a, const struct service_spec *b)
+{
+    return str_eq(a->working_dir, b->working_dir);
+}
+
+static bool same_environment(const struct service_spec *a, const struct service_spec *b)
+{
+    return pairs_eq(a->environment, a->environment_count, b->environment, b->environment_count);
+}
+
+static bool same_user(const struct service_spec *a, const struct service_spec *b)
+{
+    return str_eq(a->user, b->user) && a->umask == b->umask;
+}
+
+static bool same_image(const struct service_spec *a, const struct service_spec *b)
+{
+    return str_eq(a->image, b->image);
+}
+
+static bool same_limits(const struct service_spec *a, const struct service_spec *b)
+{
+    if (a->ulimits_count != b->ulimits_count) {
+        return false;
+    }
+    for (size_t i = 0; i < a->ulimits_count; i++) {
+        const struct ulimit_spec *x = &a->ulimits[i], *y = &b->ulimits[i];
+        if (!str_eq(x->name, y->name) || x->soft != y->soft || x->hard != y->hard) {
+            return false;
+        }
+    }
+    return a->limits.memory_bytes == b->limits.memory_bytes && a->limits.pids == b->limits.pids &&
+           !(a->limits.cpus < b->limits.cpus) && !(a->limits.cpus > b->limits.cpus) &&
+           a->oom_score_adj == b->oom_score_adj && a->nice == b->nice;
+}
+
+static bool same_port(const struct service_spec *a, const struct service_spec *b)
+{
+    return a->port == b->port && a->listen_fds == b->listen_fds;
+}
+
+static bool same_ports(const struct service_spec *a, const struct service_spec *b)
+{
+    if (a->ports_count != b->ports_count) {
+        return false;
+    }
+    for (size_t i = 0; i < a->ports_count; i++) {
+        const struct port_spec *x = &a->ports[i], *y = &b->ports[i];
+        if (!str_eq(x->host_ip, y->host_ip) || x->published != y->published || x->target != y->target ||
+            x->published_end != y->published_end || x->protocol != y->protocol) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool same_depends(const struct service_spec *a, const struct service_spec *b)
+{
+    if (a->depends_on_count != b->depends_on_count) {
+        return false;
+    }
+    for (size_t i = 0; i < a->depends_on_count; i++) {
+        const struct depends_spec *x = &a->depends_on[i], *y = &b->depends_on[i];
+        if (!str_eq(x->service, y->service) || x->condition != y->condition || x->restart != y->restart ||
+            x->required != y->required) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool same_restart(const struct service_spec *a, const struct service_spec *b)
+{
+    const struct restart_spec *x = &a->restart, *y = &b->restart;
+    return x->mode == y->mode && x->max_attempts == y->max_attempts && x->initial_ns == y->initial_ns &&
+           x->max_ns == y->max_ns && x->reset_ns == y->reset_ns && !(x->factor < y->factor) &&
+           !(x->factor > y->factor) && memcmp(a->success_exit_codes_mask, b->success_exit_codes_mask,
+                                              sizeof(a->success_exit_codes_mask)) == 0;
+}
+
+static bool same_stop(const struct service_spec *a, const struct service_spec *b)
+{
+    return str_eq(a->stop_signal, b->stop_signal) && a->stop_grace_ns == b->stop_grace_ns;
+}
+
+static bool same_health(const struct service_spec *a, const struct service_spec *b)
+{
+    const struct health_spec *x = &a->health, *y = &b->health;
+    return x->kind == y->kind && strs_eq(x->argv, x->argv_count, y->argv, y->argv_count) &&
+           str_eq(x->http_path, y->http_path) && x->http_port == y->http_port &&
+           str_eq(x->http_host, y->http_host) && x->interval_ns == y->interval_ns &&
+           x->timeout_ns == y->timeout_ns && x->start_period_ns == y->start_period_ns &&
+           x->start_interval_ns == y->start_interval_ns && x->retries == y->retries;
+}
+
+static bool same_routes(const struct service_spec *a, const struct service_spec *b)
+{
+    if (a->routes_count != b->routes_count) {
+        return false;
+    }
+    for (size_t i = 0; i < a->routes_count; i++) {
+        const struct route_spec *x = &a->routes[i], *y = &b->routes[i];
+        if (!str_eq(x->host, y->host) || !str_eq(x->path, y->path) || x->balance != y->balance ||
+            x->strip_prefix != y->strip_prefix) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool same_logging(const struct service_spec *a, const struct service_spec *b)
+{
+    return a->logging.mode == b->logging.mode && a->logging.burst_bytes == b->logging.burst_bytes &&
+           a->logging.max_bytes == b->logging.max_bytes && a->logging.max_age_ns == b->logging.max_age_ns;
+}
+
+static bool same_labels(const struct service_spec *a, const struct service_spec *b)
+{
+    return pairs_eq(a->labels, a->labels_count, b->labels, b->labels_count);
+}
+
+static const struct {
+    struct str key;
+    bool (*same)(const struct service_spec *a, const struct service_spec *b);
+} keys[] = {
+    {STR_INIT("command"), same_command},      {STR_INIT("working_dir"), same_working_dir},
+    {STR_INIT("environment"), same_environment}, {STR_INIT("user"), same_user},
+    {STR_INIT("image"), same_image},          {STR_INIT("limits"), same_limits},
+    {STR_INIT("port"), same_port},            {STR_INIT("ports"), same_ports},
+    {STR_INIT("depends_on"), same_depends},   {STR_INIT("restart"), same_restart},
+    {STR_INIT("stop_signal"), same_stop},     {STR_INIT("healthcheck"), same_health},
+    {STR_INIT("routes"), same_routes},        {STR_INIT("logging"), same_logging},
+    {STR_INIT("labels"), same_labels},
+};
+
+bool plan_start_first(const struct service_spec *spec)
+{
+    return spec->routes_count > 0 && spec->port == 0;
+}
+
+static int find_changes(struct arena *arena, const struct service_spec *a, const struct service_spec *b, struct plan_item *item)
+{
+    struct str *changes = arena_array(arena, ARRAY_LEN(keys), sizeof(*changes));
+    if (!changes) {
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        if (!keys[i].same(a, b)) {
+            changes[item->change_count++] = keys[i].key;
+        }
+    }
+    item->changes = changes;
+    return 0;
+}
+
+/* "command, environment changed"; `fallback` when no key of the table differs. */
+static struct str changes_text(struct arena *arena, const struct plan_item *item, struct str fallback)
+{
+    if (item->change_count == 0) {
+        return fallback;
+    }
+    struct buf text = BUF_INIT(512);
+    for (size_t i = 0; i < item->change_count; i++) {
+        buf_printf(&text, "%s" STR_FMT, i ? ", " : "", STR_ARG(item->changes[i]));
+    }
+    buf_add_cstr(&text, " changed");
+    struct str copy = arena_str(arena, buf_str(&text));
+    buf_fini(&text);
+    return copy;
+}
+
+static int compare(struct arena *arena, const struct service_spec *old, const struct service_spec *fresh, struct plan_item *item)
+{
+    int r = find_changes(arena, old, fresh, item);
+    if (r < 0) {
+        return r;
+    }
+    if (old->spec_hash != fresh->spec_hash && !MUTATE(ignore_spec_change)) {
+        item->action = PLAN_RESTART;
+        item->start_first = plan_start_first(fresh) && plan_start_first(old);
+        item->reason = changes_text(arena, item, STR("configuration changed"));
+    } else if (item->from != item->to) {
+        item->action = PLAN_SCALE;
+        item->reason = arena_printf(arena, "%u → %u replicas", item->from, item->to);
+    } else if (item->change_count > 0) {
+        item->action = PLAN_UPDATE;
+        item->reason = changes_text(arena, item, STR_NONE);
+    } else {
+        item->action = MUTATE(restart_unchanged) ? PLAN_RESTART : PLAN_UNCHANGED;
+        item->reason = STR("unchanged");
+    }
+    return 0;
+}
+
+static int plan_wanted(struct arena *arena, const struct project_spec *current, const struct service_spec *wanted,
+                       struct plan_item *item, const struct plan_scale *scales)
+{
+    const struct service_spec *old = current ? project_spec_service(current, wanted->name) : NULL;
+    item->service = wanted->name;
+    item->to = scales[1].replicas(scales[1].arg, wanted);
+    if (!old) {
+        item->action = PLAN_CREATE;
+        item->reason = STR("new service");
+        return 0;
+    }
+    item->from = scales[0].replicas(scales[0].arg, old);
+    return compare(arena, old, wanted, item);
+}
+
+static size_t plan_removed(const struct project_spec *current, const struct project_spec *wanted,
+                           struct plan_item *items, struct plan_scale now)
+{
+    size_t count = 0;
+    for (size_t i = 0; current && i < current->services_count; i++) {
+        const struct service_spec *old = &current->services[i];
+        if (wanted && project_spec_service(wanted, old->name)) {
+            continue;
+        }
+        items[count++] = (struct plan_item){
+            .service = old->name,
+            .action = PLAN_REMOVE,
+            .from = now.replicas(now.arg, old),
+            .reason = wanted ? STR("no longer in the file") : STR("the project is removed"),
+        };
+    }
+    return count;
+}
+
+struct plan *plan_make(struct arena *arena, const struct project_spec *current,
+                       const struct project_spec *wanted, struct plan_scale now, struct plan_scale then)
+{
+    size_t wanted_count = wanted ? wanted->services_count : 0;
+    size_t current_count = current ? current->services_count : 0;
+    struct plan_scale scales[2] = {now, then};
+    struct plan *plan = arena_new(arena, struct plan);
+    struct plan_item *items = arena_array(arena, wanted_count + current_count + 1, sizeof(*items));
+    if (!plan || !items) {
+        return NULL;
+    }
+    for (size_t i = 0; i < wanted_count; i++) {
+        if (plan_wanted(arena, current, &wanted->services[i], &items[i], scales) < 0) {
+            return NULL;
+        }
+    }
+    plan->items = items;
+    plan->item_count = wanted_count + plan_removed(current, wanted, items + wanted_count, now);
+    for (size_t i = 0; i < plan->item_count; i++) {
+        plan->counts[items[i].action]++;
+    }
+    return plan;
 }

@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Things in shared memory are described by one table (`kinds`): name, size, how to format new memory, how to open
+ * formatted memory. At the first word of the keeper each is taken from its copies, or made and given to it.
+ *
+ * Publishing is a pipeline of one: a snapshot is on its way to the keeper, at most one newer waits behind it.
+ *   builder → sealed memfd → KEEP "snapshot" → answered → base of the delta log moves → DELTA_SNAPSHOT → bell
+ */
+#include "core/edge.h"
+
+#include "core/core.h"
+#include "core/mutate.h"
+#include "link/bell.h"
+#include "link/counters.h"
+#include "link/delta.h"
+#include "link/keeper_client.h"
+#include "link/ring.h"
+#include "link/snapshot.h"
+#include "os/entropy.h"
+#include "os/file.h"
+#include "os/loop.h"
+#include "os/shm.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { RINGS_MAX = COUNTERS_THREADS_MAX, BATCH = 64, TURN_MAX = 4096, NAME_SIZE = 16 };
+
+/* Something that the keeper holds. */
+struct thing {
+    char name[NAME_SIZE];
+    int fd; /* ours when `own`; else the keeper client's copy */
+    bool own;
+    struct shm shm; /* not for bells */
+    struct keeper_request keep;
+};
+
+struct snapshot_out {
+    int fd; /* -1 = none */
+    uint64_t base;
+};
+
+struct edge_link {
+    struct core *core;
+    struct thing deltas, counters_thing, bell_core, bell_edge;
+    struct thing ring_things[RINGS_MAX];
+    struct delta_log log;
+    struct counters counters;
+    struct ring rings[RINGS_MAX];
+    unsigned ring_count;
+    unsigned threads_wanted;
+    bool open;
+    bool counters_open;
+    uint64_t sequence; /* of the last snapshot */
+    uint64_t bad;
+    struct snapshot_out sending, waiting;
+    struct keeper_request keep_snapshot;
+    struct list readers;
+    struct loop_fd bell_watch;
+    struct loop_task more;
+};
+
+static void kept_answered(struct keeper_request *request, int error, const struct keeper_msg *msg, int *fd)
+{
+    struct thing *thing = container_of(request, struct thing, keep);
+    if (error < 0) {
+        fprintf(stderr, "muelle: core: the keeper does not hold %s: %s\n", thing->name, strerror(-error));
+    }
+}
+
+static void thing_keep(struct edge_link *link, struct thing *thing)
+{
+    thing->keep.answered = kept_answered;
+    keeper_client_keep(link->core->keeper, &thing->keep, str_from(thing->name), thing->fd);
+}
+
+static void thing_fini(struct edge_link *link, struct thing *thing)
+{
+    shm_unmap(&thing->shm);
+    if (thing->keep.serial) {
+        keeper_client_cancel(link->core->keeper, &thing->keep);
+    }
+    if (thing->own) {
+        file_close(&thing->fd);
+    }
+}
+
+/* The keeper's copy, mapped. False: there is none, or it cannot be mapped. */
+static bool thing_find(struct edge_link *link, struct thing *thing, const char *name)
+{
+    str_copy(thing->name, sizeof(thing->name), str_from(name));
+    thing->fd = keeper_client_fd(link->core->keeper, str_from(name));
+    thing->own = false;
+    return thing->fd >= 0 && shm_map(&thing->shm, thing->fd, true) == 0;
+}
+
+static int thing_create(struct thing *thing, size_t size)
+{
+    shm_unmap(&thing->shm);
+    int r = shm_create(thing->name, size, &thing->fd);
+    thing->own = r == 0;
+    return r < 0 ? r : shm_map(&thing->shm, thing->fd, true);
+}
+
+static int bell_ensure(struct edge_link *link, struct thing *thing, const char *name)
+{
+    str_copy(thing->name, sizeof(thing->name), str_from(name));
+    thing->fd = keeper_client_fd(link->core->keeper, str_from(name));
+    if (thing->fd >= 0) {
+        return 0;
+    }
+    int r = bell_new(&thing->fd);
+    if (r < 0) {
+        return r;
+    }
+    thing->own = true;
+    thing_keep(link, thing);
+    return 0;
+}
+
+static int deltas_ensure(struct edge_link *link)
+{
+    struct thing *thing = &link->deltas;
+    if (thing_find(link, thing, "deltas") &&
+        delta_log_open(thing->shm.p, thing->shm.size, &link->log) == 0) {
+        return 0;
+    }
+    int r = thing_create(thing, delta_log_size(DELTA_CAPACITY_DEFAULT));
+    if (r < 0) {
+        return r;
+    }
+    delta_log_format(thing->shm.p, DELTA_CAPACITY_DEFAULT);
+    thing_keep(link, thing);
+    return delta_log_open(thing->shm.p, thing->shm.size, &link->log);
+}
+
+static int counters_ensure(struct edge_link *link)
+{
+    struct thing *thing = &link->counters_thing;
+    if (!thing_find(link, thing, "counters") ||
+        counters_open(thing->shm.p, thing->shm.size, &link->counters) < 0) {
+        int r = thing_create(thing, counters_size(COUNTERS_THREADS_MAX, COUNTERS_CELLS_DEFAULT));
+        if (r < 0) {
+            return r;
+        }
+        counters_format(thing->shm.p, COUNTERS_THREADS_MAX, COUNTERS_CELLS_DEFAULT);
+        thing_keep(link, thing);
+        r = counters_open(thing->shm.p, thing->shm.size, &link->counters);
+        if (r < 0) {
+            return r;
+        }
+    }
+    link->counters_open = true;
+    return 0;
+}
+
+/* Behind which record the readers stand; the ring's own tail if none of them stores any. */
+static void ring_position(struct edge_link *link, unsigned i)
+{
+    struct ring *ring = &link->rings[i];
+    list_for_each(it, &link->readers)
+    {
+        struct edge_reader *reader = list_entry(it, struct edge_reader, node);
+        if (reader->position) {
+            ring_seek(ring, reader->position(reader, i, ring_epoch(ring)));
+        }
+    }
+}
+
+static int ring_ensure(struct edge_link *link, unsigned i)
+{
+    struct thing *thing = &link->ring_things[i];
+    char name[NAME_SIZE];
+    snprintf(name, sizeof(name), "ring:%u", i);
+    if (!thing_find(link, thing, name) ||
+        ring_open(thing->shm.p, thing->shm.size, &link->rings[i]) < 0) {
+        uint64_t epoch = 0;
+        int r = entropy_fill(&epoch, sizeof(epoch));
+        if (r == 0) {
+            r = thing_create(thing, ring_size(RING_CAPACITY_DEFAULT));
+        }
+        if (r < 0) {
+            return r;
+        }
+        ring_format(thing->shm.p, RING_CAPACITY_DEFAULT, epoch);
+        thing_keep(link, thing);
+        r = ring_open(thing->shm.p, thing->shm.size, &link->rings[i]);
+        if (r < 0) {
+            return r;
+        }
+    }
+    ring_position(link, i);
+    return 0;
+}
+
+static int rings_ensure(struct edge_link *link)
+{
+    while (link->ring_count < link->threads_wanted) {
+        int r = ring_ensure(link, link->ring_count);
+        if (r < 0) {
+            return r;
+        }
+        link->ring_count++;
+    }
+    loop_defer(link->core->loop, &link->more);
+    return 0;
+}
+
+int edge_link_set_threads(struct edge_link *link, unsigned threads)
+{
+    link->threads_wanted = MIN(MAX(link->threads_wanted, threads), RINGS_MAX);
+    link->core->roles.edge_threads = threads;
+    return link->open ? rings_ensure(link) : 0;
+}
+
+/* Sequences go on where the last core stopped. */
+static void learn_sequence(struct edge_link *link)
+{
+    struct shm shm = {0};
+    struct snapshot snapshot;
+    int fd = keeper_client_fd(link->core->keeper, STR("snapshot"));
+    if (fd < 0 || shm_map(&shm, fd, false) < 0) {
+        return;
+    }
+    if (snapshot_open(str_make((const char *)shm.p, shm.size), &snapshot) == 0) {
+        link->sequence = snapshot.sequence;
+    }
+    shm_unmap(&shm);
+}
+
+static void send_waiting(struct edge_link *link);
+
+int edge_link_keeper_ready(struct edge_link *link)
+{
+    if (link->open) {
+        return 0; /* the keeper client has handed everything over */
+    }
+    int r;
+    if ((r = bell_ensure(link, &link->bell_core, "bell:core")) < 0 ||
+        (r = bell_ensure(link, &link->bell_edge, "bell:edge")) < 0 || (r = deltas_ensure(link)) < 0 ||
+        (r = counters_ensure(link)) < 0 || (r = rings_ensure(link)) < 0) {
+        return r;
+    }
+    learn_sequence(link);
+    link->open = true;
+    r = loop_fd_add(link->core->loop, &link->bell_watch, link->bell_core.fd, LOOP_READ);
+    send_waiting(link);
+    return r;
+}
+
+void edge_link_kept(struct edge_link *link, struct str name, int fd)
+{
+    /* Everything is looked up at keeper_ready; later copies are of things that we gave. */
+}
+
+/* --- publishing --- */
+
+static void snapshot_kept(struct keeper_request *request, int error, const struct keeper_msg *msg, int *fd)
+{
+    struct edge_link *link = container_of(request, struct edge_link, keep_snapshot);
+    if (error < 0) {
+        core_log(link->core, "the keeper does not take the snapshot: %s", strerror(-error));
+        if (link->waiting.fd < 0) {
+            link->waiting = link->sending;
+            link->sending.fd = -1;
+            return; /* the next publish, or the next keeper, tries again */
+        }
+    } else {
+        struct delta delta = {.kind = DELTA_SNAPSHOT};
+        delta_log_set_base(&link->log, link->sending.base);
+        if (delta_log_append(&link->log, &delta) != 0) {
+            core_log(link->core, "the delta log has no room for the word of a snapshot");
+        }
+        bell_ring(link->bell_edge.fd);
+    }
+    file_close(&link->sending.fd);
+    send_waiting(link);
+}
+
+static void send_waiting(struct edge_link *link)
+{
+    if (!link->open || link->sending.fd >= 0 || link->waiting.fd < 0) {
+        return;
+    }
+    link->sending = link->waiting;
+    link->waiting.fd = -1;
+    link->keep_snapshot.answered = snapshot_kept;
+    keeper_client_keep(link->core->keeper, &link->keep_snapshot, STR("snapshot"), link->sending.fd);
+}
+
+int edge_link_publish(struct edge_link *link, struct snapshot_builder *builder)
+{
+    if (!link->open) {
+        return -ENOTCONN;
+    }
+    struct buf blob = BUF_INIT(SNAPSHOT_BLOB_MAX);
+    struct snapshot_out out = {.fd = -1, .base = delta_log_head(&link->log)};
+    int r = snapshot_builder_finish(builder, link->sequence + 1, out.base, &blob);
+    if (r == 0) {
+        r = shm_create_sealed("muelle-snapshot", buf_str(&blob), &out.fd);
+    }
+    buf_fini(&blob);
+    if (r < 0) {
+        return r;
+    }
+    link->sequence++;
+    file_close(&link->waiting.fd);
+    link->waiting = out;
+    send_waiting(link);
+    return 0;
+}
+
+int edge_link_delta(struct edge_link *link, struct delta *delta)
+{
+    if (!link->open) {
+        return EDGE_E_FULL;
+    }
+    /* A snapshot that is not yet with the keeper was built before this delta: the delta is behind its base. */
+    int r = delta_log_append(&link->log, delta);
+    if (r == DELTA_E_FULL) {
+        return EDGE_E_FULL;
+    }
+    if (r == 0) {
+        bell_ring(link->bell_edge.fd);
+    }
+    return r;
+}
+
+/* --- reading --- */
+
+static bool deferred_commit(const struct edge_link *link)
+{
+    list_for_each(it, &link->readers)
+    {
+        if (list_entry(it, struct edge_reader, node)->position) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void dispatch(struct edge_link *link, const struct edge_record *records, size_t count)
+{
+    list_for_each_safe(it, &link->readers)
+    {
+        struct edge_reader *reader = list_entry(it, struct edge_reader, node);
+        reader->records(reader, records, count);
+    }
+}
+
+/* One batch of one ring. Returns how many records there were. */
+static size_t read_batch(struct edge_link *link, unsigned i)
+{
+    struct ring *ring = &link->rings[i];
+    struct ring_record copies[BATCH];
+    struct edge_record records[BATCH];
+    size_t count = 0;
+    size_t seen = 0;
+    while (seen < BATCH) {
+        uint64_t sequence = 0;
+        int r = ring_read(ring, &copies[count], &sequence);
+        if (r == RING_E_EMPTY) {
+            break;
+        }
+        seen++;
+        if (r == RING_E_BAD) {
+            link->bad++;
+            continue;
+        }
+        records[count] = (struct edge_record){i, ring_epoch(ring), sequence, &copies[count]};
+        count++;
+    }
+    if (count) {
+        dispatch(link, records, count);
+    }
+    if (seen && !deferred_commit(link)) {
+        ring_commit(ring);
+    }
+    return seen;
+}
+
+static void read_rings(struct edge_link *link)
+{
+    size_t total = 0;
+    for (unsigned i = 0; i < link->ring_count; i++) {
+        size_t seen;
+        do {
+            seen = read_batch(link, i);
+            total += seen;
+            if (total > TURN_MAX) {
+                loop_defer(link->core->loop, &link->more);
+                return;
+            }
+        } while (seen == BATCH || !ring_sleep(&link->rings[i]));
+    }
+}
+
+static void on_more(struct loop_task *task)
+{
+    read_rings(container_of(task, struct edge_link, more));
+}
+
+static void on_bell(struct loop_fd *watch, uint32_t events)
+{
+    struct edge_link *link = container_of(watch, struct edge_link, bell_watch);
+    bell_clear(watch->fd);
+    read_rings(link);
+}
+
+void edge_link_subscribe(struct edge_link *link, struct edge_reader *reader)
+{
+    list_push_back(&link->readers, &reader->node);
+}
+
+void edge_link_unsubscribe(struct edge_reader *reader)
+{
+    list_del(&reader->node);
+}
+
+void edge_link_commit(struct edge_link *link, uint32_t ring)
+{
+    if (ring < link->ring_count) {
+        ring_commit(&link->rings[ring]);
+    }
+}
+
+const struct counters *edge_link_counters(const struct edge_link *link)
+{
+    return link->counters_open ? &link->counters : NULL;
+}
+
+uint64_t edge_link_bad(const struct edge_link *link)
+{
+    return link->bad;
+}
+
+int edge_link_new(struct core *core, struct edge_link **ret_link)
+{
+    struct edge_link *link = calloc(1, sizeof(*link));
+    if (!link) {
+        return -ENOMEM;
+    }
+    link->core = core;
+    link->sending.fd = -1;
+    link->waiting.fd = -1;
+    link->threads_wanted = 1;
+    list_init(&link->readers);
+    loop_fd_init(&link->bell_watch, on_bell);
+    loop_task_init(&link->more, on_more);
+    *ret_link = link;
+    return 0;
+}
+
+void edge_link_free(struct edge_link *link)
+{
+    if (!link) {
+        return;
+    }
+    loop_task_cancel(&link->more);
+    loop_fd_remove(link->core->loop, &link->bell_watch);
+    if (link->keep_snapshot.serial) {
+        keeper_client_cancel(link->core->keeper, &link->keep_snapshot);
+    }
+    file_close(&link->sending.fd);
+    file_close(&link->waiting.fd);
+    thing_fini(link, &link->deltas);
+    thing_fini(link, &link->counters_thing);
+    thing_fini(link, &link->bell_core);
+    thing_fini(link, &link->bell_edge);
+    for (unsigned i = 0; i < RINGS_MAX; i++) {
+        thing_fini(link, &link->ring_things[i]);
+    }
+    free(link);
+}

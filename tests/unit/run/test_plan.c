@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/plan.h"
+
+#include "harness/test.h"
+
+static const struct str argv_a[] = {STR_INIT("a")}, argv_b[] = {STR_INIT("b")};
+
+static uint32_t by_file(void *arg, const struct service_spec *spec)
+{
+    return (uint32_t)spec->replicas;
+}
+
+static const struct plan_scale file_scale = {by_file, NULL};
+
+static struct service_spec service(struct str name)
+{
+    return (struct service_spec){.name = name, .argv = argv_a, .argv_count = 1, .replicas = 1, .spec_hash = 1};
+}
+
+static const struct plan_item *item_of(const struct plan *plan, const char *name)
+{
+    for (size_t i = 0; i < plan->item_count; i++) {
+        if (str_is(plan->items[i].service, name)) {
+            return &plan->items[i];
+        }
+    }
+    return NULL;
+}
+
+TEST(first_plan_creates_everything)
+{
+    struct arena arena = ARENA_INIT(MIB);
+    struct service_spec s[] = {service(STR("web")), service(STR("db"))};
+    struct project_spec p = {.services = s, .services_count = 2};
+    struct plan *plan = plan_make(&arena, NULL, &p, file_scale, file_scale);
+    check_int(plan->counts[PLAN_CREATE], 2);
+    check_str(plan->items[0].service, STR("web"));
+    arena_fini(&arena);
+}
+
+TEST(only_what_changed_is_touched)
+{
+    struct arena arena = ARENA_INIT(MIB);
+    struct service_spec old[] = {service(STR("same")), service(STR("command")), service(STR("scale")),
+                                 service(STR("probe")), service(STR("gone"))};
+    struct service_spec new[] = {service(STR("same")), service(STR("command")), service(STR("scale")),
+                                 service(STR("probe")), service(STR("fresh"))};
+    new[1].argv = argv_b;
+    new[1].spec_hash = 2;
+    new[2].replicas = 3;
+    new[3].health.interval_ns = 5;
+    struct project_spec a = {.services = old, .services_count = 5};
+    struct project_spec b = {.services = new, .services_count = 5};
+    struct plan *plan = plan_make(&arena, &a, &b, file_scale, file_scale);
+    check_int(plan->item_count, 6);
+    check_int(item_of(plan, "same")->action, PLAN_UNCHANGED);
+    check_int(item_of(plan, "command")->action, PLAN_RESTART);
+    check_str(item_of(plan, "command")->reason, STR("command changed"));
+    check_int(item_of(plan, "scale")->action, PLAN_SCALE);
+    check_int(item_of(plan, "scale")->to, 3);
+    check_int(item_of(plan, "probe")->action, PLAN_UPDATE);
+    check_str(item_of(plan, "probe")->changes[0], STR("healthcheck"));
+    check_int(item_of(plan, "gone")->action, PLAN_REMOVE);
+    check_int(item_of(plan, "fresh")->action, PLAN_CREATE);
+    arena_fini(&arena);
+}
+
+TEST(down_removes_everything)
+{
+    struct arena arena = ARENA_INIT(MIB);
+    struct service_spec s[] = {service(STR("web"))};
+    struct project_spec p = {.services = s, .services_count = 1};
+    struct plan *plan = plan_make(&arena, &p, NULL, file_scale, file_scale);
+    check_int(plan->counts[PLAN_REMOVE], 1);
+    arena_fini(&arena);
+}
+
+TEST(a_new_one_runs_beside_the_old_only_behind_a_route_and_without_an_own_port)
+{
+    struct service_spec s = service(STR("web"));
+    check(!plan_start_first(&s));
+    s.routes_count = 1;
+    check(plan_start_first(&s));
+    s.port = 6379;
+    check(!plan_start_first(&s));
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "run/reason.h"
+
+#include "base/num.h"
+#include "harness/test.h"
+
+static struct buf out;
+
+static struct str exit_text(struct reason_exit exit)
+{
+    out = BUF_INIT(REASON_MAX);
+    reason_exit(&out, &exit);
+    return buf_str(&out);
+}
+
+static struct str spawn_text(int error, const char *step)
+{
+    struct reason_spawn spawn = {error, str_from(step), STR("nodee"), STR("/usr/bin:/bin"), STR("/srv/web"), STR("www")};
+    out = BUF_INIT(REASON_MAX);
+    reason_spawn(&out, &spawn);
+    return buf_str(&out);
+}
+
+TEST(exit_codes_with_life_and_last_line)
+{
+    struct reason_exit e = {.known = true, .code = 1, .lived_ns = 3 * NS_PER_S + 1, .last_line = STR("boom")};
+    check_str(exit_text(e), STR("exited 1 after 3 s, last line: boom"));
+    e.last_line = STR_NONE;
+    e.lived_ns = 250 * NS_PER_MS;
+    check_str(exit_text(e), STR("exited 1 after 250 ms"));
+}
+
+TEST(signals_have_names)
+{
+    check_str(exit_text((struct reason_exit){.known = true, .signaled = true, .code = 11, .lived_ns = -1}),
+              STR("killed by signal 11 (segmentation fault)"));
+    check_str(exit_text((struct reason_exit){
+                  .known = true, .signaled = true, .code = 6, .core_dumped = true, .lived_ns = -1}),
+              STR("killed by signal 6 (aborted, core dumped)"));
+    check_str(exit_text((struct reason_exit){.known = true, .signaled = true, .code = 45, .lived_ns = -1}),
+              STR("killed by signal 45"));
+}
+
+TEST(out_of_memory_wins_over_the_signal)
+{
+    check_str(exit_text((struct reason_exit){.known = true, .signaled = true, .code = 9, .oom = true, .lived_ns = -1}),
+              STR("killed: out of memory"));
+}
+
+TEST(a_stop_that_we_asked_for_is_no_crash)
+{
+    check_str(exit_text((struct reason_exit){.known = true, .signaled = true, .code = 15, .asked = true,
+                                             .lived_ns = -1, .last_line = STR("bye")}),
+              STR("stopped by signal 15 (terminated)"));
+    check_str(exit_text((struct reason_exit){.known = false, .lived_ns = -1}), STR("ended, status unknown"));
+}
+
+TEST(spawn_errors_say_what_to_look_at)
+{
+    check_str(spawn_text(-ENOENT, "execute"),
+              STR("could not start: command not found: nodee (looked in /usr/bin:/bin)"));
+    check_str(spawn_text(-EACCES, "execute"), STR("could not start: not executable: nodee"));
+    check_str(spawn_text(-ENOENT, "change folder"),
+              STR("could not start: working directory /srv/web: No such file or directory"));
+    check_str(spawn_text(-EPERM, "set user"),
+              STR("could not start: cannot become user www: Operation not permitted"));
+    check_str(spawn_text(-ENOMEM, ""), STR("could not start: Cannot allocate memory"));
+}
+
+TEST(last_line_skips_blank_lines_and_holes)
+{
+    char text[] = "first\nsecond\r\n\n  \n";
+    check_str(reason_last_line(text, sizeof(text) - 1), STR("second"));
+    char hole[] = "a\0\0\0tail";
+    check_str(reason_last_line(hole, sizeof(hole) - 1), STR("tail"));
+    char none[] = "\n\n";
+    check_str(reason_last_line(none, sizeof(none) - 1), STR_NONE);
+}
+
+TEST(last_line_is_safe_for_a_terminal)
+{
+    char text[] = "\x1b[31mError:\x1b[0m bad\x07 thing\n";
+    check_str(reason_last_line(text, sizeof(text) - 1), STR("Error: bad  thing"));
+}
+
+TEST(last_line_of_random_bytes_has_no_control_characters)
+{
+    struct rng *rng = test_rng();
+    for (size_t round = 0; round < test_rounds(2000); round++) {
+        char text[300];
+        size_t len = rng_below(rng, sizeof(text));
+        for (size_t i = 0; i < len; i++) {
+            text[i] = rng_chance(rng, 300) ? "\n\x1b[\0m~"[rng_below(rng, 6)] : (char)rng_below(rng, 256);
+        }
+        struct str line = reason_last_line(text, len);
+        check(line.len <= REASON_LINE_MAX);
+        for (size_t i = 0; i < line.len; i++) {
+            check((unsigned char)line.p[i] >= 0x20 && line.p[i] != 0x7f);
+        }
+    }
+}
