@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One queue, one deferred task. A burst (a project of 500 services comes up) merges into few messages, because
- * "changed" says nothing that a later "changed" of the same thing does not say too.
+ * One queue, one deferred task. A burst (a project of 500 services comes up) merges into few
+ * messages, because "changed" says nothing that a later "changed" of the same thing does not say
+ * too.
  *
  * Invariants
  *  1. Subscribers run only from the loop, never from inside bus_publish.
- *  2. A message of BUS_EVENT owns its event (malloc); it is freed after delivery, or when the queue is dropped.
+ *  2. A message of BUS_EVENT owns its event (malloc); it is freed after delivery, or when the queue
+ * is dropped.
  *  3. What is published during a delivery is delivered in the next turn.
  *  4. A subscriber may go away inside any callback: the walk keeps its place in `cursor`.
  */
@@ -160,8 +162,9 @@ static bool id_eq(const struct bus_id *a, const struct bus_id *b)
            strcmp(a->project, b->project) == 0 && strcmp(a->tenant, b->tenant) == 0;
 }
 
-/* Does an equal message wait already? Looks only at the newest ones: a burst is about few things. A message
- * of another topic about the same thing ends the search, since order between them matters. */
+/* Does an equal message wait already? Looks only at the newest ones: a burst is about few things. A
+ * message of another topic about the same thing ends the search, since order between them matters.
+ */
 static bool merged(const struct bus *bus, const struct bus_message *message)
 {
     if (!(MERGED & BUS_BIT(message->topic))) {

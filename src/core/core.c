@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The parts of the core put together, and nothing else: each step of the start is a function, in the order that
- * core.h gives. What the keeper says is passed on: children to run/, kept descriptors to the edge link, roles to
- * the bus.
+ * The parts of the core put together, and nothing else: each step of the start is a function, in
+ * the order that core.h gives. What the keeper says is passed on: children to run/, kept
+ * descriptors to the edge link, roles to the bus.
  *
- * Failure: whatever fails before the rooms are started ends the role with one line that says what; the keeper
- * starts it again with a back-off, and services do not notice.
+ * Failure: whatever fails before the rooms are started ends the role with one line that says what;
+ * the keeper starts it again with a back-off, and services do not notice.
  */
 #include "core/core.h"
 
@@ -189,7 +189,8 @@ static const struct keeper_client_ops keeper_ops = {
     .role = keeper_role,
 };
 
-static int open_store(struct core *core, const struct core_options *options, struct problem *problem)
+static int open_store(struct core *core, const struct core_options *options,
+                      struct problem *problem)
 {
     char path[sizeof(core->instance.state_dir) + 16];
     snprintf(path, sizeof(path), "%s/work.db", core->instance.state_dir);
@@ -226,7 +227,8 @@ static int init_rooms(struct core *core)
     return 0;
 }
 
-static int open_keeper(struct core *core, struct core_parts *parts, const struct core_options *options)
+static int open_keeper(struct core *core, struct core_parts *parts,
+                       const struct core_options *options)
 {
     int r = keeper_client_init(&parts->keeper, core->loop,
                                &(struct keeper_client_opts){
@@ -242,7 +244,8 @@ static int open_keeper(struct core *core, struct core_parts *parts, const struct
     return r;
 }
 
-static int open_parts(struct core *core, const struct core_options *options, struct problem *problem)
+static int open_parts(struct core *core, const struct core_options *options,
+                      struct problem *problem)
 {
     struct core_parts *parts = calloc(1, sizeof(*parts));
     if (!parts) {
@@ -257,8 +260,8 @@ static int open_parts(struct core *core, const struct core_options *options, str
     parts->workers_up = true;
     core->workers = &parts->workers;
     if ((r = bus_new(core->loop, &core->bus)) < 0 || (r = event_log_new(core)) < 0 ||
-        (r = open_store(core, options, problem)) < 0 || (r = edge_link_new(core, &core->edge)) < 0 ||
-        (r = init_rooms(core)) < 0) {
+        (r = open_store(core, options, problem)) < 0 ||
+        (r = edge_link_new(core, &core->edge)) < 0 || (r = init_rooms(core)) < 0) {
         return r;
     }
     return open_keeper(core, parts, options);
@@ -288,7 +291,8 @@ static void stop_rooms(struct core *core)
             core->ops[i]->stop(core->rooms[i]);
         }
     }
-    /* What the rooms submitted last is committed, and its callbacks dropped, before their memory goes. */
+    /* What the rooms submitted last is committed, and its callbacks dropped, before their memory
+     * goes. */
     store_close(core->store);
     core->store = NULL;
     for (size_t i = count; i-- > 0;) {
@@ -301,7 +305,8 @@ static void stop_rooms(struct core *core)
 
 void core_close(struct core *core)
 {
-    struct core_parts *parts = core->keeper ? container_of(core->keeper, struct core_parts, keeper) : NULL;
+    struct core_parts *parts =
+        core->keeper ? container_of(core->keeper, struct core_parts, keeper) : NULL;
     if (parts && parts->workers_up) {
         worker_pool_fini(&parts->workers);
     }
@@ -323,7 +328,8 @@ void core_stop(struct core *core, int exit_code)
     loop_stop(core->loop);
 }
 
-static void shutdown_answered(struct keeper_request *request, int error, const struct keeper_msg *msg, int *fd)
+static void shutdown_answered(struct keeper_request *request, int error,
+                              const struct keeper_msg *msg, int *fd)
 {
 }
 

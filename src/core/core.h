@@ -29,13 +29,13 @@ struct worker_pool;
 struct core_options {
     const char *state_dir;
     const char *run_dir;
-    int keeper_fd;                   /* the socketpair given at spawn; -1 = connect to keeper.sock */
+    int keeper_fd; /* the socketpair given at spawn; -1 = connect to keeper.sock */
     struct store_executor *executor; /* of the store; NULL = its threads. For simulators */
     const char *vfs;                 /* of the store; NULL = the usual */
 };
 
-/* Who acts on news of the keeper's children (run/). `ready` comes after a `child` for each of them, at the start
- * and whenever a new keeper took over. */
+/* Who acts on news of the keeper's children (run/). `ready` comes after a `child` for each of them,
+ * at the start and whenever a new keeper took over. */
 struct core_children {
     void *arg;
     void (*child)(void *arg, const struct keeper_child *child);
@@ -70,12 +70,12 @@ struct core {
     void *reload_arg;
 };
 
-/* The role. Called by main.c for `muelle core --state-dir D --run-dir R`; the channel to the keeper is in the
- * environment (link/keeper_client.h). Returns the exit code. */
+/* The role. Called by main.c for `muelle core --state-dir D --run-dir R`; the channel to the keeper
+ * is in the environment (link/keeper_client.h). Returns the exit code. */
 int core_main(int argc, char **argv, const struct room_ops *const *rooms);
 
-/* The parts of core_main behind lock and loop, for the simulator. `core` is zeroed. On failure the problem is
- * filled and core_close may be called. */
+/* The parts of core_main behind lock and loop, for the simulator. `core` is zeroed. On failure the
+ * problem is filled and core_close may be called. */
 must_check int core_open(struct core *core, struct loop *loop, const struct core_options *options,
                          const struct room_ops *const *rooms, struct problem *problem);
 void core_close(struct core *core);
@@ -84,7 +84,8 @@ void core_close(struct core *core);
 void *core_room(const struct core *core, const char *name);
 /* Leaves the loop soon with that exit code; services stay. */
 void core_stop(struct core *core, int exit_code);
-/* Ends the instance: keeper, edge and core exit. For `down` of the last project, when its services are gone. */
+/* Ends the instance: keeper, edge and core exit. For `down` of the last project, when its services
+ * are gone. */
 void core_end_instance(struct core *core);
 /* This turn's times: monotonic and wall clock. */
 int64_t core_now(const struct core *core);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Things in shared memory are described by one table (`kinds`): name, size, how to format new memory, how to open
- * formatted memory. At the first word of the keeper each is taken from its copies, or made and given to it.
+ * Things in shared memory are described by one table (`kinds`): name, size, how to format new
+ * memory, how to open formatted memory. At the first word of the keeper each is taken from its
+ * copies, or made and given to it.
  *
- * Publishing is a pipeline of one: a snapshot is on its way to the keeper, at most one newer waits behind it.
- *   builder → sealed memfd → KEEP "snapshot" → answered → base of the delta log moves → DELTA_SNAPSHOT → bell
+ * Publishing is a pipeline of one: a snapshot is on its way to the keeper, at most one newer waits
+ * behind it. builder → sealed memfd → KEEP "snapshot" → answered → base of the delta log moves →
+ * DELTA_SNAPSHOT → bell
  */
 #include "core/edge.h"
 
@@ -60,11 +62,13 @@ struct edge_link {
     struct loop_task more;
 };
 
-static void kept_answered(struct keeper_request *request, int error, const struct keeper_msg *msg, int *fd)
+static void kept_answered(struct keeper_request *request, int error, const struct keeper_msg *msg,
+                          int *fd)
 {
     struct thing *thing = container_of(request, struct thing, keep);
     if (error < 0) {
-        fprintf(stderr, "muelle: core: the keeper does not hold %s: %s\n", thing->name, strerror(-error));
+        fprintf(stderr, "muelle: core: the keeper does not hold %s: %s\n", thing->name,
+                strerror(-error));
     }
 }
 
@@ -158,8 +162,7 @@ static int counters_ensure(struct edge_link *link)
 static void ring_position(struct edge_link *link, unsigned i)
 {
     struct ring *ring = &link->rings[i];
-    list_for_each(it, &link->readers)
-    {
+    list_for_each (it, &link->readers) {
         struct edge_reader *reader = list_entry(it, struct edge_reader, node);
         if (reader->position) {
             ring_seek(ring, reader->position(reader, i, ring_epoch(ring)));
@@ -237,8 +240,9 @@ int edge_link_keeper_ready(struct edge_link *link)
     }
     int r;
     if ((r = bell_ensure(link, &link->bell_core, "bell:core")) < 0 ||
-        (r = bell_ensure(link, &link->bell_edge, "bell:edge")) < 0 || (r = deltas_ensure(link)) < 0 ||
-        (r = counters_ensure(link)) < 0 || (r = rings_ensure(link)) < 0) {
+        (r = bell_ensure(link, &link->bell_edge, "bell:edge")) < 0 ||
+        (r = deltas_ensure(link)) < 0 || (r = counters_ensure(link)) < 0 ||
+        (r = rings_ensure(link)) < 0) {
         return r;
     }
     learn_sequence(link);
@@ -255,7 +259,8 @@ void edge_link_kept(struct edge_link *link, struct str name, int fd)
 
 /* --- publishing --- */
 
-static void snapshot_kept(struct keeper_request *request, int error, const struct keeper_msg *msg, int *fd)
+static void snapshot_kept(struct keeper_request *request, int error, const struct keeper_msg *msg,
+                          int *fd)
 {
     struct edge_link *link = container_of(request, struct edge_link, keep_snapshot);
     if (error < 0) {
@@ -315,7 +320,8 @@ int edge_link_delta(struct edge_link *link, struct delta *delta)
     if (!link->open) {
         return EDGE_E_FULL;
     }
-    /* A snapshot that is not yet with the keeper was built before this delta: the delta is behind its base. */
+    /* A snapshot that is not yet with the keeper was built before this delta: the delta is behind
+     * its base. */
     int r = delta_log_append(&link->log, delta);
     if (r == DELTA_E_FULL) {
         return EDGE_E_FULL;
@@ -330,8 +336,7 @@ int edge_link_delta(struct edge_link *link, struct delta *delta)
 
 static bool deferred_commit(const struct edge_link *link)
 {
-    list_for_each(it, &link->readers)
-    {
+    list_for_each (it, &link->readers) {
         if (list_entry(it, struct edge_reader, node)->position) {
             return true;
         }
@@ -341,8 +346,7 @@ static bool deferred_commit(const struct edge_link *link)
 
 static void dispatch(struct edge_link *link, const struct edge_record *records, size_t count)
 {
-    list_for_each_safe(it, &link->readers)
-    {
+    list_for_each_safe (it, &link->readers) {
         struct edge_reader *reader = list_entry(it, struct edge_reader, node);
         reader->records(reader, records, count);
     }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct edge_link: the core's side of the shared memory between core and edge. It creates what is missing
- * (snapshot, delta log, counters, rings, bells) and gives it to the keeper to hold; publishes snapshots and
- * deltas; reads the rings, copying each record before it is looked at, since edge bytes are hostile.
+ * struct edge_link: the core's side of the shared memory between core and edge. It creates what is
+ * missing (snapshot, delta log, counters, rings, bells) and gives it to the keeper to hold;
+ * publishes snapshots and deltas; reads the rings, copying each record before it is looked at,
+ * since edge bytes are hostile.
  *
- * Laws: 1. a delta is in the log before the edge is told; 2. the delta log moves its base only when the snapshot
- * that covers it lies with the keeper; 3. sequences of snapshots grow over restarts of the core.
+ * Laws: 1. a delta is in the log before the edge is told; 2. the delta log moves its base only when
+ * the snapshot that covers it lies with the keeper; 3. sequences of snapshots grow over restarts of
+ * the core.
  */
 #ifndef CORE_EDGE_H
 #define CORE_EDGE_H
@@ -20,8 +22,8 @@ struct edge_link;
 struct ring_record;
 struct snapshot_builder;
 
-/* A record and where it lies: epoch and sequence name it for ever, so a reader that stores records can recognise
- * one that it got before a crash. */
+/* A record and where it lies: epoch and sequence name it for ever, so a reader that stores records
+ * can recognise one that it got before a crash. */
 struct edge_record {
     uint32_t ring;
     uint64_t epoch;
@@ -34,7 +36,8 @@ struct edge_reader {
     struct list node; /* private */
     /* Validated copies of one ring, oldest first; valid during the call. */
     void (*records)(struct edge_reader *self, const struct edge_record *records, size_t count);
-    /* A reader that stores records says here behind which one it stands (0 = from the oldest); NULL otherwise. */
+    /* A reader that stores records says here behind which one it stands (0 = from the oldest); NULL
+     * otherwise. */
     uint64_t (*position)(struct edge_reader *self, uint32_t ring, uint64_t epoch);
 };
 
@@ -45,10 +48,12 @@ void edge_link_unsubscribe(struct edge_reader *reader);
 /* One ring per edge thread; more are made when the number grows. */
 must_check int edge_link_set_threads(struct edge_link *link, unsigned threads);
 
-/* A whole new snapshot: finishes the builder and hands it to the keeper, then to the edge. The newest one wins
- * when several come fast. 0 or -errno; what was published before stays on failure. */
+/* A whole new snapshot: finishes the builder and hands it to the keeper, then to the edge. The
+ * newest one wins when several come fast. 0 or -errno; what was published before stays on failure.
+ */
 must_check int edge_link_publish(struct edge_link *link, struct snapshot_builder *builder);
-/* One small change, logged before the edge is told. 0; EDGE_E_FULL: publish a snapshot instead; -errno. */
+/* One small change, logged before the edge is told. 0; EDGE_E_FULL: publish a snapshot instead;
+ * -errno. */
 enum { EDGE_E_FULL = 1 };
 must_check int edge_link_delta(struct edge_link *link, struct delta *delta);
 

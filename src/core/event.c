@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Events go out as transactions of their own, or as part of the transaction that they tell of (event_append):
- * then the deed and its story are on disk together. Sequence numbers come from the store at commit.
+ * Events go out as transactions of their own, or as part of the transaction that they tell of
+ * (event_append): then the deed and its story are on disk together. Sequence numbers come from the
+ * store at commit.
  *
  * Invariant: BUS_EVENT messages carry ascending sequences, since commits are answered in order.
  */

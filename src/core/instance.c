@@ -31,7 +31,8 @@ static struct str member(struct str text, const char *name)
     return STR_NONE;
 }
 
-static int parse(struct instance *instance, struct str text, const char *path, struct problem *problem)
+static int parse(struct instance *instance, struct str text, const char *path,
+                 struct problem *problem)
 {
     struct str uuid = member(text, "uuid");
     if (uuid.len != UUID_TEXT_LEN) {
@@ -42,7 +43,8 @@ static int parse(struct instance *instance, struct str text, const char *path, s
         return -EBADMSG;
     }
     str_copy(instance->uuid, sizeof(instance->uuid), uuid);
-    /* The end of a UUIDv7 is random; its beginning is the time, equal for all made in one minute. */
+    /* The end of a UUIDv7 is random; its beginning is the time, equal for all made in one minute.
+     */
     struct str id = member(text, "id");
     str_copy(instance->id, sizeof(instance->id),
              id.len == INSTANCE_ID_LEN ? id : str_skip(uuid, UUID_TEXT_LEN - INSTANCE_ID_LEN));
@@ -119,7 +121,8 @@ int instance_open(struct instance *instance, const char *state_dir, struct probl
     str_copy(instance->version, sizeof(instance->version), STR(MUELLE_VERSION));
     if (state_dir[0] != '/' ||
         !str_copy(instance->state_dir, sizeof(instance->state_dir), str_from(state_dir))) {
-        problem_set(problem, "state.unusable", "the path of the state folder is relative or too long");
+        problem_set(problem, "state.unusable",
+                    "the path of the state folder is relative or too long");
         problem_where(problem, "%s", state_dir);
         return -ENAMETOOLONG;
     }
@@ -133,7 +136,8 @@ int instance_open(struct instance *instance, const char *state_dir, struct probl
         return r;
     }
     if (system.network) {
-        problem_set(problem, "state.network", "the state folder lies on a network file system (%s)", system.name);
+        problem_set(problem, "state.network", "the state folder lies on a network file system (%s)",
+                    system.name);
         problem_where(problem, "%s", state_dir);
         problem_hint(problem, "name a local folder with --state-dir");
         return -EXDEV;

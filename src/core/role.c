@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * `muelle core`: lock, loop, signals around struct core. The lock comes before the store is opened: two cores on
- * one store are impossible, whatever started them.
+ * `muelle core`: lock, loop, signals around struct core. The lock comes before the store is opened:
+ * two cores on one store are impossible, whatever started them.
  */
 #include "core/core.h"
 #include "core/event_txn.h"
@@ -68,13 +68,15 @@ static bool parse(int argc, char **argv, struct core_options *options)
 
 static void say(const struct problem *problem)
 {
-    fprintf(stderr, "muelle: core: %s%s%s\n", problem->what, problem->where[0] ? ": " : "", problem->where);
+    fprintf(stderr, "muelle: core: %s%s%s\n", problem->what, problem->where[0] ? ": " : "",
+            problem->where);
     if (problem->hint[0]) {
         fprintf(stderr, "muelle: core: %s\n", problem->hint);
     }
 }
 
-static int run(struct role *role, const struct core_options *options, const struct room_ops *const *rooms)
+static int run(struct role *role, const struct core_options *options,
+               const struct room_ops *const *rooms)
 {
     struct problem problem;
     int r = watch_signals(role);
@@ -106,8 +108,9 @@ int core_main(int argc, char **argv, const struct room_ops *const *rooms)
     snprintf(path, sizeof(path), "%s/core.lock", options.run_dir);
     int r = lock_take(&lock, path, &holder);
     if (r != 0) {
-        fprintf(stderr, r == LOCK_E_HELD ? "muelle: core: another core runs here (pid %d)\n"
-                                         : "muelle: core: core.lock cannot be taken\n",
+        fprintf(stderr,
+                r == LOCK_E_HELD ? "muelle: core: another core runs here (pid %d)\n"
+                                 : "muelle: core: core.lock cannot be taken\n",
                 holder);
         return EXIT_LOCKED;
     }

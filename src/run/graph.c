@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A depth-first walk with its own stack (a project may have thousands of services, and the stack of a loop is not
- * for them). Colours as usual: white not seen, grey on the stack, black done.
+ * A depth-first walk with its own stack (a project may have thousands of services, and the stack of
+ * a loop is not for them). Colours as usual: white not seen, grey on the stack, black done.
  */
 #include "run/graph.h"
 
@@ -81,7 +81,8 @@ static void say_cycle(const struct walk *w, uint32_t again, struct problem *prob
     buf_add(&path, w->spec->services[again].name);
     problem_set(problem, "config.cycle", "services depend on each other in a circle");
     problem->status = 422;
-    problem_where(problem, "/services/" STR_FMT "/depends_on", STR_ARG(w->spec->services[again].name));
+    problem_where(problem, "/services/" STR_FMT "/depends_on",
+                  STR_ARG(w->spec->services[again].name));
     problem_expected(problem, "%s", buf_cstr(&path));
     problem_hint(problem, "remove one of these dependencies");
     buf_fini(&path);

@@ -2,9 +2,9 @@
  *
  * Dependencies between services: order, cycles, and when a condition is met. Pure.
  *
- * Start: a service may start when each of its dependencies meets its condition; everything that may start does so
- * at once. Stop: a service is stopped when nothing that depends on it is left. So both orders are local rules, and
- * a slow service delays only what needs it.
+ * Start: a service may start when each of its dependencies meets its condition; everything that may
+ * start does so at once. Stop: a service is stopped when nothing that depends on it is left. So
+ * both orders are local rules, and a slow service delays only what needs it.
  */
 #ifndef RUN_GRAPH_H
 #define RUN_GRAPH_H
@@ -20,11 +20,12 @@ struct graph_facts {
     bool failed;    /* it can not become what is waited for without an operator */
 };
 
-/* Finds a cycle. 0, or GRAPH_E_CYCLE with the problem filled (it names the whole cycle); -ENOMEM. */
+/* Finds a cycle. 0, or GRAPH_E_CYCLE with the problem filled (it names the whole cycle); -ENOMEM.
+ */
 enum { GRAPH_E_CYCLE = 1 };
 must_check int graph_check(const struct project_spec *spec, struct problem *problem);
-/* Indexes of the services, each behind those it depends on; the order of the file otherwise. `ret` has room for
- * services_count. The spec has no cycle. */
+/* Indexes of the services, each behind those it depends on; the order of the file otherwise. `ret`
+ * has room for services_count. The spec has no cycle. */
 void graph_order(const struct project_spec *spec, uint32_t *ret);
 bool graph_satisfied(int32_t condition, const struct graph_facts *facts);
 /* "started", "healthy", "completed": for "waits for db to be healthy". */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What changed is found by a table of keys, each with a function that compares two specs. Whether a change needs a
- * restart is not decided here: spec_hash says it, so the schema's tables stay the one place for that. The table is
- * for the words.
+ * What changed is found by a table of keys, each with a function that compares two specs. Whether a
+ * change needs a restart is not decided here: spec_hash says it, so the schema's tables stay the
+ * one place for that. The table is for the words.
  */
 #include "run/plan.h"
 
@@ -98,8 +98,9 @@ static bool same_ports(const struct service_spec *a, const struct service_spec *
     }
     for (size_t i = 0; i < a->ports_count; i++) {
         const struct port_spec *x = &a->ports[i], *y = &b->ports[i];
-        if (!str_eq(x->host_ip, y->host_ip) || x->published != y->published || x->target != y->target ||
-            x->published_end != y->published_end || x->protocol != y->protocol) {
+        if (!str_eq(x->host_ip, y->host_ip) || x->published != y->published ||
+            x->target != y->target || x->published_end != y->published_end ||
+            x->protocol != y->protocol) {
             return false;
         }
     }
@@ -113,8 +114,8 @@ static bool same_depends(const struct service_spec *a, const struct service_spec
     }
     for (size_t i = 0; i < a->depends_on_count; i++) {
         const struct depends_spec *x = &a->depends_on[i], *y = &b->depends_on[i];
-        if (!str_eq(x->service, y->service) || x->condition != y->condition || x->restart != y->restart ||
-            x->required != y->required) {
+        if (!str_eq(x->service, y->service) || x->condition != y->condition ||
+            x->restart != y->restart || x->required != y->required) {
             return false;
         }
     }
@@ -124,10 +125,11 @@ static bool same_depends(const struct service_spec *a, const struct service_spec
 static bool same_restart(const struct service_spec *a, const struct service_spec *b)
 {
     const struct restart_spec *x = &a->restart, *y = &b->restart;
-    return x->mode == y->mode && x->max_attempts == y->max_attempts && x->initial_ns == y->initial_ns &&
-           x->max_ns == y->max_ns && x->reset_ns == y->reset_ns && !(x->factor < y->factor) &&
-           !(x->factor > y->factor) && memcmp(a->success_exit_codes_mask, b->success_exit_codes_mask,
-                                              sizeof(a->success_exit_codes_mask)) == 0;
+    return x->mode == y->mode && x->max_attempts == y->max_attempts &&
+           x->initial_ns == y->initial_ns && x->max_ns == y->max_ns && x->reset_ns == y->reset_ns &&
+           !(x->factor < y->factor) && !(x->factor > y->factor) &&
+           memcmp(a->success_exit_codes_mask, b->success_exit_codes_mask,
+                  sizeof(a->success_exit_codes_mask)) == 0;
 }
 
 static bool same_stop(const struct service_spec *a, const struct service_spec *b)
@@ -163,7 +165,8 @@ static bool same_routes(const struct service_spec *a, const struct service_spec 
 static bool same_logging(const struct service_spec *a, const struct service_spec *b)
 {
     return a->logging.mode == b->logging.mode && a->logging.burst_bytes == b->logging.burst_bytes &&
-           a->logging.max_bytes == b->logging.max_bytes && a->logging.max_age_ns == b->logging.max_age_ns;
+           a->logging.max_bytes == b->logging.max_bytes &&
+           a->logging.max_age_ns == b->logging.max_age_ns;
 }
 
 static bool same_labels(const struct service_spec *a, const struct service_spec *b)
@@ -175,13 +178,20 @@ static const struct {
     struct str key;
     bool (*same)(const struct service_spec *a, const struct service_spec *b);
 } keys[] = {
-    {STR_INIT("command"), same_command},      {STR_INIT("working_dir"), same_working_dir},
-    {STR_INIT("environment"), same_environment}, {STR_INIT("user"), same_user},
-    {STR_INIT("image"), same_image},          {STR_INIT("limits"), same_limits},
-    {STR_INIT("port"), same_port},            {STR_INIT("ports"), same_ports},
-    {STR_INIT("depends_on"), same_depends},   {STR_INIT("restart"), same_restart},
-    {STR_INIT("stop_signal"), same_stop},     {STR_INIT("healthcheck"), same_health},
-    {STR_INIT("routes"), same_routes},        {STR_INIT("logging"), same_logging},
+    {STR_INIT("command"), same_command},
+    {STR_INIT("working_dir"), same_working_dir},
+    {STR_INIT("environment"), same_environment},
+    {STR_INIT("user"), same_user},
+    {STR_INIT("image"), same_image},
+    {STR_INIT("limits"), same_limits},
+    {STR_INIT("port"), same_port},
+    {STR_INIT("ports"), same_ports},
+    {STR_INIT("depends_on"), same_depends},
+    {STR_INIT("restart"), same_restart},
+    {STR_INIT("stop_signal"), same_stop},
+    {STR_INIT("healthcheck"), same_health},
+    {STR_INIT("routes"), same_routes},
+    {STR_INIT("logging"), same_logging},
     {STR_INIT("labels"), same_labels},
 };
 
@@ -190,7 +200,8 @@ bool plan_start_first(const struct service_spec *spec)
     return spec->routes_count > 0 && spec->port == 0;
 }
 
-static int find_changes(struct arena *arena, const struct service_spec *a, const struct service_spec *b, struct plan_item *item)
+static int find_changes(struct arena *arena, const struct service_spec *a,
+                        const struct service_spec *b, struct plan_item *item)
 {
     struct str *changes = arena_array(arena, ARRAY_LEN(keys), sizeof(*changes));
     if (!changes) {
@@ -206,7 +217,8 @@ static int find_changes(struct arena *arena, const struct service_spec *a, const
 }
 
 /* "command, environment changed"; `fallback` when no key of the table differs. */
-static struct str changes_text(struct arena *arena, const struct plan_item *item, struct str fallback)
+static struct str changes_text(struct arena *arena, const struct plan_item *item,
+                               struct str fallback)
 {
     if (item->change_count == 0) {
         return fallback;
@@ -221,7 +233,8 @@ static struct str changes_text(struct arena *arena, const struct plan_item *item
     return copy;
 }
 
-static int compare(struct arena *arena, const struct service_spec *old, const struct service_spec *fresh, struct plan_item *item)
+static int compare(struct arena *arena, const struct service_spec *old,
+                   const struct service_spec *fresh, struct plan_item *item)
 {
     int r = find_changes(arena, old, fresh, item);
     if (r < 0) {
@@ -244,8 +257,9 @@ static int compare(struct arena *arena, const struct service_spec *old, const st
     return 0;
 }
 
-static int plan_wanted(struct arena *arena, const struct project_spec *current, const struct service_spec *wanted,
-                       struct plan_item *item, const struct plan_scale *scales)
+static int plan_wanted(struct arena *arena, const struct project_spec *current,
+                       const struct service_spec *wanted, struct plan_item *item,
+                       const struct plan_scale *scales)
 {
     const struct service_spec *old = current ? project_spec_service(current, wanted->name) : NULL;
     item->service = wanted->name;
@@ -279,7 +293,8 @@ static size_t plan_removed(const struct project_spec *current, const struct proj
 }
 
 struct plan *plan_make(struct arena *arena, const struct project_spec *current,
-                       const struct project_spec *wanted, struct plan_scale now, struct plan_scale then)
+                       const struct project_spec *wanted, struct plan_scale now,
+                       struct plan_scale then)
 {
     size_t wanted_count = wanted ? wanted->services_count : 0;
     size_t current_count = current ? current->services_count : 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct plan: the difference between what runs and what is wanted, as items with reasons. Pure: the same two
- * projects give the same plan. `muelle plan` prints it, `apply` answers it, reconcile.c carries it out.
+ * struct plan: the difference between what runs and what is wanted, as items with reasons. Pure:
+ * the same two projects give the same plan. `muelle plan` prints it, `apply` answers it,
+ * reconcile.c carries it out.
  */
 #ifndef RUN_PLAN_H
 #define RUN_PLAN_H
@@ -15,21 +16,24 @@ enum plan_action {
     PLAN_REMOVE,
     PLAN_RESTART, /* the spec changed in a way that a running process cannot take over */
     PLAN_SCALE,   /* only the number of replicas changed */
-    PLAN_UPDATE,  /* only what muelle does around the process changed: probes, routes, restart policy */
+    PLAN_UPDATE, /* only what muelle does around the process changed: probes, routes, restart policy
+                  */
     PLAN_ACTION_COUNT,
 };
 
 struct plan_item {
     struct str service;
     enum plan_action action;
-    bool start_first;          /* PLAN_RESTART: the new one is ready before the old one is stopped */
-    uint32_t from, to;         /* replicas */
-    struct str reason;         /* "command changed", "new service" */
-    const struct str *changes; /* keys whose values changed: "command", "environment"; never values */
+    bool start_first;  /* PLAN_RESTART: the new one is ready before the old one is stopped */
+    uint32_t from, to; /* replicas */
+    struct str reason; /* "command changed", "new service" */
+    const struct str
+        *changes; /* keys whose values changed: "command", "environment"; never values */
     size_t change_count;
 };
 
-/* Items in the order of the wanted file, then the removed ones. Memory: the arena given to plan_make. */
+/* Items in the order of the wanted file, then the removed ones. Memory: the arena given to
+ * plan_make. */
 struct plan {
     const struct plan_item *items;
     size_t item_count;
@@ -44,9 +48,11 @@ struct plan_scale {
 
 /* `current` NULL: nothing runs. `wanted` NULL: everything goes. NULL when memory is out. */
 struct plan *plan_make(struct arena *arena, const struct project_spec *current,
-                       const struct project_spec *wanted, struct plan_scale now, struct plan_scale then);
-/* May a new replica run beside the one it replaces? Not when the program insists on its port, and not when nothing
- * but itself finds it (no route): two databases on one folder are worse than a gap. */
+                       const struct project_spec *wanted, struct plan_scale now,
+                       struct plan_scale then);
+/* May a new replica run beside the one it replaces? Not when the program insists on its port, and
+ * not when nothing but itself finds it (no route): two databases on one folder are worse than a
+ * gap. */
 bool plan_start_first(const struct service_spec *spec);
 const char *plan_action_name(enum plan_action action);
 

@@ -90,7 +90,8 @@ static void add_missing(struct buf *out, const struct reason_spawn *spawn)
 {
     buf_printf(out, "command not found: " STR_FMT, STR_ARG(spawn->program));
     if (str_find_char(spawn->program, '/') < 0) {
-        buf_printf(out, " (looked in " STR_FMT ")", STR_ARG(str_slice(spawn->path, 0, REASON_LINE_MAX)));
+        buf_printf(out, " (looked in " STR_FMT ")",
+                   STR_ARG(str_slice(spawn->path, 0, REASON_LINE_MAX)));
     }
 }
 
@@ -104,11 +105,14 @@ void reason_spawn(struct buf *out, const struct reason_spawn *spawn)
     } else if (execute && spawn->error == -EACCES) {
         buf_printf(out, "not executable: " STR_FMT, STR_ARG(spawn->program));
     } else if (execute && spawn->error == -ENOEXEC) {
-        buf_printf(out, "not a program (a script needs a #! line): " STR_FMT, STR_ARG(spawn->program));
+        buf_printf(out, "not a program (a script needs a #! line): " STR_FMT,
+                   STR_ARG(spawn->program));
     } else if (folder) {
-        buf_printf(out, "working directory " STR_FMT ": %s", STR_ARG(spawn->cwd), strerror(-spawn->error));
+        buf_printf(out, "working directory " STR_FMT ": %s", STR_ARG(spawn->cwd),
+                   strerror(-spawn->error));
     } else if (str_find(spawn->step, STR("user")) >= 0) {
-        buf_printf(out, "cannot become user " STR_FMT ": %s", STR_ARG(spawn->user), strerror(-spawn->error));
+        buf_printf(out, "cannot become user " STR_FMT ": %s", STR_ARG(spawn->user),
+                   strerror(-spawn->error));
     } else {
         buf_printf(out, STR_FMT "%s%s", STR_ARG(spawn->step), spawn->step.len ? ": " : "",
                    strerror(-spawn->error));

@@ -14,7 +14,8 @@ static const struct plan_scale file_scale = {by_file, NULL};
 
 static struct service_spec service(struct str name)
 {
-    return (struct service_spec){.name = name, .argv = argv_a, .argv_count = 1, .replicas = 1, .spec_hash = 1};
+    return (struct service_spec){
+        .name = name, .argv = argv_a, .argv_count = 1, .replicas = 1, .spec_hash = 1};
 }
 
 static const struct plan_item *item_of(const struct plan *plan, const char *name)
@@ -41,10 +42,12 @@ TEST(first_plan_creates_everything)
 TEST(only_what_changed_is_touched)
 {
     struct arena arena = ARENA_INIT(MIB);
-    struct service_spec old[] = {service(STR("same")), service(STR("command")), service(STR("scale")),
-                                 service(STR("probe")), service(STR("gone"))};
-    struct service_spec new[] = {service(STR("same")), service(STR("command")), service(STR("scale")),
-                                 service(STR("probe")), service(STR("fresh"))};
+    struct service_spec old[] = {service(STR("same")), service(STR("command")),
+                                 service(STR("scale")), service(STR("probe")),
+                                 service(STR("gone"))};
+    struct service_spec new[] = {service(STR("same")), service(STR("command")),
+                                 service(STR("scale")), service(STR("probe")),
+                                 service(STR("fresh"))};
     new[1].argv = argv_b;
     new[1].spec_hash = 2;
     new[2].replicas = 3;

@@ -15,7 +15,8 @@ static struct str exit_text(struct reason_exit exit)
 
 static struct str spawn_text(int error, const char *step)
 {
-    struct reason_spawn spawn = {error, str_from(step), STR("nodee"), STR("/usr/bin:/bin"), STR("/srv/web"), STR("www")};
+    struct reason_spawn spawn = {
+        error, str_from(step), STR("nodee"), STR("/usr/bin:/bin"), STR("/srv/web"), STR("www")};
     out = BUF_INIT(REASON_MAX);
     reason_spawn(&out, &spawn);
     return buf_str(&out);
@@ -23,7 +24,8 @@ static struct str spawn_text(int error, const char *step)
 
 TEST(exit_codes_with_life_and_last_line)
 {
-    struct reason_exit e = {.known = true, .code = 1, .lived_ns = 3 * NS_PER_S + 1, .last_line = STR("boom")};
+    struct reason_exit e = {
+        .known = true, .code = 1, .lived_ns = 3 * NS_PER_S + 1, .last_line = STR("boom")};
     check_str(exit_text(e), STR("exited 1 after 3 s, last line: boom"));
     e.last_line = STR_NONE;
     e.lived_ns = 250 * NS_PER_MS;
@@ -32,27 +34,35 @@ TEST(exit_codes_with_life_and_last_line)
 
 TEST(signals_have_names)
 {
-    check_str(exit_text((struct reason_exit){.known = true, .signaled = true, .code = 11, .lived_ns = -1}),
+    check_str(exit_text((struct reason_exit){
+                  .known = true, .signaled = true, .code = 11, .lived_ns = -1}),
               STR("killed by signal 11 (segmentation fault)"));
     check_str(exit_text((struct reason_exit){
                   .known = true, .signaled = true, .code = 6, .core_dumped = true, .lived_ns = -1}),
               STR("killed by signal 6 (aborted, core dumped)"));
-    check_str(exit_text((struct reason_exit){.known = true, .signaled = true, .code = 45, .lived_ns = -1}),
+    check_str(exit_text((struct reason_exit){
+                  .known = true, .signaled = true, .code = 45, .lived_ns = -1}),
               STR("killed by signal 45"));
 }
 
 TEST(out_of_memory_wins_over_the_signal)
 {
-    check_str(exit_text((struct reason_exit){.known = true, .signaled = true, .code = 9, .oom = true, .lived_ns = -1}),
+    check_str(exit_text((struct reason_exit){
+                  .known = true, .signaled = true, .code = 9, .oom = true, .lived_ns = -1}),
               STR("killed: out of memory"));
 }
 
 TEST(a_stop_that_we_asked_for_is_no_crash)
 {
-    check_str(exit_text((struct reason_exit){.known = true, .signaled = true, .code = 15, .asked = true,
-                                             .lived_ns = -1, .last_line = STR("bye")}),
+    check_str(exit_text((struct reason_exit){.known = true,
+                                             .signaled = true,
+                                             .code = 15,
+                                             .asked = true,
+                                             .lived_ns = -1,
+                                             .last_line = STR("bye")}),
               STR("stopped by signal 15 (terminated)"));
-    check_str(exit_text((struct reason_exit){.known = false, .lived_ns = -1}), STR("ended, status unknown"));
+    check_str(exit_text((struct reason_exit){.known = false, .lived_ns = -1}),
+              STR("ended, status unknown"));
 }
 
 TEST(spawn_errors_say_what_to_look_at)
@@ -90,7 +100,8 @@ TEST(last_line_of_random_bytes_has_no_control_characters)
         char text[300];
         size_t len = rng_below(rng, sizeof(text));
         for (size_t i = 0; i < len; i++) {
-            text[i] = rng_chance(rng, 300) ? "\n\x1b[\0m~"[rng_below(rng, 6)] : (char)rng_below(rng, 256);
+            text[i] =
+                rng_chance(rng, 300) ? "\n\x1b[\0m~"[rng_below(rng, 6)] : (char)rng_below(rng, 256);
         }
         struct str line = reason_last_line(text, len);
         check(line.len <= REASON_LINE_MAX);
