@@ -30,8 +30,7 @@ void shm_unmap(struct shm *shm);
 /* An eventfd ("bell"): ring wakes its watcher (level-triggered until cleared). */
 must_check int shm_bell_create(int *ret_fd);
 void shm_bell_ring(int fd);
-void shm_bell_clear(int fd);
-
-/* A futex-free fence is the users' business; see link/. */
+/* How often it rang since the last time; 0 = not at all. */
+uint64_t shm_bell_clear(int fd);
 
 #endif

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Processes: identity, signals, how they end. Starting: proc_spawn.c; figures: proc_info.c. See
+ * proc.h.
+ */
+#include "os/proc.h"
+#include "os/file.h"
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* From <linux/pidfd.h> of kernel 6.15, which Debian 12's headers lack: a fixed kernel interface. */
+struct proc_pidfd_info {
+    uint64_t mask;
+    uint64_t cgroup_id;
+    uint32_t pid, tgid, parent;
+    uint32_t ids[8];
+    int32_t exit_code; /* as wait(2) gives it */
+};
+_Static_assert(sizeof(struct proc_pidfd_info) == 64, "PIDFD_INFO_SIZE_VER0");
+#define PROC_PIDFD_GET_INFO  _IOWR(0xFF, 11, struct proc_pidfd_info)
+#define PROC_PIDFD_INFO_EXIT (UINT64_C(1) << 3)
+
+int proc_own_pid(void)
+{
+    return getpid();
+}
+
+int proc_parent_pid(void)
+{
+    return getppid();
+}
+
+int proc_own_id(struct proc_id *ret)
+{
+    ret->pid = getpid();
+    return proc_start_time(ret->pid, &ret->start_time);
+}
+
+int proc_boot_id(char ret[PROC_BOOT_ID_LEN + 1])
+{
+    int fd = -1;
+    int result = file_open("/proc/sys/kernel/random/boot_id", FILE_READ, 0, &fd);
+    if (result < 0) {
+        return result;
+    }
+    int64_t n = file_pread(fd, ret, PROC_BOOT_ID_LEN, 0);
+    file_close(&fd);
+    ret[PROC_BOOT_ID_LEN] = '\0';
+    return n == PROC_BOOT_ID_LEN ? 0 : -EIO;
+}
+
+int proc_open(const struct proc_id *id, int *ret_pidfd)
+{
+    if (id->pid <= 0) {
+        return -ESRCH;
+    }
+    int fd = (int)syscall(SYS_pidfd_open, id->pid, 0);
+    if (fd < 0) {
+        return errno == EINVAL ? -ESRCH : -errno;
+    }
+    /* The pidfd is fixed to one process now; if that one has the start time, it is ours. */
+    uint64_t start_time;
+    if (proc_start_time(id->pid, &start_time) < 0 || start_time != id->start_time) {
+        close(fd);
+        return -ESRCH;
+    }
+    *ret_pidfd = fd;
+    return 0;
+}
+
+int proc_signal(int pidfd, int signum)
+{
+    return syscall(SYS_pidfd_send_signal, pidfd, signum, NULL, 0) < 0 ? -errno : 0;
+}
+
+static void proc_exit_from_info(const siginfo_t *info, struct proc_exit *ret)
+{
+    *ret = (struct proc_exit){
+        .known = true,
+        .signaled = info->si_code != CLD_EXITED,
+        .core_dumped = info->si_code == CLD_DUMPED,
+        .code = info->si_status,
+    };
+}
+
+/* The end of a process that is not our child. 0, -EAGAIN, -errno. */
+static int proc_reap_foreign(int pidfd, struct proc_exit *ret)
+{
+    *ret = (struct proc_exit){.known = false};
+    if (proc_signal(pidfd, 0) == 0) {
+        /* Alive, or a zombie that its parent has not collected: then its status is there already.
+         */
+        struct proc_pidfd_info info = {.mask = PROC_PIDFD_INFO_EXIT};
+        if (ioctl(pidfd, PROC_PIDFD_GET_INFO, &info) < 0 || !(info.mask & PROC_PIDFD_INFO_EXIT)) {
+            return -EAGAIN;
+        }
+    }
+    struct proc_pidfd_info info = {.mask = PROC_PIDFD_INFO_EXIT};
+    if (ioctl(pidfd, PROC_PIDFD_GET_INFO, &info) == 0 && info.mask & PROC_PIDFD_INFO_EXIT) {
+        int status = info.exit_code;
+        ret->known = true;
+        ret->signaled = WIFSIGNALED(status);
+        ret->core_dumped = ret->signaled && WCOREDUMP(status);
+        ret->code = ret->signaled ? WTERMSIG(status) : WEXITSTATUS(status);
+    }
+    return 0;
+}
+
+int proc_reap(int pidfd, struct proc_exit *ret)
+{
+    siginfo_t info = {0};
+    int result;
+    do {
+        result = waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED | WNOHANG);
+    } while (result < 0 && errno == EINTR);
+    if (result == 0) {
+        if (info.si_pid == 0) {
+            return -EAGAIN;
+        }
+        proc_exit_from_info(&info, ret);
+        return 0;
+    }
+    return errno == ECHILD ? proc_reap_foreign(pidfd, ret) : -errno;
+}
+
+int proc_reap_any(struct proc_exit *ret)
+{
+    siginfo_t info = {0};
+    int result;
+    do {
+        result = waitid(P_ALL, 0, &info, WEXITED | WNOHANG);
+    } while (result < 0 && errno == EINTR);
+    if (result < 0) {
+        return errno == ECHILD ? 0 : -errno;
+    }
+    if (info.si_pid != 0) {
+        proc_exit_from_info(&info, ret);
+    }
+    return info.si_pid;
+}
+
+int proc_set_subreaper(void)
+{
+    return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+const char *proc_own_binary(void)
+{
+    return "/proc/self/exe";
+}

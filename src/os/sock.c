@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Sockets: streams, options, transfers. Addresses: sock_addr.c; who owns a port: sock_diag.c. See
+ * sock.h.
+ */
+#include "os/sock.h"
+#include "os/sock_private.h"
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(struct str) == sizeof(struct iovec) &&
+                   offsetof(struct str, len) == offsetof(struct iovec, iov_len),
+               "a slice can be handed to sendmsg");
+
+enum { SOCK_BACKLOG = 4096, SOCK_PARTS_MAX = 64, SOCK_PICK_TRIES = 200 };
+
+static void sock_set_int(int fd, int level, int option, int value)
+{
+    (void)!setsockopt(fd, level, option, &value, sizeof(value));
+}
+
+static int sock_open(const struct sock_addr *addr, struct sock_os_addr *os)
+{
+    int result = sock_addr_to_os(addr, os);
+    if (result < 0) {
+        return result;
+    }
+    int fd = socket(os->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    return fd < 0 ? -errno : fd;
+}
+
+/* A socket bound to `addr`. The wildcard takes IPv6 and IPv4 together, or IPv4 alone without IPv6.
+ */
+static int sock_bind(const struct sock_addr *addr, bool reuse_port, int *ret_fd)
+{
+    struct sock_os_addr os;
+    int fd = sock_open(addr, &os);
+    if (fd == -EAFNOSUPPORT && sock_addr_is_any(addr)) {
+        struct sock_addr any4 = {.family = SOCK_ADDR_IP4, .port = addr->port};
+        fd = sock_open(&any4, &os);
+    }
+    if (fd < 0) {
+        return fd;
+    }
+    if (addr->family != SOCK_ADDR_UNIX) {
+        sock_set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    }
+    if (os.any.sa_family == AF_INET6) {
+        sock_set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, sock_addr_is_any(addr) ? 0 : 1);
+    }
+    if (reuse_port) {
+        sock_set_int(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    }
+    if (bind(fd, &os.any, os.len) < 0) {
+        int error = -errno;
+        close(fd);
+        return error;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+int sock_probe_bind(const struct sock_addr *addr)
+{
+    int fd = -1;
+    int result = sock_bind(addr, false, &fd);
+    if (result < 0) {
+        return result;
+    }
+    /* With SO_REUSEADDR two sockets may be bound; only listening shows that the port is really
+     * free. */
+    if (listen(fd, 1) < 0) {
+        result = -errno;
+    }
+    close(fd);
+    return result;
+}
+
+/* Removes a unix socket that nobody serves any more; -EADDRINUSE when somebody answers. */
+static int sock_remove_dead(const struct sock_addr *addr)
+{
+    struct sock_os_addr os;
+    int fd = sock_open(addr, &os);
+    if (fd < 0) {
+        return fd;
+    }
+    int result = connect(fd, &os.any, os.len) == 0 || errno == EAGAIN ? -EADDRINUSE : 0;
+    close(fd);
+    struct stat st;
+    if (result == 0 && lstat(addr->path, &st) == 0) {
+        if (!S_ISSOCK(st.st_mode)) {
+            return -EADDRINUSE; /* a file of somebody: never removed */
+        }
+        unlink(addr->path);
+    }
+    return result;
+}
+
+int sock_listen(const struct sock_addr *addr, const struct sock_listen_opts *opts, int *ret_fd)
+{
+    bool is_unix = addr->family == SOCK_ADDR_UNIX;
+    int result = 0;
+    if (is_unix && opts->replace) {
+        result = sock_remove_dead(addr);
+    }
+    if (!is_unix && opts->reuse_port) {
+        result = sock_probe_bind(addr);
+    }
+    int fd = -1;
+    if (result == 0) {
+        result = sock_bind(addr, opts->reuse_port && !is_unix, &fd);
+    }
+    if (result < 0) {
+        return result;
+    }
+    if (is_unix && chmod(addr->path, opts->mode ? (mode_t)opts->mode : 0600) < 0) {
+        result = -errno;
+    }
+    if (result == 0 && listen(fd, opts->backlog ? opts->backlog : SOCK_BACKLOG) < 0) {
+        result = -errno;
+    }
+    if (result < 0) {
+        close(fd);
+        return result;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+int sock_pick_port(struct rng *rng, uint16_t from, uint16_t to, uint16_t *ret_port)
+{
+    ensure(from > 0 && from <= to);
+    uint32_t span = (uint32_t)to - from + 1;
+    uint32_t start = (uint32_t)rng_below(rng, span);
+    for (uint32_t i = 0; i < MIN(span, (uint32_t)SOCK_PICK_TRIES); i++) {
+        uint16_t port = (uint16_t)(from + (start + i) % span);
+        struct sock_addr any = {.family = SOCK_ADDR_IP6, .port = port};
+        struct sock_addr loopback = sock_addr_loopback(port);
+        if (sock_probe_bind(&any) == 0 && sock_probe_bind(&loopback) == 0) {
+            *ret_port = port;
+            return 0;
+        }
+    }
+    return -EADDRINUSE;
+}
+
+int sock_connect(const struct sock_addr *addr, int *ret_fd)
+{
+    struct sock_os_addr os;
+    int fd = sock_open(addr, &os);
+    if (fd < 0) {
+        return fd;
+    }
+    if (connect(fd, &os.any, os.len) < 0 && errno != EINPROGRESS) {
+        int error = -errno;
+        close(fd);
+        return error;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+int sock_error(int fd)
+{
+    int error = 0;
+    socklen_t len = sizeof(error);
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0) {
+        return -errno;
+    }
+    return -error;
+}
+
+int sock_accept(int listen_fd, int *ret_fd, struct sock_addr *ret_peer)
+{
+    struct sock_os_addr os;
+    for (;;) {
+        os.len = sizeof(os.space);
+        int fd = accept4(listen_fd, ret_peer ? &os.any : NULL, ret_peer ? &os.len : NULL,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            *ret_fd = fd;
+            break;
+        }
+        /* accept(2): errors of the connection itself, which is gone with them. */
+        if (errno != EINTR && errno != ECONNABORTED && errno != EPROTO && errno != ENETDOWN &&
+            errno != EHOSTUNREACH && errno != ENETUNREACH && errno != EHOSTDOWN) {
+            return -errno;
+        }
+    }
+    if (ret_peer) {
+        sock_addr_from_os(&os, ret_peer);
+    }
+    return 0;
+}
+
+void sock_close(int *fd)
+{
+    if (*fd >= 0) {
+        close(*fd);
+        *fd = -1;
+    }
+}
+
+int64_t sock_recv(int fd, void *p, size_t len)
+{
+    ssize_t n;
+    do {
+        n = recv(fd, p, len, 0);
+    } while (unlikely(n < 0 && errno == EINTR));
+    return n < 0 ? -errno : n;
+}
+
+int64_t sock_send(int fd, const void *p, size_t len, bool more)
+{
+    ssize_t n;
+    do {
+        n = send(fd, p, len, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+    } while (unlikely(n < 0 && errno == EINTR));
+    return n < 0 ? -errno : n;
+}
+
+int64_t sock_sendv(int fd, const struct str *parts, size_t count, bool more)
+{
+    struct msghdr msg = {.msg_iov = (struct iovec *)(uintptr_t)parts,
+                         .msg_iovlen = MIN(count, (size_t)SOCK_PARTS_MAX)};
+    ssize_t n;
+    do {
+        n = sendmsg(fd, &msg, MSG_NOSIGNAL | (more ? MSG_MORE : 0));
+    } while (unlikely(n < 0 && errno == EINTR));
+    return n < 0 ? -errno : n;
+}
+
+int sock_shutdown_write(int fd)
+{
+    return shutdown(fd, SHUT_WR) < 0 ? -errno : 0;
+}
+
+void sock_set_nodelay(int fd, bool on)
+{
+    sock_set_int(fd, IPPROTO_TCP, TCP_NODELAY, on);
+}
+
+void sock_set_keepalive(int fd, unsigned idle_s, unsigned interval_s, unsigned count)
+{
+    sock_set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    sock_set_int(fd, IPPROTO_TCP, TCP_KEEPIDLE, (int)idle_s);
+    sock_set_int(fd, IPPROTO_TCP, TCP_KEEPINTVL, (int)interval_s);
+    sock_set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, (int)count);
+}
+
+void sock_set_user_timeout(int fd, unsigned ms)
+{
+    sock_set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)ms);
+}
+
+void sock_set_abort(int fd)
+{
+    struct linger linger = {.l_onoff = 1, .l_linger = 0};
+    (void)!setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+}
+
+void sock_set_defer_accept(int fd, unsigned s)
+{
+    sock_set_int(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, (int)s);
+}
+
+void sock_set_notsent_lowat(int fd, unsigned bytes)
+{
+    sock_set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, (int)bytes);
+}
+
+size_t sock_unsent(int fd)
+{
+    int value = 0;
+    return ioctl(fd, SIOCOUTQ, &value) == 0 && value > 0 ? (size_t)value : 0;
+}
+
+int sock_local_addr(int fd, struct sock_addr *ret)
+{
+    struct sock_os_addr os = {.len = sizeof(os.space)};
+    if (getsockname(fd, &os.any, &os.len) < 0) {
+        return -errno;
+    }
+    sock_addr_from_os(&os, ret);
+    return 0;
+}
+
+int sock_peer_addr(int fd, struct sock_addr *ret)
+{
+    struct sock_os_addr os = {.len = sizeof(os.space)};
+    if (getpeername(fd, &os.any, &os.len) < 0) {
+        return -errno;
+    }
+    sock_addr_from_os(&os, ret);
+    return 0;
+}
+
+int sock_peer_cred(int fd, struct sock_cred *ret)
+{
+    struct ucred cred;
+    socklen_t len = sizeof(cred);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) < 0) {
+        return -errno;
+    }
+    *ret = (struct sock_cred){.pid = cred.pid, .uid = cred.uid, .gid = cred.gid};
+    return 0;
+}

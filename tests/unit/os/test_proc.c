@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "os/clock.h"
+#include "os/file.h"
+#include "os/proc.h"
+#include "harness/test.h"
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const char *const env[] = {"PATH=/usr/bin:/bin", "MARK=yes", NULL};
+
+static void wait_for(int pidfd)
+{
+    struct pollfd wait = {.fd = pidfd, .events = POLLIN};
+    check_int(poll(&wait, 1, 20000), 1);
+}
+
+/* Runs `sh -c script` with stdout in a pipe and gives what it wrote, its end in *ret_exit. */
+static struct str run(struct proc_spawn *spawn, const char *script, struct proc_exit *ret_exit)
+{
+    static char text[65536];
+    const char *argv[] = {"sh", "-c", script, NULL};
+    int ends[2];
+    check_int(file_pipe(ends), 0);
+    struct proc_fd fds[] = {{ends[1], 1}, {ends[1], 2}};
+    spawn->argv = argv;
+    spawn->envp = env;
+    spawn->fds = fds;
+    spawn->fd_count = 2;
+    struct proc proc;
+    const char *step;
+    check_int(proc_spawn(spawn, &proc, &step), 0);
+    file_close(&ends[1]);
+    size_t len = 0;
+    int64_t n;
+    while ((n = file_read(ends[0], text + len, sizeof(text) - len)) > 0) {
+        len += (size_t)n;
+    }
+    file_close(&ends[0]);
+    wait_for(proc.pidfd);
+    check_int(proc_reap(proc.pidfd, ret_exit), 0);
+    file_close(&proc.pidfd);
+    return str_trim_ws(str_make(text, len));
+}
+
+TEST(exit_codes_and_signals_are_told_apart)
+{
+    struct proc_spawn spawn = PROC_SPAWN_INIT;
+    struct proc_exit exit;
+    run(&spawn, "exit 42", &exit);
+    check(exit.known && !exit.signaled);
+    check_int(exit.code, 42);
+    run(&spawn, "kill -9 $$", &exit);
+    check(exit.known && exit.signaled);
+    check_int(exit.code, SIGKILL);
+}
+
+TEST(a_running_process_cannot_be_reaped)
+{
+    const char *argv[] = {"sleep", "60", NULL};
+    struct proc_spawn spawn = {.cgroup_fd = -1, .argv = argv, .envp = env};
+    struct proc proc;
+    struct proc_exit exit;
+    const char *step;
+    check_int(proc_spawn(&spawn, &proc, &step), 0);
+    check_int(proc_reap(proc.pidfd, &exit), -EAGAIN);
+    check_int(proc_signal(proc.pidfd, SIGTERM), 0);
+    wait_for(proc.pidfd);
+    check_int(proc_reap(proc.pidfd, &exit), 0);
+    check_int(exit.code, SIGTERM);
+    check_int(proc_signal(proc.pidfd, SIGTERM), -ESRCH);
+    file_close(&proc.pidfd);
+}
+
+TEST(what_fails_before_the_program_runs_is_named)
+{
+    static const char *const missing[] = {"muelle-no-such-program", NULL};
+    static const char *const no_file[] = {"/nowhere/program", NULL};
+    static const char *const not_exec[] = {"/etc/passwd", NULL};
+    static const char *const fine[] = {"true", NULL};
+    struct {
+        const char *const *argv;
+        const char *cwd;
+        int error;
+        const char *step;
+    } cases[] = {{missing, NULL, -ENOENT, "execute"},
+                 {no_file, NULL, -ENOENT, "execute"},
+                 {not_exec, NULL, -EACCES, "execute"},
+                 {fine, "/nowhere", -ENOENT, "change folder"}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct proc_spawn spawn = {
+            .cgroup_fd = -1, .argv = cases[i].argv, .envp = env, .cwd = cases[i].cwd};
+        struct proc proc;
+        const char *step = NULL;
+        check_int(proc_spawn(&spawn, &proc, &step), cases[i].error);
+        check_cstr(step, cases[i].step);
+    }
+    check_int(waitpid(-1, NULL, WNOHANG), -1); /* no child is left behind */
+}
+
+TEST(the_child_gets_only_the_named_descriptors)
+{
+    int leak = dup2(1, 50); /* not close-on-exec, as inherited ones are */
+    check_int(leak, 50);
+    struct proc_spawn spawn = PROC_SPAWN_INIT;
+    struct proc_exit exit;
+    struct str out = run(&spawn, "cd /proc/self/fd && echo *", &exit);
+    check_str(out, STR("0 1 2 3")); /* 3 is the folder being read */
+    close(leak);
+}
+
+TEST(descriptors_may_trade_places)
+{
+    int ends[2];
+    check_int(file_pipe(ends), 0);
+    int other[2];
+    check_int(file_pipe(other), 0);
+    const char *argv[] = {"sh", "-c", "echo one >&8; echo two >&9", NULL};
+    check_int(dup2(ends[1], 8), 8);
+    check_int(dup2(other[1], 9), 9);
+    struct proc_fd fds[] = {{9, 8}, {8, 9}};
+    struct proc_spawn spawn = {
+        .cgroup_fd = -1, .argv = argv, .envp = env, .fds = fds, .fd_count = 2};
+    struct proc proc;
+    const char *step;
+    check_int(proc_spawn(&spawn, &proc, &step), 0);
+    wait_for(proc.pidfd);
+    char text[32];
+    check_str(str_make(text, (size_t)read(ends[0], text, sizeof(text))), STR("two\n"));
+    check_str(str_make(text, (size_t)read(other[0], text, sizeof(text))), STR("one\n"));
+}
+
+TEST(signals_limits_umask_and_session_are_a_fresh_programs)
+{
+    proc_limits_save();
+    struct rlimit soft;
+    check_int(getrlimit(RLIMIT_NOFILE, &soft), 0);
+    proc_raise_nofile();
+    signal(SIGPIPE, SIG_IGN);
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, NULL);
+    struct proc_spawn spawn = {
+        .cgroup_fd = -1, .set_umask = true, .umask = 027, .new_session = true};
+    struct proc_exit exit;
+    char want[128];
+    snprintf(want, sizeof(want), "%llu 0027 0000000000000000 0000000000000000",
+             (unsigned long long)soft.rlim_cur);
+    struct str out = run(&spawn,
+                         "set -- $(grep -E '^Sig(Blk|Ign)' /proc/self/status | cut -f2); "
+                         "echo $(ulimit -n) $(umask) $1 $2",
+                         &exit);
+    check_str(out, str_from(want));
+    sigprocmask(SIG_UNBLOCK, &all, NULL);
+}
+
+TEST(rlimits_and_oom_score_reach_the_child)
+{
+    struct proc_rlimit limits[] = {{RLIMIT_NOFILE, 77, 88}, {RLIMIT_CORE, 0, 0}};
+    struct proc_spawn spawn = {.cgroup_fd = -1,
+                               .rlimits = limits,
+                               .rlimit_count = 2,
+                               .set_oom_score = true,
+                               .oom_score_adj = 321};
+    struct proc_exit exit;
+    struct str out =
+        run(&spawn, "echo $(ulimit -Sn) $(ulimit -Hn) $(cat /proc/self/oom_score_adj)", &exit);
+    check_str(out, STR("77 88 321"));
+}
+
+TEST(the_child_becomes_another_user_with_its_groups)
+{
+    if (getuid() != 0) {
+        test_skip("needs root");
+    }
+    uint32_t groups[] = {4242, 4343};
+    struct proc_spawn spawn = {.cgroup_fd = -1,
+                               .set_user = true,
+                               .uid = 12345,
+                               .gid = 23456,
+                               .groups = groups,
+                               .group_count = 2};
+    struct proc_exit exit;
+    struct str out =
+        run(&spawn, "echo $(id -u) $(id -g) $(id -G) $(grep NoNewPrivs /proc/self/status)", &exit);
+    check_str(out, STR("12345 23456 23456 4242 4343 NoNewPrivs: 1"));
+    check_int(getuid(), 0); /* the parent shares memory, never credentials */
+}
+
+TEST(listen_pid_is_the_childs_own)
+{
+    char slot[32] = "LISTEN_PID=0";
+    const char *const with_pid[] = {"PATH=/usr/bin:/bin", slot, NULL};
+    const char *argv[] = {"sh", "-c", "test \"$LISTEN_PID\" = $$", NULL};
+    struct proc_spawn spawn = {
+        .cgroup_fd = -1, .argv = argv, .envp = with_pid, .pid_slot = slot + 11};
+    struct proc proc;
+    struct proc_exit exit;
+    const char *step;
+    check_int(proc_spawn(&spawn, &proc, &step), 0);
+    wait_for(proc.pidfd);
+    check_int(proc_reap(proc.pidfd, &exit), 0);
+    check_int(exit.code, 0);
+    file_close(&proc.pidfd);
+}
+
+TEST(identity_is_pid_and_start_time)
+{
+    const char *argv[] = {"sleep", "60", NULL};
+    struct proc_spawn spawn = {.cgroup_fd = -1, .argv = argv, .envp = env};
+    struct proc proc;
+    const char *step;
+    check_int(proc_spawn(&spawn, &proc, &step), 0);
+    int again = -1;
+    check_int(proc_open(&proc.id, &again), 0);
+    file_close(&again);
+    struct proc_id other = proc.id;
+    other.start_time++;
+    check_int(proc_open(&other, &again), -ESRCH);
+    struct proc_stat stat;
+    check_int(proc_stat(proc.id.pid, &stat), 0);
+    check_int(stat.parent, proc_own_pid());
+    check_cstr(stat.name, "sleep");
+    check(stat.start_time == proc.id.start_time);
+    check_int(proc_has_env(proc.id.pid, STR("MARK=yes")), 1);
+    check_int(proc_has_env(proc.id.pid, STR("MARK=ye")), 0);
+    check_int(proc_has_env(proc.id.pid, STR("ARK=yes")), 0);
+    uint64_t pss = 0;
+    check_int(proc_pss(proc.id.pid, &pss), 0);
+    check(pss > 0 && pss < 64 * MIB);
+    struct buf command = BUF_INIT(256);
+    check_int(proc_command(proc.id.pid, &command), 0);
+    check_str(buf_str(&command), STR("sleep 60"));
+    buf_fini(&command);
+    check_int(proc_signal(proc.pidfd, SIGKILL), 0);
+    wait_for(proc.pidfd);
+    struct proc_exit exit;
+    check_int(proc_reap(proc.pidfd, &exit), 0);
+    check_int(proc_open(&proc.id, &again), -ESRCH);
+    file_close(&proc.pidfd);
+}
+
+TEST(the_exit_status_of_a_process_that_is_not_our_child_is_learned_or_said_to_be_unknown)
+{
+    int ends[2];
+    check_int(file_pipe(ends), 0);
+    /* The shell starts a grandchild of ours, tells its pid and reaps it. */
+    const char *argv[] = {"sh", "-c", "(sleep 0.2; exit 42) & echo $!; wait", NULL};
+    struct proc_fd fds[] = {{ends[1], 1}};
+    struct proc_spawn spawn = {
+        .cgroup_fd = -1, .argv = argv, .envp = env, .fds = fds, .fd_count = 1};
+    struct proc proc;
+    const char *step;
+    check_int(proc_spawn(&spawn, &proc, &step), 0);
+    char text[32] = "";
+    check(read(ends[0], text, sizeof(text) - 1) > 0);
+    struct proc_id id = {.pid = (int)strtol(text, NULL, 10)};
+    check_int(proc_start_time(id.pid, &id.start_time), 0);
+    int pidfd = -1;
+    check_int(proc_open(&id, &pidfd), 0);
+    struct proc_exit exit;
+    check_int(proc_reap(pidfd, &exit), -EAGAIN);
+    wait_for(proc.pidfd); /* the shell has reaped it */
+    check_int(proc_reap(pidfd, &exit), 0);
+    check(!exit.known || (!exit.signaled && exit.code == 42));
+    check_int(proc_reap(proc.pidfd, &exit), 0);
+    file_close(&pidfd);
+    file_close(&proc.pidfd);
+}
+
+TEST(programs_are_found_as_the_shell_finds_them)
+{
+    struct buf out = BUF_INIT(256);
+    check_int(proc_find_program(STR("sh"), "/nowhere:/bin", &out), 0);
+    check_str(buf_str(&out), STR("/bin/sh"));
+    buf_reset(&out);
+    check_int(proc_find_program(STR("sh"), "/nowhere", &out), -ENOENT);
+    check_int(proc_find_program(STR("/bin/sh"), NULL, &out), 0);
+    buf_fini(&out);
+}
