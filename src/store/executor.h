@@ -3,8 +3,8 @@
  * struct store_executor: where the store's blocking jobs run. The seam that lets tests and the simulator
  * run the same store without threads, delay and reorder its answers, and crash it between any two steps.
  *
- * A lane runs its jobs one after another, in order; the lanes know nothing of each other. The store
- * gives a lane at most one job at a time, so an executor needs no queue.
+ * A lane runs its jobs one after another; the lanes know nothing of each other. The store gives a lane at
+ * most one job at a time, so an executor needs no queue.
  */
 #ifndef STORE_EXECUTOR_H
 #define STORE_EXECUTOR_H
@@ -23,16 +23,14 @@ struct store_job {
 };
 
 struct store_executor {
-    /* Takes a job (the caller's memory) until its `done` was called. Cannot fail. */
-    void (*submit)(struct store_executor *executor, enum store_lane lane, struct store_job *job);
-    /* Runs a lane's job to its end, `run` and `done`, before it returns; nothing if it has none. */
-    void (*flush)(struct store_executor *executor, enum store_lane lane);
-    /* Drops a lane's job without running it (a crash). */
-    void (*drop)(struct store_executor *executor, enum store_lane lane);
-    void (*free)(struct store_executor *executor); /* NULL: not the store's */
+    /* Takes a job (the caller's memory) until its `done` was called. 0, or -errno: it will not run. */
+    int (*submit)(struct store_executor *executor, enum store_lane lane, struct store_job *job);
+    /* For the end: waits for the jobs that run; those not begun are dropped; no `done` comes any more. */
+    void (*stop)(struct store_executor *executor);
+    void (*free)(struct store_executor *executor); /* NULL: it is not the store's to free */
 };
 
-/* The usual one: a thread per lane, started with the first job, asleep when idle. */
+/* The usual one: two threads (os/worker.h), started with the first job, asleep when idle. 0 or -errno. */
 must_check int store_executor_threads(struct loop *loop, struct store_executor **ret);
 
 /* For tests: jobs wait until the test says so. */
@@ -44,7 +42,7 @@ struct store_stepper {
 void store_stepper_init(struct store_stepper *stepper);
 /* Does the next half of a lane's job: run, or done. False if the lane has none. */
 bool store_stepper_step(struct store_stepper *stepper, enum store_lane lane);
-/* Runs everything, also what callbacks submit, until nothing is left. */
+/* Does everything, also what callbacks submit, until nothing is left. */
 void store_stepper_run(struct store_stepper *stepper);
 
 #endif

@@ -45,7 +45,7 @@ struct segment_stream {
     int64_t last_time;
     uint64_t offset; /* of the last record: where the source is read on */
     uint64_t source;
-    uint64_t records; /* appended since open */
+    uint64_t records;   /* appended since open */
     uint64_t cut_bytes; /* torn tail found at open */
 };
 

@@ -27,17 +27,18 @@ struct store;
 struct store_executor;
 
 enum {
-    STORE_QUEUE_MAX = 8192,                    /* transactions that wait */
-    STORE_QUEUE_BYTES_MAX = 64 * 1024 * 1024,  /* of their values */
-    STORE_GROUP_MAX = 512,                     /* transactions in one commit */
+    STORE_QUEUE_MAX = 8192,                   /* transactions that wait */
+    STORE_QUEUE_BYTES_MAX = 64 * 1024 * 1024, /* of their values */
+    STORE_GROUP_MAX = 512,                    /* transactions in one commit */
 };
 
 struct store_options {
-    const char *path;                /* of work.db; its folder exists */
-    int64_t wall_ns;                 /* now, for the record of migrations */
-    struct loop *loop;               /* for the usual executor */
-    struct store_executor *executor; /* another way to run jobs (store/executor.h); NULL = two threads */
-    const char *vfs;                 /* SQLite's name of another file layer; NULL = the usual */
+    const char *path;  /* of work.db; its folder exists */
+    int64_t wall_ns;   /* now, for the record of migrations */
+    struct loop *loop; /* for the usual executor */
+    struct store_executor
+        *executor;   /* another way to run jobs (store/executor.h); NULL = two threads */
+    const char *vfs; /* SQLite's name of another file layer; NULL = the usual */
 };
 
 /* Opens or creates the database and brings it to this version's schema; blocks (a few ms), so it is for
@@ -69,11 +70,11 @@ struct store_stats {
     uint64_t commits;      /* SQLite transactions, each one fdatasync */
     uint64_t transactions; /* submitted ones that were answered */
     uint64_t queries;
-    uint64_t failed;       /* answered with an error, guards not counted */
-    uint64_t guards;       /* answered with TXN_E_GUARD */
-    uint64_t refused;      /* by a full queue */
-    uint64_t busy_ns;      /* time the writer spent in groups */
-    uint64_t slowest_ns;   /* one group, since the last call of store_stats */
+    uint64_t failed;     /* answered with an error, guards not counted */
+    uint64_t guards;     /* answered with TXN_E_GUARD */
+    uint64_t refused;    /* by a full queue */
+    uint64_t busy_ns;    /* time the writer spent in groups */
+    uint64_t slowest_ns; /* one group, since the last call of store_stats */
     uint32_t queued;
 };
 struct store_stats store_stats(struct store *store);

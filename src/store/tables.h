@@ -65,12 +65,13 @@ struct event_row {
 };
 /* Returns the statement's index: txn_rowid of it is the sequence number once it is committed. */
 unsigned event_add(struct txn *txn, const struct event_row *row);
-/* Which events: empty slices and 0 = no condition. */
+/* Which events: empty slices = no condition. */
 struct event_filter {
     struct str tenant, project, service, kind;
-    int64_t after_seq;  /* ascending from there … */
-    int64_t before_seq; /* … or, when not 0, the newest ones below it, descending */
+    int64_t after_seq;  /* seq > after */
+    int64_t before_seq; /* seq < before; 0 = no end */
     int64_t limit;      /* 0 = 100 */
+    bool newest;        /* the last `limit` of them, descending; else the first, ascending */
 };
 unsigned event_select(struct txn *txn, const struct event_filter *filter);
 void event_read(struct txn_rows rows, uint32_t i, struct event_row *ret);

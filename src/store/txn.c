@@ -15,7 +15,7 @@ struct txn *txn_new(void)
     }
     list_init(&txn->node);
     txn->statements = VEC_INIT(struct txn_statement, TXN_STATEMENTS_MAX);
-    txn->values = VEC_INIT(struct txn_cell, (size_t)TXN_STATEMENTS_MAX *TXN_VALUES_MAX);
+    txn->values = VEC_INIT(struct txn_cell, (size_t)TXN_STATEMENTS_MAX * TXN_VALUES_MAX);
     txn->bytes = ARENA_INIT(TXN_BYTES_MAX);
     txn->results = ARENA_INIT(TXN_BYTES_MAX);
     return txn;
@@ -25,6 +25,9 @@ void txn_free(struct txn *txn)
 {
     if (!txn) {
         return;
+    }
+    for (size_t i = 0; i < txn->statements.len; i++) {
+        vec_fini(&vec_at(&txn->statements, struct txn_statement, i)->cells);
     }
     vec_fini(&txn->statements);
     vec_fini(&txn->values);
@@ -172,7 +175,8 @@ static const struct txn_statement *statement_at(const struct txn *txn, unsigned 
 
 struct txn_rows txn_rows(const struct txn *txn, unsigned statement)
 {
-    return statement_at(txn, statement)->rows;
+    const struct txn_statement *s = statement_at(txn, statement);
+    return (struct txn_rows){s->cells.items, s->rows, s->columns, s->more};
 }
 
 int64_t txn_changes(const struct txn *txn, unsigned statement)

@@ -21,9 +21,9 @@
 
 enum {
     TXN_STATEMENTS_MAX = 4096,
-    TXN_VALUES_MAX = 64,               /* bound in one statement */
-    TXN_ROWS_MAX = 20000,              /* of one statement; `more` says that there were more */
-    TXN_BYTES_MAX = 16 * 1024 * 1024,  /* of values, and again of results */
+    TXN_VALUES_MAX = 64,              /* bound in one statement */
+    TXN_ROWS_MAX = 20000,             /* of one statement; `more` says that there were more */
+    TXN_BYTES_MAX = 16 * 1024 * 1024, /* of values, and again of results */
 };
 
 /* The condition that a callback gets besides 0 and -errno: a guard did not hold; nothing was changed. */

@@ -33,7 +33,10 @@ struct txn_statement {
     /* results */
     int64_t changes;
     int64_t rowid;
-    struct txn_rows rows;
+    struct vec cells; /* row by row */
+    uint32_t columns;
+    uint32_t rows;
+    bool more;
 };
 
 struct txn {
