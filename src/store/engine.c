@@ -353,12 +353,18 @@ static int run_statement(struct engine *engine, struct txn *txn, struct txn_stat
             statement->changes = sqlite3_total_changes64(engine->db) - before;
             statement->rowid = sqlite3_last_insert_rowid(engine->db);
         }
-    } else {
-        (void)str_copy(txn->message, sizeof(txn->message), str_from(sqlite3_errmsg(engine->db)));
     }
     (void)sqlite3_reset(stmt);
     (void)sqlite3_clear_bindings(stmt);
     return code;
+}
+
+/* SQLite's words; those of the connection when they are about this code. */
+static void set_message(struct engine *engine, struct txn *txn, int code)
+{
+    bool about_it = (sqlite3_errcode(engine->db) & 0xff) == (code & 0xff);
+    const char *words = about_it ? sqlite3_errmsg(engine->db) : sqlite3_errstr(code);
+    (void)str_copy(txn->message, sizeof(txn->message), str_from(words));
 }
 
 /* Runs the statements; sets status and `failed`. SQLite's code of what went wrong. */
@@ -372,6 +378,7 @@ static int run_statements(struct engine *engine, struct txn *txn)
         txn->failed = (unsigned)i;
         if (code != SQLITE_OK) {
             txn->status = engine_errno(code);
+            set_message(engine, txn, code);
             return code;
         }
         if (!guard_holds(statement)) {
