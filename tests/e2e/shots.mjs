@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// usage: node shots.mjs BASE_URL OUT_DIR [--wait SECONDS] [--only NAME]
+//
+// Screenshots of every page: light, dark, a phone of 390 px, Spanish. To be looked at, not compared.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { launch } from "./browser.mjs";
+
+const [base, out] = process.argv.slice(2);
+const flag = (name, otherwise) => {
+  const at = process.argv.indexOf(name);
+  return at < 0 ? otherwise : process.argv[at + 1];
+};
+const wait = Number(flag("--wait", "8")) * 1000;
+const only = flag("--only", "");
+const service = flag("--service", "/projects/hello/services/web");
+
+const LOOKS = {
+  light: { colorScheme: "light", locale: "en-GB", viewport: { width: 1440, height: 900 } },
+  dark: { colorScheme: "dark", locale: "en-GB", viewport: { width: 1440, height: 900 } },
+  phone: { colorScheme: "light", locale: "en-GB", viewport: { width: 390, height: 844 }, deviceScaleFactor: 2 },
+  es: { colorScheme: "dark", locale: "es-ES", viewport: { width: 1280, height: 800 } },
+};
+const PAGES = { overview: "/", service, routes: "/routes", events: "/events", logs: "/logs", config: "/config" };
+
+mkdirSync(out, { recursive: true });
+const browser = await launch();
+await Promise.all(
+  Object.entries(LOOKS).map(async ([look, options]) => {
+    const context = await browser.newContext({ ...options, timezoneId: "Europe/Madrid" });
+    const page = await context.newPage();
+    page.on("console", (message) => ["error", "warning"].includes(message.type()) && console.log(look, message.text()));
+    page.on("pageerror", (error) => console.log(look, error));
+    await page.goto(base, { waitUntil: "domcontentloaded" });
+    await page.waitForTimeout(wait);
+    for (const [name, path] of Object.entries(PAGES)) {
+      if (only && !`${look}-${name}`.includes(only)) continue;
+      // Inside the page, so that the figures gathered so far stay.
+      await page.evaluate((to) => (history.pushState(null, "", to), dispatchEvent(new PopStateEvent("popstate"))), path);
+      await page.waitForTimeout(1200);
+      await page.screenshot({ path: join(out, `${look}-${name}.png`), fullPage: name === "service" || look === "phone" });
+    }
+    if (!only || only === "palette") {
+      await page.keyboard.press("Control+k");
+      await page.keyboard.type("web");
+      await page.waitForTimeout(200);
+      await page.screenshot({ path: join(out, `${look}-palette.png`) });
+    }
+    await context.close();
+  }),
+);
+await browser.close();

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The replicas of one service, each with what a person would ask about it at night: what did the last
+// probe say, why did it end.
+import type { JSX } from "preact";
+import { t } from "../i18n";
+import { replicasOf } from "../store/store";
+import type { Replica } from "../store/types";
+import { Figure } from "./Figure";
+import { Health } from "./Health";
+import { StateMark } from "./StateMark";
+import { Since } from "./Time";
+
+function probeText({ probe }: Replica): string {
+  if (!probe) return "";
+  const body = probe.body?.trim();
+
+  return [probe.status ?? "", body].filter(Boolean).join(" · ");
+}
+
+function exitText({ exit }: Replica): string {
+  if (exit === null || exit === undefined) return "";
+  if (typeof exit === "object") {
+    const { code, signal, reason } = exit as { code?: number; signal?: number | string; reason?: string };
+    return reason ?? (signal ? `signal ${signal}` : code !== undefined ? `exit ${code}` : "");
+  }
+  return typeof exit === "number" ? `exit ${exit}` : String(exit);
+}
+
+function Row({ replica, of }: { replica: Replica; of: string }): JSX.Element {
+  const why = replica.reason || exitText(replica) || probeText(replica);
+
+  return (
+    <tr>
+      <td>
+        <StateMark state={replica.state} />
+      </td>
+      <td class="mono">
+        {replica.service}-{replica.replica}
+      </td>
+      <td class="desk">
+        <Health health={replica.health} />
+      </td>
+      <td class="num mono">{replica.pid ?? "–"}</td>
+      <td class="num mono desk">{replica.port ?? "–"}</td>
+      <td class="num desk">
+        <Figure of={`${of}/${replica.replica}`} figure="cpu" fallback={replica.cpu_percent} />
+      </td>
+      <td class="num desk">
+        <Figure of={`${of}/${replica.replica}`} figure="memory" fallback={replica.memory_bytes} />
+      </td>
+      <td class="num">{replica.restarts}</td>
+      <td class="num desk">
+        <Since at={replica.started_at} />
+      </td>
+      <td class="wide desk" title={why}>
+        {why}
+      </td>
+    </tr>
+  );
+}
+
+export function ReplicaTable({ of }: { of: string }): JSX.Element {
+  const { table, service } = t.value;
+  const replicas = [...replicasOf(of).value.values()].sort((a, b) => Number(a.replica) - Number(b.replica));
+  if (replicas.length === 0) return <p class="empty">{service.noReplicas}</p>;
+
+  return (
+    <div class="scroller">
+      <table class="table" aria-label={table.replicas}>
+        <thead>
+          <tr>
+            <th scope="col">{table.state}</th>
+            <th scope="col">{table.replica}</th>
+            <th scope="col" class="desk">{table.health}</th>
+            <th scope="col" class="num">{table.pid}</th>
+            <th scope="col" class="num desk">{table.port}</th>
+            <th scope="col" class="num desk">{table.cpu}</th>
+            <th scope="col" class="num desk">{table.memory}</th>
+            <th scope="col" class="num">{table.restarts}</th>
+            <th scope="col" class="num desk">{table.up}</th>
+            <th scope="col" class="desk">{table.reason}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {replicas.map((replica) => (
+            <Row key={replica.replica} replica={replica} of={of} />
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

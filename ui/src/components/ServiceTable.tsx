@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// All services, one row each. A row reads its own signal: what changes in one redraws that one.
+import type { JSX } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { t } from "../i18n";
+import { servicePath } from "../lib/router";
+import { serviceKeys, serviceSignal } from "../store/store";
+import { chosenKey } from "../store/ui";
+import { Figure } from "./Figure";
+import { Health } from "./Health";
+import { Link } from "./Link";
+import { RowActions } from "./ServiceActions";
+import { StateMark } from "./StateMark";
+import { Since } from "./Time";
+
+function Row({ of }: { of: string }): JSX.Element | null {
+  const service = serviceSignal(of)?.value;
+  const chosen = chosenKey.value === of;
+  const row = useRef<HTMLTableRowElement>(null);
+
+  useEffect(() => {
+    if (chosen) row.current?.scrollIntoView({ block: "nearest" });
+  }, [chosen]);
+  if (!service) return null;
+  const { ready, desired } = service.replicas;
+
+  return (
+    <tr ref={row} class={chosen ? "chosen" : ""} data-service={service.name} onClick={() => (chosenKey.value = of)}>
+      <td>
+        <StateMark state={service.state} />
+      </td>
+      <td class="wide">
+        <Link to={servicePath(service.project, service.name)} class="service-name">
+          {service.name}
+        </Link>
+        {service.reason && <span class="why desk" title={service.reason}>{service.reason}</span>}
+      </td>
+      <td class="desk">
+        <Health health={service.health} />
+      </td>
+      <td class="num" title={t.value.table.ready(ready, desired)}>
+        {ready}/{desired}
+      </td>
+      <td class="num roomy">
+        <Figure of={of} figure="requests" />
+      </td>
+      <td class="num desk">
+        <Figure of={of} figure="cpu" fallback={service.cpu_percent} />
+      </td>
+      <td class="num desk">
+        <Figure of={of} figure="memory" fallback={service.memory_bytes} />
+      </td>
+      <td class="num roomy">{service.restarts}</td>
+      <td class="num roomy">
+        <Since at={service.started_at} />
+      </td>
+      <td class="row-cell">
+        <div class="row-actions">
+          <RowActions service={service} />
+        </div>
+      </td>
+    </tr>
+  );
+}
+
+export function ServiceTable(): JSX.Element {
+  const { table } = t.value;
+
+  return (
+    <table class="table services" aria-label={t.value.nav.services}>
+      <thead>
+        <tr>
+          <th scope="col">{table.state}</th>
+          <th scope="col">{table.service}</th>
+          <th scope="col" class="desk">
+            {table.health}
+          </th>
+          <th scope="col" class="num">
+            {table.replicas}
+          </th>
+          <th scope="col" class="num roomy">
+            {table.traffic}
+          </th>
+          <th scope="col" class="num desk">
+            {table.cpu}
+          </th>
+          <th scope="col" class="num desk">
+            {table.memory}
+          </th>
+          <th scope="col" class="num roomy">
+            {table.restarts}
+          </th>
+          <th scope="col" class="num roomy">
+            {table.up}
+          </th>
+          <th scope="col">
+            <span class="offscreen">{table.actions}</span>
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {serviceKeys.value.map((key) => (
+          <Row key={key} of={key} />
+        ))}
+      </tbody>
+    </table>
+  );
+}

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Starts the dashboard: one stream, one clock, one keyboard table, one tree.
+import { render } from "preact";
+import { App } from "./components/App";
+import { installTotals } from "./components/Strip";
+import { installKeys } from "./store/keys";
+import { now } from "./store/store";
+import { openStream } from "./store/stream";
+
+// Relative times age by this; nothing is asked of the server.
+setInterval(() => {
+  if (!document.hidden) now.value = Date.now();
+}, 1000);
+
+installKeys();
+installTotals();
+openStream();
+render(<App />, document.getElementById("app")!);

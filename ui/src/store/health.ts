@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// "Is it all right?" in one sentence: how many are in which state, and the worst one's reason.
+import { computed } from "@preact/signals";
+import type { Messages } from "../i18n/en";
+import { allServices, known } from "./store";
+import type { Service, State } from "./types";
+
+export type Tone = "good" | "busy" | "bad" | "idle";
+type Group = keyof Messages["health"]["count"];
+
+const GROUP: Record<State, Group> = {
+  running: "running",
+  completed: "completed",
+  pending: "starting",
+  starting: "starting",
+  unhealthy: "degraded",
+  stopping: "stopped",
+  stopped: "stopped",
+  crashed: "crashed",
+};
+
+/** In the order in which a sentence names them; the later, the worse. */
+const ORDER: Group[] = ["running", "completed", "stopped", "starting", "degraded", "crashed"];
+
+/** A service that runs with too few ready replicas is degraded, whatever its state says. */
+export function groupOf(service: Service): Group {
+  const group = GROUP[service.state] ?? "starting";
+  const { desired, ready } = service.replicas;
+
+  return group === "running" && ready < desired ? "degraded" : group;
+}
+
+export interface Health {
+  tone: Tone;
+  counts: Partial<Record<Group, number>>;
+  total: number;
+  worst: Service | null;
+}
+
+export function healthOf(services: readonly Service[]): Health {
+  const counts: Partial<Record<Group, number>> = {};
+  let worst: Service | null = null;
+
+  for (const service of services) {
+    const group = groupOf(service);
+    counts[group] = (counts[group] ?? 0) + 1;
+    const rank = ORDER.indexOf(group);
+    if (rank >= ORDER.indexOf("degraded") && (!worst || rank > ORDER.indexOf(groupOf(worst)))) worst = service;
+  }
+  const tone: Tone = counts.crashed || counts.degraded ? "bad" : counts.starting ? "busy" : services.length ? "good" : "idle";
+  return { tone, counts, total: services.length, worst };
+}
+
+export function sentence(health: Health, t: Messages): string {
+  const { counts, total, worst } = health;
+
+  if (total === 0) return t.health.none;
+  if ((counts.running ?? 0) === total) return t.health.allRunning(total);
+  const parts = ORDER.filter((group) => counts[group]).map((group) => t.health.count[group](counts[group]!));
+  const text = parts.join(", ");
+  if (!worst) return `${text}.`;
+  const { ready, desired } = worst.replicas;
+  const fallback =
+    worst.state === "unhealthy" ? t.health.failingProbe : worst.state === "running" ? t.table.ready(ready, desired) : t.state[worst.state];
+  return `${text}: ${t.health.because(worst.name, worst.reason || fallback)}`.replace(/[.…]?$/, ".");
+}
+
+export const health = computed<Health>(() => healthOf(allServices.value));
+export const healthSentence = (t: Messages): string => (known.value ? sentence(health.value, t) : t.health.loading);
