@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The lines of a head. Reading goes line by line: a line that is not complete is begun anew at the next
+ * call, but its long part (target, value, reason) goes on where it stopped, so no sender can make us
+ * look at bytes again and again.
+ *
+ * Invariants: 1. the verdict depends on the first bytes of the input and the limits only: any way of
+ *                cutting the input gives the same (tests cut at every byte);
+ *             2. every byte before head->line has passed a check that names its class;
+ *             3. a span never reaches beyond the bytes that were checked.
+ *
+ *   step      what is expected at head->line
+ *   START     perhaps one empty line, which RFC 9112 §2.2 asks servers to pass over
+ *   FIRST     request line or status line
+ *   HEADERS   a header line or the empty line
+ *   DONE      -
+ */
+#include "proto/http1.h"
+
+#include "proto/http1_private.h"
+#include "proto/http_chars.h"
+#include "proto/http_hash.h"
+
+enum { STEP_START, STEP_FIRST, STEP_HEADERS, STEP_DONE };
+
+/* The bytes that the line may be read from, and why there are no more. */
+struct window {
+    uint32_t end;
+    bool is_limit; /* `end` is where a limit lies: an incomplete line will never become complete */
+};
+
+void http1_head_init(struct http1_head *head, const struct http1_limits *limits)
+{
+    ensure(limits->count_max <= HTTP1_HEADERS_MAX && limits->head_max <= INT32_MAX);
+    memset(head, 0, offsetof(struct http1_head, headers));
+    head->limits = limits;
+}
+
+int http1_refuse(struct http1_head *head, unsigned status, const char *reason)
+{
+    head->error.status = (uint16_t)(head->seen & HTTP1_SEEN_RESPONSE ? 502 : status);
+    head->error.reason = reason;
+    return HTTP1_E_BAD;
+}
+
+static struct window window_of(const struct http1_head *head, size_t len, uint32_t line_max)
+{
+    uint32_t limit = MIN(head->line + line_max, head->limits->head_max);
+    bool is_limit = len >= limit;
+    return (struct window){is_limit ? limit : (uint32_t)len, is_limit};
+}
+
+static int want_header_bytes(struct http1_head *head, struct window window)
+{
+    if (!window.is_limit) {
+        return HTTP1_E_MORE;
+    }
+    bool whole = window.end == head->limits->head_max;
+    return http1_refuse(head, 431, whole ? "headers too large" : "header line too long");
+}
+
+static int want_line_bytes(struct http1_head *head, struct window window)
+{
+    if (!window.is_limit) {
+        return HTTP1_E_MORE;
+    }
+    return http1_refuse(head, 414, "first line too long");
+}
+
+/* CR LF at `at`? Sets *ret to behind it. Only bytes in the window are looked at. */
+static int read_line_end(struct http1_head *head, struct window window, uint32_t at, uint32_t *ret)
+{
+    const char *data = head->base;
+    if (data[at] != '\r') {
+        return http1_refuse(head, 400,
+                            data[at] == '\n' ? "line ends without CR" : "control character");
+    }
+    if (at + 1 == window.end) {
+        return HTTP1_E_MORE;
+    }
+    if (data[at + 1] != '\n') {
+        return http1_refuse(head, 400, "CR without LF");
+    }
+    *ret = at + 2;
+    return 0;
+}
+
+/* The name of a header whose characters have been checked. The hash is that of http_header_find; the
+ * comparison folds case by one bit, which is right for token characters against [a-z0-9-]. */
+static unsigned header_id(const char *p, size_t len)
+{
+    if (len < 2 || len > HTTP_HEADER_NAME_MAX) {
+        return HTTP_H_OTHER;
+    }
+    size_t hash = len * HASH_LEN + ((unsigned char)p[0] | 32u) * HASH_FIRST;
+    hash += ((unsigned char)p[len / 2] | 32u) * HASH_MIDDLE;
+    hash += ((unsigned char)p[len - 2] | 32u) * HASH_LAST;
+    unsigned id = http_hash_slots[hash & 255];
+    struct str name = http_header_name((enum http_header_id)id);
+    if (name.len != len) {
+        return HTTP_H_OTHER;
+    }
+    /* Both ends in eight-byte words that may overlap; short names byte by byte. */
+    const uint64_t fold = UINT64_C(0x2020202020202020);
+    uint64_t a, b;
+    size_t at = 0;
+    for (; len - at >= 8; at += 8) {
+        memcpy(&a, p + at, 8);
+        memcpy(&b, name.p + at, 8);
+        if ((a | fold) != b) {
+            return HTTP_H_OTHER;
+        }
+    }
+    for (; at < len; at++) {
+        if ((p[at] | 0x20) != name.p[at]) {
+            return HTTP_H_OTHER;
+        }
+    }
+    return id;
+}
+
+/* Says what is wrong with the byte behind a name that is not a colon. */
+static int refuse_name(struct http1_head *head, uint32_t at)
+{
+    char c = head->base[at];
+    bool is_space = c == ' ' || c == '\t';
+    if (at == head->line) {
+        return http1_refuse(head, 400, is_space ? "folded header line" : "bad header name");
+    }
+    return http1_refuse(head, 400, is_space ? "space before the colon" : "bad header name");
+}
+
+/* Stores a header whose line is [head->line, cr + 2). */
+static int add_header(struct http1_head *head, uint32_t colon, uint32_t cr)
+{
+    const char *data = head->base;
+    uint32_t from = colon + 1;
+    uint32_t to = cr;
+    while (from < to && (data[from] == ' ' || data[from] == '\t')) {
+        from++;
+    }
+    while (to > from && (data[to - 1] == ' ' || data[to - 1] == '\t')) {
+        to--;
+    }
+    if (head->count == head->limits->count_max) {
+        return http1_refuse(head, 431, "too many headers");
+    }
+    bool plain = from == colon + 2 && to == cr && data[colon + 1] == ' ';
+    unsigned id = header_id(data + head->line, colon - head->line);
+    struct http1_header *header = &head->headers[head->count];
+    *header = (struct http1_header){
+        .name_at = head->line,
+        .value_at = from,
+        .value_len = to - from,
+        .name_len = (uint16_t)(colon - head->line),
+        .id = (uint8_t)id,
+        .flags = plain ? HTTP1_PLAIN : 0,
+    };
+    int r = 0;
+    if (id - 1 < HTTP_H_UPGRADE) { /* OTHER wraps round */
+        r = http1_note(head, head->count);
+    }
+    http_set_add(&head->present, id);
+    head->count++;
+    return r;
+}
+
+/* One header line. 0 and head->line moved, or E_MORE, E_BAD. */
+static int read_header(struct http1_head *head, size_t len)
+{
+    struct window window = window_of(head, len, head->limits->header_max);
+    const char *data = head->base;
+    uint32_t colon = (uint32_t)http_scan_token(data, head->line, window.end);
+    if (colon - head->line > HTTP1_NAME_MAX) {
+        return http1_refuse(head, 431, "header name too long");
+    }
+    if (colon == window.end) {
+        return want_header_bytes(head, window);
+    }
+    if (data[colon] != ':' || colon == head->line) {
+        return refuse_name(head, colon);
+    }
+    uint32_t from = MAX(colon + 1, head->scanned);
+    uint32_t cr = (uint32_t)http_scan_value(data, from, window.end);
+    head->scanned = cr;
+    if (cr == window.end) {
+        return want_header_bytes(head, window);
+    }
+    uint32_t next = 0;
+    int r = read_line_end(head, window, cr, &next);
+    if (r != 0) {
+        return r == HTTP1_E_MORE ? want_header_bytes(head, window) : r;
+    }
+    r = add_header(head, colon, cr);
+    head->line = next;
+    return r;
+}
+
+static int read_headers(struct http1_head *head, size_t len)
+{
+    for (;;) {
+        struct window window = window_of(head, len, head->limits->header_max);
+        if (head->line >= window.end) {
+            return want_header_bytes(head, window);
+        }
+        if (head->base[head->line] == '\r') {
+            int r = read_line_end(head, window, head->line, &head->len);
+            return r == HTTP1_E_MORE ? want_header_bytes(head, window) : r;
+        }
+        int r = read_header(head, len);
+        if (r != 0) {
+            return r;
+        }
+    }
+}
+
+/* "HTTP/1.0" or "HTTP/1.1" at `at`, as far as it has arrived: 0 when all of it is there. */
+static int read_version(struct http1_head *head, struct window window, uint32_t at)
+{
+    static const char pattern[] = "HTTP/d.d";
+    const char *p = head->base + at;
+    uint32_t avail = MIN(window.end - at, (uint32_t)8);
+    for (uint32_t i = 0; i < avail; i++) {
+        bool good = pattern[i] == 'd' ? http_char_is(p[i], HTTP_C_DIGIT) : p[i] == pattern[i];
+        if (!good) {
+            return http1_refuse(head, 400, "bad HTTP version");
+        }
+    }
+    if (avail < 8) {
+        return want_line_bytes(head, window);
+    }
+    if (p[5] != '1' || p[7] > '1') {
+        return http1_refuse(head, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
+    }
+    head->minor = (uint8_t)(p[7] - '0');
+    return 0;
+}
+
+static int finish_line(struct http1_head *head, struct window window, uint32_t at)
+{
+    if (at == window.end) {
+        return want_line_bytes(head, window);
+    }
+    uint32_t next = 0;
+    int r = read_line_end(head, window, at, &next);
+    if (r != 0) {
+        return r == HTTP1_E_MORE ? want_line_bytes(head, window) : r;
+    }
+    head->line = next;
+    head->scanned = 0;
+    head->step = STEP_HEADERS;
+    return 0;
+}
+
+/* request-line = method SP request-target SP HTTP-version CRLF (RFC 9112 §3) */
+static int read_request_line(struct http1_head *head, size_t len)
+{
+    struct window window = window_of(head, len, head->limits->line_max);
+    const char *data = head->base;
+    uint32_t at = (uint32_t)http_scan_token(data, head->line, window.end);
+    head->method_text = (struct http1_span){head->line, at - head->line};
+    if (head->method_text.len > HTTP1_METHOD_MAX) {
+        return http1_refuse(head, 501, "method too long");
+    }
+    if (at == window.end) {
+        return want_line_bytes(head, window);
+    }
+    if (data[at] != ' ' || at == head->line) {
+        return http1_refuse(head, 400, "bad method");
+    }
+    uint32_t target = ++at;
+    at = (uint32_t)http_scan_target(data, MAX(at, head->scanned), window.end);
+    head->scanned = at;
+    head->target = (struct http1_span){target, at - target};
+    if (at == window.end) {
+        return want_line_bytes(head, window);
+    }
+    if (data[at] != ' ' || at == target) {
+        return http1_refuse(head, 400, at == target ? "empty target" : "bad character in target");
+    }
+    at++;
+    int r = read_version(head, window, at);
+    if (r == 0) {
+        r = finish_line(head, window, at + 8);
+    }
+    if (r == 0) {
+        head->method = (uint8_t)http_method_find(http1_str(head, head->method_text));
+        r = http1_split_target(head);
+    }
+    return r;
+}
+
+/* status-line = HTTP-version SP 3DIGIT SP [ reason ] CRLF (RFC 9112 §4); the second SP may be missing. */
+static int read_status_line(struct http1_head *head, size_t len)
+{
+    struct window window = window_of(head, len, head->limits->line_max);
+    const char *data = head->base;
+    uint32_t at = head->line;
+    int r = read_version(head, window, at);
+    if (r != 0) {
+        return r;
+    }
+    at += 8;
+    uint32_t code = 0;
+    for (uint32_t i = 0; i < 4; i++, at++) {
+        if (at == window.end) {
+            return want_line_bytes(head, window);
+        }
+        bool good = i == 0 ? data[at] == ' ' : http_char_is(data[at], HTTP_C_DIGIT);
+        if (!good || (i == 1 && data[at] == '0')) {
+            return http1_refuse(head, 400, "bad status code");
+        }
+        code = i == 0 ? 0 : code * 10 + (uint32_t)(data[at] - '0');
+    }
+    head->status = (uint16_t)code;
+    head->reason = (struct http1_span){at, 0};
+    if (at < window.end && data[at] == ' ') {
+        at++;
+        uint32_t end = (uint32_t)http_scan_value(data, MAX(at, head->scanned), window.end);
+        head->scanned = end;
+        head->reason = (struct http1_span){at, end - at};
+        at = end;
+    }
+    return finish_line(head, window, at);
+}
+
+static int skip_empty_line(struct http1_head *head, size_t len)
+{
+    struct window window = window_of(head, len, head->limits->line_max);
+    if (len == 0) {
+        return HTTP1_E_MORE;
+    }
+    if (head->base[0] == '\r') {
+        int r = read_line_end(head, window, 0, &head->line);
+        if (r != 0) {
+            return r;
+        }
+    }
+    head->step = STEP_FIRST;
+    return 0;
+}
+
+int http1_parse_request(struct http1_head *head, const char *data, size_t len)
+{
+    int r = head->error.status ? HTTP1_E_BAD : 0;
+    head->base = data;
+    if (r == 0 && head->step == STEP_START) {
+        r = skip_empty_line(head, len);
+    }
+    if (r == 0 && head->step == STEP_FIRST) {
+        r = read_request_line(head, len);
+    }
+    if (r == 0 && head->step == STEP_HEADERS) {
+        r = read_headers(head, len);
+        if (r == 0) {
+            head->step = STEP_DONE;
+            r = http1_finish_request(head);
+        }
+    }
+    return r;
+}
+
+int http1_parse_response(struct http1_head *head, enum http_method method, const char *data,
+                         size_t len)
+{
+    int r = head->error.status ? HTTP1_E_BAD : 0;
+    head->base = data;
+    if (head->step == STEP_START) {
+        head->seen = HTTP1_SEEN_RESPONSE;
+        head->request_method = (uint16_t)method;
+        head->step = STEP_FIRST;
+    }
+    if (r == 0 && head->step == STEP_FIRST) {
+        r = read_status_line(head, len);
+    }
+    if (r == 0 && head->step == STEP_HEADERS) {
+        r = read_headers(head, len);
+        if (r == 0) {
+            head->step = STEP_DONE;
+            r = http1_finish_response(head);
+        }
+    }
+    return r;
+}
+
+int http1_find(const struct http1_head *head, enum http_header_id id)
+{
+    if (id == HTTP_H_OTHER || !http_set_has(&head->present, id)) {
+        return -1;
+    }
+    int i = 0;
+    while (head->headers[i].id != id) {
+        i++;
+    }
+    return i;
+}
+
+struct str http1_get(const struct http1_head *head, enum http_header_id id)
+{
+    int i = http1_find(head, id);
+    return i < 0 ? STR_NONE : http1_value(head, (size_t)i);
+}
+
+struct str http1_get_name(const struct http1_head *head, struct str name)
+{
+    enum http_header_id id = http_header_find(name);
+    if (id != HTTP_H_OTHER) {
+        return http1_get(head, id);
+    }
+    for (size_t i = 0; i < head->count; i++) {
+        if (head->headers[i].id == HTTP_H_OTHER && str_eq_nocase(http1_name(head, i), name)) {
+            return http1_value(head, i);
+        }
+    }
+    return STR_NONE;
+}

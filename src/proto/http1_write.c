@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/http1_write.h"
+
+#include "proto/http_chars.h"
+
+/* Room for `n` more bytes, or NULL and `full`. */
+static char *reserve(struct http1_writer *w, size_t n)
+{
+    if (unlikely(w->full || n > w->cap - w->len)) {
+        w->full = true;
+        return NULL;
+    }
+    char *p = w->p + w->len;
+    w->len += n;
+    return p;
+}
+
+void http1_write_raw(struct http1_writer *w, struct str bytes)
+{
+    char *p = reserve(w, bytes.len);
+    if (p && bytes.len) {
+        memcpy(p, bytes.p, bytes.len);
+    }
+}
+
+static char *put(char *p, struct str s)
+{
+    if (s.len) {
+        memcpy(p, s.p, s.len);
+    }
+    return p + s.len;
+}
+
+void http1_write_request_line(struct http1_writer *w, struct str method, struct str target)
+{
+    ensure(http_is_token(method) && target.len &&
+           http_scan_target(target.p, 0, target.len) == target.len);
+    char *p = reserve(w, method.len + target.len + sizeof("  HTTP/1.1\r\n") - 1);
+    if (p) {
+        p = put(p, method);
+        *p++ = ' ';
+        p = put(p, target);
+        (void)put(p, STR(" HTTP/1.1\r\n"));
+    }
+}
+
+void http1_write_status_line(struct http1_writer *w, unsigned status)
+{
+    ensure(status >= 100 && status <= 999);
+    if (status == 200) { /* nearly all of them */
+        http1_write_raw(w, STR("HTTP/1.1 200 OK\r\n"));
+        return;
+    }
+    struct str reason = http_reason(status);
+    char *p = reserve(w, sizeof("HTTP/1.1 123 \r\n") - 1 + reason.len);
+    if (p) {
+        p = put(p, STR("HTTP/1.1 "));
+        *p++ = (char)('0' + status / 100);
+        *p++ = (char)('0' + status / 10 % 10);
+        *p++ = (char)('0' + status % 10);
+        *p++ = ' ';
+        p = put(p, reason);
+        (void)put(p, STR("\r\n"));
+    }
+}
+
+static void write_checked(struct http1_writer *w, struct str name, struct str value)
+{
+    char *p = reserve(w, name.len + value.len + 4);
+    if (p) {
+        p = put(p, name);
+        p = put(p, STR(": "));
+        p = put(p, value);
+        (void)put(p, STR("\r\n"));
+    }
+}
+
+void http1_write_header(struct http1_writer *w, struct str name, struct str value)
+{
+    /* The last guard against a header that ends where its writer did not mean it to. */
+    ensure(http_is_token(name) && http_is_field_value(value));
+    write_checked(w, name, value);
+}
+
+void http1_write_header_u64(struct http1_writer *w, struct str name, uint64_t value)
+{
+    char digits[20];
+    size_t at = sizeof(digits);
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value);
+    http1_write_header(w, name, str_make(digits + at, sizeof(digits) - at));
+}
+
+/* The line of a header, as it lies in the buffer. */
+static uint32_t line_end(const struct http1_header *header)
+{
+    return header->value_at + header->value_len + 2;
+}
+
+static bool is_forwarded(const struct http1_header *header, const struct http_set *drop)
+{
+    return !(header->flags & HTTP1_HOP) && !http_set_has(drop, header->id);
+}
+
+void http1_write_forward(struct http1_writer *w, const struct http1_head *head,
+                         const struct http_set *drop)
+{
+    struct http_set dropped = drop ? *drop : (struct http_set){{0}};
+    http_set_add(&dropped, HTTP_H_HOST);
+    http_set_add(&dropped, HTTP_H_CONTENT_LENGTH);
+    for (size_t i = 0; i < head->count; i++) {
+        const struct http1_header *header = &head->headers[i];
+        if (!is_forwarded(header, &dropped)) {
+            continue;
+        }
+        if (!(header->flags & HTTP1_PLAIN)) {
+            write_checked(w, http1_name(head, i), http1_value(head, i));
+            continue;
+        }
+        /* A plain line is what write_checked would make of it; lines are adjacent, so a run of them is
+         * one copy. */
+        uint32_t from = header->name_at;
+        while (i + 1 < head->count && (header[1].flags & HTTP1_PLAIN) &&
+               is_forwarded(header + 1, &dropped)) {
+            header++;
+            i++;
+        }
+        http1_write_raw(w, str_make(head->base + from, line_end(header) - from));
+    }
+}
+
+void http1_write_framing(struct http1_writer *w, enum http1_framing framing, uint64_t length)
+{
+    if (framing == HTTP1_BODY_CHUNKED) {
+        http1_write_raw(w, STR("Transfer-Encoding: chunked\r\n"));
+    } else if (framing == HTTP1_BODY_LENGTH) {
+        http1_write_header_u64(w, STR("Content-Length"), length);
+    }
+}
+
+void http1_write_framing_of(struct http1_writer *w, const struct http1_head *head)
+{
+    if (head->framing == HTTP1_BODY_CHUNKED) {
+        http1_write_framing(w, HTTP1_BODY_CHUNKED, 0);
+    } else if (head->has_length && head->framing != HTTP1_TUNNEL && head->status != 204 &&
+               (head->status == 0 || head->status >= 200)) {
+        http1_write_framing(w, HTTP1_BODY_LENGTH, head->content_length);
+    }
+}
+
+void http1_write_end(struct http1_writer *w)
+{
+    http1_write_raw(w, STR("\r\n"));
+}
