@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/json.h"
 
+#include "base/num.h"
 #include "base/utf8.h"
 
 #include <math.h>
@@ -150,7 +151,7 @@ void json_double(struct json_writer *w, double value)
         return;
     }
     before_value(w);
-    buf_printf(w->out, "%.17g", value);
+    num_format_double(w->out, value);
 }
 
 void json_bool(struct json_writer *w, bool value)

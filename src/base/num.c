@@ -306,6 +306,18 @@ void num_format_duration(struct buf *out, int64_t ns)
     }
 }
 
+void num_format_double(struct buf *out, double value)
+{
+    char text[32];
+    for (int digits = 15; digits <= 17; digits++) {
+        (void)snprintf(text, sizeof(text), "%.*g", digits, value);
+        if (strtod(text, NULL) == value) {
+            break;
+        }
+    }
+    buf_add_cstr(out, text);
+}
+
 void num_format_age(struct buf *out, int64_t ns)
 {
     int64_t seconds = MAX(ns, 0) / NS_PER_S;

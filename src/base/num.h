@@ -25,6 +25,8 @@ must_check int num_parse_size(struct str s, uint64_t *ret_bytes);
 
 /* "1m30s", "2.5s", "250ms", "0s": exact when it is short, as Compose writes durations. */
 void num_format_duration(struct buf *out, int64_t ns);
+/* The shortest decimal that reads back as the same finite number: "0.1", "1e+300". */
+void num_format_double(struct buf *out, double value);
 /* "12 s", "3 min", "5 h", "2 d": rounded, for tables. */
 void num_format_age(struct buf *out, int64_t ns);
 /* "812 B", "1.4 MB" (powers of 1000, as people use them). */
