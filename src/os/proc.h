@@ -109,7 +109,8 @@ struct proc_stat {
     int parent;
     int session;
     uint64_t cpu_ns;
-    uint64_t rss_bytes; /* as the kernel's per-CPU counters have it: a few hundred KiB off either way */
+    uint64_t
+        rss_bytes; /* as the kernel's per-CPU counters have it: a few hundred KiB off either way */
     uint64_t start_time;
     uint32_t threads;
 };
