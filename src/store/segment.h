@@ -23,7 +23,7 @@ enum {
     SEGMENT_RECORD_MAX = 64 * 1024,     /* bytes of one record */
     SEGMENT_BATCH_MAX = 1024 * 1024,    /* bytes of one append */
     SEGMENT_HEAD_MAX = 4 * 1024 * 1024, /* beyond, the head is sealed */
-    SEGMENT_BLOCK_RAW = 1024 * 1024,    /* bytes of records compressed together */
+    SEGMENT_BLOCK_RAW = 256 * 1024,     /* bytes of records compressed together */
 };
 
 struct segment_record {
@@ -39,28 +39,31 @@ struct segment_stream {
     char *folder;
     int fd; /* of the head; -1 = not open */
     uint64_t head_len;
-    uint64_t synced_len; /* of the head: on disk for sure */
-    uint64_t sealed_bytes;
-    int64_t first_time; /* oldest record; 0 = empty */
-    int64_t last_time;
-    uint64_t offset; /* of the last record: where the source is read on */
+    uint64_t synced_len;   /* of the head: on disk for sure */
+    uint64_t sealed_bytes; /* of all sealed files */
+    int64_t first_time;    /* oldest record; 0 = there is none */
+    int64_t head_time;     /* first record of the head; 0 = it is empty */
+    int64_t last_time;     /* the next record must be later; kept when all records were trimmed */
+    uint64_t offset;       /* of the last record: where the source is read on */
     uint64_t source;
-    uint64_t records;   /* appended since open */
+    uint64_t synced_offset; /* as above, of the last record that is on disk for sure */
+    uint64_t synced_source;
     uint64_t cut_bytes; /* torn tail found at open */
 };
+#define SEGMENT_STREAM_INIT ((struct segment_stream){.fd = -1})
 
 /* Opens or creates the folder, cuts a torn tail, finishes an interrupted sealing. 0 or -errno. */
 must_check int segment_open(struct segment_stream *stream, const char *folder);
 void segment_close(struct segment_stream *stream);
-/* Writes all records or none (-ENOSPC, -EIO …), to the kernel: they survive a kill; segment_sync makes them
- * survive a power cut. Times must grow. Seals a full head first. */
+/* Writes all records or none (-ENOSPC, -EIO …), to the kernel: they survive a kill; segment_sync makes
+ * them survive a power cut. Times must grow; at most SEGMENT_BATCH_MAX bytes. Seals a full head first. */
 must_check int segment_append(struct segment_stream *stream, const struct segment_record *records,
                               size_t count);
 must_check int segment_sync(struct segment_stream *stream);
 /* Compresses the head into a sealed file (also a small one) and starts another. */
 must_check int segment_seal(struct segment_stream *stream);
-/* Removes the oldest sealed files until at most `max_bytes` are left and all that ended before `min_time`.
- * Returns the freed bytes in *ret_freed. */
+/* Removes the oldest sealed files until at most `max_bytes` of them are left, and those that ended before
+ * `min_time`. What was freed is added to *ret_freed. */
 must_check int segment_trim(struct segment_stream *stream, uint64_t max_bytes, int64_t min_time,
                             uint64_t *ret_freed);
 
