@@ -7,7 +7,7 @@ import { effect, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type uPlot from "uplot";
 import { t } from "../i18n";
-import { clockShort } from "../lib/format";
+import { clock, clockShort } from "../lib/format";
 import { dark, lang } from "../lib/prefs";
 import type { Figure } from "../lib/ring";
 import { ringOf, tick } from "../store/store";
@@ -64,8 +64,8 @@ export function Chart(props: Props): JSX.Element {
         plot?.destroy();
         plot = makePlot(target.current!, {
           ...props,
-          format: (value) => format(value),
-          clock: (seconds) => clockShort(seconds * 1000),
+          format: (value) => format(value).replace(/[.,]0+(?=\D)/, ""),
+          clock: (seconds, fine) => (fine ? clock : clockShort)(seconds * 1000),
           onCursor: (index) => (cursor.value = index),
         });
         plot.setData(dataOf(props));

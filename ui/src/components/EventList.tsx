@@ -11,9 +11,9 @@ import { Ago } from "./Time";
 
 type Severity = "info" | "notice" | "warning" | "error" | "critical";
 
-const MARKS: Record<Severity, "good" | "idle" | "unhealthy" | "bad"> = {
-  info: "idle",
-  notice: "idle",
+const MARKS: Record<Severity, "note" | "unhealthy" | "bad"> = {
+  info: "note",
+  notice: "note",
   warning: "unhealthy",
   error: "bad",
   critical: "bad",

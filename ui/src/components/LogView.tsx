@@ -56,9 +56,8 @@ export function LogView({ projects, service, search = "", onSearch, children }: 
   log.version.value;
   const { buffer } = log;
   const line = chosen.value === null ? undefined : buffer.lines[chosen.value - buffer.base];
-  const counter = buffer.filtered
-    ? words.shown(integer(buffer.count), integer(buffer.lines.length))
-    : words.lines(integer(buffer.lines.length));
+  const held = integer(buffer.lines.length);
+  const counter = buffer.filtered ? words.shown(integer(buffer.count), held) : words.lines(held);
 
   return (
     <div>
@@ -100,6 +99,7 @@ export function LogView({ projects, service, search = "", onSearch, children }: 
         )}
         <span class="dim end" role="status">
           {log.state.value === "broken" ? words.broken : counter}
+          {buffer.dropped > 0 && ` · ${words.dropped(integer(buffer.dropped))}`}
         </span>
       </form>
       {found.value ? (

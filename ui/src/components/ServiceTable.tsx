@@ -5,7 +5,9 @@ import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { t } from "../i18n";
 import { servicePath } from "../lib/router";
-import { serviceKeys, serviceSignal } from "../store/store";
+import { bytes, percent } from "../lib/format";
+import { ringOf, serviceKeys, serviceSignal, tick } from "../store/store";
+import type { Service } from "../store/types";
 import { chosenKey } from "../store/ui";
 import { Figure } from "./Figure";
 import { Health } from "./Health";
@@ -13,6 +15,15 @@ import { Link } from "./Link";
 import { RowActions } from "./ServiceActions";
 import { StateMark } from "./StateMark";
 import { Since } from "./Time";
+
+/** A phone has no room for columns: the reason, else the cost, stands under the name. */
+function Touch({ of, service }: { of: string; service: Service }): JSX.Element {
+  tick.value;
+  const ring = ringOf(of);
+  const cost = `${percent(ring.latest("cpu") ?? service.cpu_percent)} · ${bytes(ring.latest("memory") ?? service.memory_bytes)}`;
+
+  return <span class="touch">{service.reason ?? cost}</span>;
+}
 
 function Row({ of }: { of: string }): JSX.Element | null {
   const service = serviceSignal(of)?.value;
@@ -35,6 +46,7 @@ function Row({ of }: { of: string }): JSX.Element | null {
           {service.name}
         </Link>
         {service.reason && <span class="why desk" title={service.reason}>{service.reason}</span>}
+        <Touch of={of} service={service} />
       </td>
       <td class="desk">
         <Health health={service.health} />

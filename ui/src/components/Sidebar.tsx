@@ -108,7 +108,7 @@ export function Tabs(): JSX.Element {
     <nav class="tabs" aria-label={t.value.nav.main}>
       {PAGES.map(([, path]) => (
         <Link key={path} to={path}>
-          {pageName(path)}
+          {path === "/config" ? t.value.nav.configShort : pageName(path)}
         </Link>
       ))}
     </nav>

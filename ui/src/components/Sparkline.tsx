@@ -34,7 +34,9 @@ export function draw(values: readonly number[], floor: number, fromZero: boolean
   const real = values.filter((value) => !Number.isNaN(value));
   if (real.length < 2) return null;
   const low = fromZero ? 0 : Math.min(...real);
-  const span = Math.max(Math.max(...real) - low, floor);
+  const high = Math.max(...real);
+  // Without a zero to compare with, a tenth of the value is the least that counts as a change.
+  const span = Math.max(high - low, floor, fromZero ? 0 : high / 10);
   const x = (i: number): number => WIDTH - PAD - ((values.length - 1 - i) * (WIDTH - 2 * PAD)) / (SECONDS - 1);
   const y = (value: number): number => HEIGHT - PAD - ((value - low) / span) * (HEIGHT - 2 * PAD);
   let line = "";

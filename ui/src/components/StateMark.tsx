@@ -5,7 +5,7 @@ import type { JSX } from "preact";
 import { t } from "../i18n";
 import type { State } from "../store/types";
 
-type Shape = State | "good" | "busy" | "bad" | "idle";
+type Shape = State | "good" | "busy" | "bad" | "idle" | "note";
 
 const SHAPES: Record<State, JSX.Element> = {
   // full disc: it runs
@@ -54,6 +54,9 @@ const TONES: Record<State, string> = {
   crashed: "bad",
 };
 
+/** Something that happened and is no state: a small dot. */
+const NOTE = <circle cx="6" cy="6" r="2" fill="currentColor" />;
+
 const AS_STATE: Record<"good" | "busy" | "bad" | "idle", State> = {
   good: "running",
   busy: "starting",
@@ -75,17 +78,18 @@ export function Mark({ shape, label }: { shape: Shape; label?: string }): JSX.El
       aria-label={label}
       aria-hidden={label ? undefined : true}
     >
-      <svg viewBox="0 0 12 12">{SHAPES[state] ?? SHAPES.pending}</svg>
+      <svg viewBox="0 0 12 12">{shape === "note" ? NOTE : (SHAPES[state] ?? SHAPES.pending)}</svg>
     </span>
   );
 }
 
+/** What is well has a coloured shape and a plain word: colour in words is kept for what needs a look. */
+const QUIET: ReadonlySet<State> = new Set(["running", "completed", "stopped"]);
+
 export function StateMark({ state }: { state: State }): JSX.Element {
   return (
-    <span class={`state ${TONES[state] ?? "idle"}`} data-state={state}>
-      <svg viewBox="0 0 12 12" aria-hidden="true">
-        {SHAPES[state] ?? SHAPES.pending}
-      </svg>
+    <span class={`state ${QUIET.has(state) ? "" : TONES[state]}`} data-state={state}>
+      <Mark shape={state} />
       {t.value.state[state] ?? state}
     </span>
   );

@@ -7,6 +7,7 @@ import { clock, exact } from "../lib/format";
 import { dark, lang, setLang, toggleTheme } from "../lib/prefs";
 import { health, healthSentence } from "../store/health";
 import { link, now, projects } from "../store/store";
+import { page } from "../lib/router";
 import { paletteOpen } from "../store/ui";
 import { Link } from "./Link";
 import { Mark } from "./StateMark";
@@ -47,8 +48,13 @@ export function TopBar(): JSX.Element {
     <header class="top">
       <Brand />
       <div class="saying" title={sentence} data-health={health.value.tone}>
-        <Mark shape={health.value.tone} />
-        <span>{sentence}</span>
+        {/* The overview says it in its headline; twice would be noise. */}
+        {page.value.name !== "overview" && (
+          <>
+            <Mark shape={health.value.tone} />
+            <span>{sentence}</span>
+          </>
+        )}
       </div>
       <button type="button" class="button search-button" onClick={() => (paletteOpen.value = true)}>
         <svg viewBox="0 0 16 16" aria-hidden="true" fill="none" stroke="currentColor" stroke-width="1.6">

@@ -82,6 +82,8 @@ export function VirtualLog({ log, needle, chosen, onChoose }: Props): JSX.Elemen
   return (
     <div class="log">
       <div class="log-scroll" ref={scroller} onScroll={onScroll} tabIndex={0} role="log" aria-label={t.value.logs.list} aria-live="off">
+        {log.atStart.value && <p class="log-note dim">{t.value.logs.start}</p>}
+        {count === 0 && <p class="log-note dim">{t.value.logs.noMatch}</p>}
         <div class="log-space" ref={space}>
           {rows}
         </div>

@@ -19,7 +19,8 @@ export interface PlotMark {
 export interface PlotOptions {
   series: SeriesLook[];
   format: (value: number) => string;
-  clock: (seconds: number) => string;
+  /** `fine`: the ticks are less than a minute apart. */
+  clock: (seconds: number, fine: boolean) => string;
   /** The axis never shows less than this, so that noise does not look like news. */
   floor: number;
   marks: () => PlotMark[];
@@ -65,7 +66,7 @@ export function makePlot(target: HTMLElement, options: PlotOptions): uPlot {
       cursor: { sync: { key: "muelle" }, drag: { x: true, y: false }, points: { size: 6 }, y: false },
       scales: { y: { range: (_, __, max) => [0, Math.max(max ?? 0, options.floor) * 1.08] } },
       axes: [
-        { ...axis, grid: { show: false }, size: 24, space: 80, values: (_, times) => times.map(options.clock) },
+        { ...axis, grid: { show: false }, size: 24, space: 80, values: (_, times, __, ___, step) => times.map((time) => options.clock(time, step < 60)) },
         { ...axis, size: 56, space: 32, values: (_, values) => values.map(options.format) },
       ],
       series: [

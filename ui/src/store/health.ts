@@ -3,7 +3,8 @@
 // "Is it all right?" in one sentence: how many are in which state, and the worst one's reason.
 import { computed } from "@preact/signals";
 import type { Messages } from "../i18n/en";
-import { allServices, known } from "./store";
+import { clockShort } from "../lib/format";
+import { allServices, events, known } from "./store";
 import type { Service, State } from "./types";
 
 export type Tone = "good" | "busy" | "bad" | "idle";
@@ -52,7 +53,8 @@ export function healthOf(services: readonly Service[]): Health {
   return { tone, counts, total: services.length, worst };
 }
 
-export function sentence(health: Health, t: Messages): string {
+/** `since`: when the worst service went wrong, as a clock shows it; empty when nobody knows. */
+export function sentence(health: Health, t: Messages, since = ""): string {
   const { counts, total, worst } = health;
 
   if (total === 0) return t.health.none;
@@ -63,8 +65,22 @@ export function sentence(health: Health, t: Messages): string {
   const { ready, desired } = worst.replicas;
   const fallback =
     worst.state === "unhealthy" ? t.health.failingProbe : worst.state === "running" ? t.table.ready(ready, desired) : t.state[worst.state];
-  return `${text}: ${t.health.because(worst.name, worst.reason || fallback)}`.replace(/[.…]?$/, ".");
+  const why = t.health.because(worst.name, worst.reason || fallback);
+  return `${text}: ${why}${since ? ` ${t.health.since(since)}` : ""}`.replace(/\.?$/, ".");
 }
 
 export const health = computed<Health>(() => healthOf(allServices.value));
-export const healthSentence = (t: Messages): string => (known.value ? sentence(health.value, t) : t.health.loading);
+const BAD = new Set(["warning", "error", "critical"]);
+
+/** The newest event that says something is wrong with the worst service dates it. */
+const worstSince = computed<number | null>(() => {
+  const worst = health.value.worst;
+  const row = worst && events.value.find((one) => one.service === worst.name && BAD.has(one.severity));
+
+  return row ? Date.parse(row.time) : null;
+});
+
+export function healthSentence(t: Messages): string {
+  if (!known.value) return t.health.loading;
+  return sentence(health.value, t, worstSince.value === null ? "" : clockShort(worstSince.value));
+}
