@@ -218,6 +218,17 @@ int file_fstat(int fd, struct file_stat *ret)
     return 0;
 }
 
+int file_birth(int fd, int64_t *ret_ns)
+{
+    struct statx st;
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_BTIME, &st) < 0) {
+        return -errno;
+    }
+    bool known = st.stx_mask & STATX_BTIME;
+    *ret_ns = known ? st.stx_btime.tv_sec * INT64_C(1000000000) + st.stx_btime.tv_nsec : 0;
+    return 0;
+}
+
 int file_stat(const char *path, struct file_stat *ret)
 {
     struct stat st;

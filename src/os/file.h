@@ -78,6 +78,9 @@ must_check int file_reserve(int fd, uint64_t offset, uint64_t len);
 must_check int file_data_start(int fd, uint64_t offset, uint64_t *ret);
 
 must_check int file_fstat(int fd, struct file_stat *ret);
+/* When it was made, ns; 0 where the file system does not know. With the inode it names a file for ever:
+ * inode numbers alone are used again. */
+must_check int file_birth(int fd, int64_t *ret_ns);
 must_check int file_stat(const char *path, struct file_stat *ret); /* follows links */
 must_check int file_lstat(const char *path, struct file_stat *ret);
 static inline bool file_exists(const char *path)
