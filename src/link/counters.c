@@ -13,6 +13,8 @@
  */
 #include "link/counters.h"
 
+#include "base/map.h"
+
 #define COUNTERS_MAGIC UINT64_C(0x31544e434d) /* "MCNT1" */
 enum { CELLS_MAX = 1 << 20 };
 
@@ -34,10 +36,14 @@ static size_t threads_offset(void)
     return ALIGN_UP(probes_offset() + COUNTERS_PROBES_MAX * sizeof(struct counters_probe), 4096);
 }
 
+static size_t index_offset(uint32_t cells)
+{
+    return sizeof(struct counters_thread) + (size_t)cells * sizeof(struct counters_cell);
+}
+
 static size_t table_size(uint32_t cells)
 {
-    return ALIGN_UP(sizeof(struct counters_thread) + (size_t)cells * sizeof(struct counters_cell),
-                    4096);
+    return ALIGN_UP(index_offset(cells) + (size_t)cells * 2 * sizeof(uint32_t), 4096);
 }
 
 static char *table_of(const struct counters *counters, uint32_t thread)
@@ -101,17 +107,35 @@ uint32_t counters_cells_used(const struct counters *counters, uint32_t thread)
     return (uint32_t)MIN(used, (uint64_t)counters->cells);
 }
 
+/* The index slot of this key: its own, or the free one where it belongs. */
+static uint32_t *index_slot(const struct counters *counters, uint32_t thread, const uint64_t key[3])
+{
+    uint32_t *index = (void *)(table_of(counters, thread) + index_offset(counters->cells));
+    uint32_t slots = counters->cells * 2;
+    uint32_t i = (uint32_t)(map_hash(0, str_make((const char *)key, 24)) % slots);
+    for (uint32_t tries = 0; tries < slots; tries++, i = (i + 1) % slots) {
+        uint32_t found = index[i];
+        if (found == 0 || found > counters->cells) {
+            break;
+        }
+        const struct counters_cell *cell = cell_of(counters, thread, found - 1);
+        if (cell->route == key[0] && cell->service == key[1] && cell->endpoint == key[2]) {
+            break;
+        }
+    }
+    return &index[i];
+}
+
 struct counters_cell *counters_cell_get(const struct counters *counters, uint32_t thread,
                                         uint64_t route, uint64_t service, uint64_t endpoint)
 {
     struct counters_thread *table = counters_thread_of(counters, thread);
-    uint32_t used = counters_cells_used(counters, thread);
-    for (uint32_t i = 0; i < used; i++) {
-        struct counters_cell *cell = cell_of(counters, thread, i);
-        if (cell->route == route && cell->endpoint == endpoint && cell->service == service) {
-            return cell;
-        }
+    const uint64_t key[3] = {route, service, endpoint};
+    uint32_t *slot = index_slot(counters, thread, key);
+    if (*slot != 0 && *slot <= counters->cells) {
+        return cell_of(counters, thread, *slot - 1);
     }
+    uint32_t used = counters_cells_used(counters, thread);
     if (used >= counters->cells - 1) {
         /* The last cell is kept for all that find no place; its key stays 0. */
         counters_add(&table->cells_overflow, 1);
@@ -122,6 +146,7 @@ struct counters_cell *counters_cell_get(const struct counters *counters, uint32_
     cell->route = route;
     cell->service = service;
     cell->endpoint = endpoint;
+    *slot = used + 1;
     __atomic_store_n(&table->cells_used, used + 1, __ATOMIC_RELEASE);
     return cell;
 }
@@ -141,13 +166,23 @@ void counters_take_over(const struct counters *counters)
     }
 }
 
-struct counters_probe *counters_probe_get(const struct counters *counters, uint64_t endpoint)
+struct counters_probe *counters_probe_find(const struct counters *counters, uint64_t endpoint)
 {
-    uint32_t used = MIN(counters->header->probes_used, (uint32_t)COUNTERS_PROBES_MAX);
-    for (uint32_t i = 0; i < used; i++) {
+    uint32_t used = __atomic_load_n(&counters->header->probes_used, __ATOMIC_ACQUIRE);
+    for (uint32_t i = 0; i < MIN(used, (uint32_t)COUNTERS_PROBES_MAX); i++) {
         if (probe_of(counters, i)->endpoint == endpoint) {
             return probe_of(counters, i);
         }
+    }
+    return NULL;
+}
+
+struct counters_probe *counters_probe_get(const struct counters *counters, uint64_t endpoint)
+{
+    uint32_t used = MIN(counters->header->probes_used, (uint32_t)COUNTERS_PROBES_MAX);
+    struct counters_probe *found = counters_probe_find(counters, endpoint);
+    if (found) {
+        return found;
     }
     uint32_t place = 0; /* one that was given back, else a new one at the end */
     while (place < used && probe_of(counters, place)->endpoint != 0) {

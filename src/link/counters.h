@@ -85,6 +85,7 @@ void counters_take_over(const struct counters *counters);
 /* Thread 0 only: the place of this endpoint's probe, made when there is none; NULL when full. Write
  * between counters_probe_begin and _end. */
 struct counters_probe *counters_probe_get(const struct counters *counters, uint64_t endpoint);
+struct counters_probe *counters_probe_find(const struct counters *counters, uint64_t endpoint);
 void counters_probe_begin(struct counters_probe *probe);
 void counters_probe_end(struct counters_probe *probe);
 

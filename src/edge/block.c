@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "edge/block.h"
+
+#include <stdlib.h>
+
+/* Blocks kept for the next burst; more go back to the heap. */
+static const size_t idle_max[BLOCK_CLASSES] = {[BLOCK_HEAD] = 256, [BLOCK_LARGE] = 16};
+static const uint32_t sizes[BLOCK_CLASSES] = {
+    [BLOCK_HEAD] = BLOCK_HEAD_SIZE,
+    [BLOCK_LARGE] = BLOCK_LARGE_SIZE,
+};
+
+void block_pool_init(struct block_pool *pool, size_t connections)
+{
+    *pool = (struct block_pool){0};
+    /* A stream may hold its head, a piece of the next one and a half-read response head. */
+    pool->max[BLOCK_HEAD] = connections * 3;
+    pool->max[BLOCK_LARGE] = connections * 2;
+}
+
+void block_pool_fini(struct block_pool *pool)
+{
+    for (unsigned class = 0; class < BLOCK_CLASSES; class ++) {
+        while (pool->free[class]) {
+            struct block *block = pool->free[class];
+            pool->free[class] = block->next;
+            free(block);
+        }
+        pool->idle[class] = 0;
+    }
+}
+
+struct block *block_get(struct block_pool *pool, enum block_class class)
+{
+    struct block *block = pool->free[class];
+    if (likely(block != NULL)) {
+        pool->free[class] = block->next;
+        pool->idle[class]--;
+    } else {
+        if (pool->live[class] >= pool->max[class]) {
+            return NULL;
+        }
+        block = malloc(sizeof(*block) + sizes[class]);
+        if (!block) {
+            return NULL;
+        }
+        block->cap = sizes[class];
+        block->class = (uint8_t) class;
+    }
+    pool->live[class]++;
+    block->next = NULL;
+    block->at = 0;
+    block->len = 0;
+    return block;
+}
+
+void block_put(struct block_pool *pool, struct block *block)
+{
+    if (!block) {
+        return;
+    }
+    unsigned class = block->class;
+    ensure(pool->live[class] > 0);
+    pool->live[class]--;
+    if (pool->idle[class] >= idle_max[class]) {
+        free(block);
+        return;
+    }
+    block->next = pool->free[class];
+    pool->free[class] = block;
+    pool->idle[class]++;
+}

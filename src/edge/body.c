@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Bodies on their way. A piece is read into the worker's one hot buffer, decoded, shown to the filters, framed
+ * and sent in the same turn; only what the receiver's socket does not take is kept, and nothing is read
+ * meanwhile. Small pieces are gathered behind the head, so that a small answer is one send.
+ */
+#include "edge/exchange.h"
+
+#include "base/num.h"
+#include "edge/reply.h"
+#include "edge/stream_private.h"
+#include "edge/worker.h"
+#include "proto/http1_body.h"
+
+enum {
+    GATHER_MAX = 8 * 1024, /* larger pieces are sent from where they lie */
+    ROUNDS_MAX = 8,        /* reads before others get their turn */
+};
+
+/* What is to be sent: staged bytes in worker->out. */
+struct gather {
+    struct conn *conn;
+    char *p;
+    size_t len;
+    bool chunked;
+    int error;
+};
+
+static void gather_send(struct gather *gather, struct str piece)
+{
+    struct str parts[2] = {str_make(gather->p, gather->len), piece};
+    size_t count = piece.len ? 2 : 1;
+    if (gather->error < 0 || parts[0].len + piece.len == 0) {
+        return;
+    }
+    gather->error = conn_send(gather->conn, gather->len ? parts : &parts[1],
+                              gather->len ? count : 1);
+    gather->len = 0;
+}
+
+static void gather_put(struct gather *gather, struct str bytes)
+{
+    if (gather->len + bytes.len > WORKER_OUT_SIZE) {
+        gather_send(gather, STR_NONE);
+    }
+    memcpy(gather->p + gather->len, bytes.p, bytes.len);
+    gather->len += bytes.len;
+}
+
+static void gather_piece(struct gather *gather, struct str piece)
+{
+    if (piece.len == 0) {
+        return;
+    }
+    if (gather->chunked) {
+        char head[HTTP1_CHUNK_HEAD_MAX];
+        gather_put(gather, str_make(head, http1_chunk_head(head, piece.len)));
+    }
+    if (piece.len <= GATHER_MAX) {
+        gather_put(gather, piece);
+    } else {
+        gather_send(gather, piece);
+    }
+    if (gather->chunked) {
+        gather_put(gather, STR("\r\n"));
+    }
+}
+
+static void gather_last(struct gather *gather)
+{
+    if (gather->chunked) {
+        gather_put(gather, STR(HTTP1_LAST_CHUNK));
+    }
+}
+
+/* --- decoding and filters, the same for both directions --- */
+
+enum take { TAKE_NOTHING, TAKE_PIECE, TAKE_LAST, TAKE_STOPPED, TAKE_BAD };
+
+static struct http1_body *body_of(struct stream *stream, enum stream_direction direction)
+{
+    return direction == STREAM_UP ? &stream->up : &stream->down;
+}
+
+/* A filter suspended: the piece and what was not decoded yet wait in a block; `at` is the border. */
+static enum take hold_piece(struct stream *stream, enum stream_direction direction, struct str piece,
+                            struct str rest)
+{
+    struct block *block = block_get(&stream->worker->blocks, BLOCK_LARGE);
+    if (!block || piece.len + rest.len > block->cap) {
+        block_put(&stream->worker->blocks, block);
+        return TAKE_BAD;
+    }
+    memcpy(block->data, piece.p, piece.len);
+    memcpy(block->data + piece.len, rest.p, rest.len);
+    block->at = (uint32_t)piece.len;
+    block->len = (uint32_t)(piece.len + rest.len);
+    stream->held[direction] = block;
+    return TAKE_STOPPED;
+}
+
+static enum take show_filters(struct stream *stream, enum stream_direction direction,
+                              struct str *piece, struct str rest)
+{
+    enum filter_stage stage = direction == STREAM_UP ? FILTER_BODY_UP : FILTER_BODY_DOWN;
+    bool last = http1_body_done(body_of(stream, direction));
+    if (stream->filters->count[stage] && !filters_run(stream, stream->filters, stage, piece)) {
+        return stream->suspended[direction] ? hold_piece(stream, direction, *piece, rest)
+                                            : TAKE_STOPPED;
+    }
+    return last ? TAKE_LAST : TAKE_PIECE;
+}
+
+/* The piece whose filter has resumed, back in the hot buffer. */
+static enum take take_held(struct stream *stream, enum stream_direction direction, struct str *in,
+                           struct str *piece)
+{
+    struct worker *worker = stream->worker;
+    struct block *block = stream->held[direction];
+    stream->held[direction] = NULL;
+    ensure(block->len <= WORKER_IN_SIZE);
+    memcpy(worker->in, block->data, block->len);
+    *piece = str_make(worker->in, block->at);
+    *in = str_make(worker->in + block->at, block->len - block->at);
+    block_put(&worker->blocks, block);
+    return show_filters(stream, direction, piece, *in);
+}
+
+static enum take take(struct stream *stream, enum stream_direction direction, struct str *in,
+                      struct str *piece)
+{
+    if (unlikely(stream->held[direction] != NULL)) {
+        return take_held(stream, direction, in, piece);
+    }
+    if (in->len == 0) {
+        return TAKE_NOTHING;
+    }
+    size_t used;
+    int r = http1_body_read(body_of(stream, direction), *in, &used, piece);
+    if (r == HTTP1_E_BAD) {
+        return TAKE_BAD;
+    }
+    *in = str_skip(*in, used);
+    return show_filters(stream, direction, piece, *in);
+}
+
+static void progress(struct stream *stream)
+{
+    client_deadline(stream->client,
+                    stream->worker->loop.now_ns + stream->service->spec.idle_ms * NS_PER_MS);
+}
+
+static void go_on_later(struct stream *stream)
+{
+    loop_defer(&stream->worker->loop, &stream->resume);
+}
+
+/* --- request body --- */
+
+/* The body is whole; what lies behind it is the next request. */
+static int end_up(struct stream *stream, struct str rest, bool from_first)
+{
+    struct client *client = stream->client;
+    stream->up_done = true;
+    stream->sent_ns = stream->worker->loop.now_ns;
+    if (!from_first && rest.len > 0) {
+        client->ahead = block_get(&stream->worker->blocks, BLOCK_HEAD);
+        if (!client->ahead || rest.len > client->ahead->cap) {
+            return -ENOMEM;
+        }
+        memcpy(client->ahead->data, rest.p, rest.len);
+        client->ahead->len = (uint32_t)rest.len;
+    }
+    client_deadline(client, stream->sent_ns + stream->service->spec.first_byte_ms * NS_PER_MS);
+    return 0;
+}
+
+/* Decodes and sends `in`. 0; > 0: stopped (suspended, answered, refused); < 0: nothing more can be sent. */
+static int feed_up(struct stream *stream, struct str in, bool from_first)
+{
+    struct gather gather = {
+        .conn = &stream->upstream->conn,
+        .p = stream->worker->out,
+        .chunked = stream->req.framing == HTTP1_BODY_CHUNKED,
+    };
+    struct str piece;
+    enum take taken = TAKE_PIECE;
+    while (taken == TAKE_PIECE) {
+        taken = take(stream, STREAM_UP, &in, &piece);
+        if (taken == TAKE_PIECE || taken == TAKE_LAST) {
+            stream->bytes_in += piece.len;
+            gather_piece(&gather, piece);
+        }
+    }
+    if (from_first) {
+        stream->client->in->at = stream->client->in->len - (uint32_t)in.len;
+    }
+    if (taken == TAKE_LAST) {
+        gather_last(&gather);
+        gather.error = gather.error < 0 ? gather.error : end_up(stream, in, from_first);
+    }
+    gather_send(&gather, STR_NONE);
+    if (taken == TAKE_BAD) {
+        reply_page(stream, 400, stream->up.error.reason ? stream->up.error.reason : "out of memory");
+        return 1;
+    }
+    if (stream->bytes_in > stream->body_max) {
+        reply_page(stream, 413, "the request body is larger than the service allows");
+        return 1;
+    }
+    return gather.error < 0 ? gather.error : taken == TAKE_STOPPED;
+}
+
+/* One read from the client; no byte of a next request is taken where that can be known. */
+static int read_up(struct stream *stream, struct str *ret)
+{
+    struct worker *worker = stream->worker;
+    struct conn *conn = &stream->client->conn;
+    size_t most = BLOCK_HEAD_SIZE;
+    if (stream->req.framing == HTTP1_BODY_LENGTH) {
+        most = (size_t)MIN(stream->up.left, (uint64_t)WORKER_IN_SIZE);
+    }
+    int64_t n = conn_recv(conn, worker->in, most);
+    if (n < 0 || conn->eof) {
+        return -ECONNRESET;
+    }
+    stream->body_moved |= n > 0;
+    *ret = str_make(worker->in, (size_t)n);
+    return n > 0;
+}
+
+static bool broken_up(struct stream *stream)
+{
+    stream->up_broken = true;
+    stream->upstream->conn.readable = true; /* perhaps it has answered */
+    return true;
+}
+
+bool exchange_pump_up(struct stream *stream)
+{
+    struct block *first = stream->client->in;
+    for (unsigned round = 0; !stream->up_done && !stream->up_broken; round++) {
+        if (stream->suspended[STREAM_UP] || conn_blocked(&stream->upstream->conn)) {
+            return true;
+        }
+        bool from_first = first->at < first->len;
+        struct str in = from_first ? block_rest(first) : STR_NONE;
+        if (!from_first && !stream->held[STREAM_UP]) {
+            if (round >= ROUNDS_MAX) {
+                go_on_later(stream);
+                return true;
+            }
+            int r = stream->client->conn.readable ? read_up(stream, &in) : 0;
+            if (r < 0) {
+                stream_abort(stream);
+                return false;
+            }
+            if (r == 0) {
+                return true;
+            }
+        }
+        progress(stream);
+        int r = feed_up(stream, in, from_first);
+        if (r != 0) {
+            return r > 0 ? true : broken_up(stream);
+        }
+    }
+    return true;
+}
+
+/* --- response body --- */
+
+static bool feed_down(struct stream *stream, struct gather *gather, struct str in)
+{
+    struct str piece;
+    enum take taken = stream->down_done ? TAKE_NOTHING : TAKE_PIECE;
+    while (taken == TAKE_PIECE) {
+        taken = take(stream, STREAM_DOWN, &in, &piece);
+        if (taken == TAKE_PIECE || taken == TAKE_LAST) {
+            stream->bytes_out += piece.len;
+            gather_piece(gather, piece);
+        }
+    }
+    if (taken == TAKE_LAST) {
+        gather_last(gather);
+        stream->down_done = true;
+        stream->keep_upstream &= in.len == 0;
+    }
+    gather_send(gather, STR_NONE);
+    if (gather->error < 0) {
+        stream_abort(stream);
+        return false;
+    }
+    return taken == TAKE_BAD ? stream_lost(stream, -EBADMSG) : true;
+}
+
+/* The upstream has closed: the end of a body without length, else a broken one. */
+static bool end_of_upstream(struct stream *stream, struct gather *gather)
+{
+    if (http1_body_eof(&stream->down) != 0) {
+        return stream_lost(stream, -ECONNRESET);
+    }
+    stream->down_done = true;
+    stream->keep_upstream = false;
+    gather_last(gather);
+    gather_send(gather, STR_NONE);
+    if (gather->error < 0) {
+        stream_abort(stream);
+        return false;
+    }
+    return true;
+}
+
+static int begin_down(struct stream *stream, struct gather *gather)
+{
+    int r = exchange_write_response(stream, &gather->len);
+    if (r < 0) {
+        return r;
+    }
+    stream->answer_begun = true;
+    const struct filter_chain *chain = stream->filters;
+    if (!chain->count[FILTER_BODY_DOWN] && !chain->count[FILTER_BODY_UP] && !chain->count[FILTER_END]) {
+        stream_forget_config(stream);
+    }
+    return 0;
+}
+
+/* One read. False: it ended the stream or there is nothing to do now. */
+static bool round_down(struct stream *stream, struct gather *gather, bool *ret_more)
+{
+    struct worker *worker = stream->worker;
+    struct conn *conn = &stream->upstream->conn;
+    int64_t n = conn_recv(conn, worker->in, WORKER_IN_SIZE);
+    *ret_more = false;
+    if (n < 0) {
+        return stream_lost(stream, (int)n);
+    }
+    if (n == 0) {
+        return conn->eof ? end_of_upstream(stream, gather) : true;
+    }
+    progress(stream);
+    *ret_more = true;
+    return feed_down(stream, gather, str_make(worker->in, (size_t)n));
+}
+
+/* The head, and what came with it. `already` may lie in the block the head was collected in. */
+static bool first_down(struct stream *stream, struct gather *gather, struct str already)
+{
+    struct block_pool *blocks = &stream->worker->blocks;
+    struct block *kept = stream->answer_in;
+    int r = begin_down(stream, gather);
+    if (r < 0) {
+        return stream_lost(stream, r);
+    }
+    stream->answer_in = NULL;
+    gather->chunked = stream->chunk_down;
+    progress(stream);
+    bool alive = feed_down(stream, gather, already);
+    block_put(blocks, kept);
+    return alive;
+}
+
+bool exchange_pump_down(struct stream *stream, struct str already)
+{
+    struct gather gather = {
+        .conn = &stream->client->conn,
+        .p = stream->worker->out,
+        .chunked = stream->chunk_down,
+    };
+    if (!stream->answer_begun) {
+        if (!first_down(stream, &gather, already)) {
+            return false;
+        }
+    } else if (stream->held[STREAM_DOWN] && !feed_down(stream, &gather, STR_NONE)) {
+        return false;
+    }
+    bool more = true;
+    for (unsigned round = 0; more && !stream->down_done && stream->state == STREAM_EXCHANGE; round++) {
+        if (!stream->upstream->conn.readable || conn_blocked(&stream->client->conn) ||
+            stream->suspended[STREAM_DOWN]) {
+            return true;
+        }
+        if (round >= ROUNDS_MAX) {
+            go_on_later(stream);
+            return true;
+        }
+        if (!round_down(stream, &gather, &more)) {
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * struct client: a client's connection. Between two requests it is this struct and a socket: no buffer, no
+ * stream, one timer that is seldom touched (client_deadline).
+ */
+#ifndef EDGE_CLIENT_H
+#define EDGE_CLIENT_H
+
+#include "base/wheel.h"
+#include "edge/conn.h"
+#include "os/sock.h"
+
+struct stream;
+
+enum { CLIENT_TEXT_MAX = 46 };
+
+struct client {
+    struct conn conn;
+    struct list node;   /* worker->clients, ->idle or ->dead */
+    struct timer timer; /* fires at or before `deadline_ns` */
+    int64_t deadline_ns;
+    struct stream *stream; /* the request under way */
+    struct block *in;      /* the request's head and what came behind it */
+    struct block *ahead;   /* bytes that belong to the next request */
+    uint64_t service;      /* admin and tcp: where all goes */
+    uint32_t requests;
+    uint8_t kind; /* enum snapshot_listener_kind */
+    bool closed;
+    bool lingering; /* answered and shut; what still comes is thrown away */
+    uint8_t family; /* 4, 6, 0 = unix */
+    uint16_t port;
+    uint8_t ip[16];
+    uint8_t text_len;
+    char text[CLIENT_TEXT_MAX]; /* the address */
+};
+
+/* Takes `fd` over. 0 or -errno (then fd is closed). */
+must_check int client_open(struct worker *worker, int fd, const struct sock_addr *peer,
+                           enum snapshot_listener_kind kind, uint64_t service);
+/* Closes now; the stream, if any, must have ended. Freed at the end of the turn. */
+void client_close(struct client *client);
+/* The last answer was sent: FIN, then a short while of throwing away what still comes, so that the answer is not
+ * lost to a reset (RFC 9112 §9.6). */
+void client_linger(struct client *client);
+/* Moves the one deadline. Cheap: the timer itself moves only when it would come too late. */
+void client_deadline(struct client *client, int64_t deadline_ns);
+/* The stream has ended and the connection lives: the next request, or idleness. */
+void client_next(struct client *client);
+/* Goes on wherever it stands; from a task. */
+void client_run(struct client *client);
+/* Closes the connection that is idle longest. False: none is. */
+bool client_evict_idle(struct worker *worker);
+static inline struct str client_text(const struct client *client)
+{
+    return (struct str){client->text, client->text_len};
+}
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * struct config: a snapshot compiled for serving. Made by thread 0, read by all, never changed; each thread
+ * holds a reference and moves to the next one between two turns. Texts lie in the mapped snapshot, which the
+ * config owns. What changes at run time (endpoints, pools, counters) is per thread, in edge/service.h.
+ */
+#ifndef EDGE_CONFIG_H
+#define EDGE_CONFIG_H
+
+#include "base/map.h"
+#include "edge/route.h"
+#include "link/snapshot.h"
+#include "os/shm.h"
+
+#include <stdatomic.h>
+
+struct config {
+    atomic_uint refs;
+    struct shm shm;
+    struct snapshot snapshot;
+    struct snapshot_gateway gateway;
+    struct snapshot_service *services;
+    uint32_t *route_counts; /* per service */
+    size_t service_count;
+    struct route *routes;
+    struct filter_chain *chains; /* one per kind of route that has filters */
+    struct filter_chain global;  /* connection and headers stages */
+    struct route_table table;
+};
+
+/* Compiles the snapshot in `shm`, which it takes over on success. 0, -EINVAL (no snapshot), -ENOMEM. */
+must_check int config_new(struct shm *shm, struct config **ret);
+struct config *config_ref(struct config *config);
+void config_unref(struct config *config);
+
+/* Filters that every config gets besides its own, for tests (a filter that suspends); NULL = none. Set before
+ * the edge starts. */
+extern const struct filter_ops *config_test_filter;
+
+#endif

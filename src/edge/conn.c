@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "edge/conn.h"
+
+#include "edge/worker.h"
+#include "os/sock.h"
+
+int conn_open(struct conn *conn, struct worker *worker, int fd,
+              void (*ready)(struct loop_fd *watch, uint32_t events))
+{
+    conn->worker = worker;
+    loop_fd_init(&conn->watch, ready);
+    return loop_fd_add(&worker->loop, &conn->watch, fd,
+                       LOOP_READ | LOOP_WRITE | LOOP_RDHUP | LOOP_EDGE);
+}
+
+void conn_close(struct conn *conn)
+{
+    int fd = conn->watch.fd;
+    block_put(&conn->worker->blocks, conn->out);
+    conn->out = NULL;
+    if (fd >= 0) {
+        loop_fd_remove(&conn->worker->loop, &conn->watch);
+        sock_close(&fd);
+    }
+}
+
+int64_t conn_recv(struct conn *conn, void *p, size_t len)
+{
+    int64_t n = sock_recv(conn->watch.fd, p, len);
+    if (likely(n > 0)) {
+        conn->readable = (size_t)n == len || conn->hup;
+        return n;
+    }
+    conn->readable = false;
+    if (n == 0) {
+        conn->eof = true;
+        conn->hup = true;
+        return 0;
+    }
+    if (n == -EAGAIN) {
+        return 0;
+    }
+    conn->failed = true;
+    return n;
+}
+
+static int keep(struct conn *conn, const struct str *parts, size_t count, size_t skip)
+{
+    if (!conn->out) {
+        conn->out = block_get(&conn->worker->blocks, BLOCK_LARGE);
+        if (!conn->out) {
+            return -ENOMEM;
+        }
+    }
+    struct block *out = conn->out;
+    for (size_t i = 0; i < count; i++) {
+        struct str rest = str_skip(parts[i], MIN(skip, parts[i].len));
+        skip -= parts[i].len - rest.len;
+        if (rest.len > out->cap - out->len) {
+            return -ENOBUFS;
+        }
+        if (rest.len) {
+            memcpy(out->data + out->len, rest.p, rest.len);
+            out->len += (uint32_t)rest.len;
+        }
+    }
+    return 0;
+}
+
+int conn_send(struct conn *conn, const struct str *parts, size_t count)
+{
+    if (unlikely(conn->out != NULL)) {
+        return keep(conn, parts, count, 0);
+    }
+    size_t total = 0;
+    for (size_t i = 0; i < count; i++) {
+        total += parts[i].len;
+    }
+    int64_t n = count == 1 ? sock_send(conn->watch.fd, parts[0].p, parts[0].len, false)
+                           : sock_sendv(conn->watch.fd, parts, count, false);
+    if (likely(n == (int64_t)total)) {
+        return 0;
+    }
+    if (n < 0 && n != -EAGAIN) {
+        return (int)n;
+    }
+    conn->writable = false;
+    return keep(conn, parts, count, n > 0 ? (size_t)n : 0);
+}
+
+int conn_flush(struct conn *conn)
+{
+    struct block *out = conn->out;
+    while (out && conn->writable) {
+        struct str rest = block_rest(out);
+        int64_t n = sock_send(conn->watch.fd, rest.p, rest.len, false);
+        if (n == -EAGAIN) {
+            conn->writable = false;
+            return 0;
+        }
+        if (n < 0) {
+            return (int)n;
+        }
+        out->at += (uint32_t)n;
+        if ((size_t)n < rest.len) {
+            conn->writable = false;
+        }
+        if (out->at == out->len) {
+            block_put(&conn->worker->blocks, out);
+            conn->out = out = NULL;
+        }
+    }
+    return 0;
+}
+
+void conn_shut_write(struct conn *conn)
+{
+    if (!conn->write_shut && !conn->out) {
+        conn->write_shut = true;
+        if (sock_shutdown_write(conn->watch.fd) < 0) {
+            conn->failed = true;
+        }
+    }
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * struct conn: one socket of the edge, client's or upstream's. It is registered once, edge-triggered for
+ * both directions; `readable` and `writable` remember what the kernel last said, and every transfer tries
+ * first. A short read counts as "drained" and saves the call that would only say EAGAIN, except after the
+ * peer's FIN was announced: then only a read of 0 ends it.
+ *
+ * What the kernel does not take waits in `out` (one block); whoever produces asks conn_blocked before
+ * reading more, which is the back-pressure.
+ */
+#ifndef EDGE_CONN_H
+#define EDGE_CONN_H
+
+#include "edge/block.h"
+#include "os/loop.h"
+
+struct worker;
+
+struct conn {
+    struct loop_fd watch;
+    struct worker *worker;
+    struct block *out;
+    bool readable;
+    bool writable;
+    bool hup;        /* the peer's FIN was announced */
+    bool eof;        /* and read */
+    bool failed;     /* reset, or both directions are shut */
+    bool write_shut; /* we sent our FIN */
+};
+
+/* Takes `fd` over. 0 or -errno (then fd is the caller's). */
+must_check int conn_open(struct conn *conn, struct worker *worker, int fd,
+                         void (*ready)(struct loop_fd *watch, uint32_t events));
+void conn_close(struct conn *conn);
+/* Notes what the loop reported. */
+static inline void conn_note(struct conn *conn, uint32_t events)
+{
+    if (events & (LOOP_READ | LOOP_RDHUP | LOOP_HUP | LOOP_ERROR)) {
+        conn->readable = true;
+    }
+    if (events & LOOP_WRITE) {
+        conn->writable = true;
+    }
+    if (unlikely(events & (LOOP_RDHUP | LOOP_HUP | LOOP_ERROR))) {
+        conn->hup = true;
+        conn->failed |= (events & (LOOP_HUP | LOOP_ERROR)) != 0;
+    }
+}
+static inline bool conn_blocked(const struct conn *conn)
+{
+    return conn->out != NULL;
+}
+/* Bytes; 0 = nothing now, or the end (conn->eof); -errno. */
+must_check int64_t conn_recv(struct conn *conn, void *p, size_t len);
+/* Sends all of it, or as much as the kernel takes and keeps the rest. At most 8 parts. 0; -ENOBUFS (too much
+ * is waiting), -ENOMEM, -EPIPE, -errno: the connection is of no use for writing any more. */
+must_check int conn_send(struct conn *conn, const struct str *parts, size_t count);
+/* Sends what waits, if it may. 0 or -errno; conn_blocked says if something is left. */
+must_check int conn_flush(struct conn *conn);
+/* Sends FIN once nothing waits. */
+void conn_shut_write(struct conn *conn);
+
+#endif

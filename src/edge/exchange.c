@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Reading the request head, sending it on, reading the answer's head, and the loop that moves both bodies.
+ */
+#include "edge/exchange.h"
+
+#include "base/num.h"
+#include "edge/reply.h"
+#include "edge/stream_private.h"
+#include "edge/worker.h"
+
+static bool valid_id(struct str id)
+{
+    if (id.len == 0 || id.len > STREAM_REQUEST_ID_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < id.len; i++) {
+        char c = id.p[i];
+        bool ok = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                  c == '-' || c == '_' || c == '.' || c == ':' || c == '+' || c == '/' || c == '=';
+        if (!ok) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void set_request_id(struct stream *stream)
+{
+    if (http_set_has(&stream->req.present, HTTP_H_X_REQUEST_ID)) {
+        struct str id = http1_get(&stream->req, HTTP_H_X_REQUEST_ID);
+        if (valid_id(id)) {
+            memcpy(stream->request_id, id.p, id.len);
+            stream->request_id_len = (uint8_t)id.len;
+            return;
+        }
+    }
+    worker_request_id(stream->worker, stream->request_id);
+    stream->request_id_len = 32;
+}
+
+static void begin(struct stream *stream)
+{
+    struct client *client = stream->client;
+    struct http1_head *req = &stream->req;
+    client->in->at = req->len;
+    stream->head_ns = stream->worker->loop.now_ns;
+    http1_body_of(&stream->up, req);
+    stream->up_done = req->framing == HTTP1_BODY_NONE;
+    stream->keep_client = req->keep_alive && !stream->worker->stopping;
+    set_request_id(stream);
+    if (req->method == HTTP_CONNECT || req->method == HTTP_TRACE) {
+        reply_page(stream, 405, "the method is not allowed here");
+        return;
+    }
+    stream_move(stream, client->requests == 1 ? STREAM_CONNECTION : STREAM_HEADERS);
+}
+
+/* The client ended before its head was complete. */
+static bool head_ended(struct stream *stream)
+{
+    stream->keep_client = false;
+    stream_end(stream);
+    return false;
+}
+
+/* 0: nothing now; > 0: bytes have come; < 0: it is over. */
+static int read_more(struct client *client)
+{
+    struct block *in = client->in;
+    if (!client->conn.readable) {
+        return 0;
+    }
+    int64_t n = conn_recv(&client->conn, in->data + in->len, in->cap - in->len);
+    if (n < 0 || client->conn.eof) {
+        return -1;
+    }
+    in->len += (uint32_t)n;
+    return n > 0;
+}
+
+bool exchange_read_head(struct stream *stream)
+{
+    struct client *client = stream->client;
+    struct worker *worker = stream->worker;
+    int r = HTTP1_E_MORE;
+    while (r == HTTP1_E_MORE) {
+        if (client->in->len > 0) {
+            r = http1_parse_request(&stream->req, client->in->data, client->in->len);
+        }
+        if (r == HTTP1_E_MORE) {
+            int more = read_more(client);
+            if (more < 0) {
+                return head_ended(stream);
+            }
+            if (more == 0) {
+                client_deadline(client, stream->start_ns +
+                                            worker_config(worker)->gateway.head_ms * NS_PER_MS);
+                return false;
+            }
+        }
+    }
+    if (unlikely(r == HTTP1_E_BAD)) {
+        counters_add(&worker->stats->bad_requests, 1);
+        stream->up_done = false;
+        reply_page(stream, stream->req.error.status, stream->req.error.reason);
+        return true;
+    }
+    begin(stream);
+    return true;
+}
+
+/* Sends the head, and with it the body as far as it is here already. */
+static bool send_head(struct stream *stream)
+{
+    struct str parts[2] = {0};
+    if (exchange_write_request(stream, &parts[0]) < 0) {
+        reply_page(stream, 431, "the request head is too large to be passed on");
+        return true;
+    }
+    stream->head_sent = true;
+    int r = conn_send(&stream->upstream->conn, parts, 1);
+    if (r < 0) {
+        /* It may have answered before it hung up; else stream_lost decides. */
+        stream->up_broken = true;
+        stream->upstream->conn.readable = true;
+    }
+    stream->sent_ns = stream->worker->loop.now_ns;
+    client_deadline(stream->client,
+                    stream->sent_ns + stream->service->spec.first_byte_ms * NS_PER_MS);
+    return true;
+}
+
+/* An interim answer (100, 103) is passed on. */
+static bool interim(struct stream *stream)
+{
+    size_t len;
+    if (stream->req.minor == 0) {
+        return true; /* HTTP/1.0 knows no interim answers */
+    }
+    if (exchange_write_response(stream, &len) < 0) {
+        return true; /* they may be left out */
+    }
+    struct str part = str_make(stream->worker->out, len);
+    if (conn_send(&stream->client->conn, &part, 1) < 0) {
+        stream_abort(stream);
+        return false;
+    }
+    return true;
+}
+
+/* Keeps what was read of a head until the rest comes, or until a filter resumes. */
+static int keep_answer(struct stream *stream, struct str bytes)
+{
+    if (stream->answer_in) {
+        return 0;
+    }
+    stream->answer_in = block_get(&stream->worker->blocks, BLOCK_LARGE);
+    if (!stream->answer_in) {
+        return -ENOMEM;
+    }
+    memcpy(stream->answer_in->data, bytes.p, bytes.len);
+    stream->answer_in->len = (uint32_t)bytes.len;
+    return 0;
+}
+
+/* The answer's head is in worker->response; `bytes` are its and what came behind it. */
+static bool take_answer(struct stream *stream, struct str bytes)
+{
+    struct worker *worker = stream->worker;
+    const struct http1_head *head = &worker->response;
+    if (stream->filters->count[FILTER_RESPONSE]) {
+        int r = keep_answer(stream, bytes);
+        if (r < 0) {
+            return stream_lost(stream, r);
+        }
+        if (!filters_run(stream, stream->filters, FILTER_RESPONSE, NULL)) {
+            return true; /* suspended, or answered */
+        }
+    }
+    stream->status = head->status;
+    stream->answer_ns = worker->loop.now_ns;
+    http1_body_of(&stream->down, head);
+    stream->keep_upstream = head->keep_alive;
+    stream->down_done = head->framing == HTTP1_BODY_NONE;
+    struct str rest = str_skip(bytes, head->len);
+    if (stream->down_done && rest.len > 0) {
+        stream->keep_upstream = false; /* it says more than it was asked */
+        rest.len = 0;
+    }
+    return exchange_pump_down(stream, rest);
+}
+
+/* Parses what is there. Interim heads are taken off its front one by one. */
+static bool parse_answer(struct stream *stream, struct str bytes)
+{
+    struct worker *worker = stream->worker;
+    while (bytes.len > 0) {
+        http1_head_init(&worker->response, &worker->limits);
+        int r = http1_parse_response(&worker->response, (enum http_method)stream->req.method, bytes.p,
+                                     bytes.len);
+        if (r == HTTP1_E_BAD) {
+            return stream_lost(stream, -EBADMSG);
+        }
+        if (r == HTTP1_E_MORE) {
+            r = keep_answer(stream, bytes);
+            return r < 0 ? stream_lost(stream, r) : true;
+        }
+        if (worker->response.framing == HTTP1_TUNNEL) {
+            return tunnel_begin(stream, str_skip(bytes, worker->response.len));
+        }
+        if (worker->response.status >= 200) {
+            return take_answer(stream, bytes);
+        }
+        if (!interim(stream)) {
+            return false;
+        }
+        bytes = str_skip(bytes, worker->response.len);
+        if (stream->answer_in) {
+            stream->answer_in->at += worker->response.len;
+        }
+    }
+    block_put(&worker->blocks, stream->answer_in);
+    stream->answer_in = NULL;
+    return true;
+}
+
+/* Reads (more of) the answer's head. */
+static bool read_answer(struct stream *stream)
+{
+    struct worker *worker = stream->worker;
+    struct conn *conn = &stream->upstream->conn;
+    struct block *in = stream->answer_in;
+    char *to = in ? in->data + in->len : worker->in;
+    size_t room = in ? in->cap - in->len : WORKER_IN_SIZE;
+    int64_t n = conn_recv(conn, to, room);
+    if (n < 0 || (n == 0 && conn->eof)) {
+        return stream_lost(stream, n < 0 ? (int)n : -ECONNRESET);
+    }
+    if (n == 0) {
+        return stream->up_broken ? stream_lost(stream, -ECONNRESET) : true;
+    }
+    stream->answer_seen = true;
+    if (in) {
+        in->len += (uint32_t)n;
+        return parse_answer(stream, block_rest(in));
+    }
+    return parse_answer(stream, str_make(to, (size_t)n));
+}
+
+static bool run_down(struct stream *stream)
+{
+    if (stream->suspended[STREAM_DOWN]) {
+        return true;
+    }
+    if (stream->answer_begun) {
+        return exchange_pump_down(stream, STR_NONE);
+    }
+    if (stream->answer_in && stream->filter_at[STREAM_DOWN] > 0) {
+        return parse_answer(stream, block_rest(stream->answer_in)); /* a filter resumed */
+    }
+    while (stream->upstream->conn.readable && !stream->answer_begun) {
+        if (!read_answer(stream)) {
+            return false;
+        }
+        if (stream->state != STREAM_EXCHANGE || stream->suspended[STREAM_DOWN]) {
+            break;
+        }
+    }
+    return true;
+}
+
+static bool finished(struct stream *stream)
+{
+    return stream->answer_begun && stream->down_done && !conn_blocked(&stream->client->conn) &&
+           !stream->held[STREAM_DOWN];
+}
+
+static bool flush(struct stream *stream)
+{
+    struct client *client = stream->client;
+    if (client->conn.failed || conn_flush(&client->conn) < 0) {
+        stream_abort(stream);
+        return false;
+    }
+    if (stream->upstream && conn_flush(&stream->upstream->conn) < 0) {
+        stream->up_broken = true;
+        stream->upstream->conn.readable = true;
+    }
+    return true;
+}
+
+bool exchange_run(struct stream *stream)
+{
+    if (!stream->head_sent && !send_head(stream)) {
+        return false;
+    }
+    if (stream->state != STREAM_EXCHANGE) {
+        return true;
+    }
+    if (!flush(stream)) {
+        return false;
+    }
+    if (!stream->up_done && !exchange_pump_up(stream)) {
+        return false;
+    }
+    if (stream->state == STREAM_EXCHANGE && !stream->down_done && !run_down(stream)) {
+        return false;
+    }
+    if (stream->state != STREAM_EXCHANGE) {
+        return true;
+    }
+    if (finished(stream)) {
+        stream_end(stream);
+    }
+    return false;
+}
+
+void exchange_timeout(struct stream *stream)
+{
+    if (stream->answer_begun) {
+        stream->flags |= conn_blocked(&stream->client->conn) ? RING_FLAG_CLIENT_ABORT
+                                                              : RING_FLAG_UPSTREAM_ABORT;
+        stream->keep_client = false;
+        stream->keep_upstream = false;
+        stream->cut = true;
+        stream_end(stream);
+        return;
+    }
+    if (!stream->up_done && !conn_blocked(&stream->upstream->conn)) {
+        reply_timeout(stream); /* the client stopped sending its body */
+    } else {
+        counters_add(&stream->cell->errors, 1);
+        reply_upstream_error(stream, -ETIMEDOUT);
+    }
+    stream_run(stream);
+}

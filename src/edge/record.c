@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "edge/record.h"
+
+#include "base/num.h"
+#include "edge/stream.h"
+#include "edge/worker.h"
+
+/* From one moment to the next; 0 when one of them never came. */
+static uint32_t phase_us(int64_t from_ns, int64_t to_ns)
+{
+    if (from_ns == 0 || to_ns <= from_ns) {
+        return 0;
+    }
+    return (uint32_t)MIN((to_ns - from_ns) / NS_PER_US, (int64_t)UINT32_MAX);
+}
+
+static void count(struct stream *stream, uint64_t total_us)
+{
+    struct counters_cell *cell = stream->cell;
+    if (!cell) {
+        return; /* answered before an endpoint was chosen: the thread's counters know */
+    }
+    counters_add(&cell->requests, 1);
+    counters_add(&cell->status[stream->status / 100 % 6], 1);
+    counters_add(&cell->bytes_in, stream->bytes_in);
+    counters_add(&cell->bytes_out, stream->bytes_out);
+    counters_add(&cell->latency_sum_us, total_us);
+    counters_add(&cell->latency[counters_bucket(total_us)], 1);
+}
+
+static uint8_t method_of(const struct stream *stream)
+{
+    static const uint8_t methods[HTTP_METHOD_COUNT] = {
+        [HTTP_GET] = RING_GET,         [HTTP_HEAD] = RING_HEAD,       [HTTP_POST] = RING_POST,
+        [HTTP_PUT] = RING_PUT,         [HTTP_DELETE] = RING_DELETE,   [HTTP_CONNECT] = RING_CONNECT,
+        [HTTP_OPTIONS] = RING_OPTIONS, [HTTP_TRACE] = RING_TRACE,     [HTTP_PATCH] = RING_PATCH,
+    };
+    return stream->req.method < HTTP_METHOD_COUNT ? methods[stream->req.method] : 0;
+}
+
+/* The path as the client wrote it, with its query cut off: queries carry secrets. */
+static void fill_texts(const struct stream *stream, struct ring_access *access)
+{
+    access->request_id_len = (uint8_t)MIN(stream->request_id_len, RING_REQUEST_ID_MAX);
+    memcpy(access->request_id, stream->request_id, access->request_id_len);
+    struct str path = stream->tcp || stream->head_ns == 0
+                          ? STR_NONE
+                          : http1_str(&stream->req, stream->req.path);
+    if (path.len > RING_PATH_MAX) {
+        access->flags |= RING_FLAG_PATH_CUT;
+        path.len = RING_PATH_MAX;
+    }
+    access->path_len = (uint16_t)path.len;
+    if (path.len) {
+        memcpy(access->path, path.p, path.len);
+    }
+}
+
+static void fill(const struct stream *stream, struct ring_access *access, uint32_t total_us)
+{
+    const struct client *client = stream->client;
+    access->at_wall_ns = stream->start_wall_ns;
+    access->total_us = total_us;
+    access->head_us = phase_us(stream->start_ns, stream->head_ns);
+    access->wait_us = stream->flags & RING_FLAG_HELD ? phase_us(stream->head_ns, stream->connect_ns) : 0;
+    access->connect_us = phase_us(stream->pick_ns, stream->connect_ns);
+    access->first_byte_us = phase_us(stream->connect_ns, stream->answer_ns);
+    access->status = stream->status;
+    access->flags = stream->flags;
+    access->route = stream->route_id;
+    access->service = stream->service ? stream->service->spec.id : 0;
+    access->endpoint = stream->endpoint ? stream->endpoint->id : 0;
+    access->bytes_in = stream->bytes_in;
+    access->bytes_out = stream->bytes_out;
+    memcpy(access->client, client->ip, sizeof(access->client));
+    access->client_port = client->port;
+    access->client_family = client->family;
+    access->method = method_of(stream);
+    access->retries = stream->retries;
+    fill_texts(stream, access);
+}
+
+void record_stream(struct stream *stream)
+{
+    struct worker *worker = stream->worker;
+    if (stream->head_ns == 0 && stream->status == 0 && !stream->tcp) {
+        return; /* a connection that ended before it said anything whole */
+    }
+    uint32_t total_us = phase_us(stream->start_ns, worker->loop.now_ns);
+    counters_add(&worker->stats->requests, 1);
+    count(stream, total_us);
+    struct ring_record *record = ring_next(&worker->ring);
+    if (!record) {
+        counters_add(&worker->stats->ring_dropped, 1);
+        return;
+    }
+    record->kind = RING_ACCESS;
+    fill(stream, &record->access, total_us);
+    record->access.flags |= stream->req.minor == 0 && !stream->tcp ? RING_FLAG_HTTP10 : 0;
+    ring_publish(&worker->ring);
+    worker_ring_written(worker);
+}

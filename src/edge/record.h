@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What remains of a request: one count in its cell and one record in the thread's ring.
+ */
+#ifndef EDGE_RECORD_H
+#define EDGE_RECORD_H
+
+struct stream;
+
+void record_stream(struct stream *stream);
+
+#endif

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Pages. Small, without scripts or foreign parts, in the words of the person who has to do something about it.
+ * The body is written into worker->in, the head into worker->out.
+ */
+#include "edge/reply.h"
+
+#include "base/json.h"
+#include "base/num.h"
+#include "edge/exchange.h"
+#include "edge/stream_private.h"
+#include "edge/worker.h"
+#include "proto/accept.h"
+#include "proto/http1_write.h"
+
+#include <stdlib.h>
+
+enum { PAGE_MAX = 8 * 1024, RETRY_AFTER_S = 2 };
+
+struct page {
+    unsigned status;
+    const char *code;   /* of the problem document */
+    const char *reason; /* one sentence */
+    const char *hint;   /* what to do; may be NULL */
+};
+
+static bool wants_json(const struct stream *stream)
+{
+    if (stream->head_ns == 0) {
+        return false; /* its head was not understood */
+    }
+    struct str accept = http1_get(&stream->req, HTTP_H_ACCEPT);
+    if (accept.len == 0) {
+        return false;
+    }
+    unsigned html = accept_type(accept, STR("text/html"));
+    unsigned problem = accept_type(accept, STR("application/problem+json"));
+    unsigned json = accept_type(accept, STR("application/json"));
+    return MAX(problem, json) > html;
+}
+
+static void add_escaped(struct buf *out, struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        switch (text.p[i]) {
+        case '<':
+            buf_add(out, STR("&lt;"));
+            break;
+        case '>':
+            buf_add(out, STR("&gt;"));
+            break;
+        case '&':
+            buf_add(out, STR("&amp;"));
+            break;
+        case '"':
+            buf_add(out, STR("&quot;"));
+            break;
+        default:
+            buf_add_char(out, text.p[i]);
+        }
+    }
+}
+
+static struct str service_name(const struct stream *stream)
+{
+    return stream->service ? stream->service->spec.name : STR_NONE;
+}
+
+static void write_json(struct buf *out, const struct stream *stream, const struct page *page)
+{
+    struct json_writer json = JSON_WRITER(out);
+    json_begin_object(&json);
+    json_key(&json, STR("type"));
+    char type[96];
+    (void)snprintf(type, sizeof(type), "urn:muelle:problem:%s", page->code);
+    json_cstr(&json, type);
+    json_field(&json, "title", str, http_reason(page->status));
+    json_field(&json, "status", u64, page->status);
+    json_field(&json, "detail", cstr, page->reason);
+    json_field(&json, "code", cstr, page->code);
+    if (stream->service) {
+        json_field(&json, "service", str, service_name(stream));
+    }
+    if (page->hint) {
+        json_field(&json, "hint", cstr, page->hint);
+    }
+    json_field(&json, "request_id", str, str_make(stream->request_id, stream->request_id_len));
+    json_end_object(&json);
+    buf_add_char(out, '\n');
+}
+
+static void write_html(struct buf *out, const struct stream *stream, const struct page *page)
+{
+    buf_printf(out,
+               "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+               "<meta name=\"viewport\" content=\"width=device-width\"><title>%u " STR_FMT "</title>\n"
+               "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:36em;margin:15vh auto;"
+               "padding:0 1em;color-scheme:light dark}code{font-size:.9em}small{opacity:.7}</style>"
+               "</head><body>\n<h1>%u " STR_FMT "</h1>\n<p>",
+               page->status, STR_ARG(http_reason(page->status)), page->status,
+               STR_ARG(http_reason(page->status)));
+    if (stream->service) {
+        buf_add(out, STR("Service <strong>"));
+        add_escaped(out, service_name(stream));
+        buf_add(out, STR("</strong>: "));
+    }
+    add_escaped(out, str_from(page->reason));
+    buf_add(out, STR(".</p>\n"));
+    if (page->hint) {
+        buf_add(out, STR("<p>"));
+        add_escaped(out, str_from(page->hint));
+        buf_add(out, STR("</p>\n"));
+    }
+    buf_add(out, STR("<p><small>muelle"));
+    if (stream->request_id_len > 0) {
+        buf_add(out, STR(" &middot; request <code>"));
+        add_escaped(out, str_make(stream->request_id, stream->request_id_len));
+        buf_add(out, STR("</code>"));
+    }
+    buf_add(out, STR("</small></p>\n</body></html>\n"));
+}
+
+static size_t write_head(struct stream *stream, const struct page *page, bool json, size_t body_len)
+{
+    struct http1_writer w = http1_writer_make(stream->worker->out, WORKER_OUT_SIZE);
+    http1_write_status_line(&w, page->status);
+    http1_write_header(&w, STR("Content-Type"),
+                       json ? STR("application/problem+json") : STR("text/html; charset=utf-8"));
+    http1_write_raw(&w, STR("Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"));
+    if (page->status == 503) {
+        http1_write_header_u64(&w, STR("Retry-After"), RETRY_AFTER_S);
+    }
+    if (page->status == 405) {
+        http1_write_raw(&w, STR("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"));
+    }
+    if (stream->request_id_len > 0) {
+        http1_write_header(&w, STR("X-Request-ID"),
+                           str_make(stream->request_id, stream->request_id_len));
+    }
+    http1_write_framing(&w, HTTP1_BODY_LENGTH, body_len);
+    if (!stream->keep_client) {
+        http1_write_raw(&w, STR("Connection: close\r\n"));
+    } else if (stream->req.minor == 0) {
+        http1_write_raw(&w, STR("Connection: keep-alive\r\n"));
+    }
+    http1_write_end(&w);
+    return w.len;
+}
+
+/* Sends the page and ends the exchange, if any. A tcp client gets nothing but the end. */
+static void answer(struct stream *stream, const struct page *page)
+{
+    struct worker *worker = stream->worker;
+    stream->flags |= RING_FLAG_LOCAL;
+    stream->keep_upstream = false;
+    bool too_late = stream->answer_begun;
+    if (stream->upstream) {
+        upstream_release(stream->upstream, false);
+        stream->upstream = NULL;
+    }
+    stream_move(stream, STREAM_REPLY);
+    if (stream->tcp || too_late) {
+        stream->keep_client = false;
+        stream->cut = true;
+        return;
+    }
+    stream->status = (uint16_t)page->status;
+    stream->answer_begun = true;
+    stream->down_done = true;
+    stream->keep_client &= stream->up_done && !worker->stopping;
+    bool json = wants_json(stream);
+    struct buf body = {.p = worker->in, .cap = PAGE_MAX, .max = PAGE_MAX};
+    (json ? write_json : write_html)(&body, stream, page);
+    struct str parts[2] = {str_make(worker->out, write_head(stream, page, json, body.len)),
+                           buf_str(&body)};
+    bool no_body = stream->req.method == HTTP_HEAD;
+    stream->bytes_out = no_body ? 0 : body.len;
+    if (conn_send(&stream->client->conn, parts, no_body ? 1 : 2) < 0) {
+        stream->keep_client = false;
+        stream->client->conn.failed = true;
+    }
+    const struct snapshot_gateway *gateway = &worker_config(worker)->gateway;
+    client_deadline(stream->client, worker->loop.now_ns + gateway->head_ms * NS_PER_MS);
+}
+
+bool reply_run(struct stream *stream)
+{
+    struct conn *conn = &stream->client->conn;
+    if (conn->failed || conn_flush(conn) < 0) {
+        stream_abort(stream);
+        return false;
+    }
+    if (!conn_blocked(conn)) {
+        stream_end(stream);
+    }
+    return false;
+}
+
+static const char *code_of(unsigned status)
+{
+    switch (status) {
+    case 405:
+        return "edge.method-not-allowed";
+    case 413:
+        return "edge.body-too-large";
+    case 414:
+        return "edge.target-too-long";
+    case 431:
+        return "edge.head-too-large";
+    case 503:
+        return "edge.unavailable";
+    default:
+        return status < 500 ? "edge.bad-request" : "edge.error";
+    }
+}
+
+void reply_page(struct stream *stream, unsigned status, const char *reason)
+{
+    answer(stream, &(struct page){.status = status, .code = code_of(status), .reason = reason});
+}
+
+void reply_no_route(struct stream *stream)
+{
+    answer(stream, &(struct page){
+                       .status = 404,
+                       .code = "edge.no-route",
+                       .reason = "no route fits this host and path",
+                       .hint = "The gateway is up. 'muelle routes' lists what it serves; a service "
+                               "gets a route by its key 'routes'.",
+                   });
+}
+
+void reply_no_endpoint(struct stream *stream)
+{
+    struct page page = {.status = 503, .code = "edge.no-endpoint"};
+    switch (stream->service->spec.state) {
+    case SNAPSHOT_SERVICE_STARTING:
+        page.code = "edge.starting";
+        page.reason = "it is starting and no replica is ready yet";
+        page.hint = "Try again in a moment.";
+        break;
+    case SNAPSHOT_SERVICE_STOPPED:
+        page.code = "edge.stopped";
+        page.reason = "it is stopped";
+        page.hint = "'muelle start' starts it again.";
+        break;
+    case SNAPSHOT_SERVICE_CRASHED:
+        page.code = "edge.crashed";
+        page.reason = "its replicas keep crashing";
+        page.hint = "'muelle logs' shows its last lines, 'muelle ps' the reason of its exit.";
+        break;
+    default:
+        if (stream->last_error) {
+            reply_upstream_error(stream, stream->last_error);
+            return;
+        }
+        page.reason = "no replica is ready";
+        page.hint = "'muelle ps' shows the state and the last health check of each replica.";
+    }
+    answer(stream, &page);
+}
+
+void reply_upstream_error(struct stream *stream, int error)
+{
+    struct page page = {.status = 502, .code = "edge.bad-gateway"};
+    switch (error) {
+    case -ETIMEDOUT:
+        page.status = 504;
+        page.code = "edge.timeout";
+        page.reason = "it did not answer in time";
+        page.hint = "The request may still be worked on. 'muelle logs' shows what it is doing.";
+        break;
+    case -ECONNREFUSED:
+    case -ENOENT:
+        page.code = "edge.refused";
+        page.reason = "nothing listens at its address";
+        page.hint = "A service must listen on the port in its environment variable PORT.";
+        break;
+    case -EBADMSG:
+        page.code = "edge.bad-answer";
+        page.reason = "its answer was not valid HTTP";
+        break;
+    case -ENOMEM:
+    case -ENOBUFS:
+        page.status = 503;
+        page.code = "edge.out-of-memory";
+        page.reason = "the gateway has no memory for this request";
+        break;
+    default:
+        page.code = "edge.broken";
+        page.reason = "it closed the connection before it answered";
+        page.hint = "If it crashed, 'muelle logs' shows its last lines.";
+    }
+    answer(stream, &page);
+}
+
+void reply_timeout(struct stream *stream)
+{
+    stream->keep_client = false;
+    answer(stream, &(struct page){
+                       .status = 408,
+                       .code = "edge.request-timeout",
+                       .reason = "the request did not arrive in time",
+                   });
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Answers that the edge gives by itself: a page for people, an RFC 9457 problem for programs. Each says what is
+ * wrong, with which service, and what to do. After it the state is REPLY; reply_run sends it.
+ */
+#ifndef EDGE_REPLY_H
+#define EDGE_REPLY_H
+
+#include "edge/stream.h"
+
+void reply_page(struct stream *stream, unsigned status, const char *reason);
+void reply_no_route(struct stream *stream);
+/* 503 with Retry-After: starting, stopped, crashed, unhealthy, overloaded. */
+void reply_no_endpoint(struct stream *stream);
+/* 502 or 504 by the error. */
+void reply_upstream_error(struct stream *stream, int error);
+/* 408. */
+void reply_timeout(struct stream *stream);
+must_check bool reply_run(struct stream *stream);
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Services and endpoints as one edge thread sees them: who may get requests, how many are under way, idle
+ * connections. Both are found by stable id and live on over snapshots; an endpoint that was removed lives
+ * until its last request has ended.
+ *
+ * An endpoint is *eligible* when the core says READY and its probe does not fail. Requests are balanced over the
+ * eligible ones (`ready`, rebuilt when something changes, so that picking costs nothing but a step).
+ * `down_until_ns` is this thread's own short memory of a failed connect.
+ */
+#ifndef EDGE_SERVICE_H
+#define EDGE_SERVICE_H
+
+#include "base/list.h"
+#include "edge/config.h"
+#include "link/counters.h"
+#include "link/delta.h"
+#include "os/sock.h"
+
+struct worker;
+struct service;
+
+struct endpoint {
+    struct list node; /* in service->endpoints */
+    struct service *service;
+    uint64_t id;
+    struct sock_addr address;
+    char address_text[DELTA_ADDRESS_MAX];
+    char replica[DELTA_REPLICA_MAX];
+    uint8_t state;         /* enum snapshot_endpoint_state */
+    bool removed;
+    bool failing;          /* its probe says so */
+    bool seen;             /* private: while a snapshot is applied */
+    uint32_t weight;
+    int64_t smooth;        /* of smooth weighted round robin */
+    uint32_t in_flight;
+    uint32_t connections;  /* open ones, idle or not */
+    uint32_t failures;     /* connects that failed in a row */
+    int64_t down_until_ns;
+    uint32_t refs;
+    struct list idle;      /* struct upstream, most recently used first */
+    size_t idle_count;
+    const struct counters_probe *probe; /* shared with thread 0; may be NULL */
+    struct counters_cell **cells;       /* by the route's service_slot; the last one is for no route */
+    uint32_t cell_count;
+};
+
+struct service {
+    struct worker *worker;
+    struct snapshot_service spec; /* its texts are in `names` */
+    char *names;
+    struct list endpoints;
+    size_t endpoint_count;
+    struct endpoint **ready; /* the eligible ones */
+    size_t ready_count;
+    size_t ready_cap;
+    size_t turn;   /* of round robin */
+    bool weighted; /* weights differ */
+    uint32_t route_count;
+    uint32_t refs;
+    bool removed;
+    bool seen;
+    struct list waiters; /* streams that are held, oldest first */
+    size_t waiter_count;
+    struct timer retry;  /* when the first endpoint that is down may be tried again */
+};
+
+enum { SERVICE_WAITERS_MAX = 1024 };
+
+/* All services of a thread. */
+struct service_set {
+    struct map services;  /* id → struct service */
+    struct map endpoints; /* id → struct endpoint */
+    struct service **by_index; /* the config's order */
+};
+
+void service_set_init(struct service_set *set);
+void service_set_fini(struct service_set *set);
+/* Brings the set to what the snapshot of `config` says. 0 or -ENOMEM (what could be made is there). */
+must_check int service_set_apply(struct worker *worker, const struct config *config);
+/* One small change. Unknown ids are passed over: a snapshot that knows them is on its way. */
+void service_set_delta(struct worker *worker, const struct delta *delta);
+/* Looks at the probes' results again. */
+void service_set_health(struct worker *worker);
+
+/* An eligible endpoint other than `avoid` (if there is another), which is then in use (in_flight); NULL: none. */
+struct endpoint *service_pick(struct service *service, const struct endpoint *avoid);
+/* Whether a request that finds no endpoint may wait for one. */
+bool service_may_hold(const struct service *service);
+/* Something may have become possible: lets those who wait try again. */
+void service_wake(struct service *service);
+void service_ref(struct service *service);
+void service_unref(struct service *service);
+
+void endpoint_ref(struct endpoint *endpoint);
+void endpoint_unref(struct endpoint *endpoint);
+/* Results of connecting. */
+void endpoint_failed(struct endpoint *endpoint);
+void endpoint_worked(struct endpoint *endpoint);
+/* May an idle connection be kept? */
+static inline bool endpoint_pools(const struct endpoint *endpoint)
+{
+    return !endpoint->removed && endpoint->state == SNAPSHOT_ENDPOINT_READY;
+}
+/* Where requests of this route are counted; never NULL. */
+struct counters_cell *endpoint_cell(struct endpoint *endpoint, const struct route *route);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * struct stream: one request and its answer, whatever the HTTP versions on both sides: a head of ids and values
+ * (struct http1_head is just that: spans into a base), body pieces, and back-pressure. The codecs of the two
+ * sides are h1_request.c and h1_response.c; the state machine is stream.c.
+ *
+ * Invariants:
+ * 1. The request's head stays in client->in until the answer's head was sent: until then it can be sent again.
+ * 2. Nothing is read from one side while bytes wait for the other.
+ * 3. A stream leaves exactly one access record and one count, in stream_end.
+ */
+#ifndef EDGE_STREAM_H
+#define EDGE_STREAM_H
+
+#include "edge/client.h"
+#include "edge/service.h"
+#include "edge/upstream.h"
+#include "proto/http1_body.h"
+
+enum stream_state {
+    STREAM_HEAD,       /* the request head is being read */
+    STREAM_CONNECTION, /* filters of the connection stage (first request only) */
+    STREAM_HEADERS,    /* filters of the headers stage, then the route is looked up */
+    STREAM_ROUTE,      /* filters of the route stage */
+    STREAM_PICK,       /* an endpoint is chosen */
+    STREAM_HELD,       /* none is there; one is expected */
+    STREAM_UPSTREAM,   /* filters of the upstream stage, then a connection is taken */
+    STREAM_CONNECT,    /* or made */
+    STREAM_EXCHANGE,   /* request and response flow */
+    STREAM_TUNNEL,     /* bytes flow: after 101, or tcp */
+    STREAM_REPLY,      /* an answer of our own is being sent */
+    STREAM_ENDED,
+    STREAM_STATES
+};
+
+enum stream_direction { STREAM_UP, STREAM_DOWN, STREAM_DIRECTIONS };
+enum { STREAM_EDITS_MAX = 8, STREAM_REQUEST_ID_MAX = 64 };
+
+struct stream_field {
+    struct str name, value;
+};
+
+struct stream {
+    struct worker *worker;
+    struct client *client;
+    struct upstream *upstream;
+    struct service *service;
+    struct endpoint *endpoint;
+    const struct endpoint *avoid;  /* the one that failed last; compared only */
+    struct generation *generation; /* while filters of it may run */
+    const struct filter_chain *filters;
+    const struct route *route; /* valid while `generation` is held */
+    struct counters_cell *cell;
+    struct list waiting; /* service->waiters */
+    struct loop_task resume;
+    struct stream *next_free;
+
+    uint8_t state; /* enum stream_state */
+    uint8_t filter_at[STREAM_DIRECTIONS];
+    bool suspended[STREAM_DIRECTIONS];
+    bool tcp;
+    bool woken;        /* was held, may try again */
+    bool path_changed; /* `path` is not what the client wrote */
+    bool head_sent;    /* the request head was handed to the kernel */
+    bool body_moved;   /* body bytes are gone that cannot be sent again */
+    bool up_done;      /* the whole request was handed over */
+    bool up_broken;    /* the upstream takes no more; it may still answer */
+    bool answer_seen;  /* a byte of the answer has come */
+    bool answer_begun; /* the client was sent (part of) a final head */
+    bool down_done;    /* the whole answer was handed over */
+    bool cut;          /* the answer broke off: the client must not take it for whole */
+    bool keep_client;  /* the client's connection lives on afterwards */
+    bool keep_upstream; /* the upstream's too */
+    bool chunk_down;    /* we frame the answer in chunks */
+    uint8_t retries;
+    uint8_t add_request_count, add_response_count;
+    uint8_t request_id_len;
+    uint16_t status;
+    uint16_t flags; /* RING_FLAG_… */
+    int last_error; /* of the upstream, for the page */
+
+    struct http1_body up, down;
+    struct str path; /* as it is forwarded: normalised, perhaps stripped */
+    struct block *path_block;
+    struct block *answer_in;               /* a response head that is not complete yet */
+    struct block *held[STREAM_DIRECTIONS]; /* a body piece whose filter suspended */
+    void *filter_state[FILTERS_MAX];
+    uint64_t bytes_in, bytes_out, body_max;
+    int64_t start_ns, start_wall_ns, head_ns, pick_ns, connect_ns, sent_ns, answer_ns;
+    uint64_t route_id;
+
+    /* Not cleared for a new request. */
+    struct http1_head req;
+    struct stream_field add_request[STREAM_EDITS_MAX];
+    struct stream_field add_response[STREAM_EDITS_MAX];
+    char request_id[STREAM_REQUEST_ID_MAX];
+};
+
+extern const struct sm stream_sm;
+
+/* For the client: a new request. NULL when memory is out. */
+struct stream *stream_new(struct client *client);
+/* Goes on as far as it can. May end the stream and close its connections. */
+void stream_run(struct stream *stream);
+/* The client's deadline has come. */
+void stream_timeout(struct stream *stream);
+/* The client is gone. */
+void stream_abort(struct stream *stream);
+
+/* --- for filters --- */
+/* Fields for the request or the answer; names and values must live until they are sent (config, static, or
+ * the filter's state). Beyond STREAM_EDITS_MAX they are dropped. */
+void stream_add_request(struct stream *stream, struct str name, struct str value);
+void stream_add_response(struct stream *stream, struct str name, struct str value);
+/* Answers from here with an error page (edge/page.h); the filter then returns FILTER_ANSWERED. */
+void stream_answer(struct stream *stream, unsigned status, const char *reason);
+/* After FILTER_SUSPEND: goes on with the next filter, at the end of this turn. */
+void stream_resume(struct stream *stream, enum filter_stage stage);
+
+#endif

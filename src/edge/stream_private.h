@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Between stream.c and its steps in other files (exchange.c, tunnel.c, reply.c). Law: a function that returns
+ * false may have ended the stream; the caller returns false too and touches it no more.
+ */
+#ifndef EDGE_STREAM_PRIVATE_H
+#define EDGE_STREAM_PRIVATE_H
+
+#include "edge/stream.h"
+
+/* Moves the state; the table says what may follow. */
+void stream_move(struct stream *stream, enum stream_state state);
+/* All is over: record, counters, connections kept or closed. The stream is gone. */
+void stream_end(struct stream *stream);
+/* Lets the endpoint and its connection go; it is kept for others if `reusable`. */
+void stream_detach(struct stream *stream, bool reusable);
+/* The upstream failed with -errno: tries again if that is safe, else answers or breaks off. */
+must_check bool stream_lost(struct stream *stream, int error);
+/* No filter of the config can run any more: the config may go (tunnels live long). */
+void stream_forget_config(struct stream *stream);
+/* How long a request of this stream may wait for an endpoint. */
+int64_t stream_hold_ns(const struct stream *stream);
+/* Runs (the rest of) a stage. False: a filter suspended or answered. */
+must_check bool filters_run(struct stream *stream, const struct filter_chain *chain,
+                            enum filter_stage stage, struct str *piece);
+/* Puts a stream among those that wait for an endpoint. */
+void service_wait(struct service *service, struct stream *stream);
+
+#endif

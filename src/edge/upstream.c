@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "edge/upstream.h"
+
+#include "base/num.h"
+#include "edge/stream.h"
+#include "edge/worker.h"
+
+#include <stdlib.h>
+
+static void upstream_close(struct upstream *upstream)
+{
+    struct worker *worker = upstream->conn.worker;
+    struct endpoint *endpoint = upstream->endpoint;
+    list_del(&upstream->node);
+    loop_timer_cancel(&worker->loop, &upstream->timer);
+    conn_close(&upstream->conn);
+    endpoint->connections--;
+    counters_add(&worker->stats->upstream_connections, (uint64_t)-1);
+    endpoint_unref(endpoint);
+    free(upstream);
+}
+
+static void ready(struct loop_fd *watch, uint32_t events)
+{
+    struct upstream *upstream = container_of(watch, struct upstream, conn.watch);
+    if (unlikely(!upstream->stream)) {
+        if (events & ~(uint32_t)LOOP_WRITE) {
+            upstream_close(upstream); /* idle: it speaks unasked, or hung up */
+        }
+        return;
+    }
+    conn_note(&upstream->conn, events);
+    client_run(upstream->stream->client);
+}
+
+/* Set once when the connection is first idle, then only when it fires: reuse costs nothing. */
+static void idle_for_long(struct timer *timer, int64_t now_ns)
+{
+    struct upstream *upstream = container_of(timer, struct upstream, timer);
+    if (!upstream->stream && now_ns >= upstream->idle_until_ns) {
+        upstream_close(upstream);
+    } else {
+        int64_t again = MAX(upstream->idle_until_ns, now_ns + NS_PER_S);
+        loop_timer_set(&upstream->conn.worker->loop, timer, again);
+    }
+}
+
+struct upstream *upstream_take(struct endpoint *endpoint, struct stream *stream)
+{
+    struct list *node = list_pop_front(&endpoint->idle);
+    if (!node) {
+        return NULL;
+    }
+    struct upstream *upstream = list_entry(node, struct upstream, node);
+    upstream->stream = stream;
+    return upstream;
+}
+
+int upstream_connect(struct endpoint *endpoint, struct stream *stream, struct upstream **ret)
+{
+    struct worker *worker = endpoint->service->worker;
+    struct upstream *upstream = calloc(1, sizeof(*upstream));
+    int fd = -1;
+    if (!upstream) {
+        return -ENOMEM;
+    }
+    int r = sock_connect(&endpoint->address, &fd);
+    if (r == 0) {
+        r = conn_open(&upstream->conn, worker, fd, ready);
+    }
+    if (r < 0) {
+        sock_close(&fd);
+        free(upstream);
+        return r;
+    }
+    if (endpoint->address.family != SOCK_ADDR_UNIX) {
+        sock_set_nodelay(fd, true);
+    }
+    list_init(&upstream->node);
+    timer_init(&upstream->timer, idle_for_long);
+    upstream->endpoint = endpoint;
+    upstream->stream = stream;
+    upstream->connecting = true;
+    endpoint_ref(endpoint);
+    endpoint->connections++;
+    counters_add(&worker->stats->upstream_connections, 1);
+    *ret = upstream;
+    return 0;
+}
+
+int upstream_connected(struct upstream *upstream)
+{
+    if (upstream->connecting) {
+        if (!upstream->conn.writable && !upstream->conn.failed) {
+            return UPSTREAM_E_WAIT;
+        }
+        int r = sock_error(upstream->conn.watch.fd);
+        if (r < 0) {
+            return r;
+        }
+        upstream->connecting = false;
+    }
+    return 0;
+}
+
+void upstream_release(struct upstream *upstream, bool reusable)
+{
+    struct endpoint *endpoint = upstream->endpoint;
+    struct conn *conn = &upstream->conn;
+    struct worker *worker = conn->worker;
+    upstream->stream = NULL;
+    if (!reusable || conn->hup || conn->failed || conn->readable || conn->out ||
+        !endpoint_pools(endpoint) || worker->stopping || endpoint->idle_count >= UPSTREAM_IDLE_MAX) {
+        upstream_close(upstream);
+        return;
+    }
+    upstream->served++;
+    upstream->idle_until_ns = worker->loop.now_ns + UPSTREAM_IDLE_S * NS_PER_S;
+    if (unlikely(!timer_armed(&upstream->timer))) {
+        loop_timer_set(&worker->loop, &upstream->timer, upstream->idle_until_ns);
+    }
+    list_push_front(&endpoint->idle, &upstream->node);
+}
+
+void upstream_close_idle(struct endpoint *endpoint)
+{
+    while (!list_empty(&endpoint->idle)) {
+        upstream_close(list_entry(endpoint->idle.next, struct upstream, node));
+    }
+}

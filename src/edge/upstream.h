@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * struct upstream: a connection to an endpoint: in use by one stream, or idle in the endpoint's pool (last in,
+ * first out: the warmest connection is used, the others may end). Any event on an idle one closes it: a service
+ * that speaks unasked, or hangs up, is not used again.
+ */
+#ifndef EDGE_UPSTREAM_H
+#define EDGE_UPSTREAM_H
+
+#include "base/wheel.h"
+#include "edge/conn.h"
+
+struct endpoint;
+struct stream;
+
+enum { UPSTREAM_IDLE_S = 60, UPSTREAM_IDLE_MAX = 512 /* per endpoint */ };
+
+struct upstream {
+    struct conn conn;
+    struct list node; /* endpoint->idle; alone while in use */
+    struct timer timer;
+    int64_t idle_until_ns;
+    struct endpoint *endpoint;
+    struct stream *stream;
+    uint32_t served; /* requests before this one */
+    bool connecting;
+};
+
+/* An idle connection, or NULL. */
+struct upstream *upstream_take(struct endpoint *endpoint, struct stream *stream);
+/* Starts connecting; the stream is run when it is done. 0 or -errno. */
+must_check int upstream_connect(struct endpoint *endpoint, struct stream *stream,
+                                struct upstream **ret);
+/* Asks how connecting went: 0 done, UPSTREAM_E_WAIT, or -errno. */
+enum { UPSTREAM_E_WAIT = 1 };
+must_check int upstream_connected(struct upstream *upstream);
+/* The stream has ended: keeps the connection for the next one if `reusable`, else closes it. */
+void upstream_release(struct upstream *upstream, bool reusable);
+/* Closes the endpoint's idle connections. */
+void upstream_close_idle(struct endpoint *endpoint);
+
+#endif

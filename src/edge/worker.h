@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * struct worker: one thread of the edge with everything it owns: loop, connections, pools, services, its ring
+ * and its counters. Workers share only what never changes (struct config) and keeper-held memory in which each
+ * has its own part; they speak by mailbox. Worker 0 runs on the process's main thread and also probes and
+ * talks to the keeper (edge/role.c).
+ */
+#ifndef EDGE_WORKER_H
+#define EDGE_WORKER_H
+
+#include "edge/block.h"
+#include "edge/service.h"
+#include "link/ring.h"
+#include "os/mailbox.h"
+#include "os/thread.h"
+#include "proto/http1.h"
+
+struct edge;
+struct listener;
+
+/* A config as one worker holds it: counted without atomics by the streams that still need its filters. */
+struct generation {
+    struct config *config;
+    uint32_t refs;
+};
+
+enum worker_todo { /* bits of worker->todo */
+    WORKER_CONFIG = 1,
+    WORKER_DELTAS = 2,
+    WORKER_HEALTH = 4,
+    WORKER_STOP = 8,
+};
+enum { WORKER_IN_SIZE = 64 * 1024, WORKER_OUT_SIZE = 48 * 1024, WORKER_IDS = 256 };
+
+struct worker {
+    struct loop loop;
+    struct edge *edge;
+    unsigned index;
+    struct thread thread;
+    struct mailbox mailbox;
+    struct mail mail;
+    atomic_uint todo;
+    _Atomic(struct config *) next_config;
+
+    struct generation *generation;
+    struct service_set set;
+    struct http1_limits limits;
+    struct list listeners;
+    struct list clients; /* with a request under way, or not HTTP */
+    struct list idle;    /* between requests, longest first */
+    size_t client_count;
+    struct block_pool blocks;
+    struct stream *free_streams;
+    size_t free_stream_count;
+    struct list dead; /* closed clients, freed at the end of the turn */
+    struct loop_task turn_end;
+    struct timer accept_pause;
+    bool stopping;
+
+    struct counters counters;
+    struct counters_thread *stats;
+    struct ring ring;
+    bool ring_written;
+    uint64_t delta_cursor;
+
+    /* Scratch, of use within one callback only. */
+    struct http1_head response;
+    char *in;
+    char *out;
+    uint8_t ids[WORKER_IDS * 16];
+    unsigned ids_left;
+};
+
+/* 0 or -errno. The edge's shared memory must be mapped. */
+must_check int worker_init(struct worker *worker, struct edge *edge, unsigned index);
+void worker_fini(struct worker *worker);
+/* From any thread: asks for what the bits say. */
+void worker_notify(struct worker *worker, unsigned todo);
+/* From any thread: takes over a reference; WORKER_CONFIG follows. */
+void worker_give_config(struct worker *worker, struct config *config);
+/* Runs until stopped. */
+must_check int worker_run(struct worker *worker);
+
+/* 32 hexadecimal digits of kernel randomness, unique. */
+void worker_request_id(struct worker *worker, char ret[32]);
+/* Something was written to the ring: the core's bell is looked at when the turn ends. */
+void worker_ring_written(struct worker *worker);
+void generation_unref(struct generation *generation);
+static inline const struct config *worker_config(const struct worker *worker)
+{
+    return worker->generation ? worker->generation->config : NULL;
+}
+
+#endif
