@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "edge/config.h"
 
+#include "os/sock.h"
+
 #include <stdlib.h>
 
 const struct filter_ops *config_test_filter;
@@ -91,11 +93,17 @@ static int compile(struct config *config)
     config->route_counts = calloc(config->service_count + 1, sizeof(*config->route_counts));
     config->routes = calloc(config->snapshot.routes + 1U, sizeof(*config->routes));
     config->chains = calloc(config->snapshot.routes + 1U, sizeof(*config->chains));
-    if (!config->services || !config->route_counts || !config->routes || !config->chains) {
+    config->listeners = calloc(config->snapshot.listeners + 1U, sizeof(*config->listeners));
+    config->listener_count = config->listeners ? config->snapshot.listeners : 0;
+    if (!config->listeners || !config->services || !config->route_counts || !config->routes || !config->chains) {
         return -ENOMEM;
     }
     for (size_t i = 0; i < config->service_count; i++) {
         config->services[i] = snapshot_service_at(&config->snapshot, (uint32_t)i);
+    }
+    for (size_t i = 0; i < config->listener_count; i++) {
+        config->listeners[i] =
+            (struct config_listener){snapshot_listener_at(&config->snapshot, (uint32_t)i), -1};
     }
     if (config_test_filter) {
         r = filter_chain_add(&config->global, config_test_filter, NULL);
@@ -105,7 +113,11 @@ static int compile(struct config *config)
 
 static void config_free(struct config *config)
 {
+    for (size_t i = 0; i < config->listener_count; i++) {
+        sock_close(&config->listeners[i].fd);
+    }
     route_table_fini(&config->table);
+    free(config->listeners);
     free(config->chains);
     free(config->routes);
     free(config->route_counts);

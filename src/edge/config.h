@@ -14,12 +14,19 @@
 
 #include <stdatomic.h>
 
+struct config_listener {
+    struct snapshot_listener spec;
+    int fd; /* set by thread 0 before others see the config; -1 = could not be opened */
+};
+
 struct config {
     atomic_uint refs;
     struct shm shm;
     struct snapshot snapshot;
     struct snapshot_gateway gateway;
     struct snapshot_service *services;
+    struct config_listener *listeners;
+    size_t listener_count;
     uint32_t *route_counts; /* per service */
     size_t service_count;
     struct route *routes;

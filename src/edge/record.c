@@ -17,8 +17,12 @@ static uint32_t phase_us(int64_t from_ns, int64_t to_ns)
 static void count(struct stream *stream, uint64_t total_us)
 {
     struct counters_cell *cell = stream->cell;
+    if (!cell && stream->service) { /* refused before there was an endpoint */
+        cell = counters_cell_get(&stream->worker->counters, stream->worker->index, stream->route_id,
+                                 stream->service->spec.id, 0);
+    }
     if (!cell) {
-        return; /* answered before an endpoint was chosen: the thread's counters know */
+        return; /* no route: the thread's counters know */
     }
     counters_add(&cell->requests, 1);
     counters_add(&cell->status[stream->status / 100 % 6], 1);
@@ -65,7 +69,7 @@ static void fill(const struct stream *stream, struct ring_access *access, uint32
     access->wait_us = stream->flags & RING_FLAG_HELD ? phase_us(stream->head_ns, stream->connect_ns) : 0;
     access->connect_us = phase_us(stream->pick_ns, stream->connect_ns);
     access->first_byte_us = phase_us(stream->connect_ns, stream->answer_ns);
-    access->status = stream->status;
+    access->status = (uint16_t)MIN(stream->status, 599);
     access->flags = stream->flags;
     access->route = stream->route_id;
     access->service = stream->service ? stream->service->spec.id : 0;

@@ -450,6 +450,8 @@ static bool step_connect(struct stream *stream)
     if (stream->tcp) {
         stream->flags |= RING_FLAG_TUNNEL;
         counters_add(&stream->worker->stats->tunnels, 1);
+        client_deadline(stream->client,
+                        stream->connect_ns + stream->service->spec.tunnel_idle_ms * NS_PER_MS);
     }
     return true;
 }

@@ -11,7 +11,10 @@ static void upstream_close(struct upstream *upstream)
 {
     struct worker *worker = upstream->conn.worker;
     struct endpoint *endpoint = upstream->endpoint;
-    list_del(&upstream->node);
+    if (!list_empty(&upstream->node)) {
+        list_del(&upstream->node);
+        endpoint->idle_count--;
+    }
     loop_timer_cancel(&worker->loop, &upstream->timer);
     conn_close(&upstream->conn);
     endpoint->connections--;
@@ -53,6 +56,7 @@ struct upstream *upstream_take(struct endpoint *endpoint, struct stream *stream)
     }
     struct upstream *upstream = list_entry(node, struct upstream, node);
     upstream->stream = stream;
+    endpoint->idle_count--;
     return upstream;
 }
 
@@ -120,6 +124,7 @@ void upstream_release(struct upstream *upstream, bool reusable)
         loop_timer_set(&worker->loop, &upstream->timer, upstream->idle_until_ns);
     }
     list_push_front(&endpoint->idle, &upstream->node);
+    endpoint->idle_count++;
 }
 
 void upstream_close_idle(struct endpoint *endpoint)

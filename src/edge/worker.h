@@ -45,6 +45,7 @@ struct worker {
     struct generation *generation;
     struct service_set set;
     struct http1_limits limits;
+    struct http_set drop_request, drop_trusted, drop_response; /* fields not passed on */
     struct list listeners;
     struct list clients; /* with a request under way, or not HTTP */
     struct list idle;    /* between requests, longest first */

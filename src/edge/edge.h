@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The edge: the data plane of muelle as one process of N share-nothing threads.
+ *
+ * edge_main is the role `muelle edge`: it takes snapshot, deltas, counters, rings and listening sockets from the
+ * keeper by name and needs nothing else. struct edge is the machine beneath, also run by tests and benchmarks
+ * (tests/tools/edge_driver.c) with memory and sockets of their own.
+ *
+ * Names with the keeper: `snapshot`, `deltas`, `counters`, `ring:N`, `bell:core`, `bell:edge`,
+ * `listen:ADDRESS`. What is missing is replaced by private memory (nobody reads it then).
+ */
+#ifndef EDGE_EDGE_H
+#define EDGE_EDGE_H
+
+#include "base/str.h"
+
+int edge_main(int argc, char **argv);
+
+struct edge;
+struct edge_probes;
+
+/* Shared memory by descriptor; -1 = none. The descriptors stay the caller's. */
+struct edge_memory {
+    int deltas;
+    int counters;
+    int rings[16];
+    int bell_core; /* rung for records */
+    int bell_edge; /* watched for deltas */
+};
+
+struct edge_opts {
+    struct edge_memory memory;
+    unsigned threads; /* 0 = one per CPU, at most 8 */
+    bool pin;         /* threads to CPUs, for benchmarks */
+    /* A snapshot names a listener: must give its descriptor with edge_listening, now or later (then it may be -1
+     * with the error known to the owner). Called on thread 0. */
+    void (*listen)(void *context, struct str address);
+    /* No listener of that address is left. */
+    void (*unlisten)(void *context, struct str address);
+    /* The delta log says that a new snapshot lies with the keeper. */
+    void (*snapshot_wanted)(void *context);
+    void *context;
+};
+
+/* 0 or -errno. Worker 0 belongs to the calling thread. */
+must_check int edge_new(const struct edge_opts *opts, struct edge **ret);
+void edge_free(struct edge *edge);
+/* The loop of thread 0, for the owner's own descriptors and timers. */
+struct loop *edge_loop(struct edge *edge);
+/* A sealed snapshot: compiled, then served once its listeners are there. 0; -EINVAL, -EPERM (what is served
+ * stays), -ENOMEM. The descriptor stays the caller's. */
+must_check int edge_apply(struct edge *edge, int snapshot_fd);
+/* The answer to `listen`: takes `fd` over (-1: could not be opened). */
+void edge_listening(struct edge *edge, struct str address, int fd);
+/* Deltas may have come. */
+void edge_deltas(struct edge *edge);
+/* Starts the other threads and runs until edge_stop. 0 or -errno. */
+must_check int edge_run(struct edge *edge);
+/* Stops accepting, lets what is in flight finish (at most `grace_ms`), then edge_run returns. */
+void edge_stop(struct edge *edge, unsigned grace_ms);
+unsigned edge_threads(const struct edge *edge);
+
+#endif

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "edge/listener.h"
+
+#include "base/num.h"
+#include "edge/client.h"
+#include "os/file.h"
+
+#include <stdlib.h>
+
+enum { ACCEPT_BATCH = 64, PAUSE_MS = 50 };
+
+struct listener {
+    struct list node;
+    struct loop_fd watch;
+    struct worker *worker;
+    uint64_t id;
+    uint64_t service;
+    enum snapshot_listener_kind kind;
+    int fd;
+    bool seen;
+};
+
+static void watch(struct listener *listener)
+{
+    if (listener->watch.fd < 0 &&
+        loop_fd_add(&listener->worker->loop, &listener->watch, listener->fd,
+                    LOOP_READ | LOOP_EXCLUSIVE) < 0) {
+        listener->watch.fd = -1; /* tried again with the next snapshot */
+    }
+}
+
+static void resume(struct timer *timer, int64_t now_ns)
+{
+    struct worker *worker = container_of(timer, struct worker, accept_pause);
+    (void)now_ns;
+    list_for_each(node, &worker->listeners)
+    {
+        watch(list_entry(node, struct listener, node));
+    }
+}
+
+void listener_pause(struct worker *worker)
+{
+    list_for_each(node, &worker->listeners)
+    {
+        struct listener *listener = list_entry(node, struct listener, node);
+        loop_fd_remove(&worker->loop, &listener->watch);
+    }
+    worker->accept_pause.fire = resume;
+    loop_timer_after(&worker->loop, &worker->accept_pause, PAUSE_MS * NS_PER_MS);
+}
+
+/* Room for one more? The longest idle one makes it if need be. */
+static bool room(struct worker *worker)
+{
+    const struct config *config = worker_config(worker);
+    return config && (worker->client_count < config->gateway.connections_max ||
+                      client_evict_idle(worker));
+}
+
+static void ready(struct loop_fd *watched, uint32_t events)
+{
+    struct listener *listener = container_of(watched, struct listener, watch);
+    struct worker *worker = listener->worker;
+    (void)events;
+    for (unsigned i = 0; i < ACCEPT_BATCH && listener->watch.fd >= 0; i++) {
+        struct sock_addr peer = {0};
+        int fd = -1;
+        if (!room(worker)) {
+            listener_pause(worker);
+            return;
+        }
+        int r = sock_accept(listener->watch.fd, &fd, &peer);
+        if (r == -EAGAIN) {
+            return;
+        }
+        if (r < 0) {
+            /* Out of descriptors or memory: what is idle makes room, the rest waits in the queue. */
+            counters_add(&worker->stats->refused, 1);
+            (void)client_evict_idle(worker);
+            listener_pause(worker);
+            return;
+        }
+        if (peer.family != SOCK_ADDR_UNIX) {
+            sock_set_nodelay(fd, true);
+        }
+        if (client_open(worker, fd, &peer, listener->kind, listener->service) < 0) {
+            counters_add(&worker->stats->refused, 1);
+        }
+    }
+}
+
+static void listener_close(struct listener *listener)
+{
+    list_del(&listener->node);
+    loop_fd_remove(&listener->worker->loop, &listener->watch);
+    sock_close(&listener->fd);
+    free(listener);
+}
+
+void listener_close_all(struct worker *worker)
+{
+    loop_timer_cancel(&worker->loop, &worker->accept_pause);
+    list_for_each_safe(node, &worker->listeners)
+    {
+        listener_close(list_entry(node, struct listener, node));
+    }
+}
+
+static struct listener *find(struct worker *worker, uint64_t id)
+{
+    list_for_each(node, &worker->listeners)
+    {
+        struct listener *listener = list_entry(node, struct listener, node);
+        if (listener->id == id) {
+            return listener;
+        }
+    }
+    return NULL;
+}
+
+static int add(struct worker *worker, const struct config_listener *source, struct listener **ret)
+{
+    struct listener *listener = calloc(1, sizeof(*listener));
+    if (!listener) {
+        return -ENOMEM;
+    }
+    int r = file_dup(source->fd, &listener->fd);
+    if (r < 0) {
+        free(listener);
+        return r;
+    }
+    listener->worker = worker;
+    listener->id = source->spec.id;
+    loop_fd_init(&listener->watch, ready);
+    list_push_back(&worker->listeners, &listener->node);
+    *ret = listener;
+    return 0;
+}
+
+int listener_apply(struct worker *worker, const struct config *config)
+{
+    int result = 0;
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct config_listener *source = &config->listeners[i];
+        struct listener *listener = find(worker, source->spec.id);
+        int r = 0;
+        if (!listener) {
+            r = source->fd >= 0 ? add(worker, source, &listener) : -EBADF;
+        }
+        if (r < 0) {
+            result = r;
+            continue;
+        }
+        listener->kind = source->spec.kind;
+        listener->service = source->spec.service;
+        listener->seen = true;
+        watch(listener);
+    }
+    list_for_each_safe(node, &worker->listeners)
+    {
+        struct listener *listener = list_entry(node, struct listener, node);
+        if (!listener->seen) {
+            listener_close(listener);
+        } else {
+            listener->seen = false;
+        }
+    }
+    return result;
+}
