@@ -71,6 +71,14 @@ enum schema_flag {
     SCHEMA_BY_POINTER = 1 << 9, /* the member is a pointer; NULL = null */
     SCHEMA_OPEN = 1 << 10,      /* object: any further key is kept */
     SCHEMA_MUELLE = 1 << 11,    /* muelle's own key: may also stand under x-muelle */
+    /* Short forms that a document may have instead (a normalise function or `finish` reads them):
+     */
+    SCHEMA_OR_STRING = 1 << 12, /* text or a number */
+    SCHEMA_OR_LIST = 1 << 13,   /* a list of texts */
+    SCHEMA_OR_BOOL = 1 << 14,
+    SCHEMA_OR_MAP = 1 << 15,
+    SCHEMA_ITEM_OR_STRING = 1 << 16, /* items of a list or map: text or a number */
+    SCHEMA_ITEM_OR_NULL = 1 << 17,
 };
 
 enum { SCHEMA_NO_MEMBER = UINT16_MAX };
@@ -81,6 +89,9 @@ struct value;
 
 /* Rewrites a short form into the long one, in place. Problems go to the pass. */
 typedef void schema_normalise_fn(struct schema_pass *pass, struct value *value);
+/* After a table's rows are decoded into `object`: what needs more than one row. `value` is the map.
+ */
+typedef void schema_finish_fn(struct schema_pass *pass, const struct value *value, void *object);
 
 struct schema_field {
     const char *name; /* in documents and JSON; the Compose key where Compose has one */
@@ -90,9 +101,10 @@ struct schema_field {
     uint8_t class;
     uint8_t merge;
     uint8_t support;
-    uint16_t flags;
-    uint16_t offset; /* of the member, or SCHEMA_NO_MEMBER */
+    uint16_t offset; /* of the member, or SCHEMA_NO_MEMBER; an object's 0 may be its parent's own
+                        struct */
     uint16_t count_offset;
+    uint32_t flags;
     const struct schema_table *of;
     const char *const *choices; /* enums: names, NULL at the end */
     schema_normalise_fn *normalise;
@@ -111,9 +123,9 @@ struct schema_table {
     const char *en, *es;
     const struct schema_field *fields;
     uint16_t count;
-    uint16_t size;        /* sizeof the C struct; 0 = document only */
-    uint16_t flags;       /* SCHEMA_OPEN */
-    const char *short_of; /* shown in errors: "a string or an object"; NULL = an object */
+    uint16_t size;  /* sizeof the C struct; 0 = document only */
+    uint32_t flags; /* SCHEMA_OPEN */
+    schema_finish_fn *finish;
 };
 
 /* The row of that name, or NULL. */

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The canonical order of a document (rows of a table first, in their order; names by bytes), so
+ * that two files that mean the same render the same and hash the same.
+ */
+#include "schema/pass.h"
+
+static size_t rank_of(const struct schema_table *table, struct str key)
+{
+    const struct schema_field *row = schema_field_find(table, key);
+    return row ? (size_t)(row - table->fields) : table->count;
+}
+
+/* Insertion sort by row; keys without one (x-…) last, in their order. Maps of a table are short. */
+static void sort_by_rows(const struct schema_table *table, struct value *v)
+{
+    for (uint32_t i = 1; i < v->count; i++) {
+        struct value_member moving = v->members[i];
+        size_t rank = rank_of(table, moving.key);
+        uint32_t at = i;
+        while (at > 0 && rank_of(table, v->members[at - 1].key) > rank) {
+            v->members[at] = v->members[at - 1];
+            at--;
+        }
+        v->members[at] = moving;
+    }
+}
+
+static void sort_all(struct value *v)
+{
+    value_sort(v);
+    value_each(m, v)
+    {
+        sort_all(m->value);
+    }
+}
+
+static void sort_row(const struct schema_field *row, struct value *v)
+{
+    if (!row || !row->of) {
+        sort_all(v);
+    } else if (row->type == SCHEMA_OBJECT) {
+        canonicalise(row->of, v);
+    } else {
+        value_sort(v); /* names; lists stay */
+        value_each(m, v)
+        {
+            canonicalise(row->of, m->value);
+        }
+    }
+}
+
+void canonicalise(const struct schema_table *table, struct value *v)
+{
+    if (v->kind != VALUE_MAP) {
+        return;
+    }
+    sort_by_rows(table, v);
+    value_each(m, v)
+    {
+        sort_row(schema_field_find(table, m->key), m->value);
+    }
+}
+
+static bool has_restart(const struct schema_table *table)
+{
+    for (size_t i = 0; table && i < table->count; i++) {
+        if ((table->fields[i].flags & SCHEMA_RESTART) || has_restart(table->fields[i].of)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+uint64_t canonical_restart_hash(const struct schema_table *table, const struct value *v,
+                                uint64_t hash)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const struct schema_field *row = &table->fields[i];
+        const struct value *value = value_get(v, row->name);
+        if (!value_is_set(value)) {
+            continue;
+        }
+        if (row->flags & SCHEMA_RESTART) {
+            hash = value_hash(map_hash(hash, str_from(row->name)), value);
+        } else if (row->type == SCHEMA_OBJECT && has_restart(row->of)) {
+            hash = canonical_restart_hash(row->of, value, hash);
+        }
+    }
+    return hash;
+}

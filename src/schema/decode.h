@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Checking a document against tables and decoding it into structs. Private to schema/.
+ */
+#ifndef SCHEMA_DECODE_H
+#define SCHEMA_DECODE_H
+
+#include "schema/field.h"
+#include "schema/pass.h"
+
+/* Checks every key and value of `v` (NULL = empty) and stores what has a member in `object` (NULL =
+ * check only). What is absent gets its preset. */
+void decode_table(struct schema_pass *pass, const struct schema_table *table, const struct value *v,
+                  void *object);
+
+/* Reads one scalar by type and bounds of the row into `member` (may be NULL). False when it said a
+ * problem. */
+bool decode_scalar(struct schema_pass *pass, const struct schema_field *row, enum schema_type type,
+                   const struct value *v, void *member);
+
+/* Splits a command as Compose does: words, quotes and backslashes, no shell. NULL when it said a
+ * problem. */
+const struct str *decode_words(struct schema_pass *pass, const struct value *v, size_t *ret_count);
+
+/* "a whole number from 1 to 65535", "one of: tcp, udp": what a row wants. */
+void decode_expected(const struct schema_field *row, enum schema_type type, struct buf *out);
+
+/* Bytes of one item of a list or map row. */
+size_t decode_item_size(const struct schema_field *row);
+
+#endif

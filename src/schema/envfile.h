@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Files of variables (.env, env_file, --env-file), as Compose reads them:
+ *
+ *   NAME=value            surrounding space trimmed; " #" starts a comment; variables are expanded
+ *   NAME='value'          taken as it is; may run over lines
+ *   NAME="value"          \n \r \t \" \\ \$ resolved, variables expanded; may run over lines
+ *   NAME: value           the same as with "="
+ *   NAME                  without a value: the caller's own variable of that name, if it is set
+ *   export NAME=value     the word is passed over
+ *   # comment
+ */
+#ifndef SCHEMA_ENVFILE_H
+#define SCHEMA_ENVFILE_H
+
+#include "schema/interpolate.h"
+
+struct envfile {
+    struct str text;
+    size_t at;
+    uint32_t line; /* of the entry or error at hand, from 1 */
+    /* The entry read last: */
+    struct str name;
+    bool has_value;
+    const char *error; /* after -1: what is wrong */
+};
+
+#define ENVFILE(slice) ((struct envfile){.text = (slice), .line = 1})
+
+/* Reads the next entry, its value appended to `value` (emptied first). 1 = an entry, 0 = the end,
+ * -1 = an error (`error`, `line`); reading cannot go on then. `vars` expands variables. */
+must_check int envfile_next(struct envfile *file, struct interpolate *vars, struct buf *value);
+
+#endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Variables: those of the project (.env, --env-file) for interpolation, and those of services
+ * (env_file, values taken from the caller).
+ */
+#include "schema/envfile.h"
+#include "schema/pass.h"
+
+enum { ENV_FILE_MAX = 1 << 20 };
+
+struct lookup {
+    struct schema_pass *pass;
+    const struct value *entries; /* of the file so far: they come second */
+};
+
+static bool get_variable(void *ctx, struct str name, struct str *ret_value)
+{
+    struct lookup *lookup = ctx;
+    const struct spec_pair *pair = pass_env(lookup->pass, name);
+    const struct value_member *entry = value_member(lookup->entries, name);
+    if (!pair && (!entry || entry->value->kind != VALUE_SCALAR)) {
+        return false;
+    }
+    *ret_value = pair ? pair->value : entry->value->text;
+    return true;
+}
+
+static void parse_entries(struct schema_pass *pass, uint16_t file, struct str text,
+                          struct value *into)
+{
+    struct lookup lookup = {pass, into};
+    struct interpolate vars = {.get = get_variable, .ctx = &lookup};
+    struct envfile reader = ENVFILE(text);
+    struct buf value = BUF_INIT(ENV_FILE_MAX);
+    int r;
+    while ((r = envfile_next(&reader, &vars, &value)) > 0 && !pass->error &&
+           into->count < PASS_ENV_MAX) {
+        struct value_at at = {.file = file, .line = reader.line, .column = 1};
+        struct value *entry = pass_value(pass, reader.has_value ? VALUE_SCALAR : VALUE_NULL, at);
+        entry->quoted = true;
+        entry->text = reader.has_value ? pass_str(pass, buf_str(&value)) : STR("");
+        pass_put(pass, into, pass_str(pass, reader.name), entry);
+    }
+    if (r < 0) {
+        struct value_at at = {.file = file, .line = reader.line, .column = 1};
+        struct problem *problem = pass_problem(pass, at, "env-file.syntax", "%s", reader.error);
+        problem_expected(problem, "NAME=value, NAME='value' or NAME=\"value\"");
+    }
+    buf_fini(&value);
+}
+
+void environment_read(struct schema_pass *pass, struct str path, bool required, struct value_at at,
+                      struct value *into)
+{
+    struct buf text = BUF_INIT(ENV_FILE_MAX);
+    const struct schema_reader *reader = &pass->options->reader;
+    int r = reader->read(reader->ctx, path, &text);
+    if (r == 0) {
+        struct str kept = pass_take(pass, &text);
+        int file = pass_file(pass, path, path);
+        if (file >= 0) {
+            parse_entries(pass, (uint16_t)file, kept, into);
+        }
+        return;
+    }
+    buf_fini(&text);
+    if (required || r != -ENOENT) {
+        struct problem *problem =
+            pass_problem(pass, at, "config.unreadable-file", "cannot read '" STR_FMT "': %s",
+                         STR_ARG(path), strerror(-r));
+        problem_hint(problem, "a file of variables: NAME=value on each line");
+    }
+}
+
+static bool add_variable(struct schema_pass *pass, struct str name, struct str value)
+{
+    struct spec_pair *pair = pass_alloc(pass, 1, sizeof(*pair));
+    if (!pair) {
+        return false;
+    }
+    *pair = (struct spec_pair){name, value};
+    return map_put(&pass->env, name, pair) == 0;
+}
+
+void environment_load(struct schema_pass *pass, struct str path, bool required, struct value_at at)
+{
+    struct value *entries = pass_value(pass, VALUE_MAP, at);
+    environment_read(pass, path, required, at, entries);
+    value_each(m, entries)
+    {
+        if (m->value->kind == VALUE_SCALAR && !pass_env(pass, m->key) &&
+            !add_variable(pass, m->key, m->value->text)) {
+            return;
+        }
+    }
+}
+
+/* A value that is null is taken from the caller. */
+static void take_from_caller(struct schema_pass *pass, struct value *environment)
+{
+    value_each(m, environment)
+    {
+        const struct spec_pair *pair = m->value->kind == VALUE_NULL ? pass_env(pass, m->key) : NULL;
+        if (pair) {
+            m->value->kind = VALUE_SCALAR;
+            m->value->text = pair->value;
+            m->value->quoted = true;
+        }
+    }
+}
+
+static void resolve_service(struct schema_pass *pass, struct value *service)
+{
+    struct value *files = value_take(service, "env_file");
+    struct value *environment = value_get(service, "environment");
+    if (files && files->kind == VALUE_LIST && files->count) {
+        struct value *entries = pass_value(pass, VALUE_MAP, files->at);
+        value_each(m, files)
+        {
+            const struct value *path = value_get(m->value, "path");
+            const struct value *required = value_get(m->value, "required");
+            if (path && path->kind == VALUE_SCALAR) {
+                bool optional = required && str_eq_nocase(required->text, STR("false"));
+                environment_read(pass, path->text, !optional, path->at, entries);
+            }
+        }
+        if (environment && environment->kind == VALUE_MAP) {
+            value_each(m, environment)
+            {
+                pass_put(pass, entries, m->key, m->value);
+            }
+        }
+        if (entries->count) {
+            pass_put(pass, service, STR("environment"), entries);
+            environment = entries;
+        }
+    }
+    if (environment && environment->kind == VALUE_MAP) {
+        take_from_caller(pass, environment);
+    }
+}
+
+void environment_resolve(struct schema_pass *pass, struct value *root)
+{
+    struct value *services = value_get(root, "services");
+    if (!services) {
+        return;
+    }
+    value_each(m, services)
+    {
+        if (m->value->kind == VALUE_MAP) {
+            resolve_service(pass, m->value);
+        }
+    }
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What needs more than one row of routes, ports and listeners: addresses, ranges, host names.
+ */
+#include "base/num.h"
+#include "schema/decode.h"
+#include "schema/table.h"
+
+static const struct str schemes[] = {
+    [LISTEN_HTTP] = STR_INIT("http"),
+    [LISTEN_HTTPS] = STR_INIT("https"),
+    [LISTEN_TCP] = STR_INIT("tcp"),
+    [LISTEN_TLS] = STR_INIT("tls"),
+};
+
+static bool is_ipv4(struct str host)
+{
+    struct str part;
+    uint64_t n;
+    for (size_t i = 0; i < 4; i++) {
+        bool more = str_split(host, '.', &part, &host);
+        if (more == (i == 3) || part.len > 3 || num_parse_u64(part, &n) || n > 255) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Not a full grammar: the kernel refuses what is left when the address is bound. */
+static bool is_ipv6(struct str host)
+{
+    size_t colons = 0;
+    for (size_t i = 0; i < host.len; i++) {
+        char c = host.p[i];
+        bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+        colons += c == ':';
+        if (!hex && c != ':' && c != '.') {
+            return false;
+        }
+    }
+    return colons >= 2 && colons <= 7;
+}
+
+/* "", "*", "localhost", IPv4, "[IPv6]" to the literal that is bound. */
+static bool read_host(struct str host, struct str *ret)
+{
+    if (host.len == 0 || str_is(host, "*") || str_is(host, "[::]")) {
+        *ret = STR("::");
+        return true;
+    }
+    if (str_is(host, "localhost")) {
+        *ret = STR("127.0.0.1");
+        return true;
+    }
+    if (str_starts(host, STR("[")) && str_ends(host, STR("]"))) {
+        *ret = str_slice(host, 1, host.len - 1);
+        return is_ipv6(*ret);
+    }
+    *ret = host;
+    return is_ipv4(host);
+}
+
+static struct str canonical(struct schema_pass *pass, const struct listen_spec *l)
+{
+    bool v6 = str_find_char(l->host, ':') >= 0;
+    return pass_printf(pass, STR_FMT "://%s" STR_FMT "%s:%lld", STR_ARG(schemes[l->kind]),
+                       v6 ? "[" : "", STR_ARG(l->host), v6 ? "]" : "", (long long)l->port);
+}
+
+/* Reads "scheme://host:port"; a bare ":8080" or "127.0.0.1:8080" is http. */
+static bool read_address(struct schema_pass *pass, struct str text, struct listen_spec *l)
+{
+    struct str scheme = STR("http"), rest = text;
+    ptrdiff_t mark = str_find(text, STR("://"));
+    int64_t port;
+    if (mark >= 0) {
+        scheme = str_slice(text, 0, (size_t)mark);
+        rest = str_skip(text, (size_t)mark + 3);
+    }
+    rest = str_ends(rest, STR("/")) ? str_slice(rest, 0, rest.len - 1) : rest;
+    l->kind = -1;
+    for (size_t i = 0; i < ARRAY_LEN(schemes); i++) {
+        l->kind = str_eq_nocase(scheme, schemes[i]) ? (int32_t)i : l->kind;
+    }
+    ptrdiff_t colon = str_rfind_char(rest, ':');
+    if (l->kind < 0 || colon < 0 || num_parse_i64(str_skip(rest, (size_t)colon + 1), &port) ||
+        port < 1 || port > 65535 || !read_host(str_slice(rest, 0, (size_t)colon), &l->host)) {
+        return false;
+    }
+    l->port = port;
+    l->address = canonical(pass, l);
+    return true;
+}
+
+static void say_bad_address(struct schema_pass *pass, struct value_at at, struct str text)
+{
+    struct problem *problem = pass_problem(pass, at, "config.bad-address",
+                                           "this is no address to listen on: '" STR_FMT "'",
+                                           STR_ARG(str_slice(text, 0, 80)));
+    problem_expected(problem,
+                     "http://:8080, https://127.0.0.1:8443, tcp://[::1]:5432 or tls://:443");
+    problem_hint(problem,
+                 "the host is an IP address or empty (all addresses); the port is from 1 to 65535");
+}
+
+void finish_listen(struct schema_pass *pass, const struct value *v, void *object)
+{
+    struct listen_spec *l = object;
+    const struct value *address = value_get(v, "address");
+    const struct value *tls = value_get(v, "tls");
+    if (!value_is_set(address)) {
+        return;
+    }
+    if (!read_address(pass, l->address, l)) {
+        say_bad_address(pass, address->at, l->address);
+        return;
+    }
+    bool to_service = l->kind == LISTEN_TCP || l->kind == LISTEN_TLS;
+    if (to_service && !l->service.len) {
+        struct problem *problem = pass_problem(pass, address->at, "config.missing-key",
+                                               "a " STR_FMT " listener needs to know its service",
+                                               STR_ARG(schemes[l->kind]));
+        problem_hint(problem, "write {address: \"" STR_FMT "\", service: NAME}",
+                     STR_ARG(l->address));
+    }
+    if (!to_service && l->service.len) {
+        pass_problem(pass, value_get(v, "service")->at, "config.bad-value",
+                     "an http listener takes its services from their routes");
+    }
+    if (l->kind == LISTEN_HTTPS && !value_is_set(tls)) {
+        struct problem *problem = pass_problem(pass, address->at, "config.missing-key",
+                                               "an https listener needs a certificate");
+        problem_hint(problem, "write {address: \"" STR_FMT "\", tls: {cert: FILE, key: FILE}}",
+                     STR_ARG(l->address));
+    }
+}
+
+void finish_gateway(struct schema_pass *pass, const struct value *v, void *object)
+{
+    struct gateway_spec *gateway = object;
+    const struct value *admin = value_get(v, "admin");
+    struct str text = value_is_set(admin) ? admin->text : STR("http://127.0.0.1:7070");
+    if (str_is(text, "false") || str_is(text, "off") || str_is(text, "none")) {
+        return;
+    }
+    if (str_is(text, "true")) {
+        text = STR("http://127.0.0.1:7070");
+    }
+    if (!read_address(pass, text, &gateway->admin) || gateway->admin.kind != LISTEN_HTTP) {
+        say_bad_address(pass, admin ? admin->at : pass->owner_at, text);
+    }
+}
+
+static bool is_host_char(char c)
+{
+    return c == '-' || c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z');
+}
+
+/* Labels of letters, digits, '-' and '_'; the first may be "*". */
+static bool is_host_name(struct str host)
+{
+    bool first = true;
+    while (host.len || first) {
+        struct str label;
+        bool more = str_split(host, '.', &label, &host);
+        bool star = first && str_is(label, "*") && more;
+        for (size_t i = 0; i < label.len && !star; i++) {
+            if (!is_host_char(label.p[i])) {
+                return false;
+            }
+        }
+        if (label.len == 0 || label.len > 63 || (more && host.len == 0)) {
+            return false;
+        }
+        first = false;
+    }
+    return true;
+}
+
+void finish_route(struct schema_pass *pass, const struct value *v, void *object)
+{
+    struct route_spec *route = object;
+    const struct value *host = value_get(v, "host"), *path = value_get(v, "path");
+    struct buf lower = BUF_INIT(512);
+    for (size_t i = 0; i < route->host.len; i++) {
+        char c = route->host.p[i];
+        buf_add_char(&lower, c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c);
+    }
+    route->host = pass_take(pass, &lower);
+    if (str_is(route->host, "*")) {
+        route->host = STR_NONE;
+    }
+    if (route->host.len && !is_host_name(route->host)) {
+        struct problem *problem =
+            pass_problem(pass, host->at, "config.bad-host", "this is no host name: '" STR_FMT "'",
+                         STR_ARG(str_slice(host->text, 0, 80)));
+        problem_expected(problem,
+                         "a name such as shop.localhost or *.example.org, without scheme or port");
+    }
+    if (!str_starts(route->path, STR("/")) && path) {
+        struct problem *problem =
+            pass_problem(pass, path->at, "config.bad-path", "the path does not begin with '/'");
+        problem_expected(problem, "a path such as / or /api");
+    }
+    if (route->path.len > 1 && str_ends(route->path, STR("/"))) {
+        route->path = str_slice(route->path, 0, route->path.len - 1);
+    }
+}
+
+void finish_port(struct schema_pass *pass, const struct value *v, void *object)
+{
+    struct port_spec *port = object;
+    const struct value *published = value_get(v, "published");
+    struct str first, last;
+    if (!value_is_set(published) || published->kind != VALUE_SCALAR || published->text.len == 0) {
+        return;
+    }
+    bool is_range = str_split(published->text, '-', &first, &last);
+    if (num_parse_i64(first, &port->published) ||
+        num_parse_i64(is_range ? last : first, &port->published_end) || port->published < 0 ||
+        port->published_end > 65535 || port->published_end < port->published) {
+        struct problem *problem = pass_problem(pass, published->at, "config.bad-port",
+                                               "'published' cannot be '" STR_FMT "'",
+                                               STR_ARG(str_slice(published->text, 0, 40)));
+        problem_expected(problem, "a port from 0 to 65535, or a range such as 8000-8010");
+    }
+}

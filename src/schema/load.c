@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From files to a project_spec: the stages in their order.
+ *
+ *   each file:  read → parse → x-muelle → variables → long forms → include → extends
+ *   then:       merge left to right → profiles → variables of services → check and decode → verify
+ * → order
+ *
+ * A stage that finds mistakes says them and goes on with what is left, so that one run shows as
+ * many as possible; but what is not even YAML ends its file, and no project_spec comes of any
+ * problem.
+ */
+#include "schema/load.h"
+
+#include "schema/decode.h"
+#include "schema/pass.h"
+#include "schema/resource.h"
+#include "schema/table.h"
+
+static bool is_procfile(struct str path)
+{
+    ptrdiff_t slash = str_rfind_char(path, '/');
+    return str_starts(str_skip(path, (size_t)(slash + 1)), STR("Procfile")) ||
+           str_ends(path, STR(".procfile"));
+}
+
+static void say_unreadable(struct schema_pass *pass, struct str path, struct value_at at, int error)
+{
+    bool too_large = error == -ENOBUFS;
+    struct problem *problem =
+        pass_problem(pass, at, "config.unreadable-file", "cannot read '" STR_FMT "': %s",
+                     STR_ARG(path), too_large ? "it is larger than 4 MiB" : strerror(-error));
+    problem->status = 422;
+    if (error == -ENOENT) {
+        problem_hint(problem, "the path is taken from the folder of the file that names it");
+    }
+}
+
+static struct value *read_document(struct schema_pass *pass, struct str path, struct str shown,
+                                   struct value_at at)
+{
+    struct buf text = BUF_INIT(VALUE_FILE_MAX);
+    const struct schema_reader *reader = &pass->options->reader;
+    int r = reader->read(reader->ctx, path, &text);
+    if (r) {
+        buf_fini(&text);
+        if (!at.line) {
+            at.file = UINT16_MAX;
+        }
+        struct problem_list *list = pass->problems;
+        say_unreadable(pass, path, at, r);
+        if (at.file == UINT16_MAX && list->count <= PROBLEM_LIST_MAX) {
+            problem_where(&list->items[list->count - 1], STR_FMT, STR_ARG(shown));
+        }
+        return NULL;
+    }
+    int file = pass_file(pass, shown, path);
+    if (file < 0) {
+        buf_fini(&text);
+        return NULL;
+    }
+    size_t problems = pass->problems->count;
+    struct value *root = is_procfile(path) ? procfile_parse(pass, (uint16_t)file, buf_str(&text))
+                                           : yaml_parse(pass, (uint16_t)file, buf_str(&text));
+    buf_fini(&text);
+    if (root->kind != VALUE_MAP && root->kind != VALUE_NULL) {
+        struct problem *problem =
+            pass_problem(pass, root->at, "config.not-a-map", "the file holds no map");
+        problem_expected(problem, "keys such as services: and gateway:");
+    }
+    bool fine = root->kind == VALUE_MAP && pass->problems->count == problems && !pass->error;
+    return fine ? root : NULL;
+}
+
+static struct value *prepare(struct schema_pass *pass, struct value *root, struct str path,
+                             struct str base_dir, unsigned depth)
+{
+    struct str outer = pass->base_dir;
+    pass->base_dir = base_dir;
+    merge_own_keys(pass, root);
+    interpolate_tree(pass, root);
+    normalise_tree(pass, root);
+    include_files(pass, root, depth);
+    extend_services(pass, root, path, depth);
+    pass->base_dir = outer;
+    return root;
+}
+
+struct value *load_file(struct schema_pass *pass, struct str path, struct str base_dir,
+                        struct value_at asked_at, unsigned depth)
+{
+    if (depth > PASS_CHAIN_MAX) {
+        pass_problem(pass, asked_at, "config.too-deep",
+                     "more than %d files lead from one to the next", PASS_CHAIN_MAX);
+        return NULL;
+    }
+    struct value *root = read_document(pass, path, path, asked_at);
+    return root ? prepare(pass, root, path, base_dir, depth) : NULL;
+}
+
+/* ------------------------------------------------------------------ the project's name and folder
+ */
+
+static struct str usable_name(struct schema_pass *pass, struct str name)
+{
+    struct buf out = BUF_INIT(64);
+    for (size_t i = 0; i < name.len && out.len < 63; i++) {
+        char c = name.p[i];
+        c = c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+        bool word = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+        if (word || (out.len && (c == '-' || c == '_'))) {
+            buf_add_char(&out, c);
+        }
+    }
+    return out.len ? pass_take(pass, &out) : STR("default");
+}
+
+static void choose_name(struct schema_pass *pass, const struct value *root)
+{
+    const struct spec_pair *from_env = pass_env(pass, STR("COMPOSE_PROJECT_NAME"));
+    const struct value *name = value_get(root, "name");
+    struct str wanted = pass->options->project_name;
+    struct value_at at = {0};
+    if (!wanted.len && from_env) {
+        wanted = from_env->value;
+    }
+    if (!wanted.len && value_is_set(name) && name->kind == VALUE_SCALAR) {
+        wanted = name->text;
+        at = name->at;
+    }
+    if (!wanted.len) {
+        ptrdiff_t slash = str_rfind_char(pass->work_dir, '/');
+        pass->project_name = usable_name(pass, str_skip(pass->work_dir, (size_t)(slash + 1)));
+        return;
+    }
+    pass->project_name = usable_name(pass, wanted);
+    if (!str_eq(pass->project_name, wanted)) {
+        struct problem *problem = pass_problem(pass, at, "config.bad-name",
+                                               "'" STR_FMT "' cannot be the name of a project",
+                                               STR_ARG(str_slice(wanted, 0, 80)));
+        problem_expected(problem,
+                         "1 to 63 lower case letters, digits, '-' or '_', a letter or digit first");
+        problem_hint(problem, "for example '" STR_FMT "'", STR_ARG(pass->project_name));
+    }
+}
+
+/* ------------------------------------------------------------------ the whole */
+
+static bool start_environment(struct schema_pass *pass)
+{
+    const struct schema_load_options *options = pass->options;
+    for (size_t i = 0; i < options->environment_count; i++) {
+        const struct spec_pair *given = &options->environment[i];
+        struct spec_pair *pair = pass_alloc(pass, 1, sizeof(*pair));
+        if (!pair) {
+            return false;
+        }
+        *pair = (struct spec_pair){pass_str(pass, given->name), pass_str(pass, given->value)};
+        if (map_put(&pass->env, pair->name, pair)) {
+            pass->error = -ENOMEM;
+            return false;
+        }
+    }
+    struct value_at nowhere = {0};
+    for (size_t i = 0; i < options->env_files_count; i++) {
+        environment_load(pass, pass_path(pass, options->working_dir, options->env_files[i]), true,
+                         nowhere);
+    }
+    if (options->env_files_count == 0) {
+        environment_load(pass, pass_path(pass, pass->work_dir, STR(".env")), false, nowhere);
+    }
+    return !pass->error;
+}
+
+static struct value *load_all(struct schema_pass *pass)
+{
+    const struct schema_load_options *options = pass->options;
+    struct value *root = NULL;
+    for (size_t i = 0; i < options->files_count; i++) {
+        struct str shown = pass_str(pass, options->files[i]);
+        struct str path = pass_path(pass, options->working_dir, options->files[i]);
+        struct value *next = read_document(pass, path, shown, (struct value_at){0});
+        if (next) {
+            next = prepare(pass, next, path, pass->work_dir, 0);
+        }
+        if (root && next) {
+            merge_tree(pass, root, next);
+        }
+        root = root ? root : next;
+    }
+    return root;
+}
+
+/* Where `spec` and its values point into the caller's memory: nowhere; all was copied to the arena.
+ */
+static void fill_files(struct schema_pass *pass, struct project_spec *spec)
+{
+    struct str *files = pass_alloc(pass, pass->files_count, sizeof(*files));
+    for (size_t i = 0; files && i < pass->files_count; i++) {
+        files[i] = pass->files[i].path;
+    }
+    spec->files = files;
+    spec->files_count = files ? pass->files_count : 0;
+    spec->name = pass->project_name;
+    spec->working_dir = pass->work_dir;
+}
+
+static void fill_hashes(struct project_spec *spec, struct value *root)
+{
+    canonicalise(&schema_config, root);
+    struct service_spec *services = (struct service_spec *)(uintptr_t)spec->services;
+    const struct value *values = value_get(root, "services");
+    for (size_t i = 0; i < spec->services_count; i++) {
+        const struct value_member *m = value_member(values, services[i].name);
+        uint64_t seed = map_hash(services[i].kind == SERVICE_PROCESS, services[i].working_dir);
+        services[i].spec_hash = canonical_restart_hash(&table_service, m ? m->value : NULL, seed);
+    }
+    spec->tree = root;
+    spec->content_hash = value_hash(map_hash(0, spec->name), root);
+}
+
+/* What has no meaning once all is merged: the old `version`, and the file's own x-… (anchors). */
+static void drop_foreign(struct value *root)
+{
+    (void)value_take(root, "version");
+    for (size_t i = 0; root->kind == VALUE_MAP && i < root->count;) {
+        if (str_starts(root->members[i].key, STR("x-"))) {
+            value_remove(root, i);
+        } else {
+            i++;
+        }
+    }
+}
+
+static struct project_spec *build(struct schema_pass *pass)
+{
+    struct project_spec *spec = pass_alloc(pass, 1, sizeof(*spec));
+    if (!spec || !start_environment(pass)) {
+        return NULL;
+    }
+    struct value *root = load_all(pass);
+    if (!root || pass->error || pass->too_large) {
+        return NULL;
+    }
+    choose_name(pass, root);
+    drop_foreign(root);
+    profiles_apply(pass, root);
+    environment_resolve(pass, root);
+    decode_table(pass, &schema_config, root, spec);
+    if (!value_is_set(value_get(root, "services")) && !pass->problems->count) {
+        struct problem *problem =
+            pass_problem(pass, root->at, "config.no-services", "there is nothing to run");
+        problem_expected(problem, "a map 'services' with at least one service");
+    }
+    if (!pass->problems->count && !pass->error) {
+        verify_project(pass, root, spec);
+    }
+    if (pass->problems->count || pass->error) {
+        return NULL;
+    }
+    pass_put(pass, root, STR("name"), pass_scalar(pass, pass->project_name, root->at));
+    fill_files(pass, spec);
+    fill_hashes(spec, root);
+    return spec;
+}
+
+int schema_load(const struct schema_load_options *options, struct problem_list *problems,
+                struct problem_list *notices, struct project_spec **ret_spec)
+{
+    ensure(options->files_count > 0 && str_starts(options->working_dir, STR("/")));
+    *ret_spec = NULL;
+    struct arena *arena = malloc(sizeof(*arena));
+    struct schema_pass *pass = calloc(1, sizeof(*pass));
+    if (!arena || !pass) {
+        free(arena);
+        free(pass);
+        return -ENOMEM;
+    }
+    *arena = ARENA_INIT(PASS_ARENA_MAX);
+    pass->arena = arena;
+    pass->options = options;
+    pass->problems = problems;
+    pass->notices = notices;
+    pass->env = MAP_INIT(PASS_ENV_MAX);
+    pass->unset_said = MAP_INIT(PASS_ENV_MAX);
+    pass->noticed = MAP_INIT(PASS_ENV_MAX);
+    pass->work_dir = pass_dir(pass_path(pass, options->working_dir, options->files[0]));
+    struct project_spec *spec = build(pass);
+    int r = pass->error ? pass->error : spec ? 0 : SCHEMA_E_INVALID;
+    map_fini(&pass->env);
+    map_fini(&pass->unset_said);
+    map_fini(&pass->noticed);
+    free(pass);
+    if (r) {
+        arena_fini(arena);
+        free(arena);
+        return r;
+    }
+    spec->arena = arena;
+    spec->refs = 1;
+    *ret_spec = spec;
+    return 0;
+}

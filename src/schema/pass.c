@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What all stages of a load share: memory, files, variables, problems, making value trees.
+ */
+#include "schema/pass.h"
+
+#include <stdarg.h>
+
+static void set_where(struct schema_pass *pass, struct problem *problem, struct value_at at)
+{
+    if (at.line && at.file < pass->files_count) {
+        problem_where(problem, STR_FMT ":%u:%u", STR_ARG(pass->files[at.file].shown), at.line,
+                      at.column);
+    } else if (pass->files_count) {
+        problem_where(problem, STR_FMT, STR_ARG(pass->files[0].shown));
+    }
+}
+
+static struct problem *say(struct schema_pass *pass, struct problem_list *list, struct value_at at,
+                           const char *code)
+{
+    static _Thread_local struct problem scratch;
+    struct problem *problem = list ? problem_list_add(list) : &scratch;
+    problem_set(problem, code, "%s", "");
+    problem->status = 422;
+    set_where(pass, problem, at);
+    return problem;
+}
+
+struct problem *pass_problem(struct schema_pass *pass, struct value_at at, const char *code,
+                             const char *fmt, ...)
+{
+    struct problem *problem = say(pass, pass->problems, at, code);
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(problem->what, sizeof(problem->what), fmt, args);
+    va_end(args);
+    return problem;
+}
+
+struct problem *pass_notice(struct schema_pass *pass, struct value_at at, bool strict,
+                            const char *code, const char *fmt, ...)
+{
+    bool is_problem = strict && pass->options->strict;
+    struct problem *problem = say(pass, is_problem ? pass->problems : pass->notices, at, code);
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(problem->what, sizeof(problem->what), fmt, args);
+    va_end(args);
+    return problem;
+}
+
+void *pass_alloc(struct schema_pass *pass, size_t count, size_t size)
+{
+    void *p = arena_array(pass->arena, count, size);
+    if (!p) {
+        pass->error = -ENOMEM;
+    }
+    return p;
+}
+
+struct str pass_str(struct schema_pass *pass, struct str s)
+{
+    struct str copy = arena_str(pass->arena, s);
+    if (!copy.p) {
+        pass->error = -ENOMEM;
+        return STR("");
+    }
+    return copy;
+}
+
+struct str pass_printf(struct schema_pass *pass, const char *fmt, ...)
+{
+    struct buf buf = BUF_INIT(VALUE_FILE_MAX);
+    va_list args;
+    va_start(args, fmt);
+    buf_vprintf(&buf, fmt, args);
+    va_end(args);
+    return pass_take(pass, &buf);
+}
+
+struct str pass_take(struct schema_pass *pass, struct buf *buf)
+{
+    struct str copy = STR("");
+    if (buf_error(buf)) {
+        pass->error = -ENOMEM;
+    } else {
+        copy = pass_str(pass, buf_str(buf));
+    }
+    buf_fini(buf);
+    return copy;
+}
+
+/* Appends the components of `path` to `out`, resolving "." and ".." in the text only. */
+static void add_components(struct buf *out, struct str path)
+{
+    while (path.len) {
+        struct str part;
+        (void)str_split(path, '/', &part, &path);
+        if (part.len == 0 || str_is(part, ".")) {
+            continue;
+        }
+        if (str_is(part, "..")) {
+            ptrdiff_t slash = str_rfind_char(buf_str(out), '/');
+            buf_cut(out, slash > 0 ? (size_t)slash : 0);
+            continue;
+        }
+        buf_add_char(out, '/');
+        buf_add(out, part);
+    }
+}
+
+struct str pass_path(struct schema_pass *pass, struct str base, struct str path)
+{
+    struct buf out = BUF_INIT(VALUE_FILE_MAX);
+    if (str_starts(path, STR("~"))) {
+        return path;
+    }
+    if (!str_starts(path, STR("/"))) {
+        add_components(&out, base);
+    }
+    add_components(&out, path);
+    if (out.len == 0) {
+        buf_add_char(&out, '/');
+    }
+    return pass_take(pass, &out);
+}
+
+struct str pass_dir(struct str path)
+{
+    ptrdiff_t slash = str_rfind_char(path, '/');
+    return slash > 0 ? str_slice(path, 0, (size_t)slash) : STR("/");
+}
+
+int pass_file(struct schema_pass *pass, struct str shown, struct str path)
+{
+    if (pass->files_count == PASS_FILES_MAX) {
+        pass_problem(pass, (struct value_at){0}, "config.too-many-files",
+                     "more than %d files make up this project", PASS_FILES_MAX);
+        return -1;
+    }
+    pass->files[pass->files_count] = (struct pass_file){shown, path};
+    return (int)pass->files_count++;
+}
+
+const struct spec_pair *pass_env(const struct schema_pass *pass, struct str name)
+{
+    return map_get(&pass->env, name);
+}
+
+struct value *pass_value(struct schema_pass *pass, enum value_kind kind, struct value_at at)
+{
+    if (pass->nodes++ == VALUE_NODES_MAX && !pass->too_large) {
+        pass->too_large = true;
+        struct problem *problem =
+            pass_problem(pass, at, "config.too-large", "the configuration grows beyond %d values",
+                         VALUE_NODES_MAX);
+        problem_hint(problem, "look for an alias (*name) that repeats itself");
+    }
+    struct value *v = NULL;
+    if (!pass->error && pass->nodes <= VALUE_NODES_MAX) {
+        v = pass_alloc(pass, 1, sizeof(*v));
+    }
+    if (!v) {
+        pass->sink = (struct value){0};
+        v = &pass->sink;
+    }
+    v->kind = (uint8_t)kind;
+    v->at = at;
+    return v;
+}
+
+struct value *pass_scalar(struct schema_pass *pass, struct str text, struct value_at at)
+{
+    struct value *v = pass_value(pass, VALUE_SCALAR, at);
+    v->text = text;
+    v->quoted = true;
+    return v;
+}
+
+struct value *pass_copy(struct schema_pass *pass, const struct value *v)
+{
+    struct value *copy = pass_value(pass, v->kind, v->at);
+    if (copy == &pass->sink) {
+        return copy;
+    }
+    *copy = *v;
+    copy->members = NULL;
+    copy->count = copy->cap = 0;
+    value_each(m, v)
+    {
+        struct value *child = pass_copy(pass, m->value);
+        if (v->kind == VALUE_LIST) {
+            pass_add(pass, copy, child);
+        } else {
+            pass_put(pass, copy, m->key, child);
+        }
+    }
+    return copy;
+}
+
+/* Room for one more member; NULL when memory is out or an end of the link is the sink. */
+static struct value_member *grow(struct schema_pass *pass, struct value *parent,
+                                 const struct value *child)
+{
+    if (parent == &pass->sink || child == &pass->sink) {
+        return NULL;
+    }
+    if (parent->count == parent->cap) {
+        uint32_t cap = parent->cap ? parent->cap * 2 : 4;
+        struct value_member *members = pass_alloc(pass, cap, sizeof(*members));
+        if (!members) {
+            return NULL;
+        }
+        if (parent->count) {
+            memcpy(members, parent->members, parent->count * sizeof(*members));
+        }
+        parent->members = members;
+        parent->cap = cap;
+    }
+    return &parent->members[parent->count++];
+}
+
+void pass_add(struct schema_pass *pass, struct value *list, struct value *item)
+{
+    ensure(list == &pass->sink || list->kind == VALUE_LIST);
+    struct value_member *member = grow(pass, list, item);
+    if (member) {
+        *member = (struct value_member){.value = item, .at = item->at};
+    }
+}
+
+void pass_put(struct schema_pass *pass, struct value *map, struct str key, struct value *item)
+{
+    ensure(map == &pass->sink || map->kind == VALUE_MAP);
+    struct value_member *member = value_member(map, key);
+    if (member && item != &pass->sink) {
+        member->value = item;
+        return;
+    }
+    member = grow(pass, map, item);
+    if (member) {
+        *member = (struct value_member){.key = key, .value = item, .at = item->at};
+    }
+}

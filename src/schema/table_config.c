@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The top level of a configuration file: the project, its gateway, and the named things that
+ * services refer to.
+ */
+#include "schema/normalise.h"
+#include "schema/resource.h"
+#include "schema/row.h"
+#include "schema/spec.h"
+#include "schema/table.h"
+
+enum { M = SCHEMA_MUELLE };
+
+const char *const names_listen_kind[] = {"http", "https", "tcp", "tls", NULL};
+
+static const struct schema_field tls_rows[] = {
+    {"cert", SCHEMA_STRING, AT(struct listen_spec, cert), .flags = SCHEMA_REQUIRED,
+     .normalise = normalise_path, SAY("Certificate chain, PEM.", "Cadena de certificados, PEM.")},
+    {"key", SCHEMA_STRING, AT(struct listen_spec, key), .flags = SCHEMA_REQUIRED,
+     .normalise = normalise_path, SAY("Private key, PEM.", "Clave privada, PEM.")},
+};
+static const struct schema_table table_tls = {
+    TABLE_DOC("tls", tls_rows),
+    .size = sizeof(struct listen_spec),
+    SAY("Certificate and key.", "Certificado y clave."),
+};
+
+static const struct schema_field listen_rows[] = {
+    {"address", SCHEMA_STRING, AT(struct listen_spec, address), .flags = SCHEMA_REQUIRED,
+     SAY("http://host:port, https://, tcp:// or tls://; without a host: all addresses.",
+         "http://equipo:puerto, https://, tcp:// o tls://; sin equipo: todas las direcciones.")},
+    {"service", SCHEMA_STRING, AT(struct listen_spec, service), .reference = "services",
+     SAY("tcp and tls: the service that gets the connections.",
+         "tcp y tls: el servicio que recibe las conexiones.")},
+    {"target", SCHEMA_INT, AT(struct listen_spec, target), BOUNDS(1, 65535),
+     SAY("tcp and tls: its port; the replica's PORT by default.",
+         "tcp y tls: su puerto; por defecto, el PORT de la réplica.")},
+    {"tls", SCHEMA_OBJECT, AT_PARENT, .of = &table_tls, .merge = SCHEMA_MERGE_OBJECT,
+     SAY("https: certificate and key.", "https: certificado y clave.")},
+};
+const struct schema_table table_listen = {
+    TABLE_OF("listen", listen_rows, struct listen_spec),
+    .finish = finish_listen,
+    SAY("An address that the gateway listens on.", "Una dirección en la que escucha la pasarela."),
+};
+
+#define G(member) AT(struct gateway_spec, member)
+static const struct schema_field gateway_rows[] = {
+    {"listen", SCHEMA_LIST, OBJECTS(table_listen), LIST_AT(struct gateway_spec, listens),
+     .merge = SCHEMA_MERGE_UNIQUE, .flags = SCHEMA_OR_STRING | SCHEMA_ITEM_OR_STRING,
+     .normalise = normalise_listen,
+     SAY("Addresses; http://127.0.0.1:8080 by default when there are routes.",
+         "Direcciones; http://127.0.0.1:8080 por defecto si hay rutas.")},
+    {"admin", SCHEMA_STRING, DOC_ONLY, .flags = SCHEMA_OR_BOOL,
+     SAY("Address of dashboard and API; http://127.0.0.1:7070 by default, false for none.",
+         "Dirección del panel y la API; http://127.0.0.1:7070 por defecto, false para ninguna.")},
+    {"threads", SCHEMA_INT, G(threads), BOUNDS(0, 256),
+     SAY("Threads of the gateway; 0 = chosen by muelle.",
+         "Hilos de la pasarela; 0 = los elige muelle.")},
+    {"expose_replica", SCHEMA_BOOL, G(expose_replica),
+     SAY("Name the replica in the answer's X-Muelle-Replica.",
+         "Nombrar la réplica en X-Muelle-Replica de la respuesta.")},
+};
+const struct schema_table table_gateway = {
+    TABLE_OF("gateway", gateway_rows, struct gateway_spec),
+    .finish = finish_gateway,
+    SAY("The gateway in front of all services.", "La pasarela delante de todos los servicios."),
+};
+
+#define TEXT_MAP SCHEMA_MAP, TEXTS, DOC_ONLY, .merge = SCHEMA_MERGE_OBJECT
+#define EXTERNAL                                                                                   \
+    {                                                                                              \
+        "external", SCHEMA_ANY, DOC_ONLY,                                                          \
+            SAY("It exists already; muelle does not make it.", "Ya existe; muelle no lo crea.")    \
+    }
+#define LABELS                                                                                     \
+    {                                                                                              \
+        "labels", TEXT_MAP, .flags = SCHEMA_OR_LIST, .normalise = normalise_pairs,                 \
+                            SAY("Labels.", "Etiquetas.")                                           \
+    }
+#define NAME                                                                                       \
+    {                                                                                              \
+        "name", SCHEMA_STRING, DOC_ONLY,                                                           \
+            SAY("Name outside of the project.", "Nombre fuera del proyecto.")                      \
+    }
+#define DRIVER                                                                                     \
+    {                                                                                              \
+        "driver", SCHEMA_STRING, DOC_ONLY, SAY("Driver.", "Controlador.")                          \
+    }
+#define DRIVER_OPTS                                                                                \
+    {                                                                                              \
+        "driver_opts", TEXT_MAP, SAY("Its options.", "Sus opciones.")                              \
+    }
+
+static const struct schema_field network_rows[] = {
+    NAME,
+    DRIVER,
+    DRIVER_OPTS,
+    EXTERNAL,
+    LABELS,
+    {"attachable", SCHEMA_BOOL, DOC_ONLY,
+     SAY("Containers may join.", "Pueden unirse contenedores.")},
+    {"internal", SCHEMA_BOOL, DOC_ONLY, SAY("Without a way out.", "Sin salida.")},
+    {"enable_ipv4", SCHEMA_BOOL, DOC_ONLY, SAY("With IPv4.", "Con IPv4.")},
+    {"enable_ipv6", SCHEMA_BOOL, DOC_ONLY, SAY("With IPv6.", "Con IPv6.")},
+    {"ipam", SCHEMA_ANY, DOC_ONLY, .merge = SCHEMA_MERGE_OBJECT,
+     SAY("Address management.", "Gestión de direcciones.")},
+};
+static const struct schema_table table_network = {
+    TABLE_DOC("network", network_rows),
+    SAY("A network of containers.", "Una red de contenedores."),
+};
+
+static const struct schema_field volume_rows[] = {NAME, DRIVER, DRIVER_OPTS, EXTERNAL, LABELS};
+static const struct schema_table table_volume = {
+    TABLE_DOC("volume", volume_rows),
+    SAY("A named volume.", "Un volumen con nombre."),
+};
+
+static const struct schema_field secret_rows[] = {
+    NAME,
+    {"file", SCHEMA_STRING, DOC_ONLY, .normalise = normalise_path,
+     SAY("File that holds it.", "Archivo que lo contiene.")},
+    {"environment", SCHEMA_STRING, DOC_ONLY,
+     SAY("Variable that holds it.", "Variable que lo contiene.")},
+    {"content", SCHEMA_STRING, DOC_ONLY, .flags = SCHEMA_SECRET, SAY("Its text.", "Su texto.")},
+    EXTERNAL,
+    LABELS,
+    DRIVER,
+    DRIVER_OPTS,
+    {"template_driver", SCHEMA_STRING, DOC_ONLY,
+     SAY("Template driver.", "Controlador de plantillas.")},
+};
+static const struct schema_table table_secret = {
+    TABLE_DOC("secret", secret_rows),
+    SAY("A secret or configuration file.", "Un secreto o archivo de configuración."),
+};
+
+static const struct schema_field include_rows[] = {
+    {"path", SCHEMA_LIST, TEXTS, DOC_ONLY, .flags = SCHEMA_REQUIRED | SCHEMA_OR_STRING,
+     SAY("Files, merged into one project.", "Archivos, combinados en un proyecto.")},
+    {"project_directory", SCHEMA_STRING, DOC_ONLY,
+     SAY("Folder that its relative paths mean.",
+         "Carpeta a la que se refieren sus rutas relativas.")},
+    {"env_file", SCHEMA_LIST, TEXTS, DOC_ONLY, .flags = SCHEMA_OR_STRING,
+     SAY("Variables for it.", "Variables para él.")},
+};
+static const struct schema_table table_include = {
+    TABLE_DOC("include", include_rows),
+    SAY("Another project that becomes part of this one.",
+        "Otro proyecto que pasa a formar parte de este."),
+};
+
+#define NAMED(table)                                                                               \
+    SCHEMA_MAP, .item = SCHEMA_OBJECT, .of = &(table), DOC_ONLY, .merge = SCHEMA_MERGE_OBJECT,     \
+                .flags = SCHEMA_ITEM_OR_NULL, .support = SCHEMA_KEPT, .normalise = normalise_empty
+static const struct schema_field rows[] = {
+    {"version", SCHEMA_STRING, DOC_ONLY,
+     SAY("Of old Compose files; has no meaning.",
+         "De archivos Compose antiguos; no significa nada.")},
+    {"name", SCHEMA_STRING, DOC_ONLY, .flags = SCHEMA_IMMUTABLE,
+     SAY("Name of the project; that of the folder by default.",
+         "Nombre del proyecto; por defecto, el de la carpeta.")},
+    {"include", SCHEMA_LIST, .item = SCHEMA_OBJECT, .of = &table_include, DOC_ONLY,
+     .merge = SCHEMA_MERGE_APPEND, .flags = SCHEMA_ITEM_OR_STRING, .normalise = normalise_include,
+     SAY("Other projects that become part of this one.",
+         "Otros proyectos que pasan a formar parte de este.")},
+    {"gateway", SCHEMA_OBJECT, AT(struct project_spec, gateway), OF(table_gateway),
+     .merge = SCHEMA_MERGE_OBJECT, .flags = M,
+     SAY("The gateway in front of all services.", "La pasarela delante de todos los servicios.")},
+    {"services", SCHEMA_MAP, OBJECTS(table_service), LIST_AT(struct project_spec, services),
+     .merge = SCHEMA_MERGE_OBJECT, SAY("What runs, by name.", "Lo que se ejecuta, por nombre.")},
+    {"networks", NAMED(table_network),
+     SAY("Networks of containers, by name.", "Redes de contenedores, por nombre.")},
+    {"volumes", NAMED(table_volume), SAY("Volumes, by name.", "Volúmenes, por nombre.")},
+    {"configs", NAMED(table_secret),
+     SAY("Configuration files, by name.", "Archivos de configuración, por nombre.")},
+    {"secrets", NAMED(table_secret), SAY("Secrets, by name.", "Secretos, por nombre.")},
+    {"models", SCHEMA_ANY, DOC_ONLY, .merge = SCHEMA_MERGE_OBJECT, .support = SCHEMA_KEPT,
+     SAY("Language models, by name.", "Modelos de lenguaje, por nombre.")},
+};
+
+const struct schema_table schema_config = {
+    TABLE_OF("config", rows, struct project_spec),
+    SAY("A project.", "Un proyecto."),
+};

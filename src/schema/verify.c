@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What only the whole project can tell: references, circles, routes and ports that collide; and
+ * what follows from the whole: default listeners, listeners for `ports:`.
+ */
+#include "base/vec.h"
+#include "schema/pass.h"
+#include "schema/resource.h"
+
+struct verifier {
+    struct schema_pass *pass;
+    const struct value *root;
+    struct project_spec *spec;
+};
+
+static struct value *service_value(const struct verifier *v, struct str name)
+{
+    struct value_member *m = value_member(value_get(v->root, "services"), name);
+    return m ? m->value : NULL;
+}
+
+static struct value_at service_at(const struct verifier *v, struct str name)
+{
+    struct value_member *m = value_member(value_get(v->root, "services"), name);
+    return m ? m->at : (struct value_at){0};
+}
+
+/* ------------------------------------------------------------------ references */
+
+static void say_undefined(struct verifier *v, struct value_at at, const char *what, struct str name,
+                          const struct value *section)
+{
+    struct str names[64];
+    size_t count = 0;
+    for (size_t i = 0; section && section->kind == VALUE_MAP && i < section->count && i < 64; i++) {
+        names[count++] = section->members[i].key;
+    }
+    struct problem *problem =
+        pass_problem(v->pass, at, "config.undefined", "there is no %s '" STR_FMT "'", what,
+                     STR_ARG(str_slice(name, 0, 80)));
+    struct str nearest = problem_nearest(name, names, count);
+    if (nearest.len) {
+        problem_hint(problem, "did you mean '" STR_FMT "'?", STR_ARG(nearest));
+    }
+}
+
+static void check_depends(struct verifier *v, const struct service_spec *service)
+{
+    const struct value *map = value_get(service_value(v, service->name), "depends_on");
+    for (size_t i = 0; i < service->depends_on_count; i++) {
+        const struct depends_spec *depends = &service->depends_on[i];
+        const struct value_member *m = value_member(map, depends->service);
+        if (depends->required && m && !service_value(v, depends->service)) {
+            say_undefined(v, m->at, "service", depends->service, value_get(v->root, "services"));
+        }
+    }
+}
+
+/* Names of the keys of a map, or of `source` in a list of maps. */
+static void check_section(struct verifier *v, const struct value *used, const char *section,
+                          const char *what)
+{
+    const struct value *defined = value_get(v->root, section);
+    for (size_t i = 0; used && used->kind >= VALUE_LIST && i < used->count; i++) {
+        const struct value_member *m = &used->members[i];
+        const struct value *source = value_get(m->value, "source");
+        struct str name = used->kind == VALUE_MAP ? m->key : source ? source->text : STR_NONE;
+        bool implied = str_is(name, "default") && str_is(str_from(section), "networks");
+        if (name.len && !implied && !value_member(defined, name)) {
+            say_undefined(v, used->kind == VALUE_MAP ? m->at : m->value->at, what, name, defined);
+        }
+    }
+}
+
+/* "name:/target:rw" whose source is a name, not a path. */
+static void check_volumes(struct verifier *v, const struct value *volumes)
+{
+    const struct value *defined = value_get(v->root, "volumes");
+    for (size_t i = 0; volumes && volumes->kind == VALUE_LIST && i < volumes->count; i++) {
+        const struct value *item = volumes->members[i].value;
+        const struct value *source = value_get(item, "source"), *type = value_get(item, "type");
+        struct str name = STR_NONE, rest;
+        if (item->kind == VALUE_SCALAR) {
+            name = str_split(item->text, ':', &name, &rest) ? name : STR_NONE;
+        } else if (source && type && str_is(type->text, "volume")) {
+            name = source->text;
+        }
+        bool is_path = !name.len || str_find_char(STR("/.~"), name.p[0]) >= 0;
+        if (!is_path && !value_member(defined, name)) {
+            say_undefined(v, item->at, "volume", name, defined);
+        }
+    }
+}
+
+static void check_references(struct verifier *v)
+{
+    for (size_t i = 0; i < v->spec->services_count; i++) {
+        const struct service_spec *service = &v->spec->services[i];
+        const struct value *value = service_value(v, service->name);
+        check_depends(v, service);
+        check_section(v, value_get(value, "networks"), "networks", "network");
+        check_section(v, value_get(value, "secrets"), "secrets", "secret");
+        check_section(v, value_get(value, "configs"), "configs", "config");
+        check_volumes(v, value_get(value, "volumes"));
+    }
+    const struct value *listens = value_get(value_get(v->root, "gateway"), "listen");
+    for (size_t i = 0; listens && listens->kind == VALUE_LIST && i < listens->count; i++) {
+        const struct value *name = value_get(listens->members[i].value, "service");
+        if (value_is_set(name) && !service_value(v, name->text)) {
+            say_undefined(v, name->at, "service", name->text, value_get(v->root, "services"));
+        }
+    }
+}
+
+/* ------------------------------------------------------------------ circles */
+
+enum mark { MARK_NEW, MARK_OPEN, MARK_DONE };
+
+struct visit {
+    size_t service;
+    size_t next; /* of its dependencies */
+};
+
+static void say_cycle(struct verifier *v, const struct visit *stack, size_t depth, size_t again)
+{
+    struct buf text = BUF_INIT(PROBLEM_TEXT_MAX - 1);
+    size_t from = depth - 1;
+    while (stack[from].service != again) {
+        from--;
+    }
+    for (size_t i = from; i < depth; i++) {
+        buf_add(&text, v->spec->services[stack[i].service].name);
+        buf_add(&text, STR(" → "));
+    }
+    buf_add(&text, v->spec->services[again].name);
+    const struct service_spec *last = &v->spec->services[stack[depth - 1].service];
+    const struct value_member *m = value_member(
+        value_get(service_value(v, last->name), "depends_on"), v->spec->services[again].name);
+    struct problem *problem =
+        pass_problem(v->pass, m ? m->at : (struct value_at){0}, "config.dependency-cycle",
+                     "services wait for each other in a circle: %s", buf_cstr(&text));
+    problem_hint(problem, "remove one of these dependencies");
+    buf_fini(&text);
+}
+
+static void visit_from(struct verifier *v, const struct map *index, size_t start, uint8_t *marks,
+                       struct visit *stack)
+{
+    size_t depth = 1;
+    stack[0] = (struct visit){start, 0};
+    marks[start] = MARK_OPEN;
+    while (depth) {
+        struct visit *top = &stack[depth - 1];
+        const struct service_spec *service = &v->spec->services[top->service];
+        if (top->next == service->depends_on_count) {
+            marks[top->service] = MARK_DONE;
+            depth--;
+            continue;
+        }
+        const struct depends_spec *depends = &service->depends_on[top->next++];
+        size_t target = (size_t)(uintptr_t)map_get(index, depends->service);
+        if (target == 0 || marks[target - 1] == MARK_DONE) {
+            continue;
+        }
+        if (marks[target - 1] == MARK_OPEN) {
+            say_cycle(v, stack, depth, target - 1);
+            continue;
+        }
+        marks[target - 1] = MARK_OPEN;
+        stack[depth++] = (struct visit){target - 1, 0};
+    }
+}
+
+static void check_cycles(struct verifier *v)
+{
+    size_t count = v->spec->services_count;
+    struct map index = MAP_INIT(VALUE_NODES_MAX);
+    uint8_t *marks = count ? pass_alloc(v->pass, count, 1) : NULL;
+    struct visit *stack = count ? pass_alloc(v->pass, count, sizeof(*stack)) : NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (map_put(&index, v->spec->services[i].name, (void *)(uintptr_t)(i + 1))) {
+            v->pass->error = -ENOMEM;
+        }
+    }
+    for (size_t i = 0; marks && stack && !v->pass->error && i < count; i++) {
+        if (marks[i] == MARK_NEW) {
+            visit_from(v, &index, i, marks, stack);
+        }
+    }
+    map_fini(&index);
+}
+
+/* ------------------------------------------------------------------ routes and ports */
+
+/* The place of route i of a service in the document. */
+static struct value_at route_at(struct verifier *v, const struct service_spec *service, size_t i)
+{
+    const struct value *routes = value_get(service_value(v, service->name), "routes");
+    bool there = routes && routes->kind == VALUE_LIST && i < routes->count;
+    return there ? routes->members[i].value->at : service_at(v, service->name);
+}
+
+static void check_routes(struct verifier *v)
+{
+    struct map seen = MAP_INIT(VALUE_NODES_MAX);
+    for (size_t i = 0; i < v->spec->services_count; i++) {
+        const struct service_spec *service = &v->spec->services[i];
+        for (size_t k = 0; k < service->routes_count; k++) {
+            const struct route_spec *route = &service->routes[k];
+            struct str key =
+                pass_printf(v->pass, STR_FMT STR_FMT, STR_ARG(route->host), STR_ARG(route->path));
+            const struct route_spec *other = map_get(&seen, key);
+            if (other) {
+                struct problem *problem = pass_problem(
+                    v->pass, route_at(v, service, k), "config.duplicate-route",
+                    "two routes for host '" STR_FMT "' and path '" STR_FMT "'",
+                    STR_ARG(route->host.len ? route->host : STR("*")), STR_ARG(route->path));
+                problem_hint(problem, "the other one belongs to service '" STR_FMT "'",
+                             STR_ARG(other->service));
+            } else if (map_put(&seen, key, (void *)(uintptr_t)route)) {
+                v->pass->error = -ENOMEM;
+            }
+        }
+    }
+    map_fini(&seen);
+}
+
+static bool is_any(struct str host)
+{
+    return host.len == 0 || str_is(host, "0.0.0.0") || str_is(host, "::");
+}
+
+static bool hosts_meet(struct str a, struct str b)
+{
+    return is_any(a) || is_any(b) || str_eq(a, b);
+}
+
+/* A published port as something that may collide. */
+struct claim {
+    struct str host;
+    int64_t first, last;
+    int32_t protocol;
+    struct str owner; /* service, or "gateway" */
+    struct value_at at;
+};
+
+static void add_claim(struct verifier *v, struct vec *claims, const struct claim *claim)
+{
+    if (claim->first == 0) {
+        return; /* chosen when it starts */
+    }
+    for (size_t i = 0; i < claims->len; i++) {
+        const struct claim *other = vec_at(claims, struct claim, i);
+        /* A range is a choice (containers): it collides only if it is the same one. */
+        bool meet = claim->first == claim->last && other->first == other->last &&
+                    claim->first == other->first;
+        if (meet && claim->protocol == other->protocol && hosts_meet(claim->host, other->host)) {
+            struct problem *problem =
+                pass_problem(v->pass, claim->at, "config.port-conflict",
+                             "port %lld is used twice: by '" STR_FMT "' and by '" STR_FMT "'",
+                             (long long)claim->first, STR_ARG(other->owner), STR_ARG(claim->owner));
+            problem_hint(problem, "publish one of them on another port");
+            return;
+        }
+    }
+    if (vec_push(claims, claim)) {
+        v->pass->error = -ENOMEM;
+    }
+}
+
+static struct value_at port_at(struct verifier *v, const struct service_spec *service, size_t i)
+{
+    const struct value *ports = value_get(service_value(v, service->name), "ports");
+    bool there = ports && ports->kind == VALUE_LIST && i < ports->count;
+    return there ? ports->members[i].value->at : service_at(v, service->name);
+}
+
+static void check_ports(struct verifier *v)
+{
+    struct vec claims = VEC_INIT(struct claim, VALUE_NODES_MAX);
+    const struct gateway_spec *gateway = &v->spec->gateway;
+    const struct value *listens = value_get(value_get(v->root, "gateway"), "listen");
+    for (size_t i = 0; i < gateway->listens_count; i++) {
+        const struct listen_spec *l = &gateway->listens[i];
+        struct claim claim = {l->host, l->port, l->port, PORT_TCP, STR("gateway.listen"), {0}};
+        claim.at = listens && i < listens->count ? listens->members[i].value->at : claim.at;
+        add_claim(v, &claims, &claim);
+    }
+    if (gateway->admin.port) {
+        const struct value *admin = value_get(value_get(v->root, "gateway"), "admin");
+        struct claim claim = {gateway->admin.host,  gateway->admin.port,
+                              gateway->admin.port,  PORT_TCP,
+                              STR("gateway.admin"), {0}};
+        claim.at = admin ? admin->at : claim.at;
+        add_claim(v, &claims, &claim);
+    }
+    for (size_t i = 0; i < v->spec->services_count; i++) {
+        const struct service_spec *service = &v->spec->services[i];
+        for (size_t k = 0; k < service->ports_count; k++) {
+            const struct port_spec *port = &service->ports[k];
+            struct claim claim = {port->host_ip,  port->published, port->published_end,
+                                  port->protocol, service->name,   port_at(v, service, k)};
+            add_claim(v, &claims, &claim);
+        }
+    }
+    vec_fini(&claims);
+}
+
+/* ------------------------------------------------------------------ listeners that follow */
+
+static size_t count_derived(const struct verifier *v, bool *ret_routes)
+{
+    size_t count = 0;
+    *ret_routes = false;
+    for (size_t i = 0; i < v->spec->services_count; i++) {
+        const struct service_spec *service = &v->spec->services[i];
+        *ret_routes |= service->routes_count > 0;
+        count += service->kind == SERVICE_PROCESS ? service->ports_count : 0;
+    }
+    return count;
+}
+
+static void derive_listen(struct verifier *v, const struct service_spec *service,
+                          const struct port_spec *port, struct listen_spec *l)
+{
+    struct str host =
+        is_any(port->host_ip) && !str_is(port->host_ip, "0.0.0.0") ? STR("::") : port->host_ip;
+    bool v6 = str_find_char(host, ':') >= 0;
+    *l = (struct listen_spec){.kind = LISTEN_TCP,
+                              .host = host,
+                              .port = port->published,
+                              .service = service->name,
+                              .from_ports = true};
+    l->target = port->target == port->published ? 0 : port->target;
+    l->address = pass_printf(v->pass, "tcp://%s" STR_FMT "%s:%lld", v6 ? "[" : "", STR_ARG(host),
+                             v6 ? "]" : "", (long long)port->published);
+}
+
+/* The default listener, and one for each published TCP port of a process. */
+static void derive_listens(struct verifier *v)
+{
+    struct gateway_spec *gateway = &v->spec->gateway;
+    bool routes;
+    size_t given = gateway->listens_count, derived = count_derived(v, &routes);
+    struct listen_spec *all = pass_alloc(v->pass, given + derived + 1, sizeof(*all));
+    if (!all) {
+        return;
+    }
+    if (given) {
+        memcpy(all, gateway->listens, given * sizeof(*all));
+    } else if (routes) {
+        all[given++] = (struct listen_spec){.address = STR("http://127.0.0.1:8080"),
+                                            .kind = LISTEN_HTTP,
+                                            .host = STR("127.0.0.1"),
+                                            .port = 8080};
+    }
+    for (size_t i = 0; i < v->spec->services_count; i++) {
+        const struct service_spec *service = &v->spec->services[i];
+        for (size_t k = 0; service->kind == SERVICE_PROCESS && k < service->ports_count; k++) {
+            if (service->ports[k].published && service->ports[k].protocol == PORT_TCP) {
+                derive_listen(v, service, &service->ports[k], &all[given++]);
+            }
+        }
+    }
+    gateway->listens = all;
+    gateway->listens_count = given;
+}
+
+/* ------------------------------------------------------------------ names, profiles */
+
+static void check_names(struct verifier *v)
+{
+    for (size_t i = 0; i < v->spec->services_count; i++) {
+        struct str name = v->spec->services[i].name;
+        bool fine = name.len > 0 && name.len <= 63;
+        for (size_t k = 0; k < name.len; k++) {
+            char c = name.p[k];
+            bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                        (c >= '0' && c <= '9') || c == '_';
+            fine &= word || (k > 0 && (c == '-' || c == '.'));
+        }
+        if (!fine) {
+            struct problem *problem = pass_problem(v->pass, service_at(v, name), "config.bad-name",
+                                                   "'" STR_FMT "' cannot be the name of a service",
+                                                   STR_ARG(str_slice(name, 0, 80)));
+            problem_expected(
+                problem, "1 to 63 letters, digits, '_', '-' or '.', a letter, digit or '_' first");
+        }
+    }
+}
+
+void verify_project(struct schema_pass *pass, const struct value *root, struct project_spec *spec)
+{
+    struct verifier v = {pass, root, spec};
+    check_names(&v);
+    check_references(&v);
+    check_cycles(&v);
+    check_routes(&v);
+    check_ports(&v);
+    derive_listens(&v);
+}
