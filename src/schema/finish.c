@@ -292,7 +292,7 @@ static void use_ulimits(struct schema_pass *pass, struct service_spec *service,
 static void use_exit_codes(struct schema_pass *pass, struct service_spec *service,
                            const struct value *v)
 {
-    service->success_exit_codes[0] = 1;
+    service->success_exit_codes_mask[0] = 1;
     if (!v || v->kind != VALUE_LIST) {
         return;
     }
@@ -306,7 +306,7 @@ static void use_exit_codes(struct schema_pass *pass, struct service_spec *servic
             problem_expected(problem, "a number from 0 to 255");
             continue;
         }
-        service->success_exit_codes[code / 64] |= UINT64_C(1) << (code % 64);
+        service->success_exit_codes_mask[code / 64] |= UINT64_C(1) << (code % 64);
     }
 }
 

@@ -28,7 +28,7 @@ TEST(a_process_gets_all_its_defaults)
     check_int(s->health.kind, HEALTH_NONE);
     check_int(s->umask, SPEC_UMASK_INHERIT);
     check_int(s->logging.burst_bytes, 64 << 20);
-    check_int((int)s->success_exit_codes[0], 1);
+    check_int((int)s->success_exit_codes_mask[0], 1);
     check_int(p->gateway.listens_count, 0);
     check_str(p->gateway.admin.address, STR("http://127.0.0.1:7070"));
     project_spec_unref(l.spec);
@@ -93,7 +93,7 @@ TEST(every_key_of_a_process_is_decoded)
     check_int(s->restart.max_attempts, 5);
     check_int(s->restart.initial_ns, 1000000000);
     check_int(s->restart.max_ns, 30000000000);
-    check((s->success_exit_codes[0] & 8) && (s->success_exit_codes[2] & 4));
+    check((s->success_exit_codes_mask[0] & 8) && (s->success_exit_codes_mask[2] & 4));
     check_str(s->stop_signal, STR("SIGINT"));
     check_int(s->stop_grace_ns, 90000000000);
     check_int(s->health.kind, HEALTH_HTTP);
