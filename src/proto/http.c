@@ -16,14 +16,17 @@ static const struct str method_names[HTTP_METHOD_COUNT] = {
     [HTTP_PATCH] = STR_INIT("PATCH"),
 };
 
-static const struct str header_names[HTTP_H_COUNT] = {
-#define X(id, name) [HTTP_H_##id] = STR_INIT(name),
+const struct http_name http_names[HTTP_H_COUNT] = {
+#define X(id, name) [HTTP_H_##id] = {name, sizeof(name) - 1},
     HTTP_HEADER_LIST(X)
 #undef X
 };
 
 enum http_method http_method_find(struct str text)
 {
+    if (text.len == 3 && memcmp(text.p, "GET", 3) == 0) {
+        return HTTP_GET;
+    }
     for (unsigned i = HTTP_METHOD_OTHER + 1; i < HTTP_METHOD_COUNT; i++) {
         if (str_eq(text, method_names[i])) {
             return (enum http_method)i;
@@ -47,13 +50,14 @@ enum http_header_id http_header_find(struct str name)
     size_t hash = name.len * HASH_LEN + (p[0] | 32u) * HASH_FIRST;
     hash += (p[name.len / 2] | 32u) * HASH_MIDDLE + (p[name.len - 2] | 32u) * HASH_LAST;
     unsigned id = http_hash_slots[hash & 255];
-    return str_eq_nocase(name, header_names[id]) ? (enum http_header_id)id : HTTP_H_OTHER;
+    struct str found = http_header_name((enum http_header_id)id);
+    return str_eq_nocase(name, found) ? (enum http_header_id)id : HTTP_H_OTHER;
 }
 
 struct str http_header_name(enum http_header_id id)
 {
     ensure(id < HTTP_H_COUNT);
-    return header_names[id];
+    return str_make(http_names[id].text, http_names[id].len);
 }
 
 struct reason {

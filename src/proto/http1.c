@@ -23,12 +23,6 @@
 
 enum { STEP_START, STEP_FIRST, STEP_HEADERS, STEP_DONE };
 
-/* The bytes that the line may be read from, and why there are no more. */
-struct window {
-    uint32_t end;
-    bool is_limit; /* `end` is where a limit lies: an incomplete line will never become complete */
-};
-
 void http1_head_init(struct http1_head *head, const struct http1_limits *limits)
 {
     ensure(limits->count_max <= HTTP1_HEADERS_MAX && limits->head_max <= INT32_MAX);
@@ -43,39 +37,43 @@ int http1_refuse(struct http1_head *head, unsigned status, const char *reason)
     return HTTP1_E_BAD;
 }
 
-static struct window window_of(const struct http1_head *head, size_t len, uint32_t line_max)
+/* Where the bytes end that the line at head->line may be read from. */
+static uint32_t window_end(const struct http1_head *head, size_t len, uint32_t line_max)
 {
     uint32_t limit = MIN(head->line + line_max, head->limits->head_max);
-    bool is_limit = len >= limit;
-    return (struct window){is_limit ? limit : (uint32_t)len, is_limit};
+    return (uint32_t)MIN(len, (size_t)limit);
 }
 
-static int want_header_bytes(struct http1_head *head, struct window window)
+/* The line is not complete before `end`: more bytes will help unless a limit lies there. */
+static int want_header_bytes(struct http1_head *head, uint32_t end)
 {
-    if (!window.is_limit) {
-        return HTTP1_E_MORE;
+    if (end == head->limits->head_max) {
+        return http1_refuse(head, 431, "headers too large");
     }
-    bool whole = window.end == head->limits->head_max;
-    return http1_refuse(head, 431, whole ? "headers too large" : "header line too long");
+    if (end == head->line + head->limits->header_max) {
+        return http1_refuse(head, 431, "header line too long");
+    }
+    return HTTP1_E_MORE;
 }
 
-static int want_line_bytes(struct http1_head *head, struct window window)
+static int want_line_bytes(struct http1_head *head, uint32_t end)
 {
-    if (!window.is_limit) {
-        return HTTP1_E_MORE;
+    const struct http1_limits *limits = head->limits;
+    if (end == limits->head_max || end == head->line + limits->line_max) {
+        return http1_refuse(head, 414, "first line too long");
     }
-    return http1_refuse(head, 414, "first line too long");
+    return HTTP1_E_MORE;
 }
 
 /* CR LF at `at`? Sets *ret to behind it. Only bytes in the window are looked at. */
-static int read_line_end(struct http1_head *head, struct window window, uint32_t at, uint32_t *ret)
+static int read_line_end(struct http1_head *head, uint32_t end, uint32_t at, uint32_t *ret)
 {
     const char *data = head->base;
     if (data[at] != '\r') {
         return http1_refuse(head, 400,
                             data[at] == '\n' ? "line ends without CR" : "control character");
     }
-    if (at + 1 == window.end) {
+    if (at + 1 == end) {
         return HTTP1_E_MORE;
     }
     if (data[at + 1] != '\n') {
@@ -85,9 +83,9 @@ static int read_line_end(struct http1_head *head, struct window window, uint32_t
     return 0;
 }
 
-/* The name of a header whose characters have been checked. The hash is that of http_header_find; the
- * comparison folds case by one bit, which is right for token characters against [a-z0-9-]. */
-static unsigned header_id(const char *p, size_t len)
+/* The id of a name whose characters have been checked; `readable` bytes lie at p. The hash is that of
+ * http_header_find. */
+static unsigned header_id(const char *p, size_t len, size_t readable)
 {
     if (len < 2 || len > HTTP_HEADER_NAME_MAX) {
         return HTTP_H_OTHER;
@@ -96,66 +94,80 @@ static unsigned header_id(const char *p, size_t len)
     hash += ((unsigned char)p[len / 2] | 32u) * HASH_MIDDLE;
     hash += ((unsigned char)p[len - 2] | 32u) * HASH_LAST;
     unsigned id = http_hash_slots[hash & 255];
-    struct str name = http_header_name((enum http_header_id)id);
-    if (name.len != len) {
+    const struct http_name *name = &http_names[id];
+    if (name->len != len) {
         return HTTP_H_OTHER;
     }
-    /* Both ends in eight-byte words that may overlap; short names byte by byte. */
-    const uint64_t fold = UINT64_C(0x2020202020202020);
-    uint64_t a, b;
-    size_t at = 0;
-    for (; len - at >= 8; at += 8) {
-        memcpy(&a, p + at, 8);
-        memcpy(&b, name.p + at, 8);
-        if ((a | fold) != b) {
-            return HTTP_H_OTHER;
+#ifdef __SSE2__
+    if (readable >= 16) {
+        const __m128i fold = _mm_set1_epi8(0x20);
+        __m128i v = _mm_or_si128(http_load(p), fold);
+        unsigned same = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, http_load(name->text)));
+        if (len <= 16) {
+            return (~same & ((1u << len) - 1)) == 0 ? id : HTTP_H_OTHER;
         }
+        v = _mm_or_si128(http_load(p + len - 16), fold);
+        same &= (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, http_load(name->text + len - 16)));
+        return same == 0xffff ? id : HTTP_H_OTHER;
     }
-    for (; at < len; at++) {
-        if ((p[at] | 0x20) != name.p[at]) {
-            return HTTP_H_OTHER;
-        }
-    }
-    return id;
+#endif
+    return http_word_is(str_make(p, len), str_make(name->text, len)) ? id : HTTP_H_OTHER;
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t';
 }
 
 /* Says what is wrong with the byte behind a name that is not a colon. */
 static int refuse_name(struct http1_head *head, uint32_t at)
 {
-    char c = head->base[at];
-    bool is_space = c == ' ' || c == '\t';
-    if (at == head->line) {
-        return http1_refuse(head, 400, is_space ? "folded header line" : "bad header name");
+    if (!is_space(head->base[at])) {
+        return http1_refuse(head, 400, "bad header name");
     }
-    return http1_refuse(head, 400, is_space ? "space before the colon" : "bad header name");
+    bool folded = at == head->line;
+    return http1_refuse(head, 400, folded ? "folded header line" : "space before the colon");
+}
+
+/* The value between colon and CR without the white space around it. True when the line is plain. */
+static bool trim_value(const char *data, uint32_t colon, uint32_t *from, uint32_t *to)
+{
+    *from = colon + 1;
+    /* nearly always: one space, then text to the end */
+    if (likely(*to - colon > 2 && data[colon + 1] == ' ' && data[colon + 2] > ' ' &&
+               data[*to - 1] > ' ')) {
+        *from = colon + 2;
+        return true;
+    }
+    uint32_t cr = *to;
+    while (*from < *to && is_space(data[*from])) {
+        ++*from;
+    }
+    while (*to > *from && is_space(data[*to - 1])) {
+        --*to;
+    }
+    return *from == colon + 2 && *to == cr && data[colon + 1] == ' ';
 }
 
 /* Stores a header whose line is [head->line, cr + 2). */
-static int add_header(struct http1_head *head, uint32_t colon, uint32_t cr)
+static int add_header(struct http1_head *head, uint32_t colon, uint32_t cr, uint32_t end)
 {
     const char *data = head->base;
-    uint32_t from = colon + 1;
+    uint32_t from;
     uint32_t to = cr;
-    while (from < to && (data[from] == ' ' || data[from] == '\t')) {
-        from++;
-    }
-    while (to > from && (data[to - 1] == ' ' || data[to - 1] == '\t')) {
-        to--;
-    }
+    bool plain = trim_value(data, colon, &from, &to);
     if (head->count == head->limits->count_max) {
         return http1_refuse(head, 431, "too many headers");
     }
-    bool plain = from == colon + 2 && to == cr && data[colon + 1] == ' ';
-    unsigned id = header_id(data + head->line, colon - head->line);
+    uint32_t at = head->line;
+    unsigned id = header_id(data + at, colon - at, end - at);
     struct http1_header *header = &head->headers[head->count];
-    *header = (struct http1_header){
-        .name_at = head->line,
-        .value_at = from,
-        .value_len = to - from,
-        .name_len = (uint16_t)(colon - head->line),
-        .id = (uint8_t)id,
-        .flags = plain ? HTTP1_PLAIN : 0,
-    };
+    header->name_at = at;
+    header->value_at = from;
+    header->value_len = to - from;
+    header->name_len = (uint16_t)(colon - at);
+    header->id = (uint8_t)id;
+    header->flags = plain ? HTTP1_PLAIN : 0;
     int r = 0;
     if (id - 1 < HTTP_H_UPGRADE) { /* OTHER wraps round */
         r = http1_note(head, head->count);
@@ -166,32 +178,28 @@ static int add_header(struct http1_head *head, uint32_t colon, uint32_t cr)
 }
 
 /* One header line. 0 and head->line moved, or E_MORE, E_BAD. */
-static int read_header(struct http1_head *head, size_t len)
+static int read_header(struct http1_head *head, uint32_t end)
 {
-    struct window window = window_of(head, len, head->limits->header_max);
     const char *data = head->base;
-    uint32_t colon = (uint32_t)http_scan_token(data, head->line, window.end);
+    uint32_t colon = (uint32_t)http_scan_token(data, head->line, end);
     if (colon - head->line > HTTP1_NAME_MAX) {
         return http1_refuse(head, 431, "header name too long");
     }
-    if (colon == window.end) {
-        return want_header_bytes(head, window);
+    if (colon == end) {
+        return want_header_bytes(head, end);
     }
     if (data[colon] != ':' || colon == head->line) {
         return refuse_name(head, colon);
     }
     uint32_t from = MAX(colon + 1, head->scanned);
-    uint32_t cr = (uint32_t)http_scan_value(data, from, window.end);
-    head->scanned = cr;
-    if (cr == window.end) {
-        return want_header_bytes(head, window);
+    uint32_t cr = (uint32_t)http_scan_value(data, from, end);
+    uint32_t next = cr + 2;
+    if (unlikely(next > end || data[cr] != '\r' || data[cr + 1] != '\n')) {
+        head->scanned = cr;
+        int r = cr == end ? HTTP1_E_MORE : read_line_end(head, end, cr, &next);
+        return r == HTTP1_E_MORE ? want_header_bytes(head, end) : r;
     }
-    uint32_t next = 0;
-    int r = read_line_end(head, window, cr, &next);
-    if (r != 0) {
-        return r == HTTP1_E_MORE ? want_header_bytes(head, window) : r;
-    }
-    r = add_header(head, colon, cr);
+    int r = add_header(head, colon, cr, end);
     head->line = next;
     return r;
 }
@@ -199,15 +207,15 @@ static int read_header(struct http1_head *head, size_t len)
 static int read_headers(struct http1_head *head, size_t len)
 {
     for (;;) {
-        struct window window = window_of(head, len, head->limits->header_max);
-        if (head->line >= window.end) {
-            return want_header_bytes(head, window);
+        uint32_t end = window_end(head, len, head->limits->header_max);
+        if (head->line >= end) {
+            return want_header_bytes(head, end);
         }
         if (head->base[head->line] == '\r') {
-            int r = read_line_end(head, window, head->line, &head->len);
-            return r == HTTP1_E_MORE ? want_header_bytes(head, window) : r;
+            int r = read_line_end(head, end, head->line, &head->len);
+            return r == HTTP1_E_MORE ? want_header_bytes(head, end) : r;
         }
-        int r = read_header(head, len);
+        int r = read_header(head, end);
         if (r != 0) {
             return r;
         }
@@ -215,11 +223,11 @@ static int read_headers(struct http1_head *head, size_t len)
 }
 
 /* "HTTP/1.0" or "HTTP/1.1" at `at`, as far as it has arrived: 0 when all of it is there. */
-static int read_version(struct http1_head *head, struct window window, uint32_t at)
+static int read_version(struct http1_head *head, uint32_t end, uint32_t at)
 {
     static const char pattern[] = "HTTP/d.d";
     const char *p = head->base + at;
-    uint32_t avail = MIN(window.end - at, (uint32_t)8);
+    uint32_t avail = MIN(end - at, (uint32_t)8);
     for (uint32_t i = 0; i < avail; i++) {
         bool good = pattern[i] == 'd' ? http_char_is(p[i], HTTP_C_DIGIT) : p[i] == pattern[i];
         if (!good) {
@@ -227,7 +235,7 @@ static int read_version(struct http1_head *head, struct window window, uint32_t 
         }
     }
     if (avail < 8) {
-        return want_line_bytes(head, window);
+        return want_line_bytes(head, end);
     }
     if (p[5] != '1' || p[7] > '1') {
         return http1_refuse(head, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here");
@@ -236,75 +244,89 @@ static int read_version(struct http1_head *head, struct window window, uint32_t 
     return 0;
 }
 
-static int finish_line(struct http1_head *head, struct window window, uint32_t at)
+static void begin_headers(struct http1_head *head, uint32_t at)
 {
-    if (at == window.end) {
-        return want_line_bytes(head, window);
-    }
-    uint32_t next = 0;
-    int r = read_line_end(head, window, at, &next);
-    if (r != 0) {
-        return r == HTTP1_E_MORE ? want_line_bytes(head, window) : r;
-    }
-    head->line = next;
+    head->line = at;
     head->scanned = 0;
     head->step = STEP_HEADERS;
+}
+
+static int finish_line(struct http1_head *head, uint32_t end, uint32_t at)
+{
+    if (at == end) {
+        return want_line_bytes(head, end);
+    }
+    uint32_t next = 0;
+    int r = read_line_end(head, end, at, &next);
+    if (r != 0) {
+        return r == HTTP1_E_MORE ? want_line_bytes(head, end) : r;
+    }
+    begin_headers(head, next);
     return 0;
 }
 
 /* request-line = method SP request-target SP HTTP-version CRLF (RFC 9112 §3) */
 static int read_request_line(struct http1_head *head, size_t len)
 {
-    struct window window = window_of(head, len, head->limits->line_max);
+    uint32_t end = window_end(head, len, head->limits->line_max);
     const char *data = head->base;
-    uint32_t at = (uint32_t)http_scan_token(data, head->line, window.end);
+    uint32_t at = (uint32_t)http_scan_token(data, head->line, end);
     head->method_text = (struct http1_span){head->line, at - head->line};
     if (head->method_text.len > HTTP1_METHOD_MAX) {
         return http1_refuse(head, 501, "method too long");
     }
-    if (at == window.end) {
-        return want_line_bytes(head, window);
+    if (at == end) {
+        return want_line_bytes(head, end);
     }
     if (data[at] != ' ' || at == head->line) {
         return http1_refuse(head, 400, "bad method");
     }
     uint32_t target = ++at;
-    at = (uint32_t)http_scan_target(data, MAX(at, head->scanned), window.end);
+    at = (uint32_t)http_scan_target(data, MAX(at, head->scanned), end);
     head->scanned = at;
     head->target = (struct http1_span){target, at - target};
-    if (at == window.end) {
-        return want_line_bytes(head, window);
+    if (at == end) {
+        return want_line_bytes(head, end);
     }
     if (data[at] != ' ' || at == target) {
         return http1_refuse(head, 400, at == target ? "empty target" : "bad character in target");
     }
     at++;
-    int r = read_version(head, window, at);
-    if (r == 0) {
-        r = finish_line(head, window, at + 8);
+    if (likely(end - at >= 10 && memcmp(data + at, "HTTP/1.1\r\n", 10) == 0)) {
+        head->minor = 1;
+        begin_headers(head, at + 10);
+    } else {
+        int r = read_version(head, end, at);
+        if (r == 0) {
+            r = finish_line(head, end, at + 8);
+        }
+        if (r != 0) {
+            return r;
+        }
     }
-    if (r == 0) {
-        head->method = (uint8_t)http_method_find(http1_str(head, head->method_text));
-        r = http1_split_target(head);
-    }
-    return r;
+    head->method = (uint8_t)http_method_find(http1_str(head, head->method_text));
+    return http1_split_target(head);
 }
 
 /* status-line = HTTP-version SP 3DIGIT SP [ reason ] CRLF (RFC 9112 §4); the second SP may be missing. */
 static int read_status_line(struct http1_head *head, size_t len)
 {
-    struct window window = window_of(head, len, head->limits->line_max);
+    uint32_t end = window_end(head, len, head->limits->line_max);
     const char *data = head->base;
     uint32_t at = head->line;
-    int r = read_version(head, window, at);
-    if (r != 0) {
-        return r;
+    if (likely(end - at >= 8 && memcmp(data + at, "HTTP/1.1", 8) == 0)) {
+        head->minor = 1;
+    } else {
+        int r = read_version(head, end, at);
+        if (r != 0) {
+            return r;
+        }
     }
     at += 8;
     uint32_t code = 0;
     for (uint32_t i = 0; i < 4; i++, at++) {
-        if (at == window.end) {
-            return want_line_bytes(head, window);
+        if (at == end) {
+            return want_line_bytes(head, end);
         }
         bool good = i == 0 ? data[at] == ' ' : http_char_is(data[at], HTTP_C_DIGIT);
         if (!good || (i == 1 && data[at] == '0')) {
@@ -314,24 +336,24 @@ static int read_status_line(struct http1_head *head, size_t len)
     }
     head->status = (uint16_t)code;
     head->reason = (struct http1_span){at, 0};
-    if (at < window.end && data[at] == ' ') {
+    if (at < end && data[at] == ' ') {
         at++;
-        uint32_t end = (uint32_t)http_scan_value(data, MAX(at, head->scanned), window.end);
-        head->scanned = end;
-        head->reason = (struct http1_span){at, end - at};
-        at = end;
+        uint32_t cr = (uint32_t)http_scan_value(data, MAX(at, head->scanned), end);
+        head->scanned = cr;
+        head->reason = (struct http1_span){at, cr - at};
+        at = cr;
     }
-    return finish_line(head, window, at);
+    return finish_line(head, end, at);
 }
 
 static int skip_empty_line(struct http1_head *head, size_t len)
 {
-    struct window window = window_of(head, len, head->limits->line_max);
+    uint32_t end = window_end(head, len, head->limits->line_max);
     if (len == 0) {
         return HTTP1_E_MORE;
     }
     if (head->base[0] == '\r') {
-        int r = read_line_end(head, window, 0, &head->line);
+        int r = read_line_end(head, end, 0, &head->line);
         if (r != 0) {
             return r;
         }

@@ -46,7 +46,7 @@ static int note_transfer_encoding(struct http1_head *head, struct str value)
     if (head->minor == 0) {
         return http1_refuse(head, 400, "Transfer-Encoding in HTTP/1.0");
     }
-    if (!str_eq_nocase(value, STR("chunked"))) {
+    if (!http_word_is(value, STR("chunked"))) {
         struct str item;
         unsigned chunked = 0;
         bool last = false;
@@ -64,12 +64,16 @@ static int note_transfer_encoding(struct http1_head *head, struct str value)
 static int note_connection(struct http1_head *head, struct str value)
 {
     struct str item;
+    if (http_word_is(value, STR("keep-alive"))) { /* what nearly all say */
+        head->seen |= HTTP1_SEEN_KEEP_ALIVE;
+        return 0;
+    }
     while (http_list_next(&value, &item)) {
-        if (str_eq_nocase(item, STR("keep-alive"))) {
+        if (http_word_is(item, STR("keep-alive"))) {
             head->seen |= HTTP1_SEEN_KEEP_ALIVE;
-        } else if (str_eq_nocase(item, STR("close"))) {
+        } else if (http_word_is(item, STR("close"))) {
             head->seen |= HTTP1_SEEN_CLOSE;
-        } else if (str_eq_nocase(item, STR("upgrade"))) {
+        } else if (http_word_is(item, STR("upgrade"))) {
             head->seen |= HTTP1_SEEN_UPGRADE;
         } else if (http_is_token(item)) {
             head->seen |= HTTP1_SEEN_NAMES;

@@ -15,20 +15,31 @@ static char *reserve(struct http1_writer *w, size_t n)
     return p;
 }
 
+/* memcpy for pieces that are mostly short, in line: two words that may overlap. Returns behind the copy. */
+static inline char *put(char *p, struct str s)
+{
+    if (s.len > 16) {
+        memcpy(p, s.p, s.len);
+    } else if (s.len >= 8) {
+        uint64_t first, last;
+        memcpy(&first, s.p, 8);
+        memcpy(&last, s.p + s.len - 8, 8);
+        memcpy(p, &first, 8);
+        memcpy(p + s.len - 8, &last, 8);
+    } else {
+        for (size_t i = 0; i < s.len; i++) {
+            p[i] = s.p[i];
+        }
+    }
+    return p + s.len;
+}
+
 void http1_write_raw(struct http1_writer *w, struct str bytes)
 {
     char *p = reserve(w, bytes.len);
-    if (p && bytes.len) {
-        memcpy(p, bytes.p, bytes.len);
+    if (p) {
+        (void)put(p, bytes);
     }
-}
-
-static char *put(char *p, struct str s)
-{
-    if (s.len) {
-        memcpy(p, s.p, s.len);
-    }
-    return p + s.len;
 }
 
 void http1_write_request_line(struct http1_writer *w, struct str method, struct str target)
@@ -69,9 +80,11 @@ static void write_checked(struct http1_writer *w, struct str name, struct str va
     char *p = reserve(w, name.len + value.len + 4);
     if (p) {
         p = put(p, name);
-        p = put(p, STR(": "));
+        *p++ = ':';
+        *p++ = ' ';
         p = put(p, value);
-        (void)put(p, STR("\r\n"));
+        *p++ = '\r';
+        *p = '\n';
     }
 }
 

@@ -120,8 +120,8 @@ static void add_bound(struct buf *out, double bound)
 {
     size_t start = out->len;
     add_double(out, bound);
-    if (isfinite(bound) && !memchr(out->p + start, '.', out->len - start) &&
-        !memchr(out->p + start, 'e', out->len - start)) {
+    struct str text = str_skip(buf_str(out), start);
+    if (isfinite(bound) && str_find_char(text, '.') < 0 && str_find_char(text, 'e') < 0) {
         buf_add(out, STR(".0"));
     }
 }

@@ -91,19 +91,27 @@ static bool is_ipv6(struct str s)
     return gap ? groups < IPV6_GROUPS : groups == IPV6_GROUPS;
 }
 
-static bool is_reg_name(struct str host)
+/* Length of the reg-name at the front of `s`, escapes and all; 0 when there is none or one is broken. */
+static size_t reg_name(struct str s)
 {
     size_t at = 0;
-    while (at < host.len) {
-        at = http_scan_table(host.p, at, host.len, HTTP_C_HOST);
-        if (at < host.len) {
-            if (host.p[at] != '%' || escaped_byte(host, at) < 0x20) {
-                return false;
-            }
-            at += 3;
+    for (;;) {
+        at = http_scan_table(s.p, at, s.len, HTTP_C_HOST);
+        if (at == s.len || s.p[at] != '%') {
+            return at;
         }
+        if (escaped_byte(s, at) < 0x20) {
+            return 0;
+        }
+        at += 3;
     }
-    return host.len > 0;
+}
+
+/* Length of "[address]" at the front of `s`; 0 when it is none. */
+static size_t ip_literal(struct str s)
+{
+    ptrdiff_t end = str_find_char(s, ']');
+    return end > 0 && is_ipv6(str_slice(s, 1, (size_t)end)) ? (size_t)end + 1 : 0;
 }
 
 /* Digits up to 65535; none at all, and 0, mean "not given". */
@@ -128,25 +136,16 @@ static int parse_port(struct str s, uint16_t *ret)
 
 int uri_parse_authority(struct str s, struct uri_authority *ret)
 {
-    struct str port = STR_NONE;
     bool is_literal = s.len && s.p[0] == '[';
-    ptrdiff_t end = is_literal ? str_find_char(s, ']') : str_find_char(s, ':');
-    size_t host_end = end < 0 ? s.len : (size_t)end;
-    if (is_literal && end < 0) {
+    size_t end = is_literal ? ip_literal(s) : reg_name(s);
+    if (end == 0 || (end < s.len && s.p[end] != ':')) {
         return -EINVAL;
     }
-    struct str rest = str_skip(s, host_end + is_literal);
-    if (rest.len) {
-        if (rest.p[0] != ':') {
-            return -EINVAL;
-        }
-        port = str_skip(rest, 1);
-    }
-    *ret = (struct uri_authority){str_slice(s, is_literal, host_end), 0, is_literal};
-    if (is_literal ? !is_ipv6(ret->host) : !is_reg_name(ret->host)) {
-        return -EINVAL;
-    }
-    return parse_port(port, &ret->port);
+    *ret = (struct uri_authority){
+        .host = str_slice(s, is_literal, end - is_literal),
+        .is_ipv6 = is_literal,
+    };
+    return parse_port(str_skip(s, end + 1), &ret->port);
 }
 
 static bool is_scheme(struct str s)

@@ -133,3 +133,436 @@ TEST(every_response_vector_gets_its_verdict_however_it_is_cut)
         check_vector(RESPONSE, &http1_response_vectors[i]);
     }
 }
+
+/* Random changes to a vector: bytes replaced, removed, doubled, taken from those that matter. */
+static struct str mutate(struct str from, char *memory, size_t size)
+{
+    static const char bytes[] = "\r\n\0 \t:,;/?#%[]\"\\\x7f\x80\xff"
+                                "0aZ-chunked";
+    struct rng *rng = test_rng();
+    size_t len = MIN(from.len, size);
+    memcpy(memory, from.p, len);
+    for (uint64_t n = 1 + rng_below(rng, 3); n > 0 && len > 1; n--) {
+        size_t at = rng_below(rng, len);
+        uint64_t how = rng_below(rng, 4);
+        if (how == 0) {
+            memmove(memory + at, memory + at + 1, len - at - 1);
+            len--;
+        } else if (how == 1 && len < size) {
+            memmove(memory + at + 1, memory + at, len - at);
+            len++;
+        } else {
+            memory[at] = bytes[rng_below(rng, sizeof(bytes) - 1)];
+        }
+    }
+    return str_make(memory, len);
+}
+
+static struct str random_vector(enum kind kind)
+{
+    struct rng *rng = test_rng();
+    return kind == REQUEST
+               ? http1_request_vectors[rng_below(rng, http1_request_vector_count)].bytes
+               : http1_response_vectors[rng_below(rng, http1_response_vector_count)].bytes;
+}
+
+TEST(whole_is_split_at_every_byte_for_mutated_heads)
+{
+    char memory[512];
+    for (size_t i = 0; i < test_rounds(4000); i++) {
+        enum kind kind = rng_chance(test_rng(), 700) ? REQUEST : RESPONSE;
+        struct str bytes = mutate(random_vector(kind), memory, sizeof(memory));
+        struct http1_head whole, split;
+        int r = parse_whole(&whole, kind, bytes);
+        check_int(parse_split(&split, kind, bytes), r);
+        check_same_head(&whole, &split);
+        if (r == 0 && whole.framing == HTTP1_BODY_CHUNKED) {
+            check_int(body_verdict(&whole, bytes, SIZE_MAX), body_verdict(&whole, bytes, 1));
+        }
+    }
+}
+
+static void forward(const struct http1_head *head, struct http1_writer *w)
+{
+    http1_write_request_line(w, http1_str(head, head->method_text), http1_str(head, head->target));
+    http1_write_header(w, STR("Host"), http1_str(head, head->host));
+    http1_write_forward(w, head, NULL);
+    http1_write_framing_of(w, head);
+    http1_write_end(w);
+}
+
+/* What was read and written anew reads as the same message, and writing that again changes nothing. */
+TEST(a_forwarded_request_reads_as_the_same)
+{
+    char memory[512], once[2048], twice[2048];
+    size_t taken = 0;
+    for (size_t i = 0; i < test_rounds(4000) || taken < 100; i++) {
+        struct str bytes = mutate(random_vector(REQUEST), memory, sizeof(memory));
+        struct http1_head head, again;
+        if (parse_whole(&head, REQUEST, bytes) != 0 || head.minor == 0) {
+            continue;
+        }
+        taken++;
+        struct http1_writer w = http1_writer_make(once, sizeof(once));
+        forward(&head, &w);
+        check(!w.full);
+        struct str written = str_make(once, w.len);
+        check_int(parse_whole(&again, REQUEST, written), 0);
+        check_int(again.len, w.len);
+        check_int(again.framing, head.framing);
+        check_int(again.content_length, head.content_length);
+        check_str(http1_str(&again, again.host), http1_str(&head, head.host));
+        check_str(http1_str(&again, again.target), http1_str(&head, head.target));
+        struct http1_writer v = http1_writer_make(twice, sizeof(twice));
+        forward(&again, &v);
+        check_int(v.len, w.len);
+        for (size_t j = 0; j < again.count; j++) {
+            check(again.headers[j].flags & HTTP1_PLAIN);
+            check(!(again.headers[j].flags & HTTP1_HOP) ||
+                  again.headers[j].id == HTTP_H_TRANSFER_ENCODING);
+        }
+    }
+}
+
+/* The definition of http1_write_forward: header by header. */
+static void forward_plainly(struct http1_writer *w, const struct http1_head *head,
+                            const struct http_set *drop)
+{
+    for (size_t i = 0; i < head->count; i++) {
+        const struct http1_header *header = &head->headers[i];
+        if (!(header->flags & HTTP1_HOP) && header->id != HTTP_H_HOST &&
+            header->id != HTTP_H_CONTENT_LENGTH && !http_set_has(drop, header->id)) {
+            http1_write_header(w, http1_name(head, i), http1_value(head, i));
+        }
+    }
+}
+
+TEST(copying_runs_of_lines_is_the_same_as_writing_each)
+{
+    static const char *const lines[] = {
+        "Host: a\r\n", "X-A: 1\r\n",      "X-B:2\r\n",         "Accept: \t*/*\r\n",
+        "Via: x \r\n", "Cookie: a=b\r\n", "TE: trailers\r\n",  "X-C:\r\n",
+        "X-D: \r\n",   "Age: 3\r\n",      "Keep-Alive: 1\r\n", "ETag: \"x\"\r\n"};
+    struct rng *rng = test_rng();
+    for (size_t i = 0; i < test_rounds(2000); i++) {
+        struct buf in = BUF_INIT(4096);
+        buf_add(&in, STR("HTTP/1.1 200 OK\r\n"));
+        for (uint64_t n = rng_below(rng, 12); n > 0; n--) {
+            buf_add_cstr(&in, lines[rng_below(rng, ARRAY_LEN(lines))]);
+        }
+        buf_add(&in, STR("\r\n"));
+        struct http1_head head;
+        check_int(parse_whole(&head, RESPONSE, buf_str(&in)), 0);
+        struct http_set drop = {{rng_u64(rng), rng_u64(rng)}};
+        char a[1024], b[1024];
+        struct http1_writer fast = http1_writer_make(a, sizeof(a));
+        struct http1_writer slow = http1_writer_make(b, sizeof(b));
+        http1_write_forward(&fast, &head, &drop);
+        forward_plainly(&slow, &head, &drop);
+        check_str(str_make(a, fast.len), str_make(b, slow.len));
+        buf_fini(&in);
+    }
+}
+
+static int parse_request(struct http1_head *head, const char *text)
+{
+    return parse_whole(head, REQUEST, str_from(text));
+}
+
+TEST(the_parts_of_a_request)
+{
+    struct http1_head head;
+    check_int(parse_request(&head, "POST http://b.example:81/x/y?q=1?2 HTTP/1.1\r\nhost: a\r\n"
+                                   "CONTENT-LENGTH: 12\r\nX-Odd:  v \r\n\r\n"),
+              0);
+    check_int(head.method, HTTP_POST);
+    check_int(head.form, HTTP1_ABSOLUTE);
+    check_str(http1_str(&head, head.host), STR("b.example:81"));
+    check_str(http1_str(&head, head.path), STR("/x/y"));
+    check_str(http1_str(&head, head.query), STR("q=1?2"));
+    check(head.has_query && head.keep_alive && head.has_length);
+    check_int(head.framing, HTTP1_BODY_LENGTH);
+    check_int(head.content_length, 12);
+    check_int(head.count, 3);
+    check_str(http1_get(&head, HTTP_H_HOST), STR("a"));
+    check_str(http1_get_name(&head, STR("x-odd")), STR("v"));
+    check_str(http1_get_name(&head, STR("Content-Length")), STR("12"));
+    check(http1_get(&head, HTTP_H_COOKIE).p == NULL);
+    check(http1_get_name(&head, STR("x-other")).p == NULL);
+    check_int(http1_find(&head, HTTP_H_OTHER), -1);
+}
+
+TEST(targets_without_path_or_query)
+{
+    struct http1_head head;
+    check_int(parse_request(&head, "GET http://b?q HTTP/1.1\r\nHost: a\r\n\r\n"), 0);
+    check_int(head.path.len, 0);
+    check_str(http1_str(&head, head.query), STR("q"));
+    check_int(parse_request(&head, "GET /? HTTP/1.1\r\nHost: a\r\n\r\n"), 0);
+    check(head.has_query);
+    check_int(head.query.len, 0);
+    check_int(parse_request(&head, "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"), 0);
+    check_int(head.form, HTTP1_ASTERISK);
+    check_str(http1_str(&head, head.host), STR("a"));
+    check_int(parse_request(&head, "CONNECT [::1]:443 HTTP/1.1\r\nHost: a\r\n\r\n"), 0);
+    check_str(http1_str(&head, head.host), STR("[::1]:443"));
+}
+
+static bool keeps_alive(const char *text)
+{
+    struct http1_head head;
+    check_int(parse_request(&head, text), 0);
+    return head.keep_alive;
+}
+
+TEST(persistence_follows_version_and_connection)
+{
+    check(keeps_alive("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+    check(!keeps_alive("GET / HTTP/1.1\r\nHost: a\r\nConnection: Close\r\n\r\n"));
+    check(!keeps_alive(
+        "GET / HTTP/1.1\r\nHost: a\r\nConnection: keep-alive\r\nConnection: x, close\r\n\r\n"));
+    check(!keeps_alive("GET / HTTP/1.0\r\n\r\n"));
+    check(keeps_alive("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n"));
+    check(!keeps_alive("GET / HTTP/1.0\r\nConnection: keep-alive, close\r\n\r\n"));
+}
+
+TEST(hop_by_hop_headers_stay_here)
+{
+    struct http1_head head;
+    char out[256];
+    check_int(
+        parse_request(&head,
+                      "GET / HTTP/1.1\r\nHost: a\r\nKeep-Alive: 1\r\nX-Foo: 1\r\nTE: trailers\r\n"
+                      "Connection: x-foo, TE, X-Bar\r\nProxy-Connection: x\r\nUpgrade: y\r\n"
+                      "Trailer: z\r\nx-bar: 2\r\nX-Stay: 3\r\nProxy-Authorization: b\r\n\r\n"),
+        0);
+    struct http1_writer w = http1_writer_make(out, sizeof(out));
+    http1_write_forward(&w, &head, NULL);
+    check_str(str_make(out, w.len), STR("X-Stay: 3\r\n"));
+}
+
+TEST(upgrades_that_may_become_tunnels)
+{
+    struct http1_head head;
+    check_int(parse_request(
+                  &head,
+                  "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"),
+              0);
+    check(head.upgrade);
+    check_int(parse_request(&head, "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n"), 0);
+    check(!head.upgrade);
+    check_int(
+        parse_request(&head, "GET / HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"),
+        0);
+    check(!head.upgrade);
+    check_int(
+        parse_request(
+            &head, "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: x, H2C\r\n\r\n"),
+        0);
+    check(!head.upgrade);
+    check_int(
+        parse_request(
+            &head, "GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: HTTP/2.0\r\n\r\n"),
+        0);
+    check(!head.upgrade);
+}
+
+TEST(expect_continue_needs_a_body_and_1_1)
+{
+    struct http1_head head;
+    check_int(
+        parse_request(
+            &head,
+            "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n"),
+        0);
+    check(head.expect_continue);
+    check_int(parse_request(&head, "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n"),
+              0);
+    check(!head.expect_continue);
+    check_int(parse_request(&head,
+                            "POST / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n"),
+              0);
+    check(!head.expect_continue);
+}
+
+static unsigned framing(enum http_method method, const char *text)
+{
+    struct http1_head head;
+    http1_head_init(&head, &limits);
+    check_int(http1_parse_response(&head, method, text, strlen(text)), 0);
+    return head.framing;
+}
+
+TEST(where_a_response_ends)
+{
+    check_int(framing(HTTP_GET, "HTTP/1.1 200 OK\r\n\r\n"), HTTP1_BODY_CLOSE);
+    check_int(framing(HTTP_GET, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), HTTP1_BODY_NONE);
+    check_int(framing(HTTP_GET, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"), HTTP1_BODY_LENGTH);
+    check_int(framing(HTTP_GET, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
+              HTTP1_BODY_CHUNKED);
+    check_int(framing(HTTP_HEAD, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"), HTTP1_BODY_NONE);
+    check_int(framing(HTTP_HEAD, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"),
+              HTTP1_BODY_NONE);
+    check_int(framing(HTTP_GET, "HTTP/1.1 304 x\r\nContent-Length: 5\r\n\r\n"), HTTP1_BODY_NONE);
+    check_int(framing(HTTP_GET, "HTTP/1.1 204 x\r\n\r\n"), HTTP1_BODY_NONE);
+    check_int(framing(HTTP_GET, "HTTP/1.1 100 Continue\r\n\r\n"), HTTP1_BODY_NONE);
+    check_int(framing(HTTP_CONNECT, "HTTP/1.1 200 OK\r\n\r\n"), HTTP1_TUNNEL);
+    check_int(framing(HTTP_CONNECT, "HTTP/1.1 403 No\r\nContent-Length: 5\r\n\r\n"),
+              HTTP1_BODY_LENGTH);
+    check_int(framing(HTTP_GET, "HTTP/1.1 101 x\r\nConnection: upgrade\r\nUpgrade: y\r\n\r\n"),
+              HTTP1_TUNNEL);
+}
+
+TEST(a_body_where_none_may_be_ends_the_connection)
+{
+    struct http1_head head;
+    check_int(
+        parse_whole(&head, RESPONSE, STR("HTTP/1.1 204 x\r\nTransfer-Encoding: chunked\r\n\r\n")),
+        0);
+    check(!head.keep_alive);
+    check_int(parse_whole(&head, RESPONSE, STR("HTTP/1.1 204 x\r\n\r\n")), 0);
+    check(head.keep_alive);
+}
+
+static struct str written_framing(enum http_method method, const char *text, char *out, size_t size)
+{
+    struct http1_head head;
+    http1_head_init(&head, &limits);
+    check_int(http1_parse_response(&head, method, text, strlen(text)), 0);
+    struct http1_writer w = http1_writer_make(out, size);
+    http1_write_framing_of(&w, &head);
+    return str_make(out, w.len);
+}
+
+TEST(lengths_are_passed_on_even_without_a_body)
+{
+    char out[64];
+    check_str(written_framing(HTTP_GET, "HTTP/1.1 200 x\r\nContent-Length: 0\r\n\r\n", out, 64),
+              STR("Content-Length: 0\r\n"));
+    check_str(written_framing(HTTP_HEAD, "HTTP/1.1 200 x\r\nContent-Length: 9\r\n\r\n", out, 64),
+              STR("Content-Length: 9\r\n"));
+    check_str(written_framing(HTTP_GET, "HTTP/1.1 204 x\r\nContent-Length: 0\r\n\r\n", out, 64),
+              STR(""));
+    check_str(written_framing(HTTP_GET, "HTTP/1.1 200 x\r\n\r\n", out, 64), STR(""));
+    check_str(
+        written_framing(HTTP_GET, "HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n", out, 64),
+        STR("Transfer-Encoding: chunked\r\n"));
+}
+
+/* A request with a target, a header value and a number of headers of given sizes. */
+static struct str sized_request(struct buf *out, size_t target, size_t value, size_t count)
+{
+    buf_reset(out);
+    buf_add(out, STR("GET /"));
+    for (size_t i = 1; i < target; i++) {
+        buf_add_char(out, 'a');
+    }
+    buf_add(out, STR(" HTTP/1.1\r\nHost: a\r\n"));
+    for (size_t i = 1; i < count; i++) {
+        buf_add(out, STR("X: "));
+        for (size_t j = 0; j < value; j++) {
+            buf_add_char(out, 'b');
+        }
+        buf_add(out, STR("\r\n"));
+    }
+    buf_add(out, STR("\r\n"));
+    return buf_str(out);
+}
+
+TEST(limits_hold_to_the_byte)
+{
+    struct buf out = BUF_INIT(1 << 20);
+    struct http1_head head;
+    size_t line = limits.line_max - sizeof("GET  HTTP/1.1\r\n") + 1;
+    check_int(parse_whole(&head, REQUEST, sized_request(&out, line, 0, 1)), 0);
+    check_int(parse_whole(&head, REQUEST, sized_request(&out, line + 1, 0, 1)), HTTP1_E_BAD);
+    check_int(head.error.status, 414);
+    size_t value = limits.header_max - sizeof("X: \r\n") + 1;
+    check_int(parse_whole(&head, REQUEST, sized_request(&out, 1, value, 2)), 0);
+    check_int(parse_whole(&head, REQUEST, sized_request(&out, 1, value + 1, 2)), HTTP1_E_BAD);
+    check_int(head.error.status, 431);
+    check_int(parse_whole(&head, REQUEST, sized_request(&out, 1, 0, limits.count_max)), 0);
+    check_int(parse_whole(&head, REQUEST, sized_request(&out, 1, 0, limits.count_max + 1u)),
+              HTTP1_E_BAD);
+    check_int(head.error.status, 431);
+    /* all of it: 1 + 1 + n headers of 8000 bytes */
+    check_int(parse_whole(&head, REQUEST, sized_request(&out, 1, 7000, 3)), 0);
+    check_int(parse_whole(&head, REQUEST, sized_request(&out, 1, 8000, 4)), HTTP1_E_BAD);
+    check_int(head.error.status, 431);
+    buf_fini(&out);
+}
+
+TEST(limits_do_not_depend_on_how_the_bytes_come)
+{
+    static const struct http1_limits small = {
+        .line_max = 40, .header_max = 30, .head_max = 90, .count_max = 4};
+    struct buf out = BUF_INIT(4096);
+    for (size_t i = 0; i < test_rounds(3000); i++) {
+        struct rng *rng = test_rng();
+        struct str bytes =
+            sized_request(&out, 1 + rng_below(rng, 40), rng_below(rng, 40), rng_below(rng, 7));
+        struct http1_head whole, split;
+        http1_head_init(&whole, &small);
+        http1_head_init(&split, &small);
+        int want = http1_parse_request(&whole, bytes.p, bytes.len);
+        int got = HTTP1_E_MORE;
+        for (size_t len = 0; len <= bytes.len && got == HTTP1_E_MORE; len++) {
+            got = http1_parse_request(&split, bytes.p, len);
+        }
+        check_int(got, want);
+        check_same_head(&whole, &split);
+    }
+    buf_fini(&out);
+}
+
+TEST(an_endless_line_is_refused_at_its_limit)
+{
+    static char flood[20000];
+    struct http1_head head;
+    memset(flood, 'a', sizeof(flood));
+    check_int(parse_whole(&head, REQUEST, str_make(flood, sizeof(flood))), HTTP1_E_BAD);
+    check_int(head.error.status, 501);
+    memcpy(flood, "GET /", 5);
+    check_int(parse_whole(&head, REQUEST, str_make(flood, limits.line_max - 1)), HTTP1_E_MORE);
+    check_int(parse_whole(&head, REQUEST, str_make(flood, limits.line_max)), HTTP1_E_BAD);
+    check_int(head.error.status, 414);
+}
+
+TEST(a_refused_head_stays_refused)
+{
+    struct http1_head head;
+    http1_head_init(&head, &limits);
+    check_int(http1_parse_request(&head, "GET\n", 4), HTTP1_E_BAD);
+    check_int(http1_parse_request(&head, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", 27), HTTP1_E_BAD);
+}
+
+TEST(a_writer_that_is_full_says_so_and_writes_nothing_beyond)
+{
+    char out[64];
+    for (size_t cap = 0; cap < 50; cap++) {
+        memset(out, '#', sizeof(out));
+        struct http1_writer w = http1_writer_make(out, cap);
+        http1_write_status_line(&w, 404);
+        http1_write_header(&w, STR("X-A"), STR("b"));
+        http1_write_header_u64(&w, STR("N"), 10);
+        http1_write_end(&w);
+        struct str want = STR("HTTP/1.1 404 Not Found\r\nX-A: b\r\nN: 10\r\n\r\n");
+        check_int(w.full, cap < want.len);
+        check(w.len <= cap);
+        check_int(out[cap], '#');
+        if (!w.full) {
+            check_str(str_make(out, w.len), want);
+        }
+    }
+}
+
+TEST(status_lines)
+{
+    char out[64];
+    struct http1_writer w = http1_writer_make(out, sizeof(out));
+    http1_write_status_line(&w, 200);
+    check_str(str_make(out, w.len), STR("HTTP/1.1 200 OK\r\n"));
+    w.len = 0;
+    http1_write_status_line(&w, 799);
+    check_str(str_make(out, w.len), STR("HTTP/1.1 799 \r\n"));
+}
