@@ -79,6 +79,7 @@ enum schema_flag {
     SCHEMA_OR_MAP = 1 << 15,
     SCHEMA_ITEM_OR_STRING = 1 << 16, /* items of a list or map: text or a number */
     SCHEMA_ITEM_OR_NULL = 1 << 17,
+    SCHEMA_OPTIONAL = 1 << 18, /* a bool at count_offset says whether the member holds; else null */
 };
 
 enum { SCHEMA_NO_MEMBER = UINT16_MAX };

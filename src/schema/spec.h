@@ -41,7 +41,7 @@ struct service_spec {
     size_t depends_on_count;
     struct restart_spec restart;
     uint64_t success_exit_codes_mask[4]; /* bit n: exit code n counts as success; 0 always does */
-    struct str stop_signal;         /* "SIGTERM" */
+    struct str stop_signal;              /* "SIGTERM" */
     int64_t stop_grace_ns;
     struct health_spec health;
 

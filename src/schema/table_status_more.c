@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The tables of the API's resources: routes, mappings, events, log lines, plans, figures, problems.
+ */
+#include "base/problem.h"
+#include "schema/resource.h"
+#include "schema/row.h"
+#include "schema/status_more.h"
+#include "schema/table.h"
+
+enum { ZN = SCHEMA_ZERO_NULL, FILTER = SCHEMA_FILTER, SORT = SCHEMA_SORT };
+#define STATUS .class = SCHEMA_STATUS
+#define STORED .class = SCHEMA_STORED
+
+const char *const names_log_stream[] = {"stdout", "stderr", "system", NULL};
+const char *const names_severity[] = {"info", "warning", "error", NULL};
+
+#define E(member) AT(struct endpoint_status, member), STATUS
+static const struct schema_field endpoint_rows[] = {
+    {"replica", SCHEMA_INT, E(replica), SAY("Number of the replica.", "Número de la réplica.")},
+    {"address", SCHEMA_STRING, E(address), SAY("Where it listens.", "Dónde escucha.")},
+    {"ready", SCHEMA_BOOL, E(ready), SAY("It takes requests.", "Atiende peticiones.")},
+    {"weight", SCHEMA_INT, E(weight), SAY("Its share.", "Su parte.")},
+    {"requests", SCHEMA_INT, E(requests), .unit = SCHEMA_UNIT_COUNT,
+     SAY("Requests so far.", "Peticiones hasta ahora.")},
+    {"errors", SCHEMA_INT, E(errors), .unit = SCHEMA_UNIT_COUNT,
+     SAY("Failed ones among them.", "Las que fallaron.")},
+    {"in_flight", SCHEMA_INT, E(in_flight), .unit = SCHEMA_UNIT_COUNT,
+     SAY("Requests under way.", "Peticiones en curso.")},
+};
+const struct schema_table schema_endpoint = {
+    TABLE_OF("endpoint", endpoint_rows, struct endpoint_status),
+    SAY("A replica as the gateway sees it.", "Una réplica vista por la pasarela."),
+};
+
+#define R(member) AT(struct route_status, member), STATUS
+static const struct schema_field route_rows[] = {
+    {"project", SCHEMA_STRING, R(project), .flags = FILTER, SAY("Project.", "Proyecto.")},
+    {"host", SCHEMA_STRING, R(host), .flags = FILTER | SORT, .column = "HOST",
+     SAY("Host name; empty = any.", "Nombre de equipo; vacío = cualquiera.")},
+    {"path", SCHEMA_STRING, R(path), .flags = SORT, .column = "PATH",
+     SAY("Beginning of the path.", "Comienzo de la ruta.")},
+    {"service", SCHEMA_STRING, R(service), .flags = FILTER | SORT, .column = "SERVICE",
+     SAY("Who answers.", "Quién responde.")},
+    {"balance", SCHEMA_ENUM, R(balance), ONE_OF(names_balance), .column = "BALANCE",
+     SAY("Which replica is next.", "Qué réplica es la siguiente.")},
+    {"strip_prefix", SCHEMA_BOOL, R(strip_prefix),
+     SAY("The path's beginning is taken off.", "Se quita el comienzo de la ruta.")},
+    {"endpoints", SCHEMA_LIST, OBJECTS(schema_endpoint), LIST_AT(struct route_status, endpoints),
+     STATUS, SAY("Its replicas.", "Sus réplicas.")},
+};
+const struct schema_table schema_route = {
+    TABLE_OF("route", route_rows, struct route_status),
+    SAY("Requests that the gateway sends to a service.",
+        "Peticiones que la pasarela envía a un servicio."),
+};
+
+#define V(member) AT(struct event_row, member), STORED
+static const struct schema_field event_rows[] = {
+    {"seq", SCHEMA_INT, V(seq), .flags = SCHEMA_KEY | SORT, .column = "SEQ",
+     SAY("Number in the order of events.", "Número en el orden de los sucesos.")},
+    {"time", SCHEMA_TIME, V(time_ns), .flags = SORT, .column = "TIME", SAY("When.", "Cuándo.")},
+    {"kind", SCHEMA_STRING, V(kind), .flags = FILTER, .column = "KIND",
+     SAY("What happened, as replica.started.", "Qué ocurrió, como replica.started.")},
+    {"severity", SCHEMA_ENUM, V(severity), ONE_OF(names_severity), .flags = FILTER,
+     SAY("How serious it is.", "Cómo de grave es.")},
+    {"tenant", SCHEMA_STRING, V(tenant), .flags = FILTER, SAY("Tenant.", "Inquilino.")},
+    {"project", SCHEMA_STRING, V(project), .flags = FILTER | ZN, SAY("Project.", "Proyecto.")},
+    {"service", SCHEMA_STRING, V(service), .flags = FILTER | ZN, .column = "SERVICE",
+     SAY("Service.", "Servicio.")},
+    {"replica", SCHEMA_INT, V(replica), .flags = ZN, .column = "REPLICA",
+     SAY("Replica.", "Réplica.")},
+    {"actor", SCHEMA_STRING, V(actor), .column = "ACTOR", SAY("Who did it.", "Quién lo hizo.")},
+    {"cause", SCHEMA_STRING, V(cause), .flags = ZN,
+     SAY("Request or event that led to it.", "Petición o suceso que lo causó.")},
+    {"message", SCHEMA_STRING, V(message), .column = "MESSAGE", SAY("In words.", "En palabras.")},
+    {"data", SCHEMA_RAW_JSON, V(data), .flags = ZN, SAY("Details.", "Detalles.")},
+};
+const struct schema_table schema_event = {
+    TABLE_OF("event", event_rows, struct event_row),
+    SAY("Something that happened.", "Algo que ocurrió."),
+};
+
+#define L(member) AT(struct log_line, member), STATUS
+static const struct schema_field log_rows[] = {
+    {"time", SCHEMA_TIME, L(time_ns), SAY("When it was read.", "Cuándo se leyó.")},
+    {"service", SCHEMA_STRING, L(service), .flags = FILTER, SAY("Service.", "Servicio.")},
+    {"replica", SCHEMA_INT, L(replica), .flags = FILTER, SAY("Replica.", "Réplica.")},
+    {"stream", SCHEMA_ENUM, L(stream), ONE_OF(names_log_stream), .flags = FILTER,
+     SAY("stdout, stderr, or muelle's own words.",
+         "stdout, stderr, o palabras del propio muelle.")},
+    {"message", SCHEMA_STRING, L(message), SAY("The line.", "La línea.")},
+    {"offset", SCHEMA_INT, L(offset), .unit = SCHEMA_UNIT_BYTES,
+     SAY("Bytes that the stream held before it.", "Bytes anteriores en el flujo.")},
+};
+const struct schema_table schema_log_line = {
+    TABLE_OF("log_line", log_rows, struct log_line),
+    SAY("One line of output.", "Una línea de salida."),
+};
+
+#define M(member) AT(struct mapping_row, member), STATUS
+static const struct schema_field mapping_rows[] = {
+    {"listen", SCHEMA_STRING, M(listen), .column = "LISTEN",
+     SAY("Where the gateway listens.", "Dónde escucha la pasarela.")},
+    {"host", SCHEMA_STRING, M(host), .column = "HOST",
+     SAY("Host name; empty = any.", "Nombre de equipo; vacío = cualquiera.")},
+    {"path", SCHEMA_STRING, M(path), .column = "PATH",
+     SAY("Beginning of the path.", "Comienzo de la ruta.")},
+    {"project", SCHEMA_STRING, M(project), .flags = FILTER, SAY("Project.", "Proyecto.")},
+    {"service", SCHEMA_STRING, M(service), .flags = FILTER, .column = "SERVICE",
+     SAY("Service.", "Servicio.")},
+    {"replica", SCHEMA_INT, M(replica), .flags = ZN, .column = "REPLICA",
+     SAY("Replica.", "Réplica.")},
+    {"address", SCHEMA_STRING, M(address), .flags = ZN, .column = "ADDRESS",
+     SAY("Where the replica listens.", "Dónde escucha la réplica.")},
+    {"pid", SCHEMA_INT, M(pid), .flags = ZN, .column = "PID", SAY("Its process.", "Su proceso.")},
+    {"ready", SCHEMA_BOOL, M(ready), .column = "READY",
+     SAY("It takes requests.", "Atiende peticiones.")},
+};
+const struct schema_table schema_mapping = {
+    TABLE_OF("mapping", mapping_rows, struct mapping_row),
+    SAY("Port of the host to service to replica.", "De puerto del equipo a servicio y réplica."),
+};
+
+#define P(member) AT(struct plan_step, member), STATUS
+static const struct schema_field plan_rows[] = {
+    {"service", SCHEMA_STRING, P(service), .column = "SERVICE", SAY("Service.", "Servicio.")},
+    {"action", SCHEMA_STRING, P(action), .column = "ACTION",
+     SAY("start, restart, stop, scale, update or keep.",
+         "start, restart, stop, scale, update o keep.")},
+    {"reason", SCHEMA_STRING, P(reason), .column = "REASON", SAY("Why.", "Por qué.")},
+    {"changes", SCHEMA_LIST, TEXTS, LIST_AT(struct plan_step, changes), STATUS, .column = "CHANGES",
+     SAY("Keys that differ.", "Claves que difieren.")},
+};
+const struct schema_table schema_plan_step = {
+    TABLE_OF("plan_step", plan_rows, struct plan_step),
+    SAY("What applying a configuration does to a service.",
+        "Qué hace a un servicio aplicar una configuración."),
+};
+
+#define X(member) AT(struct metrics_row, member), STATUS
+static const struct schema_field metrics_rows[] = {
+    {"project", SCHEMA_STRING, X(project), SAY("Project.", "Proyecto.")},
+    {"service", SCHEMA_STRING, X(service), .column = "SERVICE", SAY("Service.", "Servicio.")},
+    {"replica", SCHEMA_INT, X(replica), .flags = ZN, .column = "REPLICA",
+     SAY("Replica; null = all of the service.", "Réplica; null = todo el servicio.")},
+    {"cpu_percent", SCHEMA_DOUBLE, X(cpu_percent), .unit = SCHEMA_UNIT_PERCENT, .column = "CPU",
+     SAY("Processor use.", "Uso de procesador.")},
+    {"memory_bytes", SCHEMA_INT, X(memory_bytes), .unit = SCHEMA_UNIT_BYTES, .flags = ZN,
+     .column = "MEMORY", SAY("Memory.", "Memoria.")},
+    {"requests_per_s", SCHEMA_DOUBLE, X(requests_per_s), .unit = SCHEMA_UNIT_PER_SECOND,
+     .column = "REQ/S", SAY("Requests a second.", "Peticiones por segundo.")},
+    {"errors_per_s", SCHEMA_DOUBLE, X(errors_per_s), .unit = SCHEMA_UNIT_PER_SECOND,
+     .column = "ERR/S", SAY("Failed requests a second.", "Peticiones fallidas por segundo.")},
+    {"p50_ms", SCHEMA_DOUBLE, X(p50_ms), .unit = SCHEMA_UNIT_MILLISECONDS, .column = "P50",
+     SAY("Half of the answers took at most this.",
+         "La mitad de las respuestas tardó como mucho esto.")},
+    {"p99_ms", SCHEMA_DOUBLE, X(p99_ms), .unit = SCHEMA_UNIT_MILLISECONDS, .column = "P99",
+     SAY("99 of 100 answers took at most this.",
+         "99 de cada 100 respuestas tardaron como mucho esto.")},
+};
+const struct schema_table schema_metrics = {
+    TABLE_OF("metrics", metrics_rows, struct metrics_row),
+    SAY("Figures of one second.", "Cifras de un segundo."),
+};
+
+/* RFC 9457; document only: the API writes struct problem itself. */
+static const struct schema_field problem_rows[] = {
+    {"type", SCHEMA_STRING, DOC_ONLY, STATUS,
+     SAY("URI of the kind of problem.", "URI del tipo de problema.")},
+    {"title", SCHEMA_STRING, DOC_ONLY, STATUS, SAY("What is wrong.", "Qué está mal.")},
+    {"status", SCHEMA_INT, DOC_ONLY, STATUS, SAY("HTTP status.", "Estado HTTP.")},
+    {"detail", SCHEMA_STRING, DOC_ONLY, STATUS, SAY("In more words.", "Con más palabras.")},
+    {"instance", SCHEMA_STRING, DOC_ONLY, STATUS,
+     SAY("Identity of this case.", "Identidad de este caso.")},
+    {"code", SCHEMA_STRING, DOC_ONLY, STATUS, SAY("Stable short name.", "Nombre corto estable.")},
+    {"where", SCHEMA_STRING, DOC_ONLY, STATUS, .flags = ZN,
+     SAY("file:line:column or JSON pointer.", "archivo:línea:columna o puntero JSON.")},
+    {"expected", SCHEMA_STRING, DOC_ONLY, STATUS, .flags = ZN,
+     SAY("What belongs there.", "Qué debería ir ahí.")},
+    {"hint", SCHEMA_STRING, DOC_ONLY, STATUS, .flags = ZN,
+     SAY("What to do next.", "Qué hacer ahora.")},
+};
+const struct schema_table schema_problem = {
+    TABLE_DOC("problem", problem_rows),
+    .flags = SCHEMA_OPEN,
+    SAY("What went wrong (RFC 9457).", "Qué falló (RFC 9457)."),
+};
+
+const struct schema_table *const schema_resources[] = {
+    &schema_instance,
+    &schema_project,
+    &schema_service,
+    &schema_replica,
+    &schema_route,
+    &schema_endpoint,
+    &schema_event,
+    &schema_log_line,
+    &schema_mapping,
+    &schema_plan_step,
+    &schema_metrics,
+    &schema_problem,
+    NULL,
+};
