@@ -57,6 +57,7 @@ struct worker {
     struct loop_task turn_end;
     struct timer accept_pause;
     bool stopping;
+    _Atomic bool cut; /* do not wait for what is in flight */
 
     struct counters counters;
     struct counters_thread *stats;

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The threads together: a snapshot is compiled on thread 0, waits until its listeners are there
+ * (make-before-break: the old ones serve on), then goes to every worker; deltas are read by each worker itself.
+ */
+#include "edge/edge.h"
+
+#include "base/num.h"
+#include "edge/edge_private.h"
+#include "edge/memory.h"
+#include "edge/probe.h"
+#include "os/file.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { THREADS_DEFAULT_MAX = 8 };
+
+void edge_log(const char *what)
+{
+    (void)fprintf(stderr, "muelle: edge: %s\n", what);
+}
+
+/* --- listening sockets --- */
+
+static struct edge_socket *find_socket(struct edge *edge, struct str address)
+{
+    list_for_each(node, &edge->sockets)
+    {
+        struct edge_socket *socket = list_entry(node, struct edge_socket, node);
+        if (str_eq(str_from(socket->address), address)) {
+            return socket;
+        }
+    }
+    return NULL;
+}
+
+static struct edge_socket *add_socket(struct edge *edge, struct str address)
+{
+    struct edge_socket *socket = calloc(1, sizeof(*socket));
+    if (!socket || !str_copy(socket->address, sizeof(socket->address), address)) {
+        free(socket);
+        return NULL;
+    }
+    socket->fd = -1;
+    list_push_back(&edge->sockets, &socket->node);
+    return socket;
+}
+
+static void forget_socket(struct edge *edge, struct edge_socket *socket)
+{
+    list_del(&socket->node);
+    sock_close(&socket->fd);
+    edge->opts.unlisten(edge->opts.context, str_from(socket->address));
+    free(socket);
+}
+
+/* Sockets that the published config does not name are closed; the workers do so too. */
+static void sweep_sockets(struct edge *edge, const struct config *config)
+{
+    for (size_t i = 0; i < config->listener_count; i++) {
+        struct edge_socket *socket = find_socket(edge, config->listeners[i].spec.address);
+        if (socket) {
+            socket->seen = true;
+        }
+    }
+    list_for_each_safe(node, &edge->sockets)
+    {
+        struct edge_socket *socket = list_entry(node, struct edge_socket, node);
+        if (!socket->seen && !socket->asked) {
+            forget_socket(edge, socket);
+        } else {
+            socket->seen = false;
+        }
+    }
+}
+
+/* --- snapshots --- */
+
+static void publish(struct edge *edge)
+{
+    struct config *config = edge->pending;
+    edge->pending = NULL;
+    for (size_t i = 0; i < config->listener_count; i++) {
+        struct edge_socket *socket = find_socket(edge, config->listeners[i].spec.address);
+        if (socket && socket->fd >= 0 && file_dup(socket->fd, &config->listeners[i].fd) < 0) {
+            config->listeners[i].fd = -1;
+        }
+    }
+    edge->sequence = config->snapshot.sequence;
+    for (unsigned i = 0; i < edge->thread_count; i++) {
+        worker_give_config(&edge->workers[i], config);
+    }
+    sweep_sockets(edge, config);
+    config_unref(config);
+}
+
+/* Publishes the pending config once no listener of it is being waited for. */
+static void publish_if_ready(struct edge *edge)
+{
+    struct config *config = edge->pending;
+    for (size_t i = 0; config && i < config->listener_count; i++) {
+        struct edge_socket *socket = find_socket(edge, config->listeners[i].spec.address);
+        if (socket && socket->asked) {
+            return;
+        }
+    }
+    if (config) {
+        publish(edge);
+    }
+}
+
+static void ask_for_sockets(struct edge *edge, const struct config *config)
+{
+    for (size_t i = 0; i < config->listener_count; i++) {
+        struct str address = config->listeners[i].spec.address;
+        struct edge_socket *socket = find_socket(edge, address);
+        if (!socket) {
+            socket = add_socket(edge, address);
+        }
+        if (socket && socket->fd < 0 && !socket->asked) {
+            socket->asked = true;
+            edge->opts.listen(edge->opts.context, address);
+        }
+    }
+}
+
+int edge_apply(struct edge *edge, int snapshot_fd)
+{
+    struct shm shm = {0};
+    struct config *config;
+    int r = shm_check(snapshot_fd, SHM_SEAL_SIZE | SHM_SEAL_WRITE);
+    if (r == 0) {
+        r = shm_map(&shm, snapshot_fd, false);
+    }
+    if (r == 0) {
+        r = config_new(&shm, &config);
+        shm_unmap(&shm);
+    }
+    if (r < 0) {
+        return r;
+    }
+    bool older = config->snapshot.sequence <= edge->sequence;
+    if (older || (edge->pending && edge->pending->snapshot.sequence >= config->snapshot.sequence)) {
+        config_unref(config);
+        return 0;
+    }
+    config_unref(edge->pending);
+    edge->pending = config;
+    ask_for_sockets(edge, config);
+    publish_if_ready(edge);
+    return 0;
+}
+
+void edge_listening(struct edge *edge, struct str address, int fd)
+{
+    struct edge_socket *socket = find_socket(edge, address);
+    if (!socket) {
+        sock_close(&fd);
+        return;
+    }
+    sock_close(&socket->fd);
+    socket->fd = fd;
+    socket->asked = false;
+    publish_if_ready(edge);
+}
+
+/* --- deltas and news --- */
+
+void edge_deltas(struct edge *edge)
+{
+    for (unsigned i = 0; i < edge->thread_count; i++) {
+        worker_notify(&edge->workers[i], WORKER_DELTAS);
+    }
+}
+
+void edge_health_changed(struct edge *edge)
+{
+    for (unsigned i = 0; i < edge->thread_count; i++) {
+        worker_notify(&edge->workers[i], WORKER_HEALTH);
+    }
+}
+
+void edge_deltas_lost(struct worker *worker)
+{
+    if (worker->index == 0) {
+        edge_log("the delta log has run over; waiting for the next snapshot");
+        worker->edge->opts.snapshot_wanted(worker->edge->opts.context);
+    }
+}
+
+void edge_config_taken(struct worker *worker)
+{
+    if (worker->index == 0) {
+        probe_apply(worker->edge->probes);
+    }
+}
+
+void edge_delta_taken(struct worker *worker, const struct delta *delta)
+{
+    struct edge *edge = worker->edge;
+    if (worker->index != 0) {
+        return;
+    }
+    if (delta->kind == DELTA_SNAPSHOT) {
+        edge->opts.snapshot_wanted(edge->opts.context);
+    } else {
+        probe_delta(edge->probes, delta);
+    }
+}
+
+const struct delta_log *edge_delta_log(const struct edge *edge)
+{
+    return edge->shared.has_deltas ? &edge->shared.deltas : NULL;
+}
+
+void edge_wake_core(struct edge *edge)
+{
+    if (edge->opts.memory.bell_core >= 0) {
+        shm_bell_ring(edge->opts.memory.bell_core);
+    }
+}
+
+static void bell_rang(struct loop_fd *watch, uint32_t events)
+{
+    struct edge *edge = container_of(watch, struct edge, bell);
+    (void)events;
+    shm_bell_clear(watch->fd);
+    edge_deltas(edge);
+}
+
+/* --- life --- */
+
+static int init_workers(struct edge *edge)
+{
+    int r = 0;
+    edge->workers = calloc(edge->thread_count, sizeof(*edge->workers));
+    if (!edge->workers) {
+        return -ENOMEM;
+    }
+    for (unsigned i = 0; r == 0 && i < edge->thread_count; i++) {
+        struct worker *worker = &edge->workers[i];
+        r = worker_init(worker, edge, i);
+        worker->counters = edge->shared.counters;
+        worker->stats = counters_thread_of(&worker->counters, i);
+        worker->ring = edge->shared.rings[i];
+    }
+    return r;
+}
+
+int edge_new(const struct edge_opts *opts, struct edge **ret)
+{
+    struct edge *edge = calloc(1, sizeof(*edge));
+    if (!edge) {
+        return -ENOMEM;
+    }
+    edge->opts = *opts;
+    unsigned threads = opts->threads ? opts->threads : MIN(thread_cpus(), THREADS_DEFAULT_MAX);
+    edge->thread_count = MIN(threads, (unsigned)COUNTERS_THREADS_MAX);
+    list_init(&edge->sockets);
+    loop_fd_init(&edge->bell, bell_rang);
+    timer_init(&edge->stop_timer, NULL);
+    int r = memory_open(&edge->shared, &opts->memory, edge->thread_count);
+    if (r == 0) {
+        r = init_workers(edge);
+    }
+    if (r == 0) {
+        r = probe_new(edge, &edge->probes);
+    }
+    if (r == 0 && opts->memory.bell_edge >= 0) {
+        r = loop_fd_add(edge_loop(edge), &edge->bell, opts->memory.bell_edge, LOOP_READ);
+    }
+    if (r < 0) {
+        edge_free(edge);
+        return r;
+    }
+    *ret = edge;
+    return 0;
+}
+
+void edge_free(struct edge *edge)
+{
+    if (!edge) {
+        return;
+    }
+    config_unref(edge->pending);
+    probe_free(edge->probes);
+    for (unsigned i = 0; edge->workers && i < edge->thread_count; i++) {
+        worker_fini(&edge->workers[i]);
+    }
+    while (!list_empty(&edge->sockets)) {
+        struct edge_socket *socket = list_entry(edge->sockets.next, struct edge_socket, node);
+        list_del(&socket->node);
+        sock_close(&socket->fd);
+        free(socket);
+    }
+    memory_close(&edge->shared);
+    free(edge->workers);
+    free(edge);
+}
+
+struct loop *edge_loop(struct edge *edge)
+{
+    return &edge->workers[0].loop;
+}
+
+unsigned edge_threads(const struct edge *edge)
+{
+    return edge->thread_count;
+}
+
+static void run_thread(struct thread *thread)
+{
+    struct worker *worker = container_of(thread, struct worker, thread);
+    if (worker->edge->opts.pin) {
+        (void)thread_pin(worker->index);
+    }
+    if (worker_run(worker) < 0) {
+        edge_log("a thread's loop failed");
+    }
+}
+
+int edge_run(struct edge *edge)
+{
+    int r = 0;
+    for (unsigned i = 1; r == 0 && i < edge->thread_count; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), "edge-%u", i);
+        r = thread_start(&edge->workers[i].thread, name, run_thread);
+    }
+    if (r == 0) {
+        if (edge->opts.pin) {
+            (void)thread_pin(0);
+        }
+        r = worker_run(&edge->workers[0]);
+    }
+    for (unsigned i = 1; i < edge->thread_count; i++) {
+        worker_notify(&edge->workers[i], WORKER_STOP);
+        thread_join(&edge->workers[i].thread);
+    }
+    return r;
+}
+
+/* The grace is over: thread 0's loop ends, and the process with it. */
+static void stop_now(struct timer *timer, int64_t now_ns)
+{
+    struct edge *edge = container_of(timer, struct edge, stop_timer);
+    (void)now_ns;
+    for (unsigned i = 0; i < edge->thread_count; i++) {
+        edge->workers[i].cut = true;
+        worker_notify(&edge->workers[i], WORKER_STOP);
+    }
+}
+
+void edge_stop(struct edge *edge, unsigned grace_ms)
+{
+    for (unsigned i = 0; i < edge->thread_count; i++) {
+        worker_notify(&edge->workers[i], WORKER_STOP);
+    }
+    edge->stop_timer.fire = stop_now;
+    loop_timer_after(edge_loop(edge), &edge->stop_timer, grace_ms * NS_PER_MS);
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "edge/worker.h"
+
+#include "base/num.h"
+#include "edge/client.h"
+#include "edge/edge_private.h"
+#include "edge/listener.h"
+#include "edge/stream.h"
+#include "edge/upstream.h"
+#include "os/entropy.h"
+
+#include <stdlib.h>
+
+enum { RING_TEXT_MAX = 16 };
+
+void generation_unref(struct generation *generation)
+{
+    ensure(generation->refs > 0);
+    if (--generation->refs == 0) {
+        config_unref(generation->config);
+        free(generation);
+    }
+}
+
+/* --- end of a turn --- */
+
+static void turn_end(struct loop_task *task)
+{
+    struct worker *worker = container_of(task, struct worker, turn_end);
+    struct list *node;
+    while ((node = list_pop_front(&worker->dead))) {
+        free(list_entry(node, struct client, node));
+    }
+    if (worker->ring_written) {
+        worker->ring_written = false;
+        if (ring_should_wake(&worker->ring)) {
+            edge_wake_core(worker->edge);
+        }
+    }
+    if (worker->stopping && (worker->client_count == 0 || worker->cut)) {
+        loop_stop(&worker->loop);
+    }
+}
+
+void worker_ring_written(struct worker *worker)
+{
+    worker->ring_written = true;
+    loop_defer(&worker->loop, &worker->turn_end);
+}
+
+/* --- what others ask for --- */
+
+static void take_config(struct worker *worker)
+{
+    struct config *config = atomic_exchange(&worker->next_config, NULL);
+    if (!config) {
+        return;
+    }
+    struct generation *generation = calloc(1, sizeof(*generation));
+    if (!generation) {
+        config_unref(config); /* what is served stays */
+        return;
+    }
+    *generation = (struct generation){.config = config, .refs = 1};
+    if (service_set_apply(worker, config) < 0) {
+        edge_log("out of memory while a snapshot is applied");
+    }
+    worker->limits.head_max = config->gateway.head_max;
+    worker->limits.line_max = MIN(worker->limits.head_max, (uint32_t)8192);
+    worker->delta_cursor = config->snapshot.delta_base;
+    if (worker->generation) {
+        generation_unref(worker->generation);
+    }
+    worker->generation = generation;
+    (void)listener_apply(worker, config);
+    counters_add(&worker->stats->snapshots, 1);
+    edge_config_taken(worker);
+}
+
+static void take_deltas(struct worker *worker)
+{
+    struct delta delta;
+    int r;
+    if (!worker->generation || !edge_delta_log(worker->edge)) {
+        return;
+    }
+    while ((r = delta_log_read(edge_delta_log(worker->edge), &worker->delta_cursor, &delta)) == 0) {
+        counters_add(&worker->stats->deltas, 1);
+        service_set_delta(worker, &delta);
+        edge_delta_taken(worker, &delta);
+    }
+    if (r == DELTA_E_LOST) {
+        edge_deltas_lost(worker);
+    }
+}
+
+static void stop(struct worker *worker)
+{
+    worker->stopping = true;
+    listener_close_all(worker);
+    while (client_evict_idle(worker)) {
+    }
+    loop_defer(&worker->loop, &worker->turn_end);
+}
+
+static void deliver(struct mailbox *box, struct mail *mail)
+{
+    struct worker *worker = container_of(box, struct worker, mailbox);
+    unsigned todo = atomic_exchange(&worker->todo, 0U);
+    (void)mail;
+    if (todo & WORKER_CONFIG) {
+        take_config(worker);
+    }
+    if (todo & (WORKER_CONFIG | WORKER_DELTAS)) {
+        take_deltas(worker);
+    }
+    if (todo & WORKER_HEALTH) {
+        service_set_health(worker);
+    }
+    if (todo & WORKER_STOP) {
+        stop(worker);
+    }
+}
+
+void worker_notify(struct worker *worker, unsigned todo)
+{
+    if (atomic_fetch_or(&worker->todo, todo) == 0) {
+        mailbox_post(&worker->mailbox, &worker->mail);
+    }
+}
+
+void worker_give_config(struct worker *worker, struct config *config)
+{
+    struct config *older = atomic_exchange(&worker->next_config, config_ref(config));
+    config_unref(older);
+    worker_notify(worker, WORKER_CONFIG);
+}
+
+/* --- identity of requests --- */
+
+void worker_request_id(struct worker *worker, char ret[32])
+{
+    static const char digits[16] = {'0', '1', '2', '3', '4', '5', '6', '7',
+                                    '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'};
+    if (unlikely(worker->ids_left == 0)) {
+        if (entropy_fill(worker->ids, sizeof(worker->ids)) < 0) {
+            for (size_t i = 0; i < sizeof(worker->ids); i++) {
+                worker->ids[i] = (uint8_t)rng_u64(&worker->loop.rng);
+            }
+        }
+        worker->ids_left = WORKER_IDS;
+    }
+    const uint8_t *id = worker->ids + 16 * (size_t)--worker->ids_left;
+    for (size_t i = 0; i < 16; i++) {
+        ret[2 * i] = digits[id[i] >> 4];
+        ret[2 * i + 1] = digits[id[i] & 15];
+    }
+}
+
+/* --- life --- */
+
+static void init_drops(struct worker *worker)
+{
+    static const uint8_t claims[] = {
+        HTTP_H_FORWARDED,        HTTP_H_X_FORWARDED_HOST,   HTTP_H_X_FORWARDED_PORT,
+        HTTP_H_X_FORWARDED_PROTO, HTTP_H_X_FORWARDED_PREFIX, HTTP_H_X_REAL_IP,
+    };
+    http_set_add(&worker->drop_trusted, HTTP_H_X_FORWARDED_FOR);
+    http_set_add(&worker->drop_trusted, HTTP_H_X_REQUEST_ID);
+    worker->drop_request = worker->drop_trusted;
+    for (size_t i = 0; i < ARRAY_LEN(claims); i++) {
+        http_set_add(&worker->drop_request, claims[i]);
+    }
+    http_set_add(&worker->drop_response, HTTP_H_X_REQUEST_ID);
+    http_set_add(&worker->drop_response, HTTP_H_X_MUELLE_REPLICA);
+}
+
+int worker_init(struct worker *worker, struct edge *edge, unsigned index)
+{
+    *worker = (struct worker){.edge = edge, .index = index};
+    int r = loop_init(&worker->loop, entropy_seed());
+    if (r < 0) {
+        return r;
+    }
+    worker->limits = (struct http1_limits)HTTP1_LIMITS_DEFAULT;
+    worker->in = malloc(WORKER_IN_SIZE);
+    worker->out = malloc(WORKER_OUT_SIZE);
+    list_init(&worker->listeners);
+    list_init(&worker->clients);
+    list_init(&worker->idle);
+    list_init(&worker->dead);
+    timer_init(&worker->accept_pause, NULL);
+    loop_task_init(&worker->turn_end, turn_end);
+    atomic_init(&worker->todo, 0U);
+    atomic_init(&worker->next_config, NULL);
+    service_set_init(&worker->set);
+    block_pool_init(&worker->blocks, 32768);
+    init_drops(worker);
+    r = worker->in && worker->out ? 0 : -ENOMEM;
+    return r < 0 ? r : mailbox_init(&worker->mailbox, &worker->loop, deliver);
+}
+
+static void end_client(struct client *client)
+{
+    if (client->stream) {
+        stream_abort(client->stream);
+    }
+    client_close(client);
+}
+
+void worker_fini(struct worker *worker)
+{
+    if (!worker->edge) {
+        return;
+    }
+    listener_close_all(worker);
+    while (!list_empty(&worker->clients)) {
+        end_client(list_entry(worker->clients.next, struct client, node));
+    }
+    while (!list_empty(&worker->idle)) {
+        end_client(list_entry(worker->idle.next, struct client, node));
+    }
+    turn_end(&worker->turn_end);
+    service_set_fini(&worker->set);
+    while (worker->free_streams) {
+        struct stream *stream = worker->free_streams;
+        worker->free_streams = stream->next_free;
+        free(stream);
+    }
+    if (worker->generation) {
+        generation_unref(worker->generation);
+    }
+    config_unref(atomic_exchange(&worker->next_config, NULL));
+    mailbox_fini(&worker->mailbox);
+    loop_fini(&worker->loop);
+    block_pool_fini(&worker->blocks);
+    free(worker->in);
+    free(worker->out);
+}
+
+int worker_run(struct worker *worker)
+{
+    return loop_run(&worker->loop);
+}
