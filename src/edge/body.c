@@ -33,8 +33,8 @@ static void gather_send(struct gather *gather, struct str piece)
     if (gather->error < 0 || parts[0].len + piece.len == 0) {
         return;
     }
-    gather->error = conn_send(gather->conn, gather->len ? parts : &parts[1],
-                              gather->len ? count : 1);
+    gather->error =
+        conn_send(gather->conn, gather->len ? parts : &parts[1], gather->len ? count : 1);
     gather->len = 0;
 }
 
@@ -83,8 +83,8 @@ static struct http1_body *body_of(struct stream *stream, enum stream_direction d
 }
 
 /* A filter suspended: the piece and what was not decoded yet wait in a block; `at` is the border. */
-static enum take hold_piece(struct stream *stream, enum stream_direction direction, struct str piece,
-                            struct str rest)
+static enum take hold_piece(struct stream *stream, enum stream_direction direction,
+                            struct str piece, struct str rest)
 {
     struct block *block = block_get(&stream->worker->blocks, BLOCK_LARGE);
     if (!block || piece.len + rest.len > block->cap) {
@@ -201,7 +201,8 @@ static int feed_up(struct stream *stream, struct str in, bool from_first)
     }
     gather_send(&gather, STR_NONE);
     if (taken == TAKE_BAD) {
-        reply_page(stream, 400, stream->up.error.reason ? stream->up.error.reason : "out of memory");
+        reply_page(stream, 400,
+                   stream->up.error.reason ? stream->up.error.reason : "out of memory");
         return 1;
     }
     if (stream->bytes_in > stream->body_max) {
@@ -319,7 +320,8 @@ static int begin_down(struct stream *stream, struct gather *gather)
     }
     stream->answer_begun = true;
     const struct filter_chain *chain = stream->filters;
-    if (!chain->count[FILTER_BODY_DOWN] && !chain->count[FILTER_BODY_UP] && !chain->count[FILTER_END]) {
+    if (!chain->count[FILTER_BODY_DOWN] && !chain->count[FILTER_BODY_UP] &&
+        !chain->count[FILTER_END]) {
         stream_forget_config(stream);
     }
     return 0;
@@ -375,7 +377,8 @@ bool exchange_pump_down(struct stream *stream, struct str already)
         return false;
     }
     bool more = true;
-    for (unsigned round = 0; more && !stream->down_done && stream->state == STREAM_EXCHANGE; round++) {
+    for (unsigned round = 0; more && !stream->down_done && stream->state == STREAM_EXCHANGE;
+         round++) {
         if (!stream->upstream->conn.readable || conn_blocked(&stream->client->conn) ||
             stream->suspended[STREAM_DOWN]) {
             return true;

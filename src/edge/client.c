@@ -90,8 +90,7 @@ int client_open(struct worker *worker, int fd, const struct sock_addr *peer,
         client_run(client);
     } else {
         /* A connection that says nothing is worth less than one that has asked. */
-        client_deadline(client, worker->loop.now_ns +
-                                    worker_config(worker)->gateway.head_ms * NS_PER_MS);
+        client_deadline(client, worker->loop.now_ns + worker->gateway.head_ms * NS_PER_MS);
     }
     return 0;
 }
@@ -128,7 +127,8 @@ void client_linger(struct client *client)
 static void linger(struct client *client)
 {
     struct worker *worker = client->conn.worker;
-    while (client->conn.readable && !client->conn.eof && client->requests < LINGER_BYTES_MAX / 1024) {
+    while (client->conn.readable && !client->conn.eof &&
+           client->requests < LINGER_BYTES_MAX / 1024) {
         int64_t n = conn_recv(&client->conn, worker->in, WORKER_IN_SIZE);
         if (n < 0) {
             break;
@@ -162,8 +162,7 @@ void client_next(struct client *client)
         client_close(client);
         return;
     }
-    client_deadline(client, worker->loop.now_ns +
-                                worker_config(worker)->gateway.keepalive_ms * NS_PER_MS);
+    client_deadline(client, worker->loop.now_ns + worker->gateway.keepalive_ms * NS_PER_MS);
 }
 
 /* A new request: its first bytes are here, or about to be read. False: nothing came, or memory is out. */

@@ -8,6 +8,7 @@
 
 #include "base/wheel.h"
 #include "edge/conn.h"
+#include "link/snapshot_types.h"
 #include "os/sock.h"
 
 struct stream;

@@ -83,7 +83,8 @@ static int compile_routes(struct config *config)
 
 static int compile(struct config *config)
 {
-    int r = snapshot_open(str_make((const char *)config->shm.p, config->shm.size), &config->snapshot);
+    int r =
+        snapshot_open(str_make((const char *)config->shm.p, config->shm.size), &config->snapshot);
     if (r < 0) {
         return r;
     }
@@ -95,7 +96,8 @@ static int compile(struct config *config)
     config->chains = calloc(config->snapshot.routes + 1U, sizeof(*config->chains));
     config->listeners = calloc(config->snapshot.listeners + 1U, sizeof(*config->listeners));
     config->listener_count = config->listeners ? config->snapshot.listeners : 0;
-    if (!config->listeners || !config->services || !config->route_counts || !config->routes || !config->chains) {
+    if (!config->listeners || !config->services || !config->route_counts || !config->routes ||
+        !config->chains) {
         return -ENOMEM;
     }
     for (size_t i = 0; i < config->service_count; i++) {

@@ -25,8 +25,7 @@ void edge_log(const char *what)
 
 static struct edge_socket *find_socket(struct edge *edge, struct str address)
 {
-    list_for_each(node, &edge->sockets)
-    {
+    list_for_each (node, &edge->sockets) {
         struct edge_socket *socket = list_entry(node, struct edge_socket, node);
         if (str_eq(str_from(socket->address), address)) {
             return socket;
@@ -64,8 +63,7 @@ static void sweep_sockets(struct edge *edge, const struct config *config)
             socket->seen = true;
         }
     }
-    list_for_each_safe(node, &edge->sockets)
-    {
+    list_for_each_safe (node, &edge->sockets) {
         struct edge_socket *socket = list_entry(node, struct edge_socket, node);
         if (!socket->seen && !socket->asked) {
             forget_socket(edge, socket);
@@ -309,11 +307,18 @@ unsigned edge_threads(const struct edge *edge)
     return edge->thread_count;
 }
 
+static void pin(unsigned n)
+{
+    if (thread_pin(n) < 0) {
+        edge_log("a thread could not be pinned to its CPU");
+    }
+}
+
 static void run_thread(struct thread *thread)
 {
     struct worker *worker = container_of(thread, struct worker, thread);
     if (worker->edge->opts.pin) {
-        (void)thread_pin(worker->index);
+        pin(worker->index);
     }
     if (worker_run(worker) < 0) {
         edge_log("a thread's loop failed");
@@ -330,7 +335,7 @@ int edge_run(struct edge *edge)
     }
     if (r == 0) {
         if (edge->opts.pin) {
-            (void)thread_pin(0);
+            pin(0);
         }
         r = worker_run(&edge->workers[0]);
     }

@@ -94,8 +94,7 @@ bool exchange_read_head(struct stream *stream)
                 return head_ended(stream);
             }
             if (more == 0) {
-                client_deadline(client, stream->start_ns +
-                                            worker_config(worker)->gateway.head_ms * NS_PER_MS);
+                client_deadline(client, stream->start_ns + worker->gateway.head_ms * NS_PER_MS);
                 return false;
             }
         }
@@ -197,8 +196,8 @@ static bool parse_answer(struct stream *stream, struct str bytes)
     struct worker *worker = stream->worker;
     while (bytes.len > 0) {
         http1_head_init(&worker->response, &worker->limits);
-        int r = http1_parse_response(&worker->response, (enum http_method)stream->req.method, bytes.p,
-                                     bytes.len);
+        int r = http1_parse_response(&worker->response, (enum http_method)stream->req.method,
+                                     bytes.p, bytes.len);
         if (r == HTTP1_E_BAD) {
             return stream_lost(stream, -EBADMSG);
         }
@@ -319,8 +318,8 @@ bool exchange_run(struct stream *stream)
 void exchange_timeout(struct stream *stream)
 {
     if (stream->answer_begun) {
-        stream->flags |= conn_blocked(&stream->client->conn) ? RING_FLAG_CLIENT_ABORT
-                                                              : RING_FLAG_UPSTREAM_ABORT;
+        stream->flags |=
+            conn_blocked(&stream->client->conn) ? RING_FLAG_CLIENT_ABORT : RING_FLAG_UPSTREAM_ABORT;
         stream->keep_client = false;
         stream->keep_upstream = false;
         stream->cut = true;

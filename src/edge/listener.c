@@ -22,9 +22,8 @@ struct listener {
 
 static void watch(struct listener *listener)
 {
-    if (listener->watch.fd < 0 &&
-        loop_fd_add(&listener->worker->loop, &listener->watch, listener->fd,
-                    LOOP_READ | LOOP_EXCLUSIVE) < 0) {
+    if (listener->watch.fd < 0 && loop_fd_add(&listener->worker->loop, &listener->watch,
+                                              listener->fd, LOOP_READ | LOOP_EXCLUSIVE) < 0) {
         listener->watch.fd = -1; /* tried again with the next snapshot */
     }
 }
@@ -33,16 +32,14 @@ static void resume(struct timer *timer, int64_t now_ns)
 {
     struct worker *worker = container_of(timer, struct worker, accept_pause);
     (void)now_ns;
-    list_for_each(node, &worker->listeners)
-    {
+    list_for_each (node, &worker->listeners) {
         watch(list_entry(node, struct listener, node));
     }
 }
 
 void listener_pause(struct worker *worker)
 {
-    list_for_each(node, &worker->listeners)
-    {
+    list_for_each (node, &worker->listeners) {
         struct listener *listener = list_entry(node, struct listener, node);
         loop_fd_remove(&worker->loop, &listener->watch);
     }
@@ -53,9 +50,7 @@ void listener_pause(struct worker *worker)
 /* Room for one more? The longest idle one makes it if need be. */
 static bool room(struct worker *worker)
 {
-    const struct config *config = worker_config(worker);
-    return config && (worker->client_count < config->gateway.connections_max ||
-                      client_evict_idle(worker));
+    return worker->client_count < worker->gateway.connections_max || client_evict_idle(worker);
 }
 
 static void ready(struct loop_fd *watched, uint32_t events)
@@ -101,16 +96,14 @@ static void listener_close(struct listener *listener)
 void listener_close_all(struct worker *worker)
 {
     loop_timer_cancel(&worker->loop, &worker->accept_pause);
-    list_for_each_safe(node, &worker->listeners)
-    {
+    list_for_each_safe (node, &worker->listeners) {
         listener_close(list_entry(node, struct listener, node));
     }
 }
 
 static struct listener *find(struct worker *worker, uint64_t id)
 {
-    list_for_each(node, &worker->listeners)
-    {
+    list_for_each (node, &worker->listeners) {
         struct listener *listener = list_entry(node, struct listener, node);
         if (listener->id == id) {
             return listener;
@@ -157,8 +150,7 @@ int listener_apply(struct worker *worker, const struct config *config)
         listener->seen = true;
         watch(listener);
     }
-    list_for_each_safe(node, &worker->listeners)
-    {
+    list_for_each_safe (node, &worker->listeners) {
         struct listener *listener = list_entry(node, struct listener, node);
         if (!listener->seen) {
             listener_close(listener);

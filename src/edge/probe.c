@@ -206,7 +206,8 @@ static void send_request(struct probe *probe, const struct endpoint *endpoint)
     http1_write_raw(&w, spec->path.len ? spec->path : STR("/"));
     http1_write_raw(&w, STR(" HTTP/1.1\r\nHost: "));
     http1_write_raw(&w, host);
-    http1_write_raw(&w, STR("\r\nUser-Agent: muelle-probe\r\nAccept: */*\r\nConnection: close\r\n\r\n"));
+    http1_write_raw(
+        &w, STR("\r\nUser-Agent: muelle-probe\r\nAccept: */*\r\nConnection: close\r\n\r\n"));
     int64_t n = w.full ? -EMSGSIZE : sock_send(probe->fd, w.p, w.len, false);
     if (n != (int64_t)w.len) {
         fail(probe, n < 0 ? (int)n : EIO);
@@ -241,7 +242,8 @@ static void read_answer(struct probe *probe)
     static const struct http1_limits limits = {
         .line_max = 1024, .header_max = ANSWER_MAX, .head_max = ANSWER_MAX, .count_max = 100};
     struct http1_head *head = &probe->owner->worker->response;
-    int64_t n = sock_recv(probe->fd, probe->answer + probe->answer_len, ANSWER_MAX - probe->answer_len);
+    int64_t n =
+        sock_recv(probe->fd, probe->answer + probe->answer_len, ANSWER_MAX - probe->answer_len);
     if (n == -EAGAIN) {
         return;
     }

@@ -35,9 +35,9 @@ static void count(struct stream *stream, uint64_t total_us)
 static uint8_t method_of(const struct stream *stream)
 {
     static const uint8_t methods[HTTP_METHOD_COUNT] = {
-        [HTTP_GET] = RING_GET,         [HTTP_HEAD] = RING_HEAD,       [HTTP_POST] = RING_POST,
-        [HTTP_PUT] = RING_PUT,         [HTTP_DELETE] = RING_DELETE,   [HTTP_CONNECT] = RING_CONNECT,
-        [HTTP_OPTIONS] = RING_OPTIONS, [HTTP_TRACE] = RING_TRACE,     [HTTP_PATCH] = RING_PATCH,
+        [HTTP_GET] = RING_GET,         [HTTP_HEAD] = RING_HEAD,     [HTTP_POST] = RING_POST,
+        [HTTP_PUT] = RING_PUT,         [HTTP_DELETE] = RING_DELETE, [HTTP_CONNECT] = RING_CONNECT,
+        [HTTP_OPTIONS] = RING_OPTIONS, [HTTP_TRACE] = RING_TRACE,   [HTTP_PATCH] = RING_PATCH,
     };
     return stream->req.method < HTTP_METHOD_COUNT ? methods[stream->req.method] : 0;
 }
@@ -47,9 +47,8 @@ static void fill_texts(const struct stream *stream, struct ring_access *access)
 {
     access->request_id_len = (uint8_t)MIN(stream->request_id_len, RING_REQUEST_ID_MAX);
     memcpy(access->request_id, stream->request_id, access->request_id_len);
-    struct str path = stream->tcp || stream->head_ns == 0
-                          ? STR_NONE
-                          : http1_str(&stream->req, stream->req.path);
+    struct str path =
+        stream->tcp || stream->head_ns == 0 ? STR_NONE : http1_str(&stream->req, stream->req.path);
     if (path.len > RING_PATH_MAX) {
         access->flags |= RING_FLAG_PATH_CUT;
         path.len = RING_PATH_MAX;
@@ -66,7 +65,8 @@ static void fill(const struct stream *stream, struct ring_access *access, uint32
     access->at_wall_ns = stream->start_wall_ns;
     access->total_us = total_us;
     access->head_us = phase_us(stream->start_ns, stream->head_ns);
-    access->wait_us = stream->flags & RING_FLAG_HELD ? phase_us(stream->head_ns, stream->connect_ns) : 0;
+    access->wait_us =
+        stream->flags & RING_FLAG_HELD ? phase_us(stream->head_ns, stream->connect_ns) : 0;
     access->connect_us = phase_us(stream->pick_ns, stream->connect_ns);
     access->first_byte_us = phase_us(stream->connect_ns, stream->answer_ns);
     access->status = (uint16_t)MIN(stream->status, 599);

@@ -93,7 +93,8 @@ static void write_html(struct buf *out, const struct stream *stream, const struc
 {
     buf_printf(out,
                "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-               "<meta name=\"viewport\" content=\"width=device-width\"><title>%u " STR_FMT "</title>\n"
+               "<meta name=\"viewport\" content=\"width=device-width\"><title>%u " STR_FMT
+               "</title>\n"
                "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:36em;margin:15vh auto;"
                "padding:0 1em;color-scheme:light dark}code{font-size:.9em}small{opacity:.7}</style>"
                "</head><body>\n<h1>%u " STR_FMT "</h1>\n<p>",
@@ -179,7 +180,7 @@ static void answer(struct stream *stream, const struct page *page)
         stream->keep_client = false;
         stream->client->conn.failed = true;
     }
-    const struct snapshot_gateway *gateway = &worker_config(worker)->gateway;
+    const struct snapshot_gateway *gateway = &worker->gateway;
     client_deadline(stream->client, worker->loop.now_ns + gateway->head_ms * NS_PER_MS);
 }
 

@@ -55,7 +55,7 @@ static void who_it_is(struct http1_writer *w, const struct stream *stream)
 {
     const struct http1_head *req = &stream->req;
     struct str host = http1_str(req, req->host);
-    bool trusted = worker_config(stream->worker)->gateway.trust_forwarded;
+    bool trusted = stream->worker->gateway.trust_forwarded;
     http1_write_raw(w, STR("X-Forwarded-For: "));
     if (unlikely(trusted) && http_set_has(&req->present, HTTP_H_X_FORWARDED_FOR)) {
         http1_write_raw(w, http1_get(req, HTTP_H_X_FORWARDED_FOR));
@@ -84,7 +84,7 @@ int exchange_write_request(struct stream *stream, struct str *ret)
     struct worker *worker = stream->worker;
     const struct http1_head *req = &stream->req;
     struct http1_writer w = http1_writer_make(worker->out, WORKER_OUT_SIZE);
-    bool trusted = worker_config(worker)->gateway.trust_forwarded;
+    bool trusted = worker->gateway.trust_forwarded;
     request_line(&w, stream);
     http1_write_forward(&w, req, trusted ? &worker->drop_trusted : &worker->drop_request);
     who_it_is(&w, stream);

@@ -8,7 +8,7 @@
 struct route_host {
     struct str name;
     uint64_t hash;
-    uint32_t depth;           /* of its deepest prefix; how many '/' a prefix has */
+    uint32_t depth; /* of its deepest prefix; how many '/' a prefix has */
     bool used;
     const struct route *root; /* the route of "" */
 };
@@ -18,7 +18,7 @@ struct route_slot {
     uint64_t hash;
 };
 
-enum { SEED = 0x726f757465 };
+enum { SEED = 0x726f7574 };
 
 static uint32_t depth_of(struct str path)
 {
@@ -141,7 +141,8 @@ static const struct route *find_path(const struct route_table *table, uint32_t a
     return host->root;
 }
 
-static const struct route *find_host(const struct route_table *table, struct str name, struct str path)
+static const struct route *find_host(const struct route_table *table, struct str name,
+                                     struct str path)
 {
     uint32_t at = host_slot(table, name, map_hash(SEED, name));
     return table->hosts[at].used ? find_path(table, at, path) : NULL;

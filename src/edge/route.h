@@ -37,7 +37,8 @@ struct route_table {
 };
 
 /* Compiles `routes`, which must outlive the table; a doubled (host, path) keeps the first. 0 or -ENOMEM. */
-must_check int route_table_init(struct route_table *table, const struct route *routes, size_t count);
+must_check int route_table_init(struct route_table *table, const struct route *routes,
+                                size_t count);
 void route_table_fini(struct route_table *table);
 /* `host`: lower case, without port. `path`: normalised, starts with '/' (or is "*"). NULL = none. */
 const struct route *route_table_find(const struct route_table *table, struct str host,

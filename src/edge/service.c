@@ -3,6 +3,7 @@
 
 #include "base/num.h"
 #include "edge/stream_private.h"
+#include "edge/upstream.h"
 #include "edge/worker.h"
 
 #include <stdlib.h>
@@ -21,8 +22,7 @@ static void refresh(struct service *service)
 {
     service->ready_count = 0;
     service->weighted = false;
-    list_for_each(node, &service->endpoints)
-    {
+    list_for_each (node, &service->endpoints) {
         struct endpoint *endpoint = list_entry(node, struct endpoint, node);
         if (eligible(endpoint) && service->ready_count < service->ready_cap) {
             service->ready[service->ready_count++] = endpoint;
@@ -160,8 +160,7 @@ void service_wait(struct service *service, struct stream *stream)
 
 void service_wake(struct service *service)
 {
-    list_for_each(node, &service->waiters)
-    {
+    list_for_each (node, &service->waiters) {
         struct stream *stream = list_entry(node, struct stream, waiting);
         stream->woken = true;
         loop_defer(&service->worker->loop, &stream->resume);
@@ -395,8 +394,7 @@ static void remove_service(struct worker *worker, struct service *service)
 {
     (void)map_take(&worker->set.services, str_make((const char *)&service->spec.id, 8));
     service->removed = true;
-    list_for_each_safe(node, &service->endpoints)
-    {
+    list_for_each_safe (node, &service->endpoints) {
         remove_endpoint(worker, list_entry(node, struct endpoint, node));
     }
     service_wake(service);

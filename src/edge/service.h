@@ -12,6 +12,7 @@
 #define EDGE_SERVICE_H
 
 #include "base/list.h"
+#include "base/wheel.h"
 #include "edge/config.h"
 #include "link/counters.h"
 #include "link/delta.h"
@@ -27,21 +28,21 @@ struct endpoint {
     struct sock_addr address;
     char address_text[DELTA_ADDRESS_MAX];
     char replica[DELTA_REPLICA_MAX];
-    uint8_t state;         /* enum snapshot_endpoint_state */
+    uint8_t state; /* enum snapshot_endpoint_state */
     bool removed;
-    bool failing;          /* its probe says so */
-    bool seen;             /* private: while a snapshot is applied */
+    bool failing; /* its probe says so */
+    bool seen;    /* private: while a snapshot is applied */
     uint32_t weight;
-    int64_t smooth;        /* of smooth weighted round robin */
+    int64_t smooth; /* of smooth weighted round robin */
     uint32_t in_flight;
-    uint32_t connections;  /* open ones, idle or not */
-    uint32_t failures;     /* connects that failed in a row */
+    uint32_t connections; /* open ones, idle or not */
+    uint32_t failures;    /* connects that failed in a row */
     int64_t down_until_ns;
     uint32_t refs;
-    struct list idle;      /* struct upstream, most recently used first */
+    struct list idle; /* struct upstream, most recently used first */
     size_t idle_count;
     const struct counters_probe *probe; /* shared with thread 0; may be NULL */
-    struct counters_cell **cells;       /* by the route's service_slot; the last one is for no route */
+    struct counters_cell **cells; /* by the route's service_slot; the last one is for no route */
     uint32_t cell_count;
 };
 
@@ -62,15 +63,15 @@ struct service {
     bool seen;
     struct list waiters; /* streams that are held, oldest first */
     size_t waiter_count;
-    struct timer retry;  /* when the first endpoint that is down may be tried again */
+    struct timer retry; /* when the first endpoint that is down may be tried again */
 };
 
 enum { SERVICE_WAITERS_MAX = 1024 };
 
 /* All services of a thread. */
 struct service_set {
-    struct map services;  /* id → struct service */
-    struct map endpoints; /* id → struct endpoint */
+    struct map services;       /* id → struct service */
+    struct map endpoints;      /* id → struct endpoint */
     struct service **by_index; /* the config's order */
 };
 

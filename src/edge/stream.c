@@ -32,10 +32,11 @@ static const struct sm_state states[STREAM_STATES] = {
     [STREAM_UPSTREAM] = {"upstream", SM_TO(STREAM_PICK) | SM_TO(STREAM_CONNECT) |
                                          SM_TO(STREAM_EXCHANGE) | SM_TO(STREAM_REPLY) |
                                          SM_TO(STREAM_ENDED)},
-    [STREAM_CONNECT] = {"connect", SM_TO(STREAM_EXCHANGE) | SM_TO(STREAM_TUNNEL) | SM_TO(STREAM_PICK) |
-                                       SM_TO(STREAM_REPLY) | SM_TO(STREAM_ENDED)},
-    [STREAM_EXCHANGE] = {"exchange", SM_TO(STREAM_TUNNEL) | SM_TO(STREAM_PICK) | SM_TO(STREAM_REPLY) |
-                                         SM_TO(STREAM_ENDED)},
+    [STREAM_CONNECT] = {"connect", SM_TO(STREAM_EXCHANGE) | SM_TO(STREAM_TUNNEL) |
+                                       SM_TO(STREAM_PICK) | SM_TO(STREAM_REPLY) |
+                                       SM_TO(STREAM_ENDED)},
+    [STREAM_EXCHANGE] = {"exchange", SM_TO(STREAM_TUNNEL) | SM_TO(STREAM_PICK) |
+                                         SM_TO(STREAM_REPLY) | SM_TO(STREAM_ENDED)},
     [STREAM_TUNNEL] = {"tunnel", SM_TO(STREAM_ENDED)},
     [STREAM_REPLY] = {"reply", SM_TO(STREAM_ENDED)},
     [STREAM_ENDED] = {"ended", 0},
@@ -130,15 +131,22 @@ static void stop_waiting(struct stream *stream)
     }
 }
 
+/* The end stage runs whole: nothing can be suspended or answered any more. */
+static void filters_end(struct stream *stream)
+{
+    for (unsigned i = 0; i < stream->filters->count[FILTER_END]; i++) {
+        const struct filter *filter = stream->filters->at[FILTER_END][i];
+        (void)filter->ops->run[FILTER_END](stream, filter, NULL);
+    }
+}
+
 void stream_end(struct stream *stream)
 {
     struct client *client = stream->client;
     bool keep = stream->keep_client && stream->up_done && !client->conn.failed;
     stop_waiting(stream);
     loop_task_cancel(&stream->resume);
-    if (stream->filters->count[FILTER_END]) {
-        (void)filters_run(stream, stream->filters, FILTER_END, NULL);
-    }
+    filters_end(stream);
     record_stream(stream);
     stream_detach(stream, stream->keep_upstream && stream->down_done && stream->up_done);
     if (stream->service) {
@@ -281,7 +289,8 @@ static bool find_service(struct stream *stream)
     struct worker *worker = stream->worker;
     struct client *client = stream->client;
     if (client->kind != SNAPSHOT_HTTP) {
-        stream->service = map_get(&worker->set.services, str_make((const char *)&client->service, 8));
+        stream->service =
+            map_get(&worker->set.services, str_make((const char *)&client->service, 8));
         stream->flags |= client->kind == SNAPSHOT_ADMIN ? RING_FLAG_ADMIN : 0;
     } else {
         char memory[ROUTE_HOST_MAX + 1];
@@ -470,7 +479,7 @@ static bool can_repeat(const struct stream *stream, bool written)
            stream->retries < stream->service->spec.retries;
 }
 
-static void rewind(struct stream *stream)
+static void rewind_request(struct stream *stream)
 {
     http1_body_of(&stream->up, &stream->req);
     stream->client->in->at = stream->req.len;
@@ -493,11 +502,11 @@ bool stream_lost(struct stream *stream, int error)
     }
     if (can_repeat(stream, stream->head_sent)) {
         counters_add(&stream->cell->retries, 1);
-        stream->retries += stream->retries < UINT8_MAX;
+        stream->retries = (uint8_t)MIN(stream->retries + 1, UINT8_MAX);
         stream->avoid = stream->endpoint;
         stream->last_error = error;
         if (!stream->tcp) {
-            rewind(stream);
+            rewind_request(stream);
         }
         stream_detach(stream, false);
         stream_move(stream, STREAM_PICK);
@@ -517,16 +526,11 @@ bool stream_lost(struct stream *stream, int error)
 }
 
 static bool (*const steps[STREAM_STATES])(struct stream *stream) = {
-    [STREAM_HEAD] = exchange_read_head,
-    [STREAM_CONNECTION] = step_connection,
-    [STREAM_HEADERS] = step_headers,
-    [STREAM_ROUTE] = step_route,
-    [STREAM_PICK] = step_pick,
-    [STREAM_HELD] = step_held,
-    [STREAM_UPSTREAM] = step_upstream,
-    [STREAM_CONNECT] = step_connect,
-    [STREAM_EXCHANGE] = exchange_run,
-    [STREAM_TUNNEL] = tunnel_run,
+    [STREAM_HEAD] = exchange_read_head, [STREAM_CONNECTION] = step_connection,
+    [STREAM_HEADERS] = step_headers,    [STREAM_ROUTE] = step_route,
+    [STREAM_PICK] = step_pick,          [STREAM_HELD] = step_held,
+    [STREAM_UPSTREAM] = step_upstream,  [STREAM_CONNECT] = step_connect,
+    [STREAM_EXCHANGE] = exchange_run,   [STREAM_TUNNEL] = tunnel_run,
     [STREAM_REPLY] = reply_run,
 };
 

@@ -59,17 +59,17 @@ struct stream {
     uint8_t filter_at[STREAM_DIRECTIONS];
     bool suspended[STREAM_DIRECTIONS];
     bool tcp;
-    bool woken;        /* was held, may try again */
-    bool path_changed; /* `path` is not what the client wrote */
-    bool head_sent;    /* the request head was handed to the kernel */
-    bool body_moved;   /* body bytes are gone that cannot be sent again */
-    bool up_done;      /* the whole request was handed over */
-    bool up_broken;    /* the upstream takes no more; it may still answer */
-    bool answer_seen;  /* a byte of the answer has come */
-    bool answer_begun; /* the client was sent (part of) a final head */
-    bool down_done;    /* the whole answer was handed over */
-    bool cut;          /* the answer broke off: the client must not take it for whole */
-    bool keep_client;  /* the client's connection lives on afterwards */
+    bool woken;         /* was held, may try again */
+    bool path_changed;  /* `path` is not what the client wrote */
+    bool head_sent;     /* the request head was handed to the kernel */
+    bool body_moved;    /* body bytes are gone that cannot be sent again */
+    bool up_done;       /* the whole request was handed over */
+    bool up_broken;     /* the upstream takes no more; it may still answer */
+    bool answer_seen;   /* a byte of the answer has come */
+    bool answer_begun;  /* the client was sent (part of) a final head */
+    bool down_done;     /* the whole answer was handed over */
+    bool cut;           /* the answer broke off: the client must not take it for whole */
+    bool keep_client;   /* the client's connection lives on afterwards */
     bool keep_upstream; /* the upstream's too */
     bool chunk_down;    /* we frame the answer in chunks */
     uint8_t retries;

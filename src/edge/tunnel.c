@@ -13,8 +13,8 @@ enum { ROUNDS_MAX = 4 };
 
 static void progress(struct stream *stream)
 {
-    client_deadline(stream->client, stream->worker->loop.now_ns +
-                                        stream->service->spec.tunnel_idle_ms * NS_PER_MS);
+    client_deadline(stream->client,
+                    stream->worker->loop.now_ns + stream->service->spec.tunnel_idle_ms * NS_PER_MS);
 }
 
 /* Moves what can be moved from one end to the other. False: an end is broken. */
@@ -93,7 +93,8 @@ bool tunnel_begin(struct stream *stream, struct str already)
     stream->bytes_out += already.len;
     stream->flags |= RING_FLAG_TUNNEL;
     counters_add(&worker->stats->tunnels, 1);
-    if (conn_send(&stream->client->conn, parts, already.len ? 2 : 1) < 0 || send_early(stream) < 0) {
+    if (conn_send(&stream->client->conn, parts, already.len ? 2 : 1) < 0 ||
+        send_early(stream) < 0) {
         stream_abort(stream);
         return false;
     }

@@ -114,7 +114,8 @@ void upstream_release(struct upstream *upstream, bool reusable)
     struct worker *worker = conn->worker;
     upstream->stream = NULL;
     if (!reusable || conn->hup || conn->failed || conn->readable || conn->out ||
-        !endpoint_pools(endpoint) || worker->stopping || endpoint->idle_count >= UPSTREAM_IDLE_MAX) {
+        !endpoint_pools(endpoint) || worker->stopping ||
+        endpoint->idle_count >= UPSTREAM_IDLE_MAX) {
         upstream_close(upstream);
         return;
     }

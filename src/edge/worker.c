@@ -11,8 +11,6 @@
 
 #include <stdlib.h>
 
-enum { RING_TEXT_MAX = 16 };
-
 void generation_unref(struct generation *generation)
 {
     ensure(generation->refs > 0);
@@ -62,9 +60,10 @@ static void take_config(struct worker *worker)
         return;
     }
     *generation = (struct generation){.config = config, .refs = 1};
-    if (service_set_apply(worker, config) < 0) {
+    if (service_set_apply(worker, config) < 0) { /* goes on with what could be made */
         edge_log("out of memory while a snapshot is applied");
     }
+    worker->gateway = config->gateway;
     worker->limits.head_max = config->gateway.head_max;
     worker->limits.line_max = MIN(worker->limits.head_max, (uint32_t)8192);
     worker->delta_cursor = config->snapshot.delta_base;
@@ -72,7 +71,9 @@ static void take_config(struct worker *worker)
         generation_unref(worker->generation);
     }
     worker->generation = generation;
-    (void)listener_apply(worker, config);
+    if (listener_apply(worker, config) < 0) {
+        edge_log("a listener of the snapshot could not be opened");
+    }
     counters_add(&worker->stats->snapshots, 1);
     edge_config_taken(worker);
 }
@@ -162,7 +163,7 @@ void worker_request_id(struct worker *worker, char ret[32])
 static void init_drops(struct worker *worker)
 {
     static const uint8_t claims[] = {
-        HTTP_H_FORWARDED,        HTTP_H_X_FORWARDED_HOST,   HTTP_H_X_FORWARDED_PORT,
+        HTTP_H_FORWARDED,         HTTP_H_X_FORWARDED_HOST,   HTTP_H_X_FORWARDED_PORT,
         HTTP_H_X_FORWARDED_PROTO, HTTP_H_X_FORWARDED_PREFIX, HTTP_H_X_REAL_IP,
     };
     http_set_add(&worker->drop_trusted, HTTP_H_X_FORWARDED_FOR);

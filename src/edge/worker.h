@@ -25,10 +25,10 @@ struct generation {
 };
 
 enum worker_todo { /* bits of worker->todo */
-    WORKER_CONFIG = 1,
-    WORKER_DELTAS = 2,
-    WORKER_HEALTH = 4,
-    WORKER_STOP = 8,
+                   WORKER_CONFIG = 1,
+                   WORKER_DELTAS = 2,
+                   WORKER_HEALTH = 4,
+                   WORKER_STOP = 8,
 };
 enum { WORKER_IN_SIZE = 64 * 1024, WORKER_OUT_SIZE = 48 * 1024, WORKER_IDS = 256 };
 
@@ -42,7 +42,8 @@ struct worker {
     atomic_uint todo;
     _Atomic(struct config *) next_config;
 
-    struct generation *generation;
+    struct generation *generation; /* NULL before the first snapshot */
+    struct snapshot_gateway gateway;
     struct service_set set;
     struct http1_limits limits;
     struct http_set drop_request, drop_trusted, drop_response; /* fields not passed on */
@@ -88,9 +89,10 @@ void worker_request_id(struct worker *worker, char ret[32]);
 /* Something was written to the ring: the core's bell is looked at when the turn ends. */
 void worker_ring_written(struct worker *worker);
 void generation_unref(struct generation *generation);
+/* There is one as soon as there is a client. */
 static inline const struct config *worker_config(const struct worker *worker)
 {
-    return worker->generation ? worker->generation->config : NULL;
+    return worker->generation->config;
 }
 
 #endif
