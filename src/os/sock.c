@@ -19,7 +19,7 @@ _Static_assert(sizeof(struct str) == sizeof(struct iovec) &&
                    offsetof(struct str, len) == offsetof(struct iovec, iov_len),
                "a slice can be handed to sendmsg");
 
-enum { SOCK_BACKLOG = 4096, SOCK_PARTS_MAX = 64, SOCK_PICK_TRIES = 200 };
+enum { SOCK_BACKLOG = 4096, SOCK_FDS_MAX = 16, SOCK_PARTS_MAX = 64, SOCK_PICK_TRIES = 200 };
 
 static void sock_set_int(int fd, int level, int option, int value)
 {
@@ -215,6 +215,44 @@ int64_t sock_recv(int fd, void *p, size_t len)
         n = recv(fd, p, len, 0);
     } while (unlikely(n < 0 && errno == EINTR));
     return n < 0 ? -errno : n;
+}
+
+int64_t sock_recv_fds(int fd, void *p, size_t len, int *fds, size_t *fd_count)
+{
+    union {
+        struct cmsghdr head;
+        char bytes[CMSG_SPACE(sizeof(int) * SOCK_FDS_MAX)];
+    } control;
+    struct iovec part = {.iov_base = p, .iov_len = len};
+    struct msghdr msg = {.msg_iov = &part,
+                         .msg_iovlen = 1,
+                         .msg_control = &control,
+                         .msg_controllen = sizeof(control)};
+    size_t room = *fd_count;
+    ssize_t n;
+
+    *fd_count = 0;
+    do {
+        n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+    } while (unlikely(n < 0 && errno == EINTR));
+    if (n < 0) {
+        return -errno;
+    }
+    for (struct cmsghdr *head = CMSG_FIRSTHDR(&msg); head; head = CMSG_NXTHDR(&msg, head)) {
+        if (head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS) {
+            continue;
+        }
+        for (size_t i = 0; i < (head->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
+            int got;
+            memcpy(&got, CMSG_DATA(head) + i * sizeof(int), sizeof(int));
+            if (*fd_count < room) {
+                fds[(*fd_count)++] = got;
+            } else {
+                close(got);
+            }
+        }
+    }
+    return n;
 }
 
 int64_t sock_send(int fd, const void *p, size_t len, bool more)
