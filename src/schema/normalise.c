@@ -64,10 +64,6 @@ static void pairs(struct schema_pass *pass, struct value *v, enum value_kind abs
         }
         *v = map;
     }
-    value_each(m, v)
-    {
-        m->value->quoted |= is_text(m->value);
-    }
 }
 
 void normalise_pairs(struct schema_pass *pass, struct value *v)
@@ -75,6 +71,7 @@ void normalise_pairs(struct schema_pass *pass, struct value *v)
     pairs(pass, v, VALUE_SCALAR);
     value_each(m, v)
     {
+        m->value->quoted |= is_text(m->value);
         if (m->value->kind == VALUE_NULL) {
             m->value->kind = VALUE_SCALAR;
             m->value->text = STR("");

@@ -130,10 +130,10 @@ static struct str volume_source(struct schema_pass *pass, struct str source)
         struct str rest = str_skip(source, 1);
         return pass_path(pass, home->value, str_starts(rest, STR("/")) ? str_skip(rest, 1) : rest);
     }
-    if (str_starts(source, STR(".")) || str_starts(source, STR("/"))) {
+    if (str_starts(source, STR(".")) || str_starts(source, STR("/")) || !source.len) {
         return pass_path(pass, pass->base_dir, source);
     }
-    return source.len ? source : STR(".");
+    return source;
 }
 
 static void short_volume(struct schema_pass *pass, struct value *item)

@@ -53,15 +53,36 @@ static bool is_safe_char(char c)
            (c && strchr("_./@%+=,-()$~;^", c));
 }
 
+/* A letter, or an option of a program (-v, --port). */
+static bool starts_plain(struct str text)
+{
+    size_t at = 0;
+    while (at < 2 && at + 1 < text.len && text.p[at] == '-') {
+        at++;
+    }
+    char first = at < text.len ? text.p[at] : '\0';
+    return (first >= 'a' && first <= 'z') || (first >= 'A' && first <= 'Z') ||
+           (at == 0 && (first == '_' || first == '/'));
+}
+
+/* "10s", "64m": digits and letters that no reader takes for a number, as it ends with a unit. */
+static bool is_measure(struct str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        bool digit = text.p[i] >= '0' && text.p[i] <= '9';
+        if (!digit && (i == 0 || !memchr("smhgk", text.p[i], 5))) {
+            return false;
+        }
+    }
+    return text.len && text.p[text.len - 1] > '9';
+}
+
 /* True when every YAML reader takes the bare text for text. */
 static bool is_safe_plain(struct str text)
 {
     static const char *const words[] = {"true", "false", "yes", "no",   "on",   "off", "y",
                                         "n",    "null",  "nan", ".nan", ".inf", "inf"};
-    char first = text.len ? text.p[0] : '\0';
-    bool starts = (first >= 'a' && first <= 'z') || (first >= 'A' && first <= 'Z') ||
-                  first == '_' || first == '/';
-    if (!starts) {
+    if (!starts_plain(text) && !is_measure(text)) {
         return false;
     }
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
