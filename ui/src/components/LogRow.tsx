@@ -28,6 +28,9 @@ export function marked(text: string, needle: string): (string | JSX.Element)[] {
   return [...parts, text.slice(at)];
 }
 
+/** "sys" is what muelle itself has to say in between. */
+const STREAMS: Record<string, string> = { stdout: "out", stderr: "err", system: "sys" };
+
 /** A line of a megabyte would stall the page; the whole of it is in the detail below and in `muelle logs`. */
 const SHOWN_MAX = 2_000;
 
@@ -40,7 +43,7 @@ export const LogRow = memo(function LogRow({ line, top, needle, chosen, onChoose
       <span class="from">
         {line.service}-{line.replica}
       </span>
-      <span class={`stream ${error ? "err" : ""}`}>{error ? "err" : "out"}</span>
+      <span class={`stream ${error ? "err" : ""}`}>{STREAMS[line.stream] ?? line.stream}</span>
       <span class="message">{marked(line.message.slice(0, SHOWN_MAX), needle)}</span>
     </div>
   );

@@ -50,7 +50,7 @@ function Foot(): JSX.Element | null {
   if (!about) return null;
 
   return (
-    <div class="foot">
+    <footer class="foot">
       <span title={about.id}>muelle {about.version}</span>
       {about.started_at && (
         <span>
@@ -64,7 +64,7 @@ function Foot(): JSX.Element | null {
           edge {about.edge.pid} · {t.value.overview.threads(about.edge.threads)}
         </span>
       )}
-    </div>
+    </footer>
   );
 }
 

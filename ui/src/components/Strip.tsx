@@ -62,8 +62,10 @@ export function Strip(): JSX.Element {
         return (
           <div key={one.figure}>
             <dt>{one.label}</dt>
-            <dd>{text}</dd>
-            <Sparkline of={TOTAL} figure={one.figure} label={one.label} text={text} floor={one.floor} fromZero={one.figure !== "memory"} />
+            <dd>
+              {text}
+              <Sparkline of={TOTAL} figure={one.figure} label={one.label} text={text} floor={one.floor} fromZero={one.figure !== "memory"} />
+            </dd>
           </div>
         );
       })}

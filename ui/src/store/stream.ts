@@ -114,7 +114,7 @@ async function loadEvents(): Promise<void> {
   if (eventsLoaded) return;
   eventsLoaded = true;
   try {
-    const rows = await getAll<EventRow>("/api/v1/events?limit=500", store.EVENTS_MAX);
+    const rows = await getAll<EventRow>("/api/v1/events?tail=1000", store.EVENTS_MAX);
     store.mergeEvents(rows);
   } catch {
     eventsLoaded = false;

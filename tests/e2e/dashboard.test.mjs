@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The dashboard as a person uses it. Every test ends with "the browser complained about nothing".
+import assert from "node:assert/strict";
+import test, { after, before } from "node:test";
+import { launch } from "./browser.mjs";
+import { open, rowOf } from "./session.mjs";
+import { start } from "./target.mjs";
+
+const SERVICE = "/projects/hello/services/web";
+let browser, target;
+
+before(async () => {
+  [browser, target] = await Promise.all([launch(), start()]);
+});
+after(async () => {
+  await browser?.close();
+  await target?.stop();
+});
+
+/** A page for one test, closed and checked whatever happens in it. */
+function scenario(name, path, run, options) {
+  test(name, { timeout: 120_000 }, async () => {
+    const { page, complaints, close } = await open(browser, target, path, options);
+    try {
+      await run(page);
+      assert.deepEqual(complaints, []);
+    } finally {
+      await close();
+    }
+  });
+}
+
+const texts = (page, selector) => page.locator(selector).allTextContents();
+const poll = async (page, body, arg) => page.waitForFunction(body, arg, { timeout: 30_000 });
+
+scenario("the overview says in a sentence whether all is right, and lists every service with its state", "/", async (page) => {
+  await poll(page, () => /running/.test(document.querySelector("h1").textContent));
+  const names = await texts(page, ".services .service-name");
+  for (const name of ["redis", "web", "site", "worker"]) assert.ok(names.includes(name), name);
+  assert.match(await rowOf(page, "web").textContent(), /running.*2\/2/);
+  assert.ok(names.indexOf("redis") < names.indexOf("web"), "what others need comes first");
+});
+
+scenario("figures arrive every second and draw sparklines", "/", async (page) => {
+  await poll(page, () => document.querySelectorAll('tr[data-service="web"] .spark .line').length >= 2);
+  const cell = rowOf(page, "web").locator(".spark .line").first();
+  const before = await cell.getAttribute("d");
+  await poll(page, (old) => document.querySelector('tr[data-service="web"] .spark .line').getAttribute("d") !== old, before);
+});
+
+scenario("everything by keyboard: j k Enter l / g ? Escape", "/", async (page) => {
+  await page.keyboard.press("j");
+  const first = await page.locator("tr.chosen").getAttribute("data-service");
+  await page.keyboard.press("j");
+  assert.notEqual(await page.locator("tr.chosen").getAttribute("data-service"), first);
+  await page.keyboard.press("k");
+  await page.keyboard.press("Enter");
+  await poll(page, (name) => document.querySelector("h1")?.textContent === name, first);
+  await page.keyboard.press("g");
+  await page.keyboard.press("e");
+  await poll(page, () => location.pathname === "/events");
+  await page.keyboard.press("/");
+  await page.keyboard.type("jk?");
+  assert.equal(await page.locator("[data-search]").inputValue(), "jk?", "letters typed in a field are text");
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("?");
+  await page.locator("dialog[open] .keys").waitFor();
+  await page.keyboard.press("Escape");
+  await poll(page, () => !document.querySelector("dialog[open]"));
+  await page.keyboard.press("l");
+  await poll(page, () => location.pathname === "/logs" && location.search.includes("service="));
+});
+
+scenario("the palette does what the command line does, and shows its line", "/", async (page) => {
+  await page.locator(".search-button").focus();
+  await page.keyboard.press("Control+k");
+  await page.keyboard.type("restart web");
+  const chosen = page.locator('[role="option"][aria-selected="true"]');
+  assert.match(await chosen.textContent(), /muelle restart web/);
+  await page.keyboard.press("Enter");
+  await page.locator("dialog[open]", { hasText: "Restart web?" }).waitFor();
+  await page.keyboard.press("Escape");
+  await poll(page, () => !document.querySelector("dialog[open]"));
+  await page.keyboard.press("Control+k");
+  await page.keyboard.type("logs worker");
+  await page.keyboard.press("Enter");
+  await poll(page, () => location.search === "?service=worker");
+  await page.keyboard.press("Control+k");
+  await page.keyboard.type("zzzz");
+  assert.match(await page.locator("dialog .hint").textContent(), /Nothing matches/);
+});
+
+scenario("a restart asks first, says what it does, and happens", "/", async (page) => {
+  await rowOf(page, "site").click();
+  await page.keyboard.press("r");
+  const dialog = page.locator("dialog[open]");
+  assert.match(await dialog.textContent(), /Restart site\?.*muelle restart site/s);
+  await dialog.getByRole("button", { name: "Restart", exact: true }).click();
+  await page.locator(".toast", { hasText: "site is restarting" }).waitFor();
+  await poll(page, () => /running/.test(document.querySelector('tr[data-service="site"]').textContent));
+});
+
+scenario("scaling is one dialog away, and can be undone", SERVICE, async (page) => {
+  await page.getByRole("button", { name: "Scale…" }).click();
+  await page.locator('dialog input[type="number"]').fill("3");
+  assert.match(await page.locator("dialog[open]").textContent(), /muelle scale web=3/);
+  await page.keyboard.press("Enter");
+  await poll(page, () => document.querySelectorAll("#replicas tbody tr").length === 3);
+  await page.locator(".toast").getByRole("button", { name: "Undo" }).click();
+  await poll(page, () => /2 of 2 ready/.test(document.querySelector(".facts").textContent));
+  const reset = page.getByRole("button", { name: "Reset changes" });
+  if (await reset.isVisible()) {
+    await reset.click();
+    await page.locator("dialog[open]").getByRole("button", { name: "Reset changes" }).click();
+    await poll(page, () => !document.querySelector("dialog[open]"));
+  }
+});
+
+scenario("stopping names who needs it; starting brings it back", "/projects/hello/services/worker", async (page) => {
+  await page.getByRole("button", { name: "Stop", exact: true }).click();
+  await page.locator("dialog[open]").getByRole("button", { name: "Stop", exact: true }).click();
+  await poll(page, () => document.querySelector(".service-state .state").dataset.state === "stopped");
+  await page.getByRole("button", { name: "Start", exact: true }).click();
+  await poll(page, () => document.querySelector(".service-state .state").dataset.state === "running");
+});
+
+scenario("live logs flow, pause, and are searched; only what is on screen is in the page", "/logs", async (page) => {
+  await poll(page, () => document.querySelectorAll(".log-row").length > 5);
+  const newest = () => page.locator(".log-row").last().textContent();
+  const before = await newest();
+  await poll(page, (old) => [...document.querySelectorAll(".log-row")].pop().textContent !== old, before);
+  await page.keyboard.press("p");
+  await page.locator('button[aria-pressed="true"]', { hasText: "Resume" }).waitFor();
+  await page.locator(".log-more").waitFor();
+  const paused = await newest();
+  await page.waitForTimeout(1500);
+  assert.equal(await newest(), paused);
+  await page.keyboard.press("p");
+  await poll(page, (old) => [...document.querySelectorAll(".log-row")].pop().textContent !== old, paused);
+  await page.keyboard.press("/");
+  await page.keyboard.type("job");
+  await poll(page, () => document.querySelectorAll(".log-row mark").length > 0);
+  for (const row of await texts(page, ".log-row")) assert.match(row, /job/i);
+  assert.match(await page.evaluate(() => location.search), /q=job/);
+  assert.ok((await page.locator(".log-row").count()) < 120);
+});
+
+scenario("events tell what happened, newest first, and are filtered in the URL", "/events", async (page) => {
+  await page.locator(".events li").first().waitFor();
+  const numbers = await page.locator(".events li").evaluateAll((all) => all.map((one) => Number(one.dataset.seq)));
+  assert.deepEqual(numbers, [...numbers].sort((a, b) => b - a));
+  await page.locator("[data-search]").fill("worker");
+  for (const row of await texts(page, ".events li")) assert.match(row, /worker/i);
+  assert.match(await page.evaluate(() => location.search), /q=worker/);
+});
+
+scenario("routes and the configuration are shown as understood", "/routes", async (page) => {
+  await page.locator("table", { hasText: "hello.localhost" }).waitFor();
+  assert.match(await page.locator("main").textContent(), /web-1.*127\.0\.0\.1:\d+/s);
+  await page.goto(`${target.base}/config`);
+  await page.locator(".config .key").first().waitFor();
+  assert.match(await page.locator(".config").textContent(), /services:/);
+});
+
+scenario("a service page has an address of its own, also after a reload; a wrong one helps", SERVICE, async (page) => {
+  await page.locator("h1", { hasText: "web" }).waitFor();
+  await page.locator("#config .config").waitFor();
+  await poll(page, () => document.querySelectorAll(".chart canvas").length >= 4);
+  await page.reload();
+  await page.locator("h1", { hasText: "web" }).waitFor();
+  await page.goto(`${target.base}/projects/hello/services/nosuch`);
+  assert.match(await page.locator("main").textContent(), /no service named nosuch.*web/s);
+});
+
+scenario("Spanish and English, kept over a reload", "/", async (page) => {
+  await page.getByRole("button", { name: "Cambiar a español" }).click();
+  await poll(page, () => document.documentElement.lang === "es" && /en marcha/.test(document.body.textContent));
+  await page.reload();
+  await poll(page, () => /en marcha/.test(document.body.textContent));
+  assert.match(await page.locator(".side").textContent(), /Resumen.*Registros/s);
+  await page.getByRole("button", { name: "Switch to English" }).click();
+  await poll(page, () => document.documentElement.lang === "en");
+});
+
+scenario("light and dark follow the system until someone chooses", "/", async (page) => {
+  const theme = () => page.evaluate(() => document.documentElement.dataset.theme);
+  assert.equal(await theme(), "dark");
+  await page.emulateMedia({ colorScheme: "light" });
+  await poll(page, () => document.documentElement.dataset.theme === "light");
+  await page.getByRole("button", { name: "Switch between light and dark" }).click();
+  assert.equal(await theme(), "dark");
+  await page.reload();
+  assert.equal(await theme(), "dark");
+}, { colorScheme: "dark" });
+
+scenario("when muelle is away the page says so, keeps what it has, and comes back by itself", "/", async (page) => {
+  await poll(page, () => /running/.test(document.querySelector('tr[data-service="web"]')?.textContent ?? ""));
+  // The line may be gone before anyone can look: note that it was there.
+  await page.evaluate(() => {
+    new MutationObserver(() => document.querySelector(".offline") && (window.sawOffline = true)).observe(document.body, { childList: true, subtree: true });
+  });
+  const restore = await target.outage();
+  await poll(page, () => window.sawOffline);
+  assert.match(await rowOf(page, "web").textContent(), /web/, "the last data stays");
+  await restore();
+  await poll(page, () => !document.querySelector(".offline") && /live/.test(document.querySelector(".link-state").textContent));
+  await poll(page, () => /running.*2\/2/.test(document.querySelector('tr[data-service="web"]').textContent));
+});
+
+test("without a session the page explains how to get in; a wrong token is refused; the right one opens", async () => {
+  const context = await browser.newContext({ locale: "en-GB" });
+  const page = await context.newPage();
+  await page.goto(target.base + SERVICE);
+  await page.locator("h1", { hasText: "needs its key" }).waitFor();
+  assert.match(await page.locator("main").textContent(), /muelle up.*muelle status/s);
+  await page.locator('input[name="token"]').fill("not the token");
+  await page.keyboard.press("Enter");
+  await page.locator('[role="alert"]').waitFor();
+  await page.locator('input[name="token"]').fill(target.token);
+  await page.keyboard.press("Enter");
+  await page.locator("h1", { hasText: "web" }).waitFor();
+  await page.goto(`${target.base}/login?token=${target.token}`);
+  await page.waitForSelector('[data-service="web"]');
+  assert.doesNotMatch(page.url(), /token/, "the token does not stay in the address bar");
+  await context.close();
+});
