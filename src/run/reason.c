@@ -113,6 +113,8 @@ void reason_spawn(struct buf *out, const struct reason_spawn *spawn)
     } else if (str_find(spawn->step, STR("user")) >= 0) {
         buf_printf(out, "cannot become user " STR_FMT ": %s", STR_ARG(spawn->user),
                    strerror(-spawn->error));
+    } else if (spawn->error == -EADDRINUSE && spawn->step.len) {
+        buf_add(out, spawn->step); /* it names the port and who has it */
     } else {
         buf_printf(out, STR_FMT "%s%s", STR_ARG(spawn->step), spawn->step.len ? ": " : "",
                    strerror(-spawn->error));

@@ -41,6 +41,7 @@ const struct replica_policy replica_policy_default = {
     .restart = REPLICA_RESTART_ALWAYS,
     .backoff_initial_ns = 100 * NS_PER_MS,
     .backoff_max_ns = 30 * NS_PER_S,
+    .backoff_factor = 2,
     .backoff_reset_ns = 60 * NS_PER_S,
     .drain_ns = 5 * NS_PER_S,
     .grace_ns = 10 * NS_PER_S,
@@ -70,7 +71,7 @@ int64_t replica_backoff(const struct replica_policy *policy, uint32_t failures)
     }
     int64_t delay = policy->backoff_initial_ns;
     for (uint32_t i = 1; i < failures && delay < policy->backoff_max_ns; i++) {
-        delay *= 2;
+        delay = (int64_t)MIN((double)delay * policy->backoff_factor, (double)policy->backoff_max_ns);
     }
     return MIN(delay, policy->backoff_max_ns);
 }

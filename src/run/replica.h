@@ -45,6 +45,7 @@ struct replica_policy {
     uint32_t retries_max;       /* consecutive failed lives before it gives up; 0 = never */
     int64_t backoff_initial_ns; /* 100 ms; the first restart is at once */
     int64_t backoff_max_ns;     /* 30 s */
+    double backoff_factor;      /* 2 */
     int64_t backoff_reset_ns;   /* 60 s: a life that long was no failure */
     int64_t drain_ns;           /* how long requests in flight may take to end */
     int64_t grace_ns;           /* from the stop signal to the kill */

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One replica's machine connected to the world: news of the driver, of probes and of timers become inputs; actions
+ * become orders to the driver, words to the edge, rows and events in the store.
+ *
+ * Invariants
+ *  1. The edge is told before the driver: UNPUBLISH precedes every signal (the machine sees to it; the order of
+ *     replica_perform carries it out).
+ *  2. Every change of state is one transaction: the replica's row and the event that tells of it.
+ *  3. A replica is freed only by reconcile.c, never from inside here.
+ */
+#include "base/json.h"
+#include "base/num.h"
+#include "core/event_txn.h"
+#include "core/mutate.h"
+#include "run/model.h"
+#include "store/store.h"
+#include "store/tables.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { TAIL_SIZE = 4096, DRAIN_LOOK_MS = 20, DRAIN_LOOKS = 2 };
+
+static struct run *run_of(const struct replica *replica)
+{
+    return replica->service->driver->run;
+}
+
+/* --- store and events --- */
+
+struct saving {
+    struct core *core;
+    bool with_event;
+    unsigned statement;
+    struct event event;
+};
+
+static void saved(void *arg, int status, const struct txn *txn)
+{
+    struct saving *saving = arg;
+    if (status == 0 && saving->with_event) {
+        event_committed(saving->core, &saving->event, txn_rowid(txn, saving->statement));
+    } else if (status != 0) {
+        core_log(saving->core, "state of %s/%s-%u not stored: %s %s", saving->event.id.project,
+                 saving->event.id.service, saving->event.id.replica, strerror(status < 0 ? -status : EAGAIN),
+                 txn ? txn_message(txn) : "");
+    }
+    free(saving);
+}
+
+/* "{"port":20001,"slot":0}" and {"code":1}: what adoption needs to know again. */
+static void put_row(struct txn *txn, const struct replica *replica, int64_t now)
+{
+    const struct service *service = replica->service;
+    char ports[64], exit[32] = "", hash[24];
+    snprintf(ports, sizeof(ports), "{\"port\":%u,\"slot\":%u}", replica->port, replica->slot);
+    snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)replica->spec->spec_hash);
+    if (replica->exited) {
+        snprintf(exit, sizeof(exit), "{\"code\":%d}", replica->exit_code);
+    }
+    replica_put(txn, &(struct replica_row){
+                         .tenant = str_from(service->project->tenant),
+                         .project = str_from(service->project->name),
+                         .service = str_from(service->name),
+                         .origin = STR("muelle"),
+                         .state = str_from(sm_name(&replica_machine, replica->sm.state)),
+                         .reason = str_from(replica->reason),
+                         .exit = str_from(exit),
+                         .ports = str_from(ports),
+                         .spec_hash = str_from(hash),
+                         .replica = replica->number,
+                         .generation = (int64_t)service->project->generation,
+                         .restarts = replica->sm.restarts,
+                         .started_at = replica->started_wall_ns,
+                         .updated_at = now,
+                     });
+}
+
+static void save(struct run *run, struct replica *replica, const struct event *event)
+{
+    struct saving *saving = calloc(1, sizeof(*saving));
+    if (!saving) {
+        return;
+    }
+    struct txn *txn = txn_new();
+    saving->core = run->core;
+    saving->with_event = event != NULL;
+    saving->event.id = replica_bus_id(replica);
+    if (!replica->retiring && !MUTATE(skipped_save)) {
+        put_row(txn, replica, core_wall(run->core));
+    }
+    if (event) {
+        saving->event = *event;
+        saving->statement = event_append(run->core, txn, &saving->event);
+    }
+    if (txn_count(txn) == 0) {
+        txn_free(txn);
+        free(saving);
+        return;
+    }
+    int r = store_commit(run->core->store, txn, saved, saving);
+    if (r < 0) {
+        core_log(run->core, "state of %s not stored: %s", replica->id, strerror(-r));
+        free(saving);
+    }
+}
+
+/* What a change of state means to people; false = nothing worth an event. */
+static bool tell(const struct replica *replica, uint8_t before, struct event *event)
+{
+    struct context ctx = context_system("");
+    const struct replica_sm *sm = &replica->sm;
+    const char *name = replica->service->name;
+    unsigned n = replica->number;
+    if (sm->state == before) {
+        return false;
+    }
+    switch (sm->state) {
+    case REPLICA_STARTING:
+        event_draft(event, &ctx, "replica.starting", EVENT_INFO);
+        event_message(event, before == REPLICA_CRASHED ? "%s-%u starts again (restart %u)" : "%s-%u starts", name, n,
+                      sm->restarts);
+        break;
+    case REPLICA_RUNNING:
+        event_draft(event, &ctx, "replica.ready", EVENT_INFO);
+        event_message(event, "%s-%u is ready", name, n);
+        break;
+    case REPLICA_UNHEALTHY:
+        event_draft(event, &ctx, "replica.unhealthy", EVENT_WARNING);
+        event_message(event, "%s-%u is unhealthy: %s", name, n, replica->reason);
+        break;
+    case REPLICA_CRASHED:
+        event_draft(event, &ctx, "replica.crashed", EVENT_ERROR);
+        event_message(event, "%s-%u %s", name, n, replica->reason);
+        break;
+    case REPLICA_COMPLETED:
+        event_draft(event, &ctx, "replica.completed", EVENT_INFO);
+        event_message(event, "%s-%u completed", name, n);
+        break;
+    case REPLICA_STOPPED:
+        event_draft(event, &ctx, "replica.stopped", EVENT_INFO);
+        event_message(event, "%s-%u stopped", name, n);
+        break;
+    default:
+        return false;
+    }
+    event->id = replica_bus_id(replica);
+    return true;
+}
+
+/* --- actions --- */
+
+static void output_message(struct run *run, struct replica *replica, enum bus_topic topic, bool error_stream)
+{
+    struct bus_message message = {.topic = topic, .id = replica_bus_id(replica)};
+    const struct project *project = replica->service->project;
+    message.output.stream = error_stream ? OUTPUT_STDERR : OUTPUT_STDOUT;
+    snprintf(message.output.path, sizeof(message.output.path), "output/%s/%s-%u.%s", project->name,
+             replica->service->name, replica->number, error_stream ? "err" : "out");
+    bus_publish(run->core->bus, &message);
+}
+
+/* A replacement writes to the same files as the one it replaces. */
+static bool output_shared(const struct replica *replica)
+{
+    list_for_each(it, &replica->service->members)
+    {
+        const struct replica *other = list_entry(it, struct replica, node);
+        if (other != replica && other->number == replica->number && other->output_open) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void output(struct run *run, struct replica *replica, bool open)
+{
+    if (replica->output_open == open) {
+        return;
+    }
+    replica->output_open = open;
+    if (output_shared(replica)) {
+        return;
+    }
+    enum bus_topic topic = open ? BUS_OUTPUT_OPENED : BUS_OUTPUT_CLOSED;
+    output_message(run, replica, topic, false);
+    output_message(run, replica, topic, true);
+}
+
+static void start(struct run *run, struct replica *replica)
+{
+    if (!replica->retiring && !replica->service->removing) {
+        replica_use_spec(replica);
+    }
+    replica->restart_due = false;
+    replica->stop_asked = false;
+    replica->drained = 0;
+    replica->probe = (struct probe_result){0};
+    output(run, replica, true);
+    replica->service->driver->ops->start(replica->service->driver, replica);
+}
+
+static int signal_number(struct str name)
+{
+    static const struct {
+        const char *name;
+        int signum;
+    } table[] = {
+        {"SIGTERM", SIGTERM}, {"SIGINT", SIGINT},   {"SIGQUIT", SIGQUIT}, {"SIGHUP", SIGHUP},
+        {"SIGKILL", SIGKILL}, {"SIGUSR1", SIGUSR1}, {"SIGUSR2", SIGUSR2}, {"SIGWINCH", SIGWINCH},
+        {"SIGABRT", SIGABRT}, {"SIGALRM", SIGALRM}, {"SIGCONT", SIGCONT}, {"SIGPWR", SIGPWR},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        if (str_is(name, table[i].name) || str_is(name, table[i].name + 3)) {
+            return table[i].signum;
+        }
+    }
+    uint64_t number = 0;
+    if (str_starts(name, STR("SIGRTMIN+")) && num_parse_u64(str_skip(name, 9), &number) == 0) {
+        return SIGRTMIN + (int)MIN(number, 30);
+    }
+    return num_parse_u64(name, &number) == 0 && number > 0 && number < 65 ? (int)number : SIGTERM;
+}
+
+static void look_for_requests(struct timer *timer, int64_t now_ns)
+{
+    struct replica *replica = container_of(timer, struct replica, drain);
+    struct run *run = run_of(replica);
+    if (replica->sm.state != REPLICA_STOPPING) {
+        return;
+    }
+    /* The first look may come before the edge has read the delta: two in a row must agree. */
+    replica->drained = publish_in_flight(run, replica) == 0 ? (uint8_t)(replica->drained + 1) : 0;
+    if (replica->drained >= DRAIN_LOOKS) {
+        replica_feed(run, replica, REPLICA_IN_DRAINED);
+        return;
+    }
+    loop_timer_after(run->core->loop, timer, DRAIN_LOOK_MS * NS_PER_MS);
+}
+
+static void deadline(struct timer *timer, int64_t now_ns)
+{
+    struct replica *replica = container_of(timer, struct replica, timer);
+    replica_feed(run_of(replica), replica, REPLICA_IN_TIME);
+}
+
+void replica_timers_init(struct replica *replica)
+{
+    timer_init(&replica->timer, deadline);
+    timer_init(&replica->drain, look_for_requests);
+}
+
+static void set_timers(struct run *run, struct replica *replica, uint8_t before)
+{
+    struct loop *loop = run->core->loop;
+    if (replica->sm.deadline_ns == INT64_MAX) {
+        loop_timer_cancel(loop, &replica->timer);
+    } else {
+        loop_timer_set(loop, &replica->timer, replica->sm.deadline_ns);
+    }
+    if (replica->sm.state == REPLICA_STOPPING && before != REPLICA_STOPPING && replica->policy.drain_ns > 0) {
+        loop_timer_after(loop, &replica->drain, DRAIN_LOOK_MS * NS_PER_MS);
+    }
+}
+
+void replica_perform(struct run *run, struct replica *replica, uint8_t before, uint32_t actions)
+{
+    struct driver *driver = replica->service->driver;
+    struct event event;
+    bool told = tell(replica, before, &event);
+    publish_endpoint(run, replica);
+    if (actions & REPLICA_DO_SIGNAL) {
+        replica->stop_asked = true;
+        driver->ops->stop(driver, replica, signal_number(replica->spec->stop_signal));
+    }
+    if (actions & REPLICA_DO_KILL) {
+        replica->stop_asked = replica->stop_asked || replica->sm.state == REPLICA_STOPPING;
+        driver->ops->kill(driver, replica);
+    }
+    if (actions & REPLICA_DO_SPAWN) {
+        start(run, replica);
+    }
+    set_timers(run, replica, before);
+    if (told || (actions & REPLICA_DO_SAVE)) {
+        save(run, replica, told ? &event : NULL);
+        bus_publish(run->core->bus,
+                    &(struct bus_message){.topic = BUS_REPLICA_CHANGED, .id = replica_bus_id(replica)});
+        service_changed(run, replica->service);
+        publish_service(run, replica->service);
+        reconcile_soon(run, replica->service->project);
+    }
+}
+
+static void feed(struct run *run, struct replica *replica, struct replica_input input)
+{
+    uint8_t before = replica->sm.state;
+    uint32_t actions = replica_step(&replica->sm, &replica->policy, input, core_now(run->core), &run->core->loop->rng);
+    replica_perform(run, replica, before, actions);
+}
+
+void replica_feed(struct run *run, struct replica *replica, uint8_t input)
+{
+    feed(run, replica, (struct replica_input){.kind = input});
+}
+
+/* --- news of the driver --- */
+
+void driver_started(struct run *run, struct replica *replica, int pid, int64_t started_wall_ns)
+{
+    replica->pid = pid;
+    replica->started_wall_ns = started_wall_ns;
+    replica->reason[0] = '\0';
+    feed(run, replica, (struct replica_input){.kind = REPLICA_IN_STARTED});
+    health_started(run, replica);
+}
+
+void driver_failed(struct run *run, struct replica *replica, int error, struct str text)
+{
+    const struct service_spec *spec = replica->spec;
+    struct buf reason = BUF_INIT(REASON_MAX - 1);
+    struct reason_spawn spawn = {
+        .error = error,
+        .step = text,
+        .program = spec->argv_count ? spec->argv[0] : STR_NONE,
+        .path = source_env(replica->source, STR("PATH")),
+        .cwd = spec->working_dir,
+        .user = spec->user,
+    };
+    reason_spawn(&reason, &spawn);
+    str_copy(replica->reason, sizeof(replica->reason), buf_str(&reason));
+    buf_fini(&reason);
+    output(run, replica, false);
+    feed(run, replica, (struct replica_input){.kind = REPLICA_IN_FAILED});
+}
+
+static bool is_success(const struct replica *replica, const struct proc_exit *exit)
+{
+    if (!exit->known || exit->signaled || exit->code < 0 || exit->code > 255) {
+        return false;
+    }
+    uint64_t mask = (uint64_t)replica->spec->success_exit_codes_mask[exit->code / 64];
+    return exit->code == 0 || (mask >> exit->code % 64 & 1);
+}
+
+static void explain_exit(struct run *run, struct replica *replica, const struct proc_exit *exit, bool oom)
+{
+    struct driver *driver = replica->service->driver;
+    char tail[TAIL_SIZE];
+    size_t len = driver->ops->tail(driver, replica, tail, sizeof(tail));
+    struct buf reason = BUF_INIT(REASON_MAX - 1);
+    struct reason_exit words = {
+        .known = exit->known,
+        .signaled = exit->signaled,
+        .core_dumped = exit->core_dumped,
+        .oom = oom,
+        .asked = replica->stop_asked,
+        .code = exit->code,
+        .lived_ns = replica->started_wall_ns ? core_wall(run->core) - replica->started_wall_ns : -1,
+        .last_line = reason_last_line(tail, len),
+    };
+    reason_exit(&reason, &words);
+    str_copy(replica->reason, sizeof(replica->reason), buf_str(&reason));
+    buf_fini(&reason);
+}
+
+void driver_exited(struct run *run, struct replica *replica, const struct proc_exit *exit, bool oom)
+{
+    if (!replica->sm.alive) {
+        return;
+    }
+    explain_exit(run, replica, exit, oom);
+    health_stopped(run, replica);
+    replica->pid = 0;
+    replica->exited = true;
+    replica->exit_code = !exit->known ? -1 : exit->signaled ? 128 + exit->code : exit->code;
+    feed(run, replica,
+         (struct replica_input){.kind = REPLICA_IN_EXITED, .success = is_success(replica, exit)});
+}
+
+void driver_empty(struct run *run, struct replica *replica)
+{
+    struct driver *driver = replica->service->driver;
+    if (replica->sm.alive || !replica->sm.populated) {
+        return;
+    }
+    driver->ops->forget(driver, replica);
+    output(run, replica, false);
+    feed(run, replica, (struct replica_input){.kind = REPLICA_IN_EMPTY});
+}
