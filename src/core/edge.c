@@ -12,7 +12,6 @@
 
 #include "core/core.h"
 #include "core/mutate.h"
-#include "link/bell.h"
 #include "link/counters.h"
 #include "link/delta.h"
 #include "link/keeper_client.h"
@@ -113,7 +112,7 @@ static int bell_ensure(struct edge_link *link, struct thing *thing, const char *
     if (thing->fd >= 0) {
         return 0;
     }
-    int r = bell_new(&thing->fd);
+    int r = shm_bell_create(&thing->fd);
     if (r < 0) {
         return r;
     }
@@ -276,7 +275,7 @@ static void snapshot_kept(struct keeper_request *request, int error, const struc
         if (delta_log_append(&link->log, &delta) != 0) {
             core_log(link->core, "the delta log has no room for the word of a snapshot");
         }
-        bell_ring(link->bell_edge.fd);
+        shm_bell_ring(link->bell_edge.fd);
     }
     file_close(&link->sending.fd);
     send_waiting(link);
@@ -327,7 +326,7 @@ int edge_link_delta(struct edge_link *link, struct delta *delta)
         return EDGE_E_FULL;
     }
     if (r == 0) {
-        bell_ring(link->bell_edge.fd);
+        shm_bell_ring(link->bell_edge.fd);
     }
     return r;
 }
@@ -407,7 +406,7 @@ static void on_more(struct loop_task *task)
 static void on_bell(struct loop_fd *watch, uint32_t events)
 {
     struct edge_link *link = container_of(watch, struct edge_link, bell_watch);
-    bell_clear(watch->fd);
+    shm_bell_clear(watch->fd);
     read_rings(link);
 }
 

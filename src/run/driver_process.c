@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Processes, through the keeper: a spawn order is everything the keeper needs, so it parses nothing and decides
- * nothing. What can be known before the order is checked here (a port that somebody else has), so that the reason
- * names it; what only the kernel knows comes back as the step that failed.
+ * Processes, through the keeper: a spawn order is everything the keeper needs, so it parses nothing
+ * and decides nothing. What can be known before the order is checked here (a port that somebody
+ * else has), so that the reason names it; what only the kernel knows comes back as the step that
+ * failed.
  *
- * Orders of one replica go over one channel in order, so a forget that is not yet answered is done before the next
- * spawn of the same id.
+ * Orders of one replica go over one channel in order, so a forget that is not yet answered is done
+ * before the next spawn of the same id.
  */
 #include "base/num.h"
 #include "core/core.h"
@@ -21,7 +22,8 @@
 
 enum { PATH_SIZE = 480 };
 
-static int process_plan(struct driver *driver, const struct service_spec *spec, struct problem *problem)
+static int process_plan(struct driver *driver, const struct service_spec *spec,
+                        struct problem *problem)
 {
     if (spec->argv_count > 0) {
         return 0;
@@ -43,12 +45,14 @@ static const struct {
     const char *name;
     int resource;
 } rlimit_names[] = {
-    {"core", RLIMIT_CORE},     {"cpu", RLIMIT_CPU},         {"data", RLIMIT_DATA},
-    {"fsize", RLIMIT_FSIZE},   {"locks", RLIMIT_LOCKS},     {"memlock", RLIMIT_MEMLOCK},
-    {"msgqueue", RLIMIT_MSGQUEUE}, {"nice", RLIMIT_NICE},   {"nofile", RLIMIT_NOFILE},
-    {"nproc", RLIMIT_NPROC},   {"rss", RLIMIT_RSS},         {"rtprio", RLIMIT_RTPRIO},
-    {"rttime", RLIMIT_RTTIME}, {"sigpending", RLIMIT_SIGPENDING}, {"stack", RLIMIT_STACK},
-    {"as", RLIMIT_AS},
+    {"core", RLIMIT_CORE},         {"cpu", RLIMIT_CPU},
+    {"data", RLIMIT_DATA},         {"fsize", RLIMIT_FSIZE},
+    {"locks", RLIMIT_LOCKS},       {"memlock", RLIMIT_MEMLOCK},
+    {"msgqueue", RLIMIT_MSGQUEUE}, {"nice", RLIMIT_NICE},
+    {"nofile", RLIMIT_NOFILE},     {"nproc", RLIMIT_NPROC},
+    {"rss", RLIMIT_RSS},           {"rtprio", RLIMIT_RTPRIO},
+    {"rttime", RLIMIT_RTTIME},     {"sigpending", RLIMIT_SIGPENDING},
+    {"stack", RLIMIT_STACK},       {"as", RLIMIT_AS},
 };
 
 static void add_rlimit(struct order *order, const struct ulimit_spec *limit)
@@ -104,7 +108,8 @@ static void add_user(struct order *order, const struct replica *replica)
 static void refused(struct loop_task *task)
 {
     struct replica *replica = container_of(task, struct replica, order.refused);
-    driver_failed(replica->service->driver->run, replica, replica->order.error, str_from(replica->order.text));
+    driver_failed(replica->service->driver->run, replica, replica->order.error,
+                  str_from(replica->order.text));
 }
 
 /* The answer to a start that cannot even be ordered; through the loop, as all answers. */
@@ -116,7 +121,8 @@ static void refuse(struct run *run, struct replica *replica, int error, const ch
     loop_defer(run->core->loop, &replica->order.refused);
 }
 
-static void spawn_answered(struct keeper_request *request, int error, const struct keeper_msg *msg, int *fd)
+static void spawn_answered(struct keeper_request *request, int error, const struct keeper_msg *msg,
+                           int *fd)
 {
     struct replica *replica = container_of(request, struct replica, order.spawn);
     struct run *run = replica->service->driver->run;
@@ -143,15 +149,34 @@ static int check_port(uint16_t port, char *text, size_t size)
     return -EADDRINUSE;
 }
 
+/* All replicas of the service accept from one socket, which the keeper holds: nobody is refused in
+ * a restart. */
+static int choose_socket(struct run *run, struct replica *replica)
+{
+    struct service *service = replica->service;
+    if (service->listen_port == 0 && replica->spec->port > 0) {
+        service->listen_port = (uint16_t)replica->spec->port;
+    }
+    if (service->listen_port == 0) {
+        int r = sock_pick_port(&run->core->loop->rng, RUN_PORT_FIRST, RUN_PORT_LAST,
+                               &service->listen_port);
+        if (r < 0) {
+            return r;
+        }
+    }
+    replica->port = service->listen_port;
+    return listen_reserve(run, service->listen_port);
+}
+
 static int choose_port(struct run *run, struct replica *replica, char *text, size_t size)
 {
     const struct service_spec *spec = replica->spec;
     if (spec->listen_fds) {
-        replica->port = replica->service->listen_port;
-        return replica->port ? 0 : -EADDRNOTAVAIL;
+        return choose_socket(run, replica);
     }
-    if (spec->port > 0) {
-        replica->port = (uint16_t)spec->port;
+    uint16_t fixed = publish_fixed_port(spec, replica->project_spec);
+    if (fixed > 0) {
+        replica->port = fixed;
         return check_port(replica->port, text, size);
     }
     return port_take(run, replica);
@@ -210,7 +235,8 @@ static void process_start(struct driver *driver, struct replica *replica)
 /* --- the rest --- */
 
 /* Signals and kills need no answer: what they cause is news of its own. */
-static void ignored(struct keeper_request *request, int error, const struct keeper_msg *msg, int *fd)
+static void ignored(struct keeper_request *request, int error, const struct keeper_msg *msg,
+                    int *fd)
 {
 }
 
@@ -219,7 +245,8 @@ static void process_stop(struct driver *driver, struct replica *replica, int sig
     struct keeper_request *request = &replica->order.signal;
     if (request->serial == 0) {
         request->answered = ignored;
-        keeper_client_signal(driver->run->core->keeper, request, str_from(replica->id), signum, true);
+        keeper_client_signal(driver->run->core->keeper, request, str_from(replica->id), signum,
+                             true);
     }
 }
 
@@ -243,8 +270,8 @@ static void process_forget(struct driver *driver, struct replica *replica)
 
 static void process_cancel(struct driver *driver, struct replica *replica)
 {
-    struct keeper_request *requests[] = {&replica->order.spawn, &replica->order.signal, &replica->order.kill,
-                                         &replica->order.forget};
+    struct keeper_request *requests[] = {&replica->order.spawn, &replica->order.signal,
+                                         &replica->order.kill, &replica->order.forget};
     for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
         if (requests[i]->serial != 0) {
             keeper_client_cancel(driver->run->core->keeper, requests[i]);
@@ -316,7 +343,8 @@ int driver_process_new(struct run *run, struct driver **ret_driver)
 
 /* --- none --- */
 
-static int none_plan(struct driver *driver, const struct service_spec *spec, struct problem *problem)
+static int none_plan(struct driver *driver, const struct service_spec *spec,
+                     struct problem *problem)
 {
     problem_set(problem, "service.no-engine", "needs an engine driver; none is configured");
     problem_hint(problem, "give it a command that runs here instead of an image");

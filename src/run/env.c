@@ -41,9 +41,9 @@ static bool is_set(const struct env_list *list, struct str name)
 /* Names that belong to whoever starts a process: not handed on from the caller. */
 static bool is_private(struct str name)
 {
-    return str_starts(name, STR("MUELLE_")) || str_starts(name, STR("LISTEN_")) || str_is(name, "PORT") ||
-           str_is(name, "NOTIFY_SOCKET") || str_is(name, "PWD") || str_is(name, "OLDPWD") || str_is(name, "_") ||
-           str_is(name, "SHLVL");
+    return str_starts(name, STR("MUELLE_")) || str_starts(name, STR("LISTEN_")) ||
+           str_is(name, "PORT") || str_is(name, "NOTIFY_SOCKET") || str_is(name, "PWD") ||
+           str_is(name, "OLDPWD") || str_is(name, "_") || str_is(name, "SHLVL");
 }
 
 static struct str number(struct arena *arena, unsigned n)
@@ -54,8 +54,8 @@ static struct str number(struct arena *arena, unsigned n)
 enum { VALUES = 7 };
 
 /* The values that exist per replica. */
-static void replica_values(const struct run *run, const struct replica *replica, struct arena *arena,
-                           struct spec_pair *ret)
+static void replica_values(const struct run *run, const struct replica *replica,
+                           struct arena *arena, struct spec_pair *ret)
 {
     const struct service *service = replica->service;
     ret[0] = (struct spec_pair){STR("PORT"), number(arena, replica->port)};
@@ -106,10 +106,12 @@ static void add_dependency(struct env_list *list, struct service *other)
     set(list, upper(arena, "MUELLE_HOST_", other->name), STR("127.0.0.1"));
     set(list, upper(arena, "MUELLE_PORT_", other->name), number(arena, first->port));
     set(list, upper(arena, "MUELLE_URL_", other->name),
-        arena_printf(arena, "%s://127.0.0.1:%u", other->spec->routes_count ? "http" : "tcp", first->port));
+        arena_printf(arena, "%s://127.0.0.1:%u", other->spec->routes_count ? "http" : "tcp",
+                     first->port));
 }
 
-static void fill(struct run *run, struct replica *replica, struct env_list *list, const struct spec_pair *values)
+static void fill(struct run *run, struct replica *replica, struct env_list *list,
+                 const struct spec_pair *values)
 {
     const struct service_spec *spec = replica->spec;
     const struct source *source = replica->source;
@@ -129,7 +131,8 @@ static void fill(struct run *run, struct replica *replica, struct env_list *list
         }
     }
     for (size_t i = 0; i < spec->depends_on_count; i++) {
-        struct service *other = service_find(replica->service->project, spec->depends_on[i].service);
+        struct service *other =
+            service_find(replica->service->project, spec->depends_on[i].service);
         if (other) {
             add_dependency(list, other);
         }
@@ -147,7 +150,9 @@ static int finish(struct env_list *list, struct env *ret)
     }
     for (size_t i = 0; i < list->pairs.len; i++) {
         const struct spec_pair *pair = vec_at(&list->pairs, struct spec_pair, i);
-        envp[i] = arena_printf(list->arena, STR_FMT "=" STR_FMT, STR_ARG(pair->name), STR_ARG(pair->value)).p;
+        envp[i] = arena_printf(list->arena, STR_FMT "=" STR_FMT, STR_ARG(pair->name),
+                               STR_ARG(pair->value))
+                      .p;
         if (!envp[i]) {
             return -ENOMEM;
         }
@@ -159,8 +164,8 @@ static int finish(struct env_list *list, struct env *ret)
     return 0;
 }
 
-static int arguments(struct env_list *list, const struct str *argv, size_t argc, const struct spec_pair *values,
-                     struct env *ret)
+static int arguments(struct env_list *list, const struct str *argv, size_t argc,
+                     const struct spec_pair *values, struct env *ret)
 {
     ret->argv = arena_array(list->arena, argc + 1, sizeof(*ret->argv));
     if (!ret->argv) {
@@ -175,8 +180,8 @@ static int arguments(struct env_list *list, const struct str *argv, size_t argc,
     return list->error;
 }
 
-int env_make(struct run *run, struct replica *replica, const struct str *argv, size_t argc, struct arena *arena,
-             struct env *ret)
+int env_make(struct run *run, struct replica *replica, const struct str *argv, size_t argc,
+             struct arena *arena, struct env *ret)
 {
     struct spec_pair values[VALUES];
     struct env_list list = {.arena = arena, .pairs = VEC_INIT(struct spec_pair, ENV_MAX)};
@@ -202,7 +207,9 @@ int env_add(struct arena *arena, struct env *env, const struct run_env *more, si
     }
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
-        envp[n] = arena_printf(arena, STR_FMT "=" STR_FMT, STR_ARG(more[i].name), STR_ARG(more[i].value)).p;
+        envp[n] =
+            arena_printf(arena, STR_FMT "=" STR_FMT, STR_ARG(more[i].name), STR_ARG(more[i].value))
+                .p;
         if (!envp[n++]) {
             return -ENOMEM;
         }

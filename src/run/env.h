@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The environment and arguments of a replica's process: the caller's variables (of `up`), over them the service's,
- * over them what muelle gives: PORT, HOST, MUELLE_PROJECT, MUELLE_SERVICE, MUELLE_REPLICA, MUELLE_INSTANCE,
- * MUELLE_ID, and for each dependency MUELLE_URL_<NAME>, MUELLE_HOST_<NAME>, MUELLE_PORT_<NAME>.
+ * The environment and arguments of a replica's process: the caller's variables (of `up`), over them
+ * the service's, over them what muelle gives: PORT, HOST, MUELLE_PROJECT, MUELLE_SERVICE,
+ * MUELLE_REPLICA, MUELLE_INSTANCE, MUELLE_ID, and for each dependency MUELLE_URL_<NAME>,
+ * MUELLE_HOST_<NAME>, MUELLE_PORT_<NAME>.
  */
 #ifndef RUN_ENV_H
 #define RUN_ENV_H
@@ -25,8 +26,9 @@ struct env {
 
 /* `argv` with the replica's values filled in; further variables (of `exec`) win over all others.
  * 0, -E2BIG, -ENOMEM. */
-must_check int env_make(struct run *run, struct replica *replica, const struct str *argv, size_t argc,
-                        struct arena *arena, struct env *ret);
-must_check int env_add(struct arena *arena, struct env *env, const struct run_env *more, size_t count);
+must_check int env_make(struct run *run, struct replica *replica, const struct str *argv,
+                        size_t argc, struct arena *arena, struct env *ret);
+must_check int env_add(struct arena *arena, struct env *env, const struct run_env *more,
+                       size_t count);
 
 #endif

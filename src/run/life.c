@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One replica's machine connected to the world: news of the driver, of probes and of timers become inputs; actions
- * become orders to the driver, words to the edge, rows and events in the store.
+ * One replica's machine connected to the world: news of the driver, of probes and of timers become
+ * inputs; actions become orders to the driver, words to the edge, rows and events in the store.
  *
  * Invariants
- *  1. The edge is told before the driver: UNPUBLISH precedes every signal (the machine sees to it; the order of
- *     replica_perform carries it out).
+ *  1. The edge is told before the driver: UNPUBLISH precedes every signal (the machine sees to it;
+ * the order of replica_perform carries it out).
  *  2. Every change of state is one transaction: the replica's row and the event that tells of it.
  *  3. A replica is freed only by reconcile.c, never from inside here.
  */
@@ -44,8 +44,8 @@ static void saved(void *arg, int status, const struct txn *txn)
         event_committed(saving->core, &saving->event, txn_rowid(txn, saving->statement));
     } else if (status != 0) {
         core_log(saving->core, "state of %s/%s-%u not stored: %s %s", saving->event.id.project,
-                 saving->event.id.service, saving->event.id.replica, strerror(status < 0 ? -status : EAGAIN),
-                 txn ? txn_message(txn) : "");
+                 saving->event.id.service, saving->event.id.replica,
+                 strerror(status < 0 ? -status : EAGAIN), txn ? txn_message(txn) : "");
     }
     free(saving);
 }
@@ -56,7 +56,7 @@ static void put_row(struct txn *txn, const struct replica *replica, int64_t now)
     const struct service *service = replica->service;
     char ports[64], exit[32] = "", hash[24];
     snprintf(ports, sizeof(ports), "{\"port\":%u,\"slot\":%u}", replica->port, replica->slot);
-    snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)replica->spec->spec_hash);
+    snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)replica->spec_hash);
     if (replica->exited) {
         snprintf(exit, sizeof(exit), "{\"code\":%d}", replica->exit_code);
     }
@@ -120,8 +120,9 @@ static bool tell(const struct replica *replica, uint8_t before, struct event *ev
     switch (sm->state) {
     case REPLICA_STARTING:
         event_draft(event, &ctx, "replica.starting", EVENT_INFO);
-        event_message(event, before == REPLICA_CRASHED ? "%s-%u starts again (restart %u)" : "%s-%u starts", name, n,
-                      sm->restarts);
+        event_message(
+            event, before == REPLICA_CRASHED ? "%s-%u starts again (restart %u)" : "%s-%u starts",
+            name, n, sm->restarts);
         break;
     case REPLICA_RUNNING:
         event_draft(event, &ctx, "replica.ready", EVENT_INFO);
@@ -152,7 +153,8 @@ static bool tell(const struct replica *replica, uint8_t before, struct event *ev
 
 /* --- actions --- */
 
-static void output_message(struct run *run, struct replica *replica, enum bus_topic topic, bool error_stream)
+static void output_message(struct run *run, struct replica *replica, enum bus_topic topic,
+                           bool error_stream)
 {
     struct bus_message message = {.topic = topic, .id = replica_bus_id(replica)};
     const struct project *project = replica->service->project;
@@ -165,8 +167,7 @@ static void output_message(struct run *run, struct replica *replica, enum bus_to
 /* A replacement writes to the same files as the one it replaces. */
 static bool output_shared(const struct replica *replica)
 {
-    list_for_each(it, &replica->service->members)
-    {
+    list_for_each (it, &replica->service->members) {
         const struct replica *other = list_entry(it, struct replica, node);
         if (other != replica && other->number == replica->number && other->output_open) {
             return true;
@@ -194,6 +195,7 @@ static void start(struct run *run, struct replica *replica)
     if (!replica->retiring && !replica->service->removing) {
         replica_use_spec(replica);
     }
+    replica->spec_hash = replica->spec->spec_hash;
     replica->restart_due = false;
     replica->stop_asked = false;
     replica->drained = 0;
@@ -260,7 +262,8 @@ static void set_timers(struct run *run, struct replica *replica, uint8_t before)
     } else {
         loop_timer_set(loop, &replica->timer, replica->sm.deadline_ns);
     }
-    if (replica->sm.state == REPLICA_STOPPING && before != REPLICA_STOPPING && replica->policy.drain_ns > 0) {
+    if (replica->sm.state == REPLICA_STOPPING && before != REPLICA_STOPPING &&
+        replica->policy.drain_ns > 0) {
         loop_timer_after(loop, &replica->drain, DRAIN_LOOK_MS * NS_PER_MS);
     }
 }
@@ -285,8 +288,8 @@ void replica_perform(struct run *run, struct replica *replica, uint8_t before, u
     set_timers(run, replica, before);
     if (told || (actions & REPLICA_DO_SAVE)) {
         save(run, replica, told ? &event : NULL);
-        bus_publish(run->core->bus,
-                    &(struct bus_message){.topic = BUS_REPLICA_CHANGED, .id = replica_bus_id(replica)});
+        bus_publish(run->core->bus, &(struct bus_message){.topic = BUS_REPLICA_CHANGED,
+                                                          .id = replica_bus_id(replica)});
         service_changed(run, replica->service);
         publish_service(run, replica->service);
         reconcile_soon(run, replica->service->project);
@@ -296,7 +299,8 @@ void replica_perform(struct run *run, struct replica *replica, uint8_t before, u
 static void feed(struct run *run, struct replica *replica, struct replica_input input)
 {
     uint8_t before = replica->sm.state;
-    uint32_t actions = replica_step(&replica->sm, &replica->policy, input, core_now(run->core), &run->core->loop->rng);
+    uint32_t actions = replica_step(&replica->sm, &replica->policy, input, core_now(run->core),
+                                    &run->core->loop->rng);
     replica_perform(run, replica, before, actions);
 }
 
@@ -344,7 +348,8 @@ static bool is_success(const struct replica *replica, const struct proc_exit *ex
     return exit->code == 0 || (mask >> exit->code % 64 & 1);
 }
 
-static void explain_exit(struct run *run, struct replica *replica, const struct proc_exit *exit, bool oom)
+static void explain_exit(struct run *run, struct replica *replica, const struct proc_exit *exit,
+                         bool oom)
 {
     struct driver *driver = replica->service->driver;
     char tail[TAIL_SIZE];

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Ports for replicas: each gets one of its own from a private range, which the program finds in PORT. A replica
- * keeps its port over restarts when it is still free, so that addresses are stable; it is probed by a bind before
- * every start. A bit per port keeps two replicas that start in the same moment apart.
+ * Ports for replicas: each gets one of its own from a private range, which the program finds in
+ * PORT. A replica keeps its port over restarts when it is still free, so that addresses are stable;
+ * it is probed by a bind before every start. A bit per port keeps two replicas that start in the
+ * same moment apart.
  */
 #include "core/core.h"
 #include "core/mutate.h"
@@ -34,7 +35,7 @@ void port_put(struct run *run, uint16_t port)
 {
     if (in_range(port)) {
         unsigned bit = port - RUN_PORT_FIRST;
-        run->ports[bit / 8] &= (uint8_t)~(1U << bit % 8);
+        run->ports[bit / 8] &= (uint8_t) ~(1U << bit % 8);
     }
 }
 

@@ -11,8 +11,7 @@
 
 struct project *project_find(struct run *run, struct str tenant, struct str name)
 {
-    list_for_each(it, &run->projects)
-    {
+    list_for_each (it, &run->projects) {
         struct project *project = list_entry(it, struct project, node);
         if (str_is(name, project->name) && str_is(tenant, project->tenant)) {
             return project;
@@ -24,8 +23,7 @@ struct project *project_find(struct run *run, struct str tenant, struct str name
 struct project *project_new(struct run *run, struct str tenant, struct str name)
 {
     size_t count = 0;
-    list_for_each(it, &run->projects)
-    {
+    list_for_each (it, &run->projects) {
         count++;
     }
     struct project *project = count < RUN_PROJECTS_MAX ? calloc(1, sizeof(*project)) : NULL;
@@ -41,8 +39,7 @@ struct project *project_new(struct run *run, struct str tenant, struct str name)
 
 void project_free(struct run *run, struct project *project)
 {
-    list_for_each_safe(it, &project->services)
-    {
+    list_for_each_safe (it, &project->services) {
         service_free(run, list_entry(it, struct service, node));
     }
     list_del(&project->node);
@@ -53,8 +50,7 @@ void project_free(struct run *run, struct project *project)
 
 struct service *service_find(struct project *project, struct str name)
 {
-    list_for_each(it, &project->services)
-    {
+    list_for_each (it, &project->services) {
         struct service *service = list_entry(it, struct service, node);
         if (str_is(name, service->name)) {
             return service;
@@ -80,8 +76,7 @@ struct service *service_new(struct run *run, struct project *project, struct str
 
 void service_free(struct run *run, struct service *service)
 {
-    list_for_each_safe(it, &service->members)
-    {
+    list_for_each_safe (it, &service->members) {
         replica_free(run, list_entry(it, struct replica, node));
     }
     list_del(&service->node);
@@ -96,9 +91,10 @@ static void replica_name(struct replica *replica)
     const struct project *project = service->project;
     char rest[24];
     snprintf(rest, sizeof(rest), "%u%s", replica->number, replica->slot ? ".b" : "");
-    snprintf(replica->id, sizeof(replica->id), "%s/%s/%s/%s", project->tenant, project->name, service->name, rest);
-    replica->endpoint = link_id(str_from(project->tenant), str_from(project->name), str_from(service->name),
-                                str_from(rest));
+    snprintf(replica->id, sizeof(replica->id), "%s/%s/%s/%s", project->tenant, project->name,
+             service->name, rest);
+    replica->endpoint = link_id(str_from(project->tenant), str_from(project->name),
+                                str_from(service->name), str_from(rest));
 }
 
 struct replica *replica_new(struct run *run, struct service *service, uint32_t number, uint8_t slot)
@@ -113,14 +109,14 @@ struct replica *replica_new(struct run *run, struct service *service, uint32_t n
     replica_name(replica);
     replica_init(&replica->sm);
     replica_timers_init(replica);
-    if (map_put(&run->endpoints, str_make((const char *)&replica->endpoint, sizeof(replica->endpoint)), replica) <
-        0) {
+    if (map_put(&run->endpoints,
+                str_make((const char *)&replica->endpoint, sizeof(replica->endpoint)),
+                replica) < 0) {
         free(replica);
         return NULL;
     }
     struct list *at = &service->members;
-    list_for_each(it, &service->members)
-    {
+    list_for_each (it, &service->members) {
         if (list_entry(it, struct replica, node)->number > number) {
             at = it;
             break;
@@ -137,7 +133,8 @@ void replica_free(struct run *run, struct replica *replica)
     loop_timer_cancel(run->core->loop, &replica->drain);
     health_stopped(run, replica);
     replica->service->driver->ops->cancel(replica->service->driver, replica);
-    map_take(&run->endpoints, str_make((const char *)&replica->endpoint, sizeof(replica->endpoint)));
+    map_take(&run->endpoints,
+             str_make((const char *)&replica->endpoint, sizeof(replica->endpoint)));
     port_put(run, replica->port);
     list_del(&replica->node);
     project_spec_unref(replica->project_spec);
@@ -147,8 +144,7 @@ void replica_free(struct run *run, struct replica *replica)
 
 struct replica *replica_current(struct service *service, uint32_t number)
 {
-    list_for_each(it, &service->members)
-    {
+    list_for_each (it, &service->members) {
         struct replica *replica = list_entry(it, struct replica, node);
         if (replica->number == number && !replica->retiring && !replica->doomed) {
             return replica;
@@ -168,8 +164,7 @@ struct replica *replica_by_id(struct run *run, struct str id)
     if (!service) {
         return NULL;
     }
-    list_for_each(it, &service->members)
-    {
+    list_for_each (it, &service->members) {
         struct replica *replica = list_entry(it, struct replica, node);
         if (str_is(id, replica->id)) {
             return replica;
@@ -194,12 +189,16 @@ static struct replica_policy policy_of(const struct service *service)
         break;
     }
     policy.retries_max = (uint32_t)MIN(MAX(spec->restart.max_attempts, 0), 1000000);
-    policy.backoff_initial_ns = spec->restart.initial_ns > 0 ? spec->restart.initial_ns : policy.backoff_initial_ns;
+    policy.backoff_initial_ns =
+        spec->restart.initial_ns > 0 ? spec->restart.initial_ns : policy.backoff_initial_ns;
     policy.backoff_max_ns = spec->restart.max_ns > 0 ? spec->restart.max_ns : policy.backoff_max_ns;
-    policy.backoff_reset_ns = spec->restart.reset_ns > 0 ? spec->restart.reset_ns : policy.backoff_reset_ns;
-    policy.backoff_factor = spec->restart.factor >= 1 ? spec->restart.factor : policy.backoff_factor;
+    policy.backoff_reset_ns =
+        spec->restart.reset_ns > 0 ? spec->restart.reset_ns : policy.backoff_reset_ns;
+    policy.backoff_factor =
+        spec->restart.factor >= 1 ? spec->restart.factor : policy.backoff_factor;
     policy.grace_ns = spec->stop_grace_ns >= 0 ? spec->stop_grace_ns : policy.grace_ns;
-    policy.probed = publish_probed(spec) || spec->health.kind == HEALTH_COMMAND;
+    policy.probed =
+        publish_probed(spec, service->project_spec) || spec->health.kind == HEALTH_COMMAND;
     if (!publish_has_endpoint(spec, service->project_spec)) {
         policy.drain_ns = 0; /* no request can be on its way to it */
     }
@@ -215,13 +214,16 @@ void replica_use_spec(struct replica *replica)
     replica->source = source_ref(service->source);
     replica->spec = service->spec;
     replica->policy = policy_of(service);
+    if (replica_gone(&replica->sm)) {
+        replica->spec_hash = service->spec->spec_hash;
+    }
     project_spec_unref(old);
     source_unref(old_source);
 }
 
 bool replica_outdated(const struct replica *replica)
 {
-    return replica->spec->spec_hash != replica->service->spec->spec_hash;
+    return replica->spec_hash != replica->service->spec->spec_hash;
 }
 
 uint32_t service_scale(const struct service *service, const struct service_spec *spec)
@@ -256,8 +258,8 @@ void service_changed(struct run *run, struct service *service)
                 &(struct bus_message){.topic = BUS_SERVICE_CHANGED, .id = service_bus_id(service)});
 }
 
-/* A service takes its place in the new file over. Replicas whose process may go on take the new policy at once;
- * the others are replaced by reconcile. */
+/* A service takes its place in the new file over. Replicas whose process may go on take the new
+ * policy at once; the others are replaced by reconcile. */
 static void service_take(struct run *run, struct service *service, struct source *source,
                          struct project_spec *project_spec, const struct service_spec *spec)
 {
@@ -272,8 +274,7 @@ static void service_take(struct run *run, struct service *service, struct source
     if (changed) {
         service->generation = service->project->generation;
     }
-    list_for_each(it, &service->members)
-    {
+    list_for_each (it, &service->members) {
         struct replica *replica = list_entry(it, struct replica, node);
         if (!replica_outdated(replica) && !replica->retiring) {
             replica_use_spec(replica);
@@ -286,8 +287,7 @@ static void service_take(struct run *run, struct service *service, struct source
 
 static void drop_unborn(struct run *run, struct project *project)
 {
-    list_for_each_safe(it, &project->services)
-    {
+    list_for_each_safe (it, &project->services) {
         struct service *service = list_entry(it, struct service, node);
         if (!service->spec) {
             service_free(run, service);
@@ -295,7 +295,8 @@ static void drop_unborn(struct run *run, struct project *project)
     }
 }
 
-int project_take(struct run *run, struct project *project, struct source *source, struct project_spec *spec)
+int project_take(struct run *run, struct project *project, struct source *source,
+                 struct project_spec *spec)
 {
     /* All that may fail comes first: a project never has half of its services. */
     for (size_t i = 0; i < spec->services_count; i++) {
@@ -305,8 +306,7 @@ int project_take(struct run *run, struct project *project, struct source *source
             return -ENOMEM;
         }
     }
-    list_for_each(it, &project->services)
-    {
+    list_for_each (it, &project->services) {
         struct service *service = list_entry(it, struct service, node);
         if (!project_spec_service(spec, str_from(service->name)) && service->spec) {
             service->removing = true;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What should be, compared with what is, one small step at a time. reconcile_run is called after anything changed
- * and may be called at any time: it is idempotent, and whatever it cannot do now (a dependency that is not ready,
- * a dependent that still runs) it does when the thing it waits for changes, because that calls it again.
+ * What should be, compared with what is, one small step at a time. reconcile_run is called after
+ * anything changed and may be called at any time: it is idempotent, and whatever it cannot do now
+ * (a dependency that is not ready, a dependent that still runs) it does when the thing it waits for
+ * changes, because that calls it again.
  *
  * Rules per replica, in this order
- *  1. more than wanted, or the service goes → stop it, when nothing that depends on it is being stopped first
+ *  1. more than wanted, or the service goes → stop it, when nothing that depends on it is being
+ * stopped first
  *  2. replaced by a newer one → stop it when the newer one is ready
  *  3. started with an older spec, or an operator asked → beside (start first) or in place
  *  4. wanted and not running → start it when the dependencies meet their conditions
@@ -48,12 +50,14 @@ static struct graph_facts facts_of(struct service *service)
         facts.started = facts.started && has_lived(replica);
         facts.healthy = facts.healthy && replica->sm.state == REPLICA_RUNNING;
         facts.completed = facts.completed && replica->sm.state == REPLICA_COMPLETED;
-        facts.failed = facts.failed || (replica->sm.state == REPLICA_CRASHED && replica->sm.retry_ns == INT64_MAX);
+        facts.failed = facts.failed ||
+                       (replica->sm.state == REPLICA_CRASHED && replica->sm.retry_ns == INT64_MAX);
     }
     return facts;
 }
 
-static void say_waiting(struct service *service, const struct depends_spec *depends, const struct graph_facts *facts)
+static void say_waiting(struct service *service, const struct depends_spec *depends,
+                        const struct graph_facts *facts)
 {
     snprintf(service->reason, sizeof(service->reason), "waits for " STR_FMT " to be %s%s",
              STR_ARG(depends->service), graph_condition_name(depends->condition),
@@ -87,8 +91,7 @@ static bool may_start(struct service *service)
 
 static bool is_live(struct service *service)
 {
-    list_for_each(it, &service->members)
-    {
+    list_for_each (it, &service->members) {
         if (!replica_gone(&list_entry(it, struct replica, node)->sm)) {
             return true;
         }
@@ -112,8 +115,7 @@ static bool may_stop(struct service *service)
     if (MUTATE(stop_order)) {
         return true;
     }
-    list_for_each(it, &service->project->services)
-    {
+    list_for_each (it, &service->project->services) {
         struct service *other = list_entry(it, struct service, node);
         if (other != service && service_wanted(other) == 0 && is_live(other) &&
             depends_on(other, service->name)) {
@@ -129,8 +131,7 @@ static bool may_stop(struct service *service)
 static int free_slot(struct service *service, uint32_t number)
 {
     bool used[2] = {false, false};
-    list_for_each(it, &service->members)
-    {
+    list_for_each (it, &service->members) {
         const struct replica *replica = list_entry(it, struct replica, node);
         if (replica->number == number) {
             used[replica->slot] = true;
@@ -162,8 +163,7 @@ static bool in_transition(const struct replica *replica)
 /* In place means a gap: one at a time, the others serve. */
 static bool others_settled(struct service *service, const struct replica *except)
 {
-    list_for_each(it, &service->members)
-    {
+    list_for_each (it, &service->members) {
         const struct replica *replica = list_entry(it, struct replica, node);
         if (replica != except && in_transition(replica)) {
             return false;
@@ -175,16 +175,14 @@ static bool others_settled(struct service *service, const struct replica *except
 /* Those that said depends_on.restart go along. */
 static void restart_dependents(struct run *run, struct service *service)
 {
-    list_for_each(it, &service->project->services)
-    {
+    list_for_each (it, &service->project->services) {
         struct service *other = list_entry(it, struct service, node);
         for (size_t i = 0; i < other->spec->depends_on_count; i++) {
             const struct depends_spec *depends = &other->spec->depends_on[i];
             if (!depends->restart || !str_is(depends->service, service->name)) {
                 continue;
             }
-            list_for_each(member, &other->members)
-            {
+            list_for_each (member, &other->members) {
                 struct replica *replica = list_entry(member, struct replica, node);
                 replica->restart_due = replica->sm.alive;
             }
@@ -202,8 +200,8 @@ static void replace(struct run *run, struct replica *replica)
         replica->restart_due = false;
         return;
     }
-    bool beside = plan_start_first(service->spec) && plan_start_first(replica->spec) && state == REPLICA_RUNNING &&
-                  service->driver == run->process;
+    bool beside = plan_start_first(service->spec) && plan_start_first(replica->spec) &&
+                  state == REPLICA_RUNNING && service->driver == run->process;
     int slot = beside ? free_slot(service, replica->number) : -1;
     if (slot >= 0) {
         replica->retiring = true;
@@ -212,13 +210,14 @@ static void replace(struct run *run, struct replica *replica)
             replica->retiring = false;
             return;
         }
-    } else if ((state == REPLICA_STOPPING && replica->sm.want_run) || !others_settled(service, replica)) {
+    } else if ((state == REPLICA_STOPPING && replica->sm.want_run) ||
+               !others_settled(service, replica)) {
         return; /* under way, or not its turn */
     } else {
         replica->restart_due = false;
         replica_feed(run, replica, REPLICA_IN_RESTART);
-        /* Until it has stopped it is governed by the spec it was started with; `outdated` holds meanwhile, and
-         * `want_run` in stopping keeps it from being asked again. */
+        /* Until it has stopped it is governed by the spec it was started with; `outdated` holds
+         * meanwhile, and `want_run` in stopping keeps it from being asked again. */
     }
     restart_dependents(run, service);
 }
@@ -227,8 +226,8 @@ static void replace(struct run *run, struct replica *replica)
 static bool retirement_due(struct replica *replica)
 {
     struct replica *next = replica_current(replica->service, replica->number);
-    return !next || next->sm.state == REPLICA_RUNNING || service_wanted(replica->service) < replica->number ||
-           MUTATE(retire_early);
+    return !next || next->sm.state == REPLICA_RUNNING ||
+           service_wanted(replica->service) < replica->number || MUTATE(retire_early);
 }
 
 static void reconcile_replica(struct run *run, struct replica *replica, bool startable)
@@ -282,8 +281,7 @@ static void reconcile_service(struct run *run, struct service *service)
     uint32_t scale = service->removing ? 0 : service_scale(service, service->spec);
     add_missing(run, service);
     bool startable = service_wanted(service) > 0 && may_start(service);
-    list_for_each_safe(it, &service->members)
-    {
+    list_for_each_safe (it, &service->members) {
         struct replica *replica = list_entry(it, struct replica, node);
         replica->doomed = replica->doomed || replica->number > scale;
         reconcile_replica(run, replica, startable);
@@ -323,7 +321,8 @@ static void forgotten(void *arg, int status, const struct txn *txn)
     struct project *project =
         project_find(run, str_from(forgetting->id.tenant), str_from(forgetting->id.project));
     if (project && status != 0) {
-        core_log(run->core, "project %s is not forgotten: %s", project->name, strerror(status < 0 ? -status : EAGAIN));
+        core_log(run->core, "project %s is not forgotten: %s", project->name,
+                 strerror(status < 0 ? -status : EAGAIN));
         project->forgetting = false;
     } else if (project) {
         project_free(run, project);
@@ -363,8 +362,7 @@ static void forget_project(struct run *run, struct project *project)
 static void reconcile_project(struct run *run, struct project *project)
 {
     project->dirty = false;
-    list_for_each_safe(it, &project->services)
-    {
+    list_for_each_safe (it, &project->services) {
         struct service *service = list_entry(it, struct service, node);
         service->removing = service->removing || project->removing;
         reconcile_service(run, service);
@@ -380,14 +378,13 @@ void reconcile_run(struct loop_task *task)
     if (!run->started) {
         return;
     }
-    list_for_each_safe(it, &run->projects)
-    {
+    list_for_each_safe (it, &run->projects) {
         struct project *project = list_entry(it, struct project, node);
         if (project->dirty) {
             reconcile_project(run, project);
         }
     }
-    if (run->snapshot_dirty) {
+    if (run->snapshot_dirty && run->listens_known) {
         run->snapshot_dirty = false;
         publish_snapshot(run);
     }

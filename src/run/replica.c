@@ -17,7 +17,10 @@ enum { PHASE_NONE, PHASE_DRAIN, PHASE_GRACE, PHASE_KILL };
 #define ENDED (SM_TO(REPLICA_CRASHED) | SM_TO(REPLICA_COMPLETED) | SM_TO(REPLICA_STOPPING))
 
 static const struct sm_state states[REPLICA_STATE_COUNT] = {
-    [REPLICA_PENDING] = {"pending", ADOPTABLE | SM_TO(REPLICA_STOPPED), 0},
+    [REPLICA_PENDING] = {"pending",
+                         ADOPTABLE | SM_TO(REPLICA_STOPPED) | SM_TO(REPLICA_CRASHED) |
+                             SM_TO(REPLICA_COMPLETED),
+                         0},
     [REPLICA_STARTING] = {"starting", ENDED | SM_TO(REPLICA_RUNNING) | SM_TO(REPLICA_UNHEALTHY),
                           REPLICA_FLAG_LIVE},
     [REPLICA_RUNNING] = {"running", ENDED | SM_TO(REPLICA_UNHEALTHY),
@@ -71,7 +74,8 @@ int64_t replica_backoff(const struct replica_policy *policy, uint32_t failures)
     }
     int64_t delay = policy->backoff_initial_ns;
     for (uint32_t i = 1; i < failures && delay < policy->backoff_max_ns; i++) {
-        delay = (int64_t)MIN((double)delay * policy->backoff_factor, (double)policy->backoff_max_ns);
+        delay =
+            (int64_t)MIN((double)delay * policy->backoff_factor, (double)policy->backoff_max_ns);
     }
     return MIN(delay, policy->backoff_max_ns);
 }
@@ -464,4 +468,19 @@ uint32_t replica_adopt(struct replica_sm *r, const struct replica_policy *policy
         break;
     }
     return s.actions;
+}
+
+void replica_restore(struct replica_sm *r, const struct replica_policy *policy, uint8_t state,
+                     uint32_t restarts)
+{
+    ensure(r->state == REPLICA_PENDING);
+    bool gave_up = state == REPLICA_CRASHED && policy->restart == REPLICA_RESTART_NO;
+    r->restarts = restarts;
+    r->retry_ns = INT64_MAX;
+    if (state == REPLICA_COMPLETED || gave_up) {
+        sm_move(&replica_machine, &r->state, state);
+        r->want_run = true;
+    } else if (state == REPLICA_STOPPED) {
+        sm_move(&replica_machine, &r->state, state);
+    }
 }

@@ -108,6 +108,10 @@ must_check uint32_t replica_step(struct replica_sm *r, const struct replica_poli
 /* Takes up a child that a former core started: `state` as stored, made to fit what is alive now. */
 must_check uint32_t replica_adopt(struct replica_sm *r, const struct replica_policy *policy,
                                   uint8_t state, int64_t started_ns, int64_t now_ns);
+/* Takes up one that had ended before this core started: completed, stopped and given-up ones stay
+ * so; anything else is pending again. */
+void replica_restore(struct replica_sm *r, const struct replica_policy *policy, uint8_t state,
+                     uint32_t restarts);
 /* How long to wait after the n-th failure in a row (0 = first), before jitter. */
 int64_t replica_backoff(const struct replica_policy *policy, uint32_t failures);
 static inline bool replica_gone(const struct replica_sm *r)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One reader records what it reads; the other one plays the record back. Both are given to the same schema_load,
- * so that a restarted core decodes exactly what was applied.
+ * One reader records what it reads; the other one plays the record back. Both are given to the same
+ * schema_load, so that a restarted core decodes exactly what was applied.
  *
  * Stored form: {"name","working_dir","files":[…],"profiles":[…],"strict","environment":{…},
  * "read":[{"path","error"?,"content"? (base64)}]}.
@@ -160,7 +160,8 @@ int source_load(struct source *source, bool stored, struct problem_list *problem
 
 /* --- checks before anything starts --- */
 
-static void service_where(struct problem *problem, const struct service_spec *service, const char *key)
+static void service_where(struct problem *problem, const struct service_spec *service,
+                          const char *key)
 {
     problem->status = 422;
     problem_where(problem, "/services/" STR_FMT "/%s", STR_ARG(service->name), key);
@@ -176,10 +177,12 @@ static void check_folder(const struct service_spec *service, struct problem_list
         return;
     }
     struct problem *problem = problem_list_add(problems);
-    problem_set(problem, "config.working-dir", "working directory of '" STR_FMT "' cannot be used: " STR_FMT,
+    problem_set(problem, "config.working-dir",
+                "working directory of '" STR_FMT "' cannot be used: " STR_FMT,
                 STR_ARG(service->name), STR_ARG(service->working_dir));
     service_where(problem, service, "working_dir");
-    problem_expected(problem, "a folder that exists%s%s", r < 0 ? ": " : "", r < 0 ? strerror(-r) : "");
+    problem_expected(problem, "a folder that exists%s%s", r < 0 ? ": " : "",
+                     r < 0 ? strerror(-r) : "");
 }
 
 static void say_missing(const struct service_spec *service, struct str program, const char *path,
@@ -251,13 +254,15 @@ static int check_user(struct source *source, size_t i, const struct service_spec
         problem_set(problem_list_add(problems), "config.user",
                     "'" STR_FMT "' cannot run as '" STR_FMT "': muelle does not run as root",
                     STR_ARG(service->name), STR_ARG(service->user));
-        service_where(&problems->items[MIN(problems->count, PROBLEM_LIST_MAX) - 1], service, "user");
+        service_where(&problems->items[MIN(problems->count, PROBLEM_LIST_MAX) - 1], service,
+                      "user");
     }
     source->users[i] = user;
     return 0;
 }
 
-int source_check(struct source *source, const struct project_spec *spec, struct problem_list *problems)
+int source_check(struct source *source, const struct project_spec *spec,
+                 struct problem_list *problems)
 {
     struct problem cycle;
     int r = graph_check(spec, &cycle);
@@ -267,7 +272,8 @@ int source_check(struct source *source, const struct project_spec *spec, struct 
     if (r == GRAPH_E_CYCLE) {
         *problem_list_add(problems) = cycle;
     }
-    source->users = arena_array(&source->arena, MAX(spec->services_count, 1), sizeof(*source->users));
+    source->users =
+        arena_array(&source->arena, MAX(spec->services_count, 1), sizeof(*source->users));
     if (!source->users) {
         return -ENOMEM;
     }
@@ -298,7 +304,8 @@ const struct user *source_user(const struct source *source, const struct project
 
 /* --- the store's form --- */
 
-static void encode_list(struct json_writer *w, struct str key, const struct str *items, size_t count)
+static void encode_list(struct json_writer *w, struct str key, const struct str *items,
+                        size_t count)
 {
     json_key(w, key);
     json_begin_array(w);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct source: how a project was loaded: names of files, profiles, the caller's variables, and the content of
- * every file that was read. It is what the store holds about a project, so that a core that starts again runs what
- * was applied, whatever happened to the files meanwhile; a reload reads the files anew.
+ * struct source: how a project was loaded: names of files, profiles, the caller's variables, and
+ * the content of every file that was read. It is what the store holds about a project, so that a
+ * core that starts again runs what was applied, whatever happened to the files meanwhile; a reload
+ * reads the files anew.
  */
 #ifndef RUN_SOURCE_H
 #define RUN_SOURCE_H
@@ -29,7 +30,7 @@ struct source_file {
 
 struct source {
     struct arena arena;
-    struct str name;        /* asked for; empty = the file's own */
+    struct str name; /* asked for; empty = the file's own */
     struct str working_dir;
     struct str *files;
     size_t file_count;
@@ -55,9 +56,10 @@ struct source *source_again(const struct source *source);
  * SCHEMA_E_INVALID with problems, -errno. */
 must_check int source_load(struct source *source, bool stored, struct problem_list *problems,
                            struct problem_list *notices, struct project_spec **ret_spec);
-/* What must be true before anything is started: commands, folders and users exist, no cycle. Blocks. Adds to
- * `problems`; fills users. 0 or -errno. */
-must_check int source_check(struct source *source, const struct project_spec *spec, struct problem_list *problems);
+/* What must be true before anything is started: commands, folders and users exist, no cycle.
+ * Blocks. Adds to `problems`; fills users. 0 or -errno. */
+must_check int source_check(struct source *source, const struct project_spec *spec,
+                            struct problem_list *problems);
 /* The user that a service runs as; NULL = ours. */
 const struct user *source_user(const struct source *source, const struct project_spec *spec,
                                const struct service_spec *service);

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What an operator asks for: down, start, stop, restart, scale, reset. Each is a transaction first
+ * (the override or the project's state, and the event with its actor), a decision of reconcile.c
+ * then. So an acknowledged `stop` holds whatever is killed in the same moment.
+ */
+#include "core/event_txn.h"
+#include "core/mutate.h"
+#include "run/model.h"
+#include "store/store.h"
+#include "store/tables.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct answer {
+    struct loop_task task;
+    struct run_done done;
+    bool failed;
+    struct problem problem;
+};
+
+static void answer(struct loop_task *task)
+{
+    struct answer *a = container_of(task, struct answer, task);
+    a->done.fn(a->done.arg, a->failed ? &a->problem : NULL);
+    free(a);
+}
+
+void run_answer(struct run *run, struct run_done done, const struct problem *problem)
+{
+    struct answer *a = calloc(1, sizeof(*a));
+    if (!a) {
+        done.fn(done.arg, problem); /* without memory: at once, rather than never */
+        return;
+    }
+    a->done = done;
+    a->failed = problem != NULL;
+    if (problem) {
+        a->problem = *problem;
+    }
+    loop_task_init(&a->task, answer);
+    loop_defer(run->core->loop, &a->task);
+}
+
+bool run_allowed(struct run *run, const struct context *ctx, enum action action, struct str project,
+                 struct str service, struct problem *problem)
+{
+    struct resource resource = {str_from(ctx->tenant), project, service};
+    struct decision decision = authorise(ctx, action, resource, run->core->instance.owner);
+    if (!decision.allowed) {
+        problem_set(problem, decision.status == 401 ? "auth.unknown" : "auth.denied",
+                    "%s: not allowed to %s", decision.reason, action_name(action));
+        problem->status = decision.status;
+    }
+    return decision.allowed;
+}
+
+static void say_unknown(struct run *run, struct str project, struct str service,
+                        struct problem *problem)
+{
+    struct str names[64];
+    size_t count = 0;
+    list_for_each (it, &run->projects) {
+        struct project *each = list_entry(it, struct project, node);
+        if (service.len == 0 && count < ARRAY_LEN(names)) {
+            names[count++] = str_from(each->name);
+        }
+        list_for_each (at, &each->services) {
+            if (service.len > 0 && str_is(project, each->name) && count < ARRAY_LEN(names)) {
+                names[count++] = str_from(list_entry(at, struct service, node)->name);
+            }
+        }
+    }
+    struct str wrong = service.len ? service : project;
+    struct str near = problem_nearest(wrong, names, count);
+    problem_set(problem, service.len ? "service.unknown" : "project.unknown",
+                "there is no %s '" STR_FMT "'", service.len ? "service" : "project",
+                STR_ARG(wrong));
+    problem->status = 404;
+    if (near.len) {
+        problem_hint(problem, "did you mean '" STR_FMT "'?", STR_ARG(near));
+    }
+}
+
+/* --- transactions --- */
+
+struct acting {
+    struct run *run;
+    struct bus_id id;
+    enum run_verb verb;
+    bool down;
+    bool end_instance;
+    uint32_t replicas;
+    char actor[NAME_MAX_SIZE];
+    struct event event;
+    unsigned statement;
+    struct run_done done;
+};
+
+static void say_failed(int status, struct problem *problem)
+{
+    problem_set(problem, status == -ENOSPC ? "state.full" : "state.failed",
+                "nothing was changed: %s",
+                status == TXN_E_GUARD ? "somebody else changed it in the same moment"
+                                      : strerror(abs(status)));
+    problem->status = status == -ENOSPC ? 507 : status == TXN_E_GUARD ? 409 : 503;
+}
+
+static void restart_members(struct service *service)
+{
+    list_for_each (it, &service->members) {
+        struct replica *replica = list_entry(it, struct replica, node);
+        if (!replica->retiring && !replica->doomed) {
+            replica->restart_due =
+                replica->sm.state != REPLICA_PENDING && replica->sm.state != REPLICA_STOPPED;
+        }
+    }
+}
+
+/* What has given up or completed starts anew; what runs is not touched. */
+static void wake_members(struct run *run, struct service *service)
+{
+    list_for_each_safe (it, &service->members) {
+        struct replica *replica = list_entry(it, struct replica, node);
+        uint8_t state = replica->sm.state;
+        if (!replica->doomed && (state == REPLICA_COMPLETED || state == REPLICA_CRASHED)) {
+            replica_feed(run, replica, REPLICA_IN_RESTART);
+        }
+    }
+}
+
+static void set_override(struct override *override, const struct acting *acting, uint32_t value)
+{
+    override->set = true;
+    override->value = value;
+    override->wall_ns = acting->event.wall_ns;
+    str_copy(override->actor, sizeof(override->actor), str_from(acting->actor));
+}
+
+static void carry_out(struct acting *acting, struct service *service)
+{
+    switch (acting->verb) {
+    case RUN_START:
+        service->stopped.set = false;
+        wake_members(acting->run, service);
+        break;
+    case RUN_STOP:
+        set_override(&service->stopped, acting, 1);
+        break;
+    case RUN_RESTART:
+        service->stopped.set = false;
+        restart_members(service);
+        break;
+    case RUN_SCALE:
+        set_override(&service->replicas, acting, acting->replicas);
+        break;
+    case RUN_RESET:
+        service->stopped.set = false;
+        service->replicas.set = false;
+        break;
+    }
+    service_changed(acting->run, service);
+    publish_service(acting->run, service);
+}
+
+static void acted(void *arg, int status, const struct txn *txn)
+{
+    struct acting *acting = arg;
+    struct run *run = acting->run;
+    struct problem problem;
+    struct project *project =
+        project_find(run, str_from(acting->id.tenant), str_from(acting->id.project));
+    struct service *service = project ? service_find(project, str_from(acting->id.service)) : NULL;
+    if (status != 0) {
+        say_failed(status, &problem);
+        acting->done.fn(acting->done.arg, &problem);
+        free(acting);
+        return;
+    }
+    event_committed(run->core, &acting->event, txn_rowid(txn, acting->statement));
+    if (project && acting->down) {
+        project->removing = true;
+        run->end_instance = run->end_instance || acting->end_instance;
+        bus_publish(run->core->bus,
+                    &(struct bus_message){.topic = BUS_PROJECT_CHANGED, .id = acting->id});
+        reconcile_soon(run, project);
+    } else if (service) {
+        carry_out(acting, service);
+        reconcile_soon(run, project);
+    }
+    acting->done.fn(acting->done.arg, NULL);
+    free(acting);
+}
+
+static void put_override(struct txn *txn, const struct acting *acting, struct str field,
+                         uint32_t value)
+{
+    char text[16];
+    snprintf(text, sizeof(text), "%u", value);
+    override_put(txn, &(struct override_row){
+                          .tenant = str_from(acting->id.tenant),
+                          .project = str_from(acting->id.project),
+                          .service = str_from(acting->id.service),
+                          .field = field,
+                          .value = str_from(text),
+                          .origin = STR("api"),
+                          .actor = str_from(acting->actor),
+                          .generation = 1,
+                          .time = acting->event.wall_ns,
+                      });
+}
+
+static void drop_override(struct txn *txn, const struct acting *acting, struct str field)
+{
+    override_delete(txn, str_from(acting->id.tenant), str_from(acting->id.project),
+                    str_from(acting->id.service), field);
+}
+
+static void write_action(struct txn *txn, const struct acting *acting)
+{
+    switch (acting->verb) {
+    case RUN_START:
+    case RUN_RESTART:
+        drop_override(txn, acting, STR("stopped"));
+        break;
+    case RUN_STOP:
+        put_override(txn, acting, STR("stopped"), 1);
+        break;
+    case RUN_SCALE:
+        put_override(txn, acting, STR("replicas"), acting->replicas);
+        break;
+    case RUN_RESET:
+        drop_override(txn, acting, STR_NONE);
+        break;
+    }
+}
+
+static const struct {
+    const char *kind;
+    const char *words;
+} verbs[] = {
+    [RUN_START] = {"service.start", "started"},           [RUN_STOP] = {"service.stop", "stopped"},
+    [RUN_RESTART] = {"service.restart", "restarted"},     [RUN_SCALE] = {"service.scale", "scaled"},
+    [RUN_RESET] = {"service.reset", "reset to its file"},
+};
+
+static void draft(struct acting *acting, const struct context *ctx)
+{
+    const struct run *run = acting->run;
+    if (acting->down) {
+        event_draft(&acting->event, ctx, "project.down", EVENT_INFO);
+        event_message(&acting->event, "Project %s is taken down by %s", acting->id.project,
+                      acting->actor);
+    } else {
+        event_draft(&acting->event, ctx, verbs[acting->verb].kind, EVENT_INFO);
+        event_message(&acting->event, "Service %s is %s by %s", acting->id.service,
+                      verbs[acting->verb].words, acting->actor);
+        if (acting->verb == RUN_SCALE) {
+            event_message(&acting->event, "Service %s is scaled to %u by %s", acting->id.service,
+                          acting->replicas, acting->actor);
+        }
+    }
+    acting->event.id = acting->id;
+    acting->event.wall_ns = core_wall(run->core);
+}
+
+static void submit(struct acting *acting, const struct context *ctx)
+{
+    struct problem problem;
+    struct txn *txn = txn_new();
+    str_copy(acting->actor, sizeof(acting->actor), str_from(ctx->principal.name));
+    draft(acting, ctx);
+    if (acting->down) {
+        project_set_state(txn, str_from(acting->id.tenant), str_from(acting->id.project),
+                          STR("removing"));
+    } else {
+        write_action(txn, acting);
+    }
+    acting->statement = event_append(acting->run->core, txn, &acting->event);
+    int r = store_commit(acting->run->core->store, txn, acted, acting);
+    if (r < 0) {
+        say_failed(r, &problem);
+        run_answer(acting->run, acting->done, &problem);
+        free(acting);
+    }
+}
+
+static struct acting *acting_new(struct run *run, const struct context *ctx, struct str project,
+                                 struct str service, struct run_done done)
+{
+    struct acting *acting = calloc(1, sizeof(*acting));
+    if (!acting) {
+        struct problem problem;
+        say_failed(-ENOMEM, &problem);
+        run_answer(run, done, &problem);
+        return NULL;
+    }
+    acting->run = run;
+    acting->id = bus_id_make(str_from(ctx->tenant), project, service, 0);
+    acting->done = done;
+    return acting;
+}
+
+void run_down(struct run *run, const struct context *ctx, struct str project, bool end_instance,
+              struct run_done done)
+{
+    struct problem problem;
+    if (!run_allowed(run, ctx, ACTION_DELETE, project, STR_NONE, &problem)) {
+        run_answer(run, done, &problem);
+        return;
+    }
+    if (!project_find(run, str_from(ctx->tenant), project)) {
+        say_unknown(run, project, STR_NONE, &problem);
+        run_answer(run, done, &problem);
+        return;
+    }
+    struct acting *acting = acting_new(run, ctx, project, STR_NONE, done);
+    if (acting) {
+        acting->down = true;
+        acting->end_instance = end_instance;
+        submit(acting, ctx);
+    }
+}
+
+void run_act(struct run *run, const struct context *ctx, const struct run_act *act,
+             struct run_done done)
+{
+    struct problem problem;
+    if (!run_allowed(run, ctx, ACTION_OPERATE, act->project, act->service, &problem)) {
+        run_answer(run, done, &problem);
+        return;
+    }
+    struct project *project = project_find(run, str_from(ctx->tenant), act->project);
+    if (!project || !service_find(project, act->service)) {
+        say_unknown(run, act->project, project ? act->service : STR_NONE, &problem);
+        run_answer(run, done, &problem);
+        return;
+    }
+    if (act->verb == RUN_SCALE && act->replicas > RUN_REPLICAS_MAX) {
+        problem_set(&problem, "service.scale", "%u replicas are too many", act->replicas);
+        problem.status = 422;
+        problem_expected(&problem, "0 to %u", (unsigned)RUN_REPLICAS_MAX);
+        run_answer(run, done, &problem);
+        return;
+    }
+    struct acting *acting = acting_new(run, ctx, act->project, act->service, done);
+    if (acting) {
+        acting->verb = act->verb;
+        acting->replicas = act->replicas;
+        submit(acting, ctx);
+    }
+}

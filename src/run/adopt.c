@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A core that starts finds three things: what was applied (the store), what is alive (the keeper's
+ * children), and what the edge knows (shared memory). Here they become one picture, before anything
+ * is decided:
+ *
+ *   store → projects, overrides, replicas as rows        children of the keeper → strays
+ *                    └───────────── joined by id ───────────────┘
+ *   row and living child   goes on with the same pid, restarts and state kept
+ *   row and ended child    the exit is handled as if it had just happened
+ *   row without a child    completed and stopped stay so, anything else is started again
+ *   child without a row    in the other slot of a known replica: it was being replaced; else stale:
+ * stopped
+ *
+ * The same join runs again whenever a new keeper took over, so exits that nobody heard of are
+ * noticed.
+ */
+#include "base/json.h"
+#include "core/mutate.h"
+#include "os/proc.h"
+#include "run/model.h"
+#include "schema/load.h"
+#include "store/store.h"
+#include "store/tables.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { STRAYS_MAX = KEEPER_CHILDREN_MAX };
+
+/* A child as the keeper told it. */
+struct stray {
+    struct list node;
+    struct run *run;
+    char id[KEEPER_NAME_MAX];
+    int pid;
+    bool running, empty, oom;
+    struct proc_exit exit;
+    uint64_t spec_hash;
+    uint16_t port;
+    bool killed; /* a stale one that was told to go */
+    struct keeper_request request;
+};
+
+/* --- strays --- */
+
+static void stray_free(struct stray *stray)
+{
+    map_take(&stray->run->children, str_from(stray->id));
+    if (stray->request.serial != 0) {
+        keeper_client_cancel(stray->run->core->keeper, &stray->request);
+    }
+    list_del(&stray->node);
+    free(stray);
+}
+
+static void stray_update(struct stray *stray, const struct keeper_child *child)
+{
+    stray->pid = child->proc.pid;
+    stray->running = child->running;
+    stray->empty = child->empty;
+    stray->oom = child->oom;
+    stray->exit = child->exit;
+    stray->spec_hash = child->spec_hash;
+    stray->port = child->ports[0];
+}
+
+static void on_child(void *arg, const struct keeper_child *child)
+{
+    struct run *run = arg;
+    struct stray *stray = map_get(&run->children, child->id);
+    if (!stray) {
+        stray = calloc(1, sizeof(*stray));
+        if (!stray || !str_copy(stray->id, sizeof(stray->id), child->id)) {
+            free(stray);
+            return;
+        }
+        stray->run = run;
+        if (map_put(&run->children, str_from(stray->id), stray) < 0) {
+            free(stray);
+            return;
+        }
+        list_push_back(&run->strays, &stray->node);
+    }
+    stray_update(stray, child);
+}
+
+static void forget_answered(struct keeper_request *request, int error, const struct keeper_msg *msg,
+                            int *fd)
+{
+    stray_free(container_of(request, struct stray, request));
+}
+
+static void kill_answered(struct keeper_request *request, int error, const struct keeper_msg *msg,
+                          int *fd)
+{
+}
+
+/* Nobody wants it: out with its whole tree, then with its record. */
+static void stray_end(struct stray *stray)
+{
+    struct keeper_client *keeper = stray->run->core->keeper;
+    if (stray->empty && !stray->running) {
+        if (stray->request.serial != 0) {
+            keeper_client_cancel(keeper, &stray->request);
+        }
+        stray->request.answered = forget_answered;
+        keeper_client_forget(keeper, &stray->request, str_from(stray->id));
+    } else if (!stray->killed) {
+        stray->killed = true;
+        stray->request.answered = kill_answered;
+        keeper_client_kill_tree(keeper, &stray->request, str_from(stray->id));
+    }
+}
+
+/* --- joining --- */
+
+/* A process in the other slot of a replica that is there: the one that was being replaced. */
+static struct replica *make_retiring(struct run *run, const struct stray *stray)
+{
+    struct str parts[4], rest = str_from(stray->id);
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        str_split(rest, '/', &parts[i], &rest);
+    }
+    uint64_t number = 0;
+    bool second = str_ends(parts[3], STR(".b"));
+    struct str digits = second ? str_slice(parts[3], 0, parts[3].len - 2) : parts[3];
+    struct project *project = project_find(run, parts[0], parts[1]);
+    struct service *service = project ? service_find(project, parts[2]) : NULL;
+    if (!service || rest.len > 0 || num_parse_u64(digits, &number) < 0 || number == 0 ||
+        number > RUN_REPLICAS_MAX) {
+        return NULL;
+    }
+    struct replica *replica = replica_new(run, service, (uint32_t)number, second ? 1 : 0);
+    if (replica) {
+        /* With a current one beside it, it retires; without, its row was never committed and it is
+         * the one. */
+        struct replica *other = NULL;
+        list_for_each (it, &service->members) {
+            struct replica *member = list_entry(it, struct replica, node);
+            other = member != replica && member->number == replica->number ? member : other;
+        }
+        replica->retiring = other != NULL;
+        replica->stored = REPLICA_RUNNING;
+    }
+    return replica;
+}
+
+static int64_t mono_of(const struct run *run, int64_t wall_ns)
+{
+    int64_t age = core_wall(run->core) - wall_ns;
+    return wall_ns > 0 && age > 0 ? MAX(core_now(run->core) - age, 1) : core_now(run->core);
+}
+
+static void take_up(struct run *run, struct replica *replica, const struct stray *stray)
+{
+    uint8_t before = replica->sm.state;
+    uint32_t restarts = replica->sm.restarts;
+    replica->pid = stray->running ? stray->pid : 0;
+    replica->port = stray->port;
+    replica->spec_hash = stray->spec_hash;
+    replica->output_open = true;
+    if (replica->started_wall_ns == 0) {
+        replica->started_wall_ns = core_wall(run->core);
+    }
+    port_mark(run, replica->port);
+    if (replica->spec->listen_fds && listen_reserve(run, replica->port) == 0) {
+        replica->service->listen_port = replica->port;
+    }
+    uint32_t actions = replica_adopt(&replica->sm, &replica->policy, replica->stored,
+                                     mono_of(run, replica->started_wall_ns), core_now(run->core));
+    replica->sm.restarts = restarts;
+    if (stray->running) {
+        replica_perform(run, replica, before, actions & ~(uint32_t)REPLICA_DO_SAVE);
+        health_started(run, replica);
+        health_adopt(run, replica);
+    }
+}
+
+/* A child and the replica it belongs to are brought together. */
+static void join(struct run *run, struct replica *replica, const struct stray *stray)
+{
+    if (replica->sm.state == REPLICA_PENDING && !replica->sm.alive && !replica->sm.spawning) {
+        take_up(run, replica, stray);
+    }
+    if (!stray->running && replica->sm.alive && !MUTATE(forget_adopted_exit)) {
+        driver_exited(run, replica, &stray->exit, stray->oom);
+    }
+    if (stray->empty && !stray->running) {
+        driver_empty(run, replica);
+    }
+}
+
+static void join_all(struct run *run)
+{
+    list_for_each_safe (it, &run->strays) {
+        struct stray *stray = list_entry(it, struct stray, node);
+        if (stray->killed || stray->request.serial != 0) {
+            continue;
+        }
+        if (exec_owns(run, str_from(stray->id))) {
+            stray_free(stray);
+            continue;
+        }
+        struct replica *replica = replica_by_id(run, str_from(stray->id));
+        if (!replica && stray->running) {
+            replica = make_retiring(run, stray);
+        }
+        if (replica && !MUTATE(no_adoption)) {
+            join(run, replica, stray);
+            stray_free(stray);
+        } else {
+            stray_end(stray);
+        }
+    }
+}
+
+/* After a new keeper took over: whom it does not know is gone. */
+static void note_missing(struct run *run, struct replica *replica)
+{
+    if (!replica->sm.alive && !replica->sm.populated) {
+        return;
+    }
+    if (!map_get(&run->children, str_from(replica->id))) {
+        driver_exited(run, replica, &(struct proc_exit){.known = false}, false);
+        driver_empty(run, replica);
+    }
+}
+
+static void each_replica(struct run *run, void (*fn)(struct run *run, struct replica *replica))
+{
+    list_for_each (p, &run->projects) {
+        struct project *project = list_entry(p, struct project, node);
+        list_for_each (s, &project->services) {
+            struct service *service = list_entry(s, struct service, node);
+            list_for_each_safe (r, &service->members) {
+                fn(run, list_entry(r, struct replica, node));
+            }
+        }
+    }
+}
+
+/* Rows whose child is gone. */
+static void restore_ended(struct run *run, struct replica *replica)
+{
+    if (replica->sm.state == REPLICA_PENDING) {
+        replica_restore(&replica->sm, &replica->policy, replica->stored, replica->sm.restarts);
+    }
+}
+
+static void listens_open(void *arg, const struct problem *problem)
+{
+    struct run *run = arg;
+    if (--run->opening > 0) {
+        return;
+    }
+    run->listens_known = true;
+    run->snapshot_dirty = true;
+    loop_defer(run->core->loop, &run->reconcile);
+}
+
+static void begin(struct run *run)
+{
+    if (!run->loaded || !run->children_known || run->started) {
+        return;
+    }
+    run->started = true;
+    join_all(run);
+    each_replica(run, restore_ended);
+    run->opening = 1;
+    list_for_each (it, &run->projects) {
+        struct project *project = list_entry(it, struct project, node);
+        if (listen_open(run, project->spec, listens_open, run) == 0) {
+            run->opening++;
+        }
+        reconcile_soon(run, project);
+    }
+    listens_open(run, NULL);
+    apply_begin(run);
+}
+
+static void on_ready(void *arg)
+{
+    struct run *run = arg;
+    run->children_known = true;
+    if (!run->started) {
+        begin(run);
+        return;
+    }
+    each_replica(run, note_missing);
+    join_all(run);
+}
+
+/* --- news while it runs --- */
+
+static void on_news(struct run *run, const struct keeper_child *child)
+{
+    struct stray *stray = map_get(&run->children, child->id);
+    if (!run->started) {
+        on_child(run, child); /* the join will see its latest state */
+    } else if (stray) {
+        stray_update(stray, child);
+        stray_end(stray);
+    } else if (!health_child(run, child) && !exec_child(run, child)) {
+        on_child(run, child); /* nobody's: a probe of a former life, an exec whose client is gone */
+        stray = map_get(&run->children, child->id);
+        if (stray) {
+            stray_end(stray);
+        }
+    }
+}
+
+static void on_exited(void *arg, const struct keeper_child *child)
+{
+    struct run *run = arg;
+    struct replica *replica = run->started ? replica_by_id(run, child->id) : NULL;
+    if (!replica) {
+        on_news(run, child);
+        return;
+    }
+    driver_exited(run, replica, &child->exit, child->oom);
+    if (child->empty) {
+        driver_empty(run, replica);
+    }
+}
+
+static void on_empty(void *arg, const struct keeper_child *child)
+{
+    struct run *run = arg;
+    struct replica *replica = run->started ? replica_by_id(run, child->id) : NULL;
+    if (!replica) {
+        on_news(run, child);
+        return;
+    }
+    if (!child->running) {
+        driver_exited(run, replica, &child->exit, child->oom);
+        driver_empty(run, replica);
+    }
+}
+
+/* --- the store --- */
+
+static void load_overrides(struct project *project, struct txn_rows rows)
+{
+    for (uint32_t i = 0; i < rows.count; i++) {
+        struct override_row row;
+        uint64_t value = 0;
+        override_read(rows, i, &row);
+        struct service *service = service_find(project, row.service);
+        if (!service) {
+            continue;
+        }
+        bool scale = str_is(row.field, "replicas");
+        struct override *override = scale ? &service->replicas : &service->stopped;
+        if (!scale && !str_is(row.field, "stopped")) {
+            continue;
+        }
+        if (scale && num_parse_u64(row.value, &value) < 0) {
+            continue;
+        }
+        override->set = true;
+        override->value = (uint32_t)MIN(value, RUN_REPLICAS_MAX);
+        override->wall_ns = row.time;
+        str_copy(override->actor, sizeof(override->actor), row.actor);
+    }
+}
+
+/* A number member of a small flat JSON object; `fallback` if there is none. */
+static int64_t json_number(struct str text, const char *name, int64_t fallback)
+{
+    struct json_reader r = JSON_READER(text);
+    int64_t value = fallback;
+    enum json_type type = json_next(&r);
+    while (type == JSON_OBJECT && json_next(&r) == JSON_KEY) {
+        bool wanted = str_is(r.token, name);
+        enum json_type first = json_next(&r);
+        if (wanted && first == JSON_NUMBER && num_parse_i64(r.token, &value) == 0) {
+            return value;
+        }
+        if (json_skip(&r, first) < 0) {
+            break;
+        }
+    }
+    return fallback;
+}
+
+static void load_replica(struct run *run, struct project *project, const struct replica_row *row)
+{
+    struct service *service = service_find(project, row->service);
+    if (!service || row->replica < 1 || row->replica > RUN_REPLICAS_MAX) {
+        return;
+    }
+    uint8_t slot = json_number(row->ports, "slot", 0) == 1 ? 1 : 0;
+    struct replica *replica = replica_new(run, service, (uint32_t)row->replica, slot);
+    if (!replica) {
+        return;
+    }
+    int state = sm_find(&replica_machine, row->state);
+    int64_t code = json_number(row->exit, "code", INT64_MIN);
+    uint64_t hash = 0;
+    replica->stored = state >= 0 ? (uint8_t)state : REPLICA_PENDING;
+    replica->sm.restarts = (uint32_t)MIN(MAX(row->restarts, 0), UINT32_MAX);
+    replica->started_wall_ns = row->started_at;
+    replica->exited = code != INT64_MIN;
+    replica->exit_code = replica->exited ? (int)code : 0;
+    str_copy(replica->reason, sizeof(replica->reason), row->reason);
+    if (sscanf(row->spec_hash.p ? row->spec_hash.p : "", "%16llx", (unsigned long long *)&hash) ==
+        1) {
+        replica->spec_hash = hash;
+    }
+    int64_t port = json_number(row->ports, "port", 0);
+    if (port >= RUN_PORT_FIRST && port <= RUN_PORT_LAST) {
+        replica->port = (uint16_t)port;
+        port_mark(run, replica->port);
+    }
+}
+
+static void load_replicas(struct run *run, struct project *project, struct txn_rows rows)
+{
+    for (uint32_t i = 0; i < rows.count; i++) {
+        struct replica_row row;
+        replica_read(rows, i, &row);
+        load_replica(run, project, &row);
+    }
+}
+
+static int load_spec(struct run *run, struct project *project, struct str text)
+{
+    struct source *source = NULL;
+    struct project_spec *spec = NULL;
+    struct problem_list *problems = calloc(1, sizeof(*problems));
+    int r = problems ? source_decode(text, &source) : -ENOMEM;
+    if (r == 0) {
+        r = source_load(source, true, problems, NULL, &spec);
+    }
+    if (r == 0) {
+        problems->count = 0;
+        r = source_check(source, spec,
+                         problems); /* users; what is missing shows when it is started */
+    }
+    if (r == 0) {
+        r = project_take(run, project, source, spec);
+    } else if (r > 0 && problems->count > 0) {
+        core_log(run->core, "project %s cannot be taken up: %s", project->name,
+                 problems->items[0].what);
+    }
+    project_spec_unref(spec);
+    source_unref(source);
+    free(problems);
+    return r;
+}
+
+static int load_project(struct run *run, const struct project_row *row)
+{
+    struct project *project = project_new(run, row->tenant, row->project);
+    if (!project) {
+        return -ENOMEM;
+    }
+    project->generation = (uint64_t)row->generation;
+    project->applied_wall_ns = row->applied_at;
+    project->removing = str_is(row->state, "removing");
+    return load_spec(run, project, row->spec);
+}
+
+/* A core that does not know what was applied would stop it as stale: better no core. */
+static void give_up(struct run *run, const char *what, int error)
+{
+    core_log(run->core, "%s: %s; services run on", what, strerror(error < 0 ? -error : EBADMSG));
+    core_stop(run->core, 1);
+}
+
+/* Statements 2i and 2i+1 belong to the i-th project. */
+static void members_loaded(void *arg, int status, const struct txn *txn)
+{
+    struct run *run = arg;
+    unsigned i = 0;
+    if (status != 0) {
+        give_up(run, "replicas cannot be read", status);
+        return;
+    }
+    list_for_each (it, &run->projects) {
+        struct project *project = list_entry(it, struct project, node);
+        if (2 * i + 1 >= txn_count(txn)) {
+            break;
+        }
+        load_overrides(project, txn_rows(txn, 2 * i));
+        load_replicas(run, project, txn_rows(txn, 2 * i + 1));
+        i++;
+    }
+    run->loaded = true;
+    begin(run);
+}
+
+static void projects_loaded(void *arg, int status, const struct txn *txn)
+{
+    struct run *run = arg;
+    struct txn_rows rows = status == 0 ? txn_rows(txn, 0) : (struct txn_rows){0};
+    struct txn *next = txn_new();
+    for (uint32_t i = 0; status == 0 && i < rows.count; i++) {
+        struct project_row row;
+        project_read(rows, i, &row);
+        status = load_project(run, &row);
+        override_select(next, row.tenant, row.project);
+        replica_select(next, row.tenant, row.project);
+    }
+    if (status != 0) {
+        txn_free(next);
+    } else if (rows.count == 0) {
+        txn_free(next);
+        run->loaded = true;
+        begin(run);
+    } else {
+        status = store_query(run->core->store, next, members_loaded, run);
+    }
+    if (status != 0) {
+        give_up(run, "what was applied cannot be taken up", status);
+    }
+}
+
+int adopt_init(struct run *run)
+{
+    list_init(&run->strays);
+    run->children = MAP_INIT(STRAYS_MAX);
+    run->core->children = (struct core_children){
+        .arg = run, .child = on_child, .ready = on_ready, .exited = on_exited, .empty = on_empty};
+    struct txn *txn = txn_new();
+    project_select(txn, STR_NONE, STR_NONE);
+    return store_query(run->core->store, txn, projects_loaded, run);
+}
+
+void adopt_fini(struct run *run)
+{
+    run->core->children = (struct core_children){0};
+    list_for_each_safe (it, &run->strays) {
+        stray_free(list_entry(it, struct stray, node));
+    }
+    map_fini(&run->children);
+}

@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From files to a running project, in steps that each end in the loop; one apply at a time, the
+ * others wait.
+ *
+ *   queued → loading (worker) → checked, planned → listening (keeper) → committing (store) → taken
+ *
+ * Until the commit nothing has changed but sockets that were opened, and those are closed again.
+ * The commit holds the project, its generation, the overrides that the file takes back, and the
+ * event. What comes after cannot fail.
+ */
+#include "core/event_txn.h"
+#include "core/mutate.h"
+#include "os/worker.h"
+#include "run/model.h"
+#include "schema/load.h"
+#include "store/store.h"
+#include "store/tables.h"
+
+#include <stdlib.h>
+
+enum { APPLIES_MAX = 32, PLAN_BYTES_MAX = 4 << 20 };
+
+struct apply {
+    struct list node;
+    struct run *run;
+    struct context ctx;
+    struct source *source;
+    bool dry_run;
+    bool reload;
+    struct work work;
+    struct loop_task begin;
+    struct project_spec *spec;
+    int error;
+    struct run_applied result;
+    struct arena arena; /* of the plan */
+    bool opened;        /* counted in run->opening */
+    bool drop_scale;    /* some override is taken back by the file */
+    struct event event;
+    unsigned statement;
+    void (*done)(void *arg, const struct run_applied *applied);
+    void *arg;
+};
+
+static void begin_next(struct run *run);
+
+static void apply_free(struct apply *apply)
+{
+    if (apply->opened) {
+        apply->run->opening--;
+    }
+    list_del(&apply->node);
+    loop_task_cancel(&apply->begin);
+    project_spec_unref(apply->spec);
+    source_unref(apply->source);
+    arena_fini(&apply->arena);
+    free(apply);
+}
+
+/* Answers and lets the next one in. */
+static void finish(struct apply *apply)
+{
+    struct run *run = apply->run;
+    if (apply->result.problems.count > 0) {
+        apply->result.plan = NULL;
+    }
+    apply->done(apply->arg, &apply->result);
+    bool sweep = apply->opened && apply->result.problems.count > 0;
+    apply_free(apply);
+    if (sweep) {
+        listen_sweep(run);
+    }
+    begin_next(run);
+}
+
+static void refuse(struct apply *apply, const struct problem *problem)
+{
+    *problem_list_add(&apply->result.problems) = *problem;
+    finish(apply);
+}
+
+static void refuse_error(struct apply *apply, int error)
+{
+    struct problem problem;
+    problem_set(&problem, error == -ENOSPC ? "state.full" : "apply.failed",
+                "the configuration was not applied: %s",
+                error == TXN_E_GUARD ? "somebody else changed the project in the same moment"
+                                     : strerror(abs(error)));
+    problem.status = error == -ENOSPC ? 507 : error == TXN_E_GUARD ? 409 : 503;
+    refuse(apply, &problem);
+}
+
+/* --- after the commit --- */
+
+static void drop_overrides(struct project *project, const struct project_spec *next)
+{
+    list_for_each (it, &project->services) {
+        struct service *service = list_entry(it, struct service, node);
+        const struct service_spec *spec = project_spec_service(next, str_from(service->name));
+        if (spec && service->spec && service->spec->replicas != spec->replicas) {
+            service->replicas.set = false;
+        }
+    }
+}
+
+static void committed(void *arg, int status, const struct txn *txn)
+{
+    struct apply *apply = arg;
+    struct run *run = apply->run;
+    if (status != 0) {
+        refuse_error(apply, status);
+        return;
+    }
+    struct str name = apply->spec->name;
+    struct project *project = project_find(run, str_from(apply->ctx.tenant), name);
+    if (!project) {
+        project = project_new(run, str_from(apply->ctx.tenant), name);
+    }
+    if (!project) {
+        refuse_error(apply, -ENOMEM);
+        return;
+    }
+    if (project->spec) {
+        drop_overrides(project, apply->spec);
+    }
+    project->generation = apply->result.generation;
+    project->applied_wall_ns = core_wall(run->core);
+    project->removing = false;
+    int r = project_take(run, project, apply->source, apply->spec);
+    if (r < 0) {
+        refuse_error(apply, r); /* committed all the same: the next start of the core takes it up */
+        return;
+    }
+    event_committed(run->core, &apply->event, txn_rowid(txn, apply->statement));
+    bus_publish(run->core->bus,
+                &(struct bus_message){.topic = BUS_PROJECT_CHANGED, .id = apply->event.id});
+    run->snapshot_dirty = true;
+    reconcile_soon(run, project);
+    finish(apply);
+}
+
+/* --- the commit --- */
+
+static void delete_overrides(struct apply *apply, struct txn *txn, const struct project *project)
+{
+    list_for_each (it, &project->services) {
+        struct service *service = list_entry(it, struct service, node);
+        const struct service_spec *spec =
+            project_spec_service(apply->spec, str_from(service->name));
+        if (spec && service->spec && service->spec->replicas != spec->replicas &&
+            service->replicas.set) {
+            override_delete(txn, str_from(project->tenant), str_from(project->name),
+                            str_from(service->name), STR("replicas"));
+        }
+    }
+}
+
+static void draft_event(struct apply *apply, const struct project *project)
+{
+    const struct plan *plan = apply->result.plan;
+    event_draft(&apply->event, &apply->ctx, "project.applied", EVENT_INFO);
+    apply->event.id = bus_id_make(str_from(apply->ctx.tenant), apply->spec->name, STR_NONE, 0);
+    event_message(
+        &apply->event,
+        "Project " STR_FMT
+        " %s: %zu new, %zu restarted, %zu scaled, %zu updated, %zu removed, %zu unchanged",
+        STR_ARG(apply->spec->name), project ? "changed" : "applied", plan->counts[PLAN_CREATE],
+        plan->counts[PLAN_RESTART], plan->counts[PLAN_SCALE], plan->counts[PLAN_UPDATE],
+        plan->counts[PLAN_REMOVE], plan->counts[PLAN_UNCHANGED]);
+}
+
+static void commit(struct apply *apply)
+{
+    struct run *run = apply->run;
+    struct project *project = project_find(run, str_from(apply->ctx.tenant), apply->spec->name);
+    struct buf text = BUF_INIT(SOURCE_BYTES_MAX * 2);
+    struct txn *txn = txn_new();
+    source_encode(apply->source, &text);
+    apply->result.generation = project ? project->generation + 1 : 1;
+    project_put(txn, &(struct project_row){
+                         .tenant = str_from(apply->ctx.tenant),
+                         .project = apply->spec->name,
+                         .origin = STR("file"),
+                         .state = STR("active"),
+                         .spec = buf_str(&text),
+                         .actor = str_from(apply->ctx.principal.name),
+                         .generation = (int64_t)apply->result.generation,
+                         .applied_at = core_wall(run->core),
+                     });
+    if (project) {
+        delete_overrides(apply, txn, project);
+    }
+    draft_event(apply, project);
+    apply->statement = event_append(run->core, txn, &apply->event);
+    int r = buf_error(&text);
+    buf_fini(&text);
+    if (r < 0) {
+        txn_free(txn);
+    } else {
+        r = store_commit(run->core->store, txn, committed, apply);
+    }
+    if (r < 0) {
+        refuse_error(apply, r);
+    }
+}
+
+static void listening(void *arg, const struct problem *problem)
+{
+    struct apply *apply = arg;
+    if (problem) {
+        refuse(apply, problem);
+    } else if (MUTATE(skipped_commit)) {
+        struct txn *txn = txn_new();
+        apply->result.generation = 1;
+        apply->statement = event_append(apply->run->core, txn, &apply->event);
+        (void)!store_commit(apply->run->core->store, txn, committed, apply);
+    } else {
+        commit(apply);
+    }
+}
+
+/* --- checks that need the other projects --- */
+
+static bool same_route(const struct route_spec *a, const struct route_spec *b)
+{
+    return str_eq(a->host, b->host) && str_eq(a->path, b->path);
+}
+
+static void check_route(struct apply *apply, const struct route_spec *route,
+                        const struct project *other)
+{
+    for (size_t s = 0; s < other->spec->services_count; s++) {
+        const struct service_spec *service = &other->spec->services[s];
+        for (size_t i = 0; i < service->routes_count; i++) {
+            if (!same_route(route, &service->routes[i])) {
+                continue;
+            }
+            struct problem *problem = problem_list_add(&apply->result.problems);
+            problem_set(problem, "config.duplicate-route",
+                        "route '" STR_FMT STR_FMT "' is already that of %s/" STR_FMT,
+                        STR_ARG(route->host), STR_ARG(route->path), other->name,
+                        STR_ARG(service->name));
+            problem->status = 409;
+            problem_where(problem, "/services/" STR_FMT "/routes", STR_ARG(route->service));
+            problem_expected(problem, "a host and path that no other project of this instance has");
+        }
+    }
+}
+
+static void check_others(struct apply *apply)
+{
+    list_for_each (it, &apply->run->projects) {
+        const struct project *other = list_entry(it, struct project, node);
+        if (str_is(apply->spec->name, other->name) || other->removing) {
+            continue;
+        }
+        for (size_t s = 0; s < apply->spec->services_count; s++) {
+            const struct service_spec *service = &apply->spec->services[s];
+            for (size_t i = 0; i < service->routes_count; i++) {
+                check_route(apply, &service->routes[i], other);
+            }
+        }
+    }
+}
+
+static void check_listens(struct apply *apply)
+{
+    for (size_t i = 0; i < apply->spec->gateway.listens_count; i++) {
+        const struct listen_spec *listen = &apply->spec->gateway.listens[i];
+        if (listen->kind == LISTEN_HTTP || listen->kind == LISTEN_TCP) {
+            continue;
+        }
+        struct problem *problem = problem_list_add(&apply->result.problems);
+        problem_set(problem, "config.no-tls",
+                    "listener " STR_FMT " needs TLS, which this version does not have yet",
+                    STR_ARG(listen->address));
+        problem->status = 422;
+        problem_where(problem, "/gateway/listen");
+        problem_expected(problem, "http:// or tcp://");
+    }
+}
+
+/* --- planning --- */
+
+struct scale_view {
+    const struct project *project;
+    const struct project_spec *next; /* NULL: what is wanted now */
+};
+
+static uint32_t scale_of(void *arg, const struct service_spec *spec)
+{
+    const struct scale_view *view = arg;
+    struct service *service =
+        view->project ? service_find((struct project *)view->project, spec->name) : NULL;
+    if (service && view->next && service->spec && service->spec->replicas != spec->replicas) {
+        service = NULL; /* the file takes the field back */
+    }
+    return service_scale(service, spec);
+}
+
+static void plan(struct apply *apply)
+{
+    struct project *project =
+        project_find(apply->run, str_from(apply->ctx.tenant), apply->spec->name);
+    struct scale_view now = {project, NULL}, then = {project, apply->spec};
+    const struct project_spec *current = project && !project->removing ? project->spec : NULL;
+    apply->result.generation = project ? project->generation : 0;
+    apply->result.plan =
+        plan_make(&apply->arena, current, apply->spec, (struct plan_scale){scale_of, &now},
+                  (struct plan_scale){scale_of, &then});
+}
+
+/* Nothing at all is different: no new generation, no event. */
+static bool is_same(const struct apply *apply)
+{
+    struct project *project =
+        project_find(apply->run, str_from(apply->ctx.tenant), apply->spec->name);
+    return project && !project->removing && project->spec &&
+           project->spec->content_hash == apply->spec->content_hash;
+}
+
+static void loaded(struct apply *apply)
+{
+    struct run *run = apply->run;
+    str_copy(apply->result.project, sizeof(apply->result.project), apply->spec->name);
+    check_others(apply);
+    check_listens(apply);
+    if (apply->result.problems.count > 0) {
+        finish(apply);
+        return;
+    }
+    plan(apply);
+    if (!apply->result.plan) {
+        refuse_error(apply, -ENOMEM);
+    } else if (apply->dry_run || is_same(apply)) {
+        finish(apply);
+    } else {
+        apply->opened = true;
+        run->opening++;
+        if (listen_open(run, apply->spec, listening, apply) < 0) {
+            refuse_error(apply, -ENOMEM);
+        }
+    }
+}
+
+/* --- loading --- */
+
+static void work_run(struct work *work)
+{
+    struct apply *apply = container_of(work, struct apply, work);
+    apply->error = source_load(apply->source, false, &apply->result.problems,
+                               &apply->result.warnings, &apply->spec);
+    if (apply->error == 0) {
+        apply->error = source_check(apply->source, apply->spec, &apply->result.problems);
+    }
+}
+
+static void work_done(struct work *work)
+{
+    struct apply *apply = container_of(work, struct apply, work);
+    if (apply->result.problems.count > 0) {
+        finish(apply);
+    } else if (apply->error != 0) {
+        refuse_error(apply, apply->error);
+    } else {
+        loaded(apply);
+    }
+}
+
+static void begin(struct loop_task *task)
+{
+    struct apply *apply = container_of(task, struct apply, begin);
+    int r = apply->error;
+    if (apply->result.problems.count > 0) {
+        finish(apply); /* refused before it began */
+        return;
+    }
+    apply->work.run = work_run;
+    apply->work.done = work_done;
+    r = r ? r : worker_submit(apply->run->core->workers, &apply->work);
+    if (r < 0) {
+        refuse_error(apply, r);
+    }
+}
+
+static void begin_next(struct run *run)
+{
+    if (run->started && !list_empty(&run->applies)) {
+        loop_defer(run->core->loop, &list_entry(run->applies.next, struct apply, node)->begin);
+    }
+}
+
+void apply_begin(struct run *run)
+{
+    begin_next(run);
+}
+
+static int copy_request(struct source *source, const struct run_apply *request)
+{
+    struct arena *arena = &source->arena;
+    source->files = arena_array(arena, MAX(request->file_count, 1), sizeof(*source->files));
+    source->profiles =
+        arena_array(arena, MAX(request->profile_count, 1), sizeof(*source->profiles));
+    source->environment =
+        arena_array(arena, MAX(request->environment_count, 1), sizeof(*source->environment));
+    if (!source->files || !source->profiles || !source->environment) {
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < request->file_count; i++) {
+        source->files[source->file_count++] = arena_str(arena, request->files[i]);
+    }
+    for (size_t i = 0; i < request->profile_count; i++) {
+        source->profiles[source->profile_count++] = arena_str(arena, request->profiles[i]);
+    }
+    for (size_t i = 0; i < request->environment_count; i++) {
+        source->environment[source->environment_count++] =
+            (struct spec_pair){arena_str(arena, request->environment[i].name),
+                               arena_str(arena, request->environment[i].value)};
+    }
+    source->name = arena_str(arena, request->name);
+    source->working_dir = arena_str(arena, request->working_dir);
+    source->strict = request->strict;
+    return arena->used > SOURCE_BYTES_MAX ? -E2BIG : 0;
+}
+
+static struct apply *apply_new(struct run *run, const struct context *ctx,
+                               void (*done)(void *arg, const struct run_applied *applied),
+                               void *arg)
+{
+    struct apply *apply = calloc(1, sizeof(*apply));
+    if (!apply) {
+        return NULL;
+    }
+    apply->run = run;
+    apply->ctx = *ctx;
+    apply->done = done;
+    apply->arg = arg;
+    apply->arena = ARENA_INIT(PLAN_BYTES_MAX);
+    loop_task_init(&apply->begin, begin);
+    size_t waiting = 0;
+    list_for_each (it, &run->applies) {
+        waiting++;
+    }
+    if (waiting >= APPLIES_MAX) {
+        apply->error = -EBUSY;
+    }
+    list_push_back(&run->applies, &apply->node);
+    return apply;
+}
+
+static void out_of_memory(void (*done)(void *arg, const struct run_applied *applied), void *arg)
+{
+    static struct run_applied none; /* large, and only here */
+    none.problems.count = 0;
+    problem_set(problem_list_add(&none.problems), "memory.out", "out of memory");
+    none.problems.items[0].status = 503;
+    done(arg, &none);
+}
+
+void run_apply(struct run *run, const struct context *ctx, const struct run_apply *request,
+               void (*done)(void *arg, const struct run_applied *applied), void *arg)
+{
+    struct problem problem;
+    struct apply *apply = apply_new(run, ctx, done, arg);
+    if (!apply) {
+        out_of_memory(done, arg);
+        return;
+    }
+    apply->dry_run = request->dry_run;
+    /* A dry run reads any file too, so it needs the same right. */
+    if (!run_allowed(run, ctx, ACTION_APPLY, request->name, STR_NONE, &problem)) {
+        *problem_list_add(&apply->result.problems) = problem;
+    } else if (request->file_count == 0 || request->file_count > SOURCE_FILES_MAX) {
+        problem_set(&problem, "apply.no-files", "no configuration file is named");
+        problem.status = 400;
+        *problem_list_add(&apply->result.problems) = problem;
+    } else {
+        apply->source = source_new();
+        int r = apply->source ? copy_request(apply->source, request) : -ENOMEM;
+        apply->error = apply->error ? apply->error : r;
+    }
+    begin_next(run);
+}
+
+static void reload_one(struct run *run, const struct context *ctx, struct project *project,
+                       void (*done)(void *arg, const struct run_applied *applied), void *arg)
+{
+    struct apply *apply = apply_new(run, ctx, done, arg);
+    if (!apply) {
+        out_of_memory(done, arg);
+        return;
+    }
+    apply->reload = true;
+    apply->source = source_again(project->source);
+    apply->error = apply->error ? apply->error : apply->source ? 0 : -ENOMEM;
+    /* The name is fixed now: a file that renames itself would be another project. */
+    if (apply->source && apply->source->name.len == 0) {
+        apply->source->name = arena_str(&apply->source->arena, str_from(project->name));
+    }
+    begin_next(run);
+}
+
+void run_reload(struct run *run, const struct context *ctx, struct str project,
+                void (*done)(void *arg, const struct run_applied *applied), void *arg)
+{
+    struct problem problem;
+    size_t found = 0;
+    bool allowed = run_allowed(run, ctx, ACTION_OPERATE, project, STR_NONE, &problem);
+    list_for_each (it, &run->projects) {
+        struct project *each = list_entry(it, struct project, node);
+        if (allowed && (project.len == 0 || str_is(project, each->name)) && !each->removing) {
+            reload_one(run, ctx, each, done, arg);
+            found++;
+        }
+    }
+    if (found > 0) {
+        return;
+    }
+    struct apply *apply = apply_new(run, ctx, done, arg);
+    if (!apply) {
+        out_of_memory(done, arg);
+        return;
+    }
+    if (allowed) {
+        problem_set(&problem, "project.unknown", "there is no project '" STR_FMT "'",
+                    STR_ARG(project));
+        problem.status = 404;
+    }
+    *problem_list_add(&apply->result.problems) = problem;
+    begin_next(run);
+}
+
+void apply_fini(struct run *run)
+{
+    list_for_each_safe (it, &run->applies) {
+        apply_free(list_entry(it, struct apply, node));
+    }
+}

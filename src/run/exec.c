@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One-off commands: `exec` runs beside a service's replica with its environment, user and folder;
+ * `run` runs the service's own command once more. Both are children of the keeper like everything
+ * else, with an id below "exec/", and belong to whoever asked: their standard streams are the
+ * caller's descriptors, named to the keeper by the core's own /proc/PID/fd, because an order
+ * carries names, not descriptors.
+ */
+#include "core/mutate.h"
+#include "os/file.h"
+#include "os/proc.h"
+#include "run/env.h"
+#include "run/model.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { EXECS_MAX = 64 };
+
+struct exec {
+    struct list node;
+    struct run *run;
+    uint64_t id;
+    char name[64];
+    int fds[3];
+    struct keeper_request spawn, signal, forget, kill;
+    struct run_exec_done done;
+    bool ended;
+};
+
+static void close_fds(struct exec *exec)
+{
+    for (size_t i = 0; i < ARRAY_LEN(exec->fds); i++) {
+        file_close(&exec->fds[i]);
+    }
+}
+
+static void exec_free(struct exec *exec)
+{
+    struct keeper_request *requests[] = {&exec->spawn, &exec->signal, &exec->forget, &exec->kill};
+    for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
+        if (requests[i]->serial != 0) {
+            keeper_client_cancel(exec->run->core->keeper, requests[i]);
+        }
+    }
+    close_fds(exec);
+    list_del(&exec->node);
+    free(exec);
+}
+
+static struct exec *by_name(struct run *run, struct str name)
+{
+    list_for_each (it, &run->execs) {
+        struct exec *exec = list_entry(it, struct exec, node);
+        if (str_is(name, exec->name)) {
+            return exec;
+        }
+    }
+    return NULL;
+}
+
+bool exec_owns(struct run *run, struct str id)
+{
+    return by_name(run, id) != NULL;
+}
+
+static void ignored(struct keeper_request *request, int error, const struct keeper_msg *msg,
+                    int *fd)
+{
+}
+
+static void forgotten(struct keeper_request *request, int error, const struct keeper_msg *msg,
+                      int *fd)
+{
+    exec_free(container_of(request, struct exec, forget));
+}
+
+bool exec_child(struct run *run, const struct keeper_child *child)
+{
+    struct exec *exec = by_name(run, child->id);
+    if (!exec) {
+        return false;
+    }
+    if (!child->running && !exec->ended) {
+        exec->ended = true;
+        close_fds(exec);
+        int code = !child->exit.known     ? 255
+                   : child->exit.signaled ? 128 + child->exit.code
+                                          : child->exit.code;
+        exec->done.done(exec->done.arg, NULL, code);
+        if (!child->empty) {
+            exec->kill.answered = ignored;
+            keeper_client_kill_tree(run->core->keeper, &exec->kill, str_from(exec->name));
+        }
+    }
+    if (child->empty && !child->running && exec->forget.serial == 0) {
+        exec->forget.answered = forgotten;
+        keeper_client_forget(run->core->keeper, &exec->forget, str_from(exec->name));
+    }
+    return true;
+}
+
+static void spawn_answered(struct keeper_request *request, int error, const struct keeper_msg *msg,
+                           int *fd)
+{
+    struct exec *exec = container_of(request, struct exec, spawn);
+    struct problem problem;
+    if (error == 0) {
+        if (exec->done.started) {
+            exec->done.started(exec->done.arg, exec->id, (pid_t)msg->a);
+        }
+        return;
+    }
+    problem_set(&problem, "exec.failed", "could not start: %s%s%s", msg ? msg->text : "",
+                msg && msg->text[0] ? ": " : "", strerror(-error));
+    problem.status = error == -ENOENT ? 404 : 422;
+    exec->done.done(exec->done.arg, &problem, 127);
+    exec_free(exec);
+}
+
+static void add_user(struct order *order, const struct replica *replica)
+{
+    const struct user *user = source_user(replica->source, replica->project_spec, replica->spec);
+    if (user) {
+        order->set_user = true;
+        order->uid = user->uid;
+        order->gid = user->gid;
+        order->group_count = MIN(user->group_count, ORDER_GROUPS_MAX);
+        memcpy(order->groups, user->groups, order->group_count * sizeof(order->groups[0]));
+    }
+}
+
+static int send(struct exec *exec, struct replica *replica, const struct run_exec *request)
+{
+    const struct service_spec *spec = replica->spec;
+    struct arena arena = ARENA_INIT(ENV_BYTES_MAX * 2);
+    struct env env;
+    char paths[3][48];
+    int r = env_make(exec->run, replica, request->argc ? request->argv : spec->argv,
+                     request->argc ? request->argc : spec->argv_count, &arena, &env);
+    if (r == 0) {
+        r = env_add(&arena, &env, request->environment, request->environment_count);
+    }
+    if (r == 0) {
+        struct order order = ORDER_INIT;
+        for (int i = 0; i < 3; i++) {
+            snprintf(paths[i], sizeof(paths[i]), "/proc/%d/fd/%d", proc_own_pid(), exec->fds[i]);
+        }
+        order.id = exec->name;
+        order.argv = env.argv;
+        order.envp = env.envp;
+        order.cwd =
+            arena_cstr(&arena, request->working_dir.len ? request->working_dir : spec->working_dir);
+        order.stdin_path = paths[0];
+        order.output[0] = paths[1];
+        order.output[1] = paths[2];
+        add_user(&order, replica);
+        exec->spawn.answered = spawn_answered;
+        keeper_client_spawn(exec->run->core->keeper, &exec->spawn, &order);
+    }
+    arena_fini(&arena);
+    return r;
+}
+
+/* The answer to a call that is refused before it begins. */
+static void refuse(struct run *run, const struct run_exec *request, struct run_exec_done done,
+                   const struct problem *problem)
+{
+    for (size_t i = 0; i < ARRAY_LEN(request->fds); i++) {
+        int fd = request->fds[i];
+        file_close(&fd);
+    }
+    done.done(done.arg, problem, 126);
+}
+
+static struct replica *find(struct run *run, const struct context *ctx,
+                            const struct run_exec *request)
+{
+    struct project *project = project_find(run, str_from(ctx->tenant), request->project);
+    struct service *service = project ? service_find(project, request->service) : NULL;
+    return service && service->spec->kind == SERVICE_PROCESS ? replica_current(service, 1) : NULL;
+}
+
+void run_exec(struct run *run, const struct context *ctx, const struct run_exec *request,
+              struct run_exec_done done)
+{
+    struct problem problem;
+    if (!run_allowed(run, ctx, ACTION_EXEC, request->project, request->service, &problem)) {
+        refuse(run, request, done, &problem);
+        return;
+    }
+    struct replica *replica = find(run, ctx, request);
+    size_t count = 0;
+    list_for_each (it, &run->execs) {
+        count++;
+    }
+    if (!replica || count >= EXECS_MAX) {
+        problem_set(&problem, replica ? "exec.busy" : "service.unknown",
+                    replica ? "too many commands run already"
+                            : "there is no such service to run a command for");
+        problem.status = replica ? 429 : 404;
+        refuse(run, request, done, &problem);
+        return;
+    }
+    struct exec *exec = calloc(1, sizeof(*exec));
+    if (!exec) {
+        problem_set(&problem, "memory.out", "out of memory");
+        problem.status = 503;
+        refuse(run, request, done, &problem);
+        return;
+    }
+    exec->run = run;
+    exec->id = ++run->exec_last;
+    exec->done = done;
+    memcpy(exec->fds, request->fds, sizeof(exec->fds));
+    snprintf(exec->name, sizeof(exec->name), "exec/%d/%llu", proc_own_pid(),
+             (unsigned long long)exec->id);
+    list_push_back(&run->execs, &exec->node);
+    int r = send(exec, replica, request);
+    if (r < 0) {
+        problem_set(&problem, "exec.failed", "could not start: %s", strerror(-r));
+        problem.status = 422;
+        done.done(done.arg, &problem, 126);
+        exec_free(exec);
+    }
+}
+
+void run_exec_signal(struct run *run, uint64_t id, int signum)
+{
+    list_for_each (it, &run->execs) {
+        struct exec *exec = list_entry(it, struct exec, node);
+        if (exec->id != id || exec->ended) {
+            continue;
+        }
+        struct keeper_request *request = signum == SIGKILL ? &exec->kill : &exec->signal;
+        if (request->serial != 0) {
+            return;
+        }
+        request->answered = ignored;
+        if (signum == SIGKILL) {
+            keeper_client_kill_tree(run->core->keeper, request, str_from(exec->name));
+        } else {
+            keeper_client_signal(run->core->keeper, request, str_from(exec->name), signum, true);
+        }
+        return;
+    }
+}
+
+void exec_fini(struct run *run)
+{
+    list_for_each_safe (it, &run->execs) {
+        exec_free(list_entry(it, struct exec, node));
+    }
+}

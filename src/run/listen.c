@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The gateway's sockets. The keeper opens and holds them, so they outlive core and edge; here is
+ * the list of those that some project needs. Equal addresses of two projects are one socket, as
+ * long as both mean the same by it.
+ *
+ * Opening comes before a configuration is committed (a port that somebody else has refuses the
+ * whole change); closing comes after the snapshot without it is on its way.
+ */
+#include "core/core.h"
+#include "core/mutate.h"
+#include "link/snapshot.h"
+#include "os/sock.h"
+#include "run/model.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* A socket that the keeper holds, or is asked for. */
+struct listen {
+    struct list node;
+    struct run *run;
+    char address[SOCK_ADDR_TEXT_MAX];
+    bool open;
+    bool published;           /* in the last snapshot */
+    uint16_t reserved;        /* the port of a service that is handed it as LISTEN_FDS; 0 = none */
+    struct listen_wait *wait; /* who asked for it; NULL = nobody waits */
+    struct keeper_request request;
+    struct keeper_request drop;
+};
+
+/* One listen_open under way. */
+struct listen_wait {
+    struct run *run;
+    unsigned pending;
+    bool failed;
+    struct problem problem;
+    struct loop_task done_task;
+    void (*done)(void *arg, const struct problem *problem);
+    void *arg;
+};
+
+bool listen_address(const struct listen_spec *listen, char *ret, size_t size)
+{
+    struct sock_addr addr;
+    bool any = listen->host.len == 0 || str_is(listen->host, "::");
+    bool six = str_find_char(listen->host, ':') >= 0;
+    struct buf name = BUF_INIT(SOCK_ADDR_TEXT_MAX);
+    if (any) {
+        buf_printf(&name, "*:%u", (unsigned)listen->port);
+    } else {
+        buf_printf(&name, six ? "[" STR_FMT "]:%u" : STR_FMT ":%u", STR_ARG(listen->host),
+                   (unsigned)listen->port);
+    }
+    bool ok = buf_error(&name) == 0 && sock_addr_parse(buf_str(&name), &addr) == 0;
+    buf_reset(&name);
+    if (ok) {
+        sock_addr_format(&name, &addr);
+        ok = buf_error(&name) == 0 && str_copy(ret, size, buf_str(&name));
+    }
+    buf_fini(&name);
+    return ok;
+}
+
+bool listen_is_direct(const struct project_spec *project, const struct listen_spec *listen)
+{
+    if (!listen->from_ports) {
+        return false;
+    }
+    const struct service_spec *service = project_spec_service(project, listen->service);
+    return service && publish_fixed_port(service, project) == listen->port;
+}
+
+static struct listen *find(struct run *run, const char *address)
+{
+    list_for_each (it, &run->listens) {
+        struct listen *listen = list_entry(it, struct listen, node);
+        if (strcmp(listen->address, address) == 0) {
+            return listen;
+        }
+    }
+    return NULL;
+}
+
+static void listen_free(struct listen *listen)
+{
+    struct keeper_client *keeper = listen->run->core->keeper;
+    if (listen->request.serial) {
+        keeper_client_cancel(keeper, &listen->request);
+    }
+    if (listen->drop.serial) {
+        keeper_client_cancel(keeper, &listen->drop);
+    }
+    list_del(&listen->node);
+    free(listen);
+}
+
+/* --- opening --- */
+
+static void wait_done(struct loop_task *task)
+{
+    struct listen_wait *wait = container_of(task, struct listen_wait, done_task);
+    wait->done(wait->arg, wait->failed ? &wait->problem : NULL);
+    free(wait);
+}
+
+static void wait_less(struct listen_wait *wait)
+{
+    if (--wait->pending == 0) {
+        loop_defer(wait->run->core->loop, &wait->done_task);
+    }
+}
+
+static void fail(struct listen *listen, int error, const struct keeper_msg *msg)
+{
+    struct listen_wait *wait = listen->wait;
+    if (!wait->failed) {
+        wait->failed = true;
+        problem_set(&wait->problem, error == -EADDRINUSE ? "listen.taken" : "listen.failed",
+                    "cannot listen on %s: %s", listen->address,
+                    msg && msg->text[0] ? msg->text : strerror(-error));
+        wait->problem.status = error == -EADDRINUSE ? 409 : 422;
+        problem_where(&wait->problem, "/gateway/listen");
+        problem_hint(&wait->problem, "%s",
+                     error == -EACCES ? "ports below 1024 need privileges; choose a higher one"
+                                      : "stop what uses it, or choose another port");
+    }
+}
+
+static void listen_answered(struct keeper_request *request, int error, const struct keeper_msg *msg,
+                            int *fd)
+{
+    struct listen *listen = container_of(request, struct listen, request);
+    struct listen_wait *wait = listen->wait;
+    listen->open = error == 0;
+    listen->wait = NULL;
+    if (error < 0 && wait) {
+        listen->wait = wait;
+        fail(listen, error, msg);
+    }
+    if (error < 0) {
+        core_log(listen->run->core, "cannot listen on %s: %s", listen->address, strerror(-error));
+        listen_free(listen);
+    }
+    if (wait) {
+        wait_less(wait);
+    }
+}
+
+static int need(struct run *run, const char *address, struct listen_wait *wait)
+{
+    if (find(run, address)) {
+        return 0;
+    }
+    struct listen *listen = calloc(1, sizeof(*listen));
+    if (!listen) {
+        return -ENOMEM;
+    }
+    listen->run = run;
+    listen->wait = wait;
+    str_copy(listen->address, sizeof(listen->address), str_from(address));
+    list_push_back(&run->listens, &listen->node);
+    listen->request.answered = listen_answered;
+    wait->pending++;
+    keeper_client_listen(run->core->keeper, &listen->request, str_from(listen->address));
+    return 0;
+}
+
+static int need_spec(struct run *run, const struct project_spec *spec, struct listen_wait *wait)
+{
+    char address[SOCK_ADDR_TEXT_MAX];
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < spec->gateway.listens_count; i++) {
+        const struct listen_spec *listen = &spec->gateway.listens[i];
+        if (!listen_is_direct(spec, listen) && listen_address(listen, address, sizeof(address))) {
+            r = need(run, address, wait);
+        }
+    }
+    if (r == 0 && spec->gateway.admin.port > 0 &&
+        listen_address(&spec->gateway.admin, address, sizeof(address))) {
+        r = need(run, address, wait);
+    }
+    return r;
+}
+
+int listen_reserve(struct run *run, uint16_t port)
+{
+    char address[SOCK_ADDR_TEXT_MAX];
+    snprintf(address, sizeof(address), "127.0.0.1:%u", port);
+    struct listen *listen = find(run, address);
+    if (!listen) {
+        listen = calloc(1, sizeof(*listen));
+        if (!listen) {
+            return -ENOMEM;
+        }
+        listen->run = run;
+        str_copy(listen->address, sizeof(listen->address), str_from(address));
+        list_push_back(&run->listens, &listen->node);
+        listen->request.answered = listen_answered;
+        keeper_client_listen(run->core->keeper, &listen->request, str_from(listen->address));
+    }
+    listen->reserved = port;
+    return 0;
+}
+
+static bool is_reserved(struct run *run, const struct listen *listen)
+{
+    list_for_each (p, &run->projects) {
+        list_for_each (s, &list_entry(p, struct project, node)->services) {
+            if (listen->reserved &&
+                list_entry(s, struct service, node)->listen_port == listen->reserved) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+int listen_open(struct run *run, const struct project_spec *spec,
+                void (*done)(void *arg, const struct problem *problem), void *arg)
+{
+    struct listen_wait *wait = calloc(1, sizeof(*wait));
+    if (!wait) {
+        return -ENOMEM;
+    }
+    wait->run = run;
+    wait->done = done;
+    wait->arg = arg;
+    wait->pending = 1; /* ours, so that it cannot end before all are asked for */
+    loop_task_init(&wait->done_task, wait_done);
+    int r = need_spec(run, spec, wait);
+    if (r < 0) {
+        wait->failed = true;
+        problem_set(&wait->problem, "memory.out", "out of memory");
+        wait->problem.status = 503;
+    }
+    wait_less(wait);
+    return 0;
+}
+
+/* --- publishing and closing --- */
+
+static enum snapshot_listener_kind kind_of(const struct listen_spec *listen)
+{
+    return listen->kind == LISTEN_TCP ? SNAPSHOT_TCP : SNAPSHOT_HTTP;
+}
+
+static void publish_one(struct run *run, struct snapshot_builder *builder,
+                        const struct listen_spec *listen, enum snapshot_listener_kind kind,
+                        uint64_t service)
+{
+    char address[SOCK_ADDR_TEXT_MAX];
+    if (!listen_address(listen, address, sizeof(address))) {
+        return;
+    }
+    struct listen *socket = find(run, address);
+    if (!socket || !socket->open || socket->published) {
+        return;
+    }
+    socket->published = true;
+    snapshot_builder_listener(
+        builder, &(struct snapshot_listener){
+                     .id = link_id(STR("listen"), str_from(address), STR_NONE, STR_NONE),
+                     .kind = kind,
+                     .address = str_from(address),
+                     .service = service,
+                 });
+}
+
+static void publish_project(struct run *run, struct snapshot_builder *builder,
+                            struct project *project, uint64_t admin)
+{
+    const struct gateway_spec *gateway = &project->spec->gateway;
+    for (size_t i = 0; i < gateway->listens_count; i++) {
+        const struct listen_spec *listen = &gateway->listens[i];
+        struct service *service = service_find(project, listen->service);
+        if (kind_of(listen) == SNAPSHOT_TCP && !service) {
+            continue;
+        }
+        if (!listen_is_direct(project->spec, listen)) {
+            publish_one(run, builder, listen, kind_of(listen),
+                        kind_of(listen) == SNAPSHOT_TCP ? service->id : 0);
+        }
+    }
+    if (gateway->admin.port > 0) {
+        publish_one(run, builder, &gateway->admin, SNAPSHOT_ADMIN, admin);
+    }
+}
+
+void listen_publish(struct run *run, struct snapshot_builder *builder, uint64_t admin)
+{
+    list_for_each (it, &run->listens) {
+        list_entry(it, struct listen, node)->published = false;
+    }
+    list_for_each (it, &run->projects) {
+        struct project *project = list_entry(it, struct project, node);
+        if (project->spec && !project->removing) {
+            publish_project(run, builder, project, admin);
+        }
+    }
+}
+
+static void dropped(struct keeper_request *request, int error, const struct keeper_msg *msg,
+                    int *fd)
+{
+    struct listen *listen = container_of(request, struct listen, drop);
+    listen_free(listen);
+}
+
+void listen_sweep(struct run *run)
+{
+    char name[SOCK_ADDR_TEXT_MAX + 16];
+    list_for_each_safe (it, &run->listens) {
+        struct listen *listen = list_entry(it, struct listen, node);
+        if (listen->published || !listen->open || run->opening > 0 || is_reserved(run, listen)) {
+            continue; /* in use, or asked for by a change that is not committed yet */
+        }
+        listen->open = false;
+        snprintf(name, sizeof(name), "listen:%s", listen->address);
+        listen->drop.answered = dropped;
+        keeper_client_drop(run->core->keeper, &listen->drop, str_from(name));
+    }
+}
+
+void listen_fini(struct run *run)
+{
+    list_for_each_safe (it, &run->listens) {
+        listen_free(list_entry(it, struct listen, node));
+    }
+}

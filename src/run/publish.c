@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Projects and replicas as the edge sees them. A configuration change is a whole snapshot; what a
+ * single replica does (comes, gets ready, drains, goes) is a delta. Both are derived from the same
+ * two functions (edge_state, service_state), so they cannot disagree.
+ *
+ * A replica has one endpoint. When its HTTP probe goes to another port than its requests, a second,
+ * unrouted service "NAME?probe" carries the probe, since a snapshot's probe goes to the endpoint's
+ * own address.
+ *
+ * Invariant: replica->edge_state is what the delta log (or the last snapshot) has said about it.
+ */
+#include "core/core.h"
+#include "core/mutate.h"
+#include "link/counters.h"
+#include "link/delta.h"
+#include "link/snapshot.h"
+#include "os/thread.h"
+#include "run/model.h"
+
+#include <stdio.h>
+
+enum { EDGE_NONE = 0, THREADS_MAX = 8, HOLD_MAX_MS = 10000 };
+
+/* --- what a spec means for the edge --- */
+
+static bool uses_port_variable(const struct service_spec *spec)
+{
+    for (size_t i = 0; i < spec->argv_count; i++) {
+        if (str_find(spec->argv[i], STR("$PORT")) >= 0 ||
+            str_find(spec->argv[i], STR("${PORT}")) >= 0) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < spec->environment_count; i++) {
+        struct str value = spec->environment[i].value;
+        if (str_find(value, STR("$PORT")) >= 0 || str_find(value, STR("${PORT}")) >= 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The first tcp listener that leads to the service. */
+static const struct listen_spec *tcp_listen(const struct service_spec *spec,
+                                            const struct project_spec *project)
+{
+    for (size_t i = 0; i < project->gateway.listens_count; i++) {
+        const struct listen_spec *listen = &project->gateway.listens[i];
+        if (listen->service.len > 0 && str_eq(listen->service, spec->name)) {
+            return listen;
+        }
+    }
+    return NULL;
+}
+
+uint16_t publish_fixed_port(const struct service_spec *spec, const struct project_spec *project)
+{
+    if (spec->port > 0) {
+        return (uint16_t)spec->port;
+    }
+    const struct listen_spec *listen = tcp_listen(spec, project);
+    if (!listen || listen->target <= 0 || spec->replicas > 1 || uses_port_variable(spec)) {
+        return 0;
+    }
+    return (uint16_t)listen->target;
+}
+
+bool publish_has_endpoint(const struct service_spec *spec, const struct project_spec *project)
+{
+    return spec->routes_count > 0 || tcp_listen(spec, project) != NULL;
+}
+
+bool publish_probed(const struct service_spec *spec, const struct project_spec *project)
+{
+    if (spec->health.kind == HEALTH_HTTP || spec->health.kind == HEALTH_TCP) {
+        return true;
+    }
+    return spec->health.kind == HEALTH_NONE && spec->kind == SERVICE_PROCESS &&
+           publish_has_endpoint(spec, project);
+}
+
+static uint32_t ms(int64_t ns)
+{
+    return ns <= 0 ? 0 : (uint32_t)MIN((ns + NS_PER_MS - 1) / NS_PER_MS, 86400000);
+}
+
+static struct snapshot_probe probe_of(const struct service_spec *spec,
+                                      const struct project_spec *project)
+{
+    const struct health_spec *health = &spec->health;
+    if (!publish_probed(spec, project)) {
+        return (struct snapshot_probe){.kind = SNAPSHOT_PROBE_NONE};
+    }
+    if (health->kind == HEALTH_NONE) {
+        return (struct snapshot_probe){.kind = SNAPSHOT_PROBE_TCP};
+    }
+    return (struct snapshot_probe){
+        .kind = health->kind == HEALTH_HTTP ? SNAPSHOT_PROBE_HTTP : SNAPSHOT_PROBE_TCP,
+        .path = health->http_path,
+        .host = health->http_host,
+        .interval_ms = ms(health->interval_ns),
+        .timeout_ms = ms(health->timeout_ns),
+        .retries = (uint32_t)MAX(health->retries, 0),
+        .start_period_ms = ms(health->start_period_ns),
+        .start_interval_ms = ms(health->start_interval_ns),
+    };
+}
+
+/* Is the probe's port another one than that of requests? */
+static bool probes_elsewhere(const struct service_spec *spec, const struct project_spec *project)
+{
+    return publish_probed(spec, project) && spec->health.kind != HEALTH_NONE &&
+           spec->health.http_port > 0 &&
+           spec->health.http_port != publish_fixed_port(spec, project);
+}
+
+static uint64_t probe_service_id(const struct service *service)
+{
+    return link_id(str_from(service->project->tenant), str_from(service->project->name),
+                   str_from(service->name), STR("?probe"));
+}
+
+/* Known from the endpoint's id alone, so that nothing more needs to be kept. */
+static uint64_t probe_endpoint_id(const struct replica *replica)
+{
+    return replica->endpoint ^ UINT64_C(1) << 63;
+}
+
+/* --- states --- */
+
+static uint8_t edge_state(const struct replica *replica)
+{
+    if (!replica->sm.alive || replica->port == 0) {
+        return EDGE_NONE;
+    }
+    switch (replica->sm.state) {
+    case REPLICA_STARTING:
+    case REPLICA_UNHEALTHY:
+        return 1 + SNAPSHOT_ENDPOINT_STARTING;
+    case REPLICA_RUNNING:
+        return 1 + SNAPSHOT_ENDPOINT_READY;
+    case REPLICA_STOPPING:
+        return replica->sm.published ? 1 + SNAPSHOT_ENDPOINT_READY : 1 + SNAPSHOT_ENDPOINT_DRAINING;
+    default:
+        return EDGE_NONE;
+    }
+}
+
+static enum snapshot_service_state service_state(const struct run *run,
+                                                 const struct service *service)
+{
+    unsigned starting = 0, waiting = 0, members = 0;
+    if (service_wanted(service) == 0) {
+        return SNAPSHOT_SERVICE_STOPPED;
+    }
+    list_for_each (it, &service->members) {
+        const struct replica *replica = list_entry(it, struct replica, node);
+        uint8_t state = replica->sm.state;
+        int64_t retry = replica->sm.retry_ns;
+        members++;
+        starting += state == REPLICA_STARTING || state == REPLICA_PENDING;
+        waiting += state == REPLICA_COMPLETED ||
+                   (state == REPLICA_CRASHED &&
+                    (retry == INT64_MAX || retry - core_now(run->core) > HOLD_MAX_MS * NS_PER_MS));
+    }
+    if (members > 0 && waiting == members) {
+        return SNAPSHOT_SERVICE_CRASHED; /* nobody will come within the time a request is held */
+    }
+    return starting == members ? SNAPSHOT_SERVICE_STARTING : SNAPSHOT_SERVICE_RUNNING;
+}
+
+/* --- deltas --- */
+
+static bool is_published(const struct replica *replica)
+{
+    const struct service *service = replica->service;
+    return publish_has_endpoint(service->spec, service->project_spec) ||
+           publish_probed(service->spec, service->project_spec);
+}
+
+static void replica_label(const struct replica *replica, char *ret, size_t size)
+{
+    snprintf(ret, size, "%s-%u", replica->service->name, replica->number);
+}
+
+static void send(struct run *run, struct delta *delta)
+{
+    int r = edge_link_delta(run->core->edge, delta);
+    if (r != 0) {
+        run->snapshot_dirty = true; /* the log is full, or not there yet: the whole picture then */
+        loop_defer(run->core->loop, &run->reconcile);
+    }
+}
+
+static struct delta endpoint_delta(const struct replica *replica, uint8_t state)
+{
+    struct delta delta = {
+        .service = replica->service->id,
+        .endpoint = replica->endpoint,
+        .weight = 1,
+    };
+    if (state == EDGE_NONE) {
+        delta.kind = DELTA_ENDPOINT_REMOVE;
+        return delta;
+    }
+    delta.kind = replica->edge_state == EDGE_NONE ? DELTA_ENDPOINT_SET : DELTA_ENDPOINT_STATE;
+    delta.endpoint_state = (enum snapshot_endpoint_state)(state - 1);
+    snprintf(delta.address, sizeof(delta.address), "127.0.0.1:%u", replica->port);
+    replica_label(replica, delta.replica, sizeof(delta.replica));
+    return delta;
+}
+
+static void routes_changed(struct run *run, const struct replica *replica)
+{
+    bus_publish(run->core->bus, &(struct bus_message){.topic = BUS_ROUTES_CHANGED,
+                                                      .id = service_bus_id(replica->service)});
+}
+
+void publish_endpoint(struct run *run, struct replica *replica)
+{
+    uint8_t state = is_published(replica) ? edge_state(replica) : EDGE_NONE;
+    if (state == replica->edge_state || MUTATE(skipped_delta)) {
+        return;
+    }
+    struct delta delta = endpoint_delta(replica, state);
+    send(run, &delta);
+    if (probes_elsewhere(replica->spec, replica->project_spec)) {
+        delta.service = probe_service_id(replica->service);
+        delta.endpoint = probe_endpoint_id(replica);
+        snprintf(delta.address, sizeof(delta.address), "127.0.0.1:%u",
+                 (unsigned)replica->spec->health.http_port);
+        send(run, &delta);
+    }
+    replica->edge_state = state;
+    routes_changed(run, replica);
+}
+
+void publish_remove(struct run *run, struct replica *replica)
+{
+    if (replica->edge_state != EDGE_NONE) {
+        struct delta delta = endpoint_delta(replica, EDGE_NONE);
+        send(run, &delta);
+        replica->edge_state = EDGE_NONE;
+        routes_changed(run, replica);
+    }
+}
+
+void publish_service(struct run *run, struct service *service)
+{
+    uint8_t state = (uint8_t)service_state(run, service);
+    if (state == service->edge_state ||
+        !publish_has_endpoint(service->spec, service->project_spec)) {
+        return;
+    }
+    service->edge_state = state;
+    send(run, &(struct delta){.kind = DELTA_SERVICE_STATE,
+                              .service = service->id,
+                              .service_state = (enum snapshot_service_state)state});
+}
+
+unsigned publish_in_flight(struct run *run, const struct replica *replica)
+{
+    const struct counters *counters = edge_link_counters(run->core->edge);
+    unsigned sum = 0;
+    for (uint32_t thread = 0; counters && thread < counters->threads; thread++) {
+        uint32_t used = counters_cells_used(counters, thread);
+        for (uint32_t i = 0; i < used; i++) {
+            struct counters_cell cell;
+            if (counters_cell_read(counters, thread, i, &cell) &&
+                cell.endpoint == replica->endpoint) {
+                sum += cell.in_flight;
+            }
+        }
+    }
+    return sum;
+}
+
+/* --- snapshots --- */
+
+static void add_endpoint(struct snapshot_builder *builder, struct replica *replica)
+{
+    char address[64], label[NAME_MAX_SIZE + 16];
+    uint8_t state = edge_state(replica);
+    replica->edge_state = state;
+    if (state == EDGE_NONE) {
+        return;
+    }
+    snprintf(address, sizeof(address), "127.0.0.1:%u", replica->port);
+    replica_label(replica, label, sizeof(label));
+    struct snapshot_endpoint endpoint = {
+        .id = replica->endpoint,
+        .service = replica->service->id,
+        .address = str_from(address),
+        .replica = str_from(label),
+        .state = (enum snapshot_endpoint_state)(state - 1),
+        .weight = 1,
+    };
+    snapshot_builder_endpoint(builder, &endpoint);
+    if (probes_elsewhere(replica->spec, replica->project_spec)) {
+        endpoint.id = probe_endpoint_id(replica);
+        endpoint.service = probe_service_id(replica->service);
+        snprintf(address, sizeof(address), "127.0.0.1:%u",
+                 (unsigned)replica->spec->health.http_port);
+        endpoint.address = str_from(address);
+        snapshot_builder_endpoint(builder, &endpoint);
+    }
+}
+
+static void add_routes(struct snapshot_builder *builder, const struct service *service)
+{
+    for (size_t i = 0; i < service->spec->routes_count; i++) {
+        const struct route_spec *route = &service->spec->routes[i];
+        snapshot_builder_route(builder,
+                               &(struct snapshot_route){
+                                   .id = publish_route_id(service, route),
+                                   .service = service->id,
+                                   .host = route->host,
+                                   .path = route->path,
+                                   .flags = route->strip_prefix ? SNAPSHOT_ROUTE_STRIP_PREFIX : 0,
+                               });
+    }
+}
+
+uint64_t publish_route_id(const struct service *service, const struct route_spec *route)
+{
+    char rest[512];
+    snprintf(rest, sizeof(rest), "route " STR_FMT STR_FMT, STR_ARG(route->host),
+             STR_ARG(route->path));
+    return link_id(str_from(service->project->tenant), str_from(service->project->name),
+                   str_from(service->name), str_from(rest));
+}
+
+static void add_service(struct run *run, struct snapshot_builder *builder, struct service *service)
+{
+    const struct service_spec *spec = service->spec;
+    const struct project_spec *project = service->project_spec;
+    if (!publish_has_endpoint(spec, project) && !publish_probed(spec, project)) {
+        return;
+    }
+    bool elsewhere = probes_elsewhere(spec, project);
+    struct snapshot_service item = {
+        .id = service->id,
+        .tenant = str_from(service->project->tenant),
+        .project = str_from(service->project->name),
+        .name = str_from(service->name),
+        .state = service_state(run, service),
+    };
+    if (spec->routes_count > 0 && spec->routes[0].balance == BALANCE_LEAST_CONN) {
+        item.balance = SNAPSHOT_LEAST_CONN;
+    }
+    service->edge_state = (uint8_t)item.state;
+    item.probe = elsewhere ? (struct snapshot_probe){0} : probe_of(spec, project);
+    snapshot_builder_service(builder, &item);
+    if (elsewhere) {
+        item.id = probe_service_id(service);
+        item.probe = probe_of(spec, project);
+        snapshot_builder_service(builder, &item);
+    }
+    list_for_each (it, &service->members) {
+        add_endpoint(builder, list_entry(it, struct replica, node));
+    }
+    if (!service->removing) {
+        add_routes(builder, service);
+    }
+}
+
+/* The API of the core is one more upstream of the edge. */
+static uint64_t add_admin(struct run *run, struct snapshot_builder *builder)
+{
+    char address[160];
+    uint64_t id = link_id(STR("muelle"), STR("muelle"), STR("admin"), STR_NONE);
+    snprintf(address, sizeof(address), "unix:%s/admin.sock", run->core->instance.run_dir);
+    snapshot_builder_service(builder, &(struct snapshot_service){
+                                          .id = id,
+                                          .tenant = STR("muelle"),
+                                          .project = STR("muelle"),
+                                          .name = STR("admin"),
+                                          .state = SNAPSHOT_SERVICE_RUNNING,
+                                      });
+    snapshot_builder_endpoint(
+        builder, &(struct snapshot_endpoint){
+                     .id = link_id(STR("muelle"), STR("muelle"), STR("admin"), STR("1")),
+                     .service = id,
+                     .address = str_from(address),
+                     .replica = STR("core"),
+                     .state = SNAPSHOT_ENDPOINT_READY,
+                 });
+    return id;
+}
+
+static void add_gateway(struct run *run, struct snapshot_builder *builder)
+{
+    unsigned threads = 0;
+    bool expose = false;
+    list_for_each (it, &run->projects) {
+        const struct project *project = list_entry(it, struct project, node);
+        if (project->spec) {
+            threads = MAX(threads, (unsigned)MAX(project->spec->gateway.threads, 0));
+            expose = expose || project->spec->gateway.expose_replica;
+        }
+    }
+    threads = threads ? MIN(threads, COUNTERS_THREADS_MAX) : MIN(thread_cpus(), THREADS_MAX);
+    if (edge_link_set_threads(run->core->edge, threads) < 0) {
+        core_log(run->core, "no memory for the rings of %u edge threads", threads);
+    }
+    snapshot_builder_gateway(builder, &(struct snapshot_gateway){
+                                          .threads = threads,
+                                          .expose_replica = expose,
+                                          .instance = str_from(run->core->instance.id),
+                                      });
+}
+
+void publish_snapshot(struct run *run)
+{
+    struct snapshot_builder builder;
+    snapshot_builder_init(&builder);
+    add_gateway(run, &builder);
+    uint64_t admin = add_admin(run, &builder);
+    list_for_each (it, &run->projects) {
+        struct project *project = list_entry(it, struct project, node);
+        list_for_each (at, &project->services) {
+            add_service(run, &builder, list_entry(at, struct service, node));
+        }
+    }
+    listen_publish(run, &builder, admin);
+    int r = edge_link_publish(run->core->edge, &builder);
+    snapshot_builder_fini(&builder);
+    if (r < 0) {
+        core_log(run->core, "snapshot not published: %s", strerror(-r));
+        return;
+    }
+    listen_sweep(run);
+}

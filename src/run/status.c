@@ -1,0 +1,515 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What run/ shows: status structs filled from memory. Every text is copied into the caller's arena,
+ * so that nothing in an answer depends on what happens next.
+ *
+ * A service's state is that of the replica that matters most to whoever looks: trouble before work
+ * before rest
+ * (`rank`). Figures (CPU, memory) are see's: they stay unknown here.
+ */
+#include "link/counters.h"
+#include "link/snapshot_types.h"
+#include "os/sock.h"
+#include "run/model.h"
+#include "schema/load.h"
+#include "schema/status_more.h"
+
+#include <math.h>
+#include <stdio.h>
+
+static const uint8_t rank[REPLICA_STATE_COUNT] = {
+    [REPLICA_CRASHED] = 7,  [REPLICA_UNHEALTHY] = 6, [REPLICA_STARTING] = 5,  [REPLICA_PENDING] = 4,
+    [REPLICA_STOPPING] = 3, [REPLICA_RUNNING] = 2,   [REPLICA_COMPLETED] = 1, [REPLICA_STOPPED] = 0,
+};
+
+static struct str text(struct arena *arena, const char *s)
+{
+    return arena_str(arena, str_from(s));
+}
+
+/* Does this tenant's filter let the project in? */
+static bool matches(const struct project *project, const struct context *ctx, const char *name)
+{
+    return strcmp(project->tenant, ctx->tenant) == 0 &&
+           (name[0] == '\0' || strcmp(project->name, name) == 0);
+}
+
+static bool may_read(struct run *run, const struct context *ctx, struct str project)
+{
+    struct problem problem;
+    return run_allowed(run, ctx, ACTION_READ, project, STR_NONE, &problem);
+}
+
+/* --- replicas --- */
+
+static int32_t replica_health(const struct replica *replica)
+{
+    if (!replica->policy.probed || !replica->sm.alive) {
+        return HEALTH_UNKNOWN;
+    }
+    switch (replica->sm.state) {
+    case REPLICA_STARTING:
+        return HEALTH_STARTING;
+    case REPLICA_RUNNING:
+        return HEALTH_HEALTHY;
+    case REPLICA_UNHEALTHY:
+        return HEALTH_UNHEALTHY;
+    default:
+        return HEALTH_UNKNOWN;
+    }
+}
+
+static struct str replica_reason(struct arena *arena, const struct replica *replica)
+{
+    bool waits = replica->sm.state == REPLICA_PENDING && replica->service->reason[0];
+    return text(arena, waits ? replica->service->reason : replica->reason);
+}
+
+static void fill_replica(struct arena *arena, const struct replica *replica,
+                         struct replica_status *ret)
+{
+    const struct service *service = replica->service;
+    *ret = (struct replica_status){
+        .tenant = text(arena, service->project->tenant),
+        .project = text(arena, service->project->name),
+        .service = text(arena, service->name),
+        .replica = replica->number,
+        .state = replica->sm.state,
+        .health = replica_health(replica),
+        .pid = replica->pid,
+        .port = replica->sm.alive ? replica->port : 0,
+        .restarts = replica->sm.restarts,
+        .started_at_ns = replica->started_wall_ns,
+        .exited = replica->exited,
+        .exit_code = replica->exit_code,
+        .reason = replica_reason(arena, replica),
+        .cpu_percent = NAN,
+        .probe = {.status = replica->probe.status,
+                  .body = text(arena, replica->probe.body),
+                  .time_ns = replica->probe.wall_ns},
+    };
+}
+
+static bool replica_matches(const struct replica *replica, const struct bus_id *filter)
+{
+    return (filter->service[0] == '\0' || strcmp(filter->service, replica->service->name) == 0) &&
+           (filter->replica == 0 || filter->replica == replica->number);
+}
+
+/* Of a replica and the one that replaces it one is shown: the one that serves. */
+static bool is_hidden(const struct replica *replica)
+{
+    list_for_each (it, &replica->service->members) {
+        const struct replica *other = list_entry(it, struct replica, node);
+        if (other == replica || other->number != replica->number) {
+            continue;
+        }
+        if (replica->retiring ? other->sm.state == REPLICA_RUNNING
+                              : replica->sm.state != REPLICA_RUNNING) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Both passes of a list: `ret` NULL only counts. */
+static size_t each_replica(struct run *run, const struct context *ctx, const struct bus_id *filter,
+                           struct arena *arena, struct replica_status *ret)
+{
+    size_t count = 0;
+    list_for_each (p, &run->projects) {
+        struct project *project = list_entry(p, struct project, node);
+        list_for_each (s, &project->services) {
+            struct service *service = list_entry(s, struct service, node);
+            list_for_each (r, &service->members) {
+                struct replica *replica = list_entry(r, struct replica, node);
+                if (!matches(project, ctx, filter->project) || !replica_matches(replica, filter)) {
+                    continue;
+                }
+                if (is_hidden(replica)) {
+                    continue;
+                }
+                if (ret) {
+                    fill_replica(arena, replica, &ret[count]);
+                }
+                count++;
+            }
+        }
+    }
+    return count;
+}
+
+int run_replicas(struct run *run, const struct context *ctx, struct bus_id filter,
+                 struct arena *arena, struct replica_status **ret, size_t *ret_count)
+{
+    if (!may_read(run, ctx, str_from(filter.project))) {
+        return RUN_E_DENIED;
+    }
+    size_t count = each_replica(run, ctx, &filter, arena, NULL);
+    struct replica_status *items = arena_array(arena, MAX(count, 1), sizeof(*items));
+    if (!items) {
+        return -ENOMEM;
+    }
+    *ret_count = each_replica(run, ctx, &filter, arena, items);
+    *ret = items;
+    return count == 0 && filter.replica > 0 ? RUN_E_NONE : 0;
+}
+
+/* --- services --- */
+
+static void sum_members(struct service *service, struct service_status *ret)
+{
+    int state = -1;
+    const struct replica *shown = NULL;
+    list_for_each (it, &service->members) {
+        const struct replica *replica = list_entry(it, struct replica, node);
+        uint8_t at = replica->sm.state;
+        ret->restarts += replica->sm.restarts;
+        ret->pids += replica->sm.alive;
+        ret->replicas.ready += at == REPLICA_RUNNING;
+        ret->replicas.running += replica->sm.alive;
+        if (replica->sm.alive &&
+            (ret->started_at_ns == 0 || replica->started_wall_ns < ret->started_at_ns)) {
+            ret->started_at_ns = replica->started_wall_ns;
+        }
+        if (!replica->retiring && (state < 0 || rank[at] > rank[state])) {
+            state = at;
+            shown = replica;
+        }
+    }
+    ret->state = state >= 0                                  ? state
+                 : service->stopped.set || service->removing ? REPLICA_STOPPED
+                                                             : REPLICA_PENDING;
+    ret->health = shown ? replica_health(shown) : HEALTH_UNKNOWN;
+    if (state < 0 && service_wanted(service) == 0) {
+        ret->state = REPLICA_STOPPED; /* scaled to none */
+    }
+}
+
+static struct str service_reason(struct arena *arena, struct service *service, int32_t state)
+{
+    if (state == REPLICA_PENDING) {
+        return text(arena, service->reason);
+    }
+    list_for_each (it, &service->members) {
+        const struct replica *replica = list_entry(it, struct replica, node);
+        if (replica->sm.state == state && replica->reason[0]) {
+            return text(arena, replica->reason);
+        }
+    }
+    return STR_NONE;
+}
+
+static int fill_ports(struct arena *arena, const struct service *service,
+                      struct service_status *ret)
+{
+    const struct gateway_spec *gateway = &service->project_spec->gateway;
+    struct port_status *ports = arena_array(arena, MAX(gateway->listens_count, 1), sizeof(*ports));
+    if (!ports) {
+        return -ENOMEM;
+    }
+    ret->ports = ports;
+    for (size_t i = 0; i < gateway->listens_count; i++) {
+        const struct listen_spec *listen = &gateway->listens[i];
+        if (!str_is(listen->service, service->name)) {
+            continue;
+        }
+        char address[SOCK_ADDR_TEXT_MAX] = "";
+        (void)!listen_address(listen, address, sizeof(address));
+        ports[ret->ports_count++] = (struct port_status){.address = text(arena, address),
+                                                         .published = listen->port,
+                                                         .target = listen->target,
+                                                         .protocol = STR("tcp")};
+    }
+    return 0;
+}
+
+/* Where a person finds the route: the first http listener, with the route's host or localhost. */
+static struct str route_url(struct arena *arena, const struct project_spec *project,
+                            const struct route_spec *route)
+{
+    for (size_t i = 0; i < project->gateway.listens_count; i++) {
+        const struct listen_spec *listen = &project->gateway.listens[i];
+        if (listen->kind != LISTEN_HTTP && listen->kind != LISTEN_HTTPS) {
+            continue;
+        }
+        bool any = route->host.len == 0 || route->host.p[0] == '*';
+        bool bare = listen->port == (listen->kind == LISTEN_HTTP ? 80 : 443);
+        struct str port = bare ? STR("") : arena_printf(arena, ":%u", (unsigned)listen->port);
+        return arena_printf(arena, "%s://" STR_FMT STR_FMT STR_FMT,
+                            listen->kind == LISTEN_HTTP ? "http" : "https",
+                            STR_ARG(any ? STR("localhost") : route->host), STR_ARG(port),
+                            STR_ARG(route->path.len ? route->path : STR("/")));
+    }
+    return STR_NONE;
+}
+
+static int fill_lists(struct arena *arena, const struct service *service,
+                      struct service_status *ret)
+{
+    const struct service_spec *spec = service->spec;
+    struct str *urls = arena_array(arena, MAX(spec->routes_count, 1), sizeof(*urls));
+    struct str *depends = arena_array(arena, MAX(spec->depends_on_count, 1), sizeof(*depends));
+    struct override_status *overrides = arena_array(arena, 2, sizeof(*overrides));
+    if (!urls || !depends || !overrides) {
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < spec->routes_count; i++) {
+        struct str url = route_url(arena, service->project_spec, &spec->routes[i]);
+        if (url.len) {
+            urls[ret->urls_count++] = url;
+        }
+    }
+    for (size_t i = 0; i < spec->depends_on_count; i++) {
+        depends[ret->depends_on_count++] = arena_str(arena, spec->depends_on[i].service);
+    }
+    if (service->replicas.set) {
+        overrides[ret->overrides_count++] = (struct override_status){
+            STR("replicas"), arena_printf(arena, "%u", service->replicas.value),
+            text(arena, service->replicas.actor), service->replicas.wall_ns};
+    }
+    if (service->stopped.set) {
+        overrides[ret->overrides_count++] =
+            (struct override_status){STR("stopped"), STR("true"),
+                                     text(arena, service->stopped.actor), service->stopped.wall_ns};
+    }
+    ret->urls = urls;
+    ret->depends_on = depends;
+    ret->overrides = overrides;
+    return fill_ports(arena, service, ret);
+}
+
+static int fill_service(struct arena *arena, struct service *service, struct service_status *ret)
+{
+    *ret = (struct service_status){
+        .tenant = text(arena, service->project->tenant),
+        .project = text(arena, service->project->name),
+        .name = text(arena, service->name),
+        .replicas = {.desired = service_wanted(service)},
+        .cpu_percent = NAN,
+        .generation = (int64_t)service->generation,
+        .origin = ORIGIN_FILE,
+    };
+    sum_members(service, ret);
+    ret->reason = service_reason(arena, service, ret->state);
+    return fill_lists(arena, service, ret);
+}
+
+int run_services(struct run *run, const struct context *ctx, struct bus_id filter,
+                 struct arena *arena, struct service_status **ret, size_t *ret_count)
+{
+    size_t max = 0, count = 0;
+    if (!may_read(run, ctx, str_from(filter.project))) {
+        return RUN_E_DENIED;
+    }
+    list_for_each (p, &run->projects) {
+        list_for_each (s, &list_entry(p, struct project, node)->services) {
+            max++;
+        }
+    }
+    struct service_status *items = arena_array(arena, MAX(max, 1), sizeof(*items));
+    if (!items) {
+        return -ENOMEM;
+    }
+    list_for_each (p, &run->projects) {
+        struct project *project = list_entry(p, struct project, node);
+        list_for_each (s, &project->services) {
+            struct service *service = list_entry(s, struct service, node);
+            bool wanted = matches(project, ctx, filter.project) &&
+                          (filter.service[0] == '\0' || strcmp(filter.service, service->name) == 0);
+            if (wanted && fill_service(arena, service, &items[count++]) < 0) {
+                return -ENOMEM;
+            }
+        }
+    }
+    *ret = items;
+    *ret_count = count;
+    return count == 0 && filter.service[0] ? RUN_E_NONE : 0;
+}
+
+/* --- projects --- */
+
+static void fill_project(struct arena *arena, struct project *project, struct project_status *ret)
+{
+    struct service_counts counts = {0};
+    int64_t settled = 0;
+    list_for_each (it, &project->services) {
+        struct service *service = list_entry(it, struct service, node);
+        struct service_status status = {0};
+        sum_members(service, &status);
+        counts.total++;
+        counts.running += status.replicas.running > 0;
+        bool ready = status.state == REPLICA_RUNNING || status.state == REPLICA_COMPLETED;
+        counts.ready += ready;
+        settled += ready || status.state == REPLICA_STOPPED;
+    }
+    const char *state = project->removing        ? "removing"
+                        : settled < counts.total ? "degraded"
+                        : counts.running > 0     ? "running"
+                        : counts.ready > 0       ? "completed"
+                                                 : "stopped";
+    bool has_file = project->source && project->source->file_count > 0;
+    *ret = (struct project_status){
+        .tenant = text(arena, project->tenant),
+        .name = text(arena, project->name),
+        .generation = (int64_t)project->generation,
+        .origin = ORIGIN_FILE,
+        .file = has_file ? arena_str(arena, project->source->files[0]) : STR_NONE,
+        .state = text(arena, state),
+        .services = counts,
+        .applied_at_ns = project->applied_wall_ns,
+    };
+}
+
+int run_projects(struct run *run, const struct context *ctx, struct arena *arena,
+                 struct project_status **ret, size_t *ret_count)
+{
+    size_t count = 0;
+    struct project_status *items = arena_array(arena, RUN_PROJECTS_MAX, sizeof(*items));
+    if (!may_read(run, ctx, STR_NONE)) {
+        return RUN_E_DENIED;
+    }
+    if (!items) {
+        return -ENOMEM;
+    }
+    list_for_each (it, &run->projects) {
+        struct project *project = list_entry(it, struct project, node);
+        if (matches(project, ctx, "") && project->spec) {
+            fill_project(arena, project, &items[count++]);
+        }
+    }
+    *ret = items;
+    *ret_count = count;
+    return 0;
+}
+
+/* --- routes --- */
+
+static void add_figures(struct run *run, uint64_t route, uint64_t endpoint,
+                        struct endpoint_status *ret)
+{
+    const struct counters *counters = edge_link_counters(run->core->edge);
+    for (uint32_t thread = 0; counters && thread < counters->threads; thread++) {
+        uint32_t used = counters_cells_used(counters, thread);
+        for (uint32_t i = 0; i < used; i++) {
+            struct counters_cell cell;
+            if (!counters_cell_read(counters, thread, i, &cell) || cell.route != route ||
+                cell.endpoint != endpoint) {
+                continue;
+            }
+            ret->requests += (int64_t)cell.requests;
+            ret->errors += (int64_t)(cell.status[5] + cell.status[0]);
+            ret->in_flight += cell.in_flight;
+        }
+    }
+}
+
+static int fill_route(struct run *run, struct arena *arena, struct service *service,
+                      const struct route_spec *route, struct route_status *ret)
+{
+    size_t count = 0;
+    list_for_each (it, &service->members) {
+        count++;
+    }
+    struct endpoint_status *endpoints = arena_array(arena, MAX(count, 1), sizeof(*endpoints));
+    if (!endpoints) {
+        return -ENOMEM;
+    }
+    *ret = (struct route_status){
+        .project = text(arena, service->project->name),
+        .host = arena_str(arena, route->host),
+        .path = arena_str(arena, route->path),
+        .service = text(arena, service->name),
+        .balance = route->balance,
+        .strip_prefix = route->strip_prefix,
+        .endpoints = endpoints,
+    };
+    list_for_each (it, &service->members) {
+        const struct replica *replica = list_entry(it, struct replica, node);
+        if (!replica->sm.alive || replica->port == 0) {
+            continue;
+        }
+        struct endpoint_status *endpoint = &endpoints[ret->endpoints_count++];
+        endpoint->replica = replica->number;
+        endpoint->address = arena_printf(arena, "127.0.0.1:%u", replica->port);
+        endpoint->ready = replica->sm.published;
+        endpoint->weight = 1;
+        add_figures(run, publish_route_id(service, route), replica->endpoint, endpoint);
+    }
+    return 0;
+}
+
+static size_t count_routes(struct run *run)
+{
+    size_t count = 0;
+    list_for_each (p, &run->projects) {
+        list_for_each (s, &list_entry(p, struct project, node)->services) {
+            count += list_entry(s, struct service, node)->spec->routes_count;
+        }
+    }
+    return count;
+}
+
+int run_routes(struct run *run, const struct context *ctx, struct str project_name,
+               struct arena *arena, struct route_status **ret, size_t *ret_count)
+{
+    struct bus_id filter = bus_id_make(STR_NONE, project_name, STR_NONE, 0);
+    size_t count = 0;
+    struct route_status *items = arena_array(arena, MAX(count_routes(run), 1), sizeof(*items));
+    if (!may_read(run, ctx, project_name)) {
+        return RUN_E_DENIED;
+    }
+    if (!items) {
+        return -ENOMEM;
+    }
+    list_for_each (p, &run->projects) {
+        struct project *project = list_entry(p, struct project, node);
+        list_for_each (s, &project->services) {
+            struct service *service = list_entry(s, struct service, node);
+            for (size_t i = 0;
+                 matches(project, ctx, filter.project) && i < service->spec->routes_count; i++) {
+                if (fill_route(run, arena, service, &service->spec->routes[i], &items[count++]) <
+                    0) {
+                    return -ENOMEM;
+                }
+            }
+        }
+    }
+    *ret = items;
+    *ret_count = count;
+    return 0;
+}
+
+/* --- documents --- */
+
+int run_config(struct run *run, const struct context *ctx, struct str name, bool json,
+               struct buf *out)
+{
+    if (!may_read(run, ctx, name)) {
+        return RUN_E_DENIED;
+    }
+    struct project *project = project_find(run, str_from(ctx->tenant), name);
+    if (!project) {
+        return RUN_E_NONE;
+    }
+    if (json) {
+        schema_render_json(project->spec, 0, out);
+    } else {
+        schema_render_yaml(project->spec, 0, out);
+    }
+    return buf_error(out);
+}
+
+int run_service_spec(struct run *run, const struct context *ctx, struct bus_id id, struct buf *out)
+{
+    if (!may_read(run, ctx, str_from(id.project))) {
+        return RUN_E_DENIED;
+    }
+    struct project *project = project_find(run, str_from(ctx->tenant), str_from(id.project));
+    struct service *service = project ? service_find(project, str_from(id.service)) : NULL;
+    if (!service) {
+        return RUN_E_NONE;
+    }
+    schema_render_service_json(service->project_spec, str_from(service->name), 0, out);
+    return buf_error(out);
+}
