@@ -110,7 +110,7 @@ static void save(struct run *run, struct replica *replica, const struct event *e
 /* What a change of state means to people; false = nothing worth an event. */
 static bool tell(const struct replica *replica, uint8_t before, struct event *event)
 {
-    struct context ctx = context_system("");
+    struct context ctx = context_system("supervision");
     const struct replica_sm *sm = &replica->sm;
     const char *name = replica->service->name;
     unsigned n = replica->number;
