@@ -215,7 +215,7 @@ static int signal_number(struct str name)
         {"SIGABRT", SIGABRT}, {"SIGALRM", SIGALRM}, {"SIGCONT", SIGCONT}, {"SIGPWR", SIGPWR},
     };
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-        if (str_is(name, table[i].name) || str_is(name, table[i].name + 3)) {
+        if (str_is(name, table[i].name) || str_eq(name, str_skip(str_from(table[i].name), 3))) {
             return table[i].signum;
         }
     }

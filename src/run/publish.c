@@ -181,7 +181,9 @@ static bool is_published(const struct replica *replica)
 
 static void replica_label(const struct replica *replica, char *ret, size_t size)
 {
-    snprintf(ret, size, "%s-%u", replica->service->name, replica->number);
+    char label[NAME_MAX_SIZE + 16];
+    snprintf(label, sizeof(label), "%s-%u", replica->service->name, replica->number);
+    str_copy(ret, size, str_from(label));
 }
 
 static void send(struct run *run, struct delta *delta)
