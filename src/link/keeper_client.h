@@ -20,6 +20,7 @@
 
 #include "link/keeper.h"
 #include "link/order.h"
+#include "os/cgroup.h"
 #include "os/chan.h"
 #include "os/proc.h"
 
@@ -63,7 +64,9 @@ struct keeper_request {
     struct list node;
     uint32_t serial; /* 0 = not under way */
     bool repeat;
-    int fd; /* sent with it; owned until answered */
+    bool sent;
+    int error; /* known before it could be sent */
+    int fd;    /* sent with it; owned until answered */
     struct keeper_msg msg;
     /* error: 0 or -errno; msg: the answer; *fd (or -1) is the callback's when it sets it to -1. */
     void (*answered)(struct keeper_request *request, int error, const struct keeper_msg *msg,
@@ -89,18 +92,23 @@ struct keeper_client {
     struct keeper_client_opts opts;
     char run_dir[SOCK_PATH_MAX];
     struct chan chan;
-    struct list requests; /* under way, oldest first */
-    struct timer retry;
+    struct list requests;     /* under way or waiting, oldest first */
+    struct timer retry;       /* connects again, or sends what the channel did not take */
+    struct loop_task failing; /* answers what could not be sent */
     struct keeper_client_copy *copies;
     size_t copy_count;
     size_t copy_cap;
+    size_t handed_over; /* copies given to a new keeper so far; = copy_count when done */
     uint32_t next_serial;
     uint32_t attempts;
     bool ready;
+    bool greeted;
+    bool listing; /* CHILDREN is under way */
+    uint64_t list_at;
     int keeper_pid;
-    uint8_t rung; /* enum cgroup_rung */
+    int keeper_pidfd; /* of one that we started: it is our child */
+    uint8_t rung;     /* enum cgroup_rung */
     uint8_t *queue;
-    void *priv;
 };
 
 /* Starts connecting; `ready` says when. 0 or -errno. Strings in opts are copied or must live (ops).
@@ -144,6 +152,8 @@ void keeper_client_role_stop(struct keeper_client *client, struct keeper_request
                              enum keeper_role role);
 void keeper_client_shutdown(struct keeper_client *client, struct keeper_request *request,
                             bool kill_services);
+/* What control groups the keeper uses (os/cgroup.h), for reading figures. 0, -ENOENT before `ready`. */
+must_check int keeper_client_cgroups(const struct keeper_client *client, struct cgroup_root *ret);
 /* The callback will not come. */
 void keeper_client_cancel(struct keeper_client *client, struct keeper_request *request);
 

@@ -98,6 +98,8 @@ must_check int file_rmdir(const char *path);
 must_check int file_remove_tree(const char *path);
 must_check int file_chmod(const char *path, uint32_t mode);
 must_check int file_chown(const char *path, uint32_t uid, uint32_t gid);
+/* What the descriptor names, whatever happens to its path. */
+must_check int file_fchown(int fd, uint32_t uid, uint32_t gid);
 must_check int file_symlink(const char *target, const char *path);
 /* Absolute, links resolved. */
 must_check int file_real_path(const char *path, struct buf *out);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Lock files: see lock.h. The file is never removed: a removed and remade file would be two locks.
+ * Lock files: see lock.h. A file that was removed and made again would be two locks: so the taker looks whether the
+ * one it locked is still the one at the path.
  */
 #include "os/lock.h"
 #include "base/num.h"
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int lock_read_pid(int fd)
@@ -26,6 +28,15 @@ static void lock_write_pid(int fd)
     (void)!pwrite(fd, text, (size_t)len, 0);
 }
 
+/* Is the file that we locked still the one at `path`? Whoever ends an instance removes its folder. */
+static bool lock_is_current(int fd, const char *path)
+{
+    struct stat held;
+    struct stat named;
+    return fstat(fd, &held) == 0 && stat(path, &named) == 0 && held.st_ino == named.st_ino &&
+           held.st_dev == named.st_dev;
+}
+
 int lock_take(struct lock *lock, const char *path, int *ret_pid)
 {
     *ret_pid = 0;
@@ -38,6 +49,10 @@ int lock_take(struct lock *lock, const char *path, int *ret_pid)
         *ret_pid = lock_read_pid(fd);
         close(fd);
         return error == EWOULDBLOCK ? LOCK_E_HELD : -error;
+    }
+    if (!lock_is_current(fd, path)) {
+        close(fd);
+        return lock_take(lock, path, ret_pid);
     }
     lock_write_pid(fd);
     lock->fd = fd;

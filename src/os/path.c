@@ -41,6 +41,11 @@ int file_chown(const char *path, uint32_t uid, uint32_t gid)
     return chown(path, uid, gid) < 0 ? -errno : 0;
 }
 
+int file_fchown(int fd, uint32_t uid, uint32_t gid)
+{
+    return fchown(fd, uid, gid) < 0 ? -errno : 0;
+}
+
 int file_symlink(const char *target, const char *path)
 {
     return symlink(target, path) < 0 ? -errno : 0;

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The core and the edge as processes: started with a channel in MUELLE_KEEPER_FD, started again at once when they
+ * die, with a growing delay only when they keep dying young.
+ */
+#include "base/num.h"
+#include "keeper/private.h"
+#include "os/file.h"
+#include <signal.h>
+#include <unistd.h>
+
+#define ROLE_QUICK_NS     (1000 * NS_PER_MS)
+#define ROLE_DELAY_NS     (100 * NS_PER_MS)
+#define ROLE_DELAY_MAX_NS (5000 * NS_PER_MS)
+#define ROLE_GRACE_NS     (3000 * NS_PER_MS)
+
+enum { ROLE_QUICK_FREE = 3, ROLE_CHANNEL_FD = 3, ROLE_ENV_MAX = 1024 };
+
+static struct keeper *role_keeper;
+
+const char *role_name(enum keeper_role role)
+{
+    static const char *const names[KEEPER_ROLE_COUNT] = {"none", "core", "edge", "tool"};
+    return names[role];
+}
+
+void role_message(const struct role_slot *slot, struct keeper_msg *msg)
+{
+    keeper_msg_init(msg, KEEPER_ROLE, str_from(role_name(slot->role)));
+    msg->role = slot->role;
+    msg->a = slot->up ? (uint64_t)slot->proc.pid : 0;
+    msg->b = slot->restarts;
+    msg->c = slot->up;
+}
+
+static void role_tell(struct keeper *keeper, const struct role_slot *slot)
+{
+    struct keeper_msg msg;
+    role_message(slot, &msg);
+    peer_tell(keeper, KEEPER_ROLE_NONE, &msg, -1);
+}
+
+static void role_died(struct loop_fd *watch, uint32_t events)
+{
+    struct role_slot *slot = container_of(watch, struct role_slot, watch);
+    struct keeper *keeper = role_keeper;
+    int pidfd = watch->fd;
+    struct proc_exit how = {0};
+    if (proc_reap(pidfd, &how) == -EAGAIN) {
+        return;
+    }
+    loop_fd_remove(&keeper->loop, watch);
+    file_close(&pidfd);
+    loop_timer_cancel(&keeper->loop, &slot->timer);
+    slot->up = false;
+    keeper_log(keeper, "%s (pid %d) ended: %s %d", role_name(slot->role), slot->proc.pid,
+               !how.known     ? "status unknown"
+               : how.signaled ? "signal"
+                              : "exit code",
+               how.code);
+    role_tell(keeper, slot);
+    if (!slot->wanted) {
+        keeper_stop_step(keeper);
+        return;
+    }
+    bool quick = keeper->loop.now_ns - slot->started_ns < ROLE_QUICK_NS;
+    slot->quick = quick ? slot->quick + 1 : 0;
+    slot->restarts++;
+    if (slot->quick <= ROLE_QUICK_FREE) {
+        role_start(keeper, slot->role);
+        return;
+    }
+    unsigned shift = MIN(slot->quick - ROLE_QUICK_FREE - 1, 6u);
+    int64_t delay_ns = MIN(ROLE_DELAY_NS << shift, ROLE_DELAY_MAX_NS);
+    loop_timer_after(&keeper->loop, &slot->timer, delay_ns);
+}
+
+/* Either the delay before a new start is over, or the time to end by itself. */
+static void role_timer(struct timer *timer, int64_t now_ns)
+{
+    struct role_slot *slot = container_of(timer, struct role_slot, timer);
+    if (slot->up) {
+        (void)!proc_signal(slot->watch.fd, SIGKILL);
+    } else if (slot->wanted) {
+        role_start(role_keeper, slot->role);
+    }
+}
+
+void role_init(struct keeper *keeper, enum keeper_role role)
+{
+    struct role_slot *slot = &keeper->roles[role];
+    role_keeper = keeper;
+    slot->role = (uint8_t)role;
+    loop_fd_init(&slot->watch, role_died);
+    timer_init(&slot->timer, role_timer);
+}
+
+static int role_spawn(struct keeper *keeper, enum keeper_role role, int channel_fd,
+                      struct proc *ret, const char **ret_step)
+{
+    static const char *envp[ROLE_ENV_MAX + 2];
+    char binary[] = "/proc/self/exe";
+    const char *argv[] = {binary,          role_name(role), "--run-dir",
+                          keeper->run_dir, "--state-dir",   keeper->state_dir,
+                          "--id",          keeper->id,      NULL};
+    size_t count = 0;
+    for (char **env = environ; *env && count < ROLE_ENV_MAX; env++) {
+        if (!str_starts(str_from(*env), STR("MUELLE_KEEPER_FD="))) {
+            envp[count++] = *env;
+        }
+    }
+    envp[count++] = "MUELLE_KEEPER_FD=3";
+    envp[count] = NULL;
+    struct proc_fd fds[] = {{1, 1}, {2, 2}, {channel_fd, ROLE_CHANNEL_FD}};
+    struct proc_spawn spawn = {.cgroup_fd = -1,
+                               .argv = argv,
+                               .envp = envp,
+                               .fds = fds,
+                               .fd_count = ARRAY_LEN(fds),
+                               .new_session = true};
+    return proc_spawn(&spawn, ret, ret_step);
+}
+
+void role_start(struct keeper *keeper, enum keeper_role role)
+{
+    struct role_slot *slot = &keeper->roles[role];
+    slot->wanted = true;
+    slot->started_ns = keeper->loop.now_ns;
+    int ends[2] = {-1, -1};
+    struct proc proc = {.pidfd = -1};
+    const char *step = "make its channel";
+    int result = chan_pair(ends);
+    if (result == 0) {
+        result = role_spawn(keeper, role, ends[1], &proc, &step);
+    }
+    if (result == 0) {
+        step = "watch it";
+        result = loop_fd_add(&keeper->loop, &slot->watch, proc.pidfd, LOOP_READ);
+    }
+    file_close(&ends[1]);
+    if (result < 0) {
+        keeper_log(keeper, "cannot start the %s: %s: %s", role_name(role), step, strerror(-result));
+        file_close(&ends[0]);
+        file_close(&proc.pidfd);
+        loop_timer_after(&keeper->loop, &slot->timer, ROLE_DELAY_MAX_NS);
+        return;
+    }
+    slot->up = true;
+    slot->proc = proc.id;
+    (void)peer_new(keeper, ends[0], role);
+    journal_role(keeper, slot);
+    role_tell(keeper, slot);
+}
+
+bool role_adopt(struct keeper *keeper, enum keeper_role role, const struct proc_id *proc)
+{
+    struct role_slot *slot = &keeper->roles[role];
+    int pidfd = -1;
+    if (proc_open(proc, &pidfd) < 0) {
+        return false;
+    }
+    if (loop_fd_add(&keeper->loop, &slot->watch, pidfd, LOOP_READ) < 0) {
+        file_close(&pidfd);
+        return false;
+    }
+    slot->up = true;
+    slot->wanted = true;
+    slot->proc = *proc;
+    slot->started_ns = keeper->loop.now_ns;
+    return true;
+}
+
+void role_stop(struct keeper *keeper, enum keeper_role role)
+{
+    struct role_slot *slot = &keeper->roles[role];
+    slot->wanted = false;
+    loop_timer_cancel(&keeper->loop, &slot->timer);
+    if (slot->up) {
+        (void)!proc_signal(slot->watch.fd, SIGTERM);
+        loop_timer_after(&keeper->loop, &slot->timer, ROLE_GRACE_NS);
+    }
+}

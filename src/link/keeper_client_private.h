@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Between keeper_client.c and keeper_revive.c.
+ */
+#ifndef LINK_KEEPER_CLIENT_PRIVATE_H
+#define LINK_KEEPER_CLIENT_PRIVATE_H
+
+#include "link/keeper_client.h"
+
+/* Starts talking over `fd` (taken over on success): HELLO, then all that is held, then the requests. */
+must_check int client_open(struct keeper_client *client, int fd);
+/* One attempt to have a channel again; arms the timer for the next when it fails. */
+void client_connect(struct keeper_client *client);
+
+/* Takes fd over (-1: nothing happens). */
+void copy_put(struct keeper_client *client, struct str name, int fd, bool child);
+void copy_drop(struct keeper_client *client, struct str name, bool child);
+void copy_free_all(struct keeper_client *client);
+/* Sends what a new keeper lacks; false when the channel is full: call again. */
+bool copy_hand_over(struct keeper_client *client,
+                    bool (*send)(struct keeper_client *client, const struct keeper_msg *msg,
+                                 int fd));
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * muelle: one binary, its first argument picks the role. The processes of an instance are rows of this table;
+ * everything else is the command line.
+ */
+#include "keeper/keeper.h"
+#include "os/proc.h"
+
+static const struct {
+    const char *name;
+    int (*main)(int argc, char **argv); /* gets what stands behind the role's name */
+} roles[] = {
+    {"keeper", keeper_main},
+};
+
+int main(int argc, char **argv)
+{
+    proc_limits_save();
+    for (size_t i = 0; argc >= 2 && i < ARRAY_LEN(roles); i++) {
+        if (strcmp(argv[1], roles[i].name) == 0) {
+            /* Only roles have a title: it overwrites the arguments that ps shows. */
+            proc_title_init(argc, argv);
+            return roles[i].main(argc - 1, argv + 1);
+        }
+    }
+    fprintf(stderr, "usage: muelle COMMAND\n");
+    return 2;
+}
