@@ -86,7 +86,8 @@ const struct cli_verb *cli_verb_find(struct str name);
  * there is one, the verb in ret->verb). Options may stand before and after the verb; "--" ends
  * them. */
 enum { CLI_E_USAGE = 1 };
-must_check int cli_parse(int argc, char **argv, struct cli_args *ret, struct buf *error);
+must_check int cli_parse(int argc, const char *const *argv, struct cli_args *ret,
+                         struct buf *error);
 
 /* Whether the option was given; the last value of it or NULL; the i-th value of it or NULL. */
 bool cli_has(const struct cli_args *args, const char *option);

@@ -8,7 +8,7 @@
 
 /* What is left to read of argv, and where the results go. */
 struct parse {
-    char **argv;
+    const char *const *argv;
     int argc;
     int at;
     bool words_only; /* "--" or a command's own words were reached */
@@ -155,7 +155,7 @@ static int parse_arg(struct parse *p, const char *arg)
     return arg[1] == '-' ? parse_long(p, arg) : parse_letters(p, arg);
 }
 
-int cli_parse(int argc, char **argv, struct cli_args *ret, struct buf *error)
+int cli_parse(int argc, const char *const *argv, struct cli_args *ret, struct buf *error)
 {
     struct parse p = {.argv = argv, .argc = argc, .at = 1, .args = ret, .error = error};
 

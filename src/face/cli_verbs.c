@@ -83,8 +83,7 @@ static const struct cli_option logs_options[] = {
     {.name = "tail",
      .letter = 'n',
      .value = "N",
-     .help = {"only the last N lines; 'all' for everything kept (default 200)",
-              "solo las últimas N líneas"}},
+     .help = {"only the last N lines (default: all that is kept)", "solo las últimas N líneas"}},
     {.name = "since",
      .value = "T",
      .help = {"from a time (RFC 3339) or an age (10m, 2h) on", "desde una hora o antigüedad"}},
@@ -108,18 +107,14 @@ static const struct cli_option act_options[] = {
     END};
 
 static const struct cli_option exec_options[] = {
-    {.name = "replica",
-     .value = "N",
-     .help = {"which replica (default: the first that runs)", "qué réplica"}},
-    END};
-
-static const struct cli_option run_options[] = {
     {.name = "env",
      .letter = 'e',
      .value = "NAME=VALUE",
      .help = {"set a variable; may be repeated", "define una variable"}},
-    {.name = "no-deps",
-     .help = {"do not wait for what the service depends on", "sin sus dependencias"}},
+    {.name = "workdir",
+     .letter = 'w',
+     .value = "DIR",
+     .help = {"folder to run in (default: the service's)", "carpeta de trabajo"}},
     END};
 
 static const struct cli_option config_options[] = {
@@ -127,6 +122,8 @@ static const struct cli_option config_options[] = {
     {.name = "schema",
      .help = {"print the JSON schema of the file, for editors", "el esquema JSON del archivo"}},
     {.name = "quiet", .letter = 'q', .help = {"only check", "solo comprueba"}},
+    {.name = "show-secrets",
+     .help = {"print values of variables too", "con los valores de las variables"}},
     {.name = "services", .help = {"print only the names of the services", "solo los nombres"}},
     END};
 
@@ -152,11 +149,9 @@ static const struct cli_option init_options[] = {
 
 const struct cli_verb cli_verbs[] = {
     {.name = "up",
-     .usage = SERVICES,
-     .words_max = CLI_WORDS_MAX,
-     .run = verb_up,
+     .usage = "",
      .options = up_options,
-     .complete = CLI_COMPLETE_SERVICE,
+     .run = verb_up,
      .summary = {"start everything, or apply the file to what runs",
                  "arranca todo, o aplica el archivo a lo que corre"},
      .details = "In the foreground it shows what happens until Ctrl-C, which stops everything; a "
@@ -233,14 +228,14 @@ const struct cli_verb cli_verbs[] = {
      .options = exec_options,
      .complete = CLI_COMPLETE_SERVICE,
      .rest_is_command = true,
-     .summary = {"run a command in the environment of a running replica",
+     .summary = {"run a command in a service's surroundings: variables, user, folder",
                  "ejecuta un comando en el entorno de una réplica"}},
     {.name = "run",
      .usage = "SERVICE [COMMAND [ARG…]]",
      .words_min = 1,
      .words_max = CLI_WORDS_MAX,
      .run = verb_run,
-     .options = run_options,
+     .options = exec_options,
      .complete = CLI_COMPLETE_SERVICE,
      .rest_is_command = true,
      .summary = {"run a one-off command with a service's environment; returns its exit code",
@@ -269,11 +264,9 @@ const struct cli_verb cli_verbs[] = {
      .summary = {"is it all right: one sentence, processes, projects",
                  "¿va todo bien?: una frase, procesos, proyectos"}},
     {.name = "top",
-     .usage = SERVICES,
-     .words_max = CLI_WORDS_MAX,
+     .usage = "",
      .run = verb_top,
      .options = top_options,
-     .complete = CLI_COMPLETE_SERVICE,
      .summary = {"live CPU, memory and traffic", "CPU, memoria y tráfico en vivo"}},
     {.name = "events",
      .usage = SERVICES,

@@ -5,8 +5,8 @@
  */
 #include "face/term.h"
 #include "base/utf8.h"
-#include <sys/ioctl.h>
-#include <unistd.h>
+#include "os/file.h"
+#include "os/tty.h"
 
 static const char *const style_codes[] = {
     [TERM_PLAIN] = "",         [TERM_BOLD] = "\x1b[1m",   [TERM_DIM] = "\x1b[2m",
@@ -28,13 +28,9 @@ static const struct {
 
 void term_measure(struct term *term)
 {
-    struct winsize size = {0};
-
-    term->columns = 80;
-    term->rows = 24;
-    if (term->is_tty && ioctl(term->fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
-        term->columns = size.ws_col;
-        term->rows = size.ws_row;
+    if (!term->is_tty || !tty_size(term->fd, &term->columns, &term->rows)) {
+        term->columns = 80;
+        term->rows = 24;
     }
 }
 
@@ -43,7 +39,7 @@ void term_init(struct term *term, int fd, bool no_color)
     const char *kind = getenv("TERM");
     const char *off = getenv("NO_COLOR");
 
-    *term = (struct term){.fd = fd, .is_tty = isatty(fd) == 1};
+    *term = (struct term){.fd = fd, .is_tty = tty_is(fd)};
     term->color =
         term->is_tty && !no_color && !(off && *off) && !(kind && str_is(STR("dumb"), kind));
     term_measure(term);
@@ -51,15 +47,9 @@ void term_init(struct term *term, int fd, bool no_color)
 
 void term_write(const struct term *term, struct str text)
 {
-    while (text.len > 0) {
-        ssize_t n = write(term->fd, text.p, text.len);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) {
-            return;
-        }
-        text = str_skip(text, (size_t)n);
+    /* A reader that has gone (a closed pipe) is no error of ours. */
+    if (file_write(term->fd, text.p, text.len) < 0) {
+        return;
     }
 }
 

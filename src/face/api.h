@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The API inside: the table of endpoints and one exchange (request and its answer). Private to
+ * face/.
+ *
+ * The life of a request: bytes → head (proto/http1) → endpoint (api_route) → who is it, may they
+ * (api_access, core/authorise) → body → checked against the endpoint's tables (api_check) →
+ * handler → exactly one answer.
+ *
+ * A handler gets an exchange and ends it by one of exchange_answer…, now or later from a
+ * callback. The client may be gone by then: the exchange lives on without its connection and the
+ * answer goes nowhere. Memory of a request lies in the exchange's arena.
+ */
+#ifndef FACE_API_H
+#define FACE_API_H
+
+#include "base/arena.h"
+#include "base/json.h"
+#include "base/list.h"
+#include "base/problem.h"
+#include "core/authorise.h"
+#include "face/jdoc.h"
+#include "proto/http1.h"
+#include "schema/field.h"
+
+struct api;
+struct api_conn;
+struct core;
+struct exchange;
+
+enum { API_PARAMS_MAX = 3, API_BODY_MAX = 64 << 10, API_APPLY_MAX = 4 << 20, API_FDS_MAX = 3 };
+
+enum endpoint_flag {
+    ENDPOINT_PUBLIC = 1 << 0,  /* needs no principal: health, login, the dashboard's files */
+    ENDPOINT_LIST = 1 << 1,    /* answers {"items":[…],"next_cursor":…} */
+    ENDPOINT_STREAM = 1 << 2,  /* answers text/event-stream when the client accepts it */
+    ENDPOINT_ETAG = 1 << 3,    /* answers an ETag */
+    ENDPOINT_CHANGES = 1 << 4, /* takes Idempotency-Key and If-Match; Origin is checked */
+    ENDPOINT_HIDDEN = 1 << 5,  /* not in the OpenAPI document: pages, not API */
+    ENDPOINT_TEXT = 1 << 6,    /* answers no JSON (`type` says what) */
+    ENDPOINT_LOCAL = 1 << 7,   /* only over the local socket: descriptors travel along */
+    ENDPOINT_SECRET = 1 << 8,  /* its answer is never stored */
+};
+
+/* One row: from it come routing, permission, validation, OpenAPI and docs/api.md. */
+struct endpoint {
+    enum http_method method;
+    const char *path; /* "/api/v1/projects/{project}": a segment in braces is a parameter */
+    const char *id;   /* operationId */
+    const char *tag;
+    enum action action; /* ignored when PUBLIC */
+    uint16_t flags;
+    uint16_t status;                     /* of success */
+    const char *type;                    /* media type of a TEXT answer */
+    const struct schema_table *query;    /* parameters; NULL = none */
+    const struct schema_table *body;     /* request; NULL = none */
+    const struct schema_table *resource; /* of the answer, or of its items */
+    uint32_t body_max;                   /* 0 = API_BODY_MAX */
+    void (*handle)(struct exchange *x);
+    const char *en, *es;
+};
+
+extern const struct endpoint api_endpoints[];
+extern const size_t api_endpoint_count;
+
+/* What an SSE answer does later. */
+struct exchange_stream {
+    void (*closed)(
+        struct exchange *x); /* the client is gone, or we shut down: let go of everything */
+    void (*drained)(struct exchange *x); /* all that was sent is on its way; may be NULL */
+    void *arg;
+};
+
+struct exchange {
+    struct list node; /* of api->exchanges */
+    struct api *api;
+    struct core *core;
+    struct api_conn *conn; /* NULL: the client went away */
+    const struct endpoint *endpoint;
+    struct arena arena;
+    struct context ctx;
+    struct http1_head head; /* over a copy in the arena */
+    struct str path;
+    struct str query;
+    struct str params[API_PARAMS_MAX];
+    struct str body;
+    struct jdoc *json;    /* the body, checked; NULL when there is none */
+    struct jdoc *options; /* the query, checked, as an object */
+    int fds[API_FDS_MAX]; /* received descriptors; -1 = none. Whoever keeps one sets -1 */
+    bool keep_alive;
+    bool over_edge; /* came over TCP */
+    bool streaming;
+    struct exchange_stream stream;
+    struct buf out;      /* the body being built */
+    struct buf headers;  /* further header lines, complete with CRLF */
+    void *handler_state; /* the handler's own, in the arena */
+    /* Idempotency-Key (api_once.c) */
+    struct list once_node; /* of api->once while its key is held */
+    struct str once_key;
+    char once_hash[17];
+    bool once_waits; /* the answer is stored before it is sent */
+    unsigned status;
+    struct str type;
+};
+
+/* ---- answering (api_answer.c): each ends the exchange; it must not be used afterwards ---- */
+
+/* What is in x->out, as `type`. */
+void exchange_answer(struct exchange *x, unsigned status, const char *type);
+/* What is in x->out, as JSON with the endpoint's status; an ETag when `generation` >= 0: then
+ * If-None-Match gets 304. */
+void exchange_answer_json(struct exchange *x, int64_t generation);
+void exchange_answer_empty(struct exchange *x, unsigned status);
+void exchange_answer_problem(struct exchange *x, const struct problem *problem);
+void exchange_answer_problems(struct exchange *x, const struct problem_list *list);
+/* A problem made here: status, code, what. */
+void exchange_refuse(struct exchange *x, unsigned status, const char *code, const char *fmt, ...)
+    printf_like(4, 5);
+/* -errno of a room below: 503 for what may work again soon, else 500. */
+void exchange_answer_error(struct exchange *x, int error);
+/* Adds a header to the answer to come. `value` must be a field value. */
+void exchange_header(struct exchange *x, struct str name, struct str value);
+/* Writes one RFC 9457 document. `list` may be NULL. */
+void problem_write_json(struct json_writer *w, const struct problem *problem,
+                        const struct problem_list *list, struct str instance);
+
+/* ---- lists ---- */
+
+/* Begins {"items":[ … . */
+struct json_writer exchange_list_begin(struct exchange *x);
+/* … ],"next_cursor":…} and answers. `cursor` empty = null. */
+void exchange_list_end(struct exchange *x, struct json_writer *w, struct str cursor);
+
+/* ---- streams (api_stream.c) ---- */
+
+bool exchange_wants_stream(const struct exchange *x);
+/* Sends the head; from then on exchange_send, until `closed` or exchange_stream_end. `closed`
+ * comes at once when the client is gone already: false then, and the exchange must not be used.
+ * */
+must_check bool exchange_stream_begin(struct exchange *x, struct exchange_stream stream);
+/* One event; `id` 0 = none. False when the reader is too slow: the stream was closed (`closed`
+ * was called) and the exchange must not be used. */
+must_check bool exchange_send(struct exchange *x, const char *event, uint64_t id, struct str data);
+/* Bytes not yet taken by the client. */
+size_t exchange_backlog(const struct exchange *x);
+/* Closes after what was sent. Ends the exchange. */
+void exchange_stream_end(struct exchange *x);
+
+/* ---- options ---- */
+
+struct str exchange_option(const struct exchange *x, const char *name);
+int64_t exchange_option_i64(const struct exchange *x, const char *name, int64_t otherwise);
+bool exchange_option_bool(const struct exchange *x, const char *name);
+
+/* ---- parts of the server that handlers need ---- */
+
+struct see;
+struct run;
+struct run *api_run(const struct exchange *x);
+struct see *api_see(const struct exchange *x);
+/* The tenant and these names, for core/authorise.h. */
+struct resource api_resource(const struct exchange *x);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Who sends a request, and from where. Pure: the facts go in, the verdict comes out; what the
+ * principal may then do is core/authorise.h.
+ *
+ *   who     local socket: the peer's uid (SO_PEERCRED), unless the request was forwarded
+ *           else: `Authorization: Bearer TOKEN`, or the cookie muelle_session, which is set by the login
+ *   where   Host: must be a name of this machine that no foreign page can point at it (DNS rebinding):
+ *           localhost, *.localhost, an IP literal, or a configured name
+ *           Origin: when a browser sends one with a change, it must be the Host's own (CSRF)
+ */
+#ifndef FACE_API_ACCESS_H
+#define FACE_API_ACCESS_H
+
+#include "core/context.h"
+
+#define ACCESS_COOKIE "muelle_session"
+enum { ACCESS_TOKEN_MAX = 64 };
+
+struct access_facts {
+    bool local;            /* the local socket, peer known */
+    bool forwarded;        /* carries Forwarded or X-Forwarded-For: somebody else's words */
+    uid_t uid;             /* of the peer */
+    struct str host;       /* the header, with its port */
+    struct str scheme;     /* "http" or "https" */
+    struct str origin;     /* empty = none */
+    struct str fetch_site; /* Sec-Fetch-Site, empty = none */
+    struct str authorization;
+    struct str cookie;
+    struct str token;        /* the instance's; empty = there is none: nobody has it */
+    const struct str *names; /* configured host names */
+    size_t name_count;
+};
+
+/* Whether Host names this machine. */
+bool access_host_allowed(const struct access_facts *facts);
+/* Whether a change may come from that page. */
+bool access_origin_allowed(const struct access_facts *facts);
+/* The principal, in a fresh context. */
+struct context access_identify(const struct access_facts *facts, struct str request_id,
+                               const char *cause);
+/* Compares in a time that does not depend on where they differ. */
+bool access_token_equal(struct str a, struct str b);
+
+#endif

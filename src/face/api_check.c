@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "face/api_check.h"
+#include "base/num.h"
+#include "base/timefmt.h"
+#include "proto/uri.h"
+
+enum { NAMES_MAX = 32, POINTER_MAX = 200 };
+
+struct check {
+    struct problem_list *problems;
+    char pointer[POINTER_MAX]; /* of the member that is looked at */
+};
+
+static struct problem *complain(struct check *c, const char *code, const char *fmt, ...)
+    printf_like(3, 4);
+static struct problem *complain(struct check *c, const char *code, const char *fmt, ...)
+{
+    struct problem *problem = problem_list_add(c->problems);
+    char what[PROBLEM_TEXT_MAX];
+    va_list args;
+
+    va_start(args, fmt);
+    vsnprintf(what, sizeof(what), fmt, args);
+    va_end(args);
+    problem_set(problem, code, "%s", what);
+    problem_where(problem, "%s", c->pointer[0] ? c->pointer : "/");
+    problem->status = 400;
+    return problem;
+}
+
+static const char *type_name(uint8_t type)
+{
+    switch (type) {
+    case SCHEMA_BOOL:
+        return "true or false";
+    case SCHEMA_INT:
+        return "an integer";
+    case SCHEMA_DOUBLE:
+        return "a number";
+    case SCHEMA_LIST:
+        return "a list";
+    case SCHEMA_MAP:
+    case SCHEMA_OBJECT:
+        return "an object";
+    case SCHEMA_TIME:
+        return "a time (RFC 3339)";
+    default:
+        return "a string";
+    }
+}
+
+static void wrong_type(struct check *c, uint8_t type)
+{
+    problem_expected(complain(c, "request.type", "wrong type"), "%s", type_name(type));
+}
+
+static void check_bounds(struct check *c, const struct schema_field *field, int64_t n,
+                         const char *noun)
+{
+    if ((field->min || field->max) && (n < field->min || n > field->max)) {
+        problem_expected(
+            complain(c, "request.range", "%s %lld is out of bounds", noun, (long long)n),
+            "%lld to %lld", (long long)field->min, (long long)field->max);
+    }
+}
+
+static void check_enum(struct check *c, const struct schema_field *field, struct str text)
+{
+    cleanup(buf_fini) struct buf names = BUF_INIT(PROBLEM_TEXT_MAX);
+
+    for (size_t i = 0; field->choices && field->choices[i]; i++) {
+        if (str_is(text, field->choices[i])) {
+            return;
+        }
+        buf_printf(&names, "%s%s", i ? ", " : "", field->choices[i]);
+    }
+    problem_expected(complain(c, "request.choice", "'" STR_FMT "' is not known", STR_ARG(text)),
+                     "one of: %s", buf_cstr(&names));
+}
+
+static void check_scalar(struct check *c, const struct schema_field *field, uint8_t type,
+                         const struct jdoc *value)
+{
+    int64_t n = 0;
+
+    switch (type) {
+    case SCHEMA_BOOL:
+        if (value->type != JSON_TRUE && value->type != JSON_FALSE) {
+            wrong_type(c, type);
+        }
+        return;
+    case SCHEMA_INT:
+        if (value->type != JSON_NUMBER || num_parse_i64(value->text, &n) < 0) {
+            wrong_type(c, type);
+        } else {
+            check_bounds(c, field, n, "the value");
+        }
+        return;
+    case SCHEMA_ENUM:
+        if (value->type == JSON_STRING) {
+            check_enum(c, field, value->text);
+            return;
+        }
+        break;
+    case SCHEMA_TIME:
+        if (value->type == JSON_STRING && timefmt_parse(value->text, &n) == 0) {
+            return;
+        }
+        break;
+    default:
+        if (value->type == JSON_STRING) {
+            check_bounds(c, field, (int64_t)value->text.len, "the length");
+            return;
+        }
+        break;
+    }
+    wrong_type(c, type);
+}
+
+/* A list or a map: its items are scalars of type `item`. */
+static void check_items(struct check *c, const struct schema_field *field, const struct jdoc *value)
+{
+    size_t i = 0;
+    size_t end = strlen(c->pointer);
+
+    if (value->type != (field->type == SCHEMA_LIST ? JSON_ARRAY : JSON_OBJECT)) {
+        wrong_type(c, field->type);
+        return;
+    }
+    if (field->type == SCHEMA_LIST) {
+        check_bounds(c, field, (int64_t)value->count, "the number of items");
+    }
+    struct schema_field item = *field;
+    item.min = item.max = 0;
+    jdoc_each(one, value)
+    {
+        if (field->type == SCHEMA_LIST) {
+            snprintf(c->pointer + end, sizeof(c->pointer) - end, "/%zu", i++);
+        } else {
+            snprintf(c->pointer + end, sizeof(c->pointer) - end, "/" STR_FMT, STR_ARG(one->key));
+        }
+        check_scalar(c, &item, field->item, one);
+        c->pointer[end] = '\0';
+    }
+}
+
+static void unknown_member(struct check *c, const struct schema_table *table, struct str name)
+{
+    struct str names[NAMES_MAX];
+    size_t count = MIN((size_t)table->count, (size_t)NAMES_MAX);
+    struct problem *problem =
+        complain(c, "request.unknown-member", "unknown member '" STR_FMT "'", STR_ARG(name));
+
+    for (size_t i = 0; i < count; i++) {
+        names[i] = str_from(table->fields[i].name);
+    }
+    struct str near = problem_nearest(name, names, count);
+    if (near.len > 0) {
+        problem_hint(problem, "did you mean '" STR_FMT "'?", STR_ARG(near));
+    }
+}
+
+void api_check(const struct schema_table *table, const struct jdoc *doc,
+               struct problem_list *problems)
+{
+    struct check c = {.problems = problems};
+
+    if (!doc || doc->type != JSON_OBJECT) {
+        problem_expected(complain(&c, "request.type", "the request has the wrong shape"),
+                         "a JSON object");
+        return;
+    }
+    jdoc_each(member, doc)
+    {
+        const struct schema_field *field = schema_field_find(table, member->key);
+        snprintf(c.pointer, sizeof(c.pointer), "/" STR_FMT, STR_ARG(member->key));
+        if (!field) {
+            unknown_member(&c, table, member->key);
+        } else if (field->type == SCHEMA_LIST || field->type == SCHEMA_MAP) {
+            check_items(&c, field, member);
+        } else {
+            check_scalar(&c, field, field->type, member);
+        }
+    }
+    for (size_t i = 0; i < table->count; i++) {
+        const struct schema_field *field = &table->fields[i];
+        if ((field->flags & SCHEMA_REQUIRED) && !jdoc_get(doc, field->name)) {
+            snprintf(c.pointer, sizeof(c.pointer), "/%s", field->name);
+            problem_expected(complain(&c, "request.missing", "'%s' is missing", field->name), "%s",
+                             type_name(field->type));
+        }
+    }
+}
+
+/* ---- queries ---- */
+
+static struct jdoc *new_node(struct arena *arena, enum json_type type, struct str key,
+                             struct str text)
+{
+    struct jdoc *node = arena_new(arena, struct jdoc);
+
+    if (node) {
+        node->type = type;
+        node->key = key;
+        node->text = text;
+    }
+    return node;
+}
+
+static void append(struct jdoc *parent, struct jdoc *node)
+{
+    struct jdoc **end = &parent->first;
+
+    while (*end) {
+        end = &(*end)->next;
+    }
+    *end = node;
+    parent->count++;
+}
+
+/* The text as the type that the table wants; what does not fit stays a string and is refused by
+ * the check. */
+static enum json_type typed(uint8_t type, struct str text)
+{
+    int64_t n = 0;
+
+    if (type == SCHEMA_INT && num_parse_i64(text, &n) == 0) {
+        return JSON_NUMBER;
+    }
+    if (type == SCHEMA_BOOL && (str_is(text, "1") || str_is(text, "true"))) {
+        return JSON_TRUE;
+    }
+    if (type == SCHEMA_BOOL && (str_is(text, "0") || str_is(text, "false"))) {
+        return JSON_FALSE;
+    }
+    return JSON_STRING;
+}
+
+/* A query being read. */
+struct query {
+    const struct schema_table *table;
+    struct arena *arena;
+    struct jdoc *object;
+    struct problem_list *problems;
+};
+
+static struct jdoc *last_of(struct jdoc *object, struct str key)
+{
+    for (struct jdoc *member = object->first; member; member = member->next) {
+        if (str_eq(member->key, key)) {
+            return member;
+        }
+    }
+    return NULL;
+}
+
+static int add_param(struct query *q, struct str key, struct str value)
+{
+    const struct schema_field *field = q->table ? schema_field_find(q->table, key) : NULL;
+    bool list = field && field->type == SCHEMA_LIST;
+    enum json_type type = !field ? JSON_STRING : typed(list ? field->item : field->type, value);
+    struct jdoc *node = new_node(q->arena, type, key, value);
+    struct jdoc *old = last_of(q->object, key);
+
+    if (!node) {
+        return -ENOMEM;
+    }
+    if (!list && old) {
+        struct check c = {.problems = q->problems};
+        complain(&c, "request.repeated", "'" STR_FMT "' may stand once only", STR_ARG(key));
+        return 0;
+    }
+    if (!list) {
+        append(q->object, node);
+        return 0;
+    }
+    if (!old) {
+        old = new_node(q->arena, JSON_ARRAY, key, STR_NONE);
+        if (!old) {
+            return -ENOMEM;
+        }
+        append(q->object, old);
+    }
+    append(old, node);
+    return 0;
+}
+
+static int decode_param(struct arena *arena, struct str text, struct str *ret)
+{
+    cleanup(buf_fini) struct buf decoded = BUF_INIT(text.len + 1);
+    int r = uri_decode(&decoded, text, true);
+
+    if (r < 0) {
+        return r;
+    }
+    *ret = arena_str(arena, buf_str(&decoded));
+    return ret->p ? 0 : -ENOMEM;
+}
+
+int api_parse_query(const struct schema_table *table, struct str query, struct arena *arena,
+                    struct jdoc **ret, struct problem_list *problems)
+{
+    static const struct schema_table none = {.name = "query"};
+    struct jdoc *object = new_node(arena, JSON_OBJECT, STR_NONE, STR_NONE);
+    struct query q = {.table = table, .arena = arena, .object = object, .problems = problems};
+    struct str key = STR_NONE;
+    struct str value = STR_NONE;
+
+    while (object && uri_query_next(&query, &key, &value)) {
+        int r = decode_param(arena, key, &key);
+        r = r ? r : decode_param(arena, value, &value);
+        if (r == -EINVAL) {
+            struct check c = {.problems = problems};
+            complain(&c, "request.query", "the query holds a broken escape");
+            continue;
+        }
+        r = r ? r : add_param(&q, key, value);
+        if (r < 0) {
+            return r;
+        }
+    }
+    if (!object) {
+        return -ENOMEM;
+    }
+    api_check(table ? table : &none, object, problems);
+    *ret = object;
+    return 0;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * exec: a command in a service's surroundings, on three descriptors that came with the request.
+ * The answer is a stream: started {id, pid}, then exited {exit_code} or problem. When the client
+ * goes away the command is sent SIGHUP, as a closed terminal does.
+ */
+#include "base/num.h"
+#include "face/api_handlers.h"
+#include "face/api_util.h"
+#include "run/run.h"
+#include <signal.h>
+
+struct exec {
+    struct exchange *x; /* NULL: the client is gone */
+    struct run *run;
+    uint64_t id;
+};
+
+static void on_closed(struct exchange *x)
+{
+    struct exec *exec = x->stream.arg;
+
+    if (!exec) {
+        return; /* it has ended already */
+    }
+    exec->x = NULL;
+    if (exec->id) {
+        run_exec_signal(exec->run, exec->id, SIGHUP);
+    }
+}
+
+static void on_started(void *arg, uint64_t id, pid_t pid)
+{
+    struct exec *exec = arg;
+    char data[96];
+
+    exec->id = id;
+    if (!exec->x) {
+        run_exec_signal(exec->run, id, SIGHUP);
+        return;
+    }
+    snprintf(data, sizeof(data), "{\"id\":%llu,\"pid\":%d}", (unsigned long long)id, (int)pid);
+    if (!exchange_send(exec->x, "started", 0, str_from(data))) {
+        return; /* `closed` has let go of everything */
+    }
+}
+
+static bool send_problem(struct exchange *x, const struct problem *problem)
+{
+    cleanup(buf_fini) struct buf text = BUF_INIT(16 << 10);
+    struct json_writer w = JSON_WRITER(&text);
+
+    problem_write_json(&w, problem, NULL, x->path);
+    return exchange_send(x, "problem", 0, buf_str(&text));
+}
+
+static void on_done(void *arg, const struct problem *problem, int exit_code)
+{
+    struct exec *exec = arg;
+    struct exchange *x = exec->x;
+    char data[64];
+    bool sent;
+
+    free(exec);
+    if (!x) {
+        return;
+    }
+    snprintf(data, sizeof(data), "{\"exit_code\":%d}", exit_code);
+    x->stream.arg = NULL;
+    sent = problem ? send_problem(x, problem) : exchange_send(x, "exited", 0, str_from(data));
+    if (sent) {
+        exchange_stream_end(x);
+    }
+}
+
+static size_t command(struct exchange *x, const struct str **ret)
+{
+    const struct jdoc *list = jdoc_get(x->json, "command");
+    struct str *argv = list ? arena_array(&x->arena, list->count, sizeof(*argv)) : NULL;
+    size_t argc = 0;
+
+    *ret = argv;
+    if (argv) {
+        jdoc_each(item, list)
+        {
+            argv[argc++] = item->text;
+        }
+    }
+    return argc;
+}
+
+static void take_streams(struct exchange *x, int fds[3])
+{
+    for (size_t i = 0; i < 3; i++) {
+        fds[i] = x->fds[i];
+        x->fds[i] = -1;
+    }
+}
+
+void handle_exec(struct exchange *x)
+{
+    struct service_status service;
+    struct run_exec what = {.project = x->params[0],
+                            .service = x->params[1],
+                            .working_dir = jdoc_str(x->json, "working_dir")};
+    struct exec *exec;
+
+    if (x->fds[2] < 0) {
+        exchange_refuse(x, 400, "exec.descriptors", "three descriptors must come with the request");
+        return;
+    }
+    if (!api_need_service(x, &service)) {
+        return;
+    }
+    exec = calloc(1, sizeof(*exec));
+    if (!exec) {
+        exchange_answer_error(x, -ENOMEM);
+        return;
+    }
+    what.argc = command(x, &what.argv);
+    what.environment_count = api_environment(x, &what.environment);
+    exec->x = x;
+    exec->run = api_run(x);
+    struct context ctx = x->ctx;
+    if (!exchange_stream_begin(x, (struct exchange_stream){.closed = on_closed, .arg = exec})) {
+        free(exec);
+        return;
+    }
+    take_streams(x, what.fds);
+    run_exec(exec->run, &ctx, &what,
+             (struct run_exec_done){.started = on_started, .done = on_done, .arg = exec});
+}
+
+void handle_command_signal(struct exchange *x)
+{
+    uint64_t id = 0;
+
+    if (num_parse_u64(x->params[0], &id) < 0) {
+        exchange_refuse(x, 404, "command.unknown", "there is no such command");
+        return;
+    }
+    run_exec_signal(api_run(x), id, (int)jdoc_i64(x->json, "signal", SIGTERM));
+    exchange_answer_empty(x, 204);
+}

@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Written once per process, at the first request. Valid by spectral and redocly, held by
+ * tests/integration/api_openapi.py.
+ */
+#include "face/api_openapi.h"
+#include "face/api.h"
+#include "schema/resource.h"
+
+#define REF "#/components/schemas/"
+
+static void text(struct json_writer *w, const char *key, const char *value)
+{
+    json_key(w, str_from(key));
+    json_cstr(w, value);
+}
+
+static void ref(struct json_writer *w, const char *name)
+{
+    char path[128];
+
+    snprintf(path, sizeof(path), REF "%s", name);
+    json_begin_object(w);
+    text(w, "$ref", path);
+    json_end_object(w);
+}
+
+/* ---- parameters ---- */
+
+static void path_parameter(struct json_writer *w, struct str name)
+{
+    char about[96];
+
+    snprintf(about, sizeof(about), "Name of the " STR_FMT ".", STR_ARG(name));
+    json_begin_object(w);
+    json_key(w, STR("name"));
+    json_str(w, name);
+    text(w, "in", "path");
+    json_field(w, "required", bool, true);
+    text(w, "description", about);
+    json_key(w, STR("schema"));
+    json_begin_object(w);
+    text(w, "type", "string");
+    json_end_object(w);
+    json_end_object(w);
+}
+
+static void path_parameters(struct json_writer *w, const char *path)
+{
+    struct str rest = str_from(path);
+    struct str segment = STR_NONE;
+    bool more = true;
+
+    while (more) {
+        more = str_split(rest, '/', &segment, &rest);
+        if (segment.len > 2 && segment.p[0] == '{') {
+            path_parameter(w, str_slice(segment, 1, segment.len - 1));
+        }
+    }
+}
+
+static void scalar_schema(struct json_writer *w, const struct schema_field *field, uint8_t type,
+                          bool bounds)
+{
+    json_begin_object(w);
+    switch (type) {
+    case SCHEMA_INT:
+        text(w, "type", "integer");
+        if (bounds && (field->min || field->max)) {
+            json_field(w, "minimum", i64, field->min);
+            if (field->max != INT64_MAX) {
+                json_field(w, "maximum", i64, field->max);
+            }
+        }
+        break;
+    case SCHEMA_BOOL:
+        text(w, "type", "boolean");
+        break;
+    case SCHEMA_TIME:
+        text(w, "type", "string");
+        text(w, "format", "date-time");
+        break;
+    case SCHEMA_ENUM:
+        text(w, "type", "string");
+        json_key(w, STR("enum"));
+        json_begin_array(w);
+        for (size_t i = 0; field->choices[i]; i++) {
+            json_cstr(w, field->choices[i]);
+        }
+        json_end_array(w);
+        break;
+    default:
+        text(w, "type", "string");
+        if (bounds && field->max) {
+            json_field(w, "minLength", i64, field->min);
+            json_field(w, "maxLength", i64, field->max);
+        }
+        break;
+    }
+    json_end_object(w);
+}
+
+static void query_parameter(struct json_writer *w, const struct schema_field *field)
+{
+    json_begin_object(w);
+    text(w, "name", field->name);
+    text(w, "in", "query");
+    json_field(w, "required", bool, (field->flags & SCHEMA_REQUIRED) != 0);
+    text(w, "description", field->en);
+    json_key(w, STR("schema"));
+    if (field->type == SCHEMA_LIST) {
+        json_begin_object(w);
+        text(w, "type", "array");
+        json_field(w, "maxItems", i64, field->max);
+        json_key(w, STR("items"));
+        scalar_schema(w, field, field->item, false);
+        json_end_object(w);
+    } else {
+        scalar_schema(w, field, field->type, true);
+    }
+    json_end_object(w);
+}
+
+static void header_parameter(struct json_writer *w, const char *name, const char *about)
+{
+    json_begin_object(w);
+    text(w, "name", name);
+    text(w, "in", "header");
+    json_field(w, "required", bool, false);
+    text(w, "description", about);
+    json_key(w, STR("schema"));
+    json_begin_object(w);
+    text(w, "type", "string");
+    json_end_object(w);
+    json_end_object(w);
+}
+
+static void parameters(struct json_writer *w, const struct endpoint *e)
+{
+    json_key(w, STR("parameters"));
+    json_begin_array(w);
+    path_parameters(w, e->path);
+    for (size_t i = 0; e->query && i < e->query->count; i++) {
+        query_parameter(w, &e->query->fields[i]);
+    }
+    if ((e->flags & ENDPOINT_CHANGES) && !(e->flags & ENDPOINT_SECRET)) {
+        header_parameter(w, "Idempotency-Key", "The same key twice does the change once.");
+        header_parameter(w, "If-Match", "Only if it is still at this generation.");
+    }
+    if ((e->flags & ENDPOINT_ETAG) && e->method == HTTP_GET) {
+        header_parameter(w, "If-None-Match", "304 when nothing changed.");
+    }
+    if (e->flags & ENDPOINT_STREAM) {
+        header_parameter(w, "Last-Event-ID", "A stream goes on behind it.");
+    }
+    json_end_array(w);
+}
+
+/* ---- bodies and answers ---- */
+
+static void media(struct json_writer *w, const char *type, const char *schema)
+{
+    json_key(w, str_from(type));
+    json_begin_object(w);
+    json_key(w, STR("schema"));
+    if (schema) {
+        ref(w, schema);
+    } else {
+        json_begin_object(w);
+        text(w, "type", "string");
+        json_end_object(w);
+    }
+    json_end_object(w);
+}
+
+static void list_media(struct json_writer *w, const char *item)
+{
+    json_key(w, STR("application/json"));
+    json_begin_object(w);
+    json_key(w, STR("schema"));
+    json_begin_object(w);
+    text(w, "type", "object");
+    json_key(w, STR("required"));
+    json_begin_array(w);
+    json_cstr(w, "items");
+    json_cstr(w, "next_cursor");
+    json_end_array(w);
+    json_key(w, STR("properties"));
+    json_begin_object(w);
+    json_key(w, STR("items"));
+    json_begin_object(w);
+    text(w, "type", "array");
+    json_key(w, STR("items"));
+    ref(w, item);
+    json_end_object(w);
+    json_key(w, STR("next_cursor"));
+    json_raw(w, STR("{\"type\":[\"string\",\"null\"]}"));
+    json_end_object(w);
+    json_end_object(w);
+    json_end_object(w);
+}
+
+static void request_body(struct json_writer *w, const struct endpoint *e)
+{
+    if (!e->body) {
+        return;
+    }
+    json_key(w, STR("requestBody"));
+    json_begin_object(w);
+    json_field(w, "required", bool, true);
+    json_key(w, STR("content"));
+    json_begin_object(w);
+    media(w, "application/json", e->body->name);
+    json_end_object(w);
+    json_end_object(w);
+}
+
+static void success(struct json_writer *w, const struct endpoint *e)
+{
+    char status[8];
+
+    snprintf(status, sizeof(status), "%u", e->status);
+    json_key(w, str_from(status));
+    json_begin_object(w);
+    text(w, "description", e->en);
+    if (e->flags & ENDPOINT_ETAG) {
+        json_key(w, STR("headers"));
+        json_raw(w, STR("{\"ETag\":{\"description\":\"Generation and "
+                        "hash.\",\"schema\":{\"type\":\"string\"}}}"));
+    }
+    if (e->resource || e->type || (e->flags & ENDPOINT_STREAM)) {
+        json_key(w, STR("content"));
+        json_begin_object(w);
+        if (e->type) {
+            media(w, e->type, NULL);
+        } else if (e->flags & ENDPOINT_LIST) {
+            list_media(w, e->resource->name);
+        } else if (e->resource) {
+            media(w, "application/json", e->resource->name);
+        }
+        if (e->flags & ENDPOINT_STREAM) {
+            media(w, "text/event-stream", NULL);
+        }
+        json_end_object(w);
+    }
+    json_end_object(w);
+}
+
+static void responses(struct json_writer *w, const struct endpoint *e)
+{
+    json_key(w, STR("responses"));
+    json_begin_object(w);
+    success(w, e);
+    json_key(w, STR("4XX"));
+    json_raw(w, STR("{\"$ref\":\"#/components/responses/problem\"}"));
+    json_key(w, STR("5XX"));
+    json_raw(w, STR("{\"$ref\":\"#/components/responses/problem\"}"));
+    json_end_object(w);
+}
+
+static void operation(struct json_writer *w, const struct endpoint *e)
+{
+    cleanup(buf_fini) struct buf method = BUF_INIT(16);
+    struct str name = http_method_name(e->method);
+
+    for (size_t i = 0; i < name.len; i++) {
+        buf_add_char(&method, (char)(name.p[i] | 0x20));
+    }
+    json_key(w, buf_str(&method));
+    json_begin_object(w);
+    text(w, "operationId", e->id);
+    json_key(w, STR("tags"));
+    json_begin_array(w);
+    json_cstr(w, e->tag);
+    json_end_array(w);
+    text(w, "summary", e->en);
+    text(w, "description", e->en);
+    json_key(w, STR("x-description-es"));
+    json_cstr(w, e->es);
+    if (e->flags & ENDPOINT_PUBLIC) {
+        json_key(w, STR("security"));
+        json_raw(w, STR("[]"));
+    } else {
+        json_key(w, STR("x-permission"));
+        json_cstr(w, action_name(e->action));
+    }
+    parameters(w, e);
+    request_body(w, e);
+    responses(w, e);
+    json_end_object(w);
+}
+
+/* ---- the document ---- */
+
+static bool listed_before(size_t i)
+{
+    for (size_t k = 0; k < i; k++) {
+        if (str_is(str_from(api_endpoints[k].path), api_endpoints[i].path) &&
+            !(api_endpoints[k].flags & ENDPOINT_HIDDEN)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void paths(struct json_writer *w)
+{
+    json_key(w, STR("paths"));
+    json_begin_object(w);
+    for (size_t i = 0; i < api_endpoint_count; i++) {
+        if ((api_endpoints[i].flags & ENDPOINT_HIDDEN) || listed_before(i)) {
+            continue;
+        }
+        json_key(w, str_from(api_endpoints[i].path));
+        json_begin_object(w);
+        for (size_t k = i; k < api_endpoint_count; k++) {
+            if (str_is(str_from(api_endpoints[k].path), api_endpoints[i].path)) {
+                operation(w, &api_endpoints[k]);
+            }
+        }
+        json_end_object(w);
+    }
+    json_end_object(w);
+}
+
+static void tags(struct json_writer *w)
+{
+    static const struct {
+        const char *name, *about;
+    } list[] = {{"events", "What happened."},
+                {"health", "Whether it works, and this description."},
+                {"instance", "The instance and its processes."},
+                {"logs", "What services print."},
+                {"metrics", "Figures."},
+                {"projects", "Configurations and what they became."},
+                {"routes", "From addresses to replicas."},
+                {"services", "Services, replicas, and what can be done to them."},
+                {"session", "Logging in from a browser."},
+                {"stream", "Everything live."}};
+
+    json_key(w, STR("tags"));
+    json_begin_array(w);
+    for (size_t i = 0; i < ARRAY_LEN(list); i++) {
+        json_begin_object(w);
+        text(w, "name", list[i].name);
+        text(w, "description", list[i].about);
+        json_end_object(w);
+    }
+    json_end_array(w);
+}
+
+/* Tables of the API itself: requests and small answers. Each once. */
+static void own_schemas(struct json_writer *w)
+{
+    const struct schema_table *done[64];
+    size_t count = 0;
+
+    for (size_t i = 0; i < api_endpoint_count; i++) {
+        const struct schema_table *tables[] = {api_endpoints[i].body, api_endpoints[i].resource};
+        for (size_t t = 0; t < ARRAY_LEN(tables); t++) {
+            bool known = !tables[t];
+            for (size_t k = 0; k < count && !known; k++) {
+                known = done[k] == tables[t];
+            }
+            for (size_t k = 0; schema_resources[k] && !known; k++) {
+                known = schema_resources[k] == tables[t];
+            }
+            if (!known && count < ARRAY_LEN(done)) {
+                done[count++] = tables[t];
+                json_key(w, str_from(tables[t]->name));
+                schema_json_schema(tables[t], REF, w);
+            }
+        }
+    }
+}
+
+static void components(struct json_writer *w)
+{
+    json_key(w, STR("components"));
+    json_begin_object(w);
+    json_key(w, STR("securitySchemes"));
+    json_raw(w, STR("{\"token\":{\"type\":\"http\",\"scheme\":\"bearer\",\"description\":\"The "
+                    "instance's token, in RUN/token.\"},\"session\":{\"type\":\"apiKey\",\"in\":"
+                    "\"cookie\",\"name\":\"muelle_session\",\"description\":\"The cookie of the "
+                    "login.\"}}"));
+    json_key(w, STR("responses"));
+    json_begin_object(w);
+    json_key(w, STR("problem"));
+    json_begin_object(w);
+    text(w, "description", "What is wrong, where, and what to do (RFC 9457).");
+    json_key(w, STR("content"));
+    json_begin_object(w);
+    media(w, "application/problem+json", "problem");
+    json_end_object(w);
+    json_end_object(w);
+    json_end_object(w);
+    json_key(w, STR("schemas"));
+    json_begin_object(w);
+    schema_openapi_schemas(w);
+    own_schemas(w);
+    json_end_object(w);
+    json_end_object(w);
+}
+
+void api_openapi_write(struct buf *out)
+{
+    struct json_writer w = JSON_WRITER(out);
+
+    json_begin_object(&w);
+    text(&w, "openapi", "3.1.0");
+    json_key(&w, STR("info"));
+    json_begin_object(&w);
+    text(&w, "title", "muelle");
+    text(&w, "version", MUELLE_VERSION);
+    text(&w, "description",
+         "The API of a muelle instance. Lists answer items and next_cursor; errors are problem "
+         "documents.");
+    json_key(&w, STR("license"));
+    json_raw(&w, STR("{\"name\":\"Apache-2.0\",\"identifier\":\"Apache-2.0\"}"));
+    json_key(&w, STR("contact"));
+    json_raw(&w, STR("{\"name\":\"muelle\"}"));
+    json_end_object(&w);
+    json_key(&w, STR("servers"));
+    json_raw(&w, STR("[{\"url\":\"/\",\"description\":\"This instance.\"}]"));
+    json_key(&w, STR("security"));
+    json_raw(&w, STR("[{\"token\":[]},{\"session\":[]}]"));
+    tags(&w);
+    paths(&w);
+    components(&w);
+    json_end_object(&w);
+    buf_add_char(out, '\n');
+}
+
+void api_openapi_markdown(struct buf *out)
+{
+    buf_add_cstr(out, "| method and path | what | permission |\n| --- | --- | --- |\n");
+    for (size_t i = 0; i < api_endpoint_count; i++) {
+        const struct endpoint *e = &api_endpoints[i];
+        buf_printf(out, "| `" STR_FMT " %s` | %s | %s |\n", STR_ARG(http_method_name(e->method)),
+                   e->path, e->en, e->flags & ENDPOINT_PUBLIC ? "–" : action_name(e->action));
+    }
+}

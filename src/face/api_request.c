@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What stands between a request and its handler, in this order; the first that does not hold
+ * answers:
+ *
+ *   host → path → endpoint → method → who → may they → origin → what they accept → body's type and size
+ *   → (body) → query → JSON → tables → idempotency key → handler
+ *
+ * All but the last line needs no body, so that a stranger cannot make us read one.
+ */
+#include "base/num.h"
+#include "core/core.h"
+#include "face/api_check.h"
+#include "face/api_handlers.h"
+#include "face/api_route.h"
+#include "face/api_server.h"
+#include "os/file.h"
+#include "proto/accept.h"
+#include "run/run.h"
+#include "see/see.h"
+
+/* ---- exchanges ---- */
+
+struct exchange *exchange_new(struct api_conn *conn)
+{
+    struct exchange *x = calloc(1, sizeof(*x));
+
+    if (!x) {
+        return NULL;
+    }
+    x->api = conn->api;
+    x->core = conn->api->core;
+    x->conn = conn;
+    x->arena = ARENA_INIT(API_ARENA_MAX);
+    x->out = BUF_INIT(API_OUT_MAX);
+    x->headers = BUF_INIT(16 << 10);
+    x->over_edge = conn->edge;
+    x->ctx = context_token(false, STR_NONE, "");
+    for (size_t i = 0; i < API_FDS_MAX; i++) {
+        x->fds[i] = -1;
+    }
+    list_init(&x->once_node);
+    list_push_back(&conn->api->exchanges, &x->node);
+    conn->x = x;
+    return x;
+}
+
+void exchange_free(struct exchange *x)
+{
+    if (x->conn) {
+        x->conn->x = NULL;
+    }
+    api_once_forget(x);
+    for (size_t i = 0; i < API_FDS_MAX; i++) {
+        file_close(&x->fds[i]);
+    }
+    list_del(&x->node);
+    buf_fini(&x->out);
+    buf_fini(&x->headers);
+    arena_fini(&x->arena);
+    free(x);
+}
+
+void exchange_refuse_early(struct exchange *x, unsigned status, const char *code, const char *what)
+{
+    x->keep_alive = false;
+    exchange_refuse(x, status, code, "%s", what);
+}
+
+/* ---- context ---- */
+
+struct run *api_run(const struct exchange *x)
+{
+    return run_get(x->core);
+}
+
+struct see *api_see(const struct exchange *x)
+{
+    return see_get(x->core);
+}
+
+struct resource api_resource(const struct exchange *x)
+{
+    bool project =
+        x->endpoint && str_starts(str_from(x->endpoint->path), STR("/api/v1/projects/{"));
+    struct resource resource = {.tenant = str_from(x->ctx.tenant)};
+
+    if (project) {
+        resource.project = x->params[0];
+        resource.service = x->params[1];
+    }
+    return resource;
+}
+
+static bool is_forwarded(const struct http1_head *head)
+{
+    return http_set_has(&head->present, HTTP_H_FORWARDED) ||
+           http_set_has(&head->present, HTTP_H_X_FORWARDED_FOR);
+}
+
+static struct access_facts gather_facts(const struct exchange *x)
+{
+    const struct http1_head *head = &x->head;
+    bool forwarded = is_forwarded(head);
+    struct str proto = http1_get(head, HTTP_H_X_FORWARDED_PROTO);
+
+    return (struct access_facts){
+        .local = !x->over_edge,
+        .forwarded = forwarded,
+        .uid = x->conn->uid,
+        .host = http1_str(head, head->host),
+        .scheme = proto.len > 0 ? proto : STR("http"),
+        .origin = http1_get(head, HTTP_H_ORIGIN),
+        .fetch_site = http1_get(head, HTTP_H_SEC_FETCH_SITE),
+        .authorization = http1_get(head, HTTP_H_AUTHORIZATION),
+        .cookie = http1_get(head, HTTP_H_COOKIE),
+        .token = str_from(x->api->token),
+    };
+}
+
+/* The client's own id when it is a plain word, else one of ours. */
+static void choose_request_id(struct exchange *x, char *ret, size_t size)
+{
+    struct str given = http1_get(&x->head, HTTP_H_X_REQUEST_ID);
+
+    if (given.len > 0 && given.len < size && http_is_token(given)) {
+        str_copy(ret, size, given);
+        return;
+    }
+    snprintf(ret, size, "%s-%d-%llu", x->core->instance.id, x->core->roles.core_pid,
+             (unsigned long long)++x->api->request_serial);
+}
+
+static void identify(struct exchange *x, const struct access_facts *facts)
+{
+    char id[NAME_MAX_SIZE];
+    char cause[128];
+
+    choose_request_id(x, id, sizeof(id));
+    snprintf(cause, sizeof(cause), "api: " STR_FMT " " STR_FMT,
+             STR_ARG(http1_str(&x->head, x->head.method_text)), STR_ARG(x->path));
+    x->ctx = access_identify(facts, str_from(id), cause);
+}
+
+/* ---- the checks ---- */
+
+/* Each returns true when the exchange was answered. */
+
+static bool refuse_path(struct exchange *x, const struct route_match *match)
+{
+    bool page = (x->head.method == HTTP_GET || x->head.method == HTTP_HEAD) && match->allow == 0;
+
+    if (page && handle_asset(x)) {
+        return true;
+    }
+    if (match->allow == 0) {
+        exchange_refuse(x, 404, "http.not-found", "nothing is at " STR_FMT, STR_ARG(x->path));
+        return true;
+    }
+    cleanup(buf_fini) struct buf allow = BUF_INIT(128);
+    api_route_allow(match->allow, &allow);
+    exchange_header(x, STR("Allow"), buf_str(&allow));
+    if (x->head.method == HTTP_OPTIONS) {
+        exchange_answer_empty(x, 204);
+        return true;
+    }
+    exchange_refuse(x, 405, "http.method", "this path takes %s", buf_cstr(&allow));
+    return true;
+}
+
+static bool find_endpoint(struct exchange *x)
+{
+    struct route_match match;
+    int r = api_route((enum http_method)x->head.method, x->path, &x->arena, &match);
+
+    if (r < 0) {
+        exchange_refuse(x, r == -ENOMEM ? 503 : 400, "http.path", "the path cannot be decoded");
+        return true;
+    }
+    if (!match.endpoint) {
+        return refuse_path(x, &match);
+    }
+    x->endpoint = match.endpoint;
+    memcpy(x->params, match.params, sizeof(x->params));
+    return false;
+}
+
+static bool check_access(struct exchange *x, const struct access_facts *facts)
+{
+    const struct endpoint *endpoint = x->endpoint;
+    bool local = facts->local && !facts->forwarded;
+
+    if ((endpoint->flags & ENDPOINT_LOCAL) && !local) {
+        exchange_refuse(x, 403, "access.local", "this works over the local socket only");
+        return true;
+    }
+    if (!(endpoint->flags & ENDPOINT_PUBLIC)) {
+        struct decision decision =
+            authorise(&x->ctx, endpoint->action, api_resource(x), x->core->instance.owner);
+        if (!decision.allowed) {
+            if (decision.status == 401) {
+                exchange_header(x, STR("WWW-Authenticate"), STR("Bearer realm=\"muelle\""));
+            }
+            exchange_refuse(x, decision.status,
+                            decision.status == 401 ? "access.unknown" : "access.denied", "%s",
+                            decision.reason);
+            return true;
+        }
+    }
+    if (x->head.method != HTTP_GET && x->head.method != HTTP_HEAD &&
+        !access_origin_allowed(facts)) {
+        exchange_refuse(x, 403, "access.origin", "another site may not change things here");
+        return true;
+    }
+    return false;
+}
+
+/* What the endpoint can answer with, against Accept. */
+static bool check_accept(struct exchange *x)
+{
+    const struct endpoint *endpoint = x->endpoint;
+    struct str accept = http1_get(&x->head, HTTP_H_ACCEPT);
+    struct str type = endpoint->type ? str_from(endpoint->type) : STR("application/json");
+    bool fine = accept_type(accept, type) > 0 ||
+                ((endpoint->flags & ENDPOINT_STREAM) &&
+                 accept_type(accept, STR("text/event-stream")) > 0) ||
+                (endpoint->type && accept_type(accept, STR("text/plain")) > 0) ||
+                (endpoint->flags & ENDPOINT_HIDDEN);
+
+    if (!fine) {
+        exchange_refuse(x, 406, "http.accept", "this answers " STR_FMT "%s", STR_ARG(type),
+                        endpoint->flags & ENDPOINT_STREAM ? " or text/event-stream" : "");
+        return true;
+    }
+    return false;
+}
+
+static bool check_body_head(struct exchange *x)
+{
+    const struct endpoint *endpoint = x->endpoint;
+    struct http1_head *head = &x->head;
+    struct str type = http1_get(head, HTTP_H_CONTENT_TYPE);
+    struct str parameters = STR_NONE;
+    uint32_t most = endpoint->body_max ? endpoint->body_max : API_BODY_MAX;
+    bool has_body = head->framing != HTTP1_BODY_NONE;
+
+    if (!has_body) {
+        return false;
+    }
+    str_split(type, ';', &type, &parameters);
+    if (endpoint->body && !str_eq_nocase(str_trim(type), STR("application/json"))) {
+        exchange_header(x, STR("Accept"), STR("application/json"));
+        exchange_refuse(x, 415, "http.content-type", "the body must be application/json");
+        return true;
+    }
+    if (head->framing == HTTP1_BODY_LENGTH && head->content_length > most) {
+        exchange_refuse(x, 413, "request.too-large", "the body is larger than %u bytes", most);
+        return true;
+    }
+    x->conn->body.max = most;
+    if (head->expect_continue && x->conn->in.len == 0) {
+        buf_add(&x->conn->out, STR("HTTP/1.1 100 Continue\r\n\r\n"));
+    }
+    return false;
+}
+
+/* The head's bytes leave the connection's buffer, so the exchange keeps a copy that its slices
+ * point into. */
+static bool take_head(struct exchange *x, struct api_conn *conn)
+{
+    struct str copy = arena_str(&x->arena, str_slice(buf_str(&conn->in), 0, conn->head.len));
+
+    if (!copy.p) {
+        return false;
+    }
+    x->head = conn->head;
+    x->head.base = copy.p;
+    buf_consume(&conn->in, conn->head.len);
+    x->path = http1_str(&x->head, x->head.path);
+    x->query = x->head.has_query ? http1_str(&x->head, x->head.query) : STR_NONE;
+    x->keep_alive = x->head.keep_alive;
+    return true;
+}
+
+static void take_fds(struct exchange *x, struct api_conn *conn)
+{
+    for (size_t i = 0; i < conn->fd_count; i++) {
+        x->fds[i] = conn->fds[i];
+        conn->fds[i] = -1;
+    }
+    conn->fd_count = 0;
+}
+
+void api_request_begin(struct api_conn *conn)
+{
+    struct exchange *x = exchange_new(conn);
+    struct access_facts facts;
+    bool answered;
+
+    if (!x || !take_head(x, conn)) {
+        if (x) {
+            exchange_free(x);
+        }
+        conn->state = CONN_CLOSING; /* no memory for one request: this client only */
+        return;
+    }
+    take_fds(x, conn);
+    facts = gather_facts(x);
+    identify(x, &facts);
+    /* A refusal now leaves the body unread, so the connection cannot go on. */
+    bool keep_alive = x->keep_alive;
+    x->keep_alive = keep_alive && x->head.framing == HTTP1_BODY_NONE;
+    if (!access_host_allowed(&facts)) {
+        exchange_refuse(
+            x, 421, "access.host",
+            "this host name is not known here; use localhost, an address or *.localhost");
+        return;
+    }
+    answered = find_endpoint(x) || check_access(x, &facts) || check_accept(x) || check_body_head(x);
+    if (!answered) {
+        x->keep_alive = keep_alive;
+    }
+}
+
+/* ---- with the body ---- */
+
+static bool parse_json(struct exchange *x)
+{
+    struct problem problem;
+    size_t at = 0;
+    int r = jdoc_parse(&x->arena, x->body, &x->json, &at);
+
+    if (r == 0) {
+        return true;
+    }
+    if (r == -ENOMEM) {
+        exchange_answer_error(x, r);
+        return false;
+    }
+    problem_set(&problem, "request.json", "the body is not valid JSON");
+    problem_where(&problem, "byte %zu", at);
+    problem_hint(&problem, "each member may stand once; strings must be valid UTF-8");
+    problem.status = 400;
+    exchange_answer_problem(x, &problem);
+    return false;
+}
+
+static bool check_tables(struct exchange *x)
+{
+    const struct endpoint *endpoint = x->endpoint;
+    struct problem_list *problems = arena_new(&x->arena, struct problem_list);
+    int r = problems ? api_parse_query(endpoint->query, x->query, &x->arena, &x->options, problems)
+                     : -ENOMEM;
+
+    if (r < 0) {
+        exchange_answer_error(x, r);
+        return false;
+    }
+    if (endpoint->body) {
+        static const struct jdoc empty = {.type = JSON_OBJECT};
+        api_check(endpoint->body, x->json ? x->json : &empty, problems);
+    }
+    if (problems->count > 0) {
+        exchange_answer_problems(x, problems);
+        return false;
+    }
+    return true;
+}
+
+void api_request_run(struct exchange *x, struct str body)
+{
+    const struct endpoint *endpoint = x->endpoint;
+    struct str key = http1_get(&x->head, HTTP_H_IDEMPOTENCY_KEY);
+
+    x->body = arena_str(&x->arena, body);
+    if (!x->body.p && body.len > 0) {
+        exchange_answer_error(x, -ENOMEM);
+        return;
+    }
+    if (endpoint->body && body.len > 0 && !parse_json(x)) {
+        return;
+    }
+    if (!check_tables(x)) {
+        return;
+    }
+    if (key.len > 0 && (endpoint->flags & ENDPOINT_CHANGES) &&
+        !(endpoint->flags & ENDPOINT_SECRET)) {
+        x->once_key = key;
+        api_once_begin(x);
+        return;
+    }
+    endpoint->handle(x);
+}
+
+/* ---- options ---- */
+
+struct str exchange_option(const struct exchange *x, const char *name)
+{
+    return jdoc_str(x->options, name);
+}
+
+int64_t exchange_option_i64(const struct exchange *x, const char *name, int64_t otherwise)
+{
+    return jdoc_i64(x->options, name, otherwise);
+}
+
+bool exchange_option_bool(const struct exchange *x, const char *name)
+{
+    return jdoc_bool(x->options, name, false);
+}

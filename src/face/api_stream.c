@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Server-sent events as an answer that goes on. Back-pressure: what a reader has not taken is
+ * bounded by API_STREAM_MAX; beyond it the stream ends with a comment that says why, and the
+ * reader comes again with Last-Event-ID. A producer that can wait (logs) asks exchange_backlog
+ * and goes on when `drained`.
+ */
+#include "face/api_server.h"
+#include "proto/accept.h"
+#include "proto/http1_write.h"
+#include "proto/sse.h"
+
+bool exchange_wants_stream(const struct exchange *x)
+{
+    struct str accept = http1_get(&x->head, HTTP_H_ACCEPT);
+
+    /* Only when it is asked for by name: a client that takes anything gets JSON. */
+    return str_find(accept, STR("text/event-stream")) >= 0 &&
+           accept_type(accept, STR("text/event-stream")) > 0;
+}
+
+static void add_chunk(struct buf *out, struct str data)
+{
+    char head[HTTP1_CHUNK_HEAD_MAX];
+
+    buf_add_mem(out, head, http1_chunk_head(head, data.len));
+    buf_add(out, data);
+    buf_add_cstr(out, "\r\n");
+}
+
+static void end_stream(struct exchange *x)
+{
+    struct api_conn *conn = x->conn;
+
+    if (conn) {
+        buf_add_cstr(&conn->out, HTTP1_LAST_CHUNK);
+        conn->state = CONN_CLOSING;
+        api_conn_flush_soon(conn);
+    }
+    exchange_free(x);
+}
+
+bool exchange_stream_begin(struct exchange *x, struct exchange_stream stream)
+{
+    struct api_conn *conn = x->conn;
+    char memory[4096];
+    struct http1_writer w = http1_writer_make(memory, sizeof(memory));
+
+    x->stream = stream;
+    if (!conn) {
+        stream.closed(x);
+        exchange_free(x);
+        return false;
+    }
+    x->streaming = true;
+    http1_write_status_line(&w, 200);
+    http1_write_header(&w, STR("Content-Type"), STR("text/event-stream"));
+    http1_write_header(&w, STR("Cache-Control"), STR("no-store"));
+    http1_write_header(&w, STR("X-Content-Type-Options"), STR("nosniff"));
+    http1_write_header(&w, STR("X-Request-ID"), str_from(x->ctx.request_id));
+    http1_write_header(&w, STR("Connection"), STR("close"));
+    http1_write_header(&w, STR("Transfer-Encoding"), STR("chunked"));
+    http1_write_end(&w);
+    ensure(!w.full);
+    buf_add_mem(&conn->out, w.p, w.len);
+    conn->state = CONN_STREAMING;
+    api_conn_flush_soon(conn);
+    return true;
+}
+
+bool exchange_send(struct exchange *x, const char *event, uint64_t id, struct str data)
+{
+    cleanup(buf_fini) struct buf text = BUF_INIT(API_OUT_MAX);
+    char id_text[24] = "";
+
+    ensure(x->streaming && x->conn);
+    if (id > 0) {
+        snprintf(id_text, sizeof(id_text), "%llu", (unsigned long long)id);
+    }
+    sse_write(&text,
+              &(struct sse_event){.event = str_from(event), .id = str_from(id_text), .data = data});
+    if (buf_error(&text) || exchange_backlog(x) + text.len > API_STREAM_MAX) {
+        buf_reset(&text);
+        sse_write_comment(&text,
+                          STR("closed: the reader is too slow; come again with Last-Event-ID"));
+        add_chunk(&x->conn->out, buf_str(&text));
+        x->stream.closed(x);
+        end_stream(x);
+        return false;
+    }
+    add_chunk(&x->conn->out, buf_str(&text));
+    api_conn_flush_soon(x->conn);
+    return true;
+}
+
+size_t exchange_backlog(const struct exchange *x)
+{
+    return x->conn ? x->conn->out.len - x->conn->sent : 0;
+}
+
+void exchange_stream_end(struct exchange *x)
+{
+    end_stream(x);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "face/api_util.h"
+#include "base/num.h"
+#include "run/run.h"
+
+struct page api_page(struct exchange *x, size_t count)
+{
+    struct str cursor = exchange_option(x, "cursor");
+    uint64_t from = 0;
+    size_t limit = (size_t)exchange_option_i64(x, "limit", 100);
+
+    if (cursor.len > 0 && num_parse_u64(cursor, &from) < 0) {
+        from = count; /* not one of ours: there is nothing behind it */
+    }
+    struct page page = {.from = (size_t)MIN(from, (uint64_t)count)};
+    page.to = MIN(page.from + limit, count);
+    page.more = page.to < count;
+    return page;
+}
+
+struct str api_page_cursor(struct exchange *x, struct page page)
+{
+    return page.more ? arena_printf(&x->arena, "%zu", page.to) : STR_NONE;
+}
+
+void api_answer_run(struct exchange *x, int result, const char *noun)
+{
+    if (result < 0) {
+        exchange_answer_error(x, result);
+    } else if (result == RUN_E_DENIED) {
+        exchange_refuse(x, 403, "access.denied", "this principal may not do that");
+    } else {
+        char code[48];
+        snprintf(code, sizeof(code), "%s.unknown", noun);
+        exchange_refuse(x, 404, code, "there is no such %s", noun);
+    }
+}
+
+bool api_if_match(struct exchange *x, int64_t generation)
+{
+    struct str list = http1_get(&x->head, HTTP_H_IF_MATCH);
+    struct str item = STR_NONE;
+    char want[32];
+    int len = snprintf(want, sizeof(want), "\"%lld", (long long)generation);
+
+    if (list.len == 0 || (str_is(str_trim(list), "*") && generation > 0)) {
+        return true;
+    }
+    while (http_list_next(&list, &item)) {
+        bool same = item.len > (size_t)len && str_starts(item, str_from(want));
+        if (same && (item.p[len] == '-' || item.p[len] == '"')) {
+            return true;
+        }
+    }
+    exchange_refuse(x, 412, "request.changed",
+                    "somebody else changed it: it is at generation %lld now",
+                    (long long)generation);
+    return false;
+}

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "face/board.h"
+#include "base/num.h"
+#include <math.h>
+
+enum { CRASHES_HOPELESS = 3, EVENT_BYTES_MAX = 4 << 20 };
+
+void board_init(struct board *board, struct str project)
+{
+    *board = (struct board){0};
+    str_copy(board->project, sizeof(board->project), project);
+}
+
+void board_fini(struct board *board)
+{
+    free(board->services);
+    *board = (struct board){0};
+}
+
+void board_reset(struct board *board)
+{
+    board->count = 0;
+    board->synced = false;
+}
+
+static struct board_service *find(struct board *board, struct str name)
+{
+    for (size_t i = 0; i < board->count; i++) {
+        if (str_is(name, board->services[i].name)) {
+            return &board->services[i];
+        }
+    }
+    return NULL;
+}
+
+/* The service of that name, added when it is new; NULL when memory or the bound is reached. */
+static struct board_service *find_or_add(struct board *board, struct str name)
+{
+    struct board_service *service = find(board, name);
+
+    if (service) {
+        return service;
+    }
+    if (board->count == board->cap) {
+        size_t cap = board->cap ? board->cap * 2 : 16;
+        struct board_service *grown =
+            cap <= BOARD_SERVICES_MAX ? realloc(board->services, cap * sizeof(*grown)) : NULL;
+        if (!grown) {
+            return NULL;
+        }
+        board->services = grown;
+        board->cap = cap;
+    }
+    service = &board->services[board->count++];
+    *service = (struct board_service){
+        .cpu_percent = NAN, .requests_per_s = NAN, .errors_per_s = NAN, .p99_ms = NAN};
+    str_copy(service->name, sizeof(service->name), name);
+    return service;
+}
+
+static void set_urls(struct board_service *service, const struct jdoc *urls)
+{
+    size_t len = 0;
+
+    service->urls[0] = '\0';
+    jdoc_each(url, urls)
+    {
+        int n = snprintf(service->urls + len, sizeof(service->urls) - len, "%s" STR_FMT,
+                         len ? " " : "", STR_ARG(url->text));
+        if (n < 0 || (size_t)n >= sizeof(service->urls) - len) {
+            service->urls[len] = '\0'; /* whole addresses or none */
+            return;
+        }
+        len += (size_t)n;
+    }
+}
+
+static void note_crash(struct board_service *service, struct str state, int64_t now_ns)
+{
+    if (!str_is(state, "crashed")) {
+        service->crashed_since_ns = 0;
+    } else if (!str_is(STR("crashed"), service->state)) {
+        service->crashes++;
+        service->crashed_since_ns = now_ns;
+    }
+}
+
+static bool feed_service(struct board *board, const struct jdoc *doc, int64_t now_ns,
+                         const struct board_service **ret_changed)
+{
+    struct board_service *service = find_or_add(board, jdoc_str(doc, "name"));
+    const struct jdoc *replicas = jdoc_get(doc, "replicas");
+    struct board_service before;
+
+    if (!service) {
+        return false;
+    }
+    before = *service;
+    note_crash(service, jdoc_str(doc, "state"), now_ns);
+    str_copy(service->state, sizeof(service->state), jdoc_str(doc, "state"));
+    str_copy(service->reason, sizeof(service->reason), jdoc_str(doc, "reason"));
+    set_urls(service, jdoc_get(doc, "urls"));
+    service->desired = jdoc_i64(replicas, "desired", 0);
+    service->running = jdoc_i64(replicas, "running", 0);
+    service->ready = jdoc_i64(replicas, "ready", 0);
+    service->restarts = jdoc_i64(doc, "restarts", 0);
+    *ret_changed = service;
+    return !str_is(str_from(before.state), service->state) || before.ready != service->ready ||
+           before.desired != service->desired;
+}
+
+static bool feed_metrics(struct board *board, const struct jdoc *items)
+{
+    jdoc_each(item, items)
+    {
+        struct board_service *service = find(board, jdoc_str(item, "service"));
+        if (!service || jdoc_i64(item, "replica", 0) != 0) {
+            continue;
+        }
+        service->cpu_percent = jdoc_double(item, "cpu_percent", NAN);
+        service->memory_bytes = jdoc_i64(item, "memory_bytes", 0);
+        service->requests_per_s = jdoc_double(item, "requests_per_s", NAN);
+        service->errors_per_s = jdoc_double(item, "errors_per_s", NAN);
+        service->p99_ms = jdoc_double(item, "p99_ms", NAN);
+    }
+    return false;
+}
+
+static bool feed_removed(struct board *board, const struct jdoc *doc)
+{
+    struct str name = jdoc_str(doc, "service");
+
+    if (jdoc_i64(doc, "replica", 0) > 0) {
+        return false;
+    }
+    if (name.len == 0) {
+        board->removed = true;
+        board->count = 0;
+        return true;
+    }
+    struct board_service *service = find(board, name);
+    if (!service) {
+        return false;
+    }
+    size_t i = (size_t)(service - board->services);
+    memmove(service, service + 1, (board->count - i - 1) * sizeof(*service));
+    board->count--;
+    return true;
+}
+
+bool board_feed(struct board *board, const struct client_event *event, int64_t now_ns,
+                const struct board_service **ret_changed)
+{
+    cleanup(arena_fini) struct arena arena = ARENA_INIT(EVENT_BYTES_MAX);
+    const struct board_service *ignored = NULL;
+    struct jdoc *doc = NULL;
+
+    ret_changed = ret_changed ? ret_changed : &ignored;
+    *ret_changed = NULL;
+    if (str_is(event->name, "ping")) {
+        board->synced = true;
+        return false;
+    }
+    if (jdoc_parse(&arena, event->data, &doc, NULL) < 0) {
+        return false;
+    }
+    if (str_is(event->name, "metrics")) {
+        return feed_metrics(board, jdoc_get(doc, "items"));
+    }
+    if (!str_is(jdoc_str(doc, "project"), board->project)) {
+        return false;
+    }
+    if (str_is(event->name, "service")) {
+        return feed_service(board, doc, now_ns, ret_changed);
+    }
+    return str_is(event->name, "removed") && feed_removed(board, doc);
+}
+
+bool board_service_ready(const struct board_service *service)
+{
+    if (str_is(STR("completed"), service->state)) {
+        return true;
+    }
+    return service->desired == 0 ||
+           (str_is(STR("running"), service->state) && service->ready >= service->desired);
+}
+
+bool board_ready(const struct board *board)
+{
+    for (size_t i = 0; i < board->count; i++) {
+        if (!board_service_ready(&board->services[i])) {
+            return false;
+        }
+    }
+    return board->synced;
+}
+
+static bool given_up(const struct board_service *service, int64_t now_ns, int64_t patience_ns)
+{
+    return service->needs_engine || service->crashes >= CRASHES_HOPELESS ||
+           (service->crashed_since_ns && now_ns - service->crashed_since_ns > patience_ns);
+}
+
+bool board_hopeless(const struct board *board, int64_t now_ns, int64_t patience_ns)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < board->count; i++) {
+        const struct board_service *service = &board->services[i];
+        if (board_service_ready(service)) {
+            continue;
+        }
+        if (given_up(service, now_ns, patience_ns)) {
+            any = true;
+        } else if (!str_is(STR("pending"), service->state)) {
+            return false; /* this one may still make it; its fate belongs in the report */
+        }
+    }
+    return any;
+}
+
+static void figure_cell(struct table *table, double value, const char *fmt_unit)
+{
+    if (isnan(value)) {
+        table_add(table, TERM_GREY, STR("-"));
+    } else {
+        table_addf(table, TERM_PLAIN, "%.1f%s", value, fmt_unit);
+    }
+}
+
+static void render_figures(struct table *table, const struct board_service *service)
+{
+    cleanup(buf_fini) struct buf memory = BUF_INIT(64);
+
+    num_format_bytes(&memory, (uint64_t)MAX(service->memory_bytes, INT64_C(0)));
+    figure_cell(table, service->cpu_percent, " %");
+    table_add(table, TERM_PLAIN, service->memory_bytes > 0 ? buf_str(&memory) : STR("-"));
+    figure_cell(table, service->requests_per_s, "");
+    figure_cell(table, service->errors_per_s, "");
+    figure_cell(table, service->p99_ms, " ms");
+}
+
+void board_render(const struct board *board, const struct term *term, bool figures, struct buf *out)
+{
+    static const struct table_column columns[] = {
+        {.title = "SERVICE", .shrink = true}, {.title = "STATE"},
+        {.title = "READY", .right = true},    {.title = "RESTARTS", .right = true},
+        {.title = "CPU", .right = true},      {.title = "MEMORY", .right = true},
+        {.title = "REQ/S", .right = true},    {.title = "ERR/S", .right = true},
+        {.title = "P99", .right = true},      {.title = "WHERE / WHY", .shrink = true}};
+    static const struct table_column plain[] = {{.title = "SERVICE", .shrink = true},
+                                                {.title = "STATE"},
+                                                {.title = "READY", .right = true},
+                                                {.title = "RESTARTS", .right = true},
+                                                {.title = "WHERE / WHY", .shrink = true}};
+    cleanup(table_fini) struct table table;
+
+    table_init(&table, figures ? columns : plain, figures ? ARRAY_LEN(columns) : ARRAY_LEN(plain));
+    for (size_t i = 0; i < board->count; i++) {
+        const struct board_service *service = &board->services[i];
+        struct str state = str_from(service->state);
+        bool fine = board_service_ready(service);
+        table_add(&table, TERM_BOLD, str_from(service->name));
+        table_addf(&table, term_state_style(state), "%s %s", term_state_mark(state),
+                   service->state);
+        table_addf(&table, TERM_PLAIN, "%lld/%lld", (long long)service->ready,
+                   (long long)service->desired);
+        table_addf(&table, service->restarts ? TERM_AMBER : TERM_GREY, "%lld",
+                   (long long)service->restarts);
+        if (figures) {
+            render_figures(&table, service);
+        }
+        table_add(&table, fine ? TERM_BLUE : TERM_PLAIN,
+                  str_from(fine && service->urls[0] ? service->urls : service->reason));
+    }
+    table_render(&table, term, out);
+}
+
+void board_line(const struct board_service *service, const struct term *term, struct buf *out)
+{
+    struct str state = str_from(service->state);
+
+    term_style(out, term, term_state_style(state), str_from(term_state_mark(state)));
+    buf_printf(out, " %s: %s", service->name, service->state);
+    if (service->desired != 1) {
+        buf_printf(out, " (%lld/%lld ready)", (long long)service->ready,
+                   (long long)service->desired);
+    }
+    if (service->reason[0] && !board_service_ready(service)) {
+        buf_add_cstr(out, ": ");
+        term_add_safe(out, str_from(service->reason));
+    }
+    buf_add_char(out, '\n');
+}

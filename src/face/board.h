@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * struct board: a project's services as the live stream tells them, for `up` and `top`. It is fed
+ * the stream's events and answers: is everything ready, who is not and why; and draws itself as a
+ * table. Pure: no clock, no terminal.
+ */
+#ifndef FACE_BOARD_H
+#define FACE_BOARD_H
+
+#include "face/client.h"
+#include "face/term.h"
+
+enum { BOARD_SERVICES_MAX = 2000, BOARD_URLS_MAX = 512 };
+
+struct board_service {
+    char name[64];
+    char state[16];
+    char reason[256];
+    char urls[BOARD_URLS_MAX]; /* separated by spaces */
+    int64_t desired, running, ready, restarts;
+    double cpu_percent, requests_per_s, errors_per_s, p99_ms; /* NaN = unknown */
+    int64_t memory_bytes;
+    unsigned crashes;         /* times it was seen to enter `crashed` */
+    int64_t crashed_since_ns; /* 0 = is not crashed; in the caller's time */
+    bool needs_engine;        /* a container, and there is no driver for it: never ready */
+};
+
+struct board {
+    char project[64];
+    struct board_service *services; /* in the order of their arrival */
+    size_t count;
+    size_t cap;
+    bool synced;  /* the first state of all is known */
+    bool removed; /* the project is gone */
+};
+
+void board_init(struct board *board, struct str project);
+void board_fini(struct board *board);
+
+/* Takes one event of /api/v1/stream. True when a service's state (not just a figure) changed; then
+ * *ret_changed (may be NULL) is that service or NULL when one was removed. */
+bool board_feed(struct board *board, const struct client_event *event, int64_t now_ns,
+                const struct board_service **ret_changed);
+/* Forgets what is known, before a new stream tells it again. */
+void board_reset(struct board *board);
+
+bool board_service_ready(const struct board_service *service);
+/* All are ready (a board without services is ready once it is synced). */
+bool board_ready(const struct board *board);
+/* Nothing will change for the better: a service that is not ready has crashed again and again, or
+ * for longer than `patience_ns`, or needs an engine, and the others are ready or wait for it. */
+bool board_hopeless(const struct board *board, int64_t now_ns, int64_t patience_ns);
+/* The table, with figures when `figures`. */
+void board_render(const struct board *board, const struct term *term, bool figures,
+                  struct buf *out);
+/* "web: starting (1/2 ready)", for output that is no terminal. */
+void board_line(const struct board_service *service, const struct term *term, struct buf *out);
+
+#endif

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Finding the way from a folder to an instance: files → state folder → RUN/core.sock.
+ *
+ *   files   -f, else MUELLE_FILE, else the first known name here or in a folder above (as git does)
+ *   STATE   --state-dir or --instance, else .muelle beside the first file, else .muelle here
+ *   RUN     computed from the id in STATE/instance.json (role.h)
+ */
+#include "face/session.h"
+#include "os/entropy.h"
+#include "os/file.h"
+#include "proto/uri.h"
+#include "role.h"
+
+static const char *const file_names[] = {
+    "muelle.yaml",         "muelle.yml",         "compose.yaml", "compose.yml",
+    "docker-compose.yaml", "docker-compose.yml", "Procfile",
+};
+
+static int add_file(struct session *s, struct str path)
+{
+    if (s->file_count == SESSION_FILES_MAX) {
+        say_error(s, "more than %d files", SESSION_FILES_MAX);
+        return CLI_USAGE;
+    }
+    struct str kept = path.len > 0 && path.p[0] == '/'
+                          ? arena_str(&s->arena, path)
+                          : arena_printf(&s->arena, "%s/" STR_FMT, s->cwd, STR_ARG(path));
+    if (!kept.p) {
+        return CLI_FAILED;
+    }
+    s->files[s->file_count++] = kept;
+    return 0;
+}
+
+/* Looks for a file here and in the folders above, until the root. */
+static int search_files(struct session *s)
+{
+    char folder[SESSION_PATH_MAX];
+
+    str_copy(folder, sizeof(folder), str_from(s->cwd));
+    for (;;) {
+        for (size_t i = 0; i < ARRAY_LEN(file_names); i++) {
+            char path[SESSION_PATH_MAX + 32];
+            struct file_stat stat;
+            snprintf(path, sizeof(path), "%s/%s", str_is(STR("/"), folder) ? "" : folder,
+                     file_names[i]);
+            if (file_stat(path, &stat) == 0 && stat.kind == FILE_KIND_REGULAR) {
+                return add_file(s, str_from(path));
+            }
+        }
+        ptrdiff_t slash = str_rfind_char(str_from(folder), '/');
+        if (slash < 0 || folder[1] == '\0') {
+            return 0;
+        }
+        folder[slash ? slash : 1] = '\0';
+    }
+}
+
+static int find_files(struct session *s)
+{
+    const char *path = cli_value_at(s->args, "file", 0);
+    const char *fixed = getenv("MUELLE_FILE");
+
+    for (unsigned i = 0; path; path = cli_value_at(s->args, "file", ++i)) {
+        int r = add_file(s, str_from(path));
+        if (r) {
+            return r;
+        }
+    }
+    if (s->file_count > 0) {
+        return 0;
+    }
+    return fixed && *fixed ? add_file(s, str_from(fixed)) : search_files(s);
+}
+
+static void find_state_dir(struct session *s)
+{
+    const char *dir = cli_value(s->args, "state-dir");
+
+    dir = dir ? dir : cli_value(s->args, "instance");
+    if (dir) {
+        bool absolute = dir[0] == '/';
+        snprintf(s->state_dir, sizeof(s->state_dir), "%s%s%s", absolute ? "" : s->cwd,
+                 absolute ? "" : "/", dir);
+        return;
+    }
+    struct str folder = str_from(s->cwd);
+    if (s->file_count > 0) {
+        folder = str_slice(s->files[0], 0, (size_t)str_rfind_char(s->files[0], '/'));
+    }
+    snprintf(s->state_dir, sizeof(s->state_dir), STR_FMT "/.muelle", STR_ARG(folder));
+}
+
+int session_init(struct session *s, const struct cli_args *args)
+{
+    cleanup(buf_fini) struct buf cwd = BUF_INIT(SESSION_PATH_MAX - 1);
+    bool no_color = cli_has(args, "no-color");
+    int r;
+
+    *s =
+        (struct session){.args = args, .arena = ARENA_INIT(4 * MIB), .json = cli_has(args, "json")};
+    term_init(&s->out, 1, no_color);
+    term_init(&s->err, 2, no_color);
+    r = loop_init(&s->loop, entropy_seed());
+    if (r < 0) {
+        say_error(s, "cannot make an event loop: %s", strerror(-r));
+        return CLI_FAILED;
+    }
+    r = file_working_dir(&cwd);
+    if (r < 0) {
+        say_error(s, "the working folder cannot be read: %s", strerror(-r));
+        return CLI_FAILED;
+    }
+    str_copy(s->cwd, sizeof(s->cwd), buf_str(&cwd));
+    r = find_files(s);
+    if (r) {
+        return r;
+    }
+    find_state_dir(s);
+    if (cli_value(args, "project")) {
+        str_copy(s->project, sizeof(s->project), str_from(cli_value(args, "project")));
+    }
+    return 0;
+}
+
+void session_fini(struct session *s)
+{
+    client_free(s->client);
+    loop_fini(&s->loop);
+    arena_fini(&s->arena);
+}
+
+static void say_not_running(const struct session *s)
+{
+    cleanup(buf_fini) struct buf out = BUF_INIT(8 * KIB);
+
+    say_render(&s->err, STR("no instance is running here"), str_from(s->state_dir),
+               STR("start it with 'muelle up', or name its folder with --state-dir"), &out);
+    term_write(&s->err, buf_str(&out));
+}
+
+int session_connect(struct session *s, bool quiet)
+{
+    char path[SESSION_PATH_MAX];
+    int r = role_find_run_dir(s->state_dir, s->run_dir, sizeof(s->run_dir));
+
+    if (r == 0) {
+        snprintf(path, sizeof(path), "%s/core.sock", s->run_dir);
+        r = client_new(&s->loop, path, &s->client);
+    }
+    if (r == 0) {
+        struct client_answer answer = {0};
+        r = client_call(s->client, &(struct client_request){.method = "GET", .target = "/healthz"},
+                        &answer);
+        client_answer_fini(&answer);
+    }
+    if (r < 0) {
+        if (!quiet) {
+            say_not_running(s);
+        }
+        return CLI_NOT_RUNNING;
+    }
+    return 0;
+}
+
+/* ---- requests ---- */
+
+static int transport_failed(const struct session *s, int error)
+{
+    switch (error) {
+    case -EINTR:
+        return CLI_INTERRUPTED;
+    case -ENOENT:
+    case -ECONNREFUSED:
+        say_not_running(s);
+        return CLI_NOT_RUNNING;
+    case -ETIMEDOUT:
+        say_error(s, "the core does not answer; 'muelle status' shows what runs");
+        return CLI_FAILED;
+    default:
+        say_error(s, "the connection to the core broke: %s", strerror(-error));
+        return CLI_FAILED;
+    }
+}
+
+int session_call(struct session *s, const struct client_request *request, struct client_answer *ret)
+{
+    int r = client_call(s->client, request, ret);
+
+    if (r < 0) {
+        client_answer_fini(ret);
+        return transport_failed(s, r);
+    }
+    if (ret->status >= 400) {
+        bool invalid = ret->status == 422;
+        say_answer(s, ret);
+        client_answer_fini(ret);
+        return invalid ? CLI_INVALID : CLI_FAILED;
+    }
+    return 0;
+}
+
+int session_get(struct session *s, struct client_answer *ret, const char *fmt, ...)
+{
+    cleanup(buf_fini) struct buf target = BUF_INIT(64 * KIB);
+    va_list args;
+
+    buf_add_cstr(&target, "/api/v1/projects/");
+    uri_encode(&target, str_from(s->project), false);
+    va_start(args, fmt);
+    buf_vprintf(&target, fmt, args);
+    va_end(args);
+    return session_call(s, &(struct client_request){.method = "GET", .target = buf_cstr(&target)},
+                        ret);
+}
+
+/* ---- the project ---- */
+
+/* The project whose first file is ours, else the only one; STR_NONE when that is not clear. */
+static struct str pick_project(const struct session *s, const struct jdoc *items)
+{
+    jdoc_each(item, items)
+    {
+        if (s->file_count > 0 && str_eq(jdoc_str(item, "file"), s->files[0])) {
+            return jdoc_str(item, "name");
+        }
+    }
+    return items && items->count == 1 ? jdoc_str(items->first, "name") : STR_NONE;
+}
+
+int session_need_project(struct session *s)
+{
+    struct client_answer answer = {0};
+    int r;
+
+    if (s->project[0]) {
+        return 0;
+    }
+    r = session_call(s, &(struct client_request){.method = "GET", .target = "/api/v1/projects"},
+                     &answer);
+    if (r) {
+        return r;
+    }
+    const struct jdoc *items = jdoc_get(answer.doc, "items");
+    struct str name = pick_project(s, items);
+    if (name.len == 0 && items && items->count > 0) {
+        say_error(s, "several projects run here: name one with --project");
+    } else if (name.len == 0) {
+        say_error(s, "the instance has no project; apply a file with 'muelle up'");
+    }
+    str_copy(s->project, sizeof(s->project), name);
+    client_answer_fini(&answer);
+    return s->project[0] ? 0 : CLI_FAILED;
+}
+
+int session_open(struct session *s, const struct cli_args *args)
+{
+    int r = session_init(s, args);
+
+    r = r ? r : session_connect(s, false);
+    return r ? r : session_need_project(s);
+}

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Verbs that change something by one request: start, stop, restart, scale, reset, reload, plan.
+ */
+#include "base/num.h"
+#include "face/session.h"
+#include "face/show.h"
+#include "face/verbs.h"
+#include "proto/uri.h"
+
+/* ---- start, stop, restart, scale, reset ---- */
+
+static int act_once(struct session *s, struct str service, const char *verb, struct str body,
+                    struct client_answer *ret)
+{
+    cleanup(buf_fini) struct buf target = BUF_INIT(8 * KIB);
+
+    buf_add_cstr(&target, "/api/v1/projects/");
+    uri_encode(&target, str_from(s->project), false);
+    buf_add_cstr(&target, "/services/");
+    uri_encode(&target, service, false);
+    buf_printf(&target, "/%s", verb);
+    return session_call(
+        s, &(struct client_request){.method = "POST", .target = buf_cstr(&target), .body = body},
+        ret);
+}
+
+static void act_report(const struct session *s, const struct client_answer *answer)
+{
+    cleanup(buf_fini) struct buf out = BUF_INIT(1 * MIB);
+    const struct jdoc *replicas = jdoc_get(answer->doc, "replicas");
+    struct str state = jdoc_str(answer->doc, "state");
+
+    if (s->json) {
+        buf_add(&out, str_trim_ws(buf_str(&answer->body)));
+        show_json(s, &out);
+        return;
+    }
+    term_style(&out, &s->out, term_state_style(state), str_from(term_state_mark(state)));
+    buf_printf(&out, " " STR_FMT "  " STR_FMT ", %lld of %lld ready\n",
+               STR_ARG(jdoc_str(answer->doc, "name")), STR_ARG(state),
+               (long long)jdoc_i64(replicas, "ready", 0),
+               (long long)jdoc_i64(replicas, "desired", 0));
+    term_write(&s->out, buf_str(&out));
+}
+
+static int act_on(struct session *s, struct str service, const char *verb, struct str body)
+{
+    struct client_answer answer = {0};
+    int r = act_once(s, service, verb, body, &answer);
+
+    if (r == 0) {
+        act_report(s, &answer);
+        client_answer_fini(&answer);
+    }
+    return r;
+}
+
+int verb_action(const struct cli_args *args)
+{
+    struct session s;
+    int r = session_open(&s, args);
+
+    for (unsigned i = 0; r == 0 && i < args->word_count; i++) {
+        r = act_on(&s, str_from(args->words[i]), args->verb->name, STR_NONE);
+    }
+    session_fini(&s);
+    return r;
+}
+
+int verb_scale(const struct cli_args *args)
+{
+    struct session s;
+    int r = session_open(&s, args);
+
+    for (unsigned i = 0; r == 0 && i < args->word_count; i++) {
+        struct str service = STR_NONE;
+        struct str count = STR_NONE;
+        uint64_t n = 0;
+        char body[64];
+        if (!str_split(str_from(args->words[i]), '=', &service, &count) ||
+            num_parse_u64(count, &n) < 0 || n > 10000) {
+            say_error(&s, "'%s' is no SERVICE=N, for example web=3", args->words[i]);
+            r = CLI_USAGE;
+            break;
+        }
+        snprintf(body, sizeof(body), "{\"replicas\":%llu}", (unsigned long long)n);
+        r = act_on(&s, service, "scale", str_from(body));
+    }
+    session_fini(&s);
+    return r;
+}
+
+/* Every service when none is named. */
+static int reset_all(struct session *s)
+{
+    struct client_answer answer = {0};
+    int r = session_get(s, &answer, "/services?limit=1000");
+
+    if (r) {
+        return r;
+    }
+    jdoc_each(item, jdoc_get(answer.doc, "items"))
+    {
+        const struct jdoc *overrides = jdoc_get(item, "overrides");
+        if (r == 0 && overrides && overrides->count > 0) {
+            r = act_on(s, jdoc_str(item, "name"), "reset", STR_NONE);
+        }
+    }
+    client_answer_fini(&answer);
+    return r;
+}
+
+int verb_reset(const struct cli_args *args)
+{
+    struct session s;
+    int r = session_open(&s, args);
+
+    if (r == 0 && args->word_count == 0) {
+        r = reset_all(&s);
+    }
+    for (unsigned i = 0; r == 0 && i < args->word_count; i++) {
+        r = act_on(&s, str_from(args->words[i]), "reset", STR_NONE);
+    }
+    session_fini(&s);
+    return r;
+}
+
+/* ---- plan and reload ---- */
+
+static enum term_style plan_style(struct str action)
+{
+    if (str_is(action, "create")) {
+        return TERM_GREEN;
+    }
+    if (str_is(action, "remove")) {
+        return TERM_CORAL;
+    }
+    return str_is(action, "unchanged") ? TERM_GREY : TERM_AMBER;
+}
+
+void show_plan(const struct session *s, const struct jdoc *plan)
+{
+    static const struct table_column columns[] = {{.title = "SERVICE"},
+                                                  {.title = "ACTION"},
+                                                  {.title = "WHY", .shrink = true},
+                                                  {.title = "CHANGES", .shrink = true}};
+    cleanup(table_fini) struct table table;
+
+    table_init(&table, columns, ARRAY_LEN(columns));
+    jdoc_each(step, plan)
+    {
+        cleanup(buf_fini) struct buf changes = BUF_INIT(64 * KIB);
+        struct str action = jdoc_str(step, "action");
+        show_cell(&table, step, "service");
+        table_add(&table, plan_style(action), action);
+        table_add(&table, TERM_PLAIN, jdoc_str(step, "reason"));
+        jdoc_each(key, jdoc_get(step, "changes"))
+        {
+            buf_add_cstr(&changes, changes.len ? ", " : "");
+            buf_add(&changes, key->text);
+        }
+        table_add(&table, TERM_DIM, buf_str(&changes));
+    }
+    show_table(s, &table);
+}
+
+static int applied_report(const struct session *s, const struct client_answer *answer)
+{
+    cleanup(buf_fini) struct buf out = BUF_INIT(CLIENT_BODY_MAX);
+
+    if (s->json) {
+        buf_add(&out, str_trim_ws(buf_str(&answer->body)));
+        show_json(s, &out);
+    } else {
+        show_plan(s, jdoc_get(answer->doc, "plan"));
+    }
+    return 0;
+}
+
+int verb_plan(const struct cli_args *args)
+{
+    struct session s;
+    struct client_answer answer = {0};
+    int r = session_init(&s, args);
+
+    r = r ? r : session_connect(&s, false);
+    r = r ? r : session_check_files(&s);
+    r = r ? r : session_apply(&s, true, &answer);
+    if (r == 0) {
+        r = applied_report(&s, &answer);
+        client_answer_fini(&answer);
+    }
+    session_fini(&s);
+    return r;
+}
+
+/* With -f the file of the command line is applied, else the files that the project was started
+ * with. */
+int verb_reload(const struct cli_args *args)
+{
+    struct session s;
+    struct client_answer answer = {0};
+    cleanup(buf_fini) struct buf target = BUF_INIT(1 * KIB);
+    int r;
+
+    r = session_open(&s, args);
+    if (r == 0 && cli_has(args, "file")) {
+        r = session_check_files(&s);
+        r = r ? r : session_apply(&s, false, &answer);
+    } else if (r == 0) {
+        buf_add_cstr(&target, "/api/v1/projects/");
+        uri_encode(&target, str_from(s.project), false);
+        buf_add_cstr(&target, "/reload");
+        r = session_call(
+            &s, &(struct client_request){.method = "POST", .target = buf_cstr(&target)}, &answer);
+    }
+    if (r == 0) {
+        r = applied_report(&s, &answer);
+        client_answer_fini(&answer);
+    }
+    session_fini(&s);
+    return r;
+}

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Files: loading them here with the same code as the core, so that mistakes are said before
+ * anything is started; sending them to the core; printing them as understood.
+ */
+#include "base/num.h"
+#include "base/vec.h"
+#include "face/session.h"
+#include "face/show.h"
+#include "face/verbs.h"
+#include "os/file.h"
+#include "schema/load.h"
+#include "schema/resource.h"
+#include <unistd.h>
+
+enum { ENVIRONMENT_MAX = 8192, PROFILES_MAX = 32, CONFIG_FILE_MAX = 16 << 20 };
+
+/* ---- loading ---- */
+
+static int read_file(void *ctx, struct str path, struct buf *out)
+{
+    char name[4096];
+
+    return str_copy(name, sizeof(name), path) ? file_read_all(name, CONFIG_FILE_MAX, out)
+                                              : -ENAMETOOLONG;
+}
+
+static int need_files(struct session *s)
+{
+    cleanup(buf_fini) struct buf out = BUF_INIT(8 * KIB);
+
+    if (s->file_count > 0) {
+        return 0;
+    }
+    say_render(&s->err, STR("no configuration file here or in a folder above"), str_from(s->cwd),
+               STR("name one with -f FILE, or write one with 'muelle init'"), &out);
+    term_write(&s->err, buf_str(&out));
+    return CLI_INVALID;
+}
+
+/* This process's variables as pairs; they point into environ. */
+static int collect_environment(struct vec *pairs)
+{
+    for (char **entry = environ; entry && *entry; entry++) {
+        struct spec_pair pair;
+        if (str_split(str_from(*entry), '=', &pair.name, &pair.value) && pair.name.len > 0) {
+            int r = vec_push(pairs, &pair);
+            if (r < 0) {
+                return r;
+            }
+        }
+    }
+    return 0;
+}
+
+static size_t collect_values(const struct session *s, const char *option, struct str *values,
+                             size_t max)
+{
+    size_t count = 0;
+
+    for (unsigned i = 0; count < max; i++) {
+        const char *value = cli_value_at(s->args, option, i);
+        if (!value) {
+            break;
+        }
+        values[count++] = str_from(value);
+    }
+    return count;
+}
+
+static void say_notices(const struct session *s, const struct problem_list *notices)
+{
+    for (size_t i = 0; i < MIN(notices->count, (size_t)PROBLEM_LIST_MAX); i++) {
+        cleanup(buf_fini) struct buf out = BUF_INIT(8 * KIB);
+        term_style(&out, &s->err, TERM_AMBER, STR("note"));
+        buf_printf(&out, ": %s (%s)\n", notices->items[i].what, notices->items[i].where);
+        term_write(&s->err, buf_str(&out));
+    }
+}
+
+int session_load(struct session *s, struct project_spec **ret_spec)
+{
+    struct str profiles[PROFILES_MAX];
+    struct str env_files[PROFILES_MAX];
+    struct vec pairs = VEC_INIT(struct spec_pair, ENVIRONMENT_MAX);
+    struct problem_list *problems = calloc(2, sizeof(*problems));
+    int r = need_files(s);
+
+    if (r == 0 && (!problems || collect_environment(&pairs) < 0)) {
+        say_error(s, "out of memory");
+        r = CLI_FAILED;
+    }
+    if (r == 0) {
+        struct schema_load_options options = {
+            .files = s->files,
+            .files_count = s->file_count,
+            .working_dir = str_from(s->cwd),
+            .project_name = str_from(s->project),
+            .profiles = profiles,
+            .profiles_count = collect_values(s, "profile", profiles, PROFILES_MAX),
+            .environment = pairs.items,
+            .environment_count = pairs.len,
+            .env_files = env_files,
+            .env_files_count = collect_values(s, "env-file", env_files, PROFILES_MAX),
+            .strict = cli_has(s->args, "strict"),
+            .reader = {.read = read_file},
+        };
+        r = schema_load(&options, &problems[0], &problems[1], ret_spec);
+        say_problems(s, &problems[0]);
+        r = r == 0 ? 0 : r < 0 ? CLI_FAILED : CLI_INVALID;
+    }
+    if (r == 0) {
+        say_notices(s, &problems[1]);
+    }
+    free(problems);
+    vec_fini(&pairs);
+    return r;
+}
+
+int session_check_files(struct session *s)
+{
+    struct project_spec *spec = NULL;
+    int r = session_load(s, &spec);
+
+    if (r == 0) {
+        str_copy(s->project, sizeof(s->project), spec->name);
+        project_spec_unref(spec);
+    }
+    return r;
+}
+
+/* ---- applying ---- */
+
+static void apply_list(struct json_writer *w, const char *key, const struct str *values,
+                       size_t count)
+{
+    json_key(w, str_from(key));
+    json_begin_array(w);
+    for (size_t i = 0; i < count; i++) {
+        json_str(w, values[i]);
+    }
+    json_end_array(w);
+}
+
+static void apply_body(const struct session *s, bool dry_run, const struct vec *pairs,
+                       struct buf *out)
+{
+    struct json_writer w = JSON_WRITER(out);
+    struct str values[PROFILES_MAX];
+
+    json_begin_object(&w);
+    apply_list(&w, "files", s->files, s->file_count);
+    json_field(&w, "name", cstr, s->project);
+    apply_list(&w, "profiles", values, collect_values(s, "profile", values, PROFILES_MAX));
+    size_t env_files = collect_values(s, "env-file", values, PROFILES_MAX);
+    if (env_files > 0) {
+        apply_list(&w, "env_files", values, env_files);
+    }
+    json_field(&w, "working_dir", cstr, s->cwd);
+    json_field(&w, "dry_run", bool, dry_run);
+    json_field(&w, "strict", bool, cli_has(s->args, "strict"));
+    json_key(&w, STR("environment"));
+    json_begin_object(&w);
+    for (size_t i = 0; i < pairs->len; i++) {
+        const struct spec_pair *pair = vec_at(pairs, struct spec_pair, i);
+        json_key(&w, pair->name);
+        json_str(&w, pair->value);
+    }
+    json_end_object(&w);
+    json_end_object(&w);
+}
+
+int session_apply(struct session *s, bool dry_run, struct client_answer *ret)
+{
+    cleanup(buf_fini) struct buf body = BUF_INIT(4 * MIB);
+    struct vec pairs = VEC_INIT(struct spec_pair, ENVIRONMENT_MAX);
+    int r = collect_environment(&pairs);
+
+    if (r == 0) {
+        apply_body(s, dry_run, &pairs, &body);
+        r = buf_error(&body);
+    }
+    vec_fini(&pairs);
+    if (r < 0) {
+        say_error(s, "the environment is too large to send: %s", strerror(-r));
+        return CLI_FAILED;
+    }
+    return session_call(s,
+                        &(struct client_request){.method = "POST",
+                                                 .target = "/api/v1/projects",
+                                                 .body = buf_str(&body),
+                                                 .timeout_ns = 60 * NS_PER_S},
+                        ret);
+}
+
+/* ---- the verb ---- */
+
+/* Overrides of the running instance, as comments below the file's view. */
+static void add_overrides(struct session *s, struct buf *out)
+{
+    struct client_answer answer = {0};
+
+    if (session_connect(s, true) || session_get(s, &answer, "/services?limit=1000")) {
+        return;
+    }
+    jdoc_each(service, jdoc_get(answer.doc, "items"))
+    {
+        jdoc_each(item, jdoc_get(service, "overrides"))
+        {
+            const struct jdoc *value = jdoc_get(item, "value");
+            buf_printf(out,
+                       "# override: " STR_FMT "." STR_FMT " = " STR_FMT " (" STR_FMT ", " STR_FMT
+                       ")\n",
+                       STR_ARG(jdoc_str(service, "name")), STR_ARG(jdoc_str(item, "field")),
+                       STR_ARG(value ? value->raw : STR("null")), STR_ARG(jdoc_str(item, "actor")),
+                       STR_ARG(jdoc_str(item, "time")));
+        }
+    }
+    client_answer_fini(&answer);
+}
+
+static void config_print(struct session *s, const struct project_spec *spec)
+{
+    cleanup(buf_fini) struct buf out = BUF_INIT(64 * MIB);
+    unsigned flags = cli_has(s->args, "show-secrets") ? SCHEMA_SHOW_SECRETS : 0;
+
+    if (cli_has(s->args, "quiet")) {
+        return;
+    }
+    if (cli_has(s->args, "services")) {
+        for (size_t i = 0; i < spec->services_count; i++) {
+            buf_add(&out, spec->services[i].name);
+            buf_add_char(&out, '\n');
+        }
+    } else if (s->json) {
+        schema_render_json(spec, flags, &out);
+        buf_add_char(&out, '\n');
+    } else {
+        schema_render_yaml(spec, flags, &out);
+        str_copy(s->project, sizeof(s->project), spec->name);
+        add_overrides(s, &out);
+    }
+    term_write(&s->out, buf_str(&out));
+}
+
+int verb_config(const struct cli_args *args)
+{
+    struct session s;
+    struct project_spec *spec = NULL;
+    int r = session_init(&s, args);
+
+    if (r == 0 && cli_has(args, "schema")) {
+        cleanup(buf_fini) struct buf out = BUF_INIT(8 * MIB);
+        schema_config_json_schema(&out);
+        show_json(&s, &out);
+    } else if (r == 0) {
+        r = session_load(&s, &spec);
+        if (r == 0) {
+            config_print(&s, spec);
+            project_spec_unref(spec);
+        }
+    }
+    session_fini(&s);
+    return r;
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * exec and run: a command in a service's surroundings. The keeper starts it as a child of the
+ * service's tree; this process only hands over its own standard streams (SCM_RIGHTS), passes
+ * signals on and returns the exit code. So a terminal stays a terminal, and nothing copies bytes.
+ */
+#include "face/session.h"
+#include "face/verbs.h"
+#include "proto/uri.h"
+#include <signal.h>
+
+enum { SIGNALS = 4 };
+
+struct exec;
+
+struct exec_signal {
+    struct loop_signal watch;
+    struct exec *owner;
+};
+
+struct exec {
+    struct session s;
+    struct client *watcher;
+    struct client_stream stream;
+    struct exec_signal signals[SIGNALS];
+    uint64_t id; /* of the command; 0 until it is started */
+    int exit_code;
+    bool done;
+};
+
+static void on_event(struct client_stream *stream, const struct client_event *event)
+{
+    struct exec *e = container_of(stream, struct exec, stream);
+    cleanup(arena_fini) struct arena arena = ARENA_INIT(1 * MIB);
+    struct client_answer problem = {0};
+
+    if (jdoc_parse(&arena, event->data, &problem.doc, NULL) < 0) {
+        return;
+    }
+    if (str_is(event->name, "started")) {
+        e->id = (uint64_t)jdoc_i64(problem.doc, "id", 0);
+    } else if (str_is(event->name, "problem")) {
+        say_answer(&e->s, &problem);
+        e->exit_code = CLI_FAILED;
+        e->done = true;
+    } else if (str_is(event->name, "exited")) {
+        e->exit_code = (int)jdoc_i64(problem.doc, "exit_code", CLI_FAILED);
+        e->done = true;
+    }
+}
+
+static void on_ended(struct client_stream *stream, int error)
+{
+    struct exec *e = container_of(stream, struct exec, stream);
+
+    if (!e->done) {
+        say_error(&e->s, "the core went away; the command may still be running");
+        e->exit_code = CLI_FAILED;
+        e->done = true;
+    }
+}
+
+static void on_signal(struct loop_signal *signal)
+{
+    struct exec *e = container_of(signal, struct exec_signal, watch)->owner;
+    char target[96];
+    char body[48];
+    struct client_answer answer = {0};
+
+    if (e->id == 0) {
+        return;
+    }
+    snprintf(target, sizeof(target), "/api/v1/commands/%llu/signal", (unsigned long long)e->id);
+    snprintf(body, sizeof(body), "{\"signal\":%d}", signal->signum);
+    if (client_call(
+            e->s.client,
+            &(struct client_request){.method = "POST", .target = target, .body = str_from(body)},
+            &answer) == 0) {
+        client_answer_fini(&answer);
+    }
+}
+
+static int watch_signals(struct exec *e)
+{
+    static const int numbers[SIGNALS] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+
+    for (size_t i = 0; i < SIGNALS; i++) {
+        e->signals[i].watch.received = on_signal;
+        e->signals[i].owner = e;
+        int r = loop_signal_add(&e->s.loop, &e->signals[i].watch, numbers[i]);
+        if (r < 0) {
+            say_error(&e->s, "cannot watch signals: %s", strerror(-r));
+            return CLI_FAILED;
+        }
+    }
+    return 0;
+}
+
+static void add_environment(const struct cli_args *args, struct json_writer *w)
+{
+    const char *pair;
+
+    json_key(w, STR("environment"));
+    json_begin_object(w);
+    for (unsigned i = 0; (pair = cli_value_at(args, "env", i)) != NULL; i++) {
+        struct str name = STR_NONE;
+        struct str value = STR_NONE;
+        str_split(str_from(pair), '=', &name, &value);
+        json_key(w, name);
+        json_str(w, value);
+    }
+    json_end_object(w);
+}
+
+static void make_body(const struct cli_args *args, struct buf *out)
+{
+    struct json_writer w = JSON_WRITER(out);
+    const char *folder = cli_value(args, "workdir");
+
+    json_begin_object(&w);
+    json_key(&w, STR("command"));
+    json_begin_array(&w);
+    for (unsigned i = 1; i < args->word_count; i++) {
+        json_cstr(&w, args->words[i]);
+    }
+    json_end_array(&w);
+    add_environment(args, &w);
+    if (folder) {
+        json_field(&w, "working_dir", cstr, folder);
+    }
+    json_end_object(&w);
+}
+
+static int exec_run(struct exec *e)
+{
+    cleanup(buf_fini) struct buf target = BUF_INIT(4 * KIB);
+    cleanup(buf_fini) struct buf body = BUF_INIT(1 * MIB);
+    static const int streams[] = {0, 1, 2};
+    struct client_answer answer = {0};
+    int r;
+
+    buf_add_cstr(&target, "/api/v1/projects/");
+    uri_encode(&target, str_from(e->s.project), false);
+    buf_add_cstr(&target, "/services/");
+    uri_encode(&target, str_from(e->s.args->words[0]), false);
+    buf_add_cstr(&target, "/exec");
+    make_body(e->s.args, &body);
+    e->stream = (struct client_stream){.event = on_event, .ended = on_ended};
+    r = client_follow(e->watcher,
+                      &(struct client_request){.method = "POST",
+                                               .target = buf_cstr(&target),
+                                               .body = buf_str(&body),
+                                               .accept = "text/event-stream",
+                                               .fds = streams,
+                                               .fd_count = ARRAY_LEN(streams)},
+                      &e->stream, &answer);
+    if (r == CLIENT_E_STATUS) {
+        say_answer(&e->s, &answer);
+    } else if (r < 0) {
+        say_error(&e->s, "the command could not be sent: %s", strerror(-r));
+    }
+    client_answer_fini(&answer);
+    if (r) {
+        return CLI_FAILED;
+    }
+    while (!e->done) {
+        r = loop_turn(&e->s.loop, -1);
+        if (r < 0) {
+            return CLI_FAILED;
+        }
+    }
+    return e->exit_code;
+}
+
+int verb_exec(const struct cli_args *args)
+{
+    struct exec e = {.exit_code = CLI_FAILED};
+    char path[SESSION_PATH_MAX];
+    int r = session_open(&e.s, args);
+
+    if (r == 0) {
+        r = watch_signals(&e);
+    }
+    if (r == 0) {
+        snprintf(path, sizeof(path), "%s/core.sock", e.s.run_dir);
+        r = client_new(&e.s.loop, path, &e.watcher);
+        r = r < 0 ? CLI_FAILED : exec_run(&e);
+    }
+    client_free(e.watcher);
+    session_fini(&e.s);
+    return r;
+}
+
+/* The same, but the command may be left out: then it is the service's own. */
+int verb_run(const struct cli_args *args)
+{
+    return verb_exec(args);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * help, man, completion, and the entrance of the command line: parse, run the verb, exit code.
+ */
+#include "face/face.h"
+#include "face/term.h"
+#include "face/verbs.h"
+
+static void print(int fd, const struct buf *out)
+{
+    struct term term;
+
+    term_init(&term, fd, true);
+    term_write(&term, buf_str(out));
+}
+
+int verb_help(const struct cli_args *args)
+{
+    cleanup(buf_fini) struct buf out = BUF_INIT(1 * MIB);
+    const struct cli_verb *verb = args->word_count ? cli_verb_find(str_from(args->words[0])) : NULL;
+
+    if (args->word_count && !verb) {
+        buf_printf(&out, "error: unknown command '%s'\n  see 'muelle help'\n", args->words[0]);
+        print(2, &out);
+        return CLI_USAGE;
+    }
+    if (verb) {
+        cli_doc_verb(&out, verb);
+    } else {
+        cli_doc_help(&out);
+    }
+    print(1, &out);
+    return CLI_OK;
+}
+
+int verb_man(const struct cli_args *args)
+{
+    cleanup(buf_fini) struct buf out = BUF_INIT(1 * MIB);
+
+    cli_doc_man(&out);
+    print(1, &out);
+    return CLI_OK;
+}
+
+int verb_completion(const struct cli_args *args)
+{
+    cleanup(buf_fini) struct buf out = BUF_INIT(1 * MIB);
+
+    if (cli_doc_completion(&out, str_from(args->words[0]))) {
+        buf_printf(&out, "error: '%s' is none of bash, zsh, fish\n", args->words[0]);
+        print(2, &out);
+        return CLI_USAGE;
+    }
+    print(1, &out);
+    return CLI_OK;
+}
+
+static int say_usage(const struct cli_args *args, const struct buf *error)
+{
+    cleanup(buf_fini) struct buf out = BUF_INIT(16 * KIB);
+
+    buf_printf(&out, "error: " STR_FMT "\n  see 'muelle help%s%s'\n", STR_ARG(buf_str(error)),
+               args->verb ? " " : "", args->verb ? args->verb->name : "");
+    print(2, &out);
+    return CLI_USAGE;
+}
+
+int face_cli_main(int argc, char **argv)
+{
+    struct cli_args args;
+    cleanup(buf_fini) struct buf error = BUF_INIT(8 * KIB);
+    cleanup(buf_fini) struct buf out = BUF_INIT(1 * MIB);
+
+    if (cli_parse(argc, (const char *const *)argv, &args, &error)) {
+        return say_usage(&args, &error);
+    }
+    if (!args.verb) {
+        cli_doc_help(&out);
+        print(1, &out);
+        return argc > 1 ? CLI_OK : CLI_USAGE;
+    }
+    if (cli_has(&args, "help")) {
+        cli_doc_verb(&out, args.verb);
+        print(1, &out);
+        return CLI_OK;
+    }
+    return args.verb->run(&args);
+}

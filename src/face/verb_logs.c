@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * logs and events: history by one request (pages by cursor), then, with -f, the event stream.
+ * Output is one line per record; --json prints the records of the contract, one object a line.
+ */
+#include "base/timefmt.h"
+#include "face/session.h"
+#include "face/show.h"
+#include "face/verbs.h"
+#include "os/clock.h"
+#include "proto/uri.h"
+#include <signal.h>
+
+enum { TAIL_MAX = 10000, EVENTS_DEFAULT = 50, NAME_WIDTH_MAX = 24 };
+
+struct tail {
+    struct session s;
+    struct client_stream stream;
+    struct loop_signal interrupts[2];
+    struct buf out;
+    unsigned name_width;
+    bool ended;
+    int error;
+    void (*print)(struct tail *tail, const struct jdoc *record);
+};
+
+static void flush(struct tail *t)
+{
+    term_write(&t->s.out, buf_str(&t->out));
+    buf_reset(&t->out);
+}
+
+/* ---- printing ---- */
+
+/* One colour per service, by its name, so that it stays the same. */
+static enum term_style name_style(struct str name)
+{
+    static const enum term_style styles[] = {TERM_BLUE, TERM_GREEN, TERM_AMBER, TERM_BOLD};
+    unsigned sum = 0;
+
+    for (size_t i = 0; i < name.len; i++) {
+        sum = sum * 31 + (unsigned char)name.p[i];
+    }
+    return styles[sum % ARRAY_LEN(styles)];
+}
+
+static void raw_fields(struct buf *out, const struct jdoc *record, const char *const *keys,
+                       size_t count)
+{
+    struct json_writer w = JSON_WRITER(out);
+
+    json_begin_object(&w);
+    for (size_t i = 0; i < count; i++) {
+        show_raw(&w, record, keys[i]);
+    }
+    json_end_object(&w);
+    buf_add_char(out, '\n');
+}
+
+/* "web-1": the service and its replica. */
+static void add_prefix(struct tail *t, const struct jdoc *line)
+{
+    struct str service = jdoc_str(line, "service");
+    int64_t replica = jdoc_i64(line, "replica", 0);
+    char name[128];
+    int len = replica > 0 ? snprintf(name, sizeof(name), STR_FMT "-%lld", STR_ARG(service),
+                                     (long long)replica)
+                          : snprintf(name, sizeof(name), STR_FMT, STR_ARG(service));
+    unsigned width = MIN((unsigned)MAX(len, 0), (unsigned)NAME_WIDTH_MAX);
+
+    t->name_width = MAX(t->name_width, width);
+    term_style(&t->out, &t->s.out, name_style(service), str_from(name));
+    for (; width < t->name_width; width++) {
+        buf_add_char(&t->out, ' ');
+    }
+    buf_add_cstr(&t->out, " | ");
+}
+
+static void print_log(struct tail *t, const struct jdoc *line)
+{
+    static const char *const keys[] = {"time", "service", "replica", "stream", "message"};
+
+    if (t->s.json) {
+        raw_fields(&t->out, line, keys, ARRAY_LEN(keys));
+        return;
+    }
+    if (!cli_has(t->s.args, "no-prefix")) {
+        add_prefix(t, line);
+    }
+    if (cli_has(t->s.args, "timestamps")) {
+        term_style(&t->out, &t->s.out, TERM_DIM, jdoc_str(line, "time"));
+        buf_add_char(&t->out, ' ');
+    }
+    if (t->s.out.is_tty) {
+        term_add_safe(&t->out, jdoc_str(line, "message"));
+    } else {
+        buf_add(&t->out, jdoc_str(line, "message"));
+    }
+    buf_add_char(&t->out, '\n');
+}
+
+static void print_event(struct tail *t, const struct jdoc *event)
+{
+    struct str severity = jdoc_str(event, "severity");
+    struct str cause = jdoc_str(event, "cause");
+    enum term_style style = str_is(severity, "error")     ? TERM_CORAL
+                            : str_is(severity, "warning") ? TERM_AMBER
+                                                          : TERM_PLAIN;
+
+    if (t->s.json) {
+        buf_add(&t->out, event->raw);
+        buf_add_char(&t->out, '\n');
+        return;
+    }
+    term_style(&t->out, &t->s.out, TERM_DIM, str_slice(jdoc_str(event, "time"), 0, 19));
+    buf_add_cstr(&t->out, "Z  ");
+    term_style(&t->out, &t->s.out, style, jdoc_str(event, "kind"));
+    buf_add_cstr(&t->out, "  ");
+    term_add_safe(&t->out, jdoc_str(event, "message"));
+    cleanup(buf_fini) struct buf by = BUF_INIT(1 * KIB);
+    buf_printf(&by, "  (" STR_FMT "%s" STR_FMT ")", STR_ARG(jdoc_str(event, "actor")),
+               cause.len ? ": " : "", STR_ARG(cause));
+    term_style(&t->out, &t->s.out, TERM_DIM, buf_str(&by));
+    buf_add_char(&t->out, '\n');
+}
+
+/* ---- following ---- */
+
+static void on_event(struct client_stream *stream, const struct client_event *event)
+{
+    struct tail *t = container_of(stream, struct tail, stream);
+    cleanup(arena_fini) struct arena arena = ARENA_INIT(16 * MIB);
+    struct jdoc *doc = NULL;
+
+    if (!str_is(event->name, "log") && !str_is(event->name, "event")) {
+        return;
+    }
+    if (jdoc_parse(&arena, event->data, &doc, NULL) == 0) {
+        t->print(t, doc);
+    }
+    flush(t);
+}
+
+static void on_ended(struct client_stream *stream, int error)
+{
+    struct tail *t = container_of(stream, struct tail, stream);
+
+    t->ended = true;
+    t->error = error;
+}
+
+static void on_interrupt(struct loop_signal *signal)
+{
+    struct tail *t = signal->signum == SIGINT ? container_of(signal, struct tail, interrupts[0])
+                                              : container_of(signal, struct tail, interrupts[1]);
+
+    t->ended = true; /* the reader has seen enough: no failure */
+}
+
+static int follow(struct tail *t, const char *target)
+{
+    struct client_answer answer = {0};
+    int r;
+
+    t->stream = (struct client_stream){.event = on_event, .ended = on_ended};
+    r = client_follow_get(t->s.client, target, &t->stream, &answer);
+    if (r == CLIENT_E_STATUS) {
+        say_answer(&t->s, &answer);
+        client_answer_fini(&answer);
+        return CLI_FAILED;
+    }
+    t->interrupts[0] = t->interrupts[1] = (struct loop_signal){.received = on_interrupt};
+    if (r < 0 || loop_signal_add(&t->s.loop, &t->interrupts[0], SIGINT) < 0 ||
+        loop_signal_add(&t->s.loop, &t->interrupts[1], SIGTERM) < 0) {
+        say_error(&t->s, "cannot follow: %s", strerror(-r));
+        return CLI_FAILED;
+    }
+    while (!t->ended) {
+        r = loop_turn(&t->s.loop, -1);
+        if (r < 0) {
+            return CLI_FAILED;
+        }
+    }
+    client_answer_fini(&answer);
+    if (t->error < 0) {
+        say_error(&t->s, "the stream ended: %s", strerror(-t->error));
+        return CLI_FAILED;
+    }
+    return 0;
+}
+
+/* ---- logs ---- */
+
+/* RFC 3339 stays; an age ("10m") becomes the time it means. 0 or CLI_USAGE. */
+static int add_time(const struct session *s, struct buf *query, const char *key, const char *text)
+{
+    cleanup(buf_fini) struct buf time = BUF_INIT(64);
+    int64_t wall = 0;
+    int64_t age = 0;
+
+    if (!text) {
+        return 0;
+    }
+    if (timefmt_parse(str_from(text), &wall) < 0) {
+        if (num_parse_duration(str_from(text), &age) < 0) {
+            say_error(s, "'%s' is no time: use RFC 3339 (2026-11-20T23:00:00Z) or an age (10m)",
+                      text);
+            return CLI_USAGE;
+        }
+        wall = clock_wall_ns() - age;
+    }
+    timefmt_rfc3339(&time, wall);
+    buf_printf(query, "&%s=", key);
+    uri_encode(query, buf_str(&time), false);
+    return 0;
+}
+
+static void add_param(struct buf *query, const char *key, const char *value)
+{
+    if (value) {
+        buf_printf(query, "&%s=", key);
+        uri_encode(query, str_from(value), false);
+    }
+}
+
+/* How many lines from the end: a number, or "all" (0). -1 and said when it is neither. */
+static int64_t tail_count(const struct session *s, int64_t otherwise)
+{
+    const char *text = cli_value(s->args, "tail");
+    uint64_t n = 0;
+
+    if (!text) {
+        return otherwise;
+    }
+    if (str_is(STR("all"), text)) {
+        return INT64_MAX;
+    }
+    if (num_parse_u64(str_from(text), &n) < 0 || n > 100000000) {
+        say_error(s, "--tail wants a number or 'all', not '%s'", text);
+        return -1;
+    }
+    return (int64_t)n;
+}
+
+static int logs_query(const struct session *s, struct buf *query)
+{
+    int r = add_time(s, query, "since", cli_value(s->args, "since"));
+
+    r = r ? r : add_time(s, query, "until", cli_value(s->args, "until"));
+    for (unsigned i = 0; i < s->args->word_count; i++) {
+        add_param(query, "service", s->args->words[i]);
+    }
+    add_param(query, "q", cli_value(s->args, "grep"));
+    add_param(query, "replica", cli_value(s->args, "replica"));
+    add_param(query, "stream", cli_value(s->args, "stream"));
+    return r;
+}
+
+/* Everything kept, page by page. */
+static int logs_all(struct tail *t, struct str query)
+{
+    char cursor[128] = "";
+
+    for (;;) {
+        struct client_answer answer = {0};
+        cleanup(buf_fini) struct buf more = BUF_INIT(256);
+        add_param(&more, "cursor", cursor[0] ? cursor : NULL);
+        int r = session_get(&t->s, &answer, "/logs?limit=5000" STR_FMT "%s", STR_ARG(query),
+                            buf_cstr(&more));
+        if (r) {
+            return r;
+        }
+        jdoc_each(line, jdoc_get(answer.doc, "items"))
+        {
+            t->print(t, line);
+        }
+        flush(t);
+        str_copy(cursor, sizeof(cursor), jdoc_str(answer.doc, "next_cursor"));
+        client_answer_fini(&answer);
+        if (!cursor[0]) {
+            return 0;
+        }
+    }
+}
+
+/* The last `count` lines in one request; the server bounds a page, so more than that is read as a
+ * whole. */
+static int logs_tail(struct tail *t, struct str query, int64_t count)
+{
+    struct client_answer answer = {0};
+    int r;
+
+    if (count > TAIL_MAX) {
+        return logs_all(t, query);
+    }
+    r = session_get(&t->s, &answer, "/logs?tail=%lld" STR_FMT, (long long)count, STR_ARG(query));
+    if (r) {
+        return r;
+    }
+    jdoc_each(line, jdoc_get(answer.doc, "items"))
+    {
+        t->print(t, line);
+    }
+    flush(t);
+    client_answer_fini(&answer);
+    return 0;
+}
+
+static int logs_run(struct tail *t)
+{
+    cleanup(buf_fini) struct buf query = BUF_INIT(64 * KIB);
+    struct session *s = &t->s;
+    int64_t count;
+    int r = logs_query(s, &query);
+
+    if (r) {
+        return r;
+    }
+    count = tail_count(s, INT64_MAX);
+    if (count < 0) {
+        return CLI_USAGE;
+    }
+    if (!cli_has(s->args, "follow")) {
+        return logs_tail(t, buf_str(&query), count);
+    }
+    cleanup(buf_fini) struct buf target = BUF_INIT(64 * KIB);
+    buf_add_cstr(&target, "/api/v1/projects/");
+    uri_encode(&target, str_from(s->project), false);
+    buf_printf(&target, "/logs?follow=1" STR_FMT, STR_ARG(buf_str(&query)));
+    if (count != INT64_MAX) { /* without it: all that is kept, then what comes */
+        buf_printf(&target, "&tail=%lld", (long long)MIN(count, (int64_t)TAIL_MAX));
+    }
+    return follow(t, buf_cstr(&target));
+}
+
+int verb_logs(const struct cli_args *args)
+{
+    struct tail t = {.out = BUF_INIT(64 * MIB), .print = print_log};
+    int r = session_open(&t.s, args);
+
+    r = r ? r : logs_run(&t);
+    buf_fini(&t.out);
+    session_fini(&t.s);
+    return r;
+}
+
+/* ---- events ---- */
+
+static int events_run(struct tail *t)
+{
+    cleanup(buf_fini) struct buf query = BUF_INIT(8 * KIB);
+    struct client_answer answer = {0};
+    struct session *s = &t->s;
+    int64_t count = tail_count(s, EVENTS_DEFAULT);
+    int r;
+
+    if (count < 0) {
+        return CLI_USAGE;
+    }
+    add_param(&query, "project", s->project);
+    add_param(&query, "service", s->args->word_count ? s->args->words[0] : NULL);
+    add_param(&query, "kind", cli_value(s->args, "kind"));
+    cleanup(buf_fini) struct buf target = BUF_INIT(8 * KIB);
+    buf_printf(&target, "/api/v1/events?tail=%lld" STR_FMT, (long long)MIN(count, INT64_C(1000)),
+               STR_ARG(buf_str(&query)));
+    r = session_call(s, &(struct client_request){.method = "GET", .target = buf_cstr(&target)},
+                     &answer);
+    if (r) {
+        return r;
+    }
+    int64_t last = 0;
+    jdoc_each(event, jdoc_get(answer.doc, "items"))
+    {
+        t->print(t, event);
+        last = jdoc_i64(event, "seq", last);
+    }
+    flush(t);
+    client_answer_fini(&answer);
+    if (!cli_has(s->args, "follow")) {
+        return 0;
+    }
+    buf_reset(&target);
+    buf_printf(&target, "/api/v1/events?follow=1&after=%lld" STR_FMT, (long long)last,
+               STR_ARG(buf_str(&query)));
+    return follow(t, buf_cstr(&target));
+}
+
+int verb_events(const struct cli_args *args)
+{
+    struct tail t = {.out = BUF_INIT(16 * MIB), .print = print_event};
+    int r = session_open(&t.s, args);
+
+    r = r ? r : events_run(&t);
+    buf_fini(&t.out);
+    session_fini(&t.s);
+    return r;
+}

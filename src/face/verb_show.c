@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Verbs that look: ps, status, routes, version. Each asks once, then prints a table for people
+ * or, with
+ * --json, the contract of docs/cli.md for programs.
+ */
+#include "base/num.h"
+#include "base/timefmt.h"
+#include "face/session.h"
+#include "face/show.h"
+#include "face/verbs.h"
+#include "os/clock.h"
+#include "os/file.h"
+#include "role.h"
+
+/* ---- shared ---- */
+
+void show_json(const struct session *s, struct buf *out)
+{
+    buf_add_char(out, '\n');
+    term_write(&s->out, buf_str(out));
+}
+
+void show_table(const struct session *s, const struct table *table)
+{
+    cleanup(buf_fini) struct buf out = BUF_INIT(8 * MIB);
+
+    table_render(table, &s->out, &out);
+    term_write(&s->out, buf_str(&out));
+}
+
+void show_raw(struct json_writer *w, const struct jdoc *object, const char *key)
+{
+    const struct jdoc *value = jdoc_get(object, key);
+
+    json_key(w, str_from(key));
+    if (value) {
+        json_raw(w, value->raw);
+    } else {
+        json_null(w);
+    }
+}
+
+void show_cell(struct table *table, const struct jdoc *object, const char *key)
+{
+    const struct jdoc *value = jdoc_get(object, key);
+
+    if (value && (value->type == JSON_STRING || value->type == JSON_NUMBER) &&
+        value->text.len > 0) {
+        table_add(table, TERM_PLAIN, value->text);
+    } else {
+        table_add(table, TERM_GREY, STR("-"));
+    }
+}
+
+void show_state_cell(struct table *table, struct str state)
+{
+    table_addf(table, term_state_style(state), "%s " STR_FMT, term_state_mark(state),
+               STR_ARG(state));
+}
+
+void show_age_cell(struct table *table, struct str time)
+{
+    cleanup(buf_fini) struct buf text = BUF_INIT(64);
+    int64_t wall = 0;
+
+    if (timefmt_parse(time, &wall) < 0) {
+        table_add(table, TERM_GREY, STR("-"));
+        return;
+    }
+    num_format_age(&text, MAX(clock_wall_ns() - wall, INT64_C(0)));
+    table_add(table, TERM_PLAIN, buf_str(&text));
+}
+
+bool show_wanted(const struct cli_args *args, struct str service)
+{
+    for (unsigned i = 0; i < args->word_count; i++) {
+        if (str_is(service, args->words[i])) {
+            return true;
+        }
+    }
+    return args->word_count == 0;
+}
+
+/* ---- ps ---- */
+
+static void ps_json(const struct session *s, const struct jdoc *items)
+{
+    static const char *const keys[] = {"project", "service", "replica",  "state",      "health",
+                                       "pid",     "port",    "restarts", "started_at", "exit"};
+    cleanup(buf_fini) struct buf out = BUF_INIT(64 * MIB);
+    struct json_writer w = JSON_WRITER(&out);
+
+    json_begin_array(&w);
+    jdoc_each(item, items)
+    {
+        if (!show_wanted(s->args, jdoc_str(item, "service"))) {
+            continue;
+        }
+        json_begin_object(&w);
+        for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+            show_raw(&w, item, keys[i]);
+        }
+        json_end_object(&w);
+    }
+    json_end_array(&w);
+    show_json(s, &out);
+}
+
+static void ps_row(struct table *table, const struct jdoc *item)
+{
+    show_cell(table, item, "service");
+    show_cell(table, item, "replica");
+    show_state_cell(table, jdoc_str(item, "state"));
+    struct str health = jdoc_str(item, "health");
+    table_add(table, term_state_style(health),
+              health.len && !str_is(health, "unknown") ? health : STR("-"));
+    show_cell(table, item, "pid");
+    show_cell(table, item, "port");
+    table_addf(table, TERM_PLAIN, "%lld", (long long)jdoc_i64(item, "restarts", 0));
+    show_age_cell(table, jdoc_str(item, "started_at"));
+    table_add(table, TERM_DIM, jdoc_str(item, "reason"));
+}
+
+static void ps_table(const struct session *s, const struct jdoc *items)
+{
+    static const struct table_column columns[] = {{.title = "SERVICE", .shrink = true},
+                                                  {.title = "REPLICA", .right = true},
+                                                  {.title = "STATE"},
+                                                  {.title = "HEALTH"},
+                                                  {.title = "PID", .right = true},
+                                                  {.title = "PORT", .right = true},
+                                                  {.title = "RESTARTS", .right = true},
+                                                  {.title = "SINCE", .right = true},
+                                                  {.title = "REASON", .shrink = true}};
+    cleanup(table_fini) struct table table;
+
+    table_init(&table, columns, ARRAY_LEN(columns));
+    jdoc_each(item, items)
+    {
+        if (show_wanted(s->args, jdoc_str(item, "service"))) {
+            ps_row(&table, item);
+        }
+    }
+    show_table(s, &table);
+}
+
+static void ps_column(const struct session *s, const struct jdoc *items, const char *key)
+{
+    cleanup(buf_fini) struct buf out = BUF_INIT(8 * MIB);
+    struct str last = STR_NONE;
+
+    jdoc_each(item, items)
+    {
+        const struct jdoc *value = jdoc_get(item, key);
+        bool fits = value && value->type != JSON_NULL && !str_eq(value->text, last);
+        if (fits && show_wanted(s->args, jdoc_str(item, "service"))) {
+            buf_add(&out, value->text);
+            buf_add_char(&out, '\n');
+            last = value->text;
+        }
+    }
+    term_write(&s->out, buf_str(&out));
+}
+
+static int ps_show(struct session *s)
+{
+    struct client_answer answer = {0};
+    int r = session_get(s, &answer, "/replicas?limit=1000");
+
+    if (r) {
+        return r;
+    }
+    const struct jdoc *items = jdoc_get(answer.doc, "items");
+    if (s->json) {
+        ps_json(s, items);
+    } else if (cli_has(s->args, "services")) {
+        ps_column(s, items, "service");
+    } else if (cli_has(s->args, "quiet")) {
+        ps_column(s, items, "pid");
+    } else {
+        ps_table(s, items);
+    }
+    client_answer_fini(&answer);
+    return 0;
+}
+
+int verb_ps(const struct cli_args *args)
+{
+    struct session s;
+    int r = session_open(&s, args);
+
+    r = r ? r : ps_show(&s);
+    session_fini(&s);
+    return r;
+}
+
+/* ---- routes ---- */
+
+static void routes_row(struct table *table, const struct jdoc *route)
+{
+    const struct jdoc *endpoints = jdoc_get(route, "endpoints");
+    int64_t ready = 0;
+    int64_t requests = 0;
+    struct str host = jdoc_str(route, "host");
+
+    jdoc_each(endpoint, endpoints)
+    {
+        ready += jdoc_bool(endpoint, "ready", false);
+        requests += jdoc_i64(endpoint, "requests", 0);
+    }
+    table_add(table, TERM_PLAIN, host.len ? host : STR("*"));
+    show_cell(table, route, "path");
+    show_cell(table, route, "service");
+    show_cell(table, route, "balance");
+    table_addf(table, ready ? TERM_GREEN : TERM_CORAL, "%lld/%zu", (long long)ready,
+               endpoints ? endpoints->count : (size_t)0);
+    table_addf(table, TERM_PLAIN, "%lld", (long long)requests);
+}
+
+static void routes_table(const struct session *s, const struct jdoc *items)
+{
+    static const struct table_column columns[] = {{.title = "HOST", .shrink = true},
+                                                  {.title = "PATH", .shrink = true},
+                                                  {.title = "SERVICE"},
+                                                  {.title = "BALANCE"},
+                                                  {.title = "READY", .right = true},
+                                                  {.title = "REQUESTS", .right = true}};
+    cleanup(table_fini) struct table table;
+
+    table_init(&table, columns, ARRAY_LEN(columns));
+    jdoc_each(item, items)
+    {
+        routes_row(&table, item);
+    }
+    show_table(s, &table);
+}
+
+static int routes_show(struct session *s)
+{
+    struct client_answer answer = {0};
+    int r = session_get(s, &answer, "/routes?limit=1000");
+
+    if (r) {
+        return r;
+    }
+    const struct jdoc *items = jdoc_get(answer.doc, "items");
+    if (s->json && items) {
+        cleanup(buf_fini) struct buf out = BUF_INIT(64 * MIB);
+        buf_add(&out, items->raw);
+        show_json(s, &out);
+    } else {
+        routes_table(s, items);
+    }
+    client_answer_fini(&answer);
+    return 0;
+}
+
+int verb_routes(const struct cli_args *args)
+{
+    struct session s;
+    int r = session_open(&s, args);
+
+    r = r ? r : routes_show(&s);
+    session_fini(&s);
+    return r;
+}
+
+/* ---- status ---- */
+
+/* What is known without the core: the keeper's word (role.h). */
+static void status_keeper_json(const struct session *s, const struct role_report *report)
+{
+    cleanup(buf_fini) struct buf out = BUF_INIT(64 * KIB);
+    struct json_writer w = JSON_WRITER(&out);
+
+    json_begin_object(&w);
+    json_field(&w, "version", cstr, MUELLE_VERSION);
+    json_field(&w, "instance", cstr, report->instance);
+    json_key(&w, STR("projects"));
+    json_begin_array(&w);
+    json_end_array(&w);
+    const struct {
+        const char *name;
+        int pid;
+    } roles[] = {
+        {"keeper", report->keeper_pid}, {"core", report->core_pid}, {"edge", report->edge_pid}};
+    for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
+        json_key(&w, str_from(roles[i].name));
+        if (roles[i].pid == 0) {
+            json_null(&w);
+            continue;
+        }
+        json_begin_object(&w);
+        json_field(&w, "pid", i64, roles[i].pid);
+        json_end_object(&w);
+    }
+    json_end_object(&w);
+    show_json(s, &out);
+}
+
+/* The core is away: 1, since nothing can be changed now; traffic and services go on. */
+static int status_from_keeper(struct session *s)
+{
+    cleanup(buf_fini) struct buf out = BUF_INIT(8 * KIB);
+    struct role_report report;
+
+    if (role_ask_keeper(s->state_dir, &report) < 0) {
+        return session_connect(s, false); /* says that nothing runs */
+    }
+    if (s->json) {
+        status_keeper_json(s, &report);
+        return CLI_FAILED;
+    }
+    term_style(&out, &s->out, TERM_AMBER, STR("◐"));
+    buf_printf(&out, " the core is away; services and traffic go on, %u processes are watched\n",
+               report.children);
+    buf_printf(&out, "  keeper %d · edge %d · instance %s\n", report.keeper_pid, report.edge_pid,
+               report.instance);
+    term_write(&s->out, buf_str(&out));
+    return CLI_FAILED;
+}
+
+static void status_json(const struct session *s, const struct jdoc *instance,
+                        const struct jdoc *projects)
+{
+    cleanup(buf_fini) struct buf out = BUF_INIT(16 * MIB);
+    struct json_writer w = JSON_WRITER(&out);
+
+    json_begin_object(&w);
+    show_raw(&w, instance, "version");
+    json_key(&w, STR("instance"));
+    json_str(&w, jdoc_str(instance, "id"));
+    json_key(&w, STR("projects"));
+    json_begin_array(&w);
+    jdoc_each(item, projects)
+    {
+        json_raw(&w, item->raw);
+    }
+    json_end_array(&w);
+    show_raw(&w, instance, "keeper");
+    show_raw(&w, instance, "core");
+    show_raw(&w, instance, "edge");
+    json_end_object(&w);
+    show_json(s, &out);
+}
+
+/* "3 running, 1 crashed: worker: exited 1 after 3 s" */
+void show_summary(const struct session *s, const struct jdoc *services, struct buf *out)
+{
+    static const char *const order[] = {"running",  "completed", "starting", "pending",
+                                        "stopping", "unhealthy", "stopped",  "crashed"};
+    struct str why = STR_NONE;
+    struct str who = STR_NONE;
+    bool any = false;
+
+    for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+        size_t count = 0;
+        jdoc_each(item, services)
+        {
+            struct str reason = jdoc_str(item, "reason");
+            if (!str_is(jdoc_str(item, "state"), order[i])) {
+                continue;
+            }
+            count++;
+            if (reason.len > 0 && i >= 5) {
+                why = reason;
+                who = jdoc_str(item, "name");
+            }
+        }
+        if (count > 0) {
+            cleanup(buf_fini) struct buf text = BUF_INIT(128);
+            buf_printf(&text, "%zu %s", count, order[i]);
+            buf_add_cstr(out, any ? ", " : "");
+            term_style(out, &s->out, term_state_style(str_from(order[i])), buf_str(&text));
+            any = true;
+        }
+    }
+    buf_add_cstr(out, any ? "" : "no services");
+    if (why.len > 0) {
+        buf_printf(out, ": " STR_FMT ": ", STR_ARG(who));
+        term_add_safe(out, why);
+    }
+}
+
+static void status_project(struct session *s, const struct jdoc *project, struct buf *out)
+{
+    struct client_answer answer = {0};
+    struct str state = jdoc_str(project, "state");
+
+    str_copy(s->project, sizeof(s->project), jdoc_str(project, "name"));
+    if (session_get(s, &answer, "/services?limit=1000")) {
+        return;
+    }
+    term_style(out, &s->out, term_state_style(state), str_from(term_state_mark(state)));
+    buf_add_char(out, ' ');
+    term_style(out, &s->out, TERM_BOLD, str_from(s->project));
+    buf_add_cstr(out, "  ");
+    show_summary(s, jdoc_get(answer.doc, "items"), out);
+    buf_printf(out, "\n  generation %lld, from " STR_FMT "\n",
+               (long long)jdoc_i64(project, "generation", 0), STR_ARG(jdoc_str(project, "file")));
+    client_answer_fini(&answer);
+}
+
+static void status_people(struct session *s, const struct jdoc *instance,
+                          const struct jdoc *projects)
+{
+    cleanup(buf_fini) struct buf out = BUF_INIT(4 * MIB);
+
+    jdoc_each(project, projects)
+    {
+        status_project(s, project, &out);
+    }
+    if (!projects || projects->count == 0) {
+        buf_add_cstr(&out, "○ no project is applied\n");
+    }
+    buf_printf(&out,
+               "muelle " STR_FMT " · instance " STR_FMT " · keeper %lld · core %lld · edge %lld\n",
+               STR_ARG(jdoc_str(instance, "version")), STR_ARG(jdoc_str(instance, "id")),
+               (long long)jdoc_i64(jdoc_get(instance, "keeper"), "pid", 0),
+               (long long)jdoc_i64(jdoc_get(instance, "core"), "pid", 0),
+               (long long)jdoc_i64(jdoc_get(instance, "edge"), "pid", 0));
+    term_write(&s->out, buf_str(&out));
+}
+
+static int status_show(struct session *s)
+{
+    struct client_answer instance = {0};
+    struct client_answer projects = {0};
+    int r = session_call(s, &(struct client_request){.method = "GET", .target = "/api/v1/instance"},
+                         &instance);
+
+    if (r) {
+        return r;
+    }
+    r = session_call(
+        s, &(struct client_request){.method = "GET", .target = "/api/v1/projects?limit=1000"},
+        &projects);
+    if (r == 0) {
+        const struct jdoc *items = jdoc_get(projects.doc, "items");
+        if (s->json) {
+            status_json(s, instance.doc, items);
+        } else {
+            status_people(s, instance.doc, items);
+        }
+        client_answer_fini(&projects);
+    }
+    client_answer_fini(&instance);
+    return r;
+}
+
+int verb_status(const struct cli_args *args)
+{
+    struct session s;
+    int r = session_init(&s, args);
+
+    if (r == 0) {
+        r = session_connect(&s, true) ? status_from_keeper(&s) : status_show(&s);
+    }
+    session_fini(&s);
+    return r;
+}
+
+/* ---- version ---- */
+
+int verb_version(const struct cli_args *args)
+{
+    struct term out;
+
+    term_init(&out, 1, true);
+    if (cli_has(args, "json")) {
+        term_write(&out, STR("{\"version\":\"" MUELLE_VERSION "\"}\n"));
+    } else {
+        term_write(&out, STR("muelle " MUELLE_VERSION "\n"));
+    }
+    return 0;
+}

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * top: the board with its figures, drawn over itself once a second from the live stream.
+ */
+#include "face/board.h"
+#include "face/session.h"
+#include "face/show.h"
+#include "face/verbs.h"
+#include "proto/uri.h"
+#include <signal.h>
+
+struct top {
+    struct session s;
+    struct board board;
+    struct live live;
+    struct client_stream stream;
+    struct loop_signal interrupt, terminate, resize;
+    bool ended;
+    bool measured; /* figures have come */
+};
+
+static void draw(struct top *t)
+{
+    cleanup(buf_fini) struct buf out = BUF_INIT(4 * MIB);
+
+    board_render(&t->board, &t->s.out, true, &out);
+    if (t->s.out.is_tty && !cli_has(t->s.args, "once")) {
+        live_draw(&t->live, buf_str(&out));
+    } else {
+        term_write(&t->s.out, buf_str(&out));
+    }
+}
+
+static void on_event(struct client_stream *stream, const struct client_event *event)
+{
+    struct top *t = container_of(stream, struct top, stream);
+
+    board_feed(&t->board, event, t->s.loop.now_ns, NULL);
+    if (!str_is(event->name, "metrics") || !t->board.synced) {
+        return;
+    }
+    t->measured = true;
+    if (t->s.json) {
+        cleanup(buf_fini) struct buf out = BUF_INIT(8 * MIB);
+        buf_add(&out, event->data);
+        show_json(&t->s, &out);
+    } else {
+        draw(t);
+    }
+}
+
+static void on_ended(struct client_stream *stream, int error)
+{
+    container_of(stream, struct top, stream)->ended = true;
+}
+
+static void on_interrupt(struct loop_signal *signal)
+{
+    container_of(signal, struct top, interrupt)->ended = true;
+}
+
+static void on_terminate(struct loop_signal *signal)
+{
+    container_of(signal, struct top, terminate)->ended = true;
+}
+
+static void on_resize(struct loop_signal *signal)
+{
+    term_measure(&container_of(signal, struct top, resize)->s.out);
+}
+
+static int top_run(struct top *t)
+{
+    cleanup(buf_fini) struct buf target = BUF_INIT(1 * KIB);
+    struct client_answer answer = {0};
+    bool once = cli_has(t->s.args, "once") || t->s.json;
+    int r;
+
+    t->interrupt.received = on_interrupt;
+    t->terminate.received = on_terminate;
+    t->resize.received = on_resize;
+    t->stream = (struct client_stream){.event = on_event, .ended = on_ended};
+    buf_add_cstr(&target, "/api/v1/stream?project=");
+    uri_encode(&target, str_from(t->s.project), false);
+    r = client_follow_get(t->s.client, buf_cstr(&target), &t->stream, &answer);
+    if (r == CLIENT_E_STATUS) {
+        say_answer(&t->s, &answer);
+    }
+    client_answer_fini(&answer);
+    if (r || loop_signal_add(&t->s.loop, &t->interrupt, SIGINT) < 0 ||
+        loop_signal_add(&t->s.loop, &t->terminate, SIGTERM) < 0 ||
+        loop_signal_add(&t->s.loop, &t->resize, SIGWINCH) < 0) {
+        return CLI_FAILED;
+    }
+    while (!t->ended && !t->board.removed && !(once && t->measured)) {
+        r = loop_turn(&t->s.loop, -1);
+        if (r < 0) {
+            return CLI_FAILED;
+        }
+    }
+    return 0;
+}
+
+int verb_top(const struct cli_args *args)
+{
+    struct top t = {.live = {0}};
+    int r = session_open(&t.s, args);
+
+    t.live.term = &t.s.out;
+    if (r == 0) {
+        board_init(&t.board, str_from(t.s.project));
+        r = top_run(&t);
+        live_end(&t.live);
+        board_fini(&t.board);
+    }
+    session_fini(&t.s);
+    return r;
+}

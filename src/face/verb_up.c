@@ -1,0 +1,569 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * up and down.
+ *
+ * up: check the files here → start the instance if there is none → apply → show what happens →
+ * (--wait) return when all is ready, (-d) return at once, else stay until Ctrl-C, which means
+ * down. A foreground up is only a client: when it is killed or loses its terminal, everything
+ * runs on.
+ *
+ * down returns when nothing is left: the project is gone, and with the last one the instance.
+ */
+#include "face/board.h"
+#include "face/session.h"
+#include "face/show.h"
+#include "face/verbs.h"
+#include "os/clock.h"
+#include "os/file.h"
+#include "proto/uri.h"
+#include "role.h"
+#include "schema/load.h"
+#include <signal.h>
+
+#define PATIENCE_NS     (5 * NS_PER_S)
+#define WAIT_DEFAULT_NS (60 * NS_PER_S)
+#define DOWN_DEFAULT_NS (120 * NS_PER_S)
+#define START_NS        (15 * NS_PER_S)
+#define REDRAW_NS       (100 * NS_PER_MS)
+
+enum up_phase { UP_WATCHING, UP_STOPPING, UP_KILLING };
+
+struct up {
+    struct session s;
+    struct project_spec *spec;
+    struct board board;
+    struct live live;
+    struct client *watcher; /* the stream's connection; requests go over session's own */
+    struct client_stream stream;
+    struct loop_signal interrupt, terminate, resize;
+    struct timer redraw; /* figures come each second, states in bursts: one drawing for all */
+    char links[1024];
+    enum up_phase phase;
+    bool started_instance;
+    bool stream_ended;
+    bool interrupted; /* a signal that was not acted on yet */
+};
+
+/* ---- links ---- */
+
+/* The address a browser on this machine would use for a listener. */
+static void add_address(struct buf *out, const struct listen_spec *listen)
+{
+    struct str host = listen->host;
+    bool any = host.len == 0 || str_is(host, "*") || str_is(host, "0.0.0.0") || str_is(host, "::");
+    bool ip6 = str_find_char(host, ':') >= 0;
+
+    buf_add_cstr(out, "http://");
+    if (any) {
+        buf_add_cstr(out, "127.0.0.1");
+    } else {
+        buf_printf(out, ip6 ? "[" STR_FMT "]" : STR_FMT, STR_ARG(host));
+    }
+    buf_printf(out, ":%lld", (long long)listen->port);
+}
+
+/* "dashboard  http://127.0.0.1:7070/login?token=…" */
+static void make_links(struct up *up)
+{
+    cleanup(buf_fini) struct buf out = BUF_INIT(sizeof(up->links) - 1);
+    cleanup(buf_fini) struct buf token = BUF_INIT(256);
+    char path[256];
+
+    snprintf(path, sizeof(path), "%s/token", up->s.run_dir);
+    if (up->spec->gateway.admin.port == 0 || file_read_all(path, 256, &token) < 0) {
+        return;
+    }
+    term_style(&out, &up->s.out, TERM_DIM, STR("dashboard"));
+    buf_add_cstr(&out, "  ");
+    add_address(&out, &up->spec->gateway.admin);
+    buf_add_cstr(&out, "/login?token=");
+    buf_add(&out, str_trim_ws(buf_str(&token)));
+    buf_add_char(&out, '\n');
+    str_copy(up->links, sizeof(up->links), buf_str(&out));
+}
+
+/* The applications' addresses, once each. */
+static void add_app_links(const struct up *up, struct buf *out)
+{
+    for (size_t i = 0; i < up->board.count; i++) {
+        const struct board_service *service = &up->board.services[i];
+        if (service->urls[0]) {
+            term_style(out, &up->s.out, TERM_DIM, str_from(service->name));
+            for (size_t pad = strlen(service->name); pad < 9; pad++) {
+                buf_add_char(out, ' ');
+            }
+            buf_printf(out, "  %s\n", service->urls);
+        }
+    }
+}
+
+/* ---- drawing ---- */
+
+static void draw(struct up *up)
+{
+    cleanup(buf_fini) struct buf out = BUF_INIT(4 * MIB);
+    const char *hint = up->phase == UP_WATCHING ? "Ctrl-C stops everything"
+                                                : "stopping; Ctrl-C again kills at once";
+
+    if (!up->s.out.is_tty) {
+        return;
+    }
+    board_render(&up->board, &up->s.out, board_ready(&up->board), &out);
+    buf_add_char(&out, '\n');
+    buf_add_cstr(&out, up->links);
+    if (!cli_has(up->s.args, "detach") && !cli_has(up->s.args, "wait")) {
+        term_style(&out, &up->s.out, TERM_DIM, str_from(hint));
+        buf_add_char(&out, '\n');
+    }
+    live_draw(&up->live, buf_str(&out));
+}
+
+static void on_redraw(struct timer *timer, int64_t now_ns)
+{
+    draw(container_of(timer, struct up, redraw));
+}
+
+static void draw_soon(struct up *up)
+{
+    if (up->s.out.is_tty && !timer_armed(&up->redraw)) {
+        loop_timer_after(&up->s.loop, &up->redraw, REDRAW_NS);
+    }
+}
+
+/* Containers that no driver can start: told from the file, since the core only says "pending". */
+static void mark_engines(struct up *up)
+{
+    for (size_t i = 0; i < up->board.count; i++) {
+        struct board_service *service = &up->board.services[i];
+        const struct service_spec *spec = project_spec_service(up->spec, str_from(service->name));
+        service->needs_engine = spec && spec->kind == SERVICE_CONTAINER;
+    }
+}
+
+static void on_event(struct client_stream *stream, const struct client_event *event)
+{
+    struct up *up = container_of(stream, struct up, stream);
+    const struct board_service *changed = NULL;
+    bool news = board_feed(&up->board, event, up->s.loop.now_ns, &changed);
+
+    if (news && changed && !up->s.out.is_tty) {
+        cleanup(buf_fini) struct buf line = BUF_INIT(4 * KIB);
+        board_line(changed, &up->s.out, &line);
+        term_write(&up->s.out, buf_str(&line));
+    }
+    mark_engines(up);
+    draw_soon(up);
+}
+
+static void on_ended(struct client_stream *stream, int error)
+{
+    container_of(stream, struct up, stream)->stream_ended = true;
+}
+
+static void on_resize(struct loop_signal *signal)
+{
+    struct up *up = container_of(signal, struct up, resize);
+
+    term_measure(&up->s.out);
+    draw_soon(up);
+}
+
+/* ---- the stream ---- */
+
+static int open_stream(struct up *up)
+{
+    struct client_answer answer = {0};
+    cleanup(buf_fini) struct buf target = BUF_INIT(1 * KIB);
+    int r;
+
+    buf_add_cstr(&target, "/api/v1/stream?project=");
+    uri_encode(&target, str_from(up->s.project), false);
+    board_reset(&up->board);
+    up->stream_ended = false;
+    up->stream = (struct client_stream){.event = on_event, .ended = on_ended};
+    r = client_follow_get(up->watcher, buf_cstr(&target), &up->stream, &answer);
+    if (r == CLIENT_E_STATUS) {
+        say_answer(&up->s, &answer);
+        client_answer_fini(&answer);
+        return CLI_FAILED;
+    }
+    client_answer_fini(&answer);
+    return r < 0 ? CLI_NOT_RUNNING : 0;
+}
+
+/* After the core was away: it comes back within moments, so try again for a while. */
+static int reopen_stream(struct up *up)
+{
+    int64_t give_up = clock_mono_ns() + START_NS;
+
+    for (;;) {
+        int r = open_stream(up);
+        if (r == 0 || clock_mono_ns() > give_up || up->interrupted) {
+            return r;
+        }
+        r = loop_turn(&up->s.loop, 100 * NS_PER_MS);
+        if (r < 0) {
+            return CLI_FAILED;
+        }
+    }
+}
+
+/* ---- signals ---- */
+
+static void interrupted(struct up *up)
+{
+    up->interrupted = true;
+    if (up->phase == UP_WATCHING) {
+        client_interrupt(up->s.client);
+    }
+}
+
+static void on_interrupt(struct loop_signal *signal)
+{
+    interrupted(container_of(signal, struct up, interrupt));
+}
+
+static void on_terminate(struct loop_signal *signal)
+{
+    interrupted(container_of(signal, struct up, terminate));
+}
+
+static int watch_signals(struct up *up)
+{
+    int r;
+
+    up->interrupt.received = on_interrupt;
+    up->terminate.received = on_terminate;
+    up->resize.received = on_resize;
+    r = loop_signal_add(&up->s.loop, &up->interrupt, SIGINT);
+    r = r < 0 ? r : loop_signal_add(&up->s.loop, &up->terminate, SIGTERM);
+    r = r < 0 ? r : loop_signal_add(&up->s.loop, &up->resize, SIGWINCH);
+    if (r < 0) {
+        say_error(&up->s, "cannot watch signals: %s", strerror(-r));
+        return CLI_FAILED;
+    }
+    return 0;
+}
+
+/* ---- waiting ---- */
+
+static int report_unready(const struct up *up)
+{
+    for (size_t i = 0; i < up->board.count; i++) {
+        const struct board_service *service = &up->board.services[i];
+        cleanup(buf_fini) struct buf what = BUF_INIT(1 * KIB);
+        cleanup(buf_fini) struct buf todo = BUF_INIT(1 * KIB);
+        cleanup(buf_fini) struct buf out = BUF_INIT(8 * KIB);
+        if (board_service_ready(service)) {
+            continue;
+        }
+        buf_printf(&what, "%s is not ready: %s, %lld of %lld replicas ready", service->name,
+                   service->state, (long long)service->ready, (long long)service->desired);
+        buf_printf(&todo, "see 'muelle logs %s' and 'muelle events %s'", service->name,
+                   service->name);
+        const char *why = service->reason[0]      ? service->reason
+                          : service->needs_engine ? "it is a container and needs an engine driver"
+                                                  : "";
+        say_render(&up->s.err, buf_str(&what), STR_NONE, str_from(why), &out);
+        buf_printf(&out, "  %s\n", buf_cstr(&todo));
+        term_write(&up->s.err, buf_str(&out));
+    }
+    return CLI_NOT_READY;
+}
+
+static int wait_ready(struct up *up)
+{
+    const char *limit = cli_value(up->s.args, "wait-timeout");
+    int64_t timeout_ns = WAIT_DEFAULT_NS;
+    int64_t end;
+
+    if (limit && num_parse_duration(str_from(limit), &timeout_ns) < 0) {
+        say_error(&up->s, "--wait-timeout wants a time such as 30s, not '%s'", limit);
+        return CLI_USAGE;
+    }
+    end = clock_mono_ns() + timeout_ns;
+    while (!board_ready(&up->board)) {
+        int64_t now = clock_mono_ns();
+        int r = 0;
+        if (up->interrupted) {
+            return CLI_INTERRUPTED;
+        }
+        if (up->board.synced && (now > end || board_hopeless(&up->board, now, PATIENCE_NS))) {
+            return report_unready(up);
+        }
+        if (now > end) {
+            say_error(&up->s, "the core did not report within the time");
+            return CLI_NOT_READY;
+        }
+        r = up->stream_ended ? reopen_stream(up) : loop_turn(&up->s.loop, 100 * NS_PER_MS);
+        if (r) {
+            return CLI_FAILED;
+        }
+    }
+    return 0;
+}
+
+/* ---- going down ---- */
+
+static int request_down(struct session *s)
+{
+    cleanup(buf_fini) struct buf target = BUF_INIT(1 * KIB);
+    struct client_answer answer = {0};
+    int r;
+
+    buf_add_cstr(&target, "/api/v1/projects/");
+    uri_encode(&target, str_from(s->project), false);
+    r = session_call(s, &(struct client_request){.method = "DELETE", .target = buf_cstr(&target)},
+                     &answer);
+    if (r == 0) {
+        client_answer_fini(&answer);
+    }
+    return r;
+}
+
+/* 1: the project is gone but the instance has others; 0: it is still there; <0: nobody answers. */
+static int project_gone(struct session *s)
+{
+    struct client_answer answer = {0};
+    bool found = false;
+    int r = client_call(s->client,
+                        &(struct client_request){.method = "GET", .target = "/api/v1/projects"},
+                        &answer);
+
+    if (r < 0) {
+        return r;
+    }
+    const struct jdoc *items = jdoc_get(answer.doc, "items");
+    jdoc_each(item, items)
+    {
+        found = found || str_is(jdoc_str(item, "name"), s->project);
+    }
+    r = !found && items && items->count > 0;
+    client_answer_fini(&answer);
+    return r;
+}
+
+/* Waits until nothing of the project, or of the instance, is left. `stop` may be NULL. */
+static int wait_gone(struct session *s, int64_t timeout_ns, const bool *stop)
+{
+    int64_t end = clock_mono_ns() + timeout_ns;
+
+    while (clock_mono_ns() < end && !(stop && *stop)) {
+        int r;
+        if (!role_instance_exists(s->state_dir) || project_gone(s) > 0) {
+            return 0;
+        }
+        r = loop_turn(&s->loop, 10 * NS_PER_MS);
+        if (r < 0) {
+            return CLI_FAILED;
+        }
+    }
+    return CLI_NOT_READY;
+}
+
+/* The first Ctrl-C: an orderly stop, shown; the second: everything is killed at once. */
+static int stop_all(struct up *up)
+{
+    int r;
+
+    up->interrupted = false;
+    up->phase = UP_STOPPING;
+    draw(up);
+    r = request_down(&up->s);
+    if (r) {
+        return r;
+    }
+    r = wait_gone(&up->s, INT64_MAX / 2 - clock_mono_ns(), &up->interrupted);
+    if (r == CLI_NOT_READY) {
+        up->phase = UP_KILLING;
+        role_kill_instance(up->s.state_dir);
+        r = wait_gone(&up->s, DOWN_DEFAULT_NS, NULL);
+    }
+    draw(up);
+    return r;
+}
+
+/* ---- up ---- */
+
+/* Stays and shows until Ctrl-C, or until somebody else took it down. */
+static int attend(struct up *up)
+{
+    for (;;) {
+        int r;
+        if (up->interrupted) {
+            return stop_all(up);
+        }
+        if (up->board.removed || (up->stream_ended && !role_instance_exists(up->s.state_dir))) {
+            return 0;
+        }
+        r = up->stream_ended ? reopen_stream(up) : loop_turn(&up->s.loop, NS_PER_S);
+        if (r && !up->interrupted) {
+            say_error(&up->s,
+                      "the core went away and did not come back; 'muelle status' shows what runs");
+            return CLI_FAILED;
+        }
+    }
+}
+
+/* The instance may be starting: its socket appears within moments. */
+static int connect_soon(struct session *s)
+{
+    int64_t end = clock_mono_ns() + START_NS;
+
+    while (session_connect(s, true)) {
+        if (clock_mono_ns() > end) {
+            say_error(s, "the instance was started but its core does not answer; see %s/muelle.log",
+                      s->state_dir);
+            return CLI_FAILED;
+        }
+        clock_sleep_ns(2 * NS_PER_MS);
+    }
+    return 0;
+}
+
+static int ensure_instance(struct up *up)
+{
+    struct problem problem = {0};
+    int r;
+
+    if (session_connect(&up->s, true) == 0) {
+        return 0;
+    }
+    if (cli_value(up->s.args, "instance")) {
+        return session_connect(&up->s, false); /* joining one means that it is there */
+    }
+    r = role_start_keeper(up->s.state_dir, &problem);
+    if (r < 0) {
+        say_problem(&up->s, &problem);
+        return CLI_FAILED;
+    }
+    up->started_instance = r == 0;
+    return connect_soon(&up->s);
+}
+
+/* Files were right when we read them and are wrong for the core: then an instance without a
+ * project is left. */
+static int apply(struct up *up, struct client_answer *ret)
+{
+    int r = session_apply(&up->s, false, ret);
+
+    if (r && up->started_instance) {
+        role_kill_instance(up->s.state_dir);
+    }
+    return r;
+}
+
+static int finish_detached(struct up *up)
+{
+    cleanup(buf_fini) struct buf out = BUF_INIT(64 * KIB);
+
+    live_end(&up->live);
+    if (!up->s.out.is_tty && !up->s.json) {
+        buf_add_cstr(&out, up->links);
+        add_app_links(up, &out);
+        term_write(&up->s.out, buf_str(&out));
+    }
+    return 0;
+}
+
+static int up_run(struct up *up)
+{
+    struct client_answer answer = {0};
+    char path[SESSION_PATH_MAX];
+    int r = apply(up, &answer);
+
+    if (r) {
+        return r;
+    }
+    str_copy(up->s.project, sizeof(up->s.project), jdoc_str(answer.doc, "project"));
+    client_answer_fini(&answer);
+    board_init(&up->board, str_from(up->s.project));
+    make_links(up);
+    snprintf(path, sizeof(path), "%s/core.sock", up->s.run_dir);
+    r = client_new(&up->s.loop, path, &up->watcher);
+    r = r < 0 ? CLI_FAILED : open_stream(up);
+    if (r) {
+        return r;
+    }
+    if (cli_has(up->s.args, "wait")) {
+        r = wait_ready(up);
+        draw(up);
+    } else {
+        while (!up->board.synced && !up->stream_ended && !up->interrupted && r == 0) {
+            r = loop_turn(&up->s.loop, NS_PER_S);
+        }
+        draw(up);
+    }
+    if (r == 0 && !cli_has(up->s.args, "detach") && !cli_has(up->s.args, "wait")) {
+        if (!up->s.out.is_tty) {
+            term_write(&up->s.out, str_from(up->links));
+        }
+        return attend(up);
+    }
+    return r ? r : finish_detached(up);
+}
+
+int verb_up(const struct cli_args *args)
+{
+    struct up *up = calloc(1, sizeof(*up));
+    int r = up ? session_init(&up->s, args) : CLI_FAILED;
+
+    if (!up) {
+        return r;
+    }
+    up->live.term = &up->s.out;
+    timer_init(&up->redraw, on_redraw);
+    r = r ? r : session_load(&up->s, &up->spec);
+    r = r ? r : watch_signals(up);
+    r = r ? r : ensure_instance(up);
+    if (r == 0) {
+        str_copy(up->s.project, sizeof(up->s.project), up->spec->name);
+        r = up_run(up);
+    }
+    live_end(&up->live);
+    client_free(up->watcher);
+    project_spec_unref(up->spec);
+    board_fini(&up->board);
+    session_fini(&up->s);
+    free(up);
+    return r;
+}
+
+/* ---- down ---- */
+
+static int down_run(struct session *s)
+{
+    const char *limit = cli_value(s->args, "timeout");
+    int64_t timeout_ns = DOWN_DEFAULT_NS;
+    int r;
+
+    if (limit && num_parse_duration(str_from(limit), &timeout_ns) < 0) {
+        say_error(s, "--timeout wants a time such as 30s, not '%s'", limit);
+        return CLI_USAGE;
+    }
+    if (!role_instance_exists(s->state_dir)) {
+        return session_connect(s, false); /* says that nothing runs */
+    }
+    r = connect_soon(s);
+    r = r ? r : session_need_project(s);
+    r = r ? r : request_down(s);
+    if (r) {
+        return r;
+    }
+    r = wait_gone(s, timeout_ns, NULL);
+    if (r == CLI_NOT_READY) {
+        say_error(s, "it is still stopping; 'muelle ps' shows what is left");
+        return CLI_FAILED;
+    }
+    return r;
+}
+
+int verb_down(const struct cli_args *args)
+{
+    struct session s;
+    int r = session_init(&s, args);
+
+    r = r ? r : down_run(&s);
+    session_fini(&s);
+    return r;
+}
