@@ -214,8 +214,8 @@ const struct delta_log *edge_delta_log(const struct edge *edge)
 
 void edge_wake_core(struct edge *edge)
 {
-    if (edge->opts.memory.bell_core >= 0) {
-        shm_bell_ring(edge->opts.memory.bell_core);
+    if (edge->memory.bell_core >= 0) {
+        shm_bell_ring(edge->memory.bell_core);
     }
 }
 
@@ -229,21 +229,11 @@ static void bell_rang(struct loop_fd *watch, uint32_t events)
 
 /* --- life --- */
 
-static int init_workers(struct edge *edge)
+static void attach(struct edge *edge, struct worker *worker)
 {
-    int r = 0;
-    edge->workers = calloc(edge->thread_count, sizeof(*edge->workers));
-    if (!edge->workers) {
-        return -ENOMEM;
-    }
-    for (unsigned i = 0; r == 0 && i < edge->thread_count; i++) {
-        struct worker *worker = &edge->workers[i];
-        r = worker_init(worker, edge, i);
-        worker->counters = edge->shared.counters;
-        worker->stats = counters_thread_of(&worker->counters, i);
-        worker->ring = edge->shared.rings[i];
-    }
-    return r;
+    worker->counters = edge->shared.counters;
+    worker->stats = counters_thread_of(&worker->counters, worker->index);
+    worker->ring = edge->shared.rings[worker->index];
 }
 
 int edge_new(const struct edge_opts *opts, struct edge **ret)
@@ -253,20 +243,15 @@ int edge_new(const struct edge_opts *opts, struct edge **ret)
         return -ENOMEM;
     }
     edge->opts = *opts;
-    unsigned threads = opts->threads ? opts->threads : MIN(thread_cpus(), THREADS_DEFAULT_MAX);
-    edge->thread_count = MIN(threads, (unsigned)COUNTERS_THREADS_MAX);
+    edge->memory.bell_core = -1;
     list_init(&edge->sockets);
     loop_fd_init(&edge->bell, bell_rang);
     timer_init(&edge->stop_timer, NULL);
-    int r = memory_open(&edge->shared, &opts->memory, edge->thread_count);
+    edge->workers = calloc(COUNTERS_THREADS_MAX, sizeof(*edge->workers));
+    int r = edge->workers ? worker_init(&edge->workers[0], edge, 0) : -ENOMEM;
     if (r == 0) {
-        r = init_workers(edge);
-    }
-    if (r == 0) {
+        edge->thread_count = 1;
         r = probe_new(edge, &edge->probes);
-    }
-    if (r == 0 && opts->memory.bell_edge >= 0) {
-        r = loop_fd_add(edge_loop(edge), &edge->bell, opts->memory.bell_edge, LOOP_READ);
     }
     if (r < 0) {
         edge_free(edge);
@@ -274,37 +259,6 @@ int edge_new(const struct edge_opts *opts, struct edge **ret)
     }
     *ret = edge;
     return 0;
-}
-
-void edge_free(struct edge *edge)
-{
-    if (!edge) {
-        return;
-    }
-    config_unref(edge->pending);
-    probe_free(edge->probes);
-    for (unsigned i = 0; edge->workers && i < edge->thread_count; i++) {
-        worker_fini(&edge->workers[i]);
-    }
-    while (!list_empty(&edge->sockets)) {
-        struct edge_socket *socket = list_entry(edge->sockets.next, struct edge_socket, node);
-        list_del(&socket->node);
-        sock_close(&socket->fd);
-        free(socket);
-    }
-    memory_close(&edge->shared);
-    free(edge->workers);
-    free(edge);
-}
-
-struct loop *edge_loop(struct edge *edge)
-{
-    return &edge->workers[0].loop;
-}
-
-unsigned edge_threads(const struct edge *edge)
-{
-    return edge->thread_count;
 }
 
 static void pin(unsigned n)
@@ -325,20 +279,78 @@ static void run_thread(struct thread *thread)
     }
 }
 
+static int start_thread(struct edge *edge, unsigned i)
+{
+    char name[16];
+    struct worker *worker = &edge->workers[i];
+    int r = worker_init(worker, edge, i);
+    if (r < 0) {
+        return r;
+    }
+    edge->thread_count = i + 1;
+    attach(edge, worker);
+    (void)snprintf(name, sizeof(name), "edge-%u", i);
+    return thread_start(&worker->thread, name, run_thread);
+}
+
+int edge_open(struct edge *edge, const struct edge_memory *memory, unsigned threads)
+{
+    ensure(!edge->open);
+    threads = threads ? threads : MIN(thread_cpus(), (unsigned)THREADS_DEFAULT_MAX);
+    threads = MIN(threads, (unsigned)COUNTERS_THREADS_MAX);
+    edge->memory = *memory;
+    int r = memory_open(&edge->shared, memory, threads);
+    if (r < 0) {
+        return r;
+    }
+    attach(edge, &edge->workers[0]);
+    edge->open = true;
+    for (unsigned i = 1; r == 0 && i < threads; i++) {
+        r = start_thread(edge, i);
+    }
+    if (r == 0 && memory->bell_edge >= 0) {
+        r = loop_fd_add(edge_loop(edge), &edge->bell, memory->bell_edge, LOOP_READ);
+    }
+    return r;
+}
+
+bool edge_is_open(const struct edge *edge)
+{
+    return edge->open;
+}
+
+void edge_free(struct edge *edge)
+{
+    if (!edge) {
+        return;
+    }
+    config_unref(edge->pending);
+    probe_free(edge->probes);
+    for (unsigned i = 0; i < edge->thread_count; i++) {
+        worker_fini(&edge->workers[i]);
+    }
+    while (!list_empty(&edge->sockets)) {
+        struct edge_socket *socket = list_entry(edge->sockets.next, struct edge_socket, node);
+        list_del(&socket->node);
+        sock_close(&socket->fd);
+        free(socket);
+    }
+    memory_close(&edge->shared);
+    free(edge->workers);
+    free(edge);
+}
+
+struct loop *edge_loop(struct edge *edge)
+{
+    return &edge->workers[0].loop;
+}
+
 int edge_run(struct edge *edge)
 {
-    int r = 0;
-    for (unsigned i = 1; r == 0 && i < edge->thread_count; i++) {
-        char name[16];
-        (void)snprintf(name, sizeof(name), "edge-%u", i);
-        r = thread_start(&edge->workers[i].thread, name, run_thread);
+    if (edge->opts.pin) {
+        pin(0);
     }
-    if (r == 0) {
-        if (edge->opts.pin) {
-            pin(0);
-        }
-        r = worker_run(&edge->workers[0]);
-    }
+    int r = worker_run(&edge->workers[0]);
     for (unsigned i = 1; i < edge->thread_count; i++) {
         worker_notify(&edge->workers[i], WORKER_STOP);
         thread_join(&edge->workers[i].thread);
@@ -359,6 +371,10 @@ static void stop_now(struct timer *timer, int64_t now_ns)
 
 void edge_stop(struct edge *edge, unsigned grace_ms)
 {
+    if (!edge->open) {
+        loop_stop(edge_loop(edge));
+        return;
+    }
     for (unsigned i = 0; i < edge->thread_count; i++) {
         worker_notify(&edge->workers[i], WORKER_STOP);
     }

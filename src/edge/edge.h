@@ -17,7 +17,6 @@
 int edge_main(int argc, char **argv);
 
 struct edge;
-struct edge_probes;
 
 /* Shared memory by descriptor; -1 = none. The descriptors stay the caller's. */
 struct edge_memory {
@@ -29,35 +28,35 @@ struct edge_memory {
 };
 
 struct edge_opts {
-    struct edge_memory memory;
-    unsigned threads; /* 0 = one per CPU, at most 8 */
-    bool pin;         /* threads to CPUs, for benchmarks */
-    /* A snapshot names a listener: must give its descriptor with edge_listening, now or later (then it may be -1
-     * with the error known to the owner). Called on thread 0. */
+    bool pin; /* threads to CPUs, for benchmarks */
+    /* A snapshot names a listener: must give its descriptor with edge_listening, now or later (or -1, when it
+     * could not be opened). Called on thread 0, like the others. */
     void (*listen)(void *context, struct str address);
-    /* No listener of that address is left. */
+    /* No snapshot names that address any more. */
     void (*unlisten)(void *context, struct str address);
-    /* The delta log says that a new snapshot lies with the keeper. */
+    /* The delta log says that a new snapshot lies with the keeper, or has run over. */
     void (*snapshot_wanted)(void *context);
     void *context;
 };
 
-/* 0 or -errno. Worker 0 belongs to the calling thread. */
+/* 0 or -errno. Thread 0 is the calling one; nothing is served yet. */
 must_check int edge_new(const struct edge_opts *opts, struct edge **ret);
 void edge_free(struct edge *edge);
 /* The loop of thread 0, for the owner's own descriptors and timers. */
 struct loop *edge_loop(struct edge *edge);
-/* A sealed snapshot: compiled, then served once its listeners are there. 0; -EINVAL, -EPERM (what is served
- * stays), -ENOMEM. The descriptor stays the caller's. */
+/* Maps the memory and starts the other threads (0 = one per CPU, at most 8). Once. 0 or -errno. */
+must_check int edge_open(struct edge *edge, const struct edge_memory *memory, unsigned threads);
+bool edge_is_open(const struct edge *edge);
+/* A sealed snapshot: compiled, then served once its listeners are there. One that is not newer than the last is
+ * passed over. 0; -EINVAL, -EPERM (what is served stays), -ENOMEM. The descriptor stays the caller's. */
 must_check int edge_apply(struct edge *edge, int snapshot_fd);
 /* The answer to `listen`: takes `fd` over (-1: could not be opened). */
 void edge_listening(struct edge *edge, struct str address, int fd);
 /* Deltas may have come. */
 void edge_deltas(struct edge *edge);
-/* Starts the other threads and runs until edge_stop. 0 or -errno. */
+/* Runs thread 0 until edge_stop; then the others are joined. 0 or -errno. */
 must_check int edge_run(struct edge *edge);
 /* Stops accepting, lets what is in flight finish (at most `grace_ms`), then edge_run returns. */
 void edge_stop(struct edge *edge, unsigned grace_ms);
-unsigned edge_threads(const struct edge *edge);
 
 #endif

@@ -25,10 +25,13 @@ struct edge_socket {
     bool seen;
 };
 
+struct edge_probes;
+
 struct edge {
     struct edge_opts opts;
+    struct edge_memory memory;
     struct edge_shared shared;
-    struct worker *workers;
+    struct worker *workers; /* COUNTERS_THREADS_MAX, the first thread_count of them are in use */
     unsigned thread_count;
     struct list sockets;
     struct config *pending; /* waits for its listeners */
@@ -36,8 +39,7 @@ struct edge {
     struct edge_probes *probes;
     struct loop_fd bell;
     struct timer stop_timer;
-    bool started;
-    bool stopping;
+    bool open;
 };
 
 void edge_log(const char *what);

@@ -46,6 +46,8 @@ struct driver {
     const char *path;
     struct edge *edge;
     struct edge_opts opts;
+    struct edge_memory memory;
+    unsigned threads;
     struct shm deltas, counters_shm, rings_shm[COUNTERS_THREADS_MAX];
     struct delta_log log;
     struct counters counters;
@@ -241,7 +243,7 @@ static void add_line(struct snapshot_builder *builder, const struct words *w)
             .instance = STR("driver"),
         };
         snapshot_builder_gateway(builder, &gateway);
-        driver.opts.threads = driver.edge ? driver.opts.threads : gateway.threads;
+        driver.threads = driver.edge ? driver.threads : gateway.threads;
     } else if (str_is(w->at[0], "service") && w->count >= 2) {
         add_service(builder, w);
     } else if (str_is(w->at[0], "endpoint") && w->count >= 4) {
@@ -553,7 +555,7 @@ static void snapshot_wanted(void *context)
 
 static void make_memory(void)
 {
-    struct edge_memory *memory = &driver.opts.memory;
+    struct edge_memory *memory = &driver.memory;
     size_t size = counters_size(COUNTERS_THREADS_MAX, COUNTERS_CELLS_DEFAULT);
     memory->bell_core = -1;
     memory->bell_edge = -1;
@@ -595,6 +597,7 @@ int main(int argc, char **argv)
     driver.opts.snapshot_wanted = snapshot_wanted;
     int snapshot = build();
     must(edge_new(&driver.opts, &driver.edge), "edge");
+    must(edge_open(driver.edge, &driver.memory, driver.threads), "edge");
     must(edge_apply(driver.edge, snapshot), "apply");
     sock_close(&snapshot);
     pthread_t thread;
