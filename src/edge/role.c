@@ -247,7 +247,8 @@ int edge_main(int argc, char **argv)
     struct lock lock = LOCK_INIT;
     int holder = 0;
     if (!parse(argc, argv)) {
-        (void)fprintf(stderr, "usage: muelle edge --run-dir DIR --state-dir DIR --id ID [--user NAME]\n");
+        (void)fprintf(stderr,
+                      "usage: muelle edge --run-dir DIR --state-dir DIR --id ID [--user NAME]\n");
         return EXIT_USAGE;
     }
     (void)snprintf(path, sizeof(path), "%s/edge.lock", role.run_dir);

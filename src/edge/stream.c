@@ -320,6 +320,7 @@ static bool step_headers(struct stream *stream)
     }
     int r = normalise_path(stream);
     if (r < 0) {
+        stream->keep_client = false;
         reply_page(stream, r == -ENOMEM ? 503 : 400,
                    r == -ENOMEM ? "out of memory" : "the path is not valid");
     } else if (!find_service(stream)) {

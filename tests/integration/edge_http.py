@@ -1,0 +1,487 @@
+"""HTTP/1.1 through the real edge: heads, bodies, connections, refusals."""
+import json
+import socket
+import subprocess
+import time
+
+import pytest
+
+from edge import Client, Edge, Upstream, echo, free_port, request, until
+
+
+def web(upstream, *more):
+    return ["service web", f"endpoint web web-1 {upstream.address}", "route web * /", *more]
+
+
+@pytest.fixture
+def pair(tmp_path):
+    with Upstream(echo) as upstream, Edge(tmp_path, *web(upstream)) as edge:
+        yield edge, upstream
+
+
+def seen(response):
+    return json.loads(response.body)
+
+
+def test_a_request_arrives_rewritten(pair):
+    edge, _ = pair
+    got = seen(edge.get("/a/b?x=1", host="Shop.example:8080", headers=["X-Own: 1", "Connection: close, x-hop", "X-Hop: 2"]))
+    assert got["line"] == "GET /a/b?x=1 HTTP/1.1"
+    assert got["headers"]["host"] == "Shop.example:8080"
+    assert got["headers"]["x-own"] == "1"
+    assert "x-hop" not in got["headers"] and "connection" not in got["headers"]
+    assert got["headers"]["x-forwarded-for"] == "127.0.0.1"
+    assert got["headers"]["x-forwarded-proto"] == "http"
+    assert got["headers"]["x-forwarded-host"] == "Shop.example:8080"
+    assert got["headers"]["forwarded"] == 'for=127.0.0.1;proto=http;host="Shop.example:8080"'
+    assert len(got["headers"]["x-request-id"]) == 32
+
+
+def test_what_the_client_claims_to_be_is_dropped(pair):
+    edge, _ = pair
+    got = seen(edge.get(headers=["X-Forwarded-For: 6.6.6.6", "X-Forwarded-Proto: https", "Forwarded: for=6.6.6.6",
+                                 "X-Real-IP: 6.6.6.6", "X-Forwarded-Host: evil"]))
+    assert "6.6.6.6" not in json.dumps(got) and "evil" not in json.dumps(got)
+
+
+def test_trusted_claims_are_kept_and_extended(tmp_path):
+    with Upstream(echo) as upstream, Edge(tmp_path, *web(upstream), gateway="threads=1 trust_forwarded=1") as edge:
+        got = seen(edge.get(headers=["X-Forwarded-For: 6.6.6.6", "X-Forwarded-Proto: https", "Forwarded: for=6.6.6.6"]))
+        assert got["headers"]["x-forwarded-for"] == "6.6.6.6, 127.0.0.1"
+        assert got["headers"]["x-forwarded-proto"] == "https"
+        assert got["headers"]["forwarded"] == "for=6.6.6.6"
+
+
+def test_a_good_request_id_is_kept_and_a_bad_one_replaced(pair):
+    edge, _ = pair
+    response = edge.get(headers=["X-Request-ID: abc-123"])
+    assert seen(response)["headers"]["x-request-id"] == "abc-123"
+    assert response.headers["x-request-id"] == "abc-123"
+    bad = seen(edge.get(headers=["X-Request-ID: a b<script>"]))
+    assert len(bad["headers"]["x-request-id"]) == 32
+
+
+def test_connections_are_kept_on_both_sides(pair):
+    edge, upstream = pair
+    with edge.connect() as client:
+        for i in range(50):
+            client.send(request(path=f"/{i}"))
+            assert seen(client.response())["line"] == f"GET /{i} HTTP/1.1"
+    assert upstream.count == 1
+
+
+def test_pipelined_requests_are_answered_in_order(pair):
+    edge, _ = pair
+    with edge.connect() as client:
+        client.send(b"".join(request(path=f"/{i}") for i in range(200)))
+        for i in range(200):
+            assert seen(client.response())["line"] == f"GET /{i} HTTP/1.1"
+
+
+def test_pipelined_requests_with_bodies(pair):
+    edge, _ = pair
+    chunked = b"POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nT: 1\r\n\r\n"
+    with edge.connect() as client:
+        client.send((request("POST", "/a", body=b"12345") + chunked) * 20)
+        for _ in range(20):
+            assert seen(client.response())["body"] == "12345"
+            assert seen(client.response())["body"] == "abcde"
+
+
+def test_every_cut_of_the_bytes_gives_the_same_answer(pair):
+    edge, _ = pair
+    data = request("POST", "/cut", headers=["X-A: b"], body=b"hello body")
+    for cut in range(1, len(data), 7):
+        with edge.connect() as client:
+            client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            client.send(data[:cut])
+            time.sleep(0.002)
+            client.send(data[cut:])
+            assert seen(client.response())["body"] == "hello body"
+
+
+def test_http10_gets_what_it_understands(tmp_path):
+    def chunks(peer, n):
+        while True:
+            peer.request()
+            peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n")
+
+    with Upstream(chunks) as upstream, Edge(tmp_path, *web(upstream)) as edge:
+        with edge.connect() as client:
+            client.send(b"GET / HTTP/1.0\r\n\r\n")
+            response = client.response()
+            assert response.body == b"abc" and "transfer-encoding" not in response.headers
+        response = edge.get()
+        assert response.headers["transfer-encoding"] == "chunked" and response.body == b"abc"
+
+
+def test_http10_keep_alive(pair):
+    edge, _ = pair
+    with edge.connect() as client:
+        for _ in range(3):
+            client.send(b"GET / HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\n\r\n")
+            assert client.response().headers["connection"] == "keep-alive"
+
+
+def test_a_body_that_ends_with_the_connection(tmp_path):
+    def close_delimited(peer, n):
+        peer.request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n" + b"z" * 100000)
+
+    with Upstream(close_delimited) as upstream, Edge(tmp_path, *web(upstream)) as edge:
+        with edge.connect() as client:
+            for _ in range(3):
+                client.send(request())
+                assert client.response().body == b"z" * 100000
+        assert upstream.count == 3
+
+
+def test_head_and_304_have_a_length_but_no_body(tmp_path):
+    def serve(peer, n):
+        while True:
+            line, _, _ = peer.request()
+            status = "304 Not Modified" if "/304" in line else "200 OK"
+            peer.send(f"HTTP/1.1 {status}\r\nContent-Length: 1234\r\nETag: \"x\"\r\n\r\n".encode())
+
+    with Upstream(serve) as upstream, Edge(tmp_path, *web(upstream)) as edge:
+        with edge.connect() as client:
+            client.send(request("HEAD"))
+            assert client.response("HEAD").headers["content-length"] == "1234"
+            client.send(request(path="/304"))
+            assert client.response().status == 304
+            client.send(request("HEAD"))
+            assert client.response("HEAD").status == 200
+        assert upstream.count == 1
+
+
+def test_50_mb_in_both_directions_with_little_memory(tmp_path):
+    size = 50 * 1024 * 1024
+
+    def swallow(peer, n):
+        while True:
+            lines = peer.until(b"\r\n\r\n").decode().lower()
+            left = int(lines.split("content-length: ")[1].split("\r\n")[0]) - len(peer.buffer)
+            peer.buffer = b""
+            while left > 0:
+                left -= len(peer.socket.recv(min(left, 1 << 20)))
+            peer.send(f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n".encode())
+            block = b"r" * 65536
+            for _ in range(size // len(block)):
+                peer.send(block)
+
+    with Upstream(swallow) as upstream:
+        lines = [f"service web body_max={size}", f"endpoint web web-1 {upstream.address}", "route web * /"]
+        with Edge(tmp_path, *lines) as edge:
+            before = edge.rss_kib()
+            with edge.connect(30) as client:
+                client.send(f"PUT /big HTTP/1.1\r\nHost: x\r\nContent-Length: {size}\r\n\r\n".encode())
+                block = b"q" * 65536
+                for _ in range(size // len(block)):
+                    client.send(block)
+                status, headers = client.head()
+                assert status == 200 and int(headers["content-length"]) == size
+                time.sleep(0.3)  # nobody reads: the upstream must be held back
+                left = size - len(client.buffer)
+                while left > 0:
+                    left -= len(client.socket.recv(1 << 20))
+            assert edge.rss_kib() - before < 4096
+            assert edge.records()[-1]["bytes_out"] == size
+
+
+def test_slow_readers_do_not_cost_memory(tmp_path):
+    size = 8 * 1024 * 1024
+
+    def big(peer, n):
+        while True:
+            peer.request()
+            peer.send(f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n".encode())
+            peer.send(b"b" * size)
+
+    with Upstream(big) as upstream, Edge(tmp_path, *web(upstream)) as edge:
+        before = edge.rss_kib()
+        clients = [edge.connect(30) for _ in range(20)]
+        for client in clients:
+            client.send(request())
+        time.sleep(0.5)
+        assert edge.rss_kib() - before < 20 * 160
+        for client in clients:
+            assert len(client.response().body) == size
+            client.socket.close()
+
+
+def test_chunked_both_ways_with_many_small_chunks(tmp_path):
+    def serve(peer, n):
+        while True:
+            _, _, body = peer.request()
+            peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" +
+                      b"".join(b"1\r\n%c\r\n" % c for c in body) + b"0\r\n\r\n")
+
+    with Upstream(serve) as upstream, Edge(tmp_path, *web(upstream)) as edge:
+        data = bytes(range(33, 127)) * 300
+        body = b"".join(b"7\r\n%s\r\n" % data[i:i + 7] for i in range(0, len(data) - 7, 7)) + b"0\r\n\r\n"
+        want = data[:(len(data) - 7 + 6) // 7 * 7]
+        with edge.connect() as client:
+            client.send(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
+            assert client.response().body == want
+
+
+def test_expect_100_continue(tmp_path):
+    def serve(peer, n):
+        while True:
+            head = peer.until(b"\r\n\r\n")
+            assert b"100-continue" in head.lower()
+            peer.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+            assert peer.exactly(5) == b"12345"
+            peer.reply(b"done")
+
+    with Upstream(serve) as upstream, Edge(tmp_path, *web(upstream)) as edge:
+        with edge.connect() as client:
+            for _ in range(2):
+                client.send(b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+                assert client.head()[0] == 100
+                client.send(b"12345")
+                assert client.response().body == b"done"
+
+
+def test_a_final_answer_instead_of_100(tmp_path):
+    def serve(peer, n):
+        peer.until(b"\r\n\r\n")
+        peer.reply(b"no", "403 Forbidden")
+
+    with Upstream(serve) as upstream, Edge(tmp_path, *web(upstream)) as edge:
+        with edge.connect() as client:
+            client.send(b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+            response = client.response()
+            assert response.status == 403 and response.headers["connection"] == "close"
+            assert client.closed()
+
+
+def test_early_hints_pass(tmp_path):
+    def serve(peer, n):
+        peer.request()
+        peer.send(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")
+
+    with Upstream(serve) as upstream, Edge(tmp_path, *web(upstream)) as edge:
+        with edge.connect() as client:
+            client.send(request())
+            assert client.head() == (103, {"link": "</a.css>"})
+            assert client.response().body == b"x"
+
+
+def test_server_sent_events_are_not_held_back(tmp_path):
+    def serve(peer, n):
+        peer.request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+        for i in range(5):
+            peer.send(b"data: %d\n\n" % i)
+            time.sleep(0.03)
+        peer.socket.recv(1)
+
+    with Upstream(serve) as upstream, Edge(tmp_path, *web(upstream)) as edge:
+        with edge.connect() as client:
+            client.send(request())
+            assert client.head()[1]["content-type"] == "text/event-stream"
+            for i in range(5):
+                assert int(client.until(b"\r\n"), 16) == 9
+                assert client.exactly(11) == b"data: %d\n\n\r\n" % i
+
+
+def test_websocket_through_the_edge(tmp_path):
+    websockets = pytest.importorskip("websockets")
+    import asyncio
+
+    async def handler(socket_, path=None):
+        async for message in socket_:
+            await socket_.send(message)
+
+    async def main():
+        port = free_port()
+        async with websockets.serve(handler, "127.0.0.1", port):
+            with Edge(tmp_path, "service web", f"endpoint web web-1 127.0.0.1:{port}", "route web * /") as edge:
+                async with websockets.connect(f"ws://127.0.0.1:{edge.port}/chat", max_size=None) as client:
+                    for size in (0, 1, 125, 126, 65536, 1_000_000):
+                        await client.send("x" * size)
+                        assert len(await client.recv()) == size
+                await asyncio.sleep(0.05)
+                record = edge.records()[-1]
+                assert record["status"] == 101 and record["flags"] & 2
+    asyncio.run(main())
+
+
+def test_only_101_makes_a_tunnel(tmp_path):
+    def refuse(peer, n):
+        while True:
+            _, headers, _ = peer.request()
+            assert headers["upgrade"] == "websocket" and headers["connection"].lower() == "upgrade"
+            peer.reply(b"no websockets", "400 Bad Request")
+
+    with Upstream(refuse) as upstream, Edge(tmp_path, *web(upstream)) as edge:
+        with edge.connect() as client:
+            for _ in range(2):
+                client.send(request(headers=["Connection: Upgrade", "Upgrade: websocket"]))
+                assert client.response().status == 400
+
+
+def test_101_that_nobody_asked_for_is_refused(tmp_path):
+    def serve(peer, n):
+        peer.request()
+        peer.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")
+
+    with Upstream(serve) as upstream, Edge(tmp_path, *web(upstream)) as edge:
+        assert edge.get().status == 502
+
+
+def test_nginx_as_upstream(tmp_path):
+    port = free_port()
+    (tmp_path / "www").mkdir()
+    (tmp_path / "www/file").write_bytes(b"n" * 300000)
+    (tmp_path / "nginx.conf").write_text(f"""daemon off; pid {tmp_path}/pid; error_log stderr crit; worker_processes 1;
+      events {{}} http {{ access_log off; client_body_temp_path {tmp_path}; proxy_temp_path {tmp_path}; fastcgi_temp_path {tmp_path};
+      uwsgi_temp_path {tmp_path}; scgi_temp_path {tmp_path}; server {{ listen 127.0.0.1:{port}; root {tmp_path}/www;
+      location /r {{ return 301 /file; }} gzip on; gzip_types *; gzip_proxied any; }} }}""")
+    (tmp_path).chmod(0o755)
+    nginx = subprocess.Popen(["nginx", "-e", "stderr", "-c", str(tmp_path / "nginx.conf"), "-g", "user root;"])
+    try:
+        with Edge(tmp_path, "service web", f"endpoint web web-1 127.0.0.1:{port}", "route web * /") as edge:
+            until(lambda: edge.get("/file").status == 200)
+            assert edge.get("/file").body == b"n" * 300000
+            assert edge.get("/none").status == 404
+            assert edge.get("/r").status == 301
+            gzipped = edge.get("/file", headers=["Accept-Encoding: gzip"])
+            assert gzipped.headers["content-encoding"] == "gzip" and gzipped.headers["transfer-encoding"] == "chunked"
+            curl = subprocess.run(["curl", "-sf", "--compressed", f"http://127.0.0.1:{edge.port}/file"],
+                                  capture_output=True, check=True)
+            assert curl.stdout == b"n" * 300000
+    finally:
+        nginx.terminate()
+        nginx.wait()
+
+
+SMUGGLING = {
+    "both lengths": (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+    "two lengths": (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nabcde", 400),
+    "list of lengths": (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4, 4\r\n\r\nabcd", 400),
+    "signed length": (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: +4\r\n\r\nabcd", 400),
+    "negative length": (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -4\r\n\r\nabcd", 400),
+    "hex length": (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0x4\r\n\r\nabcd", 400),
+    "xchunked": (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n", 400),
+    "chunked twice": (b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", 400),
+    "te in 1.0": (b"POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+    "space before colon": (b"GET / HTTP/1.1\r\nHost : x\r\n\r\n", 400),
+    "obs-fold": (b"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n", 400),
+    "bare lf": (b"GET / HTTP/1.1\nHost: x\n\n", 400),
+    "bare cr": (b"GET / HTTP/1.1\r\nHost: x\r\nA: b\rC: d\r\n\r\n", 400),
+    "nul": (b"GET / HTTP/1.1\r\nHost: x\r\nA: b\0c\r\n\r\n", 400),
+    "two hosts": (b"GET / HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", 400),
+    "no host": (b"GET / HTTP/1.1\r\n\r\n", 400),
+    "bad host": (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
+    "connection names length": (b"POST / HTTP/1.1\r\nHost: x\r\nConnection: content-length\r\nContent-Length: 1\r\n\r\nx", 400),
+    "no name": (b"GET / HTTP/1.1\r\nHost: x\r\n: b\r\n\r\n", 400),
+    "version 3": (b"GET / HTTP/3.0\r\nHost: x\r\n\r\n", 505),
+    "http 0.9": (b"GET /\r\n\r\n", 400),
+    "lower version": (b"GET / http/1.1\r\nHost: x\r\n\r\n", 400),
+    "dots above root": (b"GET /../etc HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    "broken escape": (b"GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    "nul escape": (b"GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    "connect": (b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n", 405),
+    "trace": (b"TRACE / HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+    "long line": (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", 414),
+    "long head": (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: " + b"b" * 7000 + b"\r\nB: " + b"b" * 7000 + b"\r\nC: " + b"b" * 7000 + b"\r\n\r\n", 431),
+    "many headers": (b"GET / HTTP/1.1\r\nHost: x\r\n" + b"A: b\r\n" * 200 + b"\r\n", 431),
+}
+
+
+@pytest.mark.parametrize("name", SMUGGLING)
+def test_what_could_be_read_in_two_ways_is_refused(pair, name):
+    edge, upstream = pair
+    data, status = SMUGGLING[name]
+    with edge.connect() as client:
+        client.send(data + request(path="/smuggled"))
+        assert client.response().status == status
+        assert client.closed() or name in ("connect", "trace")
+    assert upstream.count == 0 or name in ("connect", "trace")
+
+
+CHUNKS = [b"3\r\nabcX0\r\n\r\n", b"3\nabc\r\n0\r\n\r\n", b"g\r\n\r\n", b" 3\r\nabc\r\n0\r\n\r\n", b"3 \r\nabc\r\n0\r\n\r\n",
+          b"ffffffffffffffffff\r\n", b"-1\r\n", b"0x3\r\nabc\r\n0\r\n\r\n", b"3\r\nabc\r\n0\r\nA\r\n\r\n"]
+
+
+@pytest.mark.parametrize("chunks", CHUNKS)
+def test_bad_chunks_are_refused(pair, chunks):
+    edge, _ = pair
+    with edge.connect() as client:
+        client.send(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks)
+        assert client.response().status == 400
+        assert client.closed()
+
+
+def test_bodies_have_a_maximum(tmp_path):
+    with Upstream(echo) as upstream:
+        lines = ["service web body_max=1000", f"endpoint web web-1 {upstream.address}", "route web * /"]
+        with Edge(tmp_path, *lines) as edge:
+            assert edge.get(method="POST", body=b"x" * 1000).status == 200
+            assert edge.get(method="POST", body=b"x" * 1001).status == 413
+            with edge.connect() as client:
+                client.send(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + (b"64\r\n" + b"x" * 100 + b"\r\n") * 11)
+                assert client.response().status == 413
+
+
+def test_a_half_closed_client_gets_its_answer(pair):
+    edge, _ = pair
+    with edge.connect() as client:
+        client.send(request())
+        client.socket.shutdown(socket.SHUT_WR)
+        assert client.response().status == 200
+        assert client.closed()
+
+
+def test_slow_heads_are_timed_out(tmp_path):
+    with Upstream(echo) as upstream, Edge(tmp_path, *web(upstream), gateway="threads=1 head_ms=200") as edge:
+        with edge.connect() as client:
+            client.send(b"GET / HTTP/1.1\r\nHost: x\r\n")
+            for _ in range(10):
+                try:
+                    client.send(b"A: b\r\n")
+                except OSError:
+                    break
+                time.sleep(0.05)
+            assert client.response().status == 408
+        with edge.connect() as silent:
+            assert silent.closed()
+
+
+def test_idle_connections_end(tmp_path):
+    with Upstream(echo) as upstream, Edge(tmp_path, *web(upstream), gateway="threads=1 keepalive_ms=150") as edge:
+        with edge.connect() as client:
+            client.send(request())
+            assert client.response().status == 200
+            assert client.closed()
+
+
+def test_one_record_and_one_count_for_each_request(pair):
+    edge, _ = pair
+    with edge.connect() as client:
+        for i in range(100):
+            client.send(request("POST" if i % 2 else "GET", f"/{i}", body=b"x" * (i % 2)))
+            client.response()
+    stats = edge.stats()
+    records = edge.records()
+    assert stats["requests"] == stats["cell_requests"] == len(records) == 100
+    assert [r["path"] for r in records] == [f"/{i}" for i in range(100)]
+    assert records[1]["method"] == "POST" and records[1]["bytes_in"] == 1
+    assert stats["in_flight"] == 0
+
+
+def test_a_client_that_leaves_is_recorded(tmp_path):
+    def never(peer, n):
+        peer.request()
+        peer.socket.recv(1)
+
+    with Upstream(never) as upstream, Edge(tmp_path, *web(upstream)) as edge:
+        with edge.connect() as client:
+            client.send(request())
+            until(lambda: upstream.count)
+            client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        until(lambda: edge.stats()["requests"] == 1)
+        assert edge.records()[0]["flags"] & 4
+        assert edge.stats()["in_flight"] == 0
