@@ -177,11 +177,20 @@ static void take_up(struct run *run, struct replica *replica, const struct stray
     }
 }
 
+/* Its spawn was under way when the keeper died: nobody will answer it any more. */
+static bool answer_is_lost(const struct replica *replica)
+{
+    return replica->sm.spawning && replica->order.spawn.serial == 0 && replica->order.asked;
+}
+
 /* A child and the replica it belongs to are brought together. */
 static void join(struct run *run, struct replica *replica, const struct stray *stray)
 {
     if (replica->sm.state == REPLICA_PENDING && !replica->sm.alive && !replica->sm.spawning) {
         take_up(run, replica, stray);
+    }
+    if (answer_is_lost(replica)) {
+        driver_started(run, replica, stray->pid, core_wall(run->core));
     }
     if (!stray->running && replica->sm.alive && !MUTATE(forget_adopted_exit)) {
         driver_exited(run, replica, &stray->exit, stray->oom);
@@ -218,10 +227,13 @@ static void join_all(struct run *run)
 /* After a new keeper took over: whom it does not know is gone. */
 static void note_missing(struct run *run, struct replica *replica)
 {
-    if (!replica->sm.alive && !replica->sm.populated) {
+    bool lost = answer_is_lost(replica);
+    if (!lost && !replica->sm.alive && !replica->sm.populated) {
         return;
     }
-    if (!map_get(&run->children, str_from(replica->id))) {
+    if (lost && !map_get(&run->children, str_from(replica->id))) {
+        driver_failed(run, replica, -ECONNRESET, STR("the keeper was lost"));
+    } else if (!map_get(&run->children, str_from(replica->id))) {
         driver_exited(run, replica, &(struct proc_exit){.known = false}, false);
         driver_empty(run, replica);
     }

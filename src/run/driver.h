@@ -23,6 +23,7 @@ struct service_spec;
 /* Requests of one replica that are under way (of the process driver). */
 struct driver_order {
     struct keeper_request spawn, signal, kill, forget;
+    bool asked;               /* the last start was ordered; false: it was refused before that */
     struct loop_task refused; /* says later what start found at once */
     int error;
     char text[160];

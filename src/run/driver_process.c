@@ -126,6 +126,10 @@ static void spawn_answered(struct keeper_request *request, int error, const stru
 {
     struct replica *replica = container_of(request, struct replica, order.spawn);
     struct run *run = replica->service->driver->run;
+    if (error == -ECONNRESET) {
+        return; /* the keeper died over it: the next one's list of children says what became of it
+                   (adopt.c) */
+    }
     if (error < 0) {
         driver_failed(run, replica, error, msg ? str_from(msg->text) : STR("the keeper was lost"));
         return;
@@ -211,6 +215,7 @@ static int send_order(struct run *run, struct replica *replica)
             order.listen_env = true;
         }
         replica->order.spawn.answered = spawn_answered;
+        replica->order.asked = true;
         keeper_client_spawn(run->core->keeper, &replica->order.spawn, &order);
     }
     arena_fini(&arena);
@@ -221,6 +226,7 @@ static void process_start(struct driver *driver, struct replica *replica)
 {
     struct run *run = driver->run;
     char text[160] = "no free port";
+    replica->order.asked = false;
     int r = choose_port(run, replica, text, sizeof(text));
     if (r < 0) {
         refuse(run, replica, r, text);

@@ -125,6 +125,9 @@ static void fill(struct run *run, struct replica *replica, struct env_list *list
     }
     for (size_t i = 0; i < VALUES; i++) {
         bool muelle = str_starts(values[i].name, STR("MUELLE_"));
+        if (str_is(values[i].name, "MUELLE_ID")) {
+            continue; /* the keeper adds it, whatever the order says: it is the mark of the tree */
+        }
         bool useful = muelle || (replica->port != 0 && !is_set(list, values[i].name));
         if (useful) {
             set(list, values[i].name, values[i].value);

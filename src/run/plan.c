@@ -6,8 +6,6 @@
  */
 #include "run/plan.h"
 
-#include "core/mutate.h"
-
 static const char *const names[PLAN_ACTION_COUNT] = {
     [PLAN_UNCHANGED] = "unchanged", [PLAN_CREATE] = "create", [PLAN_REMOVE] = "remove",
     [PLAN_RESTART] = "restart",     [PLAN_SCALE] = "scale",   [PLAN_UPDATE] = "update",
@@ -240,7 +238,7 @@ static int compare(struct arena *arena, const struct service_spec *old,
     if (r < 0) {
         return r;
     }
-    if (old->spec_hash != fresh->spec_hash && !MUTATE(ignore_spec_change)) {
+    if (old->spec_hash != fresh->spec_hash) {
         item->action = PLAN_RESTART;
         item->start_first = plan_start_first(fresh) && plan_start_first(old);
         item->reason = changes_text(arena, item, STR("configuration changed"));
@@ -251,7 +249,7 @@ static int compare(struct arena *arena, const struct service_spec *old,
         item->action = PLAN_UPDATE;
         item->reason = changes_text(arena, item, STR_NONE);
     } else {
-        item->action = MUTATE(restart_unchanged) ? PLAN_RESTART : PLAN_UNCHANGED;
+        item->action = PLAN_UNCHANGED;
         item->reason = STR("unchanged");
     }
     return 0;

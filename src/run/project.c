@@ -223,7 +223,7 @@ void replica_use_spec(struct replica *replica)
 
 bool replica_outdated(const struct replica *replica)
 {
-    return replica->spec_hash != replica->service->spec->spec_hash;
+    return replica->spec_hash != replica->service->spec->spec_hash && !MUTATE(ignore_spec_change);
 }
 
 uint32_t service_scale(const struct service *service, const struct service_spec *spec)
@@ -278,6 +278,7 @@ static void service_take(struct run *run, struct service *service, struct source
         struct replica *replica = list_entry(it, struct replica, node);
         if (!replica_outdated(replica) && !replica->retiring) {
             replica_use_spec(replica);
+            replica->restart_due = replica->restart_due || MUTATE(restart_unchanged);
         }
     }
     project_spec_unref(old);
