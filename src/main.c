@@ -1,16 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * muelle: one binary, its first argument picks the role. The processes of an instance are rows of this table;
- * everything else is the command line.
+ * muelle: one binary, its first argument picks the role. The processes of an instance are rows of
+ * this table; everything else is the command line.
  */
+#include "core/core.h"
 #include "keeper/keeper.h"
 #include "os/proc.h"
+#include "run/run.h"
+
+/* The capability rooms of the core, in the order of their start. */
+static const struct room_ops *const rooms[] = {&run_room, NULL};
+
+static int core_role(int argc, char **argv)
+{
+    return core_main(argc, argv, rooms);
+}
 
 static const struct {
     const char *name;
     int (*main)(int argc, char **argv); /* gets what stands behind the role's name */
 } roles[] = {
     {"keeper", keeper_main},
+    {"core", core_role},
 };
 
 int main(int argc, char **argv)
