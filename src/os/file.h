@@ -88,6 +88,8 @@ static inline bool file_exists(const char *path)
     struct file_stat stat;
     return file_stat(path, &stat) == 0;
 }
+/* Does anybody but this descriptor have the file open? 0 nobody; 1 somebody, or it cannot be told. */
+int file_in_use(int fd);
 must_check int file_rename(const char *from, const char *to);
 must_check int file_unlink(const char *path);
 must_check int file_mkdir(const char *path, uint32_t mode);

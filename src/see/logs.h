@@ -26,28 +26,28 @@ enum logs_stream { LOGS_STDOUT, LOGS_STDERR, LOGS_ACCESS, LOGS_STREAMS };
 enum { LOGS_ALL_STREAMS = -1 };
 
 enum logs_flag {
-    LOGS_PART = 1,    /* the line goes on in the next record: it was longer than 64 KiB */
-    LOGS_NO_EOL = 2,  /* the writer ended without a newline */
-    LOGS_NOTICE = 4,  /* muelle's own words inside a stream: a gap, a truncated file */
+    LOGS_PART = 1,   /* the line goes on in the next record: it was longer than 64 KiB */
+    LOGS_NO_EOL = 2, /* the writer ended without a newline */
+    LOGS_NOTICE = 4, /* muelle's own words inside a stream: a gap, a truncated file */
 };
 
 enum { LOGS_LIMIT_MAX = 10000, LOGS_PAGE_BYTES_MAX = 4 * 1024 * 1024, LOGS_SERVICES_MAX = 32 };
 
 /* Which lines. Empty slices and 0 = no condition. Texts are copied by the calls below. */
 struct logs_query {
-    struct str tenant;  /* empty = "default" */
-    struct str project; /* empty = all projects of the tenant */
+    struct str tenant;          /* empty = "default" */
+    struct str project;         /* empty = all projects of the tenant */
     const struct str *services; /* names; none = all, without the access log */
     size_t service_count;
     uint32_t replica;
-    int stream;         /* enum logs_stream or LOGS_ALL_STREAMS */
-    int64_t since_ns;   /* time >= since */
-    int64_t until_ns;   /* time < until */
-    int64_t after;      /* cursor: time > after */
-    struct str text;    /* lines that hold these bytes */
-    bool ignore_case;   /* of ASCII letters */
-    bool newest;        /* the last `limit` lines that match instead of the first */
-    uint32_t limit;     /* 0 = 100 */
+    int stream;       /* enum logs_stream or LOGS_ALL_STREAMS */
+    int64_t since_ns; /* time >= since */
+    int64_t until_ns; /* time < until */
+    int64_t after;    /* cursor: time > after */
+    struct str text;  /* lines that hold these bytes */
+    bool ignore_case; /* of ASCII letters */
+    bool newest;      /* the last `limit` lines that match instead of the first */
+    uint32_t limit;   /* 0 = 100 */
 };
 
 struct logs_line {
@@ -65,8 +65,8 @@ struct logs_line {
 struct logs_page {
     const struct logs_line *lines;
     size_t count;
-    int64_t after;  /* continue behind the last line (or behind what was searched in vain) */
-    bool more;      /* there are further lines that match right now */
+    int64_t after; /* continue behind the last line (or behind what was searched in vain) */
+    bool more;     /* there are further lines that match right now */
     uint64_t bytes_scanned;
 };
 
@@ -84,8 +84,8 @@ struct logs_follower;
  * then goes on as lines are written. `page` is called with one page at a time; the next one comes after
  * logs_follow_more. NULL when memory is out or LOGS_FOLLOWERS_MAX follow. */
 enum { LOGS_FOLLOWERS_MAX = 256 };
-struct logs_follower *logs_follow(struct see *see, const struct logs_query *query, logs_done_fn *page,
-                                  void *arg);
+struct logs_follower *logs_follow(struct see *see, const struct logs_query *query,
+                                  logs_done_fn *page, void *arg);
 /* The consumer has room for another page. */
 void logs_follow_more(struct logs_follower *follower);
 void logs_unfollow(struct logs_follower *follower);
@@ -94,6 +94,7 @@ void logs_unfollow(struct logs_follower *follower);
 void logs_line_json(struct json_writer *json, const struct logs_line *line);
 const char *logs_stream_name(uint8_t stream);
 /* The last line that a replica wrote, for an exit reason; empty if none. Valid until the loop turns. */
-struct str logs_last_line(struct see *see, struct str project, struct str service, uint32_t replica);
+struct str logs_last_line(struct see *see, struct str project, struct str service,
+                          uint32_t replica);
 
 #endif

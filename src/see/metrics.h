@@ -18,7 +18,7 @@ enum { METRICS_HISTORY = 300, METRICS_IDLE_S = 10 };
 
 /* One service, or one replica, at one tick. Rates are over the time between its last two ticks. */
 struct metrics_sample {
-    int64_t wall_ns; /* 0 = nothing known yet */
+    int64_t wall_ns;   /* 0 = nothing known yet */
     float cpu_percent; /* 100 = one CPU */
     float requests_per_s;
     float errors_per_s; /* 5xx and requests that got no answer */
