@@ -74,6 +74,7 @@ struct segment_query {
     struct str text;  /* records that hold these bytes; empty = all */
     bool ignore_case; /* of ASCII letters */
     bool backward;    /* newest first */
+    const bool *cancelled; /* looked at between blocks; NULL = it cannot be */
 };
 
 struct segment_reader;
@@ -81,7 +82,7 @@ struct segment_reader;
 must_check int segment_reader_new(const char *folder, const struct segment_query *query,
                                   struct segment_reader **ret);
 void segment_reader_free(struct segment_reader *reader);
-/* 0 and the next record (valid until the next call); SEGMENT_E_END; -errno. A damaged block is skipped and
+/* 0 and the next record (valid until the next call); SEGMENT_E_END; -ECANCELED; -errno. A damaged block is skipped and
  * counted, never returned. */
 enum { SEGMENT_E_END = 1 };
 must_check int segment_reader_next(struct segment_reader *reader, struct segment_record *ret);

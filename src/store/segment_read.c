@@ -331,6 +331,10 @@ int segment_reader_next(struct segment_reader *reader, struct segment_record *re
 {
     while (!next_in_block(reader, ret)) {
         bool any = false;
+        const bool *cancelled = reader->query.cancelled;
+        if (cancelled && __atomic_load_n(cancelled, __ATOMIC_RELAXED)) {
+            return -ECANCELED;
+        }
         int r = reader->file_open ? next_block(reader, &any) : 0;
         if (r == 0 && !any) {
             r = next_file(reader, &any);

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The API of logs: queries wait in a queue, one runs at a time on a worker (a search may read gigabytes; two
+ * would only read slower), answers come through the loop. Followers are queries that are asked again,
+ * behind where they stopped, when the tail has stored something that they asked for.
+ */
+#include "see/logs.h"
+
+#include "base/timefmt.h"
+#include "see/logs_select.h"
+#include "see/private.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { QUERIES_MAX = 1024, TEXT_MAX = 4096 };
+
+/* A query with its own copies of all texts. */
+struct owned_query {
+    struct logs_query query;
+    struct str services[LOGS_SERVICES_MAX];
+    char *texts; /* one block */
+};
+
+struct logs_request {
+    struct list node;
+    struct see *see;
+    struct work work;
+    struct owned_query owned;
+    struct vec ids; /* the streams, as known when it was started */
+    int64_t watermark;
+    struct logs_selection selection;
+    bool cancelled; /* read by the worker */
+    int error;
+    logs_done_fn *done; /* NULL: its owner went away */
+    void *arg;
+};
+
+struct logs_follower {
+    struct list node;
+    struct see *see;
+    struct owned_query owned;
+    logs_done_fn *page;
+    void *arg;
+    bool first;   /* the page of the start is still to come */
+    bool asking;  /* a request is under way */
+    bool wanting; /* the consumer has room */
+    bool behind;  /* there is (or may be) more */
+};
+
+static void owned_fini(struct owned_query *owned)
+{
+    free(owned->texts);
+}
+
+static struct str put_text(char **at, struct str text)
+{
+    char *p = *at;
+    if (text.len) {
+        memcpy(p, text.p, text.len);
+    }
+    *at += text.len;
+    return str_make(p, text.len);
+}
+
+/* 0, -ENOMEM, -EMSGSIZE. */
+static int owned_init(struct owned_query *owned, const struct logs_query *query)
+{
+    size_t total = query->tenant.len + query->project.len + query->text.len;
+    if (query->service_count > LOGS_SERVICES_MAX) {
+        return -EMSGSIZE;
+    }
+    for (size_t i = 0; i < query->service_count; i++) {
+        total += query->services[i].len;
+    }
+    if (total > TEXT_MAX) {
+        return -EMSGSIZE;
+    }
+    owned->texts = malloc(total + 1);
+    if (!owned->texts) {
+        return -ENOMEM;
+    }
+    char *at = owned->texts;
+    owned->query = *query;
+    owned->query.tenant = put_text(&at, query->tenant);
+    owned->query.project = put_text(&at, query->project);
+    owned->query.text = put_text(&at, query->text);
+    for (size_t i = 0; i < query->service_count; i++) {
+        owned->services[i] = put_text(&at, query->services[i]);
+    }
+    owned->query.services = owned->services;
+    owned->query.limit = query->limit ? MIN(query->limit, (uint32_t)LOGS_LIMIT_MAX) : 100;
+    return 0;
+}
+
+/* --- requests --- */
+
+static void request_free(struct logs_request *request)
+{
+    list_del(&request->node);
+    owned_fini(&request->owned);
+    vec_fini(&request->ids);
+    logs_selection_fini(&request->selection);
+    free(request);
+}
+
+static void request_run(struct work *work)
+{
+    struct logs_request *request = container_of(work, struct logs_request, work);
+    const struct logs_query *query = &request->owned.query;
+    const struct logs_select select = {
+        .logs = request->see->logs_folder,
+        .ids = request->ids.items,
+        .id_count = request->ids.len,
+        .from = MAX(query->since_ns, query->after + 1),
+        .to = MIN(query->until_ns ? query->until_ns : INT64_MAX, request->watermark + 1),
+        .text = query->text,
+        .ignore_case = query->ignore_case,
+        .newest = query->newest,
+        .limit = query->limit,
+        .cancelled = &request->cancelled,
+    };
+    request->error = logs_select_run(&select, &request->selection);
+}
+
+static void start_next(struct logs *logs);
+
+/* Where reading goes on: behind the last line of a cut page, else behind all that was looked at. */
+static int64_t page_after(const struct logs_request *request)
+{
+    const struct logs_query *query = &request->owned.query;
+    const struct vec *lines = &request->selection.lines;
+    if (request->selection.more && !query->newest && lines->len) {
+        return vec_at(lines, struct logs_line, lines->len - 1)->wall_ns;
+    }
+    int64_t end = query->until_ns ? MIN(query->until_ns - 1, request->watermark) : request->watermark;
+    return MAX(end, query->after);
+}
+
+static void request_done(struct work *work)
+{
+    struct logs_request *request = container_of(work, struct logs_request, work);
+    struct logs *logs = &request->see->logs;
+    const struct logs_selection *selection = &request->selection;
+    const struct logs_page page = {
+        .lines = selection->lines.items,
+        .count = selection->lines.len,
+        .after = page_after(request),
+        .more = selection->more,
+        .bytes_scanned = selection->scanned,
+    };
+    list_del(&request->node);
+    logs->running = NULL;
+    logs->stats.queries++;
+    logs->stats.scanned_bytes += selection->scanned;
+    start_next(logs);
+    if (request->done) {
+        request->done(request->arg, request->error, &page);
+    }
+    request_free(request);
+}
+
+/* The streams are those of now, and what is stored now is what is seen. */
+static int request_begin(struct logs_request *request)
+{
+    const struct see *see = request->see;
+    request->watermark = see->tail.committed_ns;
+    for (size_t i = 0; i < see->catalog.len; i++) {
+        const struct stream_id *id = vec_at(&see->catalog, struct stream_id, i);
+        int r = stream_matches(id, &request->owned.query) ? vec_push(&request->ids, id) : 0;
+        if (r < 0) {
+            return r;
+        }
+    }
+    request->work = (struct work){.run = request_run, .done = request_done};
+    return worker_submit(&request->see->pool, &request->work);
+}
+
+/* A request that cannot be run is answered with its error, from the loop like any other. */
+static void start_next(struct logs *logs)
+{
+    while (!logs->running && !list_empty(&logs->queue)) {
+        struct logs_request *request = list_entry(list_pop_front(&logs->queue), struct logs_request, node);
+        logs->queued--;
+        if (!request->done) {
+            request_free(request);
+            continue;
+        }
+        int r = request_begin(request);
+        if (r == 0) {
+            logs->running = request;
+            return;
+        }
+        request->done(request->arg, r, &(struct logs_page){.after = request->owned.query.after});
+        request_free(request);
+    }
+}
+
+static void on_start(struct loop_task *task)
+{
+    start_next(container_of(task, struct logs, start));
+}
+
+int logs_read(struct see *see, const struct logs_query *query, logs_done_fn *done, void *arg)
+{
+    struct logs *logs = &see->logs;
+    if (logs->queued >= QUERIES_MAX || logs->stopped) {
+        return -ENOBUFS;
+    }
+    struct logs_request *request = calloc(1, sizeof(*request));
+    if (!request) {
+        return -ENOMEM;
+    }
+    list_init(&request->node);
+    request->see = see;
+    request->done = done;
+    request->arg = arg;
+    request->ids = VEC_INIT(struct stream_id, STREAM_CATALOG_MAX);
+    logs_selection_init(&request->selection);
+    int r = owned_init(&request->owned, query);
+    if (r < 0) {
+        request_free(request);
+        return r;
+    }
+    list_push_back(&logs->queue, &request->node);
+    logs->queued++;
+    loop_defer(see->core->loop, &logs->start);
+    return 0;
+}
+
+void logs_cancel(struct see *see, const void *arg)
+{
+    struct logs *logs = &see->logs;
+    list_for_each(it, &logs->queue)
+    {
+        struct logs_request *request = list_entry(it, struct logs_request, node);
+        request->done = request->arg == arg ? NULL : request->done;
+    }
+    if (logs->running && logs->running->arg == arg) {
+        logs->running->done = NULL;
+        __atomic_store_n(&logs->running->cancelled, true, __ATOMIC_RELAXED);
+    }
+}
+
+/* --- followers --- */
+
+static void follower_step(struct logs_follower *follower);
+
+static void follower_page(void *arg, int error, const struct logs_page *page)
+{
+    struct logs_follower *follower = arg;
+    follower->asking = false;
+    if (error < 0) { /* said to the consumer, tried again with the next lines */
+        follower->wanting = false;
+        follower->page(follower->arg, error, page);
+        return;
+    }
+    bool first = follower->first;
+    follower->first = false;
+    follower->owned.query.after = page->after;
+    follower->owned.query.newest = false;
+    follower->owned.query.limit = LOGS_FOLLOW_LIMIT;
+    follower->behind = follower->behind || (page->more && !first);
+    if (page->count || first) {
+        follower->wanting = false;
+        follower->page(follower->arg, 0, page); /* may unfollow: nothing after this line */
+        return;
+    }
+    follower_step(follower);
+}
+
+/* Asks for the next page if the consumer wants one and there may be one. */
+static void follower_step(struct logs_follower *follower)
+{
+    if (follower->asking || !follower->wanting || !follower->behind) {
+        return;
+    }
+    follower->behind = false;
+    int r = logs_read(follower->see, &follower->owned.query, follower_page, follower);
+    follower->asking = r == 0;
+    follower->behind = r < 0; /* too many queries: asked again when lines come */
+}
+
+struct logs_follower *logs_follow(struct see *see, const struct logs_query *query,
+                                  logs_done_fn *page, void *arg)
+{
+    struct logs *logs = &see->logs;
+    if (logs->follower_count == LOGS_FOLLOWERS_MAX) {
+        return NULL;
+    }
+    struct logs_follower *follower = calloc(1, sizeof(*follower));
+    if (!follower || owned_init(&follower->owned, query) < 0) {
+        free(follower);
+        return NULL;
+    }
+    *follower = (struct logs_follower){
+        .see = see, .owned = follower->owned, .page = page, .arg = arg, .wanting = true};
+    struct logs_query *own = &follower->owned.query;
+    own->services = follower->owned.services;
+    own->until_ns = 0;
+    own->newest = !query->after;
+    if (!query->after && !query->limit) { /* from now on */
+        own->after = see->tail.committed_ns;
+        own->newest = false;
+    }
+    follower->first = follower->behind = own->newest || query->after;
+    list_push_back(&logs->followers, &follower->node);
+    logs->follower_count++;
+    follower_step(follower);
+    return follower;
+}
+
+void logs_follow_more(struct logs_follower *follower)
+{
+    follower->wanting = true;
+    follower_step(follower);
+}
+
+void logs_unfollow(struct logs_follower *follower)
+{
+    logs_cancel(follower->see, follower);
+    list_del(&follower->node);
+    follower->see->logs.follower_count--;
+    owned_fini(&follower->owned);
+    free(follower);
+}
+
+void logs_committed(struct logs *logs, const struct stream_id *ids, size_t count)
+{
+    list_for_each_safe(it, &logs->followers)
+    {
+        struct logs_follower *follower = list_entry(it, struct logs_follower, node);
+        for (size_t i = 0; i < count && !follower->behind; i++) {
+            follower->behind = stream_matches(&ids[i], &follower->owned.query);
+        }
+        follower_step(follower);
+    }
+}
+
+void logs_line_json(struct json_writer *json, const struct logs_line *line)
+{
+    char text[96];
+    struct buf time = BUF_INIT(64);
+    json_begin_object(json);
+    timefmt_rfc3339(&time, line->wall_ns);
+    json_field(json, "time", str, buf_str(&time));
+    buf_fini(&time);
+    json_field(json, "project", str, line->project);
+    json_field(json, "service", str, line->service);
+    (void)snprintf(text, sizeof(text), STR_FMT "-%u", STR_ARG(line->service), line->replica);
+    json_field(json, "replica", str, line->replica ? str_from(text) : line->service);
+    json_field(json, "stream", cstr, logs_stream_name(line->stream));
+    json_field(json, "message", str, line->message);
+    json_field(json, "offset", u64, line->offset);
+    if (line->flags & LOGS_NOTICE) {
+        json_field(json, "notice", bool, true);
+    }
+    (void)snprintf(text, sizeof(text), "%lld", (long long)line->wall_ns);
+    json_field(json, "cursor", cstr, text);
+    json_end_object(json);
+}
+
+void logs_init(struct logs *logs)
+{
+    list_init(&logs->queue);
+    list_init(&logs->followers);
+    loop_task_init(&logs->start, on_start);
+}
+
+void logs_stop(struct logs *logs)
+{
+    logs->stopped = true;
+    loop_task_cancel(&logs->start);
+    if (logs->running) {
+        __atomic_store_n(&logs->running->cancelled, true, __ATOMIC_RELAXED);
+    }
+}
+
+void logs_fini(struct logs *logs)
+{
+    if (logs->running) {
+        request_free(logs->running);
+    }
+    while (!list_empty(&logs->queue)) {
+        request_free(list_entry(list_pop_front(&logs->queue), struct logs_request, node));
+    }
+    while (!list_empty(&logs->followers)) {
+        logs_unfollow(list_entry(logs->followers.next, struct logs_follower, node));
+    }
+}

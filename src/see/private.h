@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * struct see: the state of the room. Private to see/.
+ */
+#ifndef SEE_PRIVATE_H
+#define SEE_PRIVATE_H
+
+#include "see/access.h"
+#include "see/see.h"
+#include "see/tail.h"
+
+struct logs_request;
+
+struct logs_stats {
+    uint64_t queries;
+    uint64_t scanned_bytes;
+};
+
+struct logs {
+    struct list queue; /* struct logs_request that wait */
+    unsigned queued;
+    struct logs_request *running;
+    struct list followers;
+    unsigned follower_count;
+    bool stopped;
+    struct loop_task start;
+    struct logs_stats stats;
+};
+
+struct metrics;
+
+struct see {
+    struct core *core;
+    struct worker_pool pool; /* two threads: the tail, and one query */
+    bool pool_up;
+    char logs_folder[STREAM_PATH_MAX];
+    char output_folder[STREAM_PATH_MAX];
+    struct vec catalog; /* struct stream_id; changed only while no pass runs */
+    struct tail tail;
+    struct logs logs;
+    struct access_log access;
+    struct metrics *metrics;
+    struct bus_subscriber subscriber;
+};
+
+void logs_init(struct logs *logs);
+void logs_stop(struct logs *logs);
+void logs_fini(struct logs *logs);
+/* From the tail: these streams have new lines. */
+void logs_committed(struct logs *logs, const struct stream_id *ids, size_t count);
+
+#endif

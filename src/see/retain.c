@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "see/retain.h"
+
+#include "os/file.h"
+#include "store/segment_files.h"
+
+#include <stdlib.h>
+
+enum { RETAIN_FILES_MAX = 1 << 20 };
+
+/* A sealed file of any stream. */
+struct kept_file {
+    struct segment_file file;
+    uint64_t bytes;
+    uint32_t stream; /* index into the catalog */
+};
+
+static int path_of(const char *folder, const struct segment_file *file,
+                   char path[SEGMENT_PATH_SIZE])
+{
+    char name[SEGMENT_NAME_SIZE];
+    segment_file_name(name, file);
+    return segment_path(path, folder, name);
+}
+
+static int add_files(const char *folder, uint32_t stream, struct vec *ret)
+{
+    struct vec files = VEC_INIT(struct segment_file, SEGMENT_FILES_MAX);
+    int r = segment_files_list(folder, &files);
+    for (size_t i = 0; i < files.len && r == 0; i++) {
+        struct kept_file kept = {*vec_at(&files, struct segment_file, i), 0, stream};
+        char path[SEGMENT_PATH_SIZE];
+        struct file_stat stat;
+        r = path_of(folder, &kept.file, path);
+        if (r == 0 && file_stat(path, &stat) == 0) {
+            kept.bytes = stat.size;
+            r = vec_push(ret, &kept);
+        }
+    }
+    vec_fini(&files);
+    return r;
+}
+
+static int by_end(const void *a, const void *b)
+{
+    const struct kept_file *x = a, *y = b;
+    return (x->file.last > y->file.last) - (x->file.last < y->file.last);
+}
+
+static int remove_file(const char *logs, const struct vec *catalog, const struct kept_file *kept)
+{
+    char folder[STREAM_PATH_MAX], path[SEGMENT_PATH_SIZE];
+    int r = stream_folder(vec_at(catalog, struct stream_id, kept->stream), logs, folder);
+    if (r == 0) {
+        r = path_of(folder, &kept->file, path);
+    }
+    if (r == 0) {
+        r = file_unlink(path);
+    }
+    return r == -ENOENT ? 0 : r;
+}
+
+int retain_trim(const char *logs, const struct vec *catalog, uint64_t max_bytes, int64_t min_time,
+                struct retain_result *ret)
+{
+    struct vec files = VEC_INIT(struct kept_file, RETAIN_FILES_MAX);
+    char folder[STREAM_PATH_MAX];
+    int r = 0;
+    *ret = (struct retain_result){0};
+    for (size_t i = 0; i < catalog->len && r == 0; i++) {
+        r = stream_folder(vec_at(catalog, struct stream_id, i), logs, folder);
+        if (r == 0) {
+            r = add_files(folder, (uint32_t)i, &files);
+        }
+    }
+    if (files.len > 1) {
+        qsort(files.items, files.len, sizeof(struct kept_file), by_end);
+    }
+    for (size_t i = 0; i < files.len; i++) {
+        ret->stored_bytes += vec_at(&files, struct kept_file, i)->bytes;
+    }
+    for (size_t i = 0; i < files.len && r == 0; i++) {
+        const struct kept_file *kept = vec_at(&files, struct kept_file, i);
+        if (ret->stored_bytes <= max_bytes && kept->file.last >= min_time) {
+            break;
+        }
+        r = remove_file(logs, catalog, kept);
+        if (r == 0) {
+            ret->stored_bytes -= kept->bytes;
+            ret->freed_bytes += kept->bytes;
+            ret->files++;
+        }
+    }
+    vec_fini(&files);
+    return r;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How much log is kept: a budget of bytes and an age for the whole instance. The oldest sealed files go
+ * first, whatever stream they belong to, so that a quiet service keeps its history beside a chatty one.
+ * Blocks; on the tail's worker.
+ */
+#ifndef SEE_RETAIN_H
+#define SEE_RETAIN_H
+
+#include "base/num.h"
+#include "see/stream.h"
+
+#define RETAIN_BYTES_DEFAULT  ((uint64_t)2 * 1024 * 1024 * 1024)
+#define RETAIN_AGE_DEFAULT_NS (INT64_C(30) * 24 * 3600 * NS_PER_S)
+
+struct retain_result {
+    uint64_t stored_bytes; /* sealed files that are left */
+    uint64_t freed_bytes;
+    uint64_t files; /* removed */
+};
+
+/* Removes sealed files of the streams in `catalog` (of struct stream_id) until at most `max_bytes` are left
+ * and none ended before `min_time`. 0 or -errno; what could be counted is in *ret either way. */
+must_check int retain_trim(const char *logs, const struct vec *catalog, uint64_t max_bytes,
+                           int64_t min_time, struct retain_result *ret);
+
+#endif

@@ -1,0 +1,630 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The loop's side of the tail: which files there are, what woke us, when the next pass runs, and what its
+ * results mean for people (events) and for readers (committed_ns).
+ */
+#include "see/tail.h"
+
+#include "os/clock.h"
+#include "os/file.h"
+#include "os/loop.h"
+#include "see/retain.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct tail_entry {
+    char key[2 * NAME_MAX_SIZE + 32]; /* "shop/web-1.out" */
+    struct tail_file file;            /* the worker's during a pass */
+    struct tail_result result;
+    bool pass_reads; /* what the running pass does with it: set before, constant meanwhile */
+    bool pass_ended;
+    bool pass_removes;
+    bool gone;   /* the pass removed the output file */
+    bool dirty;  /* something was written */
+    bool opened; /* a writer was announced */
+    bool ended;  /* and is gone */
+    bool unsynced;
+    uint64_t burst;     /* for the next pass; 0 = as it is */
+    uint64_t max_bytes; /* of the stream's log; 0 = the instance's budget alone */
+    int64_t max_age_ns;
+    int error;            /* said last */
+    int64_t remove_at_ns; /* 0 = not to be removed */
+    int64_t said_ns;      /* when the last loss was said as an event */
+};
+
+static void schedule(struct tail *tail);
+
+/* --- entries --- */
+
+static struct tail_entry *entry_get(struct tail *tail, struct str project, struct str file)
+{
+    char key[sizeof(((struct tail_entry *)0)->key)], path[STREAM_PATH_MAX];
+    struct stream_id id;
+    if (!stream_from_output(project, file, &id) ||
+        snprintf(key, sizeof(key), STR_FMT "/" STR_FMT, STR_ARG(project), STR_ARG(file)) >=
+            (int)sizeof(key) ||
+        snprintf(path, sizeof(path), "%s/%s", tail->output, key) >= (int)sizeof(path)) {
+        return NULL;
+    }
+    struct tail_entry *entry = map_get(&tail->entries, str_from(key));
+    if (entry) {
+        return entry;
+    }
+    entry = calloc(1, sizeof(*entry));
+    if (!entry) {
+        return NULL;
+    }
+    (void)str_copy(entry->key, sizeof(entry->key), str_from(key));
+    tail_file_init(&entry->file, &id, path);
+    if (map_put(&tail->entries, str_from(entry->key), entry) < 0) {
+        free(entry);
+        return NULL;
+    }
+    return entry;
+}
+
+static void entry_free(struct tail *tail, struct tail_entry *entry)
+{
+    (void)map_take(&tail->entries, str_from(entry->key));
+    tail_file_close(&entry->file);
+    free(entry);
+}
+
+static struct tail_entry *entry_at(const struct tail *tail, size_t i)
+{
+    return tail->entries.entries[i].value;
+}
+
+static void mark_dirty(struct tail *tail, struct tail_entry *entry)
+{
+    entry->dirty = true;
+    schedule(tail);
+}
+
+static void mark_all_dirty(struct tail *tail)
+{
+    for (size_t i = 0; i < tail->entries.len; i++) {
+        entry_at(tail, i)->dirty = true;
+    }
+    schedule(tail);
+}
+
+/* Watches the folder of a project's outputs and takes in what lies there. */
+static void scan_project(struct tail *tail, const char *project)
+{
+    char path[STREAM_PATH_MAX];
+    struct file_dir dir;
+    enum file_kind kind;
+    const char *name;
+    if (snprintf(path, sizeof(path), "%s/%s", tail->output, project) >= (int)sizeof(path) ||
+        notify_add(&tail->notify, path) < 0 || file_dir_open(&dir, path) < 0) {
+        return; /* not there (yet): OUTPUT_OPENED or the folder above says when it is */
+    }
+    while ((name = file_dir_next(&dir, &kind)) != NULL) {
+        struct tail_entry *entry = entry_get(tail, str_from(project), str_from(name));
+        if (entry && kind == FILE_KIND_REGULAR) {
+            mark_dirty(tail, entry);
+        }
+    }
+    file_dir_close(&dir);
+}
+
+static void scan_all(struct tail *tail)
+{
+    struct file_dir dir;
+    enum file_kind kind;
+    const char *name;
+    if (notify_add(&tail->notify, tail->output) < 0 || file_dir_open(&dir, tail->output) < 0) {
+        return;
+    }
+    while ((name = file_dir_next(&dir, &kind)) != NULL) {
+        if (kind == FILE_KIND_DIRECTORY) {
+            scan_project(tail, name);
+        }
+    }
+    file_dir_close(&dir);
+}
+
+static void on_changed(struct notify *notify, struct str folder, struct str name)
+{
+    struct tail *tail = container_of(notify, struct tail, notify);
+    struct str project = str_skip(folder, strlen(tail->output));
+    if (project.len == 0) { /* STATE/output itself: a project's folder was made */
+        char text[NAME_MAX_SIZE];
+        if (str_copy(text, sizeof(text), name)) {
+            scan_project(tail, text);
+        }
+        return;
+    }
+    struct tail_entry *entry = entry_get(tail, str_skip(project, 1), name);
+    if (entry) {
+        mark_dirty(tail, entry);
+    }
+}
+
+static void on_lost(struct notify *notify)
+{
+    struct tail *tail = container_of(notify, struct tail, notify);
+    scan_all(tail);
+    mark_all_dirty(tail);
+}
+
+/* --- the pass: on a worker --- */
+
+static struct tail_entry *pass_at(const struct tail *tail, size_t i)
+{
+    return *vec_at(&tail->pass, struct tail_entry *, i);
+}
+
+static void pass_entry(struct tail *tail, struct tail_entry *entry)
+{
+    struct tail_file *file = &entry->file;
+    if (entry->result.error == 0 && entry->pass_reads) {
+        tail_file_read(file, &tail->clock, TAIL_PASS_BYTES, entry->pass_ended, &entry->result);
+    }
+    if (entry->result.error == 0 && tail->pass_syncs) {
+        entry->result.error = tail_file_sync(file);
+    }
+    if (entry->result.error == 0 && entry->pass_removes) {
+        entry->gone = tail_file_remove(file);
+    }
+}
+
+/* The instance's budget, then each stream's own; a failure is tried again with the next trim. */
+static void pass_trim(struct tail *tail)
+{
+    struct retain_result result;
+    int64_t now = tail->clock.wall_ns;
+    int r = retain_trim(tail->logs, tail->catalog, RETAIN_BYTES_DEFAULT,
+                        now - RETAIN_AGE_DEFAULT_NS, &result);
+    for (size_t i = 0; i < tail->pass.len && r == 0; i++) {
+        struct tail_entry *entry = pass_at(tail, i);
+        if (entry->file.opened) { /* also to take note of what was removed above */
+            r = segment_trim(&entry->file.segment, entry->max_bytes ? entry->max_bytes : UINT64_MAX,
+                             entry->max_age_ns ? now - entry->max_age_ns : 0, &result.freed_bytes);
+        }
+    }
+    tail->stored_bytes = result.stored_bytes;
+}
+
+static void pass_run(struct work *work)
+{
+    struct tail *tail = container_of(work, struct tail, work);
+    tail->clock.wall_ns = clock_wall_ns();
+    /* All are opened before any is read: the first line comes behind the last one of every stream. */
+    for (size_t i = 0; i < tail->pass.len; i++) {
+        struct tail_entry *entry = pass_at(tail, i);
+        entry->result = (struct tail_result){0};
+        entry->result.error = tail_file_open(&entry->file, tail->logs, &tail->clock);
+    }
+    for (size_t i = 0; i < tail->pass.len; i++) {
+        pass_entry(tail, pass_at(tail, i));
+    }
+    list_for_each (it, &tail->sources) {
+        struct tail_source *source = list_entry(it, struct tail_source, node);
+        source->run(source, &tail->clock);
+    }
+    if (tail->pass_trims) {
+        pass_trim(tail);
+    }
+}
+
+/* --- its results --- */
+
+static struct bus_id bus_id_of(const struct stream_id *id)
+{
+    return bus_id_make(str_from(id->tenant), str_from(id->project), str_from(id->service),
+                       id->replica);
+}
+
+/* A loss is an event for people; a service that loses all the time gets one a minute. */
+static void say_loss(struct tail *tail, struct tail_entry *entry)
+{
+    const struct tail_result *result = &entry->result;
+    const struct stream_id *id = &entry->file.id;
+    int64_t now = core_now(tail->core);
+    if ((!result->truncated && !result->dropped) ||
+        (entry->said_ns && now - entry->said_ns < 60 * NS_PER_S)) {
+        return;
+    }
+    entry->said_ns = now;
+    struct context ctx = context_system("output");
+    struct event event;
+    event_draft(&event, &ctx, result->truncated ? "output.truncated" : "output.dropped",
+                EVENT_WARNING);
+    event.id = bus_id_of(id);
+    if (result->truncated) {
+        event_message(&event,
+                      "%s-%" PRIu32 " truncated its own %s; lines that were not read yet are lost.",
+                      id->service, id->replica, logs_stream_name(id->stream));
+    } else {
+        event_message(&event,
+                      "%s-%" PRIu32 " wrote more than could be kept: %" PRIu64
+                      " bytes of its %s are missing.",
+                      id->service, id->replica, result->dropped, logs_stream_name(id->stream));
+    }
+    event_emit(tail->core, &event);
+}
+
+static void say_full(struct tail *tail, bool full)
+{
+    if (full == tail->stats.full) {
+        return;
+    }
+    tail->stats.full = full;
+    struct context ctx = context_system("logs");
+    struct event event;
+    event_draft(&event, &ctx, full ? "logs.full" : "logs.resumed", full ? EVENT_ERROR : EVENT_INFO);
+    event_message(&event, full ? "The disk is full: logs wait in the services' output files."
+                               : "There is room again: logs are stored, none was lost.");
+    core_log(tail->core, "%s", event.message);
+    event_emit(tail->core, &event);
+}
+
+/* Once per kind of failure of a file; a full disk is said for all of them. */
+static void say_error(struct tail *tail, struct tail_entry *entry)
+{
+    int error = entry->result.error;
+    if (error < 0 && error != entry->error && error != -ENOSPC && error != -EDQUOT) {
+        core_log(tail->core, "the output of %s cannot be stored: %s", entry->key, strerror(-error));
+    }
+    entry->error = error;
+}
+
+static void entry_done(struct tail *tail, struct tail_entry *entry, bool *ret_full)
+{
+    const struct tail_result *result = &entry->result;
+    bool failed = result->error < 0;
+    /* Something may have been written while the pass ran: then it was marked again. */
+    entry->dirty = entry->dirty || result->more || (failed && entry->pass_reads);
+    tail->failed = tail->failed || failed;
+    *ret_full = *ret_full || result->error == -ENOSPC || result->error == -EDQUOT;
+    if (tail->pass_syncs && !failed) {
+        entry->unsynced = false;
+    }
+    if (result->lines || result->truncated) {
+        entry->unsynced = entry->unsynced || !tail->pass_syncs;
+        tail->stats.lines += result->lines;
+        tail->stats.bytes += result->bytes;
+        tail->untrimmed_bytes += result->bytes;
+        tail->stats.dropped_bytes += result->dropped;
+        tail->stats.truncations += result->truncated;
+        if (vec_push(&tail->changed, &entry->file.id) < 0) {
+            core_log(tail->core,
+                     "memory is out"); /* followers see these lines with the next ones */
+        }
+    }
+    say_error(tail, entry);
+    say_loss(tail, entry);
+}
+
+static void learn_streams(struct tail *tail)
+{
+    for (size_t i = 0; i < tail->changed.len; i++) {
+        int r = stream_catalog_add(tail->catalog, vec_at(&tail->changed, struct stream_id, i));
+        if (r < 0) {
+            core_log(tail->core, "a log stream is not listed: %s", strerror(-r));
+        }
+    }
+}
+
+static void remove_gone(struct tail *tail)
+{
+    for (size_t i = tail->entries.len; i-- > 0;) {
+        struct tail_entry *entry = entry_at(tail, i);
+        if (entry->gone) {
+            entry_free(tail, entry);
+        }
+    }
+}
+
+/* Timers run only while there is something to wait for. */
+static void arm_timers(struct tail *tail)
+{
+    struct loop *loop = tail->core->loop;
+    int64_t remove_at = INT64_MAX;
+    bool unsynced = false;
+    for (size_t i = 0; i < tail->entries.len; i++) {
+        const struct tail_entry *entry = entry_at(tail, i);
+        unsynced = unsynced || entry->unsynced;
+        if (entry->remove_at_ns) {
+            remove_at = MIN(remove_at, entry->remove_at_ns);
+        }
+    }
+    if (unsynced && !timer_armed(&tail->sync)) {
+        loop_timer_after(loop, &tail->sync, TAIL_SYNC_NS);
+    }
+    if (remove_at != INT64_MAX) {
+        loop_timer_set(loop, &tail->remove, remove_at);
+    }
+    if (!timer_armed(&tail->trim)) {
+        loop_timer_after(loop, &tail->trim, TAIL_TRIM_NS);
+    }
+}
+
+static void pass_done(struct work *work)
+{
+    struct tail *tail = container_of(work, struct tail, work);
+    int64_t before = tail->committed_ns;
+    bool full = false;
+    vec_reset(&tail->changed);
+    tail->running = tail->failed = false;
+    for (size_t i = 0; i < tail->pass.len; i++) {
+        entry_done(tail, pass_at(tail, i), &full);
+    }
+    tail->stats.passes++;
+    tail->last_pass_ns = core_now(tail->core);
+    tail->committed_ns = tail->clock.last_ns;
+    if (tail->pass_trims) {
+        tail->stats.stored_bytes = tail->stored_bytes;
+    }
+    learn_streams(tail);
+    list_for_each_safe (it, &tail->sources) {
+        struct tail_source *source = list_entry(it, struct tail_source, node);
+        source->done(source, before, tail->committed_ns);
+    }
+    say_full(tail, full);
+    if (tail->changed.len) {
+        tail->ops.committed(tail->ops.arg, tail->changed.items, tail->changed.len);
+    }
+    remove_gone(tail);
+    tail->want_trim = tail->want_trim || tail->untrimmed_bytes > TAIL_TRIM_BYTES;
+    arm_timers(tail);
+    schedule(tail);
+}
+
+/* --- when --- */
+
+/* Takes the entry into the pass if there is something to do with it. */
+static bool entry_take(struct tail *tail, struct tail_entry *entry, int64_t now)
+{
+    bool removes = entry->remove_at_ns && entry->remove_at_ns <= now;
+    if (!entry->dirty && !removes && !(tail->pass_syncs && entry->unsynced) && !tail->pass_trims) {
+        return false;
+    }
+    if (vec_push(&tail->pass, &entry) < 0) {
+        return false;
+    }
+    entry->pass_reads = entry->dirty || removes;
+    entry->pass_ended = entry->ended || removes;
+    entry->pass_removes = removes;
+    entry->file.burst = entry->burst ? entry->burst : TAIL_BURST_DEFAULT;
+    entry->dirty = false;
+    if (removes) { /* if it is in use after all, look again later */
+        entry->remove_at_ns = now + TAIL_ORPHAN_NS;
+    }
+    return true;
+}
+
+static void pass_start(struct tail *tail)
+{
+    int64_t now = core_now(tail->core);
+    tail->pass_syncs = tail->want_sync;
+    tail->pass_trims = tail->want_trim;
+    tail->want_sync = tail->want_trim = tail->kicked = false;
+    tail->untrimmed_bytes = tail->pass_trims ? 0 : tail->untrimmed_bytes;
+    bool work = tail->pass_trims;
+    vec_reset(&tail->pass);
+    for (size_t i = 0; i < tail->entries.len; i++) {
+        work = entry_take(tail, entry_at(tail, i), now) || work;
+    }
+    list_for_each (it, &tail->sources) {
+        struct tail_source *source = list_entry(it, struct tail_source, node);
+        work = source->take(source) || work;
+    }
+    if (!work) {
+        return;
+    }
+    tail->work = (struct work){.run = pass_run, .done = pass_done};
+    tail->running = true;
+    int r = worker_submit(tail->pool, &tail->work);
+    if (r < 0) { /* no thread: as a pass in which everything failed */
+        for (size_t i = 0; i < tail->pass.len; i++) {
+            pass_at(tail, i)->result = (struct tail_result){.error = r};
+        }
+        pass_done(&tail->work);
+    }
+}
+
+static void on_start(struct loop_task *task)
+{
+    struct tail *tail = container_of(task, struct tail, start_task);
+    if (!tail->running && !tail->stopped) {
+        pass_start(tail);
+    }
+}
+
+static bool anything_to_do(const struct tail *tail)
+{
+    bool any = tail->want_sync || tail->want_trim || tail->kicked;
+    for (size_t i = 0; i < tail->entries.len && !any; i++) {
+        any = entry_at(tail, i)->dirty;
+    }
+    return any;
+}
+
+/* Decides when the next pass runs: now after quiet, in a while under load or after a failure. */
+static void schedule(struct tail *tail)
+{
+    if (tail->stopped || tail->running || timer_armed(&tail->pause)) {
+        notify_pause(&tail->notify); /* what it would say is known: look again */
+        return;
+    }
+    if (!anything_to_do(tail)) {
+        notify_resume(&tail->notify);
+        return;
+    }
+    int64_t next = tail->last_pass_ns + (tail->failed ? TAIL_RETRY_NS : TAIL_PAUSE_NS);
+    if (tail->last_pass_ns && next > core_now(tail->core)) {
+        loop_timer_set(tail->core->loop, &tail->pause, next);
+    } else {
+        loop_defer(tail->core->loop, &tail->start_task);
+    }
+}
+
+static void on_pause(struct timer *timer, int64_t now_ns)
+{
+    struct tail *tail = container_of(timer, struct tail, pause);
+    notify_resume(&tail->notify);
+    loop_defer(tail->core->loop, &tail->start_task);
+}
+
+static void on_sync(struct timer *timer, int64_t now_ns)
+{
+    struct tail *tail = container_of(timer, struct tail, sync);
+    tail->want_sync = true;
+    schedule(tail);
+}
+
+static void on_remove(struct timer *timer, int64_t now_ns)
+{
+    struct tail *tail = container_of(timer, struct tail, remove);
+    loop_defer(tail->core->loop, &tail->start_task);
+}
+
+static void on_trim(struct timer *timer, int64_t now_ns)
+{
+    struct tail *tail = container_of(timer, struct tail, trim);
+    tail->want_trim = true;
+    schedule(tail);
+}
+
+void tail_kick(struct tail *tail)
+{
+    tail->kicked = true;
+    schedule(tail);
+}
+
+void tail_add_source(struct tail *tail, struct tail_source *source)
+{
+    list_push_back(&tail->sources, &source->node);
+}
+
+/* --- news --- */
+
+static void output_opened(struct tail *tail, const struct bus_message *message)
+{
+    struct str path = str_from(message->output.path), folder, project, name;
+    char text[NAME_MAX_SIZE];
+    if (!str_split(path, '/', &folder, &path) || !str_split(path, '/', &project, &name) ||
+        !str_copy(text, sizeof(text), project)) {
+        return;
+    }
+    struct tail_entry *entry = entry_get(tail, project, name);
+    if (entry) {
+        entry->opened = true;
+        entry->ended = message->topic == BUS_OUTPUT_CLOSED;
+        entry->remove_at_ns = 0;
+        entry->burst = message->output.burst_bytes;
+        entry->max_bytes = message->output.max_bytes;
+        entry->max_age_ns = message->output.max_age_ns;
+        scan_project(tail, text);
+        mark_dirty(tail, entry);
+    }
+}
+
+static bool belongs_to(const struct tail_entry *entry, const struct bus_id *id)
+{
+    const struct stream_id *mine = &entry->file.id;
+    return !strcmp(mine->project, id->project) && !strcmp(mine->tenant, id->tenant) &&
+           (!id->service[0] || !strcmp(mine->service, id->service)) &&
+           (!id->replica || mine->replica == id->replica);
+}
+
+/* The outputs of what is no more are read to their end and removed, unless they are opened again. */
+static void removed(struct tail *tail, const struct bus_id *id)
+{
+    for (size_t i = 0; i < tail->entries.len; i++) {
+        struct tail_entry *entry = entry_at(tail, i);
+        if (belongs_to(entry, id)) {
+            entry->ended = true;
+            entry->remove_at_ns = core_now(tail->core) + TAIL_REMOVE_NS;
+            mark_dirty(tail, entry);
+        }
+    }
+    arm_timers(tail);
+}
+
+void tail_message(struct tail *tail, const struct bus_message *message)
+{
+    switch (message->topic) {
+    case BUS_OUTPUT_OPENED:
+    case BUS_OUTPUT_CLOSED:
+        output_opened(tail, message);
+        break;
+    case BUS_REPLICA_REMOVED:
+    case BUS_SERVICE_REMOVED:
+    case BUS_PROJECT_REMOVED:
+        removed(tail, &message->id);
+        break;
+    case BUS_RESYNC:
+        on_lost(&tail->notify);
+        break;
+    default:
+        break;
+    }
+}
+
+/* --- life --- */
+
+int tail_init(struct tail *tail, struct core *core, struct worker_pool *pool)
+{
+    tail->core = core;
+    tail->pool = pool;
+    /* What an earlier core stored is visible at once. */
+    tail->clock.last_ns = tail->committed_ns = core_wall(core);
+    tail->entries = MAP_INIT(TAIL_FILES_MAX);
+    tail->pass = VEC_INIT(struct tail_entry *, TAIL_FILES_MAX);
+    tail->changed = VEC_INIT(struct stream_id, TAIL_FILES_MAX);
+    list_init(&tail->sources);
+    loop_task_init(&tail->start_task, on_start);
+    timer_init(&tail->pause, on_pause);
+    timer_init(&tail->sync, on_sync);
+    timer_init(&tail->remove, on_remove);
+    timer_init(&tail->trim, on_trim);
+    tail->notify.changed = on_changed;
+    tail->notify.lost = on_lost;
+    int r = file_mkdir_p(tail->output, 0755);
+    if (r == 0) {
+        r = file_mkdir_p(tail->logs, 0700);
+    }
+    return r < 0 ? r : notify_init(&tail->notify, core->loop);
+}
+
+int tail_start(struct tail *tail)
+{
+    scan_all(tail);
+    for (size_t i = 0; i < tail->entries.len; i++) {
+        struct tail_entry *entry = entry_at(tail, i);
+        if (!entry->opened) {
+            entry->remove_at_ns = core_now(tail->core) + TAIL_ORPHAN_NS;
+        }
+    }
+    tail->want_trim = true;
+    arm_timers(tail);
+    schedule(tail);
+    return 0;
+}
+
+void tail_stop(struct tail *tail)
+{
+    tail->stopped = true;
+    loop_task_cancel(&tail->start_task);
+    struct timer *const timers[] = {&tail->pause, &tail->sync, &tail->remove, &tail->trim};
+    for (size_t i = 0; i < ARRAY_LEN(timers); i++) {
+        loop_timer_cancel(tail->core->loop, timers[i]);
+    }
+}
+
+void tail_fini(struct tail *tail)
+{
+    notify_fini(&tail->notify);
+    while (tail->entries.len) {
+        entry_free(tail, entry_at(tail, tail->entries.len - 1));
+    }
+    map_fini(&tail->entries);
+    vec_fini(&tail->pass);
+    vec_fini(&tail->changed);
+}
