@@ -165,16 +165,18 @@ static bool id_eq(const struct bus_id *a, const struct bus_id *b)
 /* Does an equal message wait already? Looks only at the newest ones: a burst is about few things. A
  * message of another topic about the same thing ends the search, since order between them matters.
  */
-static bool merged(const struct bus *bus, const struct bus_message *message)
+static bool merged(struct bus *bus, const struct bus_message *message)
 {
     if (!(MERGED & BUS_BIT(message->topic))) {
         return false;
     }
     size_t stop = bus->queue.len > MERGE_DEPTH ? bus->queue.len - MERGE_DEPTH : 0;
     for (size_t i = bus->queue.len; i-- > stop;) {
-        const struct bus_message *waiting = vec_at(&bus->queue, struct bus_message, i);
+        struct bus_message *waiting = vec_at(&bus->queue, struct bus_message, i);
         if (id_eq(&waiting->id, &message->id)) {
-            return waiting->topic == message->topic;
+            bool same = waiting->topic == message->topic;
+            *waiting = same ? *message : *waiting; /* the newer one knows better */
+            return same;
         }
     }
     return false;

@@ -58,6 +58,9 @@ struct bus_message {
             int64_t max_age_ns;
         } output;
         struct {
+            int pid; /* REPLICA_CHANGED: of its main process; 0 = none */
+        } replica;
+        struct {
             char name[16]; /* "keeper", "edge" */
             pid_t pid;     /* 0 = gone */
         } role;

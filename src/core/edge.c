@@ -420,10 +420,10 @@ void edge_link_unsubscribe(struct edge_reader *reader)
     list_del(&reader->node);
 }
 
-void edge_link_commit(struct edge_link *link, uint32_t ring)
+void edge_link_commit(struct edge_link *link, uint32_t ring, uint64_t sequence)
 {
     if (ring < link->ring_count) {
-        ring_commit(&link->rings[ring]);
+        ring_commit_to(&link->rings[ring], sequence);
     }
 }
 

@@ -61,8 +61,8 @@ must_check int edge_link_delta(struct edge_link *link, struct delta *delta);
 const struct counters *edge_link_counters(const struct edge_link *link);
 /* Records that were not understood, ever. */
 uint64_t edge_link_bad(const struct edge_link *link);
-/* Everything read so far is stored by its reader: its places may be used again. */
-void edge_link_commit(struct edge_link *link, uint32_t ring);
+/* Everything in front of `sequence` is stored by its reader: its places may be used again. */
+void edge_link_commit(struct edge_link *link, uint32_t ring, uint64_t sequence);
 
 /* From core.c: the keeper is there (again); it has a copy of something. */
 must_check int edge_link_keeper_ready(struct edge_link *link);

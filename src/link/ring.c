@@ -166,6 +166,14 @@ void ring_commit(struct ring *ring)
     __atomic_store_n(&ring->header->tail, ring->position, __ATOMIC_RELEASE);
 }
 
+void ring_commit_to(struct ring *ring, uint64_t sequence)
+{
+    uint64_t tail = __atomic_load_n(&ring->header->tail, __ATOMIC_RELAXED);
+    if (sequence > tail && sequence <= ring->position) {
+        __atomic_store_n(&ring->header->tail, sequence, __ATOMIC_RELEASE);
+    }
+}
+
 bool ring_sleep(struct ring *ring)
 {
     __atomic_store_n(&ring->header->waiting, 1, __ATOMIC_RELAXED);

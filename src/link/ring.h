@@ -124,6 +124,8 @@ enum { RING_E_EMPTY = 1, RING_E_BAD = 2 };
 must_check int ring_read(struct ring *ring, struct ring_record *ret, uint64_t *ret_sequence);
 /* Everything read so far is stored: its places may be written again. */
 void ring_commit(struct ring *ring);
+/* Everything in front of `sequence` is stored; no further than what was read. */
+void ring_commit_to(struct ring *ring, uint64_t sequence);
 /* Before sleeping: asks for the bell. False: records are there already, read on. */
 bool ring_sleep(struct ring *ring);
 

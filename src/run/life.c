@@ -161,6 +161,12 @@ static void output_message(struct run *run, struct replica *replica, enum bus_to
     message.output.stream = error_stream ? OUTPUT_STDERR : OUTPUT_STDOUT;
     snprintf(message.output.path, sizeof(message.output.path), "output/%s/%s-%u.%s", project->name,
              replica->service->name, replica->number, error_stream ? "err" : "out");
+    if (replica->spec) {
+        const struct logging_spec *logging = &replica->spec->logging;
+        message.output.burst_bytes = (uint64_t)MAX(logging->burst_bytes, 0);
+        message.output.max_bytes = (uint64_t)MAX(logging->max_bytes, 0);
+        message.output.max_age_ns = logging->max_age_ns;
+    }
     bus_publish(run->core->bus, &message);
 }
 
@@ -289,7 +295,8 @@ void replica_perform(struct run *run, struct replica *replica, uint8_t before, u
     if (told || (actions & REPLICA_DO_SAVE)) {
         save(run, replica, told ? &event : NULL);
         bus_publish(run->core->bus, &(struct bus_message){.topic = BUS_REPLICA_CHANGED,
-                                                          .id = replica_bus_id(replica)});
+                                                          .id = replica_bus_id(replica),
+                                                          .replica = {.pid = replica->pid}});
         service_changed(run, replica->service);
         publish_service(run, replica->service);
         reconcile_soon(run, replica->service->project);
