@@ -23,7 +23,8 @@ after(async () => {
 async function settle(page, path) {
   await page.goto(target.base + path);
   await page.locator("main h1, main .empty").first().waitFor();
-  await page.waitForTimeout(1500);
+  // What comes after the frame: configuration, routes, the first figures and log lines.
+  await page.waitForTimeout(400);
 }
 
 async function axe(page, what) {

@@ -30,4 +30,4 @@ if (!env.E2E_MUELLE && !existsSync(join(here, "../../ui/dist/index.html"))) {
 }
 const files = args.length ? args : readdirSync(here).filter((name) => name.endsWith(".test.mjs")).sort();
 // Each file on its own: the tests change what the other file's tests look at.
-process.exitCode = files.map((file) => run(process.execPath, ["--test", "--test-concurrency=1", file])).some((code) => code !== 0) ? 1 : 0;
+process.exitCode = files.map((file) => run(process.execPath, ["--test", "--test-reporter=tap", file])).some((code) => code !== 0) ? 1 : 0;

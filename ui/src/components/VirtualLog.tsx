@@ -73,10 +73,12 @@ export function VirtualLog({ log, needle, chosen, onChoose }: Props): JSX.Elemen
 
   const first = Math.max(0, Math.floor(top.value / ROW) - OVERSCAN);
   const last = Math.min(count, Math.ceil((top.value + height.value) / ROW) + OVERSCAN);
+  // A row that leaves gives its elements to the one that comes: scrolling changes texts, it makes nothing.
+  const slots = Math.ceil(height.value / ROW) + 2 * OVERSCAN + 2;
   const rows: JSX.Element[] = [];
   for (let i = first; i < last; i += 1) {
     const line = buffer.at(i);
-    if (line) rows.push(<LogRow key={line.seq} line={line} top={i * ROW} needle={needle} chosen={chosen === line.seq} onChoose={onChoose} />);
+    if (line) rows.push(<LogRow key={i % slots} line={line} top={i * ROW} needle={needle} chosen={chosen === line.seq} onChoose={onChoose} />);
   }
 
   return (
