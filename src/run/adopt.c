@@ -154,7 +154,6 @@ static int64_t mono_of(const struct run *run, int64_t wall_ns)
 
 static void take_up(struct run *run, struct replica *replica, const struct stray *stray)
 {
-    uint8_t before = replica->sm.state;
     uint32_t restarts = replica->sm.restarts;
     replica->pid = stray->running ? stray->pid : 0;
     replica->port = stray->port;
@@ -171,7 +170,8 @@ static void take_up(struct run *run, struct replica *replica, const struct stray
                                      mono_of(run, replica->started_wall_ns), core_now(run->core));
     replica->sm.restarts = restarts;
     if (stray->running) {
-        replica_perform(run, replica, before, actions & ~(uint32_t)REPLICA_DO_SAVE);
+        /* Nothing has happened to it: no event, no row. */
+        replica_perform(run, replica, replica->sm.state, actions & ~(uint32_t)REPLICA_DO_SAVE);
         health_started(run, replica);
         health_adopt(run, replica);
     }
