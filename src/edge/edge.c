@@ -108,6 +108,18 @@ static void publish_if_ready(struct edge *edge)
     }
 }
 
+static struct edge_socket *next_to_ask(struct edge *edge)
+{
+    list_for_each (node, &edge->sockets) {
+        struct edge_socket *socket = list_entry(node, struct edge_socket, node);
+        if (socket->ask) {
+            return socket;
+        }
+    }
+    return NULL;
+}
+
+/* All are noted before the first is asked for: an answer may come at once, and the last one publishes. */
 static void ask_for_sockets(struct edge *edge, const struct config *config)
 {
     for (size_t i = 0; i < config->listener_count; i++) {
@@ -118,8 +130,13 @@ static void ask_for_sockets(struct edge *edge, const struct config *config)
         }
         if (socket && socket->fd < 0 && !socket->asked) {
             socket->asked = true;
-            edge->opts.listen(edge->opts.context, address);
+            socket->ask = true;
         }
+    }
+    struct edge_socket *socket;
+    while ((socket = next_to_ask(edge))) {
+        socket->ask = false;
+        edge->opts.listen(edge->opts.context, str_from(socket->address));
     }
 }
 

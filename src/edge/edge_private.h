@@ -21,7 +21,8 @@ struct edge_socket {
     struct list node;
     char address[SOCK_ADDR_TEXT_MAX];
     int fd;
-    bool asked; /* `listen` was called, no answer yet */
+    bool ask;   /* `listen` is to be called */
+    bool asked; /* no answer has come yet */
     bool seen;
 };
 
