@@ -22,7 +22,7 @@ function words(wish: Pending, text: Messages): { title: string; what: string; bu
     case "stop":
       return {
         title: confirm.stop(service),
-        what: confirm.stopWhat(replicas, dependentsOf(project, service)),
+        what: confirm.stopWhat(replicas, dependentsOf(project, service), wish.routed),
         button: action.stop,
       };
     case "scale":

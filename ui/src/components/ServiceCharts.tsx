@@ -21,15 +21,17 @@ export function marksOf(service: Service): PlotMark[] {
     .map((row) => ({ time: Date.parse(row.time) / 1000, bad: BAD.has(row.severity) }));
 }
 
-export function ServiceCharts({ of, service }: { of: string; service: Service }): JSX.Element {
+interface Common {
+  of: string;
+  marks: () => PlotMark[];
+}
+
+/** What goes through the gateway; a service without routes has none of it. */
+function Requests(common: Common): JSX.Element {
   const { figure } = t.value;
-  const marks = (): PlotMark[] => marksOf(service);
-  const common = { of, marks };
-  tick.value;
-  if (ringOf(of).length < 2) return <p class="empty">{figure.collecting}</p>;
 
   return (
-    <div class="charts">
+    <>
       <Chart
         {...common}
         title={figure.requests}
@@ -54,6 +56,22 @@ export function ServiceCharts({ of, service }: { of: string; service: Service })
         format={millis}
         floor={1}
       />
+    </>
+  );
+}
+
+export function ServiceCharts({ of, service }: { of: string; service: Service }): JSX.Element {
+  const { figure } = t.value;
+  const marks = (): PlotMark[] => marksOf(service);
+  const common = { of, marks };
+  tick.value;
+  if (ringOf(of).length < 2) return <p class="empty">{figure.collecting}</p>;
+
+  const routed = !!service.urls?.length || ringOf(of).last("requests").some((rate) => rate > 0);
+
+  return (
+    <div class={`charts ${routed ? "" : "cost-only"}`}>
+      {routed && <Requests {...common} />}
       <Chart
         {...common}
         title={figure.cpu}

@@ -63,7 +63,7 @@ function Row({ of }: { of: string }): JSX.Element | null {
       <td class="num desk">
         <Figure of={of} figure="memory" fallback={service.memory_bytes} />
       </td>
-      <td class="num roomy">{service.restarts}</td>
+      <td class="num roomy spare">{service.restarts}</td>
       <td class="num roomy">
         <Since at={service.started_at} />
       </td>
@@ -100,7 +100,7 @@ export function ServiceTable(): JSX.Element {
           <th scope="col" class="num desk">
             {table.memory}
           </th>
-          <th scope="col" class="num roomy">
+          <th scope="col" class="num roomy spare">
             {table.restarts}
           </th>
           <th scope="col" class="num roomy">

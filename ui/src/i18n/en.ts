@@ -144,8 +144,8 @@ export const en = {
         ? `Its ${replicas} replicas stop one after the other and start again. Requests go to those that are ready.`
         : "Its one replica stops and starts again. Requests wait or fail in between.",
     stop: (name: string) => `Stop ${name}?`,
-    stopWhat: (replicas: number, dependents: string[]) =>
-      `${plural(replicas, "replica", "replicas")} will be stopped and the gateway answers 503 for its routes.` +
+    stopWhat: (replicas: number, dependents: string[], routed: boolean) =>
+      `${plural(replicas, "replica", "replicas")} will be stopped${routed ? " and the gateway answers 503 for its routes" : ""}.` +
       (dependents.length ? ` ${dependents.join(", ")} ${dependents.length === 1 ? "needs" : "need"} it.` : "") +
       " You can start it again.",
     scale: (name: string) => `Scale ${name}`,

@@ -144,8 +144,8 @@ export const es: Messages = {
         ? `Sus ${replicas} réplicas paran una tras otra y vuelven a arrancar. Las peticiones van a las que están listas.`
         : "Su única réplica para y vuelve a arrancar. Mientras tanto las peticiones esperan o fallan.",
     stop: (name) => `¿Parar ${name}?`,
-    stopWhat: (replicas, dependents) =>
-      `Se ${replicas === 1 ? "parará" : "pararán"} ${plural(replicas, "réplica", "réplicas")} y la pasarela responderá 503 en sus rutas.` +
+    stopWhat: (replicas, dependents, routed) =>
+      `Se ${replicas === 1 ? "parará" : "pararán"} ${plural(replicas, "réplica", "réplicas")}${routed ? " y la pasarela responderá 503 en sus rutas" : ""}.` +
       (dependents.length ? ` ${dependents.join(", ")} lo ${dependents.length === 1 ? "necesita" : "necesitan"}.` : "") +
       " Puedes volver a arrancarlo.",
     scale: (name) => `Escalar ${name}`,

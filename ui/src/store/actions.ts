@@ -20,14 +20,14 @@ export function commandLine(verb: Verb, service: string, replicas = 1): string {
 }
 
 export function ask(verb: Verb, service: Service): void {
-  const wish: Pending = { verb, project: service.project, service: service.name, replicas: service.replicas.desired };
+  const wish: Pending = { verb, project: service.project, service: service.name, replicas: service.replicas.desired, routed: !!service.urls?.length };
 
   if (ASKS.has(verb)) pending.value = wish;
   else void carryOut(wish);
 }
 
 export function askDown(project: string): void {
-  pending.value = { verb: "down", project, service: "", replicas: 0 };
+  pending.value = { verb: "down", project, service: "", replicas: 0, routed: true };
 }
 
 /** Services that need this one: a person should know before stopping it. */

@@ -13,6 +13,8 @@ export interface Pending {
   project: string;
   service: string;
   replicas: number;
+  /** Has routes: stopping it is seen from outside. */
+  routed: boolean;
 }
 
 export interface Toast {
