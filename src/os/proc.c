@@ -4,7 +4,9 @@
  * proc.h.
  */
 #include "os/proc.h"
+#include "base/num.h"
 #include "os/file.h"
+#include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -87,25 +89,56 @@ static void proc_exit_from_info(const siginfo_t *info, struct proc_exit *ret)
     };
 }
 
-/* The end of a process that is not our child. 0, -EAGAIN, -errno. */
+static void proc_exit_from_status(int status, struct proc_exit *ret)
+{
+    ret->known = true;
+    ret->signaled = WIFSIGNALED(status);
+    ret->core_dumped = ret->signaled && WCOREDUMP(status);
+    ret->code = ret->signaled ? WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+/* The pid that a pidfd stands for, from its fdinfo; 0 when it was reaped. */
+static int proc_pid_of(int pidfd)
+{
+    char path[64];
+    char text[512];
+    int fd = -1;
+    snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+    if (file_open(path, FILE_READ, 0, &fd) < 0) {
+        return 0;
+    }
+    int64_t n = file_pread(fd, text, sizeof(text), 0);
+    file_close(&fd);
+    struct str rest = str_make(text, (size_t)MAX(n, (int64_t)0));
+    ptrdiff_t at = str_find(rest, STR("Pid:"));
+    struct str word;
+    uint64_t pid;
+    if (at < 0) {
+        return 0;
+    }
+    str_split(str_skip(rest, (size_t)at + 4), '\n', &word, &rest);
+    return num_parse_u64(str_trim(word), &pid) == 0 && pid <= INT32_MAX ? (int)pid : 0;
+}
+
+/* The end of a process that is not our child. 0, -EAGAIN. */
 static int proc_reap_foreign(int pidfd, struct proc_exit *ret)
 {
     *ret = (struct proc_exit){.known = false};
-    if (proc_signal(pidfd, 0) == 0) {
-        /* Alive, or a zombie that its parent has not collected: then its status is there already.
-         */
-        struct proc_pidfd_info info = {.mask = PROC_PIDFD_INFO_EXIT};
-        if (ioctl(pidfd, PROC_PIDFD_GET_INFO, &info) < 0 || !(info.mask & PROC_PIDFD_INFO_EXIT)) {
-            return -EAGAIN;
-        }
+    struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+    if (poll(&ended, 1, 0) == 0) {
+        return -EAGAIN;
     }
     struct proc_pidfd_info info = {.mask = PROC_PIDFD_INFO_EXIT};
     if (ioctl(pidfd, PROC_PIDFD_GET_INFO, &info) == 0 && info.mask & PROC_PIDFD_INFO_EXIT) {
-        int status = info.exit_code;
-        ret->known = true;
-        ret->signaled = WIFSIGNALED(status);
-        ret->core_dumped = ret->signaled && WCOREDUMP(status);
-        ret->code = ret->signaled ? WTERMSIG(status) : WEXITSTATUS(status);
+        proc_exit_from_status(info.exit_code, ret);
+        return 0;
+    }
+    /* Its parent (an init that takes its time) has not collected it: then /proc has the status, and the pid is
+     * not given to another one. */
+    struct proc_stat stat;
+    int pid = proc_pid_of(pidfd);
+    if (pid > 0 && proc_stat(pid, &stat) == 0 && stat.state == 'Z' && proc_signal(pidfd, 0) == 0) {
+        proc_exit_from_status(stat.exit_status, ret);
     }
     return 0;
 }

@@ -113,6 +113,7 @@ struct proc_stat {
         rss_bytes; /* as the kernel's per-CPU counters have it: a few hundred KiB off either way */
     uint64_t start_time;
     uint32_t threads;
+    int exit_status; /* of a zombie, as wait(2) gives it; 0 when we may not know */
 };
 must_check int proc_stat(int pid, struct proc_stat *ret);
 /* Proportional share of memory: a walk of its page tables, so on demand only. */

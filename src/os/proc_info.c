@@ -53,7 +53,7 @@ int proc_stat(int pid, struct proc_stat *ret)
     }
     ret->state = rest.p[0];
     rest = str_skip(rest, 2);
-    uint64_t fields[25] = {0}; /* index = number in proc(5) */
+    uint64_t fields[53] = {0}; /* index = number in proc(5) */
     for (size_t i = 4; i < ARRAY_LEN(fields); i++) {
         fields[i] = proc_field(&rest);
     }
@@ -63,6 +63,7 @@ int proc_stat(int pid, struct proc_stat *ret)
     ret->cpu_ns = (fields[14] + fields[15]) * tick_ns;
     ret->threads = (uint32_t)fields[20];
     ret->start_time = fields[22];
+    ret->exit_status = (int)fields[52];
     ret->rss_bytes = fields[24] * (uint64_t)sysconf(_SC_PAGESIZE);
     return 0;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "harness/test.h"
 #include "os/chan.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/proc.h"
 #include "os/shm.h"
-#include "harness/test.h"
 
 static struct loop loop;
 static struct chan left;

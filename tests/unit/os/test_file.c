@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "os/file.h"
 #include "harness/test.h"
+#include "os/file.h"
 #include <stdlib.h>
 
 static char folder[128];

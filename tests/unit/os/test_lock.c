@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "harness/test.h"
 #include "os/file.h"
 #include "os/lock.h"
 #include "os/proc.h"
-#include "harness/test.h"
 #include <stdlib.h>
 
 TEST(a_held_lock_names_its_holder_and_is_free_after_the_holder_closed_it)

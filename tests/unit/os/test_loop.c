@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "harness/test.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/loop.h"
 #include "os/proc.h"
 #include "os/shm.h"
-#include "harness/test.h"
 #include <signal.h>
 
 struct fixture {

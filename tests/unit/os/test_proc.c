@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "harness/test.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/proc.h"
-#include "harness/test.h"
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -274,6 +274,34 @@ TEST(the_exit_status_of_a_process_that_is_not_our_child_is_learned_or_said_to_be
     check_int(proc_reap(proc.pidfd, &exit), 0);
     file_close(&pidfd);
     file_close(&proc.pidfd);
+}
+
+TEST(a_zombie_that_is_not_our_child_has_ended_and_tells_its_status)
+{
+    int ends[2];
+    check_int(file_pipe(ends), 0);
+    /* A parent that starts a child and never collects it. */
+    const char *argv[] = {"sh", "-c", "sh -c 'exit 42' & echo $!; exec sleep 60", NULL};
+    struct proc_fd fds[] = {{ends[1], 1}};
+    struct proc_spawn spawn = {
+        .cgroup_fd = -1, .argv = argv, .envp = env, .fds = fds, .fd_count = 1};
+    struct proc proc;
+    const char *step;
+    check_int(proc_spawn(&spawn, &proc, &step), 0);
+    char text[32] = "";
+    check(read(ends[0], text, sizeof(text) - 1) > 0);
+    struct proc_id id = {.pid = (int)strtol(text, NULL, 10)};
+    check_int(proc_start_time(id.pid, &id.start_time), 0);
+    int pidfd = -1;
+    check_int(proc_open(&id, &pidfd), 0);
+    wait_for(pidfd);
+    struct proc_exit exit;
+    check_int(proc_reap(pidfd, &exit), 0);
+    check(exit.known && !exit.signaled);
+    check_int(exit.code, 42);
+    check_int(proc_signal(proc.pidfd, SIGKILL), 0);
+    wait_for(proc.pidfd);
+    check_int(proc_reap(proc.pidfd, &exit), 0);
 }
 
 TEST(programs_are_found_as_the_shell_finds_them)

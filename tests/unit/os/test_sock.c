@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/buf.h"
+#include "harness/test.h"
 #include "os/clock.h"
 #include "os/proc.h"
 #include "os/sock.h"
-#include "harness/test.h"
 #include <unistd.h>
 
 static struct str format(struct buf *out, const struct sock_addr *addr)

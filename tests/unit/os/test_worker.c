@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "harness/test.h"
 #include "os/clock.h"
 #include "os/mailbox.h"
 #include "os/thread.h"
 #include "os/worker.h"
-#include "harness/test.h"
 
 enum { SENDERS = 4, MAILS = 5000 };
 

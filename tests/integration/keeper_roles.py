@@ -1,0 +1,377 @@
+"""The real keeper with a core and an edge that only talk to it (tests/tools/keeper_play.c): what it starts, holds,
+reports, adopts; what happens when any of the processes is killed."""
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+from muelle import alive, free_port, wait_until  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+PLAY = Path(os.environ.get("KEEPER_PLAY", ROOT / "build" / "tests" / "tools" / "keeper_play"))
+RUNGS = ["unified", "none"]
+
+
+class Play:
+    def __init__(self, rung):
+        self.dir = Path(tempfile.mkdtemp(prefix="mk-"))
+        self.run, self.state = self.dir / "run", self.dir / "state"
+        self.state.mkdir()
+        self.id = f"t{os.getpid()}{self.dir.name[-4:]}"
+        self.rung = rung
+        self.pids = set()
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.sock.bind(str(self.dir / "me.sock"))
+        self.sock.settimeout(10)
+
+    def tool(self, *args, env=None):
+        out = subprocess.run([PLAY, *map(str, args)], text=True, stdout=subprocess.PIPE, timeout=30,
+                             env={**os.environ, "MUELLE_CGROUPS": self.rung, **(env or {})}).stdout
+        return out.strip()
+
+    def start(self):
+        code, pid, _ = (self.tool("start", self.run, self.state, self.id) + "  ").split(" ", 2)
+        assert code in ("0", "1"), self.log()
+        self.pids.add(int(pid))
+        for role in ("core", "edge"):
+            self.wait_ready(role)
+        return int(pid)
+
+    def log(self):
+        return (self.state / "muelle.log").read_text()
+
+    def heard(self, role="core"):
+        try:
+            return (self.run / f"play-{role}.log").read_text().splitlines()
+        except FileNotFoundError:
+            return []
+
+    def last(self, role, prefix):
+        lines = [line for line in self.heard(role) if line.startswith(prefix)]
+        return lines[-1] if lines else None
+
+    def pid(self, role):
+        line = self.last(role, "start ")
+        return int(line.split()[1]) if line else 0
+
+    def keeper(self):
+        return int(self.tool("probe", self.run))
+
+    def wait_ready(self, role="core", keeper=None, other_than=None):
+        """The role is up and talks to a keeper."""
+        def ready():
+            lines = self.heard(role)
+            marks = [i for i, line in enumerate(lines) if line.startswith(("ready ", "lost", "start "))]
+            if not marks or not lines[marks[-1]].startswith("ready "):
+                return None
+            pid = int(lines[marks[-1]].split()[1])
+            return pid if pid != other_than and alive(self.pid(role)) else None
+        pid = wait_until(ready, 10, f"{role} ready")
+        self.pids.update({pid, self.pid(role)})
+        return pid
+
+    def ask(self, *words, role="core"):
+        """The answer's fields: error, a, fd, text."""
+        for _ in range(200):
+            try:
+                self.sock.sendto("\x1f".join(map(str, words)).encode(), str(self.run / f"play-{role}.sock"))
+                break
+            except OSError:
+                time.sleep(0.01)  # the role is being started again
+        error, _, rest = self.sock.recv(4096).decode().partition(" ")
+        fields = (rest + "  ").split(" ", 2)
+        return int(error), int(fields[0] or 0), fields[2].strip() if len(fields) > 2 else ""
+
+    def spawn(self, name, script, out="-", err="-", listen="-", port=0):
+        error, pid, text = self.ask("spawn", name, out, err, listen, port, "sh", "-c", script)
+        assert error == 0, (error, text, self.log())
+        self.pids.add(pid)
+        return pid
+
+    def wait_heard(self, prefix, role="core", since=0, seconds=10):
+        def found():
+            lines = [line for line in self.heard(role)[since:] if line.startswith(prefix)]
+            return lines[0] if lines else None
+        return fields(wait_until(found, seconds, f"{role}: {prefix!r} in {self.heard(role)[-5:]}"))
+
+    def kill(self, *roles):
+        pids = [self.keeper() if role == "keeper" else self.pid(role) for role in roles]
+        for sign in (signal.SIGSTOP, signal.SIGKILL):  # together: none may bring back another in between
+            for pid in pids:
+                os.kill(pid, sign)
+        return pids
+
+    def stop(self):
+        self.tool("shutdown", self.run, 1)
+        wait_until(lambda: not any(alive(p) for p in self.pids), 10, f"all ended: {self.pids} {self.log()}")
+        left = {p.name for p in self.run.iterdir()} if self.run.exists() else set()
+        assert left <= {"play-core.log", "play-edge.log", "play-core.sock", "play-edge.sock"}, left
+        shutil.rmtree(self.dir)
+
+
+def fields(line):
+    return {k: int(v) for k, v in re.findall(r"(\w+)=(-?\d+)", line)}
+
+
+@pytest.fixture(params=RUNGS)
+def play(request):
+    instance = Play(request.param)
+    instance.start()
+    yield instance
+    instance.stop()
+
+
+@pytest.fixture
+def grouped():
+    instance = Play("unified")
+    instance.start()
+    yield instance
+    instance.stop()
+
+
+def test_roles_have_titles_and_run(play):
+    for role, pid in (("keeper", play.keeper()), ("core", play.pid("core")), ("edge", play.pid("edge"))):
+        title = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode()
+        assert title == f"muelle: {role} {play.id}"
+
+
+def test_a_second_start_finds_the_first(play):
+    pid = play.keeper()
+    assert play.tool("start", play.run, play.state, play.id).split()[:2] == ["1", str(pid)]
+
+
+def test_exit_codes_signals_and_output_reach_the_core(play):
+    out, err = play.state / "output/a/out", play.state / "output/a/err"
+    play.spawn("d/p/a/1", "echo hello; echo oops >&2; exit 7", out, err)
+    end = play.wait_heard("exited d/p/a/1 ")
+    assert (end["known"], end["signaled"], end["code"], end["hash"]) == (1, 0, 7, 4711)
+    play.wait_heard("empty d/p/a/1 ")
+    assert out.read_text() == "hello\n" and err.read_text() == "oops\n"
+    play.spawn("d/p/b/1", "echo both; echo one >&2; kill -9 $$", out, out)
+    end = play.wait_heard("exited d/p/b/1 ")
+    assert (end["known"], end["signaled"], end["code"]) == (1, 1, 9)
+    assert out.read_text() == "hello\nboth\none\n"
+
+
+def test_what_cannot_be_started_is_named(play):
+    error, _, text = play.ask("spawn", "x", "-", "-", "-", 0, "/no/such/program")
+    assert error < 0 and text == "execute"
+    error, _, text = play.ask("spawn", "x", play.state / "muelle.log" / "below", "-", "-", 0, "true")
+    assert error < 0 and text == "open output"
+    error, _, text = play.ask("spawn", "x", "-", "-", "listen:127.0.0.1:1", 0, "true")
+    assert error < 0 and text == "pass listening sockets"
+    play.spawn("x", "sleep 60")  # the name is still free
+    assert play.ask("spawn", "x", "-", "-", "-", 0, "true")[0] == -17
+
+
+def test_a_tree_of_detached_processes_dies_whole(play):
+    count = 200 if play.rung != "none" else 40
+    mark = f"sleep 61.{os.getpid()}"
+    play.spawn("tree", f"trap '' TERM; for i in $(seq {count}); do (setsid {mark} &); done; wait; sleep 60")
+
+    def marked():
+        pids = []
+        for p in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                if p.read_bytes().replace(b"\0", b" ").strip() == mark.encode():
+                    pids.append(int(p.parent.name))
+            except OSError:
+                pass
+        return pids
+    wait_until(lambda: len(marked()) == count, 20, "the tree")
+    start = time.monotonic()
+    assert play.ask("kill", "tree")[0] == 0
+    play.wait_heard("empty tree ")
+    print(f"{count} processes gone after {(time.monotonic() - start) * 1000:.1f} ms")
+    assert marked() == []
+    assert play.ask("forget", "tree")[0] == 0
+
+
+def test_signals_reach_the_main_process_or_the_whole_tree(play):
+    play.spawn("s", "trap 'exit 5' TERM; sleep 60 & while :; do wait; done")
+    time.sleep(0.2)
+    assert play.ask("signal", "s", 15, 0)[0] == 0
+    assert play.wait_heard("exited s ")["code"] == 5
+    assert play.ask("signal", "s", 15, 1)[0] == 0  # the sleep is left
+    play.wait_heard("empty s ")
+
+
+def test_kept_descriptors_reach_both_roles_and_survive_all_but_the_last(play):
+    assert play.ask("keep", "snapshot", "content-1")[0] == 0
+    wait_until(lambda: play.ask("held", "snapshot", role="edge")[0] == 1)
+    for victims in (("core",), ("edge",), ("keeper",), ("core", "keeper"), ("edge", "keeper"), ("core", "edge")):
+        old = play.keeper()
+        dead = play.kill(*victims)
+        wait_until(lambda: not any(alive(p) for p in dead))
+        for role in ("core", "edge"):
+            play.wait_ready(role, other_than=old if "keeper" in victims else None)
+            wait_until(lambda: play.ask("held", "snapshot", role=role)[0] == 1, what=f"{role} holds after {victims}")
+            error, _, text = play.ask("get", "snapshot", role=role)
+            assert (error, text) == (0, "content-1"), victims
+
+
+def test_listening_sockets_never_refuse(play):
+    port = free_port()
+    assert play.ask("listen", f"127.0.0.1:{port}") == (0, 0, "")
+    assert play.ask("listen", f"127.0.0.1:{port}", role="edge")[:2] == (0, 1)
+    for victims in (("core",), ("keeper",), ("edge", "keeper")):
+        old = play.keeper()
+        play.kill(*victims)
+        for _ in range(30):
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            time.sleep(0.005)
+        play.wait_ready("core", other_than=old if "keeper" in victims else None)
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", 0))
+    taken.listen()
+    error, _, text = play.ask("listen", f"127.0.0.1:{taken.getsockname()[1]}")
+    assert error == -98 and f"pid {os.getpid()}" in text
+
+
+def test_listen_fds_are_passed(play):
+    port = free_port()
+    out = play.state / "output/l"
+    assert play.ask("listen", f"127.0.0.1:{port}")[0] == 0
+    play.spawn("l", 'echo $LISTEN_FDS $(test $LISTEN_PID = $$ && echo own) $LISTEN_FDNAMES; readlink /proc/$$/fd/3',
+               out, listen=f"listen:127.0.0.1:{port}")
+    play.wait_heard("exited l ")
+    lines = out.read_text().splitlines()
+    assert lines[0] == f"1 own listen_127.0.0.1_{port}" and lines[1].startswith("socket:")
+
+
+def test_a_killed_keeper_comes_back_and_knows_its_children(play):
+    pids = {name: play.spawn(name, script) for name, script in
+            (("stays", "sleep 60"), ("ends", "sleep 0.5; exit 42"), ("tree", "sleep 60 & sleep 60 & wait"))}
+    old = play.keeper()
+    seen = len(play.heard())
+    start = time.monotonic()
+    os.kill(old, signal.SIGKILL)
+    new = play.wait_ready("core", other_than=old)
+    print(f"a new keeper after {(time.monotonic() - start) * 1000:.1f} ms")
+    assert new != old and play.keeper() == new
+    for name, pid in pids.items():
+        child = play.wait_heard(f"child {name} ", since=seen)
+        assert (child["pid"], child["running"], child["hash"]) == (pid, 1, 4711)
+        assert alive(pid)
+    end = play.wait_heard("exited ends ", since=seen)
+    assert end["known"] == 0 or end["code"] == 42  # known from kernel 6.15 on
+    if tuple(map(int, os.uname().release.split("-")[0].split(".")[:2])) >= (6, 15):
+        assert end["known"] == 1
+    assert play.ask("kill", "tree")[0] == 0
+    play.wait_heard("empty tree ", since=seen)
+    assert alive(pids["stays"])
+
+
+def test_an_exit_while_no_keeper_lives_is_learned(grouped):
+    play = grouped
+    pid = play.spawn("g", "sleep 60")
+    old = play.keeper()
+    seen = len(play.heard())
+    core = play.pid("core")
+    # The core stands still while keeper and child die, so that the child is gone before a keeper is there.
+    os.kill(core, signal.SIGSTOP)
+    os.kill(play.pid("edge"), signal.SIGSTOP)
+    os.kill(old, signal.SIGKILL)
+    os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: not alive(pid))
+    time.sleep(0.05)
+    os.kill(core, signal.SIGCONT)
+    os.kill(play.pid("edge"), signal.SIGCONT)
+    # Told as news, or by the list of children when the new keeper knew it first.
+    wait_until(lambda: any(re.match(r"(exited|child) g .*running=0", line) for line in play.heard()[seen:]))
+    end = fields(next(line for line in play.heard()[seen:] if re.match(r"(exited|child) g .*running=0", line)))
+    if tuple(map(int, os.uname().release.split("-")[0].split(".")[:2])) >= (6, 15):
+        assert (end["known"], end["signaled"], end["code"]) == (1, 1, 15)
+
+
+def test_when_all_roles_died_the_next_start_adopts(play):
+    out = play.state / "output/w"
+    pid = play.spawn("w", "i=0; while :; do i=$((i+1)); echo $i; sleep 0.01; done", out, port=4242)
+    dead = play.kill("core", "edge", "keeper")
+    wait_until(lambda: not any(alive(p) for p in dead))
+    assert play.tool("probe", play.run) == "0" and alive(pid)
+    seen = len(play.heard())
+    play.start()
+    child = play.wait_heard("child w ", since=seen)
+    assert (child["pid"], child["running"], child["port"]) == (pid, 1, 4242)
+    assert play.ask("signal", "w", 9, 0)[0] == 0
+    end = play.wait_heard("exited w ", since=seen)
+    assert end["code"] == 9 or end["known"] == 0
+    numbers = list(map(int, out.read_text().split()))
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_roles_are_restarted_at_once_and_counted(play):
+    for role in ("core", "edge"):
+        old = play.pid(role)
+        start = time.monotonic()
+        play.kill(role)
+        wait_until(lambda: play.pid(role) != old)
+        print(f"{role} again after {(time.monotonic() - start) * 1000:.1f} ms")
+        play.wait_ready(role)
+    status = play.wait_heard("role 2 up=1", since=0)
+    assert fields(play.last("core", "role 2 up=1"))["restarts"] == 1 and status["restarts"] in (0, 1)
+
+
+def test_output_is_trimmed_while_no_core_lives(grouped):
+    play = grouped
+    out = play.state / "output/big"
+    play.spawn("big", "while :; do head -c 65536 /dev/zero; sleep 0.01; done", out)
+    play.wait_ready()
+    core = play.pid("core")
+    # A core that hangs but holds its channel is a core; a dead one is not. Keep killing it at its start.
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        pid = play.pid("core")
+        if pid and alive(pid):
+            os.kill(pid, signal.SIGKILL)
+        if out.stat().st_size > 2_000_000 and out.stat().st_blocks * 512 < 1_500_000:
+            break
+        time.sleep(0.02)
+    assert out.stat().st_blocks * 512 < out.stat().st_size
+    play.wait_ready("core")
+    assert play.pid("core") != core
+    assert play.ask("kill", "big")[0] == 0
+    play.wait_heard("empty big ")
+    assert fields(play.last("core", "child big "))["trimmed"] > 0
+
+
+def test_shutdown_without_killing_leaves_services_and_the_next_start_finds_them(play):
+    pid = play.spawn("stays", "sleep 60")
+    assert play.tool("shutdown", play.run, 0) == "0"
+    wait_until(lambda: play.tool("probe", play.run) == "0")
+    assert alive(pid)
+    seen = len(play.heard())
+    play.start()
+    assert play.wait_heard("child stays ", since=seen)["pid"] == pid
+
+
+def test_rights_of_the_edge_and_of_tools_are_small(play):
+    assert play.ask("spawn", "e", "-", "-", "-", 0, "true", role="edge")[0] == -1
+    assert play.ask("shutdown", 1, role="edge")[0] == -1
+    pid = play.spawn("c", "sleep 60")
+    assert play.ask("signal", "c", 9, 0, role="edge")[0] == -1
+    assert alive(pid)
+
+
+def test_garbage_on_the_socket_drops_only_its_sender(play):
+    keeper = play.keeper()
+    for data in (b"x", b"\0" * 512, os.urandom(512), os.urandom(4000)):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as s:
+            s.connect(str(play.run / "keeper.sock"))
+            s.send(data)
+            s.settimeout(5)
+            try:
+                assert s.recv(1024) == b""
+            except ConnectionResetError:
+                pass
+    assert play.keeper() == keeper
