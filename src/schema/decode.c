@@ -299,7 +299,9 @@ static void say_unknown(struct schema_pass *pass, const struct schema_table *tab
     if (!buf_error(&all)) {
         problem_expected(problem, "one of: %s", buf_cstr(&all));
     } else {
-        problem_expected(problem, "a key of '%s'", table->name);
+        struct str name = str_from(table->name);
+        name.len -= str_ends(name, STR("_spec")) ? strlen("_spec") : 0;
+        problem_expected(problem, "a key of a " STR_FMT, STR_ARG(name));
     }
     if (nearest.len) {
         problem_hint(problem, "did you mean '" STR_FMT "'?", STR_ARG(nearest));

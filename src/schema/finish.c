@@ -337,6 +337,18 @@ static void use_signal(struct schema_pass *pass, struct service_spec *service,
     }
 }
 
+/* A misspelt `command` has been said already. */
+static bool has_unknown_key(const struct value *v)
+{
+    for (size_t i = 0; v && v->kind == VALUE_MAP && i < v->count; i++) {
+        struct str key = v->members[i].key;
+        if (!schema_field_find(&table_service, key) && !str_starts(key, STR("x-"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void use_command_line(struct schema_pass *pass, const struct value *v,
                              struct service_spec *service)
 {
@@ -359,7 +371,7 @@ static void use_command_line(struct schema_pass *pass, const struct value *v,
     service->argv_count = argv ? total : 0;
     bool empty = !argv || argv[0].len == 0;
     if (empty && service->kind == SERVICE_PROCESS && pass->problems->count == problems &&
-        !pass->error) {
+        !has_unknown_key(v) && !pass->error) {
         struct problem *problem =
             pass_problem(pass, pass->owner_at, "config.missing-command",
                          "service '" STR_FMT "' has nothing to run", STR_ARG(service->name));

@@ -50,6 +50,21 @@ static struct value_at token_at(const struct yaml_reader *r, struct fy_token *to
                              .column = (uint16_t)MIN(mark->column + 1, UINT16_MAX)};
 }
 
+/* The library marks what stands behind a quote or a `*`; people look for the sign itself. */
+static struct value_at sign_at(const struct yaml_reader *r, struct fy_token *token)
+{
+    struct value_at at = token_at(r, token);
+    at.column = (uint16_t)(at.column - (at.column > 1));
+    return at;
+}
+
+static struct value_at scalar_at(const struct yaml_reader *r, struct fy_token *token)
+{
+    enum fy_scalar_style style = token ? fy_token_scalar_style(token) : FYSS_PLAIN;
+    bool quoted = style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;
+    return quoted ? sign_at(r, token) : token_at(r, token);
+}
+
 static struct str token_text(struct schema_pass *pass, struct fy_token *token)
 {
     size_t len = 0;
@@ -97,7 +112,6 @@ static void attach_to_map(struct yaml_reader *r, struct level *level, struct val
             pass_problem(r->pass, level->key_at, "config.duplicate-key",
                          "the key '" STR_FMT "' stands here twice", STR_ARG(level->key));
         problem_hint(problem, "it stands at line %u already: remove one of them", earlier->at.line);
-        r->failed = true;
         return;
     }
     uint32_t before = level->value->count;
@@ -167,7 +181,7 @@ static uint8_t tag_of(struct yaml_reader *r, struct fy_token *token, bool *ret_t
 static void on_scalar(struct yaml_reader *r, struct fy_event *event)
 {
     struct fy_token *token = event->scalar.value;
-    struct value_at at = token_at(r, token ? token : event->scalar.tag);
+    struct value_at at = scalar_at(r, token ? token : event->scalar.tag);
     struct str text = token_text(r->pass, token);
     if (wants_key(r)) {
         struct level *level = &r->levels[r->depth - 1];
@@ -254,7 +268,7 @@ static void on_end(struct yaml_reader *r)
 
 static void on_alias(struct yaml_reader *r, struct fy_event *event)
 {
-    struct value_at at = token_at(r, event->alias.anchor);
+    struct value_at at = sign_at(r, event->alias.anchor);
     struct str name = token_text(r->pass, event->alias.anchor);
     if (wants_key(r)) {
         fail(r, at, "config.complex-key", "a key must be plain text, not an alias");

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Bad configurations: each mistake is said once, with its exact place.
+ */
+#include "load_helper.h"
+
+struct bad {
+    const char *text;
+    const char *where; /* of the first problem */
+    const char *code;
+};
+
+static const struct bad cases[] = {
+    {"services:\n  a:\n    comand: x\n", "3:5", "config.unknown-key"},
+    {"servces:\n  a: {command: x}\n", "1:1", "config.unknown-key"},
+    {"services:\n  a: {command: x, deploy: {replcas: 2}}\n", "2:28", "config.unknown-key"},
+    {"services:\n  a:\n    command: x\n    command: y\n", "4:5", "config.duplicate-key"},
+    {"services:\n  a: {command: x}\n  a: {command: y}\n", "3:3", "config.duplicate-key"},
+    {"services: [\n", "2:1", "config.syntax"},
+    {"a: b: c\n", "1:5", "config.syntax"},
+    {"services:\n  a:\n\tcommand: x\n", "3:1", "config.syntax"},
+    {"services: {a: {command: \"x}}\n", "1:26", "config.syntax"},
+    {"- a\n- b\n", "1:1", "config.not-a-map"},
+    {"just text\n", "1:1", "config.not-a-map"},
+    {"", "1:1", "config.no-services"},
+    {"name: x\n", "1:1", "config.no-services"},
+    {"a: 1\n---\nb: 2\n", "2:1", "config.many-documents"},
+    {"services:\n  a: {command: \"x\x01\"}\n", "2:18", "config.not-text"},
+    {"services: \xff\n", "1:11", "config.not-text"},
+    {"? [a]\n: b\n", "1:3", "config.complex-key"},
+    {"services: *nothing\n", "1:11", "config.unknown-alias"},
+    {"x-a: &a [*a]\n", "1:10", "config.unknown-alias"},
+    {"services:\n  a:\n    <<: 5\n    command: x\n", "3:9", "config.bad-merge"},
+    {"services: !thing {}\n", "1:11", "config.unknown-tag"},
+    {"services:\n  a: {}\n", "2:3", "config.missing-command"},
+    {"services:\n  a:\n", "2:3", "config.missing-command"},
+    {"services:\n  a: {command: []}\n", "2:3", "config.missing-command"},
+    {"services:\n  a: {command: ''}\n", "2:3", "config.missing-command"},
+    {"services:\n  a: {command: \"x 'y\"}\n", "2:16", "config.bad-command"},
+    {"services:\n  a: 5\n", "2:6", "config.bad-value"},
+    {"services:\n  a: [command]\n", "2:6", "config.bad-value"},
+    {"services: 5\n", "1:11", "config.bad-value"},
+    {"services:\n  a: {command: {x: y}}\n", "2:16", "config.bad-value"},
+    {"services:\n  a: {command: [x, [y]]}\n", "2:20", "config.bad-value"},
+    {"services:\n  a: {command: x, stop_grace_period: 5 parsecs}\n", "2:38", "config.bad-value"},
+    {"services:\n  a: {command: x, deploy: {replicas: -1}}\n", "2:38", "config.bad-value"},
+    {"services:\n  a: {command: x, deploy: {replicas: many}}\n", "2:38", "config.bad-value"},
+    {"services:\n  a: {command: x, restart: sometimes}\n", "2:28", "config.bad-value"},
+    {"services:\n  a: {command: x, restart: 'always:3'}\n", "2:28", "config.bad-value"},
+    {"services:\n  a: {command: x, tty: perhaps}\n", "2:24", "config.bad-value"},
+    {"services:\n  a: {command: x, umask: 999}\n", "2:26", "config.bad-value"},
+    {"services:\n  a: {command: x, mem_limit: lots}\n", "2:30", "config.bad-value"},
+    {"services:\n  a: {command: x, success_exit_codes: [300]}\n", "2:40", "config.bad-value"},
+    {"services:\n  a: {command: x, ulimits: {nofiles: 3}}\n", "2:29", "config.bad-ulimit"},
+    {"services:\n  a: {command: x, stop_signal: SIGTREM}\n", "2:32", "config.bad-signal"},
+    {"services:\n  a: {command: x, ports: ['99999:1']}\n", "2:27", "config.bad-port"},
+    {"services:\n  a: {command: x, ports: ['1-3:4-5']}\n", "2:27", "config.bad-port"},
+    {"services:\n  a: {command: x, ports: [{published: 5}]}\n", "2:27", "config.missing-key"},
+    {"services:\n  a: {command: x, depends_on: {b: {condition: ready}}}\n", "2:47",
+     "config.bad-value"},
+    {"services:\n  a: {command: x, depends_on: [bb]}\n  b: {command: x}\n", "2:32",
+     "config.undefined"},
+    {"services:\n  a: {image: x, networks: [n]}\n", "2:28", "config.undefined"},
+    {"services:\n  a: {image: x, volumes: ['v:/x']}\n", "2:27", "config.undefined"},
+    {"services:\n  a: {image: x, secrets: [s]}\n", "2:27", "config.undefined"},
+    {"services:\n  a: {command: x, depends_on: [a]}\n", "2:32", "config.dependency-cycle"},
+    {"services:\n  a: {command: x, depends_on: [b]}\n  b: {command: x, depends_on: [a]}\n", "3:32",
+     "config.dependency-cycle"},
+    {"services:\n  a: {extends: b}\n  b: {extends: a}\n", "3:16", "config.extends-cycle"},
+    {"services:\n  a: {extends: c}\n", "2:16", "config.undefined"},
+    {"services:\n  a: {command: x, extends: {file: no.yaml, service: c}}\n", "2:28",
+     "config.unreadable-file"},
+    {"include: [no.yaml]\nservices: {a: {command: x}}\n", "1:11", "config.unreadable-file"},
+    {"services:\n  a: {command: x, env_file: no.env}\n", "2:29", "config.unreadable-file"},
+    {"services:\n  a: {command: x, routes: [{host: h}]}\n  b:\n    command: x\n    routes:\n      "
+     "- host: H\n",
+     "6:9", "config.duplicate-route"},
+    {"services:\n  a: {command: x, routes: [{host: 'http://x'}]}\n", "2:35", "config.bad-host"},
+    {"services:\n  a: {command: x, routes: [{host: 'a..b'}]}\n", "2:35", "config.bad-host"},
+    {"services:\n  a: {command: x, routes: [{path: x}]}\n", "2:35", "config.bad-path"},
+    {"services:\n  a: {command: x, routes: [{balance: fair}]}\n", "2:38", "config.bad-value"},
+    {"services:\n  a: {command: x, healthcheck: {http: healthz}}\n", "2:39", "config.bad-path"},
+    {"services:\n  a: {command: x, healthcheck: {http: /, test: x}}\n", "2:32",
+     "config.many-health-tests"},
+    {"services:\n  a: {command: x, healthcheck: {test: [CURL, x]}}\n", "2:39",
+     "config.bad-health-test"},
+    {"services:\n  a: {command: x, ports: ['5:5']}\n  b: {command: x, ports: ['5:6']}\n", "3:27",
+     "config.port-conflict"},
+    {"gateway: {listen: 'http://:7070'}\nservices: {a: {command: x}}\n", "",
+     "config.port-conflict"},
+    {"gateway: {listen: 'http://example.org:80'}\nservices: {a: {command: x}}\n", "1:19",
+     "config.bad-address"},
+    {"gateway: {listen: 'udp://:80'}\nservices: {a: {command: x}}\n", "1:19", "config.bad-address"},
+    {"gateway: {listen: 'http://:0'}\nservices: {a: {command: x}}\n", "1:19", "config.bad-address"},
+    {"gateway: {listen: 'tcp://:80'}\nservices: {a: {command: x}}\n", "1:19", "config.missing-key"},
+    {"gateway: {listen: 'https://:80'}\nservices: {a: {command: x}}\n", "1:19",
+     "config.missing-key"},
+    {"gateway: {listen: [{address: 'tcp://:80', service: b}]}\nservices: {a: {command: x}}\n",
+     "1:52", "config.undefined"},
+    {"name: Shop!\nservices: {a: {command: x}}\n", "1:7", "config.bad-name"},
+    {"services:\n  'a b': {command: x}\n", "2:3", "config.bad-name"},
+    {"services:\n  a: {command: 'x ${1}'}\n", "2:19", "config.bad-variable"},
+    {"services:\n  a: {command: x $}\n", "2:18", "config.bad-variable"},
+    {"services:\n  a:\n    command: x ${NOPE:?is needed}\n", "3:16", "config.required-variable"},
+    {"x-muelle: 5\nservices: {a: {command: x}}\n", "1:11", "config.bad-value"},
+};
+
+TEST(each_mistake_is_said_with_its_place)
+{
+    static struct loaded l;
+    size_t wrong = 0;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char where[64];
+        snprintf(where, sizeof(where), "muelle.yaml%s%s", cases[i].where[0] ? ":" : "",
+                 cases[i].where);
+        load_text(&l, cases[i].text);
+        const struct problem *p = &l.problems.items[0];
+        if (l.r != SCHEMA_E_INVALID || strcmp(p->code, cases[i].code) != 0 ||
+            strcmp(p->where, where) != 0 || p->status != 422) {
+            printf("# %s# got %s at %s: %s\n", cases[i].text, p->code, p->where, p->what);
+            project_spec_unref(l.spec);
+            wrong++;
+        }
+    }
+    check_int(wrong, 0);
+}
+
+TEST(all_mistakes_of_a_file_are_said_in_one_run)
+{
+    static struct loaded l;
+    load_text(&l,
+              "services:\n  a: {comand: x, tty: 5x, restart: q}\n  b: {command: x, scale: -1}\n");
+    check_int(l.problems.count, 4);
+    check_cstr(l.problems.items[0].hint, "did you mean 'command'?");
+}
+
+TEST(more_mistakes_than_are_kept_are_counted)
+{
+    static struct loaded l;
+    struct buf text = BUF_INIT(100000);
+    buf_add_cstr(&text, "services:\n  a:\n    command: x\n");
+    for (int i = 0; i < 50; i++) {
+        buf_printf(&text, "    unknown%d: x\n", i);
+    }
+    load_text(&l, buf_cstr(&text));
+    check_int(l.problems.count, 50);
+    buf_fini(&text);
+}
+
+TEST(a_circle_is_drawn)
+{
+    static struct loaded l;
+    load_text(&l,
+              "services:\n  a: {command: x, depends_on: [b]}\n  b: {command: x, depends_on: [c]}\n"
+              "  c: {command: x, depends_on: [a]}\n");
+    check(str_find(str_from(l.problems.items[0].what), STR("a → b → c → a")) > 0);
+    load_text(&l, "services:\n  a: {extends: b}\n  b: {extends: c}\n  c: {extends: b}\n");
+    check(str_find(str_from(l.problems.items[0].what), STR("b → c → b")) > 0);
+}
+
+TEST(what_does_not_apply_is_a_notice_and_an_error_when_strict)
+{
+    static struct loaded l;
+    struct memory_file files[] = {
+        {"/p/muelle.yaml",
+         "services: {a: {command: x, privileged: true}, b: {command: x, privileged: true}}"},
+        {NULL, NULL}};
+    struct schema_load_options options = {0};
+    load_with(&l, files, &options);
+    check_int(l.r, 0);
+    check_int(l.notices.count, 1);
+    check_cstr(l.notices.items[0].code, "config.not-applicable");
+    project_spec_unref(l.spec);
+    options.strict = true;
+    load_with(&l, files, &options);
+    check_int(l.r, SCHEMA_E_INVALID);
+    check_int(l.problems.count, 1);
+}
+
+TEST(an_unset_variable_is_a_notice_once)
+{
+    static struct loaded l;
+    load_good(&l, "services: {a: {command: 'x ${NOPE} ${NOPE} ${ALSO}'}}");
+    check_int(l.notices.count, 2);
+    check_cstr(l.notices.items[0].code, "config.unset-variable");
+    project_spec_unref(l.spec);
+}
+
+TEST(values_of_variables_are_never_in_a_problem)
+{
+    static struct loaded l;
+    load_text(&l, "services: {a: {command: x, environment: {A: [topsecret]}}}");
+    check_int(l.r, SCHEMA_E_INVALID);
+    for (size_t i = 0; i < l.problems.count; i++) {
+        check(str_find(str_from(l.problems.items[i].what), STR("topsecret")) < 0);
+    }
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The bounds of the YAML reader: aliases, depth, size; and what anchors and merges mean.
+ */
+#include "load_helper.h"
+
+static struct loaded l;
+
+TEST(an_alias_bomb_ends_early)
+{
+    struct buf text = BUF_INIT(100000);
+    buf_add_cstr(&text, "x-0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
+    for (int i = 1; i < 20; i++) {
+        buf_printf(&text, "x-%d: &a%d [", i, i);
+        for (int k = 0; k < 10; k++) {
+            buf_printf(&text, "%s*a%d", k ? ", " : "", i - 1);
+        }
+        buf_add_cstr(&text, "]\n");
+    }
+    buf_add_cstr(&text, "services: {a: {command: x}}\n");
+    load_text(&l, buf_cstr(&text));
+    check_int(l.r, SCHEMA_E_INVALID);
+    check_cstr(l.problems.items[0].code, "config.too-large");
+    buf_fini(&text);
+}
+
+TEST(nesting_has_an_end)
+{
+    struct buf text = BUF_INIT(100000);
+    for (int i = 0; i < 60; i++) {
+        buf_printf(&text, "%*sa:\n", i, "");
+    }
+    buf_printf(&text, "%*sb\n", 60, "");
+    load_text(&l, buf_cstr(&text));
+    check_int(l.r, SCHEMA_E_INVALID);
+    check_cstr(l.problems.items[0].code, "config.too-deep");
+    buf_reset(&text);
+    for (int i = 0; i < 5000; i++) {
+        buf_add_char(&text, '[');
+    }
+    load_text(&l, buf_cstr(&text));
+    check_int(l.r, SCHEMA_E_INVALID);
+    buf_fini(&text);
+}
+
+TEST(a_file_beyond_the_limit_is_refused)
+{
+    char *text = malloc((5 << 20) + 1);
+    memset(text, '#', 5 << 20);
+    text[5 << 20] = '\0';
+    load_text(&l, text);
+    check_int(l.r, SCHEMA_E_INVALID);
+    check_cstr(l.problems.items[0].code, "config.unreadable-file");
+    free(text);
+}
+
+TEST(files_that_include_each_other_end)
+{
+    struct memory_file files[] = {
+        {"/p/muelle.yaml", "include: [b.yaml]\nservices: {a: {command: x}}\n"},
+        {"/p/b.yaml", "include: [muelle.yaml]\n"},
+        {NULL, NULL}};
+    struct schema_load_options options = {0};
+    load_with(&l, files, &options);
+    check_int(l.r, SCHEMA_E_INVALID);
+    check_cstr(l.problems.items[0].code, "config.too-deep");
+}
+
+TEST(files_that_extend_each_other_are_a_cycle_or_end)
+{
+    struct memory_file files[] = {
+        {"/p/muelle.yaml", "services: {a: {extends: {file: b.yaml, service: b}}}\n"},
+        {"/p/b.yaml", "services: {b: {extends: {file: muelle.yaml, service: a}}}\n"},
+        {NULL, NULL}};
+    struct schema_load_options options = {0};
+    load_with(&l, files, &options);
+    check_int(l.r, SCHEMA_E_INVALID);
+}
+
+TEST(written_keys_win_over_merged_ones)
+{
+    const struct project_spec *p =
+        load_good(&l, "x-a: &a {command: a, user: ua, tty: true}\n"
+                      "x-b: &b {command: b, user: ub, nice: 5}\n"
+                      "services:\n  s:\n    user: own\n    <<: [*a, *b]\n");
+    const struct service_spec *s = &p->services[0];
+    check_str(s->argv[0], STR("a"));
+    check_str(s->user, STR("own"));
+    check(s->tty);
+    check_int(s->nice, 5);
+    project_spec_unref(l.spec);
+}
+
+TEST(an_alias_is_a_copy)
+{
+    const struct project_spec *p =
+        load_good(&l, "services:\n  a: &a {command: x, environment: &e [A=1]}\n  b: *a\n"
+                      "  c: {command: y, environment: *e}\n");
+    check_int(p->services_count, 3);
+    check_str(p->services[1].argv[0], STR("x"));
+    check_str(p->services[2].environment[0].value, STR("1"));
+    project_spec_unref(l.spec);
+}
+
+TEST(block_texts_keep_their_lines)
+{
+    const struct project_spec *p = load_good(
+        &l, "services:\n  a:\n    command:\n      - sh\n      - -c\n      - |\n        one\n"
+            "        two $$x\n      - >-\n        three\n        four\n");
+    check_str(p->services[0].argv[2], STR("one\ntwo $x\n"));
+    check_str(p->services[0].argv[3], STR("three four"));
+    project_spec_unref(l.spec);
+}
+
+TEST(large_maps_find_duplicates_too)
+{
+    struct buf text = BUF_INIT(1 << 20);
+    buf_add_cstr(&text, "services:\n");
+    for (int i = 0; i < 3000; i++) {
+        buf_printf(&text, "  s%d: {command: x}\n", i);
+    }
+    const struct project_spec *p = load_good(&l, buf_cstr(&text));
+    check_int(p->services_count, 3000);
+    project_spec_unref(l.spec);
+    buf_add_cstr(&text, "  s17: {command: y}\n");
+    load_text(&l, buf_cstr(&text));
+    check_cstr(l.problems.items[0].code, "config.duplicate-key");
+    check_cstr(l.problems.items[0].where, "muelle.yaml:3002:3");
+    check(str_find(str_from(l.problems.items[0].hint), STR("line 19 ")) > 0);
+    buf_fini(&text);
+}
