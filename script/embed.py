@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """Turns a folder of web assets into a C file for src/face/assets.h.
 
@@ -13,7 +13,8 @@ import gzip
 import hashlib
 import pathlib
 import re
-import subprocess
+
+import brotli
 
 TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -33,10 +34,6 @@ TYPES = {
 HASHED = re.compile(r"[.-][0-9A-Za-z_]{8,}\.[a-z0-9]+$")
 
 
-def brotli(data: bytes) -> bytes:
-    return subprocess.run(["brotli", "-c", "-q", "11", "-"], input=data, stdout=subprocess.PIPE, check=True).stdout
-
-
 def array(name: str, data: bytes) -> str:
     lines = []
     for at in range(0, len(data), 24):
@@ -52,7 +49,7 @@ def embed(index: int, path: str, data: bytes) -> tuple[str, str]:
     """The arrays and the table row of one file."""
     worth = len(data) * 95 // 100
     packed = gzip.compress(data, 9, mtime=0)
-    small = brotli(data)
+    small = brotli.compress(data, quality=11)
     variants = {
         "gzip": packed if len(packed) <= worth else None,
         "br": small if len(small) <= worth else None,

@@ -23,7 +23,7 @@ mkdir -p "$work"
 ) 9<"$ui/package.json"
 
 node "$ui/build.mjs" --out "$work/dist" >&2
-/usr/bin/env python3 "$ui/../script/embed.py" "$work/dist" "$out"
+/usr/bin/python3 "$ui/../script/embed.py" "$work/dist" "$out"
 # Rebuilt when any source of the dashboard changes, also when one is added (folders are inputs too).
 {
     printf '%s:' "$out"
