@@ -4,6 +4,7 @@
  * this table; everything else is the command line.
  */
 #include "core/core.h"
+#include "face/face.h"
 #include "keeper/keeper.h"
 #include "os/proc.h"
 #include "run/run.h"
@@ -34,6 +35,5 @@ int main(int argc, char **argv)
             return roles[i].main(argc - 1, argv + 1);
         }
     }
-    fprintf(stderr, "usage: muelle COMMAND\n");
-    return 2;
+    return face_cli_main(argc, argv);
 }

@@ -74,17 +74,41 @@ void cli_doc_verb(struct buf *out, const struct cli_verb *verb)
 
 /* ---- man page ---- */
 
-/* Text for mdoc: no line may start with a dot or a quote, backslashes and dashes are escaped. */
-static void man_text(struct buf *out, const char *text)
+/* One word for mdoc: backslashes and dashes are escaped. */
+static void man_word(struct buf *out, struct str word)
 {
-    for (const char *c = text; *c; c++) {
-        if (*c == '\\') {
+    for (size_t i = 0; i < word.len; i++) {
+        if (word.p[i] == '\\') {
             buf_add_cstr(out, "\\e");
-        } else if (*c == '-') {
+        } else if (word.p[i] == '-') {
             buf_add_cstr(out, "\\-");
         } else {
-            buf_add_char(out, *c);
+            buf_add_char(out, word.p[i]);
         }
+    }
+}
+
+/* Text for mdoc: short lines, a new one after each sentence, none that begins with a dot or a quote. */
+static void man_text(struct buf *out, const char *text)
+{
+    struct str rest = str_from(text);
+    struct str word = STR_NONE;
+    size_t column = 0;
+    bool ended = false;
+
+    while (rest.len > 0) {
+        str_split(rest, ' ', &word, &rest);
+        if (column > 0) {
+            bool breaks = ended || column + word.len > 70;
+            buf_add_char(out, breaks ? '\n' : ' ');
+            column = breaks ? 0 : column + 1;
+        }
+        if (column == 0 && word.len > 0 && (word.p[0] == '.' || word.p[0] == '\'')) {
+            buf_add_cstr(out, "\\&");
+        }
+        man_word(out, word);
+        column += word.len;
+        ended = str_ends(word, STR("."));
     }
     buf_add_char(out, '\n');
 }
@@ -118,6 +142,8 @@ static void man_verb(struct buf *out, const struct cli_verb *verb)
     }
     buf_add_char(out, '\n');
     man_text(out, verb->summary.en);
+    buf_cut(out, out->len - 1); /* a summary becomes a sentence */
+    buf_add_cstr(out, ".\n");
     if (verb->details) {
         man_text(out, verb->details);
     }
@@ -128,8 +154,9 @@ static const char man_head[] =
     ".Dd November 20, 2026\n.Dt MUELLE 1\n.Os\n.Sh NAME\n.Nm muelle\n"
     ".Nd run services, route traffic to them, watch them\n.Sh SYNOPSIS\n.Nm\n.Ar command\n"
     ".Op Ar option ...\n.Op Ar argument ...\n.Sh DESCRIPTION\n.Nm\n"
-    "runs the services of a configuration file as processes, puts one gateway in front of them,\n"
-    "keeps their output and figures, and serves an API and a dashboard.\n"
+    "runs the services of a configuration file as processes,\n"
+    "puts one gateway in front of them, keeps their output and figures,\n"
+    "and serves an API and a dashboard.\n"
     "The file is a superset of the Compose format; a Procfile works too.\n"
     ".Pp\nThe commands are:\n.Bl -tag -width Ds\n";
 
@@ -145,8 +172,7 @@ static const char man_tail[] =
     ".Pp\n.Cm run\nand\n.Cm exec\nreturn the exit status of their command.\n"
     ".Sh EXAMPLES\nStart everything and return when it is ready:\n"
     ".Pp\n.Dl muelle up -d --wait\n.Pp\nFollow the errors of one service:\n"
-    ".Pp\n.Dl muelle logs web -f --grep error\n"
-    ".Sh SEE ALSO\n.Xr systemd 1\n";
+    ".Pp\n.Dl muelle logs web -f --grep error\n";
 
 void cli_doc_man(struct buf *out)
 {

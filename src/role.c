@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Instances from outside. STATE/run is a link to the RUN folder that the instance was started with, so that
+ * every shell finds it, whatever its XDG_RUNTIME_DIR; whether something lives there is asked of the locks, which
+ * the kernel drops with their holders.
+ */
+#include "role.h"
+#include "base/num.h"
+#include "core/instance.h"
+#include "link/keeper.h"
+#include "os/chan.h"
+#include "os/file.h"
+#include "os/lock.h"
+#include "os/proc.h"
+#include "os/user.h"
+#include <unistd.h>
+
+#define ANSWER_NS (1 * NS_PER_S)
+#define READY_NS  (10 * NS_PER_S)
+
+enum { READY_FD = 3, LOG_MODE = 0600, PATH_MAX_STATE = 1024 };
+
+/* ---- folders ---- */
+
+/* A folder of ours alone: a name in /tmp that somebody else made first must not be used. */
+static int make_private(const char *path)
+{
+    struct file_stat stat;
+    int r = file_mkdir_p(path, 0700);
+
+    r = r < 0 ? r : file_lstat(path, &stat);
+    if (r < 0) {
+        return r;
+    }
+    return stat.kind == FILE_KIND_DIRECTORY && stat.uid == user_own_uid() ? 0 : -EPERM;
+}
+
+/* The first of the three places that can be had; unix sockets need a short path. */
+static int make_run_dir(const char *id, char *ret, size_t size)
+{
+    const char *base = getenv("XDG_RUNTIME_DIR");
+    char paths[3][PATH_MAX_STATE] = {"", "", ""};
+    int r = -ENOENT;
+
+    if (base && base[0] == '/') {
+        snprintf(paths[0], sizeof(paths[0]), "%s/muelle/%s", base, id);
+    }
+    if (user_own_uid() == 0) {
+        snprintf(paths[1], sizeof(paths[1]), "/run/muelle/%s", id);
+    }
+    snprintf(paths[2], sizeof(paths[2]), "/tmp/muelle-%u/%s", user_own_uid(), id);
+    for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+        if (paths[i][0] && strlen(paths[i]) < size && (r = make_private(paths[i])) == 0) {
+            str_copy(ret, size, str_from(paths[i]));
+            return 0;
+        }
+    }
+    return r;
+}
+
+static int link_run_dir(const char *state_dir, const char *run_dir)
+{
+    char path[PATH_MAX_STATE];
+    int r;
+
+    snprintf(path, sizeof(path), "%s/run", state_dir);
+    r = file_unlink(path);
+    r = r == -ENOENT ? 0 : r;
+    return r < 0 ? r : file_symlink(run_dir, path);
+}
+
+int role_find_run_dir(const char *state_dir, char *ret, size_t size)
+{
+    cleanup(buf_fini) struct buf real = BUF_INIT(ROLE_PATH_MAX);
+    char path[PATH_MAX_STATE];
+    int r;
+
+    snprintf(path, sizeof(path), "%s/run", state_dir);
+    r = file_real_path(path, &real);
+    if (r < 0) {
+        return r;
+    }
+    return str_copy(ret, size, buf_str(&real)) ? 0 : -ENAMETOOLONG;
+}
+
+static bool lock_held(const char *run_dir, const char *name)
+{
+    char path[PATH_MAX_STATE];
+    int pid = 0;
+
+    snprintf(path, sizeof(path), "%s/%s", run_dir, name);
+    return lock_probe(path, &pid) == 1;
+}
+
+bool role_instance_exists(const char *state_dir)
+{
+    char run_dir[ROLE_PATH_MAX];
+
+    return role_find_run_dir(state_dir, run_dir, sizeof(run_dir)) == 0 &&
+           (lock_held(run_dir, "keeper.lock") || lock_held(run_dir, "core.lock") ||
+            lock_held(run_dir, "edge.lock"));
+}
+
+/* ---- speaking to the keeper ---- */
+
+static int keeper_connect(const char *state_dir, int *ret_fd)
+{
+    char run_dir[ROLE_PATH_MAX];
+    char path[ROLE_PATH_MAX + 16];
+    int r = role_find_run_dir(state_dir, run_dir, sizeof(run_dir));
+
+    if (r < 0) {
+        return r;
+    }
+    snprintf(path, sizeof(path), "%s/keeper.sock", run_dir);
+    return chan_connect(path, ret_fd);
+}
+
+static int keeper_send(int fd, enum keeper_type type, uint32_t serial, uint64_t a)
+{
+    struct keeper_msg msg;
+
+    keeper_msg_init(&msg, type, STR_NONE);
+    msg.serial = serial;
+    msg.role = KEEPER_ROLE_TOOL;
+    msg.a = a;
+    return chan_send_blocking(fd, &msg, sizeof(msg), NULL, 0);
+}
+
+static int keeper_receive(int fd, struct keeper_msg *msg, int64_t timeout_ns)
+{
+    size_t fd_count = 0;
+    int64_t n = chan_recv_blocking(fd, msg, sizeof(*msg), NULL, &fd_count, timeout_ns);
+
+    if (n <= 0) {
+        return n < 0 ? (int)n : -ECONNRESET;
+    }
+    return keeper_msg_valid(msg, (size_t)n) ? 0 : -EPROTO;
+}
+
+static void note(struct role_report *report, const struct keeper_msg *msg)
+{
+    if (msg->type == KEEPER_HELLO) {
+        report->keeper_pid = (int)msg->a;
+    } else if (msg->type == KEEPER_ROLE && msg->role == KEEPER_ROLE_CORE) {
+        report->core_pid = (int)msg->a;
+    } else if (msg->type == KEEPER_ROLE && msg->role == KEEPER_ROLE_EDGE) {
+        report->edge_pid = (int)msg->a;
+    } else if (msg->type == KEEPER_CHILD) {
+        report->children += (msg->d & KEEPER_CHILD_RUNNING) != 0;
+    }
+}
+
+/* Reads until the answer with that serial; notes all that comes on the way. *ret_a is the answer's `a`. */
+static int await(int fd, uint32_t serial, struct role_report *report, uint64_t *ret_a)
+{
+    for (;;) {
+        struct keeper_msg msg;
+        int r = keeper_receive(fd, &msg, ANSWER_NS);
+        if (r < 0) {
+            return r;
+        }
+        note(report, &msg);
+        if (msg.serial == serial && msg.type != KEEPER_CHILD) {
+            *ret_a = msg.a;
+            return msg.error;
+        }
+    }
+}
+
+static unsigned count_threads(int pid)
+{
+    struct proc_stat stat;
+
+    return pid > 0 && proc_stat(pid, &stat) == 0 ? stat.threads : 0;
+}
+
+/* The children come by pages: `a` of the answer is where the next one begins, 0 at the end. */
+static int count_children(int fd, struct role_report *report)
+{
+    uint64_t at = 0;
+
+    do {
+        int r = keeper_send(fd, KEEPER_CHILDREN, 2, at);
+        r = r < 0 ? r : await(fd, 2, report, &at);
+        if (r < 0) {
+            return r;
+        }
+    } while (at > 0);
+    return 0;
+}
+
+int role_ask_keeper(const char *state_dir, struct role_report *ret)
+{
+    struct instance instance;
+    struct problem problem;
+    uint64_t ignored;
+    int fd = -1;
+    int r = keeper_connect(state_dir, &fd);
+
+    *ret = (struct role_report){0};
+    r = r < 0 ? r : keeper_send(fd, KEEPER_HELLO, 1, 0);
+    r = r < 0 ? r : await(fd, 1, ret, &ignored);
+    r = r < 0 ? r : count_children(fd, ret);
+    file_close(&fd);
+    if (r == 0 && instance_open(&instance, state_dir, &problem) == 0) {
+        str_copy(ret->instance, sizeof(ret->instance), str_from(instance.id));
+    }
+    ret->edge_threads = count_threads(ret->edge_pid);
+    return r;
+}
+
+void role_kill_instance(const char *state_dir)
+{
+    struct role_report ignored = {0};
+    uint64_t a;
+    int fd = -1;
+    int r = keeper_connect(state_dir, &fd);
+
+    r = r < 0 ? r : keeper_send(fd, KEEPER_HELLO, 1, 0);
+    r = r < 0 ? r : await(fd, 1, &ignored, &a);
+    r = r < 0 ? r : keeper_send(fd, KEEPER_SHUTDOWN, 2, 1);
+    /* The answer or the closed channel: either way it has been told. */
+    if (r == 0) {
+        (void)!await(fd, 2, &ignored, &a);
+    }
+    file_close(&fd);
+}
+
+/* ---- starting ---- */
+
+static void start_problem(struct problem *problem, const char *state_dir, int error,
+                          const char *what)
+{
+    problem_set(problem, "instance.start", "the instance cannot be started: %s: %s", what,
+                strerror(-error));
+    problem_where(problem, "%s", state_dir);
+    problem_hint(problem, "see muelle.log in that folder, or run 'muelle doctor'");
+}
+
+static int spawn_keeper(const struct instance *instance, int ready_fd, int log_fd)
+{
+    cleanup(buf_fini) struct buf self = BUF_INIT(PATH_MAX_STATE);
+    const char *step = "";
+    struct proc proc = {.pidfd = -1};
+    int r = file_real_path("/proc/self/exe", &self);
+
+    if (r < 0) {
+        return r;
+    }
+    const char *argv[] = {buf_cstr(&self),
+                          "keeper",
+                          "--run-dir",
+                          instance->run_dir,
+                          "--state-dir",
+                          instance->state_dir,
+                          "--id",
+                          instance->id,
+                          "--ready-fd",
+                          "3",
+                          NULL};
+    const struct proc_fd fds[] = {{log_fd, 1}, {log_fd, 2}, {ready_fd, READY_FD}};
+    struct proc_spawn spawn = PROC_SPAWN_INIT;
+    spawn.argv = argv;
+    spawn.envp = (const char *const *)environ;
+    spawn.cwd = "/";
+    spawn.fds = fds;
+    spawn.fd_count = ARRAY_LEN(fds);
+    spawn.new_session = true;
+    r = proc_spawn(&spawn, &proc, &step);
+    file_close(&proc.pidfd);
+    return r;
+}
+
+/* Waits for the keeper's word: its pid, or why it could not start. */
+static int await_ready(int fd, const char *state_dir, struct problem *problem)
+{
+    struct keeper_msg msg;
+    int r = keeper_receive(fd, &msg, READY_NS);
+
+    if (r == 0 && msg.error == -EALREADY) {
+        return 1; /* somebody was faster: that keeper is as good as ours */
+    }
+    if (r == 0 && msg.error < 0) {
+        start_problem(problem, state_dir, msg.error, msg.text);
+        return msg.error;
+    }
+    if (r < 0) {
+        start_problem(problem, state_dir, r, "the keeper did not report");
+    }
+    return r;
+}
+
+static int start_in(const struct instance *instance, struct problem *problem)
+{
+    char path[PATH_MAX_STATE];
+    int pair[2] = {-1, -1};
+    int log_fd = -1;
+    int r;
+
+    snprintf(path, sizeof(path), "%s/muelle.log", instance->state_dir);
+    r = file_open(path, FILE_WRITE | FILE_APPEND | FILE_CREATE, LOG_MODE, &log_fd);
+    r = r < 0 ? r : chan_pair(pair);
+    r = r < 0 ? r : spawn_keeper(instance, pair[1], log_fd);
+    file_close(&pair[1]);
+    if (r < 0) {
+        start_problem(problem, instance->state_dir, r, "starting the keeper");
+    } else {
+        r = await_ready(pair[0], instance->state_dir, problem);
+    }
+    file_close(&pair[0]);
+    file_close(&log_fd);
+    return r;
+}
+
+int role_start_keeper(const char *state_dir, struct problem *problem)
+{
+    struct instance instance;
+    int r = instance_open(&instance, state_dir, problem);
+
+    if (r < 0) {
+        return r;
+    }
+    if (role_instance_exists(state_dir)) {
+        return 1;
+    }
+    r = make_run_dir(instance.id, instance.run_dir, sizeof(instance.run_dir));
+    if (r < 0) {
+        start_problem(problem, state_dir, r, "no folder for its sockets");
+        return r;
+    }
+    r = link_run_dir(state_dir, instance.run_dir);
+    if (r < 0) {
+        start_problem(problem, state_dir, r, "writing to the state folder");
+        return r;
+    }
+    return start_in(&instance, problem);
+}
