@@ -42,6 +42,15 @@ test("lines that come again after a reconnect are shown once", () => {
   assert.deepEqual(shown(buffer), ["line 1", "line 2", "line 3", "line 4"]);
 });
 
+test("a program that starts again writes from offset 0, and its lines are shown", () => {
+  const buffer = new LogBuffer();
+  buffer.push([line(1, { offset: 900 }), line(2, { offset: 10 })]);
+  assert.equal(buffer.count, 2);
+  // Two lines of one moment differ by their place.
+  buffer.push([line(3, { offset: 20 }), line(3, { offset: 30, message: "same moment" }), line(3, { offset: 30, message: "same moment" })]);
+  assert.deepEqual(shown(buffer), ["line 1", "line 2", "line 3", "same moment"]);
+});
+
 test("the buffer is bounded, and a search keeps pointing at the right lines when old ones go", () => {
   const buffer = new LogBuffer();
   buffer.setFilter({ text: "7", stream: "" });

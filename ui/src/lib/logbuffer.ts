@@ -25,6 +25,15 @@ export interface LogFilter {
 
 const keyOf = (line: LogLine): string => `${line.service}/${line.replica}/${line.stream}`;
 
+/** Where a line stands in its stream: by time, and by its place in the output where times are equal. */
+interface Place {
+  time: string;
+  offset: number;
+}
+
+const isAfter = (line: LogLine, place: Place | undefined): boolean =>
+  !place || line.time > place.time || (line.time === place.time && (line.offset ?? Infinity) > place.offset);
+
 export class LogBuffer {
   lines: ShownLine[] = [];
   matches: number[] = [];
@@ -33,7 +42,7 @@ export class LogBuffer {
   dropped = 0;
   private filter: LogFilter = { text: "", stream: "" };
   private needle = "";
-  private readonly seen = new Map<string, number>();
+  private readonly seen = new Map<string, Place>();
 
   get filtered(): boolean {
     return this.needle !== "" || this.filter.stream !== "";
@@ -68,10 +77,8 @@ export class LogBuffer {
 
     for (const line of incoming) {
       const key = keyOf(line);
-      if (line.offset !== undefined) {
-        if (line.offset <= (this.seen.get(key) ?? -1)) continue;
-        this.seen.set(key, line.offset);
-      }
+      if (!isAfter(line, this.seen.get(key))) continue;
+      this.seen.set(key, { time: line.time, offset: line.offset ?? -1 });
       const shown = { ...line, message: line.message.replace(ANSI, ""), seq: this.base + this.lines.length };
       this.lines.push(shown);
       if (this.filtered && this.test(shown)) this.matches.push(shown.seq);
@@ -95,10 +102,9 @@ export class LogBuffer {
   /** The history before the first line; what is already here is skipped. */
   prepend(older: readonly LogLine[]): number {
     const first = this.lines[0]?.time;
-    const known = new Set(this.lines.slice(0, 2_000).map((line) => `${keyOf(line)}@${line.offset ?? line.time}`));
-    const fresh = older.filter(
-      (line) => (!first || line.time <= first) && !known.has(`${keyOf(line)}@${line.offset ?? line.time}`),
-    );
+    const place = (line: LogLine): string => `${keyOf(line)}@${line.time}+${line.offset ?? ""}`;
+    const known = new Set(this.lines.slice(0, 2_000).map(place));
+    const fresh = older.filter((line) => (!first || line.time <= first) && !known.has(place(line)));
 
     this.base -= fresh.length;
     const shown = fresh.map((line, i) => ({ ...line, message: line.message.replace(ANSI, ""), seq: this.base + i }));
