@@ -109,7 +109,7 @@ export class World extends EventEmitter {
     const key = `${service}/${replica}/${stream}`;
     const offset = (this.offsets.get(key) ?? 0) + message.length + 1;
     this.offsets.set(key, offset);
-    const line = { time: new Date(time).toISOString(), service, replica, stream, message, offset };
+    const line = { time: new Date(time).toISOString(), project: this.project, service, replica: `${service}-${replica}`, stream, message, offset };
     this.logs.push(line);
     if (this.logs.length > LOGS_MAX) this.logs.splice(0, 2_000);
     this.emit("log", line);

@@ -4,7 +4,7 @@
 import type { JSX } from "preact";
 import { t } from "../i18n";
 import { servicePath } from "../lib/router";
-import type { EventRow } from "../store/types";
+import { replicaName, type EventRow } from "../store/types";
 import { Link } from "./Link";
 import { Mark } from "./StateMark";
 import { Ago } from "./Time";
@@ -22,7 +22,7 @@ const MARKS: Record<Severity, "note" | "unhealthy" | "bad"> = {
 function Row({ row, withService }: { row: EventRow; withService: boolean }): JSX.Element {
   const { events } = t.value;
   const severity = (row.severity in MARKS ? row.severity : "info") as Severity;
-  const where = row.replica !== null && row.replica !== undefined && row.service ? `${row.service}-${row.replica}` : row.service;
+  const where = row.service && row.replica ? replicaName(row.service, row.replica) : row.service;
   const who = [row.actor && events.by(row.actor), row.cause && events.cause(row.cause)].filter(Boolean).join(", ");
 
   return (

@@ -6,6 +6,7 @@ import type { JSX } from "preact";
 import { memo } from "./memo";
 import { logTime } from "../lib/format";
 import type { ShownLine } from "../lib/logbuffer";
+import { replicaName } from "../store/types";
 
 interface Props {
   line: ShownLine;
@@ -40,9 +41,7 @@ export const LogRow = memo(function LogRow({ line, top, needle, chosen, onChoose
   return (
     <div class={`log-row ${chosen ? "chosen" : ""}`} style={{ top: `${top}px` }} onClick={() => onChoose(chosen ? null : line.seq)}>
       <span class="when">{logTime(line.time)}</span>
-      <span class="from">
-        {line.service}-{line.replica}
-      </span>
+      <span class="from">{replicaName(line.service, line.replica)}</span>
       <span class={`stream ${error ? "err" : ""}`}>{STREAMS[line.stream] ?? line.stream}</span>
       <span class="message">{marked(line.message.slice(0, SHOWN_MAX), needle)}</span>
     </div>

@@ -6,7 +6,7 @@
 // Invariants:
 //   1. matches[] holds sequence numbers, ascending; sequence - base is the index in lines[].
 //   2. Adding n lines tests n lines: a search is never run again over what was already searched.
-import type { LogLine } from "../store/types";
+import { replicaName, type LogLine } from "../store/types";
 
 export const LINES_MAX = 20_000;
 const SLACK = 2_000;
@@ -61,7 +61,7 @@ export class LogBuffer {
       (this.filter.stream === "" || line.stream === this.filter.stream) &&
       (this.needle === "" ||
         line.message.toLowerCase().includes(this.needle) ||
-        `${line.service}-${line.replica}`.toLowerCase().includes(this.needle))
+        replicaName(line.service, line.replica).toLowerCase().includes(this.needle))
     );
   }
 

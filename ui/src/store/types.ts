@@ -139,5 +139,9 @@ export const serviceKey = (project: string, name: string): string => `${project}
 export const replicaKey = (project: string, service: string, replica: number | string): string =>
   `${project}/${service}/${replica}`;
 
+/** "web-1". Log lines carry the whole name already, other rows only the number. */
+export const replicaName = (service: string, replica: number | string): string =>
+  typeof replica === "string" && replica.startsWith(service) ? replica : `${service}-${replica}`;
+
 export const dependencyName = (dependency: Dependency): string =>
   typeof dependency === "string" ? dependency : dependency.service;
