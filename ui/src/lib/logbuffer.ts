@@ -23,7 +23,7 @@ export interface LogFilter {
   stream: string;
 }
 
-const keyOf = (line: LogLine): string => `${line.service}/${line.replica}/${line.stream}`;
+const keyOf = (line: LogLine): string => `${line.project ?? ""}/${line.service}/${line.replica}/${line.stream}`;
 
 /** Where a line stands in its stream: by time, and by its place in the output where times are equal. */
 interface Place {

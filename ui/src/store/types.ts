@@ -118,6 +118,7 @@ export interface Route {
 
 export interface LogLine {
   time: string;
+  project?: string;
   service: string;
   replica: number | string;
   stream: string;
