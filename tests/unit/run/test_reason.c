@@ -4,11 +4,11 @@
 #include "base/num.h"
 #include "harness/test.h"
 
-static struct buf out;
+static struct buf out = {.max = REASON_MAX};
 
 static struct str exit_text(struct reason_exit exit)
 {
-    out = BUF_INIT(REASON_MAX);
+    buf_reset(&out);
     reason_exit(&out, &exit);
     return buf_str(&out);
 }
@@ -17,7 +17,7 @@ static struct str spawn_text(int error, const char *step)
 {
     struct reason_spawn spawn = {
         error, str_from(step), STR("nodee"), STR("/usr/bin:/bin"), STR("/srv/web"), STR("www")};
-    out = BUF_INIT(REASON_MAX);
+    buf_reset(&out);
     reason_spawn(&out, &spawn);
     return buf_str(&out);
 }
