@@ -5,8 +5,8 @@
  */
 #include "proto/http.h"
 
-#include "proto/http_chars.h"
 #include "proto/http_hash.h"
+#include "proto/http_scan.h"
 
 static const struct str method_names[HTTP_METHOD_COUNT] = {
     [HTTP_GET] = STR_INIT("GET"),         [HTTP_HEAD] = STR_INIT("HEAD"),

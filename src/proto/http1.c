@@ -18,8 +18,8 @@
 #include "proto/http1.h"
 
 #include "proto/http1_private.h"
-#include "proto/http_chars.h"
 #include "proto/http_hash.h"
+#include "proto/http_scan.h"
 
 enum { STEP_START, STEP_FIRST, STEP_HEADERS, STEP_DONE };
 

@@ -5,7 +5,7 @@
  * where the RFC lets a recipient repair or choose, refuse.
  */
 #include "proto/http1_private.h"
-#include "proto/http_chars.h"
+#include "proto/http_scan.h"
 #include "proto/uri.h"
 
 /* Content-Length = 1*DIGIT, once. Lists and repetitions are refused even when all agree. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proto/http1_write.h"
 
-#include "proto/http_chars.h"
+#include "proto/http_scan.h"
 
 /* Room for `n` more bytes, or NULL and `full`. */
 static char *reserve(struct http1_writer *w, size_t n)

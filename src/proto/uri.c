@@ -5,7 +5,7 @@
  */
 #include "proto/uri.h"
 
-#include "proto/http_chars.h"
+#include "proto/http_scan.h"
 
 enum { IPV6_GROUPS = 8 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "harness/test.h"
 #include "proto/http.h"
-#include "proto/http_chars.h"
+#include "proto/http_scan.h"
 
 TEST(every_name_is_found_whatever_its_case)
 {

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Private to proto/: sixteen bytes at a time, where the machine can. Nothing here reads outside of what
+ * it was given.
+ */
+#ifndef PROTO_HTTP_SIMD_H
+#define PROTO_HTTP_SIMD_H
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* All ones in the bytes of `v` that lie in [low, low + width]. */
+static inline __m128i http_in_range(__m128i v, char low, char width)
+{
+    __m128i moved = _mm_sub_epi8(v, _mm_set1_epi8(low));
+    return _mm_cmpeq_epi8(_mm_min_epu8(moved, _mm_set1_epi8(width)), moved);
+}
+
+static inline __m128i http_load(const char *p)
+{
+    __m128i v;
+    memcpy(&v, p, sizeof(v));
+    return v;
+}
+
+/* All n bytes (1 to 15) at p and nothing else, in some order and perhaps twice: enough to ask whether all
+ * of them are good. */
+static inline __m128i http_load_few(const char *p, size_t n)
+{
+    uint64_t low = (unsigned char)p[0], high;
+    if (n >= 8) {
+        memcpy(&low, p, 8);
+        memcpy(&high, p + n - 8, 8);
+        return _mm_set_epi64x((long long)high, (long long)low);
+    }
+    if (n >= 4) {
+        uint32_t first, last;
+        memcpy(&first, p, 4);
+        memcpy(&last, p + n - 4, 4);
+        low = (uint64_t)last << 32 | first;
+    } else {
+        low |= (uint64_t)(unsigned char)p[n / 2] << 8 | (uint64_t)(unsigned char)p[n - 1] << 16;
+        low |= low << 24;
+        low |= (low & 0xffff) << 48;
+    }
+    return _mm_set_epi64x((long long)low, (long long)low);
+}
+#endif
+
+#endif
