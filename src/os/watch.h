@@ -15,7 +15,8 @@
 struct watch_dir;
 
 struct watch_batch {
-    const struct str *paths; /* "FOLDER/NAME", valid during the call, unordered */
+    const struct str
+        *paths; /* "FOLDER/NAME" or a watched "FOLDER" that is gone; valid during the call */
     size_t count;
     bool overflow; /* names were lost */
 };
@@ -24,11 +25,12 @@ struct watcher {
     struct loop *loop;
     struct loop_fd watch;
     struct timer timer;
-    int64_t quiet_ns;
-    int64_t max_ns;
-    int64_t first_ns;
-    struct map dirs; /* "%d" of the watch descriptor -> watch_dir */
-    struct map changed;
+    int64_t quiet_ns; /* 25 ms; may be changed at any time */
+    int64_t max_ns;   /* 500 ms */
+    int64_t first_ns; /* when the oldest change that waits came */
+    struct map by_path;
+    struct map by_wd;   /* key: the four bytes of the kernel's watch number */
+    struct map changed; /* what waits for being reported */
     bool overflow;
     size_t dirs_max;
     void (*changed_fn)(struct watcher *watcher, const struct watch_batch *batch);
@@ -36,6 +38,7 @@ struct watcher {
 
 enum { WATCH_PATHS_MAX = 4096 };
 
+/* 0 or -errno (-EMFILE: the user's limit of inotify instances). */
 must_check int watcher_init(struct watcher *watcher, struct loop *loop, size_t dirs_max,
                             void (*changed)(struct watcher *watcher, const struct watch_batch *));
 void watcher_fini(struct watcher *watcher);
