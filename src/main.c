@@ -4,6 +4,7 @@
  * this table; everything else is the command line.
  */
 #include "core/core.h"
+#include "edge/edge.h"
 #include "face/face.h"
 #include "keeper/keeper.h"
 #include "os/proc.h"
@@ -23,6 +24,7 @@ static const struct {
 } roles[] = {
     {"keeper", keeper_main},
     {"core", core_role},
+    {"edge", edge_main},
 };
 
 int main(int argc, char **argv)

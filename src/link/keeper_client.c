@@ -244,7 +244,7 @@ static void client_closed(struct chan *chan, int error)
     client_fail(client, true);
 }
 
-int client_open(struct keeper_client *client, int fd)
+int keeper_client_open(struct keeper_client *client, int fd)
 {
     client->chan.message = client_message;
     client->chan.closed = client_closed;
@@ -289,7 +289,7 @@ int keeper_client_init(struct keeper_client *client, struct loop *loop,
     if (!client->queue) {
         return -ENOMEM;
     }
-    if (opts->channel_fd >= 0 && client_open(client, opts->channel_fd) == 0) {
+    if (opts->channel_fd >= 0 && keeper_client_open(client, opts->channel_fd) == 0) {
         return 0;
     }
     loop_timer_set(loop, &client->retry, loop->now_ns);

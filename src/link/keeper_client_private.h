@@ -8,7 +8,7 @@
 #include "link/keeper_client.h"
 
 /* Starts talking over `fd` (taken over on success): HELLO, then all that is held, then the requests. */
-must_check int client_open(struct keeper_client *client, int fd);
+must_check int keeper_client_open(struct keeper_client *client, int fd);
 /* One attempt to have a channel again; arms the timer for the next when it fails. */
 void client_connect(struct keeper_client *client);
 

@@ -204,7 +204,7 @@ static int revive(struct keeper_client *client, struct lock *lock)
     }
     file_close(&ends[1]);
     if (result == 0) {
-        result = client_open(client, ends[0]);
+        result = keeper_client_open(client, ends[0]);
     }
     if (result < 0) {
         file_close(&ends[0]);
@@ -229,7 +229,7 @@ static int connect_once(struct keeper_client *client)
     int fd = -1;
     int result = chan_connect(path, &fd);
     if (result == 0) {
-        result = client_open(client, fd);
+        result = keeper_client_open(client, fd);
         if (result < 0) {
             file_close(&fd);
         }
