@@ -4,90 +4,110 @@
  * what it claims in Forwarded and X-Forwarded-* is dropped unless the gateway trusts it.
  */
 #include "edge/exchange.h"
+#include "edge/put.h"
 #include "edge/worker.h"
-#include "proto/http1_write.h"
 
 static void request_line(struct http1_writer *w, const struct stream *stream)
 {
     const struct http1_head *req = &stream->req;
-    http1_write_raw(w, http1_str(req, req->method_text));
-    http1_write_raw(w, STR(" "));
+    put_str(w, http1_str(req, req->method_text));
+    put_lit(w, " ");
     if (likely(!stream->path_changed)) {
-        http1_write_raw(w, http1_str(req, req->target));
+        put_str(w, http1_str(req, req->target));
     } else {
-        /* A prefix that was stripped whole leaves the root. */
-        if (stream->path.len == 0) {
-            http1_write_raw(w, STR("/"));
+        if (stream->path.len == 0) { /* a prefix that was stripped whole leaves the root */
+            put_lit(w, "/");
         }
-        http1_write_raw(w, stream->path);
+        put_str(w, stream->path);
         if (req->has_query) {
-            http1_write_raw(w, STR("?"));
-            http1_write_raw(w, http1_str(req, req->query));
+            put_lit(w, "?");
+            put_str(w, http1_str(req, req->query));
         }
     }
-    http1_write_raw(w, STR(" HTTP/1.1\r\nHost: "));
-    http1_write_raw(w, http1_str(req, req->host));
-    http1_write_raw(w, STR("\r\n"));
+    put_lit(w, " HTTP/1.1\r\nHost: ");
+    put_str(w, http1_str(req, req->host));
+    put_lit(w, "\r\n");
 }
 
 /* A node of RFC 7239: IPv6 in brackets and quotes. */
 static void forwarded(struct http1_writer *w, const struct client *client, struct str host)
 {
-    struct str text = client_text(client);
-    http1_write_raw(w, STR("Forwarded: for="));
     if (client->family == 6) {
-        http1_write_raw(w, STR("\"["));
-        http1_write_raw(w, text);
-        http1_write_raw(w, STR("]\""));
+        put_lit(w, "Forwarded: for=\"[");
+        put_str(w, client_text(client));
+        put_lit(w, "]\";proto=http");
     } else {
-        http1_write_raw(w, text);
+        put_lit(w, "Forwarded: for=");
+        put_str(w, client_text(client));
+        put_lit(w, ";proto=http");
     }
-    http1_write_raw(w, STR(";proto=http"));
     if (host.len > 0) {
-        http1_write_raw(w, STR(";host=\""));
-        http1_write_raw(w, host);
-        http1_write_raw(w, STR("\""));
+        put_lit(w, ";host=\"");
+        put_str(w, host);
+        put_lit(w, "\"");
     }
-    http1_write_raw(w, STR("\r\n"));
+    put_lit(w, "\r\n");
 }
 
-static void who_it_is(struct http1_writer *w, const struct stream *stream)
+/* Who asks, by our own knowledge. */
+static void who_it_is(struct http1_writer *w, const struct stream *stream, struct str host)
+{
+    put_lit(w, "X-Forwarded-For: ");
+    put_str(w, client_text(stream->client));
+    put_lit(w, "\r\nX-Forwarded-Proto: http\r\n");
+    if (host.len > 0) {
+        put_lit(w, "X-Forwarded-Host: ");
+        put_str(w, host);
+        put_lit(w, "\r\n");
+    }
+    forwarded(w, stream->client, host);
+}
+
+/* Who asks, as a proxy before us says, and that proxy behind it. */
+static void who_they_say(struct http1_writer *w, const struct stream *stream, struct str host)
 {
     const struct http1_head *req = &stream->req;
-    struct str host = http1_str(req, req->host);
-    bool trusted = stream->worker->gateway.trust_forwarded;
-    http1_write_raw(w, STR("X-Forwarded-For: "));
-    if (unlikely(trusted) && http_set_has(&req->present, HTTP_H_X_FORWARDED_FOR)) {
-        http1_write_raw(w, http1_get(req, HTTP_H_X_FORWARDED_FOR));
-        http1_write_raw(w, STR(", "));
+    put_lit(w, "X-Forwarded-For: ");
+    if (http_set_has(&req->present, HTTP_H_X_FORWARDED_FOR)) {
+        put_str(w, http1_get(req, HTTP_H_X_FORWARDED_FOR));
+        put_lit(w, ", ");
     }
-    http1_write_raw(w, client_text(stream->client));
-    if (likely(!trusted) || !http_set_has(&req->present, HTTP_H_X_FORWARDED_PROTO)) {
-        http1_write_raw(w, STR("\r\nX-Forwarded-Proto: http"));
+    put_str(w, client_text(stream->client));
+    put_lit(w, "\r\n");
+    if (!http_set_has(&req->present, HTTP_H_X_FORWARDED_PROTO)) {
+        put_lit(w, "X-Forwarded-Proto: http\r\n");
     }
-    if (host.len > 0 &&
-        (likely(!trusted) || !http_set_has(&req->present, HTTP_H_X_FORWARDED_HOST))) {
-        http1_write_raw(w, STR("\r\nX-Forwarded-Host: "));
-        http1_write_raw(w, host);
+    if (host.len > 0 && !http_set_has(&req->present, HTTP_H_X_FORWARDED_HOST)) {
+        put_lit(w, "X-Forwarded-Host: ");
+        put_str(w, host);
+        put_lit(w, "\r\n");
     }
-    http1_write_raw(w, STR("\r\n"));
-    if (likely(!trusted) || !http_set_has(&req->present, HTTP_H_FORWARDED)) {
+    if (!http_set_has(&req->present, HTTP_H_FORWARDED)) {
         forwarded(w, stream->client, host);
     }
-    http1_write_raw(w, STR("X-Request-ID: "));
-    http1_write_raw(w, str_make(stream->request_id, stream->request_id_len));
-    http1_write_raw(w, STR("\r\nVia: 1.1 muelle\r\n"));
 }
 
 int exchange_write_request(struct stream *stream, struct str *ret)
 {
+    enum { CONSTANTS = 1024 }; /* all literals, an address twice, a request id */
     struct worker *worker = stream->worker;
     const struct http1_head *req = &stream->req;
     struct http1_writer w = http1_writer_make(worker->out, WORKER_OUT_SIZE);
+    struct str host = http1_str(req, req->host);
     bool trusted = worker->gateway.trust_forwarded;
+    if (!put_room(&w, 2 * (size_t)req->len + stream->path.len + 3 * host.len + CONSTANTS)) {
+        return -ENOBUFS;
+    }
     request_line(&w, stream);
     http1_write_forward(&w, req, trusted ? &worker->drop_trusted : &worker->drop_request);
-    who_it_is(&w, stream);
+    if (likely(!trusted)) {
+        who_it_is(&w, stream, host);
+    } else {
+        who_they_say(&w, stream, host);
+    }
+    put_lit(&w, "X-Request-ID: ");
+    put_str(&w, str_make(stream->request_id, stream->request_id_len));
+    put_lit(&w, "\r\nVia: 1.1 muelle\r\n");
     for (unsigned i = 0; i < stream->add_request_count; i++) {
         http1_write_header(&w, stream->add_request[i].name, stream->add_request[i].value);
     }

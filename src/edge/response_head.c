@@ -4,8 +4,8 @@
  * and whether the client's connection lives on.
  */
 #include "edge/exchange.h"
+#include "edge/put.h"
 #include "edge/worker.h"
-#include "proto/http1_write.h"
 
 /* A body without a length goes in chunks, or to HTTP/1.0 until the connection closes. */
 static void framing(struct http1_writer *w, struct stream *stream, const struct http1_head *head)
@@ -56,9 +56,11 @@ int exchange_write_response(struct stream *stream, size_t *ret_len)
         for (unsigned i = 0; i < stream->add_response_count; i++) {
             http1_write_header(&w, stream->add_response[i].name, stream->add_response[i].value);
         }
-        http1_write_raw(&w, STR("X-Request-ID: "));
-        http1_write_raw(&w, str_make(stream->request_id, stream->request_id_len));
-        http1_write_raw(&w, STR("\r\n"));
+        if (put_room(&w, STREAM_REQUEST_ID_MAX + 32)) {
+            put_lit(&w, "X-Request-ID: ");
+            put_str(&w, str_make(stream->request_id, stream->request_id_len));
+            put_lit(&w, "\r\n");
+        }
         framing(&w, stream, head);
         connection(&w, stream);
     }

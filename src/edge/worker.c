@@ -139,22 +139,39 @@ void worker_give_config(struct worker *worker, struct config *config)
 
 /* --- identity of requests --- */
 
+static void fill_ids(struct worker *worker)
+{
+    if (entropy_fill(worker->ids, sizeof(worker->ids)) < 0) {
+        for (size_t i = 0; i < sizeof(worker->ids); i++) {
+            worker->ids[i] = (uint8_t)rng_u64(&worker->loop.rng);
+        }
+    }
+    worker->ids_left = WORKER_IDS;
+}
+
+/* The eight nibbles of `n` spread over eight bytes, as digits: all at once, without a table. */
+static void put_hex(char *to, uint32_t n)
+{
+    uint64_t x = n;
+    x = (x | x << 16) & UINT64_C(0x0000ffff0000ffff);
+    x = (x | x << 8) & UINT64_C(0x00ff00ff00ff00ff);
+    x = (x | x << 4) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    /* 10…15 carry into bit 4 when 6 is added: those get 'a' - '0' - 10 more. */
+    uint64_t letters = ((x + UINT64_C(0x0606060606060606)) >> 4) & UINT64_C(0x0101010101010101);
+    x += UINT64_C(0x3030303030303030) + letters * ('a' - '0' - 10);
+    memcpy(to, &x, sizeof(x));
+}
+
 void worker_request_id(struct worker *worker, char ret[32])
 {
-    static const char digits[16] = {'0', '1', '2', '3', '4', '5', '6', '7',
-                                    '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'};
     if (unlikely(worker->ids_left == 0)) {
-        if (entropy_fill(worker->ids, sizeof(worker->ids)) < 0) {
-            for (size_t i = 0; i < sizeof(worker->ids); i++) {
-                worker->ids[i] = (uint8_t)rng_u64(&worker->loop.rng);
-            }
-        }
-        worker->ids_left = WORKER_IDS;
+        fill_ids(worker);
     }
     const uint8_t *id = worker->ids + 16 * (size_t)--worker->ids_left;
-    for (size_t i = 0; i < 16; i++) {
-        ret[2 * i] = digits[id[i] >> 4];
-        ret[2 * i + 1] = digits[id[i] & 15];
+    for (size_t i = 0; i < 4; i++) {
+        uint32_t n;
+        memcpy(&n, id + 4 * i, sizeof(n));
+        put_hex(ret + 8 * i, n);
     }
 }
 

@@ -35,12 +35,18 @@
 #include "os/thread.h"
 #include "os/user.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 enum { WORDS_MAX = 24, RECORDS_KEPT = 20000, LINE_MAX_ = 4096 };
+
+/* What the reader, a process of its own so that the edge stays as it is, shares with us. */
+struct journal {
+    uint64_t count, bad;
+    uint64_t shown; /* by `records` */
+    struct ring_record records[RECORDS_KEPT];
+};
 
 struct driver {
     const char *path;
@@ -53,17 +59,13 @@ struct driver {
     struct counters counters;
     struct ring rings[COUNTERS_THREADS_MAX];
     uint64_t sequence;
-    pthread_mutex_t lock; /* records */
-    uint64_t record_count, bad_count;
-    struct ring_record *records;
-    size_t record_len;
-    bool reader_stop;
+    struct journal *journal;
     struct loop_fd input;
     char line[LINE_MAX_];
     size_t line_len;
 };
 
-static struct driver driver = {.lock = PTHREAD_MUTEX_INITIALIZER};
+static struct driver driver;
 
 static void die(const char *what, int error)
 {
@@ -286,34 +288,41 @@ static int build(void)
 
 static void take(const struct ring_record *record)
 {
-    pthread_mutex_lock(&driver.lock);
-    driver.record_count++;
-    if (driver.record_len < RECORDS_KEPT) {
-        driver.records[driver.record_len++] = *record;
-    }
-    pthread_mutex_unlock(&driver.lock);
+    struct journal *journal = driver.journal;
+    journal->records[journal->count % RECORDS_KEPT] = *record;
+    __atomic_store_n(&journal->count, journal->count + 1, __ATOMIC_RELEASE);
 }
 
-static void *read_rings(void *unused)
+static void read_ring(struct ring *ring)
 {
-    (void)unused;
-    while (!__atomic_load_n(&driver.reader_stop, __ATOMIC_RELAXED)) {
+    struct ring_record record;
+    uint64_t sequence;
+    int r;
+    while ((r = ring_read(ring, &record, &sequence)) != RING_E_EMPTY) {
+        if (r == 0) {
+            take(&record);
+        } else {
+            driver.journal->bad++;
+        }
+    }
+    ring_commit(ring);
+}
+
+/* Ends with its parent. */
+static noreturn_fn void read_rings(int parent)
+{
+    while (getppid() == parent) {
         for (unsigned i = 0; i < COUNTERS_THREADS_MAX; i++) {
-            struct ring_record record;
-            uint64_t sequence;
-            int r;
-            while ((r = ring_read(&driver.rings[i], &record, &sequence)) != RING_E_EMPTY) {
-                if (r == 0) {
-                    take(&record);
-                } else {
-                    driver.bad_count++;
-                }
-            }
-            ring_commit(&driver.rings[i]);
+            read_ring(&driver.rings[i]);
         }
         clock_sleep_ns(2 * NS_PER_MS);
     }
-    return NULL;
+    _exit(0);
+}
+
+static uint64_t records_taken(void)
+{
+    return __atomic_load_n(&driver.journal->count, __ATOMIC_ACQUIRE);
 }
 
 static void print(struct buf *out)
@@ -345,17 +354,18 @@ static void do_records(void)
 {
     struct buf out = BUF_INIT(64 * MIB);
     struct json_writer json = JSON_WRITER(&out);
-    clock_sleep_ns(5 * NS_PER_MS);
-    pthread_mutex_lock(&driver.lock);
+    clock_sleep_ns(8 * NS_PER_MS);
+    uint64_t count = records_taken();
+    uint64_t from = MAX(driver.journal->shown, count > RECORDS_KEPT ? count - RECORDS_KEPT : 0);
     json_begin_array(&json);
-    for (size_t i = 0; i < driver.record_len; i++) {
-        if (driver.records[i].kind == RING_ACCESS) {
-            write_access(&json, &driver.records[i].access);
+    for (uint64_t i = from; i < count; i++) {
+        const struct ring_record *record = &driver.journal->records[i % RECORDS_KEPT];
+        if (record->kind == RING_ACCESS) {
+            write_access(&json, &record->access);
         }
     }
     json_end_array(&json);
-    driver.record_len = 0;
-    pthread_mutex_unlock(&driver.lock);
+    driver.journal->shown = count;
     print(&out);
 }
 
@@ -412,10 +422,8 @@ static void do_stats(void)
     json_field(&json, "upstream_connections", u64, sum.upstream_connections);
     json_field(&json, "snapshots", u64, sum.snapshots);
     write_cells(&json);
-    pthread_mutex_lock(&driver.lock);
-    json_field(&json, "records", u64, driver.record_count);
-    json_field(&json, "bad_records", u64, driver.bad_count);
-    pthread_mutex_unlock(&driver.lock);
+    json_field(&json, "records", u64, records_taken());
+    json_field(&json, "bad_records", u64, driver.journal->bad);
     json_end_object(&json);
     print(&out);
 }
@@ -573,7 +581,11 @@ static void make_memory(void)
         ring_format(driver.rings_shm[i].p, RING_CAPACITY_DEFAULT, entropy_seed());
         must(ring_open(driver.rings_shm[i].p, driver.rings_shm[i].size, &driver.rings[i]), "ring");
     }
-    driver.records = calloc(RECORDS_KEPT, sizeof(*driver.records));
+    int journal = -1;
+    struct shm shm;
+    must(shm_create("journal", sizeof(struct journal), &journal), "journal");
+    must(shm_map(&shm, journal, true), "journal");
+    driver.journal = (void *)shm.p;
 }
 
 int main(int argc, char **argv)
@@ -592,6 +604,10 @@ int main(int argc, char **argv)
         die("which file?", EINVAL);
     }
     make_memory();
+    int parent = getpid();
+    if (reader && fork() == 0) {
+        read_rings(parent);
+    }
     driver.opts.listen = open_listener;
     driver.opts.unlisten = close_listener;
     driver.opts.snapshot_wanted = snapshot_wanted;
@@ -600,19 +616,10 @@ int main(int argc, char **argv)
     must(edge_open(driver.edge, &driver.memory, driver.threads), "edge");
     must(edge_apply(driver.edge, snapshot), "apply");
     sock_close(&snapshot);
-    pthread_t thread;
-    if (reader) {
-        must(-pthread_create(&thread, NULL, read_rings, NULL), "thread");
-    }
     loop_fd_init(&driver.input, input_ready);
     must(loop_fd_add(edge_loop(driver.edge), &driver.input, STDIN_FILENO, LOOP_READ), "input");
     answer("ready");
     must(edge_run(driver.edge), "run");
-    if (reader) {
-        __atomic_store_n(&driver.reader_stop, true, __ATOMIC_RELAXED);
-        pthread_join(thread, NULL);
-    }
     edge_free(driver.edge);
-    free(driver.records);
     return 0;
 }
