@@ -17,6 +17,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 sys.path[:0] = [str(HERE), str(ROOT / "tests" / "lib")]
 os.environ.setdefault("MUELLE", str(ROOT / "build-release" / "muelle"))
+os.environ.setdefault("MUELLE_BUILD", str(ROOT / "build-release"))
 PARTS = ("services", "edge")
 
 

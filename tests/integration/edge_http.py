@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from edge import Client, Edge, Upstream, echo, free_port, request, until
+from edge_peer import Client, Edge, Upstream, echo, free_port, request, until
 
 
 def web(upstream, *more):

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from edge import Edge, Upstream, echo, free_port, request, until
+from edge_peer import Edge, Upstream, echo, free_port, request, until
 
 
 def named(name):

@@ -3,7 +3,7 @@
  * A backend that costs next to nothing, for benchmarks: one thread, epoll, answers every request head (no bodies)
  * with a fixed response.
  *
- *   echo_backend PORT|unix:PATH [BYTES]     BYTES of body, 128 if not given
+ *   echo_backend [PORT|unix:PATH] [BYTES]     the environment's PORT and 128 bytes of body if not given
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -119,7 +119,8 @@ static void serve(int fd, uint32_t events)
 
 int main(int argc, char **argv)
 {
-    int listener = argc > 1 ? listen_on(argv[1]) : -1;
+    const char *where = argc > 1 ? argv[1] : getenv("PORT");
+    int listener = where ? listen_on(where) : -1;
     int epoll = epoll_create1(0);
     struct epoll_event event = {.events = EPOLLIN, .data.fd = listener};
     if (listener < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event) < 0) {
