@@ -5,7 +5,7 @@ import type { ComponentChildren, JSX } from "preact";
 import { CopyLine } from "./CopyLine";
 
 interface Props {
-  title: string;
+  title?: string;
   hint?: string;
   command?: string;
   children?: ComponentChildren;
@@ -14,7 +14,7 @@ interface Props {
 export function Empty({ title, hint, command, children }: Props): JSX.Element {
   return (
     <div class="empty">
-      <strong>{title}</strong>
+      {title && <strong>{title}</strong>}
       {hint && <p>{hint}</p>}
       {command && <CopyLine command={command} />}
       {children}

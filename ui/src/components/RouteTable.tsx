@@ -38,13 +38,14 @@ function Row({ route, project }: { route: Route; project: string }): JSX.Element
         <Link to={servicePath(project, route.service)} class="service-name">
           {route.service}
         </Link>
+        <span class="touch">{routes.ready(ready, route.endpoints.length)}</span>
       </td>
       <td class="desk dim">{route.balance ?? ""}</td>
-      <td>
+      <td class="desk">
         {ready === 0 ? (
           <span class="state bad">
             <Mark shape="crashed" />
-            <span class="desk">{routes.noEndpoint}</span>
+            {routes.noEndpoint}
           </span>
         ) : (
           <ul class="endpoints" aria-label={routes.ready(ready, route.endpoints.length)}>
@@ -72,7 +73,7 @@ export function RouteTable({ project, rows }: { project: string; rows: readonly 
             <th scope="col">{table.host}</th>
             <th scope="col">{table.service}</th>
             <th scope="col" class="desk">{table.balance}</th>
-            <th scope="col">{table.endpoints}</th>
+            <th scope="col" class="desk">{table.endpoints}</th>
             <th scope="col" class="num">{table.requests}</th>
             <th scope="col" class="num">{table.errors}</th>
             <th scope="col" class="num desk">{table.inFlight}</th>

@@ -232,7 +232,6 @@ export const en = {
     hint: "The project as muelle understood it: defaults filled in, variables replaced, secrets hidden.",
   },
   overviewEmpty: {
-    title: "Nothing runs here yet.",
     hint: "Describe a service in muelle.yaml, then:",
     hint2: "No file yet? This writes one that fits the folder:",
   },

@@ -232,7 +232,6 @@ export const es: Messages = {
     hint: "El proyecto tal como muelle lo entendió: valores por defecto puestos, variables sustituidas, secretos ocultos.",
   },
   overviewEmpty: {
-    title: "Aquí todavía no corre nada.",
     hint: "Describe un servicio en muelle.yaml y después:",
     hint2: "¿Aún sin archivo? Esto escribe uno a medida de la carpeta:",
   },

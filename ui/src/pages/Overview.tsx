@@ -19,7 +19,7 @@ function Nothing(): JSX.Element {
   const words = t.value.overviewEmpty;
 
   return (
-    <Empty title={words.title} hint={words.hint} command="muelle up">
+    <Empty hint={words.hint} command="muelle up">
       <p>{words.hint2}</p>
       <CopyLine command="muelle init" />
     </Empty>
