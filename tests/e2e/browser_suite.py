@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs the browser tests (*.test.mjs) and reports each of them, so that script/test counts them one by one.
 
 They drive the real program when it is there (MUELLE, else build/muelle), else the dashboard on its mock.
