@@ -30,8 +30,12 @@ struct sock_diag_query {
 static int sock_diag_scan(const struct sock_diag_query *query, const uint8_t *space, size_t len,
                           struct sock_diag_hit *ret)
 {
-    const struct nlmsghdr *head = (const void *)space;
-    for (; NLMSG_OK(head, len); head = NLMSG_NEXT(head, len)) {
+    for (size_t at = 0; at + sizeof(struct nlmsghdr) <= len;) {
+        const struct nlmsghdr *head = (const void *)(space + at);
+        if (head->nlmsg_len < sizeof(*head) || head->nlmsg_len > len - at) {
+            return -EIO;
+        }
+        at += NLMSG_ALIGN(head->nlmsg_len);
         if (head->nlmsg_type == NLMSG_DONE) {
             return -ENOENT;
         }

@@ -6,6 +6,8 @@
 #include "fuzz.h"
 #include "link/keeper.h"
 #include "link/order.h"
+#include "os/file.h"
+#include "os/shm.h"
 
 #include <stdlib.h>
 
@@ -35,6 +37,19 @@ static void check_list(const char **list, const char **back, struct str in)
     fuzz_check(!back[i]);
 }
 
+/* As the keeper gets it: a sealed memfd with the packed bytes. */
+static void check_sealed(const struct order *order, struct str packed)
+{
+    int fd = -1;
+    struct shm shm;
+    fuzz_check(order_seal(order, &fd) == 0);
+    fuzz_check(shm_check(fd, SHM_SEAL_SIZE | SHM_SEAL_WRITE) == 0);
+    fuzz_check(shm_map(&shm, fd, false) == 0);
+    fuzz_check(str_eq(str_make((const char *)shm.p, shm.size), packed));
+    shm_unmap(&shm);
+    file_close(&fd);
+}
+
 static void check_order(struct str in)
 {
     struct order order;
@@ -59,6 +74,9 @@ static void check_order(struct str in)
         fuzz_check(order.group_count == back.group_count);
         fuzz_check(order.rlimit_count == back.rlimit_count);
         fuzz_check(memcmp(order.ports, back.ports, sizeof(order.ports)) == 0);
+    }
+    if (result == 0) {
+        check_sealed(&order, buf_str(&out));
     }
     buf_fini(&out);
 }
