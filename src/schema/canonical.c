@@ -75,14 +75,14 @@ static bool has_restart(const struct schema_table *table)
 uint64_t canonical_restart_hash(const struct schema_table *table, const struct value *v,
                                 uint64_t hash)
 {
-    for (size_t i = 0; i < table->count; i++) {
-        const struct schema_field *row = &table->fields[i];
-        const struct value *value = value_get(v, row->name);
-        if (!value_is_set(value)) {
+    for (size_t i = 0; v && v->kind == VALUE_MAP && i < v->count; i++) {
+        const struct schema_field *row = schema_field_find(table, v->members[i].key);
+        const struct value *value = v->members[i].value;
+        if (!row || !value_is_set(value)) {
             continue;
         }
         if (row->flags & SCHEMA_RESTART) {
-            hash = value_hash(map_hash(hash, str_from(row->name)), value);
+            hash = value_hash(map_hash(hash, v->members[i].key), value);
         } else if (row->type == SCHEMA_OBJECT && has_restart(row->of)) {
             hash = canonical_restart_hash(row->of, value, hash);
         }

@@ -10,6 +10,8 @@
 
 #include "base/num.h"
 
+enum { TABLE_ROWS_MAX = 160 };
+
 static bool read_bool(struct str text, bool *ret)
 {
     static const char *const words[] = {"false", "true", "no", "yes", "off", "on", "n", "y"};
@@ -281,7 +283,7 @@ static void decode_row(struct schema_pass *pass, const struct schema_field *row,
 static void say_unknown(struct schema_pass *pass, const struct schema_table *table,
                         const struct value_member *m)
 {
-    struct str names[160];
+    struct str names[TABLE_ROWS_MAX];
     size_t count = 0;
     struct buf all = BUF_INIT(PROBLEM_TEXT_MAX - 1);
     for (size_t i = 0; i < table->count && count < ARRAY_LEN(names); i++) {
@@ -350,6 +352,8 @@ void decode_table(struct schema_pass *pass, const struct schema_table *table, co
         problem_expected(problem, "keys of '%s': %s", table->name, table->en);
         return;
     }
+    bool present[TABLE_ROWS_MAX] = {false};
+    ensure(table->count <= TABLE_ROWS_MAX);
     for (size_t i = 0; v && v->kind == VALUE_MAP && i < v->count; i++) {
         const struct value_member *m = &v->members[i];
         const struct schema_field *row = schema_field_find(table, m->key);
@@ -357,13 +361,13 @@ void decode_table(struct schema_pass *pass, const struct schema_table *table, co
         if ((!row || is_key) && !str_starts(m->key, STR("x-")) && !(table->flags & SCHEMA_OPEN)) {
             say_unknown(pass, table, m);
         } else if (row && !is_key && m->value->kind != VALUE_NULL) {
+            present[row - table->fields] = true;
             decode_row(pass, row, m->value, object);
         }
     }
     for (size_t i = 0; i < table->count; i++) {
-        const struct schema_field *row = &table->fields[i];
-        if (!value_is_set(value_get(v, row->name))) {
-            decode_absent(pass, row, object);
+        if (!present[i]) {
+            decode_absent(pass, &table->fields[i], object);
         }
     }
     if (table->finish && object) {

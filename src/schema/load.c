@@ -205,16 +205,29 @@ static void fill_files(struct schema_pass *pass, struct project_spec *spec)
     spec->working_dir = pass->work_dir;
 }
 
-static void fill_hashes(struct project_spec *spec, struct value *root)
+static void hash_services(struct schema_pass *pass, struct project_spec *spec,
+                          const struct value *values)
+{
+    struct map index = MAP_INIT(VALUE_NODES_MAX);
+    struct service_spec *services = (struct service_spec *)(uintptr_t)spec->services;
+    for (size_t i = 0; i < spec->services_count; i++) {
+        pass->error = map_put(&index, services[i].name, &services[i]) ? -ENOMEM : pass->error;
+    }
+    for (size_t i = 0; values && i < values->count; i++) {
+        struct service_spec *service = map_get(&index, values->members[i].key);
+        if (service) {
+            uint64_t seed = map_hash(service->kind == SERVICE_PROCESS, service->working_dir);
+            service->spec_hash =
+                canonical_restart_hash(&table_service, values->members[i].value, seed);
+        }
+    }
+    map_fini(&index);
+}
+
+static void fill_hashes(struct schema_pass *pass, struct project_spec *spec, struct value *root)
 {
     canonicalise(&schema_config, root);
-    struct service_spec *services = (struct service_spec *)(uintptr_t)spec->services;
-    const struct value *values = value_get(root, "services");
-    for (size_t i = 0; i < spec->services_count; i++) {
-        const struct value_member *m = value_member(values, services[i].name);
-        uint64_t seed = map_hash(services[i].kind == SERVICE_PROCESS, services[i].working_dir);
-        services[i].spec_hash = canonical_restart_hash(&table_service, m ? m->value : NULL, seed);
-    }
+    hash_services(pass, spec, value_get(root, "services"));
     spec->tree = root;
     spec->content_hash = value_hash(map_hash(0, spec->name), root);
 }
@@ -260,8 +273,8 @@ static struct project_spec *build(struct schema_pass *pass)
     }
     pass_put(pass, root, STR("name"), pass_scalar(pass, pass->project_name, root->at));
     fill_files(pass, spec);
-    fill_hashes(spec, root);
-    return spec;
+    fill_hashes(pass, spec, root);
+    return pass->error ? NULL : spec;
 }
 
 int schema_load(const struct schema_load_options *options, struct problem_list *problems,

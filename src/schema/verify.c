@@ -11,17 +11,18 @@ struct verifier {
     struct schema_pass *pass;
     const struct value *root;
     struct project_spec *spec;
+    struct map services; /* name → member of the document's services */
 };
 
-static struct value *service_value(const struct verifier *v, struct str name)
+static const struct value *service_value(const struct verifier *v, struct str name)
 {
-    struct value_member *m = value_member(value_get(v->root, "services"), name);
+    const struct value_member *m = map_get(&v->services, name);
     return m ? m->value : NULL;
 }
 
 static struct value_at service_at(const struct verifier *v, struct str name)
 {
-    struct value_member *m = value_member(value_get(v->root, "services"), name);
+    const struct value_member *m = map_get(&v->services, name);
     return m ? m->at : (struct value_at){0};
 }
 
@@ -389,13 +390,25 @@ static void check_names(struct verifier *v)
     }
 }
 
+static void index_services(struct verifier *v)
+{
+    const struct value *services = value_get(v->root, "services");
+    for (size_t i = 0; services && services->kind == VALUE_MAP && i < services->count; i++) {
+        if (map_put(&v->services, services->members[i].key, &services->members[i])) {
+            v->pass->error = -ENOMEM;
+        }
+    }
+}
+
 void verify_project(struct schema_pass *pass, const struct value *root, struct project_spec *spec)
 {
-    struct verifier v = {pass, root, spec};
+    struct verifier v = {pass, root, spec, MAP_INIT(VALUE_NODES_MAX)};
+    index_services(&v);
     check_names(&v);
     check_references(&v);
     check_cycles(&v);
     check_routes(&v);
     check_ports(&v);
     derive_listens(&v);
+    map_fini(&v.services);
 }

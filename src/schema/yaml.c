@@ -355,24 +355,36 @@ static void read_events(struct yaml_reader *r, struct fy_diag *diag)
     }
 }
 
-/* The bytes must be UTF-8 without control characters: said with their place, before any parser
- * runs. */
+/* The first byte that has no place in text: not UTF-8, or a control character; the length if all is fine. */
+static size_t text_end(struct str text)
+{
+    size_t valid = utf8_valid_prefix(text);
+    for (size_t i = 0; i < valid; i++) {
+        unsigned char c = (unsigned char)text.p[i];
+        if ((c < 0x20 && c != '\n' && c != '\r' && c != '\t') || c == 0x7f) {
+            return i;
+        }
+    }
+    return valid;
+}
+
+/* Said before any parser runs, with its place. */
 static bool check_text(struct schema_pass *pass, uint16_t file, struct str text)
 {
-    struct value_at at = {.file = file, .line = 1, .column = 1};
-    size_t valid = utf8_valid_prefix(text);
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.p[i];
-        bool control = (c < 0x20 && c != '\n' && c != '\r' && c != '\t') || c == 0x7f;
-        if (i == valid || control) {
-            pass_problem(pass, at, "config.not-text",
-                         i == valid ? "byte 0x%02x is not UTF-8" : "control character 0x%02x", c);
-            return false;
-        }
-        at.line += c == '\n';
-        at.column = c == '\n' ? 1 : (uint16_t)MIN(at.column + 1, UINT16_MAX);
+    size_t end = text_end(text);
+    if (end == text.len) {
+        return true;
     }
-    return true;
+    struct value_at at = {.file = file, .line = 1};
+    ptrdiff_t line = str_rfind_char(str_slice(text, 0, end), '\n');
+    for (size_t i = 0; i < end; i++) {
+        at.line += text.p[i] == '\n';
+    }
+    at.column = (uint16_t)MIN((size_t)((ptrdiff_t)end - line), UINT16_MAX);
+    unsigned char c = (unsigned char)text.p[end];
+    pass_problem(pass, at, "config.not-text",
+                 c >= 0x80 ? "byte 0x%02x is not UTF-8" : "control character 0x%02x", c);
+    return false;
 }
 
 struct value *yaml_parse(struct schema_pass *pass, uint16_t file, struct str text)
