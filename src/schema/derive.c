@@ -68,7 +68,8 @@ struct deriver {
     bool document;
 };
 
-static void types_are(struct deriver *d, const char *type, bool null)
+static void types_are(struct deriver *d, const struct schema_field *row, const char *type,
+                      bool null)
 {
     struct json_writer *w = d->w;
     bool text = d->document && strcmp(type, "string") != 0;
@@ -85,6 +86,8 @@ static void types_are(struct deriver *d, const char *type, bool null)
     }
     if (number) {
         json_cstr(w, "number");
+    }
+    if (number || (row->flags & SCHEMA_OR_BOOL)) {
         json_cstr(w, "boolean");
     }
     if (null || d->document) {
@@ -115,28 +118,28 @@ static void scalar_is(struct deriver *d, const struct schema_field *row, enum sc
 {
     switch (type) {
     case SCHEMA_BOOL:
-        types_are(d, "boolean", null);
+        types_are(d, row, "boolean", null);
         break;
     case SCHEMA_INT:
-        types_are(d, "integer", null);
+        types_are(d, row, "integer", null);
         bounds(d->w, row, "minimum", "maximum");
         break;
     case SCHEMA_DOUBLE:
-        types_are(d, "number", null || !d->document);
+        types_are(d, row, "number", null || !d->document);
         bounds(d->w, row, "minimum", "maximum");
         break;
     case SCHEMA_ENUM:
         enum_is(d, row, null);
         break;
     case SCHEMA_TIME:
-        types_are(d, "string", null || !d->document);
+        types_are(d, row, "string", null || !d->document);
         json_field(d->w, "format", cstr, "date-time");
         break;
     case SCHEMA_ANY:
     case SCHEMA_RAW_JSON:
         break;
     default:
-        types_are(d, "string", null);
+        types_are(d, row, "string", null);
         if (type == SCHEMA_STRING) {
             bounds(d->w, row, "minLength", "maxLength");
         }

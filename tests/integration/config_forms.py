@@ -203,3 +203,26 @@ def test_as_docker_compose_does(name, tmp_path):
     theirs.pop("version")
     mine.pop("name")
     assert without_accidents(mine) == without_accidents(theirs)
+
+
+DIFFERENT = {
+    "host address of a port": ('ports: ["127.0.0.1:80:81"]', "ports", ["127.0.0.1:80:81/tcp"],
+                               [{"host_ip": "127.0.0.1", "published": 80, "target": 81}]),
+    "disabled health check": ("healthcheck: {disable: true}", "healthcheck", {"test": ["NONE"]}, {"disable": True}),
+    "truth in a label": ("labels: {a: true, b: null}", "labels", {"a": "True", "b": None}, {"a": "true", "b": ""}),
+    "profile not chosen": ("profiles: [p]", "profiles", ["p"], None),
+}
+
+
+@pytest.mark.skipif(not shutil.which("docker-compose"), reason="docker-compose is not installed")
+@pytest.mark.parametrize("name", DIFFERENT)
+def test_differs_as_the_documentation_says(name, tmp_path):
+    text, key, theirs, ours = DIFFERENT[name]
+    (tmp_path / "a.yaml").write_text(f"services:\n  z: {{image: z}}\n  a:\n    image: x\n    {text}\n")
+    for command, want in ((["docker-compose", "-f", "a.yaml", "config"], theirs),
+                          ([TOOL, "--show-secrets", "-f", "a.yaml"], ours)):
+        result = run(command, tmp_path)
+        got = None
+        if result.returncode == 0:
+            got = yaml.safe_load(result.stdout)["services"].get("a", {}).get(key)
+        assert got == want
