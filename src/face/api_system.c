@@ -102,13 +102,14 @@ void handle_openapi(struct exchange *x)
 
 void handle_metrics(struct exchange *x)
 {
-    int r = metrics_write_openmetrics(api_see(x), &x->out);
+    bool prometheus = openmetrics_wants_prometheus(http1_get(&x->head, HTTP_H_ACCEPT));
+    int r = metrics_write(api_see(x), prometheus, &x->out);
 
     if (r < 0) {
         exchange_answer_error(x, r);
         return;
     }
-    exchange_answer(x, 200, METRICS_CONTENT_TYPE);
+    exchange_answer(x, 200, openmetrics_content_type(prometheus).p);
 }
 
 void handle_metrics_json(struct exchange *x)

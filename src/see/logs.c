@@ -133,7 +133,8 @@ static int64_t page_after(const struct logs_request *request)
     if (request->selection.more && !query->newest && lines->len) {
         return vec_at(lines, struct logs_line, lines->len - 1)->wall_ns;
     }
-    int64_t end = query->until_ns ? MIN(query->until_ns - 1, request->watermark) : request->watermark;
+    int64_t end =
+        query->until_ns ? MIN(query->until_ns - 1, request->watermark) : request->watermark;
     return MAX(end, query->after);
 }
 
@@ -180,7 +181,8 @@ static int request_begin(struct logs_request *request)
 static void start_next(struct logs *logs)
 {
     while (!logs->running && !list_empty(&logs->queue)) {
-        struct logs_request *request = list_entry(list_pop_front(&logs->queue), struct logs_request, node);
+        struct logs_request *request =
+            list_entry(list_pop_front(&logs->queue), struct logs_request, node);
         logs->queued--;
         if (!request->done) {
             request_free(request);
@@ -231,8 +233,7 @@ int logs_read(struct see *see, const struct logs_query *query, logs_done_fn *don
 void logs_cancel(struct see *see, const void *arg)
 {
     struct logs *logs = &see->logs;
-    list_for_each(it, &logs->queue)
-    {
+    list_for_each (it, &logs->queue) {
         struct logs_request *request = list_entry(it, struct logs_request, node);
         request->done = request->arg == arg ? NULL : request->done;
     }
@@ -327,8 +328,7 @@ void logs_unfollow(struct logs_follower *follower)
 
 void logs_committed(struct logs *logs, const struct stream_id *ids, size_t count)
 {
-    list_for_each_safe(it, &logs->followers)
-    {
+    list_for_each_safe (it, &logs->followers) {
         struct logs_follower *follower = list_entry(it, struct logs_follower, node);
         for (size_t i = 0; i < count && !follower->behind; i++) {
             follower->behind = stream_matches(&ids[i], &follower->owned.query);
@@ -380,6 +380,7 @@ void logs_fini(struct logs *logs)
 {
     if (logs->running) {
         request_free(logs->running);
+        logs->running = NULL;
     }
     while (!list_empty(&logs->queue)) {
         request_free(list_entry(list_pop_front(&logs->queue), struct logs_request, node));

@@ -93,8 +93,5 @@ void logs_unfollow(struct logs_follower *follower);
 /* The line as the contract has it: time, project, service, replica ("web-1"), stream, message, offset. */
 void logs_line_json(struct json_writer *json, const struct logs_line *line);
 const char *logs_stream_name(uint8_t stream);
-/* The last line that a replica wrote, for an exit reason; empty if none. Valid until the loop turns. */
-struct str logs_last_line(struct see *see, struct str project, struct str service,
-                          uint32_t replica);
 
 #endif

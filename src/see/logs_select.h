@@ -18,8 +18,8 @@ struct logs_select {
     const char *logs;            /* folder */
     const struct stream_id *ids; /* the streams to look at */
     size_t id_count;
-    int64_t from, to;  /* from <= time < to */
-    struct str text;   /* empty = all */
+    int64_t from, to; /* from <= time < to */
+    struct str text;  /* empty = all */
     bool ignore_case;
     bool newest;
     uint32_t limit;
@@ -27,7 +27,7 @@ struct logs_select {
 };
 
 struct logs_selection {
-    struct vec heap;  /* struct logs_candidate *: a heap while selecting, ascending afterwards */
+    struct vec heap; /* struct logs_candidate *: a heap while selecting, ascending afterwards */
     size_t bytes;
     struct vec lines; /* struct logs_line, into the candidates */
     bool more;

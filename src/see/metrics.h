@@ -52,10 +52,10 @@ struct metrics_watcher {
 void metrics_watch(struct see *see, struct metrics_watcher *watcher);
 void metrics_unwatch(struct metrics_watcher *watcher);
 
-/* The exposition for GET /metrics (OpenMetrics 1.0 text; its content type below). Fresh: reads what is
- * older than half a second again. 0 or the buffer's error. */
-must_check int metrics_write_openmetrics(struct see *see, struct buf *out);
-#define METRICS_CONTENT_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"
+/* The exposition for GET /metrics: OpenMetrics 1.0, or the older Prometheus text for those who ask for
+ * it (proto/openmetrics.h names the content types and decides by Accept). What is older than half a
+ * second is read again. 0 or the buffer's error. */
+must_check int metrics_write(struct see *see, bool prometheus, struct buf *out);
 /* The same as one JSON object: GET /api/metrics. */
 void metrics_write_json(struct see *see, struct json_writer *json);
 /* One sample's members, without braces, as the SSE stream sends them. */

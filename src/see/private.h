@@ -39,9 +39,21 @@ struct see {
     struct tail tail;
     struct logs logs;
     struct access_log access;
+    struct names names;      /* changed while no pass runs */
+    int names_stale;         /* how often to look for a new snapshot; 0 = it is known */
+    struct vec new_replicas; /* struct bus_id: names to be added */
     struct metrics *metrics;
     struct bus_subscriber subscriber;
 };
+
+enum { SEE_NAMES_TRIES = 5 };
+/* Brings the names up to date if no pass reads them. */
+void see_update_names(struct see *see);
+
+must_check int metrics_new(struct see *see, struct metrics **ret);
+void metrics_start(struct metrics *metrics);
+void metrics_free(struct metrics *metrics);
+void metrics_message(struct metrics *metrics, const struct bus_message *message);
 
 void logs_init(struct logs *logs);
 void logs_stop(struct logs *logs);

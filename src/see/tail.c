@@ -401,6 +401,9 @@ static bool entry_take(struct tail *tail, struct tail_entry *entry, int64_t now)
 static void pass_start(struct tail *tail)
 {
     int64_t now = core_now(tail->core);
+    if (tail->ops.before) {
+        tail->ops.before(tail->ops.arg);
+    }
     tail->pass_syncs = tail->want_sync;
     tail->pass_trims = tail->want_trim;
     tail->want_sync = tail->want_trim = tail->kicked = false;

@@ -56,6 +56,8 @@ struct tail_entry;
 struct tail_ops {
     /* Streams got lines; called once per pass, after committed_ns moved. `ids` are the streams. */
     void (*committed)(void *arg, const struct stream_id *ids, size_t count);
+    /* Before a pass begins, on the loop: the last moment to change what sources read. May be NULL. */
+    void (*before)(void *arg);
     void *arg;
 };
 

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * From rings to lines. On the loop records are only copied; formatting and writing happen in the tail's
+ * pass, so that these lines get their times in the same order as all others.
+ */
+#include "see/access.h"
+
+#include "base/json.h"
+#include "base/timefmt.h"
+#include "os/sock.h"
+#include "store/segment.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { MESSAGE_MAX = 2048, BATCH = 256, LOOK_BACK = 65536, KEEP_ITEMS = 512 };
+
+/* How far a ring's records are in a stream. */
+struct access_place {
+    uint64_t epoch;
+    uint64_t next; /* sequence that is not stored yet */
+};
+
+struct access_stream {
+    struct stream_id id;
+    char key[2 * NAME_MAX_SIZE];
+    struct segment_stream segment;
+    struct access_place places[ACCESS_EPOCHS_MAX];
+    size_t place_count;
+    /* lines that wait for the end of the batch */
+    struct segment_record records[BATCH];
+    char *texts[BATCH];
+    size_t count;
+    bool changed;
+};
+
+/* --- one message --- */
+
+static void add_client(struct json_writer *json, const struct ring_access *access)
+{
+    struct buf text = BUF_INIT(64);
+    if (access->client_family == 4) {
+        buf_printf(&text, "%u.%u.%u.%u", access->client[0], access->client[1], access->client[2],
+                   access->client[3]);
+    } else if (access->client_family == 6) {
+        for (int i = 0; i < 16; i += 2) {
+            buf_printf(&text, "%s%x", i ? ":" : "", access->client[i] << 8 | access->client[i + 1]);
+        }
+    } else {
+        buf_add(&text, STR("unix"));
+    }
+    json_field(json, "client", str, buf_str(&text));
+    buf_fini(&text);
+}
+
+static void add_flags(struct json_writer *json, uint16_t flags)
+{
+    static const struct {
+        uint16_t bit;
+        const char *name;
+    } table[] = {
+        {RING_FLAG_HTTP10, "http10"},
+        {RING_FLAG_TUNNEL, "tunnel"},
+        {RING_FLAG_CLIENT_ABORT, "client_abort"},
+        {RING_FLAG_UPSTREAM_ABORT, "upstream_abort"},
+        {RING_FLAG_HELD, "held"},
+        {RING_FLAG_LOCAL, "local"},
+        {RING_FLAG_PATH_CUT, "path_cut"},
+        {RING_FLAG_TCP, "tcp"},
+    };
+    json_key(json, STR("flags"));
+    json_begin_array(json);
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        if (flags & table[i].bit) {
+            json_cstr(json, table[i].name);
+        }
+    }
+    json_end_array(json);
+}
+
+static void add_names(struct json_writer *json, const struct ring_access *access,
+                      const struct names *names)
+{
+    const struct name *service = names_get(names, access->service);
+    const struct name *endpoint = names_get(names, access->endpoint);
+    const struct name *route = names_get(names, access->route);
+    if (service) {
+        json_field(json, "service", str, service->service);
+    }
+    if (endpoint) {
+        json_field(json, "replica", str, endpoint->replica);
+    }
+    if (route && route->kind == NAME_ROUTE) {
+        json_field(json, "host", str, route->host);
+        json_field(json, "route", str, route->path.len ? route->path : STR("/"));
+    }
+}
+
+static double ms(uint32_t us)
+{
+    return (double)us / 1000.0;
+}
+
+void access_message(struct buf *out, const struct ring_access *access, const struct names *names)
+{
+    struct json_writer json = JSON_WRITER(out);
+    struct buf time = BUF_INIT(64);
+    timefmt_rfc3339(&time, access->at_wall_ns);
+    json_begin_object(&json);
+    json_field(&json, "time", str, buf_str(&time));
+    json_field(&json, "method", cstr, ring_method_name(access->method));
+    json_field(&json, "path", str, str_make(access->path, access->path_len));
+    json_field(&json, "status", u64, access->status);
+    json_field(&json, "duration_ms", double, ms(access->total_us));
+    json_field(&json, "first_byte_ms", double, ms(access->first_byte_us));
+    json_field(&json, "wait_ms", double, ms(access->wait_us));
+    json_field(&json, "connect_ms", double, ms(access->connect_us));
+    json_field(&json, "bytes_in", u64, access->bytes_in);
+    json_field(&json, "bytes_out", u64, access->bytes_out);
+    add_names(&json, access, names);
+    add_client(&json, access);
+    json_field(&json, "retries", u64, access->retries);
+    json_field(&json, "request_id", str, str_make(access->request_id, access->request_id_len));
+    add_flags(&json, access->flags);
+    json_end_object(&json);
+    buf_fini(&time);
+}
+
+/* --- the loop's side --- */
+
+static void on_records(struct edge_reader *reader, const struct edge_record *records, size_t count)
+{
+    struct access_log *log = container_of(reader, struct access_log, reader);
+    for (size_t i = 0; i < count; i++) {
+        if (records[i].record->kind != RING_ACCESS) {
+            continue;
+        }
+        const struct access_item item = {records[i].ring, records[i].epoch, records[i].sequence,
+                                         records[i].record->access};
+        if (vec_push(&log->pending, &item) < 0) {
+            log->stats.dropped++;
+        }
+    }
+    if (log->pending.len) {
+        tail_kick(log->tail);
+    } else if (count && log->taken.len == 0) { /* probes only: nothing has to wait */
+        edge_link_commit(log->core->edge, records[count - 1].ring, records[count - 1].sequence + 1);
+    }
+}
+
+/* Records that are met again are recognised by what is stored: read from the ring's own tail on. */
+static uint64_t position(struct edge_reader *reader, uint32_t ring, uint64_t epoch)
+{
+    return 0;
+}
+
+static bool take(struct tail_source *source)
+{
+    struct access_log *log = container_of(source, struct access_log, source);
+    if (log->taken.len == 0) {
+        struct vec empty = log->taken;
+        log->taken = log->pending;
+        log->pending = empty;
+    }
+    log->stored = 0;
+    log->error = 0;
+    return log->taken.len > 0;
+}
+
+/* Frees the places of what is stored: the last record of each ring says how far. */
+static void commit_rings(struct access_log *log)
+{
+    uint64_t next[ACCESS_RINGS_MAX] = {0};
+    for (size_t i = 0; i < log->stored; i++) {
+        const struct access_item *item = vec_at(&log->taken, struct access_item, i);
+        if (item->ring < ACCESS_RINGS_MAX) {
+            next[item->ring] = item->sequence + 1;
+        }
+    }
+    for (uint32_t i = 0; i < ACCESS_RINGS_MAX; i++) {
+        if (next[i]) {
+            edge_link_commit(log->core->edge, i, next[i]);
+        }
+    }
+}
+
+static void say_changed(struct access_log *log)
+{
+    for (size_t i = 0; i < log->streams.len; i++) {
+        struct access_stream *stream = log->streams.entries[i].value;
+        if (stream->changed) {
+            stream->changed = false;
+            if (stream_catalog_add(log->catalog, &stream->id) == 0) {
+                log->tail->ops.committed(log->tail->ops.arg, &stream->id, 1);
+            }
+        }
+    }
+}
+
+static void done(struct tail_source *source, int64_t from_ns, int64_t to_ns)
+{
+    struct access_log *log = container_of(source, struct access_log, source);
+    commit_rings(log);
+    log->stats.records = log->work.records;
+    log->stats.admin = log->work.admin;
+    log->stats.doubled = log->work.doubled;
+    size_t left = log->taken.len - log->stored;
+    if (left) { /* not stored: the next pass tries again, after a rest */
+        struct access_item *items = log->taken.items;
+        memmove(items, items + log->stored, left * sizeof(*items));
+        log->tail->failed = log->tail->failed || log->error < 0;
+    }
+    log->taken.len = left;
+    if (left == 0 && log->taken.cap > KEEP_ITEMS) { /* after a burst: an idle core is small */
+        vec_fini(&log->taken);
+    }
+    say_changed(log);
+    if (left || log->pending.len) {
+        log->tail->kicked = true;
+    }
+}
+
+/* --- the worker's side --- */
+
+/* What a crash left stored but not committed: the newest records of each ring. */
+static int load_places(struct access_stream *stream, const char *folder)
+{
+    struct segment_reader *reader = NULL;
+    struct segment_record record;
+    const struct segment_query query = {.to = INT64_MAX, .backward = true};
+    int r = segment_reader_new(folder, &query, &reader);
+    for (size_t n = 0; r == 0 && n < LOOK_BACK; n++) {
+        r = segment_reader_next(reader, &record);
+        size_t i = 0;
+        while (r == 0 && i < stream->place_count && stream->places[i].epoch != record.source) {
+            i++;
+        }
+        if (r == 0 && i == stream->place_count && i < ACCESS_EPOCHS_MAX) {
+            stream->places[stream->place_count++] =
+                (struct access_place){record.source, record.offset};
+        }
+    }
+    segment_reader_free(reader);
+    return r == SEGMENT_E_END ? 0 : r;
+}
+
+static int open_stream(struct access_log *log, struct access_stream *stream,
+                       struct tail_clock *clock)
+{
+    char folder[STREAM_PATH_MAX];
+    int r = stream_folder(&stream->id, log->logs, folder);
+    if (r == 0) {
+        r = segment_open(&stream->segment, folder);
+    }
+    if (r == 0) {
+        clock->last_ns = MAX(clock->last_ns, stream->segment.last_time);
+        r = load_places(stream, folder);
+    }
+    return r;
+}
+
+static void stream_free(struct access_stream *stream)
+{
+    segment_close(&stream->segment);
+    for (size_t i = 0; i < stream->count; i++) {
+        free(stream->texts[i]);
+    }
+    free(stream);
+}
+
+/* The stream of a record's project; NULL with log->error set. */
+static struct access_stream *stream_of(struct access_log *log, const struct ring_access *access,
+                                       struct tail_clock *clock)
+{
+    const struct name *service = names_get(log->names, access->service);
+    struct str tenant = service ? service->tenant : STR("default");
+    struct str project = service ? service->project : STR(ACCESS_NO_PROJECT);
+    char key[2 * NAME_MAX_SIZE];
+    (void)snprintf(key, sizeof(key), STR_FMT "/" STR_FMT, STR_ARG(tenant), STR_ARG(project));
+    struct access_stream *stream = map_get(&log->streams, str_from(key));
+    if (stream) {
+        return stream;
+    }
+    stream = calloc(1, sizeof(*stream));
+    log->error = stream ? 0 : -ENOMEM;
+    if (stream) {
+        stream->id = stream_access(tenant, project);
+        stream->segment = SEGMENT_STREAM_INIT;
+        (void)str_copy(stream->key, sizeof(stream->key), str_from(key));
+        log->error = open_stream(log, stream, clock);
+    }
+    if (stream && log->error == 0) {
+        log->error = map_put(&log->streams, str_from(stream->key), stream);
+    }
+    if (stream && log->error < 0) {
+        stream_free(stream);
+        stream = NULL;
+    }
+    return stream;
+}
+
+static struct access_place *place_of(struct access_stream *stream, uint64_t epoch)
+{
+    for (size_t i = 0; i < stream->place_count; i++) {
+        if (stream->places[i].epoch == epoch) {
+            return &stream->places[i];
+        }
+    }
+    /* A ring that was made anew: the oldest of many is forgotten. */
+    size_t i = MIN(stream->place_count, (size_t)ACCESS_EPOCHS_MAX - 1);
+    if (stream->place_count == ACCESS_EPOCHS_MAX) {
+        memmove(stream->places, stream->places + 1, i * sizeof(stream->places[0]));
+    }
+    stream->place_count = i + 1;
+    stream->places[i] = (struct access_place){.epoch = epoch};
+    return &stream->places[i];
+}
+
+static int flush_stream(struct access_log *log, struct access_stream *stream)
+{
+    int r = stream->count ? segment_append(&stream->segment, stream->records, stream->count) : 0;
+    if (r == 0) {
+        for (size_t i = 0; i < stream->count; i++) {
+            place_of(stream, stream->records[i].source)->next = stream->records[i].offset;
+            free(stream->texts[i]);
+        }
+        log->work.records += stream->count;
+        stream->changed = stream->changed || stream->count > 0;
+    } else {
+        for (size_t i = 0; i < stream->count; i++) {
+            free(stream->texts[i]);
+        }
+    }
+    stream->count = 0;
+    return r;
+}
+
+static int flush_all(struct access_log *log)
+{
+    int r = 0;
+    for (size_t i = 0; i < log->streams.len; i++) {
+        int one = flush_stream(log, log->streams.entries[i].value);
+        r = r < 0 ? r : one;
+    }
+    return r;
+}
+
+static int add_line(struct access_log *log, struct access_stream *stream,
+                    const struct access_item *item, struct tail_clock *clock)
+{
+    struct buf text = BUF_INIT(MESSAGE_MAX);
+    access_message(&text, &item->access, log->names);
+    if (buf_error(&text) < 0) {
+        buf_fini(&text);
+        return -ENOMEM;
+    }
+    size_t len = text.len;
+    char *bytes = buf_take(&text);
+    clock->last_ns = MAX(clock->last_ns + 1, clock->wall_ns);
+    stream->texts[stream->count] = bytes;
+    stream->records[stream->count++] = (struct segment_record){
+        .time = clock->last_ns,
+        .offset = item->sequence + 1,
+        .source = item->epoch,
+        .bytes = str_make(bytes, len),
+    };
+    return 0;
+}
+
+static int store_item(struct access_log *log, const struct access_item *item,
+                      struct tail_clock *clock)
+{
+    if (item->access.flags & RING_FLAG_ADMIN) {
+        log->work.admin++;
+        return 0;
+    }
+    struct access_stream *stream = stream_of(log, &item->access, clock);
+    if (!stream) {
+        return log->error;
+    }
+    if (item->sequence < place_of(stream, item->epoch)->next) {
+        log->work.doubled++;
+        return 0;
+    }
+    return add_line(log, stream, item, clock);
+}
+
+/* Batch by batch; what of a batch is not stored is tried again as a whole, and what of it is stored
+ * already is then recognised like after a crash. */
+static void run(struct tail_source *source, struct tail_clock *clock)
+{
+    struct access_log *log = container_of(source, struct access_log, source);
+    while (log->stored < log->taken.len && log->error == 0) {
+        size_t end = MIN(log->stored + BATCH, log->taken.len);
+        int r = 0;
+        for (size_t i = log->stored; i < end && r == 0; i++) {
+            r = store_item(log, vec_at(&log->taken, struct access_item, i), clock);
+        }
+        int flushed = flush_all(log);
+        log->error = r < 0 ? r : flushed;
+        if (log->error == 0) {
+            log->stored = end;
+        }
+    }
+}
+
+/* --- life --- */
+
+int access_init(struct access_log *log, struct core *core, struct tail *tail)
+{
+    log->core = core;
+    log->tail = tail;
+    log->reader = (struct edge_reader){.records = on_records, .position = position};
+    log->source = (struct tail_source){.take = take, .run = run, .done = done};
+    log->pending = VEC_INIT(struct access_item, ACCESS_PENDING_MAX);
+    log->taken = VEC_INIT(struct access_item, ACCESS_PENDING_MAX);
+    log->streams = MAP_INIT(ACCESS_PROJECTS_MAX);
+    list_init(&log->reader.node);
+    tail_add_source(tail, &log->source);
+    return 0;
+}
+
+void access_start(struct access_log *log)
+{
+    edge_link_subscribe(log->core->edge, &log->reader);
+}
+
+void access_fini(struct access_log *log)
+{
+    if (!log->core) {
+        return;
+    }
+    edge_link_unsubscribe(&log->reader);
+    vec_fini(&log->pending);
+    vec_fini(&log->taken);
+    for (size_t i = 0; i < log->streams.len; i++) {
+        stream_free(log->streams.entries[i].value);
+    }
+    map_fini(&log->streams);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * struct access_log: the edge's ring records become lines of the access log, one stream per project
+ * (service "edge"); each message is a JSON object.
+ *
+ *   1. A ring record is committed (its place may be used again) after its line is stored.
+ *   2. A line carries its ring's epoch and the record's sequence (as source and offset), so a record that
+ *      is met again after a crash is recognised and not stored twice.
+ *
+ * What cannot be kept because the disk is full for long is dropped and counted.
+ */
+#ifndef SEE_ACCESS_H
+#define SEE_ACCESS_H
+
+#include "core/edge.h"
+#include "link/ring.h"
+#include "see/names.h"
+#include "see/tail.h"
+
+enum {
+    ACCESS_PENDING_MAX = 16384,
+    ACCESS_PROJECTS_MAX = 4096,
+    ACCESS_RINGS_MAX = 16,
+    ACCESS_EPOCHS_MAX = 64,
+};
+/* The project of requests that no route took. */
+#define ACCESS_NO_PROJECT "_gateway"
+
+struct access_item {
+    uint32_t ring;
+    uint64_t epoch;
+    uint64_t sequence;
+    struct ring_access access;
+};
+
+struct access_stats {
+    uint64_t records; /* stored */
+    uint64_t admin;   /* requests to muelle itself: not stored */
+    uint64_t dropped; /* the disk was full too long */
+    uint64_t doubled; /* recognised after a crash */
+};
+
+struct access_stream;
+
+struct access_log {
+    struct core *core;
+    struct tail *tail;
+    const struct names *names; /* changed by the loop while no pass runs */
+    struct vec *catalog;
+    const char *logs;
+    struct edge_reader reader;
+    struct tail_source source;
+    struct vec pending;       /* struct access_item: the loop's */
+    struct vec taken;         /* the worker's during a pass */
+    size_t stored;            /* of taken */
+    int error;                /* of the pass */
+    struct map streams;       /* tenant/project -> struct access_stream; the worker's */
+    struct access_stats work; /* the worker's count */
+    struct access_stats stats;
+};
+
+must_check int access_init(struct access_log *log, struct core *core, struct tail *tail);
+void access_start(struct access_log *log);
+void access_fini(struct access_log *log);
+
+/* The message of a record. */
+void access_message(struct buf *out, const struct ring_access *access, const struct names *names);
+
+#endif

@@ -1,0 +1,505 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The tick: one pass over the edge's counters, one over the replicas' control groups (or one scan of /proc
+ * for all that have none), then samples. Everything else answers from what the last tick left.
+ */
+#include "see/metrics.h"
+
+#include "link/keeper_client.h"
+#include "os/loop.h"
+#include "os/proc.h"
+#include "see/metrics_private.h"
+#include "store/store.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+const char *const metrics_role_names[3] = {"keeper", "core", "edge"};
+
+/* --- things --- */
+
+static void make_key(char key[2 * NAME_MAX_SIZE + 16], struct str project, struct str service,
+                     uint32_t replica)
+{
+    if (replica) {
+        (void)snprintf(key, 2 * NAME_MAX_SIZE + 16, STR_FMT "/" STR_FMT "/%u", STR_ARG(project),
+                       STR_ARG(service), replica);
+    } else {
+        (void)snprintf(key, 2 * NAME_MAX_SIZE + 16, STR_FMT "/" STR_FMT, STR_ARG(project),
+                       STR_ARG(service));
+    }
+}
+
+static struct metrics_thing *find(const struct metrics *metrics, struct str project,
+                                  struct str service, uint32_t replica)
+{
+    char key[2 * NAME_MAX_SIZE + 16];
+    make_key(key, project, service, replica);
+    return map_get(&metrics->things, str_from(key));
+}
+
+/* NULL when there are too many or memory is out: then it has no figures, nothing else. */
+static struct metrics_thing *get(struct metrics *metrics, const struct bus_id *id, uint32_t replica)
+{
+    struct str project = str_from(id->project), service = str_from(id->service);
+    struct metrics_thing *thing = find(metrics, project, service, replica);
+    if (thing) {
+        return thing;
+    }
+    struct metrics_thing *parent = replica ? get(metrics, id, 0) : NULL;
+    thing = replica && !parent ? NULL : calloc(1, sizeof(*thing));
+    if (!thing) {
+        return NULL;
+    }
+    make_key(thing->key, project, service, replica);
+    thing->id = *id;
+    thing->id.replica = replica;
+    thing->service = parent;
+    thing->sample.p50_ms = thing->sample.p99_ms = NAN;
+    if (map_put(&metrics->things, str_from(thing->key), thing) < 0) {
+        free(thing);
+        return NULL;
+    }
+    return thing;
+}
+
+static void drop(struct metrics *metrics, struct metrics_thing *thing)
+{
+    (void)map_take(&metrics->things, str_from(thing->key));
+    metrics->histories -= thing->history != NULL;
+    free(thing->history);
+    free(thing);
+}
+
+/* What belongs to `id`: a replica, a service with its replicas, or a whole project. */
+static void drop_all(struct metrics *metrics, const struct bus_id *id)
+{
+    for (size_t i = metrics->things.len; i-- > 0;) {
+        struct metrics_thing *thing = metrics_thing_at(metrics, i);
+        bool mine = !strcmp(thing->id.project, id->project) &&
+                    (!id->service[0] || !strcmp(thing->id.service, id->service)) &&
+                    (!id->replica || thing->id.replica == id->replica);
+        if (mine) {
+            drop(metrics, thing);
+        }
+    }
+}
+
+void metrics_message(struct metrics *metrics, const struct bus_message *message)
+{
+    struct metrics_thing *thing = NULL;
+    switch (message->topic) {
+    case BUS_SERVICE_CHANGED:
+        (void)get(metrics, &message->id, 0);
+        break;
+    case BUS_REPLICA_CHANGED:
+        thing = get(metrics, &message->id, message->id.replica);
+        if (thing && thing->pid != message->replica.pid) {
+            thing->pid = message->replica.pid;
+            thing->cpu_known = false;
+        }
+        break;
+    case BUS_REPLICA_REMOVED:
+    case BUS_SERVICE_REMOVED:
+    case BUS_PROJECT_REMOVED:
+        drop_all(metrics, &message->id);
+        break;
+    default:
+        break;
+    }
+}
+
+/* --- the edge's counters --- */
+
+static struct metrics_route *route_of(struct metrics *metrics, const struct counters_cell *cell)
+{
+    struct metrics_route key = {.key = {cell->route, cell->service, cell->endpoint}};
+    struct str bytes = str_make((const char *)&key.key, sizeof(key.key));
+    struct metrics_route *route = map_get(&metrics->routes, bytes);
+    if (route) {
+        return route;
+    }
+    route = calloc(1, sizeof(*route));
+    if (!route) {
+        return NULL;
+    }
+    route->key.route = cell->route;
+    route->key.service = cell->service;
+    route->key.endpoint = cell->endpoint;
+    bytes = str_make((const char *)&route->key, sizeof(route->key));
+    if (map_put(&metrics->routes, bytes, route) < 0) {
+        free(route);
+        return NULL;
+    }
+    return route;
+}
+
+static void add_cell(struct metrics *metrics, const struct counters_cell *cell)
+{
+    const struct name *service = names_get(&metrics->see->names, cell->service);
+    const struct name *endpoint = names_get(&metrics->see->names, cell->endpoint);
+    struct metrics_route *route = route_of(metrics, cell);
+    if (route) {
+        red_add(&route->red, cell);
+    }
+    if (!service) {
+        metrics->unknown++;
+        return;
+    }
+    struct metrics_thing *thing = find(metrics, service->project, service->service, 0);
+    if (thing) {
+        red_add(&thing->red, cell);
+    }
+    if (thing && endpoint && endpoint->number) {
+        thing = find(metrics, service->project, service->service, endpoint->number);
+        if (thing) {
+            red_add(&thing->red, cell);
+        }
+    }
+}
+
+static void add_thread(struct counters_thread *sum, const struct counters_thread *one)
+{
+    uint64_t *to = (uint64_t *)sum;
+    const uint64_t *from = (const uint64_t *)one;
+    for (size_t i = 0; i < sizeof(*sum) / sizeof(uint64_t); i++) {
+        to[i] += from[i];
+    }
+}
+_Static_assert(sizeof(struct counters_thread) % sizeof(uint64_t) == 0, "only counters");
+
+static void read_counters(struct metrics *metrics)
+{
+    const struct counters *counters = edge_link_counters(metrics->see->core->edge);
+    metrics->edge = (struct counters_thread){0};
+    metrics->unknown = 0;
+    for (uint32_t t = 0; counters && t < counters->threads; t++) {
+        struct counters_thread thread = counters_thread_read(counters, t);
+        uint32_t used = counters_cells_used(counters, t);
+        add_thread(&metrics->edge, &thread);
+        for (uint32_t i = 0; i < used; i++) {
+            struct counters_cell cell;
+            if (counters_cell_read(counters, t, i, &cell)) {
+                add_cell(metrics, &cell);
+            }
+        }
+    }
+    if (metrics->unknown && metrics->see->names_stale == 0) {
+        metrics->see->names_stale = 1;
+    }
+}
+
+/* --- samples --- */
+
+static void make_sample(struct metrics_sample *sample, const struct red *now,
+                        const struct red *before, double seconds)
+{
+    struct red change;
+    red_difference(now, before, &change);
+    sample->requests = now->requests;
+    sample->errors = now->errors;
+    sample->in_flight = now->in_flight;
+    sample->requests_per_s = (float)((double)change.requests / seconds);
+    sample->errors_per_s = (float)((double)change.errors / seconds);
+    sample->p50_ms = (float)red_quantile_ms(&change, 0.50);
+    sample->p99_ms = (float)red_quantile_ms(&change, 0.99);
+}
+
+static void read_replica(struct metrics_thing *thing, struct usage_scan *scan, double seconds)
+{
+    char group[3 * NAME_MAX_SIZE + 16];
+    (void)snprintf(group, sizeof(group), "%s/%s/%s/%u", thing->id.tenant, thing->id.project,
+                   thing->id.service, thing->id.replica);
+    uint64_t before = thing->cpu_ns;
+    thing->running = thing->pid > 0 && usage_read(scan, str_from(group), thing->pid, &thing->usage);
+    if (!thing->running) {
+        thing->usage = (struct usage){0};
+        thing->cpu_known = false;
+        thing->sample.cpu_percent = 0;
+    } else {
+        /* Of a process that is new, all that it used was used since the last tick. */
+        uint64_t used = thing->usage.cpu_ns;
+        used = thing->cpu_known && used >= before ? used - before : thing->cpu_known ? 0 : used;
+        thing->sample.cpu_percent = (float)((double)used / (seconds * 1e7));
+        thing->cpu_total_ns += used;
+        thing->cpu_ns = thing->usage.cpu_ns;
+        thing->cpu_known = true;
+    }
+    thing->sample.memory_bytes = thing->usage.memory_bytes;
+    thing->sample.pids = thing->usage.pids;
+}
+
+static void sum_up(struct metrics_thing *service, const struct metrics_thing *replica)
+{
+    service->sample.cpu_percent += replica->sample.cpu_percent;
+    service->sample.memory_bytes += replica->sample.memory_bytes;
+    service->sample.pids += replica->sample.pids;
+}
+
+static void keep_history(struct metrics *metrics, struct metrics_thing *thing)
+{
+    if (!thing->history && metrics->histories < METRICS_HISTORIES_MAX) {
+        thing->history = calloc(METRICS_HISTORY, sizeof(*thing->history));
+        metrics->histories += thing->history != NULL;
+    }
+    if (thing->history) {
+        thing->history[thing->history_len++ % METRICS_HISTORY] = thing->sample;
+    }
+}
+
+static void read_replicas(struct metrics *metrics, double seconds)
+{
+    struct cgroup_root root;
+    struct usage_scan scan;
+    bool groups = keeper_client_cgroups(metrics->see->core->keeper, &root) == 0;
+    usage_scan_init(&scan, groups ? &root : NULL);
+    for (size_t i = 0; i < metrics->things.len; i++) {
+        struct metrics_thing *thing = metrics_thing_at(metrics, i);
+        if (thing->service) {
+            read_replica(thing, &scan, seconds);
+            sum_up(thing->service, thing);
+        }
+    }
+    usage_scan_fini(&scan);
+}
+
+static void read_roles(struct metrics *metrics)
+{
+    struct role_info info;
+    core_roles(metrics->see->core, &info);
+    const int pids[3] = {info.keeper_pid, info.core_pid, info.edge_pid};
+    for (size_t i = 0; i < 3; i++) {
+        struct proc_stat stat = {0};
+        bool known = pids[i] > 0 && proc_stat(pids[i], &stat) == 0;
+        metrics->roles[i].pid = known ? pids[i] : 0;
+        metrics->roles[i].memory_bytes = stat.rss_bytes;
+        metrics->roles[i].cpu_ns = stat.cpu_ns;
+    }
+}
+
+static void begin_reading(struct metrics *metrics)
+{
+    for (size_t i = 0; i < metrics->things.len; i++) {
+        struct metrics_thing *thing = metrics_thing_at(metrics, i);
+        thing->before = thing->red;
+        thing->red = (struct red){0};
+        if (!thing->service) {
+            thing->sample.cpu_percent = 0;
+            thing->sample.memory_bytes = 0;
+            thing->sample.pids = 0;
+        }
+    }
+    for (size_t i = 0; i < metrics->routes.len; i++) {
+        struct metrics_route *route = metrics_route_at(metrics, i);
+        route->before = route->red;
+        route->red = (struct red){0};
+    }
+}
+
+static void end_reading(struct metrics *metrics, double seconds)
+{
+    int64_t wall = core_wall(metrics->see->core);
+    for (size_t i = 0; i < metrics->things.len; i++) {
+        struct metrics_thing *thing = metrics_thing_at(metrics, i);
+        make_sample(&thing->sample, &thing->red, &thing->before, seconds);
+        thing->sample.wall_ns = wall;
+        if (!thing->service) {
+            keep_history(metrics, thing);
+        }
+    }
+    for (size_t i = metrics->routes.len; i-- > 0;) {
+        struct metrics_route *route = metrics_route_at(metrics, i);
+        make_sample(&route->sample, &route->red, &route->before, seconds);
+        route->sample.wall_ns = wall;
+        if (!route->red.requests && !route->red.in_flight) { /* its cells are gone */
+            (void)map_take(&metrics->routes,
+                           str_make((const char *)&route->key, sizeof(route->key)));
+            free(route);
+        }
+    }
+}
+
+static void read_all(struct metrics *metrics)
+{
+    int64_t now = core_now(metrics->see->core);
+    /* The first reading has nothing to be compared with: as if it had taken for ever. */
+    double seconds = metrics->tick_ns ? (double)(now - metrics->tick_ns) / 1e9 : 1e9;
+    seconds = MAX(seconds, 0.001);
+    see_update_names(metrics->see);
+    begin_reading(metrics);
+    read_counters(metrics);
+    read_replicas(metrics, seconds);
+    end_reading(metrics, seconds);
+    read_roles(metrics);
+    metrics->store = store_stats(metrics->see->core->store);
+    metrics->tick_ns = now;
+}
+
+void metrics_refresh(struct metrics *metrics, int64_t older_than_ns)
+{
+    int64_t now = core_now(metrics->see->core);
+    if (!metrics->tick_ns || now - metrics->tick_ns > older_than_ns) {
+        read_all(metrics);
+    }
+}
+
+/* --- the tick --- */
+
+static void arm(struct metrics *metrics)
+{
+    int64_t period = list_empty(&metrics->watchers) ? METRICS_IDLE_S * NS_PER_S : NS_PER_S;
+    loop_timer_after(metrics->see->core->loop, &metrics->tick, period);
+}
+
+static void on_tick(struct timer *timer, int64_t now_ns)
+{
+    struct metrics *metrics = container_of(timer, struct metrics, tick);
+    int64_t wall = core_wall(metrics->see->core);
+    arm(metrics);
+    read_all(metrics);
+    list_for_each_safe (it, &metrics->watchers) {
+        struct metrics_watcher *watcher = list_entry(it, struct metrics_watcher, node);
+        watcher->tick(watcher, wall);
+    }
+}
+
+void metrics_watch(struct see *see, struct metrics_watcher *watcher)
+{
+    struct metrics *metrics = see->metrics;
+    bool first = list_empty(&metrics->watchers);
+    list_push_back(&metrics->watchers, &watcher->node);
+    if (first) {
+        metrics_refresh(metrics, NS_PER_S);
+        arm(metrics);
+    }
+}
+
+void metrics_unwatch(struct metrics_watcher *watcher)
+{
+    list_del(&watcher->node); /* the next tick notices */
+}
+
+int metrics_new(struct see *see, struct metrics **ret)
+{
+    struct metrics *metrics = calloc(1, sizeof(*metrics));
+    if (!metrics) {
+        return -ENOMEM;
+    }
+    metrics->see = see;
+    list_init(&metrics->watchers);
+    timer_init(&metrics->tick, on_tick);
+    metrics->things = MAP_INIT(METRICS_THINGS_MAX);
+    metrics->routes = MAP_INIT(METRICS_ROUTES_MAX);
+    *ret = metrics;
+    return 0;
+}
+
+void metrics_start(struct metrics *metrics)
+{
+    arm(metrics);
+}
+
+void metrics_free(struct metrics *metrics)
+{
+    if (!metrics) {
+        return;
+    }
+    loop_timer_cancel(metrics->see->core->loop, &metrics->tick);
+    while (metrics->things.len) {
+        drop(metrics, metrics_thing_at(metrics, metrics->things.len - 1));
+    }
+    for (size_t i = 0; i < metrics->routes.len; i++) {
+        free(metrics_route_at(metrics, i));
+    }
+    map_fini(&metrics->things);
+    map_fini(&metrics->routes);
+    free(metrics);
+}
+
+/* --- answers --- */
+
+bool metrics_latest(struct see *see, struct str project, struct str service, uint32_t replica,
+                    struct metrics_sample *ret)
+{
+    const struct metrics_thing *thing = find(see->metrics, project, service, replica);
+    if (!thing) {
+        return false;
+    }
+    *ret = thing->sample;
+    return true;
+}
+
+bool metrics_route(struct see *see, uint64_t route, uint64_t endpoint, struct metrics_sample *ret)
+{
+    for (size_t i = 0; i < see->metrics->routes.len; i++) {
+        const struct metrics_route *one = metrics_route_at(see->metrics, i);
+        if (one->key.route == route && one->key.endpoint == endpoint) {
+            *ret = one->sample;
+            return true;
+        }
+    }
+    return false;
+}
+
+size_t metrics_history(struct see *see, struct str project, struct str service,
+                       struct metrics_sample *ret, size_t count)
+{
+    const struct metrics_thing *thing = find(see->metrics, project, service, 0);
+    if (!thing || !thing->history) {
+        return 0;
+    }
+    size_t have = MIN(thing->history_len, (size_t)METRICS_HISTORY);
+    count = MIN(count, have);
+    for (size_t i = 0; i < count; i++) {
+        ret[i] = thing->history[(thing->history_len - count + i) % METRICS_HISTORY];
+    }
+    return count;
+}
+
+void metrics_visit(struct see *see, metrics_visit_fn *visit, void *arg)
+{
+    for (size_t i = 0; i < see->metrics->things.len; i++) {
+        const struct metrics_thing *thing = metrics_thing_at(see->metrics, i);
+        visit(arg, str_from(thing->id.project), str_from(thing->id.service), thing->id.replica,
+              &thing->sample);
+    }
+}
+
+static void add_pss(struct metrics_thing *thing, struct usage_scan *scan, struct metrics_pss *ret)
+{
+    char group[3 * NAME_MAX_SIZE + 16];
+    int pids[USAGE_TREE_MAX / 16];
+    (void)snprintf(group, sizeof(group), "%s/%s/%s/%u", thing->id.tenant, thing->id.project,
+                   thing->id.service, thing->id.replica);
+    size_t count = usage_pids(scan, str_from(group), thing->pid, pids, ARRAY_LEN(pids));
+    for (size_t i = 0; i < count; i++) {
+        uint64_t bytes = 0;
+        int r = proc_pss(pids[i], &bytes);
+        ret->bytes += r == 0 ? bytes : 0;
+        ret->processes += r == 0;
+        ret->unreadable += r == -EACCES || r == -EPERM;
+    }
+}
+
+bool metrics_pss(struct see *see, struct str project, struct str service, uint32_t replica,
+                 struct metrics_pss *ret)
+{
+    struct cgroup_root root;
+    struct usage_scan scan;
+    struct metrics_thing *wanted = find(see->metrics, project, service, replica);
+    bool groups = keeper_client_cgroups(see->core->keeper, &root) == 0;
+    *ret = (struct metrics_pss){0};
+    if (!wanted) {
+        return false;
+    }
+    usage_scan_init(&scan, groups ? &root : NULL);
+    for (size_t i = 0; i < see->metrics->things.len; i++) {
+        struct metrics_thing *thing = metrics_thing_at(see->metrics, i);
+        if (thing->service && (thing == wanted || thing->service == wanted)) {
+            add_pss(thing, &scan, ret);
+        }
+    }
+    usage_scan_fini(&scan);
+    return true;
+}

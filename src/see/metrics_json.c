@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Figures as JSON: GET /api/metrics and the members of a live sample.
+ */
+#include "base/timefmt.h"
+#include "see/metrics_private.h"
+
+#include <stdio.h>
+
+void metrics_sample_json(struct json_writer *json, const struct metrics_sample *sample)
+{
+    json_field(json, "cpu_percent", double, (double)sample->cpu_percent);
+    json_field(json, "memory_bytes", u64, sample->memory_bytes);
+    json_field(json, "pids", u64, sample->pids);
+    json_field(json, "requests_per_s", double, (double)sample->requests_per_s);
+    json_field(json, "errors_per_s", double, (double)sample->errors_per_s);
+    json_field(json, "p50_ms", double, (double)sample->p50_ms);
+    json_field(json, "p99_ms", double, (double)sample->p99_ms);
+    json_field(json, "in_flight", u64, sample->in_flight);
+    json_field(json, "requests", u64, sample->requests);
+    json_field(json, "errors", u64, sample->errors);
+}
+
+static void write_thing(struct json_writer *json, const struct metrics_thing *thing)
+{
+    char name[NAME_MAX_SIZE + 16];
+    json_begin_object(json);
+    json_field(json, "project", cstr, thing->id.project);
+    json_field(json, "service", cstr, thing->id.service);
+    if (thing->service) {
+        (void)snprintf(name, sizeof(name), "%s-%u", thing->id.service, thing->id.replica);
+        json_field(json, "replica", cstr, name);
+        json_field(json, "pid", u64, (uint64_t)MAX(thing->pid, 0));
+    }
+    metrics_sample_json(json, &thing->sample);
+    json_end_object(json);
+}
+
+static void write_things(struct json_writer *json, const struct metrics *metrics, bool replicas)
+{
+    json_begin_array(json);
+    for (size_t i = 0; i < metrics->things.len; i++) {
+        const struct metrics_thing *thing = metrics_thing_at(metrics, i);
+        if (!thing->service != replicas) {
+            write_thing(json, thing);
+        }
+    }
+    json_end_array(json);
+}
+
+static void write_roles(struct json_writer *json, const struct metrics *metrics)
+{
+    json_begin_array(json);
+    for (size_t i = 0; i < ARRAY_LEN(metrics->roles); i++) {
+        json_begin_object(json);
+        json_field(json, "role", cstr, metrics_role_names[i]);
+        json_field(json, "pid", u64, (uint64_t)metrics->roles[i].pid);
+        json_field(json, "memory_bytes", u64, metrics->roles[i].memory_bytes);
+        json_field(json, "cpu_seconds", double, (double)metrics->roles[i].cpu_ns / 1e9);
+        json_end_object(json);
+    }
+    json_end_array(json);
+}
+
+static void write_edge(struct json_writer *json, const struct counters_thread *edge)
+{
+    json_begin_object(json);
+    json_field(json, "accepted", u64, edge->accepted);
+    json_field(json, "refused", u64, edge->refused);
+    json_field(json, "connections", u64, edge->connections);
+    json_field(json, "requests", u64, edge->requests);
+    json_field(json, "bad_requests", u64, edge->bad_requests);
+    json_field(json, "no_route", u64, edge->no_route);
+    json_field(json, "no_endpoint", u64, edge->no_endpoint);
+    json_field(json, "held", u64, edge->held);
+    json_field(json, "timeouts", u64, edge->timeouts);
+    json_field(json, "tunnels", u64, edge->tunnels);
+    json_field(json, "records_dropped", u64, edge->ring_dropped);
+    json_end_object(json);
+}
+
+static void write_logs(struct json_writer *json, const struct see *see)
+{
+    json_begin_object(json);
+    json_field(json, "lines", u64, see->tail.stats.lines);
+    json_field(json, "bytes", u64, see->tail.stats.bytes);
+    json_field(json, "dropped_bytes", u64, see->tail.stats.dropped_bytes);
+    json_field(json, "stored_bytes", u64, see->tail.stats.stored_bytes);
+    json_field(json, "streams", u64, see->catalog.len);
+    json_field(json, "disk_full", bool, see->tail.stats.full);
+    json_field(json, "access_records", u64, see->access.stats.records);
+    json_field(json, "access_records_dropped", u64, see->access.stats.dropped);
+    json_end_object(json);
+}
+
+static void write_core(struct json_writer *json, const struct metrics *metrics)
+{
+    const struct loop_stats *loop = &metrics->see->core->loop->stats;
+    json_begin_object(json);
+    json_field(json, "loop_turns", u64, loop->turns);
+    json_field(json, "loop_stalls", u64, loop->stalls);
+    json_field(json, "loop_longest_turn_ms", double, (double)loop->stall_max_ns / 1e6);
+    json_field(json, "store_commits", u64, metrics->store.commits);
+    json_field(json, "store_transactions", u64, metrics->store.transactions);
+    json_field(json, "store_failures", u64, metrics->store.failed);
+    json_field(json, "store_slowest_commit_ms", double, (double)metrics->store.slowest_ns / 1e6);
+    json_end_object(json);
+}
+
+void metrics_write_json(struct see *see, struct json_writer *json)
+{
+    struct metrics *metrics = see->metrics;
+    struct buf time = BUF_INIT(64);
+    metrics_refresh(metrics, NS_PER_S / 2);
+    timefmt_rfc3339(&time, core_wall(see->core));
+    json_begin_object(json);
+    json_field(json, "time", str, buf_str(&time));
+    buf_fini(&time);
+    json_key(json, STR("services"));
+    write_things(json, metrics, false);
+    json_key(json, STR("replicas"));
+    write_things(json, metrics, true);
+    json_key(json, STR("edge"));
+    write_edge(json, &metrics->edge);
+    json_key(json, STR("logs"));
+    write_logs(json, see);
+    json_key(json, STR("core"));
+    write_core(json, metrics);
+    json_key(json, STR("roles"));
+    write_roles(json, metrics);
+    json_end_object(json);
+}

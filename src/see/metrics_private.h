@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The state of metrics: metrics.c keeps it, metrics_write.c and metrics_json.c render it.
+ */
+#ifndef SEE_METRICS_PRIVATE_H
+#define SEE_METRICS_PRIVATE_H
+
+#include "base/map.h"
+#include "base/num.h"
+#include "see/private.h"
+#include "see/red.h"
+#include "see/usage.h"
+#include "store/store.h"
+
+enum {
+    METRICS_THINGS_MAX = 65536,
+    METRICS_ROUTES_MAX = 65536,
+    METRICS_HISTORIES_MAX = 512, /* services beyond it have no history */
+};
+
+/* A service (replica 0) or a replica. */
+struct metrics_thing {
+    char key[2 * NAME_MAX_SIZE + 16]; /* "shop/web" or "shop/web/1" */
+    struct bus_id id;
+    struct metrics_thing *service; /* of a replica */
+    int pid;                       /* of its main process; 0 = none */
+    bool running;                  /* figures of its processes are known */
+    uint64_t cpu_ns;               /* as last read */
+    uint64_t cpu_total_ns; /* over all its processes and restarts, since this core started */
+    bool cpu_known;        /* cpu_ns is of this process */
+    struct usage usage;
+    struct red red;    /* now */
+    struct red before; /* at the tick before */
+    struct metrics_sample sample;
+    struct metrics_sample *history; /* METRICS_HISTORY of them, or NULL */
+    size_t history_len;             /* ever */
+};
+
+/* One endpoint of one route. */
+struct metrics_route {
+    struct {
+        uint64_t route, service, endpoint;
+    } key;
+    struct red red;
+    struct red before;
+    struct metrics_sample sample;
+};
+
+struct metrics {
+    struct see *see;
+    struct list watchers;
+    struct timer tick;
+    struct map things;
+    struct map routes;
+    size_t histories;
+    int64_t tick_ns;             /* the last one, monotonic; 0 = none yet */
+    struct counters_thread edge; /* all threads summed up */
+    uint64_t unknown;            /* cells whose service is not known (yet) */
+    struct {
+        uint64_t memory_bytes;
+        uint64_t cpu_ns;
+        int pid;
+    } roles[3]; /* keeper, core, edge */
+    struct store_stats store;
+};
+
+enum { METRICS_ROLE_KEEPER, METRICS_ROLE_CORE, METRICS_ROLE_EDGE };
+extern const char *const metrics_role_names[3];
+
+static inline struct metrics_thing *metrics_thing_at(const struct metrics *metrics, size_t i)
+{
+    return metrics->things.entries[i].value;
+}
+static inline struct metrics_route *metrics_route_at(const struct metrics *metrics, size_t i)
+{
+    return metrics->routes.entries[i].value;
+}
+/* Reads everything if the last reading is older than that. */
+void metrics_refresh(struct metrics *metrics, int64_t older_than_ns);
+
+#endif

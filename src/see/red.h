@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * struct red: requests, errors and durations of something (a service, a replica, a route), summed up from
+ * the edge's counters; and what a difference of two of them says. Pure.
+ */
+#ifndef SEE_RED_H
+#define SEE_RED_H
+
+#include "link/counters.h"
+
+struct red {
+    uint64_t requests;
+    uint64_t status[6];
+    uint64_t errors;         /* 5xx and requests that got no answer */
+    uint64_t gateway_errors; /* those that the edge made itself */
+    uint64_t bytes_in, bytes_out;
+    uint64_t connects, connect_errors, retries;
+    uint64_t latency_sum_us;
+    uint64_t latency[COUNTERS_BUCKETS];
+    uint32_t in_flight;
+};
+
+void red_add(struct red *red, const struct counters_cell *cell);
+/* What happened between two readings. A counter that went back (its cell has another owner) counts from
+ * zero. */
+void red_difference(const struct red *now, const struct red *before, struct red *ret);
+/* The `quantile` (0 … 1) in ms, straight inside a bucket; NaN without requests. */
+double red_quantile_ms(const struct red *red, double quantile);
+
+#endif
