@@ -9,9 +9,10 @@
 #include "keeper/keeper.h"
 #include "os/proc.h"
 #include "run/run.h"
+#include "see/see.h"
 
 /* The capability rooms of the core, in the order of their start. */
-static const struct room_ops *const rooms[] = {&run_room, NULL};
+static const struct room_ops *const rooms[] = {&run_room, &see_room, NULL};
 
 static int core_role(int argc, char **argv)
 {
