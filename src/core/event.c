@@ -214,7 +214,7 @@ void event_list(struct core *core, const struct event_query *query,
         .service = query->service,
         .kind = query->kind,
         .after_seq = (int64_t)query->after,
-        .before_seq = query->newest ? INT64_MAX : 0,
+        .newest = query->newest,
         .limit = MIN(MAX(query->limit, 1), 1000),
     };
     struct txn *txn = txn_new();

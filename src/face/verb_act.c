@@ -154,7 +154,8 @@ void show_plan(const struct session *s, const struct jdoc *plan)
         struct str action = jdoc_str(step, "action");
         show_cell(&table, step, "service");
         table_add(&table, plan_style(action), action);
-        table_add(&table, TERM_PLAIN, jdoc_str(step, "reason"));
+        table_add(&table, TERM_PLAIN,
+                  str_eq(action, jdoc_str(step, "reason")) ? STR("") : jdoc_str(step, "reason"));
         jdoc_each(key, jdoc_get(step, "changes"))
         {
             buf_add_cstr(&changes, changes.len ? ", " : "");

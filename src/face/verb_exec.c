@@ -41,7 +41,8 @@ static void on_event(struct client_stream *stream, const struct client_event *ev
         e->id = (uint64_t)jdoc_i64(problem.doc, "id", 0);
     } else if (str_is(event->name, "problem")) {
         say_answer(&e->s, &problem);
-        e->exit_code = CLI_FAILED;
+        /* As shells have it: 127 not found, 126 found and not runnable. */
+        e->exit_code = jdoc_i64(problem.doc, "status", 0) == 404 ? 127 : 126;
         e->done = true;
     } else if (str_is(event->name, "exited")) {
         e->exit_code = (int)jdoc_i64(problem.doc, "exit_code", CLI_FAILED);

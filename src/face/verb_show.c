@@ -114,7 +114,7 @@ static void ps_row(struct table *table, const struct jdoc *item)
     show_state_cell(table, jdoc_str(item, "state"));
     struct str health = jdoc_str(item, "health");
     table_add(table, term_state_style(health),
-              health.len && !str_is(health, "unknown") ? health : STR("-"));
+              health.len && !str_is(health, "none") ? health : STR("-"));
     show_cell(table, item, "pid");
     show_cell(table, item, "port");
     table_addf(table, TERM_PLAIN, "%lld", (long long)jdoc_i64(item, "restarts", 0));

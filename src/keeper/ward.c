@@ -105,12 +105,26 @@ static void ward_start_fd(struct ward_start *start, int from, int to)
     start->fds[start->spawn.fd_count++] = (struct proc_fd){from, to};
 }
 
+/* A stream that is a kept descriptor: its own copy, to be closed like an opened file. 1 = it is none. */
+static int ward_start_kept(struct ward_start *start, const char *path, int *ret_fd)
+{
+    struct str name = str_from(path);
+    if (!str_starts(name, STR(ORDER_KEPT))) {
+        return 1;
+    }
+    const struct kept *kept = kept_find(start->keeper, str_skip(name, sizeof(ORDER_KEPT) - 1));
+    return kept ? file_dup(kept->fd, ret_fd) : -ENOENT;
+}
+
 static int ward_start_output(struct ward_start *start, const char **ret_step)
 {
     const struct order *order = start->order;
     if (order->stdin_path) {
         *ret_step = "open standard input";
-        int result = file_open(order->stdin_path, FILE_READ, 0, &start->opened[0]);
+        int result = ward_start_kept(start, order->stdin_path, &start->opened[0]);
+        if (result > 0) {
+            result = file_open(order->stdin_path, FILE_READ, 0, &start->opened[0]);
+        }
         if (result < 0) {
             return result;
         }
@@ -124,12 +138,18 @@ static int ward_start_output(struct ward_start *start, const char **ret_step)
             continue;
         }
         *ret_step = "open output";
-        int result = stream == 1 && same ? 0 : output_open(order, stream, fd);
+        int result = stream == 1 && same ? 0 : ward_start_kept(start, order->output[stream], fd);
+        bool is_file = result > 0;
+        if (is_file) {
+            result = output_open(order, stream, fd);
+        }
         if (result < 0) {
             return result;
         }
         ward_start_fd(start, stream == 1 && same ? start->opened[1] : *fd, 1 + (int)stream);
-        str_copy(start->ward->output[stream], ORDER_PATH_MAX, str_from(order->output[stream]));
+        if (is_file || same) {
+            str_copy(start->ward->output[stream], ORDER_PATH_MAX, str_from(order->output[stream]));
+        }
     }
     return 0;
 }

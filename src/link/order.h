@@ -32,6 +32,8 @@ struct order_limits { /* of the group; UINT64_MAX = none (cgroup.h says more) */
     uint64_t pids;
 };
 
+#define ORDER_KEPT "kept:"
+
 /* All strings are NUL-terminated and borrowed. NULL or zero = as the keeper has it. */
 struct order {
     const char *id;    /* "tenant/project/service/replica": unique among the keeper's children */
@@ -43,6 +45,7 @@ struct order {
         *output[2]; /* files for stdout, stderr: opened O_APPEND|O_CREAT, owned by uid; equal paths
                        share one open file. NULL = /dev/null. Their folders are made. */
     const char *stdin_path; /* NULL = /dev/null */
+    /* "kept:NAME" in any of the three: that kept descriptor (ORDER_KEPT). */
     const char
         *listen[ORDER_LISTEN_MAX]; /* names of kept descriptors, passed from 3 on as LISTEN_FDS */
     unsigned listen_count;

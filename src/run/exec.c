@@ -25,6 +25,7 @@ struct exec {
     char name[64];
     int fds[3];
     struct keeper_request spawn, signal, forget, kill;
+    struct keeper_request keep[3], drop[3]; /* the caller's descriptors, on their way */
     struct run_exec_done done;
     bool ended;
 };
@@ -38,7 +39,9 @@ static void close_fds(struct exec *exec)
 
 static void exec_free(struct exec *exec)
 {
-    struct keeper_request *requests[] = {&exec->spawn, &exec->signal, &exec->forget, &exec->kill};
+    struct keeper_request *requests[] = {
+        &exec->spawn,   &exec->signal,  &exec->forget,  &exec->kill,    &exec->keep[0],
+        &exec->keep[1], &exec->keep[2], &exec->drop[0], &exec->drop[1], &exec->drop[2]};
     for (size_t i = 0; i < ARRAY_LEN(requests); i++) {
         if (requests[i]->serial != 0) {
             keeper_client_cancel(exec->run->core->keeper, requests[i]);
@@ -101,11 +104,47 @@ bool exec_child(struct run *run, const struct keeper_child *child)
     return true;
 }
 
+/* The name under which the keeper holds a stream until the command has it. */
+static void stream_name(const struct exec *exec, int stream, char *ret, size_t size)
+{
+    snprintf(ret, size, "stdio:%s:%d", exec->name, stream);
+}
+
+static void keep_streams(struct exec *exec)
+{
+    for (int i = 0; i < 3; i++) {
+        char name[96];
+        stream_name(exec, i, name, sizeof(name));
+        exec->keep[i].answered = ignored;
+        keeper_client_keep(exec->run->core->keeper, &exec->keep[i], str_from(name), exec->fds[i]);
+    }
+    close_fds(exec);
+}
+
+/* A stream that we kept open would never end for its reader. */
+static void drop_streams(struct exec *exec, void (*last)(struct keeper_request *, int,
+                                                         const struct keeper_msg *, int *))
+{
+    for (int i = 0; i < 3; i++) {
+        char name[96];
+        stream_name(exec, i, name, sizeof(name));
+        exec->drop[i].answered = i == 2 ? last : ignored;
+        keeper_client_drop(exec->run->core->keeper, &exec->drop[i], str_from(name));
+    }
+}
+
+static void dropped_after_failure(struct keeper_request *request, int error,
+                                  const struct keeper_msg *msg, int *fd)
+{
+    exec_free(container_of(request, struct exec, drop[2]));
+}
+
 static void spawn_answered(struct keeper_request *request, int error, const struct keeper_msg *msg,
                            int *fd)
 {
     struct exec *exec = container_of(request, struct exec, spawn);
     struct problem problem;
+    drop_streams(exec, error == 0 ? ignored : dropped_after_failure);
     if (error == 0) {
         if (exec->done.started) {
             exec->done.started(exec->done.arg, exec->id, (pid_t)msg->a);
@@ -116,7 +155,7 @@ static void spawn_answered(struct keeper_request *request, int error, const stru
                 msg && msg->text[0] ? ": " : "", strerror(-error));
     problem.status = error == -ENOENT ? 404 : 422;
     exec->done.done(exec->done.arg, &problem, 127);
-    exec_free(exec);
+    exec->ended = true;
 }
 
 static void add_user(struct order *order, const struct replica *replica)
@@ -136,7 +175,7 @@ static int send(struct exec *exec, struct replica *replica, const struct run_exe
     const struct service_spec *spec = replica->spec;
     struct arena arena = ARENA_INIT(ENV_BYTES_MAX * 2);
     struct env env;
-    char paths[3][48];
+    char paths[3][112];
     int r = env_make(exec->run, replica, request->argc ? request->argv : spec->argv,
                      request->argc ? request->argc : spec->argv_count, &arena, &env);
     if (r == 0) {
@@ -145,7 +184,9 @@ static int send(struct exec *exec, struct replica *replica, const struct run_exe
     if (r == 0) {
         struct order order = ORDER_INIT;
         for (int i = 0; i < 3; i++) {
-            snprintf(paths[i], sizeof(paths[i]), "/proc/%d/fd/%d", proc_own_pid(), exec->fds[i]);
+            char name[96];
+            stream_name(exec, i, name, sizeof(name));
+            snprintf(paths[i], sizeof(paths[i]), "kept:%s", name);
         }
         order.id = exec->name;
         order.argv = env.argv;
@@ -156,6 +197,7 @@ static int send(struct exec *exec, struct replica *replica, const struct run_exe
         order.output[0] = paths[1];
         order.output[1] = paths[2];
         add_user(&order, replica);
+        keep_streams(exec);
         exec->spawn.answered = spawn_answered;
         keeper_client_spawn(exec->run->core->keeper, &exec->spawn, &order);
     }
