@@ -3,7 +3,7 @@
 #include "base/num.h"
 #include <math.h>
 
-enum { CRASHES_HOPELESS = 3, EVENT_BYTES_MAX = 4 << 20 };
+enum { CRASHES_HOPELESS = 3, FIGURES_COLUMNS = 110, EVENT_BYTES_MAX = 4 << 20 };
 
 void board_init(struct board *board, struct str project)
 {
@@ -255,6 +255,7 @@ void board_render(const struct board *board, const struct term *term, bool figur
                                                 {.title = "WHERE / WHY", .shrink = true}};
     cleanup(table_fini) struct table table;
 
+    figures = figures && term->columns >= FIGURES_COLUMNS;
     table_init(&table, figures ? columns : plain, figures ? ARRAY_LEN(columns) : ARRAY_LEN(plain));
     for (size_t i = 0; i < board->count; i++) {
         const struct board_service *service = &board->services[i];
@@ -263,8 +264,12 @@ void board_render(const struct board *board, const struct term *term, bool figur
         table_add(&table, TERM_BOLD, str_from(service->name));
         table_addf(&table, term_state_style(state), "%s %s", term_state_mark(state),
                    service->state);
-        table_addf(&table, TERM_PLAIN, "%lld/%lld", (long long)service->ready,
-                   (long long)service->desired);
+        if (str_is(state, "completed")) {
+            table_add(&table, TERM_GREY, STR("-"));
+        } else {
+            table_addf(&table, TERM_PLAIN, "%lld/%lld", (long long)service->ready,
+                       (long long)service->desired);
+        }
         table_addf(&table, service->restarts ? TERM_AMBER : TERM_GREY, "%lld",
                    (long long)service->restarts);
         if (figures) {

@@ -50,7 +50,7 @@ bool board_ready(const struct board *board);
 /* Nothing will change for the better: a service that is not ready has crashed again and again, or
  * for longer than `patience_ns`, or needs an engine, and the others are ready or wait for it. */
 bool board_hopeless(const struct board *board, int64_t now_ns, int64_t patience_ns);
-/* The table, with figures when `figures`. */
+/* The table, with figures when `figures` and the terminal is wide enough. */
 void board_render(const struct board *board, const struct term *term, bool figures,
                   struct buf *out);
 /* "web: starting (1/2 ready)", for output that is no terminal. */

@@ -97,6 +97,14 @@ static void add_app_links(const struct up *up, struct buf *out)
     }
 }
 
+/* Links stand above the live block: they must not be cut to the terminal's width. */
+static void print_links(struct up *up)
+{
+    if (up->s.out.is_tty && up->links[0]) {
+        live_print_above(&up->live, str_from(up->links));
+    }
+}
+
 /* ---- drawing ---- */
 
 static void draw(struct up *up)
@@ -109,8 +117,6 @@ static void draw(struct up *up)
         return;
     }
     board_render(&up->board, &up->s.out, board_ready(&up->board), &out);
-    buf_add_char(&out, '\n');
-    buf_add_cstr(&out, up->links);
     if (!cli_has(up->s.args, "detach") && !cli_has(up->s.args, "wait")) {
         term_style(&out, &up->s.out, TERM_DIM, str_from(hint));
         buf_add_char(&out, '\n');
@@ -361,6 +367,22 @@ static int wait_gone(struct session *s, int64_t timeout_ns, const bool *stop)
     return CLI_NOT_READY;
 }
 
+/* Instead of the block, whose services are gone: one sentence. */
+static void say_down(struct up *up, int result)
+{
+    cleanup(buf_fini) struct buf out = BUF_INIT(1 * KIB);
+
+    if (result == 0) {
+        term_style(&out, &up->s.out, TERM_GREY, STR("○"));
+        buf_printf(&out, " %s is down, nothing is left\n", up->s.project);
+    }
+    if (up->s.out.is_tty) {
+        live_print_above(&up->live, buf_str(&out));
+    } else {
+        term_write(&up->s.out, buf_str(&out));
+    }
+}
+
 /* The first Ctrl-C: an orderly stop, shown; the second: everything is killed at once. */
 static int stop_all(struct up *up)
 {
@@ -379,7 +401,7 @@ static int stop_all(struct up *up)
         role_kill_instance(up->s.state_dir);
         r = wait_gone(&up->s, DOWN_DEFAULT_NS, NULL);
     }
-    draw(up);
+    say_down(up, r);
     return r;
 }
 
@@ -479,6 +501,7 @@ static int up_run(struct up *up)
     client_answer_fini(&answer);
     board_init(&up->board, str_from(up->s.project));
     make_links(up);
+    print_links(up);
     snprintf(path, sizeof(path), "%s/core.sock", up->s.run_dir);
     r = client_new(&up->s.loop, path, &up->watcher);
     r = r < 0 ? CLI_FAILED : open_stream(up);
