@@ -12,7 +12,7 @@
 #include "see/see.h"
 
 /* The capability rooms of the core, in the order of their start. */
-static const struct room_ops *const rooms[] = {&run_room, &see_room, NULL};
+static const struct room_ops *const rooms[] = {&run_room, &see_room, &face_room, NULL};
 
 static int core_role(int argc, char **argv)
 {
