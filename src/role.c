@@ -8,6 +8,7 @@
 #include "base/num.h"
 #include "core/instance.h"
 #include "link/keeper.h"
+#include "link/keeper_start.h"
 #include "os/chan.h"
 #include "os/file.h"
 #include "os/lock.h"
@@ -16,9 +17,8 @@
 #include <unistd.h>
 
 #define ANSWER_NS (1 * NS_PER_S)
-#define READY_NS  (10 * NS_PER_S)
 
-enum { READY_FD = 3, LOG_MODE = 0600, PATH_MAX_STATE = 1024 };
+enum { PATH_MAX_STATE = 1024 };
 
 /* ---- folders ---- */
 
@@ -238,81 +238,6 @@ static void start_problem(struct problem *problem, const char *state_dir, int er
     problem_hint(problem, "see muelle.log in that folder, or run 'muelle doctor'");
 }
 
-static int spawn_keeper(const struct instance *instance, int ready_fd, int log_fd)
-{
-    cleanup(buf_fini) struct buf self = BUF_INIT(PATH_MAX_STATE);
-    const char *step = "";
-    struct proc proc = {.pidfd = -1};
-    int r = file_real_path("/proc/self/exe", &self);
-
-    if (r < 0) {
-        return r;
-    }
-    const char *argv[] = {buf_cstr(&self),
-                          "keeper",
-                          "--run-dir",
-                          instance->run_dir,
-                          "--state-dir",
-                          instance->state_dir,
-                          "--id",
-                          instance->id,
-                          "--ready-fd",
-                          "3",
-                          NULL};
-    const struct proc_fd fds[] = {{log_fd, 1}, {log_fd, 2}, {ready_fd, READY_FD}};
-    struct proc_spawn spawn = PROC_SPAWN_INIT;
-    spawn.argv = argv;
-    spawn.envp = (const char *const *)environ;
-    spawn.cwd = "/";
-    spawn.fds = fds;
-    spawn.fd_count = ARRAY_LEN(fds);
-    spawn.new_session = true;
-    r = proc_spawn(&spawn, &proc, &step);
-    file_close(&proc.pidfd);
-    return r;
-}
-
-/* Waits for the keeper's word: its pid, or why it could not start. */
-static int await_ready(int fd, const char *state_dir, struct problem *problem)
-{
-    struct keeper_msg msg;
-    int r = keeper_receive(fd, &msg, READY_NS);
-
-    if (r == 0 && msg.error == -EALREADY) {
-        return 1; /* somebody was faster: that keeper is as good as ours */
-    }
-    if (r == 0 && msg.error < 0) {
-        start_problem(problem, state_dir, msg.error, msg.text);
-        return msg.error;
-    }
-    if (r < 0) {
-        start_problem(problem, state_dir, r, "the keeper did not report");
-    }
-    return r;
-}
-
-static int start_in(const struct instance *instance, struct problem *problem)
-{
-    char path[PATH_MAX_STATE];
-    int pair[2] = {-1, -1};
-    int log_fd = -1;
-    int r;
-
-    snprintf(path, sizeof(path), "%s/muelle.log", instance->state_dir);
-    r = file_open(path, FILE_WRITE | FILE_APPEND | FILE_CREATE, LOG_MODE, &log_fd);
-    r = r < 0 ? r : chan_pair(pair);
-    r = r < 0 ? r : spawn_keeper(instance, pair[1], log_fd);
-    file_close(&pair[1]);
-    if (r < 0) {
-        start_problem(problem, instance->state_dir, r, "starting the keeper");
-    } else {
-        r = await_ready(pair[0], instance->state_dir, problem);
-    }
-    file_close(&pair[0]);
-    file_close(&log_fd);
-    return r;
-}
-
 int role_start_keeper(const char *state_dir, struct problem *problem)
 {
     struct instance instance;
@@ -334,5 +259,8 @@ int role_start_keeper(const char *state_dir, struct problem *problem)
         start_problem(problem, state_dir, r, "writing to the state folder");
         return r;
     }
-    return start_in(&instance, problem);
+    const struct keeper_start start = {
+        .run_dir = instance.run_dir, .state_dir = instance.state_dir, .id = instance.id};
+    int pid = 0;
+    return keeper_start(&start, &pid, problem); /* 1: somebody was faster; as good as ours */
 }

@@ -90,7 +90,13 @@ static void on_get(struct call *call)
 
 static void on_drop(struct call *call)
 {
-    struct kept *kept = kept_find(call->keeper, keeper_msg_name(call->msg));
+    struct str name = keeper_msg_name(call->msg);
+    /* The edge gives up listeners that its snapshot does not name any more; memory is the core's. */
+    if (call->peer->role == KEEPER_ROLE_EDGE && !str_starts(name, STR("listen:"))) {
+        answer(call, -EPERM, -1);
+        return;
+    }
+    struct kept *kept = kept_find(call->keeper, name);
     if (kept) {
         kept_drop(call->keeper, kept, call->peer);
     }
@@ -241,7 +247,7 @@ static const struct {
     [KEEPER_LISTEN] = {on_listen, FROM_CORE | FROM_EDGE},
     [KEEPER_KEEP] = {on_keep, FROM_CORE | FROM_EDGE},
     [KEEPER_GET] = {on_get, FROM_CORE | FROM_EDGE},
-    [KEEPER_DROP] = {on_drop, FROM_CORE},
+    [KEEPER_DROP] = {on_drop, FROM_CORE | FROM_EDGE},
     [KEEPER_SPAWN] = {on_spawn, FROM_CORE},
     [KEEPER_SIGNAL] = {on_signal, FROM_CORE},
     [KEEPER_KILL_TREE] = {on_kill_tree, FROM_CORE | FROM_TOOL},

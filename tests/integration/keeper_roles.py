@@ -113,6 +113,7 @@ class Play:
     def stop(self):
         self.tool("shutdown", self.run, 1)
         wait_until(lambda: not any(alive(p) for p in self.pids), 10, f"all ended: {self.pids} {self.log()}")
+        assert not re.search("runtime error|Sanitizer|assert", self.log()), self.log()
         left = {p.name for p in self.run.iterdir()} if self.run.exists() else set()
         assert left <= {"play-core.log", "play-edge.log", "play-core.sock", "play-edge.sock"}, left
         shutil.rmtree(self.dir)
