@@ -70,6 +70,9 @@ static const struct cli_option down_options[] = {
      .letter = 't',
      .value = "TIME",
      .help = {"give up waiting after TIME (default 120s)", "deja de esperar tras TIME (120s)"}},
+    {.name = "kill",
+     .help = {"kill the whole instance at once, without asking its core",
+              "mata toda la instancia de inmediato, sin preguntar al núcleo"}},
     END};
 
 static const struct cli_option ps_options[] = {

@@ -332,6 +332,10 @@ static int project_gone(struct session *s)
 {
     struct client_answer answer = {0};
     bool found = false;
+
+    if (!s->client) {
+        return -ENOTCONN;
+    }
     int r = client_call(s->client,
                         &(struct client_request){.method = "GET", .target = "/api/v1/projects"},
                         &answer);
@@ -567,11 +571,15 @@ static int down_run(struct session *s)
     if (!role_instance_exists(s->state_dir)) {
         return session_connect(s, false); /* says that nothing runs */
     }
-    r = connect_soon(s);
-    r = r ? r : session_need_project(s);
-    r = r ? r : request_down(s);
-    if (r) {
-        return r;
+    if (cli_has(s->args, "kill")) {
+        role_kill_instance(s->state_dir);
+    } else {
+        r = connect_soon(s);
+        r = r ? r : session_need_project(s);
+        r = r ? r : request_down(s);
+        if (r) {
+            return r;
+        }
     }
     r = wait_gone(s, timeout_ns, NULL);
     if (r == CLI_NOT_READY) {
