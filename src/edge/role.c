@@ -23,7 +23,8 @@ struct role {
     struct edge *edge;
     struct keeper_client keeper;
     struct loop_signal term, interrupt;
-    const char *run_dir, *state_dir, *id, *user;
+    /* Copies: the process title is written over the arguments. */
+    char run_dir[256], state_dir[1024], id[64], user[64];
     bool privileged; /* may still give rights away */
 };
 
@@ -196,19 +197,26 @@ static void on_term(struct loop_signal *signal)
 
 static bool parse(int argc, char **argv)
 {
-    role.user = "root";
+    const struct {
+        const char *name;
+        char *to;
+        size_t size;
+    } options[] = {
+        {"--run-dir", role.run_dir, sizeof(role.run_dir)},
+        {"--state-dir", role.state_dir, sizeof(role.state_dir)},
+        {"--id", role.id, sizeof(role.id)},
+        {"--user", role.user, sizeof(role.user)},
+    };
+    (void)str_copy(role.user, sizeof(role.user), STR("root"));
     for (int i = 1; i + 1 < argc; i += 2) {
-        if (strcmp(argv[i], "--run-dir") == 0) {
-            role.run_dir = argv[i + 1];
-        } else if (strcmp(argv[i], "--state-dir") == 0) {
-            role.state_dir = argv[i + 1];
-        } else if (strcmp(argv[i], "--id") == 0) {
-            role.id = argv[i + 1];
-        } else if (strcmp(argv[i], "--user") == 0) {
-            role.user = argv[i + 1];
+        for (size_t o = 0; o < ARRAY_LEN(options); o++) {
+            if (strcmp(argv[i], options[o].name) == 0 &&
+                !str_copy(options[o].to, options[o].size, str_from(argv[i + 1]))) {
+                return false;
+            }
         }
     }
-    return role.run_dir && role.state_dir && role.id;
+    return role.run_dir[0] && role.state_dir[0] && role.id[0];
 }
 
 static int start(void)
@@ -243,7 +251,7 @@ static int start(void)
 
 int edge_main(int argc, char **argv)
 {
-    char path[SOCK_PATH_MAX + 16];
+    char path[sizeof(role.run_dir) + 16];
     struct lock lock = LOCK_INIT;
     int holder = 0;
     if (!parse(argc, argv)) {
