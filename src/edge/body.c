@@ -319,11 +319,7 @@ static int begin_down(struct stream *stream, struct gather *gather)
         return r;
     }
     stream->answer_begun = true;
-    const struct filter_chain *chain = stream->filters;
-    if (!chain->count[FILTER_BODY_DOWN] && !chain->count[FILTER_BODY_UP] &&
-        !chain->count[FILTER_END]) {
-        stream_forget_config(stream);
-    }
+    stream_last_head(stream, false);
     return 0;
 }
 

@@ -107,6 +107,7 @@ static int compile(struct config *config)
         config->listeners[i] =
             (struct config_listener){snapshot_listener_at(&config->snapshot, (uint32_t)i), -1};
     }
+    config->global.slot_base = FILTERS_MAX;
     if (config_test_filter) {
         r = filter_chain_add(&config->global, config_test_filter, NULL);
     }

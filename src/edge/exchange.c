@@ -49,6 +49,7 @@ static void begin(struct stream *stream)
     stream->up_done = req->framing == HTTP1_BODY_NONE;
     stream->keep_client = req->keep_alive && !stream->worker->stopping;
     set_request_id(stream);
+    stream_take_global(stream);
     if (req->method == HTTP_CONNECT || req->method == HTTP_TRACE) {
         reply_page(stream, 405, "the method is not allowed here");
         return;

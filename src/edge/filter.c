@@ -11,7 +11,8 @@ int filter_chain_add(struct filter_chain *chain, const struct filter_ops *ops, c
         return -ENOBUFS;
     }
     struct filter *filter = &chain->filters[chain->filter_count];
-    *filter = (struct filter){.ops = ops, .options = options, .slot = chain->filter_count};
+    *filter = (struct filter){
+        .ops = ops, .options = options, .slot = (uint8_t)(chain->slot_base + chain->filter_count)};
     chain->filter_count++;
     for (unsigned stage = 0; stage < FILTER_STAGES; stage++) {
         if (ops->run[stage]) {

@@ -4,6 +4,8 @@
  * filters costs one test. Filters of the connection and headers stages are the gateway's, those behind the
  * routing decision the route's.
  *
+ * The chains of a request stay the same from its first stage to its end, whatever snapshot comes meanwhile.
+ *
  * A filter goes on, answers by itself (stream_answer, then FILTER_ANSWERED), or suspends: the stream stops in
  * that direction until stream_resume is called, from a timer or another descriptor, never from inside the
  * filter; it then goes on with the *next* filter. Bytes wait in the sockets meanwhile.
@@ -49,6 +51,7 @@ struct filter_chain {
     const struct filter *at[FILTER_STAGES][FILTERS_MAX];
     struct filter filters[FILTERS_MAX];
     uint8_t filter_count;
+    uint8_t slot_base; /* of filter->slot: 0, or FILTERS_MAX for the gateway's chain */
 };
 
 extern const struct filter_chain filter_chain_empty;

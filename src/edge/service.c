@@ -204,16 +204,18 @@ struct counters_cell *endpoint_cell(struct endpoint *endpoint, const struct rout
     struct service *service = endpoint->service;
     struct worker *worker = service->worker;
     uint32_t slot = route ? route->service_slot : service->route_count;
-    if (unlikely(!endpoint->cells || slot >= endpoint->cell_count)) {
-        return counters_cell_get(&worker->counters, worker->index, route ? route->id : 0,
-                                 service->spec.id, endpoint->id);
+    uint64_t route_id = route ? route->id : 0;
+    bool room = endpoint->cells && slot < endpoint->cell_count;
+    /* A request that began before a change numbers the routes in the old way: the id decides. */
+    if (likely(room && endpoint->cells[slot] && endpoint->cells[slot]->route == route_id)) {
+        return endpoint->cells[slot];
     }
-    if (unlikely(!endpoint->cells[slot])) {
-        endpoint->cells[slot] =
-            counters_cell_get(&worker->counters, worker->index, route ? route->id : 0,
-                              service->spec.id, endpoint->id);
+    struct counters_cell *cell = counters_cell_get(&worker->counters, worker->index, route_id,
+                                                   service->spec.id, endpoint->id);
+    if (room) {
+        endpoint->cells[slot] = cell;
     }
-    return endpoint->cells[slot];
+    return cell;
 }
 
 /* Room for the cells of the service's routes; without it they are looked up each time. */

@@ -72,6 +72,7 @@ struct stream *stream_new(struct client *client)
     stream->worker = worker;
     stream->client = client;
     stream->filters = &filter_chain_empty;
+    stream->global = &filter_chain_empty;
     stream->state = STREAM_HEAD;
     stream->start_ns = worker->loop.now_ns;
     stream->start_wall_ns = worker->loop.wall_ns;
@@ -98,13 +99,38 @@ static void free_stream(struct stream *stream)
     worker->free_stream_count++;
 }
 
-void stream_forget_config(struct stream *stream)
+static void drop_generation(struct generation **generation, const struct filter_chain **chain)
 {
-    if (stream->generation) {
-        generation_unref(stream->generation);
-        stream->generation = NULL;
-        stream->route = NULL;
-        stream->filters = &filter_chain_empty;
+    if (*generation) {
+        generation_unref(*generation);
+        *generation = NULL;
+        *chain = &filter_chain_empty;
+    }
+}
+
+static void forget_config(struct stream *stream)
+{
+    drop_generation(&stream->generation, &stream->filters);
+    drop_generation(&stream->global_generation, &stream->global);
+    stream->route = NULL;
+}
+
+void stream_last_head(struct stream *stream, bool tunnel)
+{
+    const struct filter_chain *chain = stream->filters;
+    bool bodies = !tunnel && (chain->count[FILTER_BODY_DOWN] || chain->count[FILTER_BODY_UP]);
+    if (!bodies && !chain->count[FILTER_END] && !stream->global->count[FILTER_END]) {
+        forget_config(stream);
+    }
+}
+
+void stream_take_global(struct stream *stream)
+{
+    struct generation *generation = stream->worker->generation;
+    if (unlikely(generation->config->global.filter_count > 0)) {
+        stream->global_generation = generation;
+        stream->global = &generation->config->global;
+        generation->refs++;
     }
 }
 
@@ -134,9 +160,12 @@ static void stop_waiting(struct stream *stream)
 /* The end stage runs whole: nothing can be suspended or answered any more. */
 static void filters_end(struct stream *stream)
 {
-    for (unsigned i = 0; i < stream->filters->count[FILTER_END]; i++) {
-        const struct filter *filter = stream->filters->at[FILTER_END][i];
-        (void)filter->ops->run[FILTER_END](stream, filter, NULL);
+    const struct filter_chain *chains[] = {stream->global, stream->filters};
+    for (size_t c = 0; c < ARRAY_LEN(chains); c++) {
+        for (unsigned i = 0; i < chains[c]->count[FILTER_END]; i++) {
+            const struct filter *filter = chains[c]->at[FILTER_END][i];
+            (void)filter->ops->run[FILTER_END](stream, filter, NULL);
+        }
     }
 }
 
@@ -152,7 +181,7 @@ void stream_end(struct stream *stream)
     if (stream->service) {
         service_unref(stream->service);
     }
-    stream_forget_config(stream);
+    forget_config(stream);
     stream_move(stream, STREAM_ENDED);
     client->stream = NULL;
     bool linger = stream->answer_begun && !stream->cut && !(stream->flags & RING_FLAG_TUNNEL) &&
@@ -232,8 +261,8 @@ void stream_answer(struct stream *stream, unsigned status, const char *reason)
 
 static bool step_connection(struct stream *stream)
 {
-    const struct filter_chain *global = &worker_config(stream->worker)->global;
-    if (!stream->suspended[STREAM_UP] && filters_run(stream, global, FILTER_CONNECTION, NULL)) {
+    if (!stream->suspended[STREAM_UP] &&
+        filters_run(stream, stream->global, FILTER_CONNECTION, NULL)) {
         stream_move(stream, STREAM_HEADERS);
         return true;
     }
@@ -311,11 +340,11 @@ static bool find_service(struct stream *stream)
 static bool step_headers(struct stream *stream)
 {
     struct worker *worker = stream->worker;
-    const struct filter_chain *global = &worker_config(worker)->global;
     if (stream->suspended[STREAM_UP]) {
         return false;
     }
-    if (global->count[FILTER_HEADERS] && !filters_run(stream, global, FILTER_HEADERS, NULL)) {
+    if (stream->global->count[FILTER_HEADERS] &&
+        !filters_run(stream, stream->global, FILTER_HEADERS, NULL)) {
         return stream->state == STREAM_REPLY;
     }
     int r = normalise_path(stream);

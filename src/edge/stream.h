@@ -46,10 +46,12 @@ struct stream {
     struct upstream *upstream;
     struct service *service;
     struct endpoint *endpoint;
-    const struct endpoint *avoid;  /* the one that failed last; compared only */
-    struct generation *generation; /* while filters of it may run */
-    const struct filter_chain *filters;
-    const struct route *route; /* valid while `generation` is held */
+    const struct endpoint *avoid;         /* the one that failed last; compared only */
+    struct generation *generation;        /* of `route` and `filters`, while any of them may run */
+    struct generation *global_generation; /* of `global` */
+    const struct filter_chain *filters;   /* the route's */
+    const struct filter_chain *global;    /* the gateway's */
+    const struct route *route;            /* valid while `generation` is held */
     struct counters_cell *cell;
     struct list waiting; /* service->waiters */
     struct loop_task resume;
@@ -84,7 +86,7 @@ struct stream {
     struct block *path_block;
     struct block *answer_in;               /* a response head that is not complete yet */
     struct block *held[STREAM_DIRECTIONS]; /* a body piece whose filter suspended */
-    void *filter_state[FILTERS_MAX];
+    void *filter_state[2 * FILTERS_MAX];   /* by filter->slot */
     uint64_t bytes_in, bytes_out, body_max;
     int64_t start_ns, start_wall_ns, head_ns, pick_ns, connect_ns, sent_ns, answer_ns;
     uint64_t route_id;

@@ -16,8 +16,10 @@ void stream_end(struct stream *stream);
 void stream_detach(struct stream *stream, bool reusable);
 /* The upstream failed with -errno: tries again if that is safe, else answers or breaks off. */
 must_check bool stream_lost(struct stream *stream, int error);
-/* No filter of the config can run any more: the config may go (tunnels live long). */
-void stream_forget_config(struct stream *stream);
+/* Holds the gateway's filters for this request, if there are any. */
+void stream_take_global(struct stream *stream);
+/* The answer's head is sent: if no filter can run any more the config may go (tunnels and streams live long). */
+void stream_last_head(struct stream *stream, bool tunnel);
 /* How long a request of this stream may wait for an endpoint. */
 int64_t stream_hold_ns(const struct stream *stream);
 /* Runs (the rest of) a stage. False: a filter suspended or answered. */

@@ -98,9 +98,7 @@ bool tunnel_begin(struct stream *stream, struct str already)
         stream_abort(stream);
         return false;
     }
-    if (!stream->filters->count[FILTER_END]) {
-        stream_forget_config(stream);
-    }
+    stream_last_head(stream, true);
     progress(stream);
     stream_move(stream, STREAM_TUNNEL);
     return true;

@@ -448,7 +448,7 @@ def test_1000_routes_change_under_load_without_a_failure(tmp_path):
             stop.set()
             for thread in threads:
                 thread.join()
-            assert not failed and done[0] > 100
+            assert not failed and done[0] >= 50
             assert edge.stats()["in_flight"] == 0
 
 

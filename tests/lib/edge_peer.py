@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("MUELLE_BUILD", ROOT / "build"))
 DRIVER = BUILD / "tests/tools/edge_driver"
+DRIVER_ARGS = os.environ.get("EDGE_DRIVER_ARGS", "").split()
 BACKEND = BUILD / "tests/tools/echo_backend"
 
 
@@ -35,7 +36,7 @@ class Edge:
         self.file.write_text("\n".join(text) + "\n")
 
     def __enter__(self):
-        self.process = subprocess.Popen([*self.args, str(DRIVER), str(self.file)], stdin=subprocess.PIPE,
+        self.process = subprocess.Popen([*self.args, str(DRIVER), str(self.file), *DRIVER_ARGS], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)
         assert self.process.stdout.readline() == "ready\n"
         wait_port(self.port)

@@ -3,7 +3,7 @@
  * The real edge without keeper and core, for tests and benchmarks: sockets are opened here, shared memory is made
  * here, the snapshot is built from a text file, commands come by standard input.
  *
- *   edge_driver FILE [--pin] [--no-reader]
+ *   edge_driver FILE [--pin] [--no-reader] [--suspend]
  *
  * Lines of FILE (words by spaces; KEY=VALUE options in any order):
  *   gateway [threads=N] [expose_replica=1] [trust_forwarded=1] [connections_max=N] [head_ms=N]
@@ -21,6 +21,7 @@
  */
 #include "base/json.h"
 #include "base/num.h"
+#include "edge/config.h"
 #include "edge/edge.h"
 #include "link/counters.h"
 #include "link/delta.h"
@@ -32,8 +33,7 @@
 #include "os/loop.h"
 #include "os/shm.h"
 #include "os/sock.h"
-#include "os/thread.h"
-#include "os/user.h"
+#include "suspend_filter.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -594,6 +594,8 @@ int main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--pin") == 0) {
             driver.opts.pin = true;
+        } else if (strcmp(argv[i], "--suspend") == 0) {
+            config_test_filter = &suspend_filter;
         } else if (strcmp(argv[i], "--no-reader") == 0) {
             reader = false;
         } else {
