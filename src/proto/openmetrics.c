@@ -205,7 +205,9 @@ struct str openmetrics_content_type(bool prometheus)
 
 bool openmetrics_wants_prometheus(struct str accept)
 {
-    static const struct str offers[] = {STR_INIT("application/openmetrics-text"),
-                                        STR_INIT("text/plain")};
-    return accept_best_type(accept, offers, ARRAY_LEN(offers)) == 1;
+    /* The older one unless the newer is asked for by name, as client libraries do: who pipes the page into
+     * a tool that knows only the older (promtool check metrics) sends no preference. */
+    static const struct str offers[] = {STR_INIT("text/plain"),
+                                        STR_INIT("application/openmetrics-text")};
+    return accept_best_type(accept, offers, ARRAY_LEN(offers)) != 1;
 }

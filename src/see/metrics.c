@@ -169,11 +169,23 @@ static void add_thread(struct counters_thread *sum, const struct counters_thread
 }
 _Static_assert(sizeof(struct counters_thread) % sizeof(uint64_t) == 0, "only counters");
 
+static void forget_counts(struct metrics *metrics)
+{
+    for (size_t i = 0; i < metrics->things.len; i++) {
+        metrics_thing_at(metrics, i)->red = (struct red){0};
+    }
+    for (size_t i = 0; i < metrics->routes.len; i++) {
+        metrics_route_at(metrics, i)->red = (struct red){0};
+    }
+    metrics->edge = (struct counters_thread){0};
+    metrics->unknown = 0;
+}
+
 static void read_counters(struct metrics *metrics)
 {
     const struct counters *counters = edge_link_counters(metrics->see->core->edge);
-    metrics->edge = (struct counters_thread){0};
-    metrics->unknown = 0;
+    see_update_names(metrics->see);
+    forget_counts(metrics);
     for (uint32_t t = 0; counters && t < counters->threads; t++) {
         struct counters_thread thread = counters_thread_read(counters, t);
         uint32_t used = counters_cells_used(counters, t);
@@ -188,6 +200,66 @@ static void read_counters(struct metrics *metrics)
     if (metrics->unknown && metrics->see->names_stale == 0) {
         metrics->see->names_stale = 1;
     }
+}
+
+/* --- processes --- */
+
+static void read_replica(struct metrics_thing *thing, struct usage_scan *scan)
+{
+    char group[3 * NAME_MAX_SIZE + 16];
+    (void)snprintf(group, sizeof(group), "%s/%s/%s/%u", thing->id.tenant, thing->id.project,
+                   thing->id.service, thing->id.replica);
+    if (thing->pid <= 0 || !usage_read(scan, str_from(group), thing->pid, &thing->usage)) {
+        thing->usage = (struct usage){0};
+        thing->cpu_known = false;
+        return;
+    }
+    /* Of a process that is new, all that it used counts; one that lost a child uses less than before. */
+    uint64_t before = thing->cpu_known ? thing->cpu_ns : 0;
+    thing->cpu_total_ns += thing->usage.cpu_ns > before ? thing->usage.cpu_ns - before : 0;
+    thing->cpu_ns = thing->usage.cpu_ns;
+    thing->cpu_known = true;
+}
+
+static void read_roles(struct metrics *metrics)
+{
+    struct role_info info;
+    core_roles(metrics->see->core, &info);
+    const int pids[3] = {info.keeper_pid, info.core_pid, info.edge_pid};
+    for (size_t i = 0; i < 3; i++) {
+        struct proc_stat stat = {0};
+        bool known = pids[i] > 0 && proc_stat(pids[i], &stat) == 0;
+        metrics->roles[i].pid = known ? pids[i] : 0;
+        metrics->roles[i].memory_bytes = stat.rss_bytes;
+        metrics->roles[i].cpu_ns = stat.cpu_ns;
+    }
+}
+
+static void read_processes(struct metrics *metrics)
+{
+    struct cgroup_root root;
+    struct usage_scan scan;
+    bool groups = keeper_client_cgroups(metrics->see->core->keeper, &root) == 0;
+    usage_scan_init(&scan, groups ? &root : NULL);
+    for (size_t i = 0; i < metrics->things.len; i++) {
+        struct metrics_thing *thing = metrics_thing_at(metrics, i);
+        if (thing->service) {
+            read_replica(thing, &scan);
+        }
+    }
+    usage_scan_fini(&scan);
+    read_roles(metrics);
+    metrics->usage_ns = core_now(metrics->see->core);
+}
+
+void metrics_refresh(struct metrics *metrics)
+{
+    int64_t now = core_now(metrics->see->core);
+    read_counters(metrics);
+    if (!metrics->usage_ns || now - metrics->usage_ns > METRICS_FRESH_NS) {
+        read_processes(metrics);
+    }
+    metrics->store = store_stats(metrics->see->core->store);
 }
 
 /* --- samples --- */
@@ -206,35 +278,19 @@ static void make_sample(struct metrics_sample *sample, const struct red *now,
     sample->p99_ms = (float)red_quantile_ms(&change, 0.99);
 }
 
-static void read_replica(struct metrics_thing *thing, struct usage_scan *scan, double seconds)
+/* Figures of processes; those of a service are the sums over its replicas. */
+static void sample_processes(struct metrics_thing *thing, double seconds)
 {
-    char group[3 * NAME_MAX_SIZE + 16];
-    (void)snprintf(group, sizeof(group), "%s/%s/%s/%u", thing->id.tenant, thing->id.project,
-                   thing->id.service, thing->id.replica);
-    uint64_t before = thing->cpu_ns;
-    thing->running = thing->pid > 0 && usage_read(scan, str_from(group), thing->pid, &thing->usage);
-    if (!thing->running) {
-        thing->usage = (struct usage){0};
-        thing->cpu_known = false;
-        thing->sample.cpu_percent = 0;
-    } else {
-        /* Of a process that is new, all that it used was used since the last tick. */
-        uint64_t used = thing->usage.cpu_ns;
-        used = thing->cpu_known && used >= before ? used - before : thing->cpu_known ? 0 : used;
-        thing->sample.cpu_percent = (float)((double)used / (seconds * 1e7));
-        thing->cpu_total_ns += used;
-        thing->cpu_ns = thing->usage.cpu_ns;
-        thing->cpu_known = true;
-    }
-    thing->sample.memory_bytes = thing->usage.memory_bytes;
-    thing->sample.pids = thing->usage.pids;
-}
-
-static void sum_up(struct metrics_thing *service, const struct metrics_thing *replica)
-{
-    service->sample.cpu_percent += replica->sample.cpu_percent;
-    service->sample.memory_bytes += replica->sample.memory_bytes;
-    service->sample.pids += replica->sample.pids;
+    struct metrics_sample *sample = &thing->sample;
+    uint64_t used = thing->cpu_total_ns - thing->cpu_before_ns;
+    thing->cpu_before_ns = thing->cpu_total_ns;
+    sample->cpu_percent = (float)((double)used / (seconds * 1e7));
+    sample->memory_bytes = thing->usage.memory_bytes;
+    sample->pids = thing->usage.pids;
+    struct metrics_sample *sum = &thing->service->sample;
+    sum->cpu_percent += sample->cpu_percent;
+    sum->memory_bytes += sample->memory_bytes;
+    sum->pids += sample->pids;
 }
 
 static void keep_history(struct metrics *metrics, struct metrics_thing *thing)
@@ -248,70 +304,41 @@ static void keep_history(struct metrics *metrics, struct metrics_thing *thing)
     }
 }
 
-static void read_replicas(struct metrics *metrics, double seconds)
-{
-    struct cgroup_root root;
-    struct usage_scan scan;
-    bool groups = keeper_client_cgroups(metrics->see->core->keeper, &root) == 0;
-    usage_scan_init(&scan, groups ? &root : NULL);
-    for (size_t i = 0; i < metrics->things.len; i++) {
-        struct metrics_thing *thing = metrics_thing_at(metrics, i);
-        if (thing->service) {
-            read_replica(thing, &scan, seconds);
-            sum_up(thing->service, thing);
-        }
-    }
-    usage_scan_fini(&scan);
-}
-
-static void read_roles(struct metrics *metrics)
-{
-    struct role_info info;
-    core_roles(metrics->see->core, &info);
-    const int pids[3] = {info.keeper_pid, info.core_pid, info.edge_pid};
-    for (size_t i = 0; i < 3; i++) {
-        struct proc_stat stat = {0};
-        bool known = pids[i] > 0 && proc_stat(pids[i], &stat) == 0;
-        metrics->roles[i].pid = known ? pids[i] : 0;
-        metrics->roles[i].memory_bytes = stat.rss_bytes;
-        metrics->roles[i].cpu_ns = stat.cpu_ns;
-    }
-}
-
-static void begin_reading(struct metrics *metrics)
-{
-    for (size_t i = 0; i < metrics->things.len; i++) {
-        struct metrics_thing *thing = metrics_thing_at(metrics, i);
-        thing->before = thing->red;
-        thing->red = (struct red){0};
-        if (!thing->service) {
-            thing->sample.cpu_percent = 0;
-            thing->sample.memory_bytes = 0;
-            thing->sample.pids = 0;
-        }
-    }
-    for (size_t i = 0; i < metrics->routes.len; i++) {
-        struct metrics_route *route = metrics_route_at(metrics, i);
-        route->before = route->red;
-        route->red = (struct red){0};
-    }
-}
-
-static void end_reading(struct metrics *metrics, double seconds)
+static void sample_things(struct metrics *metrics, double seconds)
 {
     int64_t wall = core_wall(metrics->see->core);
-    for (size_t i = 0; i < metrics->things.len; i++) {
+    size_t count = metrics->things.len;
+    for (size_t i = 0; i < count; i++) {
         struct metrics_thing *thing = metrics_thing_at(metrics, i);
         make_sample(&thing->sample, &thing->red, &thing->before, seconds);
         thing->sample.wall_ns = wall;
+        thing->before = thing->red;
+        if (!thing->service) {
+            thing->sample.cpu_percent = 0;
+            thing->sample.memory_bytes = thing->sample.pids = 0;
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct metrics_thing *thing = metrics_thing_at(metrics, i);
+        if (thing->service) {
+            sample_processes(thing, seconds);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct metrics_thing *thing = metrics_thing_at(metrics, i);
         if (!thing->service) {
             keep_history(metrics, thing);
         }
     }
+}
+
+static void sample_routes(struct metrics *metrics, double seconds)
+{
     for (size_t i = metrics->routes.len; i-- > 0;) {
         struct metrics_route *route = metrics_route_at(metrics, i);
         make_sample(&route->sample, &route->red, &route->before, seconds);
-        route->sample.wall_ns = wall;
+        route->sample.wall_ns = core_wall(metrics->see->core);
+        route->before = route->red;
         if (!route->red.requests && !route->red.in_flight) { /* its cells are gone */
             (void)map_take(&metrics->routes,
                            str_make((const char *)&route->key, sizeof(route->key)));
@@ -320,28 +347,16 @@ static void end_reading(struct metrics *metrics, double seconds)
     }
 }
 
-static void read_all(struct metrics *metrics)
+static void tick(struct metrics *metrics)
 {
     int64_t now = core_now(metrics->see->core);
-    /* The first reading has nothing to be compared with: as if it had taken for ever. */
+    /* The first one has nothing to be compared with: as if it had taken for ever. */
     double seconds = metrics->tick_ns ? (double)(now - metrics->tick_ns) / 1e9 : 1e9;
-    seconds = MAX(seconds, 0.001);
-    see_update_names(metrics->see);
-    begin_reading(metrics);
     read_counters(metrics);
-    read_replicas(metrics, seconds);
-    end_reading(metrics, seconds);
-    read_roles(metrics);
-    metrics->store = store_stats(metrics->see->core->store);
+    read_processes(metrics);
+    sample_things(metrics, MAX(seconds, 0.001));
+    sample_routes(metrics, MAX(seconds, 0.001));
     metrics->tick_ns = now;
-}
-
-void metrics_refresh(struct metrics *metrics, int64_t older_than_ns)
-{
-    int64_t now = core_now(metrics->see->core);
-    if (!metrics->tick_ns || now - metrics->tick_ns > older_than_ns) {
-        read_all(metrics);
-    }
 }
 
 /* --- the tick --- */
@@ -357,7 +372,7 @@ static void on_tick(struct timer *timer, int64_t now_ns)
     struct metrics *metrics = container_of(timer, struct metrics, tick);
     int64_t wall = core_wall(metrics->see->core);
     arm(metrics);
-    read_all(metrics);
+    tick(metrics);
     list_for_each_safe (it, &metrics->watchers) {
         struct metrics_watcher *watcher = list_entry(it, struct metrics_watcher, node);
         watcher->tick(watcher, wall);
@@ -370,7 +385,9 @@ void metrics_watch(struct see *see, struct metrics_watcher *watcher)
     bool first = list_empty(&metrics->watchers);
     list_push_back(&metrics->watchers, &watcher->node);
     if (first) {
-        metrics_refresh(metrics, NS_PER_S);
+        if (core_now(see->core) - metrics->tick_ns > NS_PER_S) {
+            tick(metrics); /* the first picture is of now, not of some seconds ago */
+        }
         arm(metrics);
     }
 }

@@ -5,17 +5,26 @@
 #include "base/timefmt.h"
 #include "see/metrics_private.h"
 
+#include <math.h>
 #include <stdio.h>
+
+/* Three digits behind the point: the rest is noise of the float. NaN stays NaN (null in JSON). */
+static void number(struct json_writer *json, const char *name, float value)
+{
+    double scaled = (double)value * 1000.0;
+    json_key(json, str_from(name));
+    json_double(json, scaled < 1e15 ? (double)(int64_t)(scaled + 0.5) / 1000.0 : (double)value);
+}
 
 void metrics_sample_json(struct json_writer *json, const struct metrics_sample *sample)
 {
-    json_field(json, "cpu_percent", double, (double)sample->cpu_percent);
+    number(json, "cpu_percent", sample->cpu_percent);
     json_field(json, "memory_bytes", u64, sample->memory_bytes);
     json_field(json, "pids", u64, sample->pids);
-    json_field(json, "requests_per_s", double, (double)sample->requests_per_s);
-    json_field(json, "errors_per_s", double, (double)sample->errors_per_s);
-    json_field(json, "p50_ms", double, (double)sample->p50_ms);
-    json_field(json, "p99_ms", double, (double)sample->p99_ms);
+    number(json, "requests_per_s", sample->requests_per_s);
+    number(json, "errors_per_s", sample->errors_per_s);
+    number(json, "p50_ms", sample->p50_ms);
+    number(json, "p99_ms", sample->p99_ms);
     json_field(json, "in_flight", u64, sample->in_flight);
     json_field(json, "requests", u64, sample->requests);
     json_field(json, "errors", u64, sample->errors);
@@ -111,7 +120,7 @@ void metrics_write_json(struct see *see, struct json_writer *json)
 {
     struct metrics *metrics = see->metrics;
     struct buf time = BUF_INIT(64);
-    metrics_refresh(metrics, NS_PER_S / 2);
+    metrics_refresh(metrics);
     timefmt_rfc3339(&time, core_wall(see->core));
     json_begin_object(json);
     json_field(json, "time", str, buf_str(&time));

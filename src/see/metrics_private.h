@@ -24,10 +24,10 @@ struct metrics_thing {
     struct bus_id id;
     struct metrics_thing *service; /* of a replica */
     int pid;                       /* of its main process; 0 = none */
-    bool running;                  /* figures of its processes are known */
     uint64_t cpu_ns;               /* as last read */
-    uint64_t cpu_total_ns; /* over all its processes and restarts, since this core started */
-    bool cpu_known;        /* cpu_ns is of this process */
+    uint64_t cpu_total_ns;         /* over its processes and restarts, since this core started */
+    uint64_t cpu_before_ns;        /* the same at the last tick */
+    bool cpu_known;                /* cpu_ns is of this process */
     struct usage usage;
     struct red red;    /* now */
     struct red before; /* at the tick before */
@@ -53,7 +53,8 @@ struct metrics {
     struct map things;
     struct map routes;
     size_t histories;
-    int64_t tick_ns;             /* the last one, monotonic; 0 = none yet */
+    int64_t tick_ns;             /* the last tick, monotonic; 0 = none yet */
+    int64_t usage_ns;            /* when processes were read last */
     struct counters_thread edge; /* all threads summed up */
     uint64_t unknown;            /* cells whose service is not known (yet) */
     struct {
@@ -75,7 +76,9 @@ static inline struct metrics_route *metrics_route_at(const struct metrics *metri
 {
     return metrics->routes.entries[i].value;
 }
-/* Reads everything if the last reading is older than that. */
-void metrics_refresh(struct metrics *metrics, int64_t older_than_ns);
+/* Reads the counters, and the processes if they were read more than METRICS_FRESH_NS ago. Rates stay those
+ * of the last tick. */
+void metrics_refresh(struct metrics *metrics);
+#define METRICS_FRESH_NS (NS_PER_S / 2)
 
 #endif

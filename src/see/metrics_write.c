@@ -303,7 +303,7 @@ int metrics_write(struct see *see, bool prometheus, struct buf *out)
 {
     struct metrics *metrics = see->metrics;
     struct openmetrics om = OPENMETRICS(out, prometheus);
-    metrics_refresh(metrics, NS_PER_S / 2);
+    metrics_refresh(metrics);
     const struct openmetrics_label info[] = {
         {"version", str_from(see->core->instance.version)},
         {"instance_id", str_from(see->core->instance.id)},

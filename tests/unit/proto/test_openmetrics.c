@@ -86,12 +86,12 @@ TEST(a_full_buffer_is_an_error_and_no_crash)
 
 TEST(the_accept_header_picks_the_format)
 {
-    check(!openmetrics_wants_prometheus(STR("")));
+    check(openmetrics_wants_prometheus(STR("")));
     check(!openmetrics_wants_prometheus(
         STR("application/openmetrics-text;version=1.0.0;q=0.6,text/plain;q=0.5,*/*;q=0.1")));
     check(openmetrics_wants_prometheus(STR("text/plain;version=0.0.4;q=0.6,*/*;q=0.1")));
     check(openmetrics_wants_prometheus(STR("text/plain")));
-    check(!openmetrics_wants_prometheus(STR("text/html,*/*;q=0.8")));
+    check(openmetrics_wants_prometheus(STR("text/html,*/*;q=0.8")));
     check(str_starts(openmetrics_content_type(true), STR("text/plain; version=0.0.4")));
     check(str_starts(openmetrics_content_type(false),
                      STR("application/openmetrics-text; version=1.0.0")));
