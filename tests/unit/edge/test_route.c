@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "edge/route.h"
+#include "harness/test.h"
+
+#include <stdlib.h>
+
+enum { ROUTES = 40 };
+
+static struct route route(uint64_t id, struct str host, struct str path)
+{
+    return (struct route){.id = id, .host = host, .path = path, .filters = &filter_chain_empty};
+}
+
+static uint64_t find(const struct route_table *table, const char *host, const char *path)
+{
+    const struct route *found = route_table_find(table, str_from(host), str_from(path));
+    return found ? found->id : 0;
+}
+
+TEST(exact_hosts_come_before_wildcards_and_any)
+{
+    struct route routes[] = {
+        route(1, STR(""), STR("")),        route(2, STR("a.b"), STR("")),
+        route(3, STR("*.b"), STR("")),     route(4, STR("*.x.b"), STR("")),
+        route(5, STR("a.b"), STR("/api")), route(6, STR(""), STR("/api/v2")),
+    };
+    struct route_table table;
+    check_int(route_table_init(&table, routes, ARRAY_LEN(routes)), 0);
+    check_int(find(&table, "a.b", "/"), 2);
+    check_int(find(&table, "a.b", "/api/x"), 5);
+    check_int(find(&table, "c.b", "/api"), 3);
+    check_int(find(&table, "c.x.b", "/"), 4);
+    check_int(find(&table, "d.c.x.b", "/"), 4);
+    check_int(find(&table, "b", "/"), 1);
+    check_int(find(&table, "", "/api/v2/y"), 6);
+    check_int(find(&table, "zz", "/api/v22"), 1);
+    route_table_fini(&table);
+}
+
+TEST(a_prefix_ends_at_a_segment)
+{
+    struct route routes[] = {route(1, STR("h"), STR("/a")), route(2, STR("h"), STR("/a/b/c"))};
+    struct route_table table;
+    check_int(route_table_init(&table, routes, ARRAY_LEN(routes)), 0);
+    check_int(find(&table, "h", "/a"), 1);
+    check_int(find(&table, "h", "/a/"), 1);
+    check_int(find(&table, "h", "/a/b"), 1);
+    check_int(find(&table, "h", "/a/b/c"), 2);
+    check_int(find(&table, "h", "/a/b/cc"), 1);
+    check_int(find(&table, "h", "/ab"), 0);
+    check_int(find(&table, "h", "/"), 0);
+    check_int(find(&table, "h", "*"), 0);
+    route_table_fini(&table);
+}
+
+TEST(the_first_of_doubled_routes_stays)
+{
+    struct route routes[] = {route(1, STR("h"), STR("/a")), route(2, STR("h"), STR("/a")),
+                             route(3, STR("h"), STR("")), route(4, STR("h"), STR(""))};
+    struct route_table table;
+    check_int(route_table_init(&table, routes, ARRAY_LEN(routes)), 0);
+    check_int(find(&table, "h", "/a"), 1);
+    check_int(find(&table, "h", "/"), 3);
+    route_table_fini(&table);
+}
+
+TEST(a_table_without_routes_finds_nothing)
+{
+    struct route_table table;
+    check_int(route_table_init(&table, NULL, 0), 0);
+    check_int(find(&table, "h", "/"), 0);
+    route_table_fini(&table);
+}
+
+/* --- against a model that looks at every route --- */
+
+static bool path_fits(struct str prefix, struct str path)
+{
+    return prefix.len == 0 ||
+           (str_starts(path, prefix) && (path.len == prefix.len || path.p[prefix.len] == '/'));
+}
+
+/* 0 = no; larger = fits better. */
+static size_t host_fit(struct str pattern, struct str host)
+{
+    if (pattern.len == 0) {
+        return 1;
+    }
+    if (str_starts(pattern, STR("*."))) {
+        struct str tail = str_skip(pattern, 1);
+        return host.len > tail.len && str_ends(host, tail) ? 1 + tail.len : 0;
+    }
+    return str_eq(pattern, host) ? 1000 : 0;
+}
+
+static uint64_t model(const struct route *routes, size_t count, struct str host, struct str path)
+{
+    uint64_t best = 0;
+    size_t best_score = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t fit = host_fit(routes[i].host, host);
+        size_t score = fit * 1000 + routes[i].path.len + 1;
+        if (fit > 0 && path_fits(routes[i].path, path) && score > best_score) {
+            best = routes[i].id;
+            best_score = score;
+        }
+    }
+    return best;
+}
+
+static struct str pick(struct rng *rng, const char *const *from, size_t count)
+{
+    return str_from(from[rng_below(rng, count)]);
+}
+
+static struct str random_path(struct rng *rng, char *memory, size_t segments)
+{
+    static const char *const parts[] = {"/a", "/b", "/ab", "/c"};
+    size_t len = 0;
+    for (size_t n = rng_below(rng, segments + 1); n > 0; n--) {
+        struct str part = pick(rng, parts, ARRAY_LEN(parts));
+        memcpy(memory + len, part.p, part.len);
+        len += part.len;
+    }
+    return str_make(memory, len);
+}
+
+TEST(the_table_finds_what_a_look_at_all_routes_finds)
+{
+    static const char *const patterns[] = {"",        "a.test",  "b.test",    "*.test",
+                                           "*.a.test", "x.a.test", "*.y.a.test"};
+    static const char *const hosts[] = {"a.test", "b.test",     "c.test", "x.a.test", "z.a.test",
+                                        "test",   "q.y.a.test", "other",  ""};
+    struct rng *rng = test_rng();
+    for (size_t round = 0; round < test_rounds(500); round++) {
+        static char memory[ROUTES][32];
+        struct route routes[ROUTES];
+        size_t count = rng_below(rng, ROUTES + 1);
+        for (size_t i = 0; i < count; i++) {
+            routes[i] = route(i + 1, pick(rng, patterns, ARRAY_LEN(patterns)),
+                              random_path(rng, memory[i], 4));
+        }
+        struct route_table table;
+        check_int(route_table_init(&table, routes, count), 0);
+        for (size_t look = 0; look < 50; look++) {
+            char path_memory[40];
+            struct str host = pick(rng, hosts, ARRAY_LEN(hosts));
+            struct str path = random_path(rng, path_memory, 6);
+            if (path.len == 0 || rng_chance(rng, 200)) {
+                path_memory[path.len] = '/';
+                path = str_make(path_memory, path.len + 1);
+            }
+            const struct route *found = route_table_find(&table, host, path);
+            check_int(found ? found->id : 0, model(routes, count, host, path));
+        }
+        route_table_fini(&table);
+    }
+}
+
+TEST(hosts_lose_their_port_and_their_case)
+{
+    char memory[ROUTE_HOST_MAX + 1];
+    check_str(route_host_of(STR("A.B.c:80"), memory), STR("a.b.c"));
+    check_str(route_host_of(STR("[::1]:80"), memory), STR("[::1]"));
+    check_str(route_host_of(STR("[::1]"), memory), STR("[::1]"));
+    check_str(route_host_of(STR("a.b."), memory), STR("a.b"));
+    check_str(route_host_of(STR("a.b.:8080"), memory), STR("a.b"));
+    check_str(route_host_of(STR(""), memory), STR(""));
+    char longest[ROUTE_HOST_MAX + 10];
+    memset(longest, 'x', sizeof(longest));
+    check_int(route_host_of(str_make(longest, sizeof(longest)), memory).len, 0);
+    check_int(route_host_of(str_make(longest, ROUTE_HOST_MAX), memory).len, ROUTE_HOST_MAX);
+}
