@@ -129,91 +129,101 @@ static int refuse_name(struct http1_head *head, uint32_t at)
     return http1_refuse(head, 400, folded ? "folded header line" : "space before the colon");
 }
 
-/* The value between colon and CR without the white space around it. True when the line is plain. */
-static bool trim_value(const char *data, uint32_t colon, uint32_t *from, uint32_t *to)
+/* What a header line was cut into; offsets from head->base. */
+struct line {
+    size_t at;
+    size_t colon;
+    size_t from; /* of the value, without the white space around it */
+    size_t to;
+    size_t cr;
+};
+
+/* Finds the value between colon and CR. True when the line is plain. */
+static inline bool trim_value(const char *data, struct line *line)
 {
-    *from = colon + 1;
+    line->to = line->cr;
+    line->from = line->colon + 2;
     /* nearly always: one space, then text to the end */
-    if (likely(*to - colon > 2 && data[colon + 1] == ' ' && data[colon + 2] > ' ' &&
-               data[*to - 1] > ' ')) {
-        *from = colon + 2;
+    if (likely(line->from < line->cr && data[line->colon + 1] == ' ' && data[line->from] > ' ' &&
+               data[line->cr - 1] > ' ')) {
         return true;
     }
-    uint32_t cr = *to;
-    while (*from < *to && is_space(data[*from])) {
-        ++*from;
+    line->from = line->colon + 1;
+    while (line->from < line->to && is_space(data[line->from])) {
+        line->from++;
     }
-    while (*to > *from && is_space(data[*to - 1])) {
-        --*to;
+    while (line->to > line->from && is_space(data[line->to - 1])) {
+        line->to--;
     }
-    return *from == colon + 2 && *to == cr && data[colon + 1] == ' ';
+    return line->from == line->colon + 2 && line->to == line->cr && data[line->colon + 1] == ' ';
 }
 
-/* Stores a header whose line is [head->line, cr + 2). */
-static int add_header(struct http1_head *head, uint32_t colon, uint32_t cr, uint32_t end)
+/* Stores a header. `readable` bytes lie behind the start of its line. */
+static inline int add_header(struct http1_head *head, struct line *line, size_t readable)
 {
     const char *data = head->base;
-    uint32_t from;
-    uint32_t to = cr;
-    bool plain = trim_value(data, colon, &from, &to);
-    if (head->count == head->limits->count_max) {
+    size_t count = head->count;
+    size_t name_len = line->colon - line->at;
+    if (count == head->limits->count_max) {
         return http1_refuse(head, 431, "too many headers");
     }
-    uint32_t at = head->line;
-    unsigned id = header_id(data + at, colon - at, end - at);
-    struct http1_header *header = &head->headers[head->count];
-    header->name_at = at;
-    header->value_at = from;
-    header->value_len = to - from;
-    header->name_len = (uint16_t)(colon - at);
+    struct http1_header *header = &head->headers[count];
+    unsigned id = header_id(data + line->at, name_len, readable);
+    header->flags = trim_value(data, line) ? HTTP1_PLAIN : 0;
+    header->name_at = (uint32_t)line->at;
+    header->value_at = (uint32_t)line->from;
+    header->value_len = (uint32_t)(line->to - line->from);
+    header->name_len = (uint16_t)name_len;
     header->id = (uint8_t)id;
-    header->flags = plain ? HTTP1_PLAIN : 0;
     int r = 0;
     if (id - 1 < HTTP_H_UPGRADE) { /* OTHER wraps round */
-        r = http1_note(head, head->count);
+        r = http1_note(head, count);
     }
     http_set_add(&head->present, id);
-    head->count++;
+    head->count = (uint16_t)(count + 1);
     return r;
 }
 
-/* One header line. 0 and head->line moved, or E_MORE, E_BAD. */
-static int read_header(struct http1_head *head, uint32_t end)
+/* One header line, read from [head->line, end). 0 and head->line moved, or E_MORE, E_BAD. */
+static inline int read_header(struct http1_head *head, size_t end)
 {
     const char *data = head->base;
-    uint32_t colon = (uint32_t)http_scan_token(data, head->line, end);
-    if (colon - head->line > HTTP1_NAME_MAX) {
+    struct line line = {.at = head->line};
+    line.colon = http_scan_token(data, line.at, end);
+    if (line.colon - line.at > HTTP1_NAME_MAX) {
         return http1_refuse(head, 431, "header name too long");
     }
-    if (colon == end) {
-        return want_header_bytes(head, end);
+    if (line.colon == end) {
+        return want_header_bytes(head, (uint32_t)end);
     }
-    if (data[colon] != ':' || colon == head->line) {
-        return refuse_name(head, colon);
+    if (data[line.colon] != ':' || line.colon == line.at) {
+        return refuse_name(head, (uint32_t)line.colon);
     }
-    uint32_t from = MAX(colon + 1, head->scanned);
-    uint32_t cr = (uint32_t)http_scan_value(data, from, end);
-    uint32_t next = cr + 2;
-    if (unlikely(next > end || data[cr] != '\r' || data[cr + 1] != '\n')) {
-        head->scanned = cr;
-        int r = cr == end ? HTTP1_E_MORE : read_line_end(head, end, cr, &next);
-        return r == HTTP1_E_MORE ? want_header_bytes(head, end) : r;
+    line.cr = http_scan_value(data, MAX(line.colon + 1, (size_t)head->scanned), end);
+    if (unlikely(line.cr + 2 > end || data[line.cr] != '\r' || data[line.cr + 1] != '\n')) {
+        uint32_t next;
+        head->scanned = (uint32_t)line.cr;
+        int r = line.cr == end ? HTTP1_E_MORE
+                               : read_line_end(head, (uint32_t)end, (uint32_t)line.cr, &next);
+        return r == HTTP1_E_MORE ? want_header_bytes(head, (uint32_t)end) : r;
     }
-    int r = add_header(head, colon, cr, end);
-    head->line = next;
+    int r = add_header(head, &line, end - line.at);
+    head->line = (uint32_t)(line.cr + 2);
     return r;
 }
 
 static int read_headers(struct http1_head *head, size_t len)
 {
+    size_t header_max = head->limits->header_max;
+    size_t all = MIN(len, (size_t)head->limits->head_max);
     for (;;) {
-        uint32_t end = window_end(head, len, head->limits->header_max);
+        size_t end = MIN(all, head->line + header_max);
         if (head->line >= end) {
-            return want_header_bytes(head, end);
+            return want_header_bytes(head, (uint32_t)end);
         }
         if (head->base[head->line] == '\r') {
-            int r = read_line_end(head, end, head->line, &head->len);
-            return r == HTTP1_E_MORE ? want_header_bytes(head, end) : r;
+            int r = read_line_end(head, (uint32_t)end, head->line, &head->len);
+            return r == HTTP1_E_MORE ? want_header_bytes(head, (uint32_t)end) : r;
         }
         int r = read_header(head, end);
         if (r != 0) {

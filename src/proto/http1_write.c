@@ -44,8 +44,8 @@ void http1_write_raw(struct http1_writer *w, struct str bytes)
 
 void http1_write_request_line(struct http1_writer *w, struct str method, struct str target)
 {
-    ensure(http_is_token(method) && target.len &&
-           http_scan_target(target.p, 0, target.len) == target.len);
+    ensure(method.len && http_scan_token(method.p, 0, method.len) == method.len);
+    ensure(target.len && http_scan_target(target.p, 0, target.len) == target.len);
     char *p = reserve(w, method.len + target.len + sizeof("  HTTP/1.1\r\n") - 1);
     if (p) {
         p = put(p, method);
@@ -91,7 +91,8 @@ static void write_checked(struct http1_writer *w, struct str name, struct str va
 void http1_write_header(struct http1_writer *w, struct str name, struct str value)
 {
     /* The last guard against a header that ends where its writer did not mean it to. */
-    ensure(http_is_token(name) && http_is_field_value(value));
+    ensure(name.len && http_scan_token(name.p, 0, name.len) == name.len);
+    ensure(http_scan_value(value.p, 0, value.len) == value.len);
     write_checked(w, name, value);
 }
 

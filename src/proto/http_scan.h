@@ -39,6 +39,15 @@ static inline unsigned http_stops_target(__m128i v)
     stop = _mm_or_si128(stop, _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f)));
     return (unsigned)_mm_movemask_epi8(stop);
 }
+
+/* The fast path: letters, digits, '-' and '.'. */
+static inline unsigned http_stops_host(__m128i v)
+{
+    __m128i good = http_in_range(_mm_or_si128(v, _mm_set1_epi8(0x20)), 'a', 25);
+    good = _mm_or_si128(good, http_in_range(v, '0', 9));
+    good = _mm_or_si128(good, http_in_range(v, '-', 1));
+    return ~(unsigned)_mm_movemask_epi8(good) & 0xffff;
+}
 #endif
 
 /* HTTP_C_TOKEN. The fast path knows letters, digits and '-'; other token characters are rare. */
@@ -96,6 +105,24 @@ static inline size_t http_scan_target(const char *p, size_t at, size_t end)
     }
 #endif
     return http_scan_table(p, at, end, HTTP_C_TARGET);
+}
+
+/* HTTP_C_HOST. */
+static inline size_t http_scan_host(const char *p, size_t at, size_t end)
+{
+#ifdef __SSE2__
+    while (end - at >= 16) {
+        unsigned stops = http_stops_host(http_load(p + at));
+        at += (size_t)__builtin_ctz(stops | 0x10000);
+        if (stops) {
+            break;
+        }
+    }
+    if (at < end && end - at < 16 && !http_stops_host(http_load_few(p + at, end - at))) {
+        return end;
+    }
+#endif
+    return http_scan_table(p, at, end, HTTP_C_HOST);
 }
 
 #endif

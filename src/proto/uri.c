@@ -96,7 +96,7 @@ static size_t reg_name(struct str s)
 {
     size_t at = 0;
     for (;;) {
-        at = http_scan_table(s.p, at, s.len, HTTP_C_HOST);
+        at = http_scan_host(s.p, at, s.len);
         if (at == s.len || s.p[at] != '%') {
             return at;
         }

@@ -63,6 +63,7 @@ TEST(vector_scanners_equal_the_table)
         check_int(http_scan_token(s.p, at, s.len), http_scan_table(s.p, at, s.len, HTTP_C_TOKEN));
         check_int(http_scan_value(s.p, at, s.len), http_scan_table(s.p, at, s.len, HTTP_C_VALUE));
         check_int(http_scan_target(s.p, at, s.len), http_scan_table(s.p, at, s.len, HTTP_C_TARGET));
+        check_int(http_scan_host(s.p, at, s.len), http_scan_table(s.p, at, s.len, HTTP_C_HOST));
     }
 }
 
@@ -78,6 +79,7 @@ TEST(vector_scanners_know_every_byte_at_every_place)
                           http_scan_table(text, 0, len, HTTP_C_TOKEN));
                 check_int(http_scan_value(text, 0, len),
                           http_scan_table(text, 0, len, HTTP_C_VALUE));
+                check_int(http_scan_host(text, 0, len), http_scan_table(text, 0, len, HTTP_C_HOST));
                 check_int(http_scan_target(text, 0, len),
                           http_scan_table(text, 0, len, HTTP_C_TARGET));
             }
