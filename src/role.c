@@ -83,22 +83,66 @@ int role_find_run_dir(const char *state_dir, char *ret, size_t size)
     return str_copy(ret, size, buf_str(&real)) ? 0 : -ENAMETOOLONG;
 }
 
-static bool lock_held(const char *run_dir, const char *name)
+static const char *const role_locks[ROLE_COUNT] = {"keeper.lock", "core.lock", "edge.lock"};
+
+/* Whether the lock is held; *ret_pid by whom, 0 when that is not known. */
+static bool lock_held(const char *run_dir, const char *name, int *ret_pid)
 {
     char path[PATH_MAX_STATE];
-    int pid = 0;
 
+    *ret_pid = 0;
     snprintf(path, sizeof(path), "%s/%s", run_dir, name);
-    return lock_probe(path, &pid) == 1;
+    return lock_probe(path, ret_pid) == 1;
 }
 
 bool role_instance_exists(const char *state_dir)
 {
     char run_dir[ROLE_PATH_MAX];
+    int pid;
 
-    return role_find_run_dir(state_dir, run_dir, sizeof(run_dir)) == 0 &&
-           (lock_held(run_dir, "keeper.lock") || lock_held(run_dir, "core.lock") ||
-            lock_held(run_dir, "edge.lock"));
+    if (role_find_run_dir(state_dir, run_dir, sizeof(run_dir)) < 0) {
+        return false;
+    }
+    for (size_t i = 0; i < ROLE_COUNT; i++) {
+        if (lock_held(run_dir, role_locks[i], &pid)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void role_watch_open(const char *state_dir, struct role_watch *ret)
+{
+    char run_dir[ROLE_PATH_MAX];
+    int found = role_find_run_dir(state_dir, run_dir, sizeof(run_dir));
+
+    for (size_t i = 0; i < ROLE_COUNT; i++) {
+        struct proc_id id = {0};
+        ret->pidfds[i] = -1;
+        if (found == 0 && lock_held(run_dir, role_locks[i], &id.pid) && id.pid > 0 &&
+            proc_start_time(id.pid, &id.start_time) == 0 && proc_open(&id, &ret->pidfds[i]) < 0) {
+            ret->pidfds[i] = -1;
+        }
+    }
+}
+
+void role_watch_close(struct role_watch *watch)
+{
+    for (size_t i = 0; i < ROLE_COUNT; i++) {
+        file_close(&watch->pidfds[i]);
+    }
+}
+
+bool role_watch_over(const struct role_watch *watch)
+{
+    struct proc_exit ignored;
+
+    for (size_t i = 0; i < ROLE_COUNT; i++) {
+        if (watch->pidfds[i] >= 0 && proc_reap(watch->pidfds[i], &ignored) == -EAGAIN) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* ---- speaking to the keeper ---- */

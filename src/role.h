@@ -40,4 +40,15 @@ must_check int role_ask_keeper(const char *state_dir, struct role_report *ret);
  * told; role_instance_exists says when it is done. */
 void role_kill_instance(const char *state_dir);
 
+/* The roles of an instance as they are now, to see each of them end: their locks and sockets go a little earlier
+ * than the processes. */
+enum { ROLE_COUNT = 3 };
+struct role_watch {
+    int pidfds[ROLE_COUNT]; /* -1 = was not there */
+};
+void role_watch_open(const char *state_dir, struct role_watch *ret);
+void role_watch_close(struct role_watch *watch);
+/* Whether all of them have ended. */
+bool role_watch_over(const struct role_watch *watch);
+
 #endif

@@ -353,14 +353,17 @@ static int project_gone(struct session *s)
     return r;
 }
 
-/* Waits until nothing of the project, or of the instance, is left. `stop` may be NULL. */
-static int wait_gone(struct session *s, int64_t timeout_ns, const bool *stop)
+/* Waits until nothing of the project, or of the instance, is left. `roles` are the instance's from before the end was
+ * asked for; `stop` may be NULL. */
+static int wait_gone(struct session *s, const struct role_watch *roles, int64_t timeout_ns,
+                     const bool *stop)
 {
     int64_t end = clock_mono_ns() + timeout_ns;
 
     while (clock_mono_ns() < end && !(stop && *stop)) {
         int r;
-        if (!role_instance_exists(s->state_dir) || project_gone(s) > 0) {
+        bool instance_gone = !role_instance_exists(s->state_dir);
+        if (instance_gone ? role_watch_over(roles) : project_gone(s) > 0) {
             return 0;
         }
         r = loop_turn(&s->loop, 10 * NS_PER_MS);
@@ -392,18 +395,21 @@ static int stop_all(struct up *up)
 {
     int r;
 
+    struct role_watch cleanup(role_watch_close) roles;
+
     up->interrupted = false;
     up->phase = UP_STOPPING;
     draw(up);
+    role_watch_open(up->s.state_dir, &roles);
     r = request_down(&up->s);
     if (r) {
         return r;
     }
-    r = wait_gone(&up->s, INT64_MAX / 2 - clock_mono_ns(), &up->interrupted);
+    r = wait_gone(&up->s, &roles, INT64_MAX / 2 - clock_mono_ns(), &up->interrupted);
     if (r == CLI_NOT_READY) {
         up->phase = UP_KILLING;
         role_kill_instance(up->s.state_dir);
-        r = wait_gone(&up->s, DOWN_DEFAULT_NS, NULL);
+        r = wait_gone(&up->s, &roles, DOWN_DEFAULT_NS, NULL);
     }
     say_down(up, r);
     return r;
@@ -571,6 +577,8 @@ static int down_run(struct session *s)
     if (!role_instance_exists(s->state_dir)) {
         return session_connect(s, false); /* says that nothing runs */
     }
+    struct role_watch cleanup(role_watch_close) roles;
+    role_watch_open(s->state_dir, &roles);
     if (cli_has(s->args, "kill")) {
         role_kill_instance(s->state_dir);
     } else {
@@ -581,7 +589,7 @@ static int down_run(struct session *s)
             return r;
         }
     }
-    r = wait_gone(s, timeout_ns, NULL);
+    r = wait_gone(s, &roles, timeout_ns, NULL);
     if (r == CLI_NOT_READY) {
         say_error(s, "it is still stopping; 'muelle ps' shows what is left");
         return CLI_FAILED;

@@ -51,6 +51,13 @@ def alive(pid):
         return False
 
 
+def command_of(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        return ""
+
+
 class UnixConnection(http.client.HTTPConnection):
     def __init__(self, path, timeout=10):
         super().__init__("localhost", timeout=timeout)
@@ -158,7 +165,7 @@ class Muelle:
         self.note_pids()
         if BINARY.exists():
             self.cli("down", check=False, timeout=60)
-        left = [pid for pid in self.pids if alive(pid)]
+        left = {pid: command_of(pid) for pid in self.pids if alive(pid)}
         for pid in left:
             os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.run, ignore_errors=True)
