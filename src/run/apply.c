@@ -35,7 +35,6 @@ struct apply {
     struct run_applied result;
     struct arena arena; /* of the plan */
     bool opened;        /* counted in run->opening */
-    bool drop_scale;    /* some override is taken back by the file */
     struct event event;
     unsigned statement;
     void (*done)(void *arg, const struct run_applied *applied);
@@ -92,29 +91,54 @@ static void refuse_error(struct apply *apply, int error)
 
 /* --- after the commit --- */
 
+/* What the file takes back: the scale of a service whose number it changed; everything of one that it no longer has,
+ * or of a project that was being removed: coming back, it starts afresh. */
+static bool drops_all(const struct project *project, const struct service_spec *next)
+{
+    return !next || project->removing;
+}
+
+static bool drops_scale(const struct service *service, const struct service_spec *next)
+{
+    return next && service->spec && service->spec->replicas != next->replicas;
+}
+
 static void drop_overrides(struct project *project, const struct project_spec *next)
 {
     list_for_each (it, &project->services) {
         struct service *service = list_entry(it, struct service, node);
         const struct service_spec *spec = project_spec_service(next, str_from(service->name));
-        if (spec && service->spec && service->spec->replicas != spec->replicas) {
+        if (drops_all(project, spec)) {
+            service->replicas.set = false;
+            service->stopped.set = false;
+        } else if (drops_scale(service, spec)) {
             service->replicas.set = false;
         }
     }
+}
+
+static struct project *target(const struct apply *apply)
+{
+    return project_find(apply->run, str_from(apply->ctx.tenant), apply->spec->name);
 }
 
 static void committed(void *arg, int status, const struct txn *txn)
 {
     struct apply *apply = arg;
     struct run *run = apply->run;
+    struct project *project = target(apply);
+    if (project) {
+        project->applying = false;
+    }
     if (status != 0) {
+        if (project) {
+            reconcile_soon(run, project);
+        }
         refuse_error(apply, status);
         return;
     }
-    struct str name = apply->spec->name;
-    struct project *project = project_find(run, str_from(apply->ctx.tenant), name);
     if (!project) {
-        project = project_new(run, str_from(apply->ctx.tenant), name);
+        project = project_new(run, str_from(apply->ctx.tenant), apply->spec->name);
     }
     if (!project) {
         refuse_error(apply, -ENOMEM);
@@ -147,10 +171,10 @@ static void delete_overrides(struct apply *apply, struct txn *txn, const struct 
         struct service *service = list_entry(it, struct service, node);
         const struct service_spec *spec =
             project_spec_service(apply->spec, str_from(service->name));
-        if (spec && service->spec && service->spec->replicas != spec->replicas &&
-            service->replicas.set) {
+        bool all = drops_all(project, spec);
+        if (all || drops_scale(service, spec)) {
             override_delete(txn, str_from(project->tenant), str_from(project->name),
-                            str_from(service->name), STR("replicas"));
+                            str_from(service->name), all ? STR_NONE : STR("replicas"));
         }
     }
 }
@@ -172,7 +196,7 @@ static void draft_event(struct apply *apply, const struct project *project)
 static void commit(struct apply *apply)
 {
     struct run *run = apply->run;
-    struct project *project = project_find(run, str_from(apply->ctx.tenant), apply->spec->name);
+    struct project *project = target(apply);
     struct buf text = BUF_INIT(SOURCE_BYTES_MAX * 2);
     struct txn *txn = txn_new();
     source_encode(apply->source, &text);
@@ -201,6 +225,8 @@ static void commit(struct apply *apply)
     }
     if (r < 0) {
         refuse_error(apply, r);
+    } else if (project) {
+        project->applying = true;
     }
 }
 
@@ -300,8 +326,7 @@ static uint32_t scale_of(void *arg, const struct service_spec *spec)
 
 static void plan(struct apply *apply)
 {
-    struct project *project =
-        project_find(apply->run, str_from(apply->ctx.tenant), apply->spec->name);
+    struct project *project = target(apply);
     struct scale_view now = {project, NULL}, then = {project, apply->spec};
     const struct project_spec *current = project && !project->removing ? project->spec : NULL;
     apply->result.generation = project ? project->generation : 0;
@@ -313,8 +338,7 @@ static void plan(struct apply *apply)
 /* Nothing at all is different: no new generation, no event. */
 static bool is_same(const struct apply *apply)
 {
-    struct project *project =
-        project_find(apply->run, str_from(apply->ctx.tenant), apply->spec->name);
+    struct project *project = target(apply);
     return project && !project->removing && project->spec &&
            project->spec->content_hash == apply->spec->content_hash;
 }

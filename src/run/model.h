@@ -117,6 +117,7 @@ struct project {
     bool removing;
     bool dirty;      /* reconcile */
     bool forgetting; /* the last commit of a removal is under way */
+    bool applying;   /* a commit that brings it back is under way */
 };
 
 struct run {

@@ -151,6 +151,7 @@ static void add_missing(struct run *run, struct service *service)
         if (slot < 0 || !replica_new(run, service, n, (uint8_t)slot)) {
             return; /* both are still going, or no memory: later */
         }
+        reconcile_soon(run, service->project); /* to start it */
     }
 }
 
@@ -210,6 +211,7 @@ static void replace(struct run *run, struct replica *replica)
             replica->retiring = false;
             return;
         }
+        reconcile_soon(run, service->project); /* to start it */
     } else if ((state == REPLICA_STOPPING && replica->sm.want_run) ||
                !others_settled(service, replica)) {
         return; /* under way, or not its turn */
@@ -367,7 +369,8 @@ static void reconcile_project(struct run *run, struct project *project)
         service->removing = service->removing || project->removing;
         reconcile_service(run, service);
     }
-    if (project->removing && list_empty(&project->services) && !project->forgetting) {
+    if (project->removing && list_empty(&project->services) && !project->forgetting &&
+        !project->applying) {
         forget_project(run, project);
     }
 }

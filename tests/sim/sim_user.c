@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The operator. Writes a configuration, applies it, changes it, scales, stops, starts, restarts, takes down; one
+ * operation at a time. For each value of each service it knows the set of acceptable ones: exactly what was
+ * acknowledged, and also what was asked for when the core died before it answered.
+ */
+#include "sim/sim.h"
+
+#include "run/run.h"
+
+#include <stdio.h>
+
+enum op_kind { OP_NONE, OP_APPLY, OP_SCALE, OP_STOP, OP_START, OP_RESTART, OP_RELOAD, OP_DOWN };
+
+static struct sim_service services[SIM_SERVICES];
+
+static struct {
+    enum op_kind pending;
+    unsigned service;
+    int value;
+    bool reset_scale[SIM_SERVICES]; /* this apply changes the file's number */
+    uint32_t core_generation;
+    bool project_maybe; /* there may be a project */
+    int64_t down_asked;
+} user;
+
+struct sim_service *sim_service(unsigned i)
+{
+    return &services[i];
+}
+
+struct sim_service *sim_service_named(const char *name)
+{
+    for (unsigned i = 0; i < SIM_SERVICES; i++) {
+        if (strcmp(services[i].name, name) == 0) {
+            return &services[i];
+        }
+    }
+    return NULL;
+}
+
+bool sim_user_down(void)
+{
+    return user.down_asked > 0 && sim.now - user.down_asked < 60 * SIM_S;
+}
+
+bool sim_set_has(const struct sim_set *set, int value)
+{
+    for (unsigned i = 0; i < set->count; i++) {
+        if (set->values[i] == value) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void set_to(struct sim_set *set, int value)
+{
+    set->count = 1;
+    set->values[0] = value;
+}
+
+static void set_add(struct sim_set *set, int value)
+{
+    if (!sim_set_has(set, value) && set->count < SIM_VALUES) {
+        set->values[set->count++] = value;
+    }
+}
+
+/* `sure`: it happened; else it may have. */
+static void change(struct sim_set *set, int value, bool sure)
+{
+    if (sure) {
+        set_to(set, value);
+    } else {
+        set_add(set, value);
+    }
+}
+
+/* --- the file --- */
+
+static const char *const kinds[] = {
+    [CHILD_GOOD] = "good",     [CHILD_CRASHER] = "crasher", [CHILD_ONESHOT] = "oneshot", [CHILD_STUBBORN] = "stubborn",
+    [CHILD_FORKER] = "forker", [CHILD_SICK] = "sick",       [CHILD_SLOW] = "slow",
+};
+static const char *const restarts[] = {"\"no\"", "on-failure", "always"};
+
+static void write_service(struct buf *out, const struct sim_service *s)
+{
+    buf_printf(out, "  %s:\n    command: %s v%d\n    working_dir: /cfg\n    restart: %s\n", s->name, kinds[s->kind],
+               s->file_version, restarts[s->restart]);
+    buf_printf(out, "    stop_grace_period: %llds\n    deploy: { replicas: %d }\n", (long long)(s->grace / SIM_S),
+               s->file_replicas);
+    if (s->probed) {
+        buf_printf(out, "    healthcheck: { http: /h, interval: 1s, retries: 3 }\n");
+    }
+    if (s->routed) {
+        buf_printf(out, "    routes: [ { host: %s.localhost } ]\n", s->name);
+    }
+    if (s->depends >= 0 && services[s->depends].present) {
+        static const char *const conditions[] = {"service_started", "service_healthy",
+                                                 "service_completed_successfully"};
+        buf_printf(out, "    depends_on: { %s: { condition: %s } }\n", services[s->depends].name,
+                   conditions[s->condition]);
+    }
+}
+
+static void write_file(void)
+{
+    struct buf out = BUF_INIT(64 * KIB);
+    buf_printf(&out, "name: sim\ngateway: { listen: [ \"http://127.0.0.1:8080\" ] }\nservices:\n");
+    for (unsigned i = 0; i < SIM_SERVICES; i++) {
+        if (services[i].present) {
+            write_service(&out, &services[i]);
+        }
+    }
+    sim_file_put("/cfg/p.yaml", buf_str(&out));
+    buf_fini(&out);
+}
+
+static void make_service(unsigned i)
+{
+    struct sim_service *s = &services[i];
+    *s = (struct sim_service){.present = true, .depends = -1, .file_version = 1};
+    snprintf(s->name, sizeof(s->name), "s%u", i);
+    s->kind = (enum child_kind)rng_below(&sim.rng, CHILD_SLOW + 1);
+    s->oneshot = s->kind == CHILD_ONESHOT;
+    bool serves = !s->oneshot && s->kind != CHILD_CRASHER;
+    s->routed = serves && sim_chance(700);
+    s->probed = s->routed && sim_chance(600);
+    s->routed = s->routed || (s->kind == CHILD_SICK);
+    s->probed = s->probed || (s->kind == CHILD_SICK);
+    s->restart = s->oneshot ? (int)rng_below(&sim.rng, 2) : sim_chance(250) ? 1 : 2;
+    s->grace = SIM_S * sim_between(1, 3);
+    s->file_replicas = s->oneshot ? 1 : (int)sim_between(1, 3);
+    if (i > 0 && sim_chance(600)) {
+        s->depends = (int)rng_below(&sim.rng, i);
+        enum child_kind on = services[s->depends].kind;
+        s->condition = on == CHILD_ONESHOT ? 2 : on == CHILD_CRASHER || on == CHILD_SICK ? 0 : (int)rng_below(&sim.rng, 2);
+    }
+    set_to(&s->here, 0);
+    set_to(&s->version, 1);
+    set_to(&s->scale, s->file_replicas);
+    set_to(&s->stopped, 0);
+}
+
+/* --- effects --- */
+
+static void applied_effect(bool sure)
+{
+    for (unsigned i = 0; i < SIM_SERVICES; i++) {
+        struct sim_service *s = &services[i];
+        bool was_absent = s->here.count == 1 && s->here.values[0] == 0;
+        bool maybe_absent = sim_set_has(&s->here, 0);
+        s->touched = sim.now;
+        if (!s->present) {
+            change(&s->here, 0, sure);
+            continue;
+        }
+        change(&s->version, s->file_version, sure);
+        if (was_absent) {
+            change(&s->scale, s->file_replicas, sure);
+            change(&s->stopped, 0, sure);
+        } else if (maybe_absent || user.reset_scale[i]) {
+            change(&s->scale, s->file_replicas, sure && !maybe_absent);
+            set_add(&s->stopped, maybe_absent ? 0 : s->stopped.values[0]);
+        }
+        change(&s->here, 1, sure);
+    }
+}
+
+static void effect(bool sure)
+{
+    struct sim_service *s = &services[user.service];
+    switch (user.pending) {
+    case OP_APPLY:
+    case OP_RELOAD:
+        applied_effect(sure);
+        break;
+    case OP_SCALE:
+        change(&s->scale, user.value, sure);
+        break;
+    case OP_STOP:
+        change(&s->stopped, 1, sure);
+        break;
+    case OP_START:
+    case OP_RESTART:
+        change(&s->stopped, 0, sure);
+        break;
+    case OP_DOWN:
+        for (unsigned i = 0; i < SIM_SERVICES; i++) {
+            change(&services[i].here, 0, sure);
+            services[i].touched = sim.now;
+        }
+        user.project_maybe = !sure;
+        break;
+    default:
+        break;
+    }
+    s->touched = sim.now;
+    user.pending = OP_NONE;
+}
+
+static void applied(void *arg, const struct run_applied *result)
+{
+    if (result->problems.count > 0) {
+        const struct problem *problem = &result->problems.items[0];
+        if (user.pending == OP_RELOAD && strcmp(problem->code, "project.unknown") == 0) {
+            user.pending = OP_NONE;
+            return;
+        }
+        sim_fail("apply is refused: %s (%s)", problem->what, problem->where);
+        return;
+    }
+    sim_trace("apply acknowledged: generation %llu", (unsigned long long)result->generation);
+    effect(true);
+}
+
+static void done(void *arg, const struct problem *problem)
+{
+    if (problem && problem->status != 404) {
+        sim_fail("operation is refused: %s", problem->what);
+    } else if (problem) {
+        user.pending = OP_NONE; /* no such service now: nothing was changed */
+    } else {
+        sim_trace("operation acknowledged");
+        effect(true);
+    }
+}
+
+/* --- operations --- */
+
+static void edit_file(void)
+{
+    for (unsigned i = 0; i < SIM_SERVICES; i++) {
+        struct sim_service *s = &services[i];
+        unsigned dice = (unsigned)rng_below(&sim.rng, 100);
+        user.reset_scale[i] = false;
+        if (dice < 15) {
+            s->file_version++;
+        } else if (dice < 22 && !s->oneshot) {
+            int replicas = (int)sim_between(1, 3);
+            user.reset_scale[i] = replicas != s->file_replicas;
+            s->file_replicas = replicas;
+        } else if (dice < 26 && i > 0) {
+            s->present = !s->present;
+        }
+    }
+    write_file();
+}
+
+static void ask_apply(struct run *run, const struct context *ctx)
+{
+    struct str files[] = {STR("/cfg/p.yaml")};
+    run_apply(run, ctx,
+              &(struct run_apply){.files = files, .file_count = 1, .working_dir = STR("/cfg")}, applied, NULL);
+}
+
+static void ask(struct run *run, enum op_kind op)
+{
+    struct context ctx = context_system("operator");
+    static const enum run_verb verbs[] = {
+        [OP_SCALE] = RUN_SCALE, [OP_STOP] = RUN_STOP, [OP_START] = RUN_START, [OP_RESTART] = RUN_RESTART};
+    struct run_done when = {done, NULL};
+    user.pending = op;
+    user.service = (unsigned)rng_below(&sim.rng, SIM_SERVICES);
+    user.core_generation = sim.generation[SIM_CORE];
+    struct sim_service *s = &services[user.service];
+    user.value = s->oneshot ? 1 : (int)sim_between(0, 4);
+    s->touched = sim.now;
+    sim_trace("operator: %s %s %d",
+              (const char *const[]){"-", "apply", "scale", "stop", "start", "restart", "reload", "down"}[op], s->name,
+              user.value);
+    for (unsigned i = 0; (op == OP_APPLY || op == OP_DOWN) && i < SIM_SERVICES; i++) {
+        services[i].touched = sim.now;
+    }
+    if (op == OP_APPLY) {
+        edit_file();
+        user.project_maybe = true;
+        ask_apply(run, &ctx);
+    } else if (op == OP_RELOAD) {
+        memset(user.reset_scale, 0, sizeof(user.reset_scale));
+        run_reload(run, &ctx, STR("sim"), applied, NULL);
+    } else if (op == OP_DOWN) {
+        user.down_asked = sim.now;
+        run_down(run, &ctx, STR("sim"), false, when);
+    } else {
+        run_act(run, &ctx,
+                &(struct run_act){.verb = verbs[op], .project = STR("sim"), .service = str_from(s->name),
+                                  .replicas = (uint32_t)user.value},
+                when);
+    }
+}
+
+static void operate(void *arg)
+{
+    if (sim.now > SIM_FAULT_S * SIM_S) {
+        return;
+    }
+    sim_after(SIM_WORLD, sim_between(300 * SIM_MS, 9 * SIM_S), operate, NULL);
+    struct run *run = sim.core && sim.ready_seen ? run_get(sim.core) : NULL;
+    if (!run || user.pending != OP_NONE) {
+        return;
+    }
+    unsigned dice = (unsigned)rng_below(&sim.rng, 100);
+    enum op_kind op = !user.project_maybe || dice < 40 ? OP_APPLY
+                      : dice < 58                      ? OP_SCALE
+                      : dice < 66                      ? OP_STOP
+                      : dice < 76                      ? OP_START
+                      : dice < 90                      ? OP_RESTART
+                      : dice < 96                      ? OP_RELOAD
+                                                       : OP_DOWN;
+    ask(run, op);
+    sim_core_turn();
+}
+
+void sim_user_core_died(void)
+{
+    if (user.pending != OP_NONE) {
+        effect(false);
+    }
+}
+
+void sim_user_init(void)
+{
+    memset(&user, 0, sizeof(user));
+    for (unsigned i = 0; i < SIM_SERVICES; i++) {
+        make_service(i);
+    }
+    write_file();
+    sim_after(SIM_WORLD, 500 * SIM_MS, operate, NULL);
+}
