@@ -165,16 +165,17 @@ static void committed(void *arg, int status, const struct txn *txn)
 
 /* --- the commit --- */
 
-static void delete_overrides(struct apply *apply, struct txn *txn, const struct project *project)
+static void delete_overrides(struct apply *apply, struct txn *txn, struct project *project)
 {
-    list_for_each (it, &project->services) {
-        struct service *service = list_entry(it, struct service, node);
-        const struct service_spec *spec =
-            project_spec_service(apply->spec, str_from(service->name));
-        bool all = drops_all(project, spec);
-        if (all || drops_scale(service, spec)) {
-            override_delete(txn, str_from(project->tenant), str_from(project->name),
-                            str_from(service->name), all ? STR_NONE : STR("replicas"));
+    struct str tenant = str_from(apply->ctx.tenant), name = apply->spec->name;
+    for (size_t i = 0; i < apply->spec->services_count; i++) {
+        const struct service_spec *spec = &apply->spec->services[i];
+        struct service *service = project ? service_find(project, spec->name) : NULL;
+        if (!service || project->removing) {
+            /* New, or back: whatever an earlier one of that name had is not its own. */
+            override_delete(txn, tenant, name, spec->name, STR_NONE);
+        } else if (drops_scale(service, spec)) {
+            override_delete(txn, tenant, name, spec->name, STR("replicas"));
         }
     }
 }
@@ -211,9 +212,7 @@ static void commit(struct apply *apply)
                          .generation = (int64_t)apply->result.generation,
                          .applied_at = core_wall(run->core),
                      });
-    if (project) {
-        delete_overrides(apply, txn, project);
-    }
+    delete_overrides(apply, txn, project);
     draft_event(apply, project);
     apply->statement = event_append(run->core, txn, &apply->event);
     int r = buf_error(&text);

@@ -241,7 +241,9 @@ static void reconcile_replica(struct run *run, struct replica *replica, bool sta
             replica_feed(run, replica, REPLICA_IN_STOP);
         }
     } else if (!wanted) {
-        if ((replica->sm.want_run || replica->sm.state == REPLICA_PENDING) && may_stop(service)) {
+        bool idle = replica_gone(&replica->sm); /* stopping it hurts nobody, and it must not start again */
+        if ((replica->sm.want_run || replica->sm.state == REPLICA_PENDING) &&
+            (idle || may_stop(service))) {
             replica_feed(run, replica, REPLICA_IN_STOP);
         }
     } else if (replica_outdated(replica) || replica->restart_due) {
@@ -364,10 +366,13 @@ static void forget_project(struct run *run, struct project *project)
 static void reconcile_project(struct run *run, struct project *project)
 {
     project->dirty = false;
-    list_for_each_safe (it, &project->services) {
+    /* All of them first: who may stop depends on who else is to stop. */
+    list_for_each (it, &project->services) {
         struct service *service = list_entry(it, struct service, node);
         service->removing = service->removing || project->removing;
-        reconcile_service(run, service);
+    }
+    list_for_each_safe (it, &project->services) {
+        reconcile_service(run, list_entry(it, struct service, node));
     }
     if (project->removing && list_empty(&project->services) && !project->forgetting &&
         !project->applying) {

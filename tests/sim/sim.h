@@ -163,6 +163,7 @@ bool sim_user_down(void); /* a removal of the project was asked for, in time nea
 void oracle_reset(void);
 void oracle_spawn(struct child *child, struct child *before);
 void oracle_exit(struct child *child);
+void oracle_listens(const struct child *child);
 void oracle_signal(struct child *child);
 void oracle_kill(struct child *child);
 void oracle_ready(uint16_t port);

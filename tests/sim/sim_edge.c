@@ -191,7 +191,8 @@ static void begin_probing(struct endpoint *endpoint)
     endpoint->generation = sim.generation[SIM_EDGE];
     endpoint->delay = 5 * SIM_MS;
     endpoint->failures = 0;
-    endpoint->status = COUNTERS_PROBE_UNKNOWN;
+    /* One that is ready has been seen to answer: failures count at once. */
+    endpoint->status = endpoint->state == SNAPSHOT_ENDPOINT_READY ? COUNTERS_PROBE_PASSING : COUNTERS_PROBE_UNKNOWN;
     probe_soon((size_t)(endpoint - edge.endpoints));
 }
 

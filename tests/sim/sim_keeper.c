@@ -299,6 +299,7 @@ static void begins_to_listen(void *arg)
     if (child) {
         child->listening = child->has_listened = true;
         child->listening_since = child->listening_last = sim.now;
+        oracle_listens(child);
     }
 }
 

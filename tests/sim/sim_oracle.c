@@ -18,6 +18,7 @@ struct memory {
     int64_t started, ended;
     bool ended_by_itself;
     bool success;
+    bool listened;
     unsigned failures;
     uint32_t core_generation;
     uint32_t restarts, restarts_before; /* as the core said; the second: a while ago */
@@ -135,13 +136,14 @@ static void check_first_order(const struct child *child, const struct memory *me
     }
     const struct sim_service *on = sim_service((unsigned)service->depends);
     bool found = false;
-    for (unsigned i = 0; i < SIM_CHILDREN_MAX; i++) {
-        const struct child *other = sim_child_at(i);
-        bool of = other->pid > 0 && strcmp(other->service, on->name) == 0;
-        bool healthy = on->routed ? other->has_listened : true;
-        found = found || (of && (service->condition == 0   ? true
-                                 : service->condition == 1 ? healthy
-                                                           : !other->alive));
+    for (size_t i = 0; i < IDS_MAX && memories[i].id[0]; i++) {
+        const struct memory *other = &memories[i];
+        struct str rest = str_skip(str_from(other->id), strlen("default/sim/"));
+        bool of = other->started > 0 && str_starts(rest, str_from(on->name));
+        bool met = service->condition == 2 ? other->ended > 0 && other->success
+                   : service->condition == 1 && on->routed ? other->listened
+                                                           : true;
+        found = found || (of && met);
     }
     if (!found && on->present) {
         sim_fail("%s is started before %s is %s", child->id, on->name, graph_condition_name(service->condition));
@@ -167,6 +169,11 @@ void oracle_spawn(struct child *child, struct child *before)
     memory->started = sim.now;
     memory->ended = 0;
     memory->core_generation = sim.generation[SIM_CORE];
+}
+
+void oracle_listens(const struct child *child)
+{
+    remember(child->id)->listened = true;
 }
 
 void oracle_exit(struct child *child)
@@ -433,13 +440,14 @@ static void final_replica(struct replica *replica)
 {
     const struct child *child = child_of(replica);
     uint8_t state = replica->sm.state;
-    if ((state == REPLICA_RUNNING) != (child && child->alive)) {
+    if (state == REPLICA_STOPPING || state == REPLICA_STARTING || state == REPLICA_UNHEALTHY) {
+        sim_fail("%s is still %s (%s; listens %d, sick %d, edge %d)", replica->id, sm_name(&replica_machine, state),
+                 replica->reason, child && child->listening, child && child->sick, sim_edge_state(replica->port));
+    } else if ((state == REPLICA_RUNNING) != (child && child->alive)) {
         sim_fail("%s is %s, and its process %s", replica->id, sm_name(&replica_machine, state),
                  child && child->alive ? "runs" : "does not run");
     } else if (state == REPLICA_RUNNING && replica->pid != child->pid) {
         sim_fail("%s: pid %d is shown, %d runs", replica->id, replica->pid, child->pid);
-    } else if (state == REPLICA_STOPPING || state == REPLICA_STARTING || state == REPLICA_UNHEALTHY) {
-        sim_fail("%s is still %s", replica->id, sm_name(&replica_machine, state));
     }
     bool ready = sim_edge_state(replica->port) == SNAPSHOT_ENDPOINT_READY;
     if (state == REPLICA_RUNNING && replica->spec->routes_count > 0 && !ready) {
