@@ -239,6 +239,27 @@ static void on_shutdown(struct call *call)
     keeper_stop(call->keeper, kill_services);
 }
 
+static void on_reexec(struct call *call)
+{
+    char binary[KEEPER_NAME_MAX + 1];
+    str_copy(binary, sizeof(binary), keeper_msg_name(call->msg));
+    int result = reexec_prepare(call->keeper, binary);
+    answer(call, result, -1);
+    if (result == 0) {
+        reexec_run(call->keeper, binary);
+    }
+}
+
+static void on_role(struct call *call)
+{
+    enum keeper_role role = call->msg->role;
+    bool known = role == KEEPER_ROLE_CORE || role == KEEPER_ROLE_EDGE;
+    answer(call, known ? 0 : -EINVAL, -1);
+    if (known) {
+        role_restart(call->keeper, role);
+    }
+}
+
 static const struct {
     void (*handle)(struct call *call);
     uint8_t from;
@@ -255,6 +276,8 @@ static const struct {
     [KEEPER_CHILDREN] = {on_children, FROM_CORE | FROM_TOOL},
     [KEEPER_ADOPT] = {on_adopt, FROM_CORE | FROM_EDGE},
     [KEEPER_ROLE_STOP] = {on_role_stop, FROM_CORE | FROM_TOOL},
+    [KEEPER_ROLE] = {on_role, FROM_CORE | FROM_TOOL},
+    [KEEPER_REEXEC] = {on_reexec, FROM_CORE | FROM_TOOL},
     [KEEPER_SHUTDOWN] = {on_shutdown, FROM_CORE | FROM_TOOL},
 };
 

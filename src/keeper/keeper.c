@@ -31,6 +31,7 @@ struct keeper_args {
     int lock_fd;
     int ready_fd;
     int adopt_fd;
+    int reexec_fd; /* we are the same process, executed anew */
     enum keeper_role adopt_role;
 };
 
@@ -141,7 +142,7 @@ static void keeper_on_term(struct loop_signal *signal)
 
 static bool keeper_parse(int argc, char **argv, struct keeper_args *ret)
 {
-    *ret = (struct keeper_args){.lock_fd = -1, .ready_fd = -1, .adopt_fd = -1};
+    *ret = (struct keeper_args){.lock_fd = -1, .ready_fd = -1, .adopt_fd = -1, .reexec_fd = -1};
     for (int i = 0; i + 1 < argc; i++) {
         struct str name = str_from(argv[i]);
         const char *value = argv[i + 1];
@@ -161,6 +162,8 @@ static bool keeper_parse(int argc, char **argv, struct keeper_args *ret)
             ret->ready_fd = (int)number;
         } else if (str_is(name, "--adopt-fd") && is_number) {
             ret->adopt_fd = (int)number;
+        } else if (str_is(name, "--reexec-fd") && is_number) {
+            ret->reexec_fd = (int)number;
         } else if (str_is(name, "--adopt-role")) {
             ret->adopt_role = str_is(STR("edge"), value) ? KEEPER_ROLE_EDGE : KEEPER_ROLE_CORE;
         }
@@ -320,8 +323,12 @@ static int keeper_run(struct keeper *keeper, const struct keeper_args *args)
     }
     journal_load(keeper);
     keeper_groups(keeper, args);
-    keeper_keep_groups(keeper);
-    result = peer_listen(keeper);
+    if (args->reexec_fd >= 0) {
+        result = reexec_load(keeper, args->reexec_fd);
+    } else {
+        keeper_keep_groups(keeper);
+        result = peer_listen(keeper);
+    }
     if (result < 0) {
         keeper_log(keeper, "keeper.sock: %s", strerror(-result));
         keeper_tell_ready(keeper, result, "keeper.sock cannot be made");
@@ -339,6 +346,9 @@ int keeper_main(int argc, char **argv)
 {
     struct keeper *keeper = &keeper_state;
     struct keeper_args args;
+    if (argc == 2 && str_is(STR("--self-test"), argv[1])) {
+        return KEEPER_SELF_TEST_CODE; /* the loader found all that this binary needs */
+    }
     if (!keeper_parse(argc, argv, &args)) {
         fprintf(stderr, "usage: muelle keeper --run-dir DIR --state-dir DIR --id ID\n");
         return KEEPER_EXIT_USAGE;
@@ -356,7 +366,7 @@ int keeper_main(int argc, char **argv)
         return KEEPER_EXIT_USAGE;
     }
     proc_title_set("muelle: keeper %s", keeper->id);
-    int result = keeper_lock(keeper, &args);
+    int result = args.reexec_fd >= 0 ? 0 : keeper_lock(keeper, &args);
     if (result < 0) {
         return KEEPER_EXIT_LOCKED;
     }

@@ -124,9 +124,15 @@ static void peer_accept(struct loop_fd *watch, uint32_t events)
     }
 }
 
-int peer_listen(struct keeper *keeper)
+int peer_listen_on(struct keeper *keeper, int fd)
 {
     peer_keeper = keeper;
+    loop_fd_init(&keeper->listen_watch, peer_accept);
+    return loop_fd_add(&keeper->loop, &keeper->listen_watch, fd, LOOP_READ);
+}
+
+int peer_listen(struct keeper *keeper)
+{
     char path[KEEPER_PATH_MAX];
     keeper_run_path(keeper, "keeper.sock", path);
     int fd = -1;
@@ -134,8 +140,7 @@ int peer_listen(struct keeper *keeper)
     if (result < 0) {
         return result;
     }
-    loop_fd_init(&keeper->listen_watch, peer_accept);
-    result = loop_fd_add(&keeper->loop, &keeper->listen_watch, fd, LOOP_READ);
+    result = peer_listen_on(keeper, fd);
     if (result < 0) {
         file_close(&fd);
     }

@@ -146,6 +146,7 @@ void kept_unlink(struct keeper *keeper);
 
 /* peer.c */
 must_check int peer_listen(struct keeper *keeper);
+must_check int peer_listen_on(struct keeper *keeper, int fd);
 /* A peer on that channel; NULL (fd closed) when all places are taken. */
 struct peer *peer_new(struct keeper *keeper, int fd, enum keeper_role role);
 /* Sends; a peer that does not read is dropped. */
@@ -156,12 +157,23 @@ bool peer_has_core(const struct keeper *keeper);
 /* dispatch.c */
 void dispatch(struct keeper *keeper, struct peer *peer, struct keeper_msg *msg, int *fd);
 
+/* reexec.c */
+enum { KEEPER_SELF_TEST_CODE = 42 };
+/* Tries the binary. 0 or -errno. */
+must_check int reexec_prepare(struct keeper *keeper, const char *binary);
+/* Executes it; returns when that failed, and all goes on. */
+void reexec_run(struct keeper *keeper, const char *binary);
+/* Takes over what the last image left in `fd`. */
+must_check int reexec_load(struct keeper *keeper, int fd);
+
 /* role.c */
 void role_init(struct keeper *keeper, enum keeper_role role);
 void role_start(struct keeper *keeper, enum keeper_role role);
 /* Takes on a living process from the journal; false when it is gone. */
 bool role_adopt(struct keeper *keeper, enum keeper_role role, const struct proc_id *proc);
 void role_stop(struct keeper *keeper, enum keeper_role role);
+/* Ends it so that it starts again, from the binary that the keeper runs. */
+void role_restart(struct keeper *keeper, enum keeper_role role);
 void role_message(const struct role_slot *slot, struct keeper_msg *msg);
 const char *role_name(enum keeper_role role);
 

@@ -170,6 +170,16 @@ bool role_adopt(struct keeper *keeper, enum keeper_role role, const struct proc_
     return true;
 }
 
+void role_restart(struct keeper *keeper, enum keeper_role role)
+{
+    struct role_slot *slot = &keeper->roles[role];
+    role_stop(keeper, role);
+    slot->wanted = true;
+    if (!slot->up) {
+        role_start(keeper, role);
+    }
+}
+
 void role_stop(struct keeper *keeper, enum keeper_role role)
 {
     struct role_slot *slot = &keeper->roles[role];

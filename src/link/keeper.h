@@ -1,30 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is said to the keeper: fixed-size messages over SEQPACKET (os/chan.h), descriptors beside
- * them.
+ * What is said to the keeper: fixed-size messages over SEQPACKET (os/chan.h), descriptors beside them.
  *
- * Version 1. Every message is one `struct keeper_msg` (KEEPER_MSG_SIZE bytes, native order: both
- * ends run on the same machine). A request carries a serial; its answer carries the same serial and
- * `error` (0 or -errno). News that nobody asked for has serial 0. A message of another size or
- * version closes the channel.
+ * Version 1. Every message is one `struct keeper_msg` (KEEPER_MSG_SIZE bytes, native order: both ends
+ * run on the same machine). A request carries a serial; its answer carries the same serial and `error`
+ * (0 or -errno). News that nobody asked for has serial 0. A message of another size or version closes
+ * the channel.
  *
- * | type        | to the keeper                                     | answer or news from it | |
- * ----------- | ------------------------------------------------- |
- * -------------------------------------------- | | HELLO       | role (enum keeper_role), a: flags
- * | a: pid, b: version, c: rung, name: cgroup    | | LISTEN      | name: address | fd; a: 1 = it
- * was open already               | | KEEP        | name, fd (replaces an older one) | – | | GET |
- * name                                              | fd, or -ENOENT | | DROP        | name | – |
- * | KEPT (news) |                                                   | name, fd: a copy for the
- * client to hold      | | SPAWN       | name: id, fd: sealed order (link/order.h)         | STARTED
- * with fd: pidfd, or error + text      | | EXITED      | (news) | name: id, a: pid, b: start, c:
- * exit, d: flags| | SIGNAL      | name: id, a: signal, b: 1 = whole tree            | – | |
- * KILL_TREE   | name: id                                          | –, later news EMPTY | | FORGET
- * | name: id (ended and empty only)                   | – | | CHILDREN    | a: index to start at |
- * one CHILD news each, then the answer         | | ADOPT       | name: id, fd: pidfd (a reviver
- * hands over)        | –                                            | | ROLE        | (news) role,
- * a: pid, b: restarts, c: 1 up, 0 down | also answered for each role after HELLO      | | ROLE_STOP
- * | role                                              | after its exit | | SHUTDOWN    | a: 1 =
- * kill the services too                      | then the channel closes                      |
+ * | type      | to the keeper                           | answer, or news from it (n)              |
+ * | --------- | --------------------------------------- | ---------------------------------------- |
+ * | HELLO     | role, a: flags                          | role granted, a: pid, b: version, c: rung |
+ * | LISTEN    | name: address                           | fd; a: 1 = it was open already           |
+ * | KEEP      | name, fd; a: 1 = not over another       | –                                        |
+ * | GET       | name                                    | fd, or -ENOENT                           |
+ * | DROP      | name                                    | –; n to the others                       |
+ * | KEPT      |                                         | n: name, fd: a copy to hold              |
+ * | SPAWN     | name: id, fd: sealed order (order.h)    | STARTED as CHILD, fd: pidfd; or text     |
+ * | EXITED    |                                         | n: as CHILD                              |
+ * | SIGNAL    | name: id, a: signal, b: 1 = whole tree  | –                                        |
+ * | KILL_TREE | name: id                                | –, then n EMPTY when nothing is left     |
+ * | EMPTY     |                                         | n: as CHILD                              |
+ * | FORGET    | name: id (ended and empty only)         | –                                        |
+ * | CHILDREN  | a: index to start at                    | a page of n CHILD, then a: next or 0     |
+ * | CHILD     |                                         | n: name: id, a: pid, b: start time,      |
+ * |           |                                         | c: exit code, d: flags, fd: pidfd        |
+ * | ADOPT     | name: id, fd: pidfd (handed over)       | –                                        |
+ * | ROLE      | role: end it so that it starts again    | n: role, a: pid, b: restarts, c: 1 = up  |
+ * | ROLE_STOP | role                                    | –, then n ROLE                           |
+ * | REEXEC    | name: the binary to become              | before it becomes that                   |
+ * | SHUTDOWN  | a: 1 = kill the services too            | –, then the channel ends                 |
+ *
+ * All roles: HELLO, GET, KEEP, LISTEN, ADOPT; the edge may DROP listeners; the core may do everything;
+ * tools of the same user may ask (CHILDREN) and end (KILL_TREE, ROLE, ROLE_STOP, REEXEC, SHUTDOWN).
  */
 #ifndef LINK_KEEPER_H
 #define LINK_KEEPER_H

@@ -416,6 +416,21 @@ void keeper_client_role_stop(struct keeper_client *client, struct keeper_request
     client_submit(client, request, true);
 }
 
+void keeper_client_role_restart(struct keeper_client *client, struct keeper_request *request,
+                                enum keeper_role role)
+{
+    client_request(client, request, KEEPER_ROLE, STR_NONE);
+    request->msg.role = (uint8_t)role;
+    client_submit(client, request, false);
+}
+
+void keeper_client_reexec(struct keeper_client *client, struct keeper_request *request,
+                          struct str binary)
+{
+    client_request(client, request, KEEPER_REEXEC, binary);
+    client_submit(client, request, false);
+}
+
 void keeper_client_shutdown(struct keeper_client *client, struct keeper_request *request,
                             bool kill_services)
 {

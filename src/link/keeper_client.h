@@ -151,6 +151,13 @@ void keeper_client_forget(struct keeper_client *client, struct keeper_request *r
 /* Stops a role for good, or all (the keeper too). */
 void keeper_client_role_stop(struct keeper_client *client, struct keeper_request *request,
                              enum keeper_role role);
+/* Ends a role so that it starts again from the binary that the keeper runs now. */
+void keeper_client_role_restart(struct keeper_client *client, struct keeper_request *request,
+                                enum keeper_role role);
+/* Upgrade: the keeper tries the binary (absolute path, at most KEEPER_NAME_MAX bytes) and becomes it; children,
+ * channels and descriptors stay. -ENOEXEC, -ETIMEDOUT, -ENOENT …: nothing has changed. */
+void keeper_client_reexec(struct keeper_client *client, struct keeper_request *request,
+                          struct str binary);
 void keeper_client_shutdown(struct keeper_client *client, struct keeper_request *request,
                             bool kill_services);
 /* What control groups the keeper uses (os/cgroup.h), for reading figures. 0, -ENOENT before `ready`. */

@@ -61,6 +61,11 @@ int file_dup(int fd, int *ret_fd)
     return 0;
 }
 
+int file_set_inherit(int fd, bool inherit)
+{
+    return fcntl(fd, F_SETFD, inherit ? 0 : FD_CLOEXEC) < 0 ? -errno : 0;
+}
+
 int file_pipe(int ret_fds[2])
 {
     return pipe2(ret_fds, O_CLOEXEC) < 0 ? -errno : 0;

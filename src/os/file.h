@@ -56,6 +56,8 @@ must_check int file_open(const char *path, unsigned flags, uint32_t mode, int *r
 /* Closes and sets -1; nothing when it is -1. */
 void file_close(int *fd);
 must_check int file_dup(int fd, int *ret_fd);
+/* Whether a program executed by this process gets the descriptor. */
+must_check int file_set_inherit(int fd, bool inherit);
 must_check int file_pipe(int ret_fds[2]); /* read end, write end */
 
 /* Bytes (fewer only at the end of the file), or -errno. */

@@ -48,6 +48,17 @@ void proc_limits_save(void)
     proc_nofile_known = getrlimit(RLIMIT_NOFILE, &proc_nofile_saved) == 0;
 }
 
+int proc_exec(const char *path, const char *const *argv)
+{
+    if (proc_nofile_known) {
+        setrlimit(RLIMIT_NOFILE, &proc_nofile_saved);
+    }
+    execve(path, (char *const *)(uintptr_t)argv, environ);
+    int error = -errno;
+    proc_raise_nofile();
+    return error;
+}
+
 uint64_t proc_raise_nofile(void)
 {
     struct rlimit limit;

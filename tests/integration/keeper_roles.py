@@ -376,3 +376,31 @@ def test_garbage_on_the_socket_drops_only_its_sender(play):
             except ConnectionResetError:
                 pass
     assert play.keeper() == keeper
+
+
+def test_the_keeper_becomes_another_binary_and_nobody_notices(play, tmp_path):
+    copy = tmp_path / "muelle-new"
+    shutil.copy2(PLAY, copy)
+    pid = play.spawn("x", "sleep 60")
+    assert play.ask("keep", "snapshot", "content")[0] == 0
+    keeper, core, edge = play.keeper(), play.pid("core"), play.pid("edge")
+    seen = len(play.heard())
+    for bad in ("/bin/true", "/no/such/file", "/etc/passwd"):
+        assert play.ask("reexec", bad)[0] < 0
+    start = time.monotonic()
+    assert play.ask("reexec", copy)[0] == 0
+    assert play.ask("get", "snapshot") == (0, 1, "content") or play.ask("get", "snapshot")[2] == "content"
+    print(f"answers again after {(time.monotonic() - start) * 1000:.1f} ms")
+    assert os.readlink(f"/proc/{keeper}/exe") == str(copy)
+    assert Path(f"/proc/{keeper}/cmdline").read_bytes().startswith(b"muelle: keeper ")
+    assert (play.keeper(), play.pid("core"), play.pid("edge")) == (keeper, core, edge)
+    assert not [line for line in play.heard()[seen:] if line.startswith("lost")]
+    assert play.ask("signal", "x", 15, 0)[0] == 0
+    end = play.wait_heard("exited x ", since=seen)
+    assert (end["pid"], end["known"], end["signaled"], end["code"]) == (pid, 1, 1, 15)
+    assert play.ask("restart", 2)[0] == 0  # from the new binary
+    wait_until(lambda: play.pid("edge") != edge)
+    play.wait_ready("edge")
+    assert os.readlink(f"/proc/{play.pid('edge')}/exe") == str(copy)
+    play.kill("keeper")
+    play.wait_ready("core", other_than=keeper)

@@ -201,6 +201,16 @@ static void do_forget(struct keeper_request *request, const char **words, size_t
     keeper_client_forget(&play.client, request, str_from(words[1]));
 }
 
+static void do_reexec(struct keeper_request *request, const char **words, size_t count)
+{
+    keeper_client_reexec(&play.client, request, str_from(words[1]));
+}
+
+static void do_restart(struct keeper_request *request, const char **words, size_t count)
+{
+    keeper_client_role_restart(&play.client, request, (enum keeper_role)number(words[1]));
+}
+
 static void do_shutdown(struct keeper_request *request, const char **words, size_t count)
 {
     keeper_client_shutdown(&play.client, request, number(words[1]) == 1);
@@ -211,9 +221,10 @@ static const struct {
     size_t words;
     void (*run)(struct keeper_request *request, const char **words, size_t count);
 } commands[] = {
-    {"spawn", 7, do_spawn},   {"keep", 3, do_keep},         {"listen", 2, do_listen},
-    {"get", 2, do_get},       {"signal", 4, do_signal},     {"kill", 2, do_kill},
-    {"forget", 2, do_forget}, {"shutdown", 2, do_shutdown},
+    {"spawn", 7, do_spawn},       {"keep", 3, do_keep},     {"listen", 2, do_listen},
+    {"get", 2, do_get},           {"signal", 4, do_signal}, {"kill", 2, do_kill},
+    {"forget", 2, do_forget},     {"reexec", 2, do_reexec}, {"restart", 2, do_restart},
+    {"shutdown", 2, do_shutdown},
 };
 
 static void obey(const char **words, size_t count, const struct sockaddr_un *from, socklen_t len)
