@@ -297,6 +297,7 @@ TEST(targets_without_path_or_query)
     struct http1_head head;
     check_int(parse_request(&head, "GET http://b?q HTTP/1.1\r\nHost: a\r\n\r\n"), 0);
     check_int(head.path.len, 0);
+    check(head.has_query);
     check_str(http1_str(&head, head.query), STR("q"));
     check_int(parse_request(&head, "GET /? HTTP/1.1\r\nHost: a\r\n\r\n"), 0);
     check(head.has_query);
@@ -411,6 +412,17 @@ TEST(where_a_response_ends)
               HTTP1_BODY_LENGTH);
     check_int(framing(HTTP_GET, "HTTP/1.1 101 x\r\nConnection: upgrade\r\nUpgrade: y\r\n\r\n"),
               HTTP1_TUNNEL);
+}
+
+TEST(the_parts_of_a_status_line)
+{
+    struct http1_head head;
+    check_int(parse_whole(&head, RESPONSE, STR("HTTP/1.0 404 Not here\r\n\r\n")), 0);
+    check_int(head.status, 404);
+    check_int(head.minor, 0);
+    check_str(http1_str(&head, head.reason), STR("Not here"));
+    check_int(parse_whole(&head, RESPONSE, STR("HTTP/1.1 200\r\n\r\n")), 0);
+    check_int(head.reason.len, 0);
 }
 
 TEST(a_body_where_none_may_be_ends_the_connection)

@@ -57,6 +57,7 @@ TEST(cookies_of_a_request)
     check(cookie_get(header, STR("g")).p == NULL);
     check(cookie_get(header, STR("A")).p == NULL);
     check(cookie_get(STR(""), STR("a")).p == NULL);
+    check(cookie_get(STR("a=b c"), STR("a")).p == NULL);
     check_str(cookie_get(STR("a=\""), STR("x")), STR_NONE);
 }
 
@@ -77,6 +78,10 @@ TEST(set_cookie)
         .name = STR("a"), .domain = STR("b.c"), .max_age_s = COOKIE_SESSION, .secure = true};
     check_int(cookie_write(&out, &cookie), 0);
     check_str(buf_str(&out), STR("a=; Domain=b.c; Secure"));
+    buf_reset(&out);
+    cookie = (struct cookie){.name = STR("gone"), .same_site = COOKIE_NONE};
+    check_int(cookie_write(&out, &cookie), 0);
+    check_str(buf_str(&out), STR("gone=; Max-Age=0; SameSite=None"));
     buf_fini(&out);
 }
 
@@ -86,6 +91,7 @@ TEST(cookies_that_would_break_out_are_refused)
     const struct cookie bad[] = {{.name = STR("")},
                                  {.name = STR("a b")},
                                  {.name = STR("a"), .value = STR("b; Path=/")},
+                                 {.name = STR("a"), .value = STR("b c")},
                                  {.name = STR("a"), .value = STR("b\r\nX: y")},
                                  {.name = STR("a"), .path = STR("/;x")},
                                  {.name = STR("a"), .domain = STR("x\n")}};

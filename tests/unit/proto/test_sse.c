@@ -98,8 +98,10 @@ TEST(written_data_with_carriage_returns_becomes_lines)
 {
     struct buf out = BUF_INIT(256);
     sse_write(&out, &(struct sse_event){.data = STR("a\r\nb\rc")});
+    sse_write(&out, &(struct sse_event){.data = STR("d\r\n")});
     sse_write_retry(&out, 1500);
-    check_str(buf_str(&out), STR("data: a\ndata: b\ndata: c\n\nretry: 1500\n\n"));
+    check_str(buf_str(&out),
+              STR("data: a\ndata: b\ndata: c\n\ndata: d\ndata: \n\nretry: 1500\n\n"));
     buf_fini(&out);
 }
 
@@ -124,8 +126,11 @@ TEST(retry_is_kept)
 {
     struct sse_parser parser;
     struct sse_event event;
-    struct str in = STR("retry: 250\nretry: soon\n\n");
+    struct str in = STR("retry: soon\n\n");
     sse_parser_init(&parser, 100);
+    check_int(sse_parse(&parser, &in, &event), 0);
+    check(!parser.retry_set);
+    in = STR("retry: 250\nretry: soon\n\n");
     check_int(sse_parse(&parser, &in, &event), 0);
     check(parser.retry_set);
     check_int(parser.retry_ms, 250);

@@ -81,6 +81,8 @@ TEST(authorities_that_are_refused)
                                       "a#",
                                       "[1.2.3.4]",
                                       "[::1.2.3.4.5]",
+                                      "[::1:2:3:4:5:6:1.2.3.4]",
+                                      "[1::3:4:5:6:7:8:9]",
                                       "[::.1.2.3]",
                                       "[::1.2.3.1a]"};
     struct uri_authority a;
@@ -108,6 +110,9 @@ TEST(uris_fall_apart)
     check(u.path.len == 0 && !u.has_query);
     check_int(uri_parse(STR("http://h?"), &u), 0);
     check(u.has_query && u.query.len == 0);
+    check_int(uri_parse(STR("a://h"), &u), 0);
+    check_int(uri_parse(STR("Z+.-9://h"), &u), 0);
+    check_str(u.scheme, STR("Z+.-9"));
     static const char *const bad[] = {"",
                                       "h",
                                       "/p",
