@@ -120,7 +120,7 @@ TEST(uris_fall_apart)
                                       "http://",
                                       "://h",
                                       "1http://h",
-                                      "ht_tp://h",
+                                      "h_tp://h", "ht_tp://h",
                                       "http://u@h/",
                                       "http://h/a b",
                                       "http://h/\x01",
