@@ -296,7 +296,12 @@ static void visit(void *arg, struct str project, struct str service, uint32_t re
     json_begin_object(v->w);
     json_field(v->w, "project", str, project);
     json_field(v->w, "service", str, service);
-    json_field(v->w, "replica", u64, replica);
+    json_key(v->w, STR("replica"));
+    if (replica) {
+        json_u64(v->w, replica);
+    } else {
+        json_null(v->w); /* the whole service */
+    }
     metrics_sample_json(v->w, sample);
     json_end_object(v->w);
 }

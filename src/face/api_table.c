@@ -297,6 +297,34 @@ static const struct schema_field health_rows[] = {{.name = "status",
 static const struct schema_table health_answer = {
     .name = "health", .en = "Whether it works.", .es = "Si funciona.", ROWS(health_rows)};
 
+static const struct schema_field figures_rows[] = {{.name = "time",
+                                                    .type = SCHEMA_TIME,
+                                                    .flags = SCHEMA_REQUIRED,
+                                                    NO_MEMBER,
+                                                    .en = "When they were taken.",
+                                                    .es = "Cuándo se tomaron."},
+                                                   {.name = "services",
+                                                    .type = SCHEMA_LIST,
+                                                    .item = SCHEMA_OBJECT,
+                                                    .of = &schema_metrics,
+                                                    .flags = SCHEMA_REQUIRED,
+                                                    NO_MEMBER,
+                                                    .en = "Per service.",
+                                                    .es = "Por servicio."},
+                                                   {.name = "replicas",
+                                                    .type = SCHEMA_LIST,
+                                                    .item = SCHEMA_OBJECT,
+                                                    .of = &schema_metrics,
+                                                    .flags = SCHEMA_REQUIRED,
+                                                    NO_MEMBER,
+                                                    .en = "Per replica.",
+                                                    .es = "Por réplica."}};
+static const struct schema_table figures_answer = {.name = "figures",
+                                                   .en = "Figures of everything.",
+                                                   .es = "Cifras de todo.",
+                                                   .flags = SCHEMA_OPEN,
+                                                   ROWS(figures_rows)};
+
 static const struct schema_table open_answer = {
     .name = "object", .en = "A JSON object.", .es = "Un objeto JSON.", .flags = SCHEMA_OPEN};
 
@@ -534,7 +562,7 @@ const struct endpoint api_endpoints[] = {
      .tag = "metrics",
      .action = ACTION_METRICS,
      .status = 200,
-     .resource = &open_answer,
+     .resource = &figures_answer,
      .handle = handle_metrics_json,
      .en = "Figures as JSON.",
      .es = "Cifras como JSON."},

@@ -21,7 +21,7 @@ enum replica_state {
     REPLICA_COMPLETED,
 };
 enum health_state { HEALTH_UNKNOWN, HEALTH_STARTING, HEALTH_HEALTHY, HEALTH_UNHEALTHY };
-enum log_stream { LOG_STDOUT, LOG_STDERR, LOG_SYSTEM };
+enum log_stream { LOG_STDOUT, LOG_STDERR, LOG_SYSTEM, LOG_ACCESS };
 enum event_severity { EVENT_INFO, EVENT_WARNING, EVENT_ERROR };
 enum origin_kind { ORIGIN_FILE, ORIGIN_API };
 

@@ -65,9 +65,9 @@ struct event_row {
 
 struct log_line {
     int64_t time_ns;
-    struct str service;
-    int64_t replica;
-    int32_t stream; /* enum log_stream */
+    struct str project, service;
+    int64_t replica; /* 0 = the access log */
+    int32_t stream;  /* enum log_stream */
     struct str message;
     int64_t offset;
 };

@@ -12,7 +12,7 @@ enum { ZN = SCHEMA_ZERO_NULL, FILTER = SCHEMA_FILTER, SORT = SCHEMA_SORT };
 #define STATUS .class = SCHEMA_STATUS
 #define STORED .class = SCHEMA_STORED
 
-const char *const names_log_stream[] = {"stdout", "stderr", "system", NULL};
+const char *const names_log_stream[] = {"stdout", "stderr", "system", "access", NULL};
 const char *const names_severity[] = {"info", "warning", "error", NULL};
 
 #define E(member) AT(struct endpoint_status, member), STATUS
@@ -84,11 +84,13 @@ const struct schema_table schema_event = {
 #define L(member) AT(struct log_line, member), STATUS
 static const struct schema_field log_rows[] = {
     {"time", SCHEMA_TIME, L(time_ns), SAY("When it was read.", "Cuándo se leyó.")},
+    {"project", SCHEMA_STRING, L(project), SAY("Project.", "Proyecto.")},
     {"service", SCHEMA_STRING, L(service), .flags = FILTER, SAY("Service.", "Servicio.")},
-    {"replica", SCHEMA_INT, L(replica), .flags = FILTER, SAY("Replica.", "Réplica.")},
+    {"replica", SCHEMA_INT, L(replica), .flags = FILTER | ZN,
+     SAY("Replica; null = the gateway's access log.", "Réplica; null = registro de accesos.")},
     {"stream", SCHEMA_ENUM, L(stream), ONE_OF(names_log_stream), .flags = FILTER,
-     SAY("stdout, stderr, or muelle's own words.",
-         "stdout, stderr, o palabras del propio muelle.")},
+     SAY("stdout, stderr, muelle's own words, or the access log.",
+         "stdout, stderr, palabras del propio muelle o el registro de accesos.")},
     {"message", SCHEMA_STRING, L(message), SAY("The line.", "La línea.")},
     {"offset", SCHEMA_INT, L(offset), .unit = SCHEMA_UNIT_BYTES,
      SAY("Bytes that the stream held before it.", "Bytes anteriores en el flujo.")},

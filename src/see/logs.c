@@ -5,6 +5,8 @@
  * behind where they stopped, when the tail has stored something that they asked for.
  */
 #include "see/logs.h"
+#include "schema/resource.h"
+#include "schema/status_more.h"
 
 #include "base/timefmt.h"
 #include "see/logs_select.h"
@@ -339,25 +341,19 @@ void logs_committed(struct logs *logs, const struct stream_id *ids, size_t count
 
 void logs_line_json(struct json_writer *json, const struct logs_line *line)
 {
-    char text[96];
-    struct buf time = BUF_INIT(64);
-    json_begin_object(json);
-    timefmt_rfc3339(&time, line->wall_ns);
-    json_field(json, "time", str, buf_str(&time));
-    buf_fini(&time);
-    json_field(json, "project", str, line->project);
-    json_field(json, "service", str, line->service);
-    (void)snprintf(text, sizeof(text), STR_FMT "-%u", STR_ARG(line->service), line->replica);
-    json_field(json, "replica", str, line->replica ? str_from(text) : line->service);
-    json_field(json, "stream", cstr, logs_stream_name(line->stream));
-    json_field(json, "message", str, line->message);
-    json_field(json, "offset", u64, line->offset);
-    if (line->flags & LOGS_NOTICE) {
-        json_field(json, "notice", bool, true);
-    }
-    (void)snprintf(text, sizeof(text), "%lld", (long long)line->wall_ns);
-    json_field(json, "cursor", cstr, text);
-    json_end_object(json);
+    static const int32_t streams[LOGS_STREAMS] = {
+        [LOGS_STDOUT] = LOG_STDOUT, [LOGS_STDERR] = LOG_STDERR, [LOGS_ACCESS] = LOG_ACCESS};
+    struct log_line row = {
+        .time_ns = line->wall_ns,
+        .project = line->project,
+        .service = line->service,
+        .replica = line->replica,
+        .stream = line->flags & LOGS_NOTICE ? LOG_SYSTEM : streams[line->stream % LOGS_STREAMS],
+        .message = line->message,
+        .offset = (int64_t)line->offset,
+    };
+
+    schema_encode_json(&schema_log_line, &row, 0, json);
 }
 
 void logs_init(struct logs *logs)

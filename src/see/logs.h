@@ -90,7 +90,7 @@ struct logs_follower *logs_follow(struct see *see, const struct logs_query *quer
 void logs_follow_more(struct logs_follower *follower);
 void logs_unfollow(struct logs_follower *follower);
 
-/* The line as the contract has it: time, project, service, replica ("web-1"), stream, message, offset. */
+/* The line as the API has it (schema_log_line). */
 void logs_line_json(struct json_writer *json, const struct logs_line *line);
 const char *logs_stream_name(uint8_t stream);
 

@@ -6,7 +6,6 @@
 #include "see/metrics_private.h"
 
 #include <math.h>
-#include <stdio.h>
 
 /* Three digits behind the point: the rest is noise of the float. NaN stays NaN (null in JSON). */
 static void number(struct json_writer *json, const char *name, float value)
@@ -32,13 +31,14 @@ void metrics_sample_json(struct json_writer *json, const struct metrics_sample *
 
 static void write_thing(struct json_writer *json, const struct metrics_thing *thing)
 {
-    char name[NAME_MAX_SIZE + 16];
     json_begin_object(json);
     json_field(json, "project", cstr, thing->id.project);
     json_field(json, "service", cstr, thing->id.service);
-    if (thing->service) {
-        (void)snprintf(name, sizeof(name), "%s-%u", thing->id.service, thing->id.replica);
-        json_field(json, "replica", cstr, name);
+    json_key(json, STR("replica"));
+    if (!thing->service) {
+        json_null(json); /* the whole service */
+    } else {
+        json_u64(json, thing->id.replica);
         json_field(json, "pid", u64, (uint64_t)MAX(thing->pid, 0));
     }
     metrics_sample_json(json, &thing->sample);
