@@ -58,7 +58,7 @@ void environment_read(struct schema_pass *pass, struct str path, bool required, 
     if (r == 0) {
         struct str kept = pass_take(pass, &text);
         int file = pass_file(pass, path, path);
-        if (file >= 0) {
+        if (file >= 0 && pass_check_text(pass, (uint16_t)file, kept)) {
             parse_entries(pass, (uint16_t)file, kept, into);
         }
         return;

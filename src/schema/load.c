@@ -60,10 +60,17 @@ static struct value *read_document(struct schema_pass *pass, struct str path, st
         return NULL;
     }
     size_t problems = pass->problems->count;
-    struct value *root = is_procfile(path) ? procfile_parse(pass, (uint16_t)file, buf_str(&text))
-                                           : yaml_parse(pass, (uint16_t)file, buf_str(&text));
+    struct value *root = NULL;
+    if (pass_check_text(pass, (uint16_t)file, buf_str(&text))) {
+        root = is_procfile(path) ? procfile_parse(pass, (uint16_t)file, buf_str(&text))
+                                 : yaml_parse(pass, (uint16_t)file, buf_str(&text));
+    }
     buf_fini(&text);
-    if (root->kind != VALUE_MAP && root->kind != VALUE_NULL) {
+    if (!root) {
+        return NULL;
+    }
+    root->kind = root->kind == VALUE_NULL ? VALUE_MAP : root->kind; /* an empty document */
+    if (root->kind != VALUE_MAP) {
         struct problem *problem =
             pass_problem(pass, root->at, "config.not-a-map", "the file holds no map");
         problem_expected(problem, "keys such as services: and gateway:");

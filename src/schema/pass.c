@@ -4,6 +4,8 @@
  */
 #include "schema/pass.h"
 
+#include "base/utf8.h"
+
 #include <stdarg.h>
 
 static void set_where(struct schema_pass *pass, struct problem *problem, struct value_at at)
@@ -141,6 +143,37 @@ int pass_file(struct schema_pass *pass, struct str shown, struct str path)
     }
     pass->files[pass->files_count] = (struct pass_file){shown, path};
     return (int)pass->files_count++;
+}
+
+/* The first byte that has no place in text: not UTF-8, or a control character; the length if all is fine. */
+static size_t text_end(struct str text)
+{
+    size_t valid = utf8_valid_prefix(text);
+    for (size_t i = 0; i < valid; i++) {
+        unsigned char c = (unsigned char)text.p[i];
+        if ((c < 0x20 && c != '\n' && c != '\r' && c != '\t') || c == 0x7f) {
+            return i;
+        }
+    }
+    return valid;
+}
+
+bool pass_check_text(struct schema_pass *pass, uint16_t file, struct str text)
+{
+    size_t end = text_end(text);
+    if (end == text.len) {
+        return true;
+    }
+    struct value_at at = {.file = file, .line = 1};
+    ptrdiff_t line = str_rfind_char(str_slice(text, 0, end), '\n');
+    for (size_t i = 0; i < end; i++) {
+        at.line += text.p[i] == '\n';
+    }
+    at.column = (uint16_t)MIN((size_t)((ptrdiff_t)end - line), UINT16_MAX);
+    unsigned char c = (unsigned char)text.p[end];
+    pass_problem(pass, at, "config.not-text",
+                 c >= 0x80 ? "byte 0x%02x is not UTF-8" : "control character 0x%02x", c);
+    return false;
 }
 
 const struct spec_pair *pass_env(const struct schema_pass *pass, struct str name)

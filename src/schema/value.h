@@ -54,8 +54,9 @@ struct value_member {
 
 /* The iteration that almost every stage does: `m` is a struct value_member *. */
 #define value_each(m, v)                                                                           \
-    for (struct value_member *m = (v)->members,                                                    \
-                             *m##_end = m + ((v)->kind >= VALUE_LIST ? (v)->count : 0);            \
+    for (struct value_member *m = (v)->members, *m##_end = (v)->kind >= VALUE_LIST && (v)->count   \
+                                                               ? (v)->members + (v)->count         \
+                                                               : m;                                \
          m != m##_end; m++)
 
 /* The member's value, or NULL; NULL too when `v` is NULL or no map. */

@@ -12,7 +12,6 @@
  */
 #include "schema/pass.h"
 
-#include "base/utf8.h"
 #include <libfyaml.h>
 
 enum { ANCHORS_MAX = 4096, DUPLICATES_BY_MAP = 16 };
@@ -172,7 +171,7 @@ static uint8_t tag_of(struct yaml_reader *r, struct fy_token *token, bool *ret_t
     if (str_ends(name, STR("!override"))) {
         return VALUE_TAG_OVERRIDE;
     }
-    if (name.len && !str_find(name, STR("tag:yaml.org,2002:")) == 0) {
+    if (name.len && !str_starts(name, STR("tag:yaml.org,2002:"))) {
         fail(r, token_at(r, token), "config.unknown-tag", "this tag has no meaning here");
     }
     return VALUE_TAG_NONE;
@@ -355,44 +354,9 @@ static void read_events(struct yaml_reader *r, struct fy_diag *diag)
     }
 }
 
-/* The first byte that has no place in text: not UTF-8, or a control character; the length if all is fine. */
-static size_t text_end(struct str text)
-{
-    size_t valid = utf8_valid_prefix(text);
-    for (size_t i = 0; i < valid; i++) {
-        unsigned char c = (unsigned char)text.p[i];
-        if ((c < 0x20 && c != '\n' && c != '\r' && c != '\t') || c == 0x7f) {
-            return i;
-        }
-    }
-    return valid;
-}
-
-/* Said before any parser runs, with its place. */
-static bool check_text(struct schema_pass *pass, uint16_t file, struct str text)
-{
-    size_t end = text_end(text);
-    if (end == text.len) {
-        return true;
-    }
-    struct value_at at = {.file = file, .line = 1};
-    ptrdiff_t line = str_rfind_char(str_slice(text, 0, end), '\n');
-    for (size_t i = 0; i < end; i++) {
-        at.line += text.p[i] == '\n';
-    }
-    at.column = (uint16_t)MIN((size_t)((ptrdiff_t)end - line), UINT16_MAX);
-    unsigned char c = (unsigned char)text.p[end];
-    pass_problem(pass, at, "config.not-text",
-                 c >= 0x80 ? "byte 0x%02x is not UTF-8" : "control character 0x%02x", c);
-    return false;
-}
-
 struct value *yaml_parse(struct schema_pass *pass, uint16_t file, struct str text)
 {
     struct value_at top = {.file = file, .line = 1, .column = 1};
-    if (!check_text(pass, file, text)) {
-        return pass_value(pass, VALUE_MAP, top);
-    }
     struct fy_diag_cfg diag_cfg = {.level = FYET_ERROR, .module_mask = ~0u};
     struct fy_diag *diag = fy_diag_create(&diag_cfg);
     struct fy_parse_cfg cfg = {.diag = diag, .flags = FYPCF_QUIET | FYPCF_DEFAULT_VERSION_1_2};

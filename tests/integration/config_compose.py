@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Public Compose files are understood, and rendered as Debian's docker-compose 1.29 renders them.
 
 Both renderings are parsed and compared as trees. Where they may differ, and why, stands in DIFFERENCES (and

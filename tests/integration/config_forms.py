@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Forms, merges, extends and variables of Compose files, compared with docker-compose 1.29 as trees.
 
 Each case is a set of small files; both tools render them. Where 1.29 lacks what the Compose specification

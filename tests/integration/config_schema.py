@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is published about configurations is current, and true of real files.
 
 To bring the files up to date: script in the failure message.
