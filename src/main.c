@@ -7,6 +7,7 @@
 #include "edge/edge.h"
 #include "face/face.h"
 #include "keeper/keeper.h"
+#include "link/keeper_client.h"
 #include "os/proc.h"
 #include "run/run.h"
 #include "see/see.h"
@@ -26,6 +27,7 @@ static const struct {
     {"keeper", keeper_main},
     {"core", core_role},
     {"edge", edge_main},
+    {"guard", keeper_guard_main},
 };
 
 int main(int argc, char **argv)

@@ -139,6 +139,8 @@ static int drop_rights(void)
     }
     role.privileged = false;
     int r = user_find(str_from(role.user), &user, &problem);
+    /* Somebody must stay able to bring the keeper back. */
+    r = r < 0 ? r : keeper_client_guard(&role.keeper);
     return r < 0 ? r : user_become(&user);
 }
 

@@ -36,9 +36,8 @@ static void on_hello(struct call *call)
     if (peer->role == KEEPER_ROLE_NONE) {
         /* Over keeper.sock a role is who the keeper knows by pid; whoever else comes is a tool. */
         peer->role = KEEPER_ROLE_TOOL;
-        struct role_slot *slot = &keeper->roles[msg->role];
-        if ((msg->role == KEEPER_ROLE_CORE || msg->role == KEEPER_ROLE_EDGE) && slot->up &&
-            slot->proc.pid == peer->cred.pid) {
+        if ((msg->role == KEEPER_ROLE_CORE || msg->role == KEEPER_ROLE_EDGE) &&
+            role_is(&keeper->roles[msg->role], peer->cred.pid)) {
             peer->role = msg->role;
         }
     }

@@ -174,6 +174,8 @@ bool role_adopt(struct keeper *keeper, enum keeper_role role, const struct proc_
 void role_stop(struct keeper *keeper, enum keeper_role role);
 /* Ends it so that it starts again, from the binary that the keeper runs. */
 void role_restart(struct keeper *keeper, enum keeper_role role);
+/* Is that process the role, or its guard (link/keeper_guard.c), which connects for it? */
+bool role_is(const struct role_slot *slot, int pid);
 void role_message(const struct role_slot *slot, struct keeper_msg *msg);
 const char *role_name(enum keeper_role role);
 

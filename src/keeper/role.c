@@ -24,6 +24,13 @@ const char *role_name(enum keeper_role role)
     return names[role];
 }
 
+bool role_is(const struct role_slot *slot, int pid)
+{
+    struct proc_stat stat;
+    return slot->up &&
+           (slot->proc.pid == pid || (proc_stat(pid, &stat) == 0 && stat.parent == slot->proc.pid));
+}
+
 void role_message(const struct role_slot *slot, struct keeper_msg *msg)
 {
     keeper_msg_init(msg, KEEPER_ROLE, str_from(role_name(slot->role)));

@@ -64,14 +64,14 @@ static void client_answered(struct keeper_client *client, const struct keeper_ms
         list_del(&request->node);
         request->serial = 0;
         if (msg->type == KEEPER_KEEP && msg->error == 0) {
-            copy_put(client, keeper_msg_name(&request->msg), request->fd, false);
+            keeper_copy_put(client, keeper_msg_name(&request->msg), request->fd, false);
             request->fd = -1;
         }
         if (msg->type == KEEPER_DROP && msg->error == 0) {
-            copy_drop(client, keeper_msg_name(&request->msg), false);
+            keeper_copy_drop(client, keeper_msg_name(&request->msg), false);
         }
         if (msg->type == KEEPER_STARTED && msg->error == 0 && *fd >= 0) {
-            copy_put(client, keeper_msg_name(msg), *fd, true);
+            keeper_copy_put(client, keeper_msg_name(msg), *fd, true);
             *fd = -1;
         }
         file_close(&request->fd);
@@ -88,18 +88,18 @@ static void client_news(struct keeper_client *client, const struct keeper_msg *m
     struct keeper_role_status status = {msg->role, msg->c == 1, (int)msg->a, msg->b};
     switch (msg->type) {
     case KEEPER_KEPT:
-        copy_put(client, keeper_msg_name(msg), *fd, false);
+        keeper_copy_put(client, keeper_msg_name(msg), *fd, false);
         *fd = -1;
         if (ops->kept) {
             ops->kept(client, keeper_msg_name(msg), keeper_client_fd(client, keeper_msg_name(msg)));
         }
         break;
     case KEEPER_DROP:
-        copy_drop(client, keeper_msg_name(msg), false);
+        keeper_copy_drop(client, keeper_msg_name(msg), false);
         break;
     case KEEPER_CHILD:
         if (*fd >= 0) {
-            copy_put(client, keeper_msg_name(msg), *fd, true);
+            keeper_copy_put(client, keeper_msg_name(msg), *fd, true);
             *fd = -1;
         }
         if (ops->child) {
@@ -107,7 +107,7 @@ static void client_news(struct keeper_client *client, const struct keeper_msg *m
         }
         break;
     case KEEPER_EXITED:
-        copy_drop(client, keeper_msg_name(msg), true);
+        keeper_copy_drop(client, keeper_msg_name(msg), true);
         if (ops->exited) {
             ops->exited(client, &child);
         }
@@ -178,7 +178,8 @@ static bool client_ask_children(struct keeper_client *client)
 
 static void client_pump(struct keeper_client *client)
 {
-    if (!chan_is_open(&client->chan) || !client->greeted || !copy_hand_over(client, client_send)) {
+    if (!chan_is_open(&client->chan) || !client->greeted ||
+        !keeper_copy_hand_over(client, client_send)) {
         return;
     }
     if (!client->ready) {
@@ -269,7 +270,7 @@ static void client_retry(struct timer *timer, int64_t now_ns)
     if (chan_is_open(&client->chan)) {
         client_pump(client);
     } else {
-        client_connect(client);
+        keeper_client_connect(client);
     }
 }
 
@@ -281,6 +282,7 @@ int keeper_client_init(struct keeper_client *client, struct loop *loop,
     timer_init(&client->retry, client_retry);
     loop_task_init(&client->failing, client_failing);
     loop_fd_init(&client->chan.watch, NULL);
+    loop_fd_init(&client->guard.watch, NULL);
     if (!str_copy(client->run_dir, sizeof(client->run_dir), str_from(opts->run_dir))) {
         return -ENAMETOOLONG;
     }
@@ -302,6 +304,7 @@ void keeper_client_fini(struct keeper_client *client)
         return;
     }
     chan_close(&client->chan);
+    chan_close(&client->guard);
     loop_timer_cancel(client->loop, &client->retry);
     loop_task_cancel(&client->failing);
     struct list *node;
@@ -310,7 +313,7 @@ void keeper_client_fini(struct keeper_client *client)
         request->serial = 0;
         file_close(&request->fd);
     }
-    copy_free_all(client);
+    keeper_copy_free_all(client);
     file_close(&client->keeper_pidfd);
     free(client->queue);
     client->queue = NULL;

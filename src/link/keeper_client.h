@@ -93,6 +93,7 @@ struct keeper_client {
     struct keeper_client_opts opts;
     char run_dir[SOCK_PATH_MAX];
     struct chan chan;
+    struct chan guard;        /* to the guard of a role that gave up its rights */
     struct list requests;     /* under way or waiting, oldest first */
     struct timer retry;       /* connects again, or sends what the channel did not take */
     struct loop_task failing; /* answers what could not be sent */
@@ -117,6 +118,11 @@ struct keeper_client {
 must_check int keeper_client_init(struct keeper_client *client, struct loop *loop,
                                   const struct keeper_client_opts *opts);
 void keeper_client_fini(struct keeper_client *client);
+/* Before this process gives up root: starts a small process that keeps the rights to bring the keeper back, and
+ * does nothing else (keeper_guard_main). It ends with this one. 0 or -errno. */
+must_check int keeper_client_guard(struct keeper_client *client);
+/* The guard's main: `muelle guard --run-dir R --state-dir S --id ID`, its channel is descriptor 3. */
+int keeper_guard_main(int argc, char **argv);
 /* The channel given at spawn: reads MUELLE_KEEPER_FD once and removes it from the environment; -1
  * if none. */
 int keeper_client_channel_from_env(void);

@@ -51,7 +51,7 @@ static struct keeper_client_copy *copy_add(struct keeper_client *client)
     return &client->copies[client->copy_count++];
 }
 
-void copy_put(struct keeper_client *client, struct str name, int fd, bool child)
+void keeper_copy_put(struct keeper_client *client, struct str name, int fd, bool child)
 {
     if (fd < 0) {
         return;
@@ -73,7 +73,7 @@ void copy_put(struct keeper_client *client, struct str name, int fd, bool child)
     copy->fd = fd;
 }
 
-void copy_drop(struct keeper_client *client, struct str name, bool child)
+void keeper_copy_drop(struct keeper_client *client, struct str name, bool child)
 {
     struct keeper_client_copy *copy = copy_find(client, name, child);
     if (!copy) {
@@ -91,7 +91,7 @@ void copy_drop(struct keeper_client *client, struct str name, bool child)
     client->handed_over = MIN(client->handed_over, client->copy_count);
 }
 
-void copy_free_all(struct keeper_client *client)
+void keeper_copy_free_all(struct keeper_client *client)
 {
     for (size_t i = 0; i < client->copy_count; i++) {
         file_close(&client->copies[i].fd);
@@ -101,9 +101,9 @@ void copy_free_all(struct keeper_client *client)
     client->copy_count = client->copy_cap = client->handed_over = 0;
 }
 
-bool copy_hand_over(struct keeper_client *client,
-                    bool (*send)(struct keeper_client *client, const struct keeper_msg *msg,
-                                 int fd))
+bool keeper_copy_hand_over(struct keeper_client *client,
+                           bool (*send)(struct keeper_client *client, const struct keeper_msg *msg,
+                                        int fd))
 {
     while (client->handed_over < client->copy_count) {
         const struct keeper_client_copy *copy = &client->copies[client->handed_over];
@@ -154,7 +154,7 @@ int keeper_client_channel_from_env(void)
 }
 
 /* Starts `muelle keeper` with the lock and one end of a channel. 0 or -errno. */
-static int revive_spawn(struct keeper_client *client, int lock_fd, int channel_fd)
+static int revive_spawn(const struct revive *revive, int lock_fd, int channel_fd, int *ret_pidfd)
 {
     static const char *envp[REVIVE_ENV_MAX + 1];
     size_t count = 0;
@@ -162,15 +162,15 @@ static int revive_spawn(struct keeper_client *client, int lock_fd, int channel_f
         envp[count++] = *env;
     }
     envp[count] = NULL;
-    const char *role = client->opts.role == KEEPER_ROLE_EDGE ? "edge" : "core";
+    const char *role = revive->role == KEEPER_ROLE_EDGE ? "edge" : "core";
     const char *argv[] = {proc_own_binary(),
                           "keeper",
                           "--run-dir",
-                          client->run_dir,
+                          revive->run_dir,
                           "--state-dir",
-                          client->opts.state_dir,
+                          revive->state_dir,
                           "--id",
-                          client->opts.id,
+                          revive->id,
                           "--lock-fd",
                           "3",
                           "--adopt-fd",
@@ -190,44 +190,56 @@ static int revive_spawn(struct keeper_client *client, int lock_fd, int channel_f
     const char *step;
     int result = proc_spawn(&spawn, &proc, &step);
     if (result == 0) {
-        client->keeper_pidfd = proc.pidfd;
+        *ret_pidfd = proc.pidfd;
     }
     return result;
 }
 
-static int revive(struct keeper_client *client, struct lock *lock)
+static int revive_locked(const struct revive *revive, struct lock *lock, int *ret_fd,
+                         int *ret_pidfd)
 {
     int ends[2] = {-1, -1};
     int result = chan_pair(ends);
     if (result == 0) {
-        result = revive_spawn(client, lock->fd, ends[1]);
+        result = revive_spawn(revive, lock->fd, ends[1], ret_pidfd);
     }
     file_close(&ends[1]);
-    if (result == 0) {
-        result = keeper_client_open(client, ends[0]);
-    }
     if (result < 0) {
         file_close(&ends[0]);
     }
+    *ret_fd = ends[0];
     return result;
 }
 
-static int connect_once(struct keeper_client *client)
+int keeper_revive(const struct revive *revive, bool may_start, int *ret_fd, int *ret_pidfd)
 {
     char path[SOCK_PATH_MAX + 16];
-    if (client->opts.revive) {
+    if (may_start) {
         struct lock lock = LOCK_INIT;
         int holder;
-        snprintf(path, sizeof(path), "%s/keeper.lock", client->run_dir);
+        snprintf(path, sizeof(path), "%s/keeper.lock", revive->run_dir);
         if (lock_take(&lock, path, &holder) == 0) {
-            int result = revive(client, &lock);
+            int result = revive_locked(revive, &lock, ret_fd, ret_pidfd);
             lock_release(&lock); /* our descriptor only: the new keeper has its own */
             return result;
         }
     }
-    snprintf(path, sizeof(path), "%s/keeper.sock", client->run_dir);
+    snprintf(path, sizeof(path), "%s/keeper.sock", revive->run_dir);
+    return chan_connect(path, ret_fd);
+}
+
+/* 0: a channel is open, or the guard has been asked for one. */
+static int connect_once(struct keeper_client *client)
+{
+    if (chan_is_open(&client->guard)) {
+        struct keeper_msg msg;
+        keeper_msg_init(&msg, KEEPER_HELLO, STR_NONE);
+        return chan_send(&client->guard, &msg, sizeof(msg), NULL, 0) == 0 ? -EAGAIN : -EPIPE;
+    }
+    struct revive revive = {client->run_dir, client->opts.state_dir, client->opts.id,
+                            client->opts.role};
     int fd = -1;
-    int result = chan_connect(path, &fd);
+    int result = keeper_revive(&revive, client->opts.revive, &fd, &client->keeper_pidfd);
     if (result == 0) {
         result = keeper_client_open(client, fd);
         if (result < 0) {
@@ -237,7 +249,7 @@ static int connect_once(struct keeper_client *client)
     return result;
 }
 
-void client_connect(struct keeper_client *client)
+void keeper_client_connect(struct keeper_client *client)
 {
     if (client->keeper_pidfd >= 0) {
         struct proc_exit how;

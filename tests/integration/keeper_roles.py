@@ -22,20 +22,23 @@ RUNGS = ["unified", "none"]
 
 
 class Play:
-    def __init__(self, rung):
+    def __init__(self, rung, edge_user=None):
         self.dir = Path(tempfile.mkdtemp(prefix="mk-"))
         self.run, self.state = self.dir / "run", self.dir / "state"
         self.state.mkdir()
         self.id = f"t{os.getpid()}{self.dir.name[-4:]}"
+        self.env = {**os.environ, "MUELLE_CGROUPS": rung, **({"PLAY_EDGE_USER": edge_user} if edge_user else {})}
         self.rung = rung
         self.pids = set()
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.sock.bind(str(self.dir / "me.sock"))
         self.sock.settimeout(10)
+        self.dir.chmod(0o711)  # for an edge without rights to answer
+        os.chmod(self.dir / "me.sock", 0o666)
 
-    def tool(self, *args, env=None):
+    def tool(self, *args):
         out = subprocess.run([PLAY, *map(str, args)], text=True, stdout=subprocess.PIPE, timeout=30,
-                             env={**os.environ, "MUELLE_CGROUPS": self.rung, **(env or {})}).stdout
+                             env=self.env).stdout
         return out.strip()
 
     def start(self):
@@ -404,3 +407,47 @@ def test_the_keeper_becomes_another_binary_and_nobody_notices(play, tmp_path):
     assert os.readlink(f"/proc/{play.pid('edge')}/exe") == str(copy)
     play.kill("keeper")
     play.wait_ready("core", other_than=keeper)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root")
+def test_an_edge_without_rights_brings_the_keeper_back_by_its_guard():
+    play = Play("unified", edge_user="nobody")
+    play.start()
+    edge = play.pid("edge")
+    status = Path(f"/proc/{edge}/status").read_text()
+    assert re.search(r"^Uid:\s+65534\s", status, re.M) and re.search(r"^CapEff:\s+0+$", status, re.M)
+    guards = [p for p in children(edge) if title(p) == f"muelle: guard {play.id}"]
+    assert len(guards) == 1
+    assert play.ask("keep", "snapshot", "content")[0] == 0
+    wait_until(lambda: play.ask("held", "snapshot", role="edge")[0] == 1)
+    pid = play.spawn("x", "sleep 60")
+    old, core = play.keeper(), play.pid("core")
+    os.kill(core, signal.SIGSTOP)
+    seen = len(play.heard("edge"))
+    start = time.monotonic()
+    os.kill(old, signal.SIGKILL)
+    play.wait_ready("edge", other_than=old)
+    print(f"a new keeper by the guard after {(time.monotonic() - start) * 1000:.1f} ms")
+    os.kill(core, signal.SIGCONT)
+    assert play.wait_ready("core", other_than=old) == play.keeper()
+    assert play.ask("get", "snapshot", role="edge")[2] == "content"
+    assert alive(pid) and any(line.startswith("lost") for line in play.heard("edge")[seen:])
+    # The edge connects as the edge also where another brought the keeper back.
+    for _ in range(3):
+        old = play.keeper()
+        os.kill(old, signal.SIGKILL)
+        play.wait_ready("core", other_than=old)
+        play.wait_ready("edge", other_than=old)
+        assert play.ask("listen", f"127.0.0.1:{free_port()}", role="edge")[0] == 0
+    os.kill(edge, signal.SIGKILL)
+    wait_until(lambda: not any(alive(g) for g in guards), what="the guard ends with its edge")
+    play.wait_ready("edge")
+    play.stop()
+
+
+def children(pid):
+    return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def title(pid):
+    return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode()

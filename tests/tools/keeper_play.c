@@ -17,6 +17,7 @@
 #include "os/file.h"
 #include "os/lock.h"
 #include "os/shm.h"
+#include "os/user.h"
 #include <stdarg.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -320,6 +321,14 @@ static int role_main(int argc, char **argv)
         keeper_client_init(&play.client, &play.loop, &opts) < 0 || open_socket() < 0) {
         return 5;
     }
+    struct user user;
+    struct problem problem;
+    const char *name = getenv("PLAY_EDGE_USER");
+    if (name && opts.role == KEEPER_ROLE_EDGE &&
+        (user_find(str_from(name), &user, &problem) < 0 || keeper_client_guard(&play.client) < 0 ||
+         user_become(&user) < 0)) {
+        return 6;
+    }
     note("start %d", proc_own_pid());
     return loop_run(&play.loop) < 0;
 }
@@ -343,6 +352,9 @@ int main(int argc, char **argv)
     }
     if (argc >= 2 && (strcmp(argv[1], "core") == 0 || strcmp(argv[1], "edge") == 0)) {
         return role_main(argc - 1, argv + 1);
+    }
+    if (argc >= 2 && strcmp(argv[1], "guard") == 0) {
+        return keeper_guard_main(argc - 1, argv + 1);
     }
     if (argc == 5 && strcmp(argv[1], "start") == 0) {
         return start_main(argc - 1, argv + 1);
