@@ -87,7 +87,13 @@ def test_compose_style_file(servers):
 
 
 def test_procfile(servers):
-    servers.up(file="Procfile", timeout=180)
+    # A Procfile names no ports, and 8080 and 7070 may be somebody's: a second file moves the listeners.
+    servers.write("ports.yaml", f"""
+gateway:
+  listen: [ "http://127.0.0.1:{servers.ports['HTTP_PORT']}" ]
+  admin: "http://127.0.0.1:{servers.ports['ADMIN_PORT']}"
+""")
+    servers.up("-f", "ports.yaml", file="Procfile", timeout=180)
     states = {r["service"]: r["state"] for r in servers.ps()}
     assert states == dict.fromkeys(("web", "postgres", "redis", "prometheus", "files"), "running")
     assert redis(row(servers, "redis")["port"], "PING") == "+PONG\r\n"
