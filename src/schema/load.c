@@ -12,6 +12,8 @@
  */
 #include "schema/load.h"
 
+#include "base/num.h"
+
 #include "schema/decode.h"
 #include "schema/pass.h"
 #include "schema/resource.h"
@@ -231,6 +233,23 @@ static void hash_services(struct schema_pass *pass, struct project_spec *spec,
     map_fini(&index);
 }
 
+/* A PORT written into `environment` is what the program will listen on, so it is the service's port. */
+static void take_ports(struct project_spec *spec)
+{
+    struct service_spec *services = (struct service_spec *)(uintptr_t)spec->services;
+    for (size_t i = 0; i < spec->services_count; i++) {
+        struct service_spec *service = &services[i];
+        for (size_t k = 0; service->port == 0 && k < service->environment_count; k++) {
+            uint64_t port;
+            if (str_is(service->environment[k].name, "PORT") &&
+                num_parse_u64(service->environment[k].value, &port) == 0 && port > 0 &&
+                port <= UINT16_MAX) {
+                service->port = (int64_t)port;
+            }
+        }
+    }
+}
+
 static void fill_hashes(struct schema_pass *pass, struct project_spec *spec, struct value *root)
 {
     canonicalise(&schema_config, root);
@@ -267,6 +286,7 @@ static struct project_spec *build(struct schema_pass *pass)
     profiles_apply(pass, root);
     environment_resolve(pass, root);
     decode_table(pass, &schema_config, root, spec);
+    take_ports(spec);
     if (!value_is_set(value_get(root, "services")) && !pass->problems->count) {
         struct problem *problem =
             pass_problem(pass, root->at, "config.no-services", "there is nothing to run");

@@ -71,8 +71,10 @@ static const struct schema_field rows[] = {
      SAY("Give the program a terminal; its output then goes through a pipe.",
          "Dar un terminal al programa; su salida pasa entonces por una tubería.")},
     {"port", SCHEMA_INT, S(port), BOUNDS(1, 65535), .flags = R | M,
-     SAY("The port the program insists on; by default each replica is given a free PORT.",
-         "Puerto que el programa exige; por defecto cada réplica recibe un PORT libre.")},
+     SAY("The port the program insists on (also: PORT in `environment`); by default each replica "
+         "gets a free PORT.",
+         "Puerto que el programa exige (o PORT en `environment`); por defecto cada réplica recibe "
+         "un PORT libre.")},
     {"listen_fds", SCHEMA_BOOL, S(listen_fds), .flags = R | M,
      SAY("Hand the open socket over as LISTEN_FDS: no connection is refused in a restart.",
          "Entregar el socket abierto como LISTEN_FDS: un reinicio no rechaza conexiones.")},

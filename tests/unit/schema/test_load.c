@@ -188,3 +188,15 @@ TEST(a_procfile_is_a_project)
     check_int(l.spec->services[1].routes_count, 0);
     project_spec_unref(l.spec);
 }
+
+TEST(a_port_in_the_environment_is_the_services_port)
+{
+    const struct project_spec *p =
+        load_good(&l, "services: {a: {command: x, environment: {PORT: 3000}},"
+                      " b: {command: x, environment: {PORT: later}},"
+                      " c: {command: x, port: 5, environment: {PORT: 6}}}");
+    check_int(project_spec_service(p, STR("a"))->port, 3000);
+    check_int(project_spec_service(p, STR("b"))->port, 0);
+    check_int(project_spec_service(p, STR("c"))->port, 5);
+    project_spec_unref(l.spec);
+}
