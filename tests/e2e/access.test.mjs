@@ -13,7 +13,8 @@ const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true };
 let browser, target;
 
 before(async () => {
-  [browser, target] = await Promise.all([launch(), start()]);
+  target = await start();
+  browser = await launch();
 });
 after(async () => {
   await browser?.close();

@@ -11,7 +11,8 @@ const SERVICE = "/projects/hello/services/web";
 let browser, target;
 
 before(async () => {
-  [browser, target] = await Promise.all([launch(), start()]);
+  target = await start();
+  browser = await launch();
 });
 after(async () => {
   await browser?.close();

@@ -63,26 +63,37 @@ async function startReal(binary) {
   const [gateway, admin] = [await freePort(), await freePort()];
   const file = join(folder, "muelle.yaml");
   cpSync(join(top, "examples/hello"), folder, { recursive: true });
-  const text = readFileSync(file, "utf8").replace("http://:8080", `http://127.0.0.1:${gateway}`).replace("127.0.0.1:7070", `127.0.0.1:${admin}`);
+  const text = readFileSync(file, "utf8")
+    .replace(/listen: .*/, `listen: [ "http://127.0.0.1:${gateway}" ]`)
+    .replace(/admin: .*/, `admin: "http://127.0.0.1:${admin}"`);
   writeFileSync(file, text);
   const common = ["-f", file, "--state-dir", join(folder, ".muelle")];
   const muelle = (...args) => execFileSync(binary, [...args, ...common], { encoding: "utf8", timeout: 120_000, env: { ...process.env, CRASH_AFTER_JOBS: "0" } });
 
-  muelle("up", "-d", "--wait");
+  const end = () => {
+    muelle("down");
+    rmSync(folder, { recursive: true, force: true });
+  };
+  let link;
+  try {
+    // The link that a person would click.
+    link = /login\?token=(\S+)/.exec(muelle("up", "-d", "--wait"));
+  } catch (error) {
+    end();
+    throw error;
+  }
+  const token = link[1];
   const base = `http://127.0.0.1:${admin}`;
   await answers(base);
   const status = () => JSON.parse(muelle("status", "--json"));
   return {
-    kind: "muelle", base, token: readFileSync(join(status().run_dir, "token"), "utf8").trim(), project: "hello", gateway,
+    kind: "muelle", base, token, project: "hello", gateway,
     // The core is killed; the keeper brings it back by itself.
     outage: async () => {
       process.kill(status().core.pid, "SIGKILL");
       return async () => undefined;
     },
-    stop: async () => {
-      muelle("down");
-      rmSync(folder, { recursive: true, force: true });
-    },
+    stop: async () => end(),
   };
 }
 

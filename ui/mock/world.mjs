@@ -117,15 +117,15 @@ export class World extends EventEmitter {
 
   seed() {
     const now = Date.now();
-    this.addEvent("config.applied", "notice", "applied generation 3: web changed, 6 untouched", { actor: "ana", cause: "muelle reload" }, now - 41e5);
-    this.addEvent("service.started", "info", "is running", { service: "web", replica: 1, cause: "new spec" }, now - 40.9e5);
-    this.addEvent("service.scaled", "notice", "scaled from 2 to 3", { service: "checkout", actor: "ana" }, now - 26e5);
+    this.addEvent("project.applied", "info", "Project hello applied: 0 new, 1 restarted, 0 scaled, 0 updated, 0 removed, 6 unchanged", { actor: "ana", cause: "api: POST /api/v1/projects" }, now - 41e5);
+    this.addEvent("replica.ready", "info", "web-1 is ready", { service: "web", replica: 1, actor: "muelle", cause: "supervision" }, now - 40.9e5);
+    this.addEvent("service.scale", "info", "checkout scaled from 2 to 3", { service: "checkout", actor: "ana" }, now - 26e5);
     this.services.get("checkout").overrides = [{ field: "deploy.replicas", value: 3, actor: "ana", time: new Date(now - 26e5).toISOString() }];
     this.crash("worker", now - 9e5);
     const worker = this.services.get("worker");
     Object.assign(worker, { state: "running", reason: null });
     Object.assign(worker.replicas[0], { state: "running", exit: null, reason: null });
-    this.addEvent("service.started", "info", "is running", { service: "worker", replica: 1, cause: "restart policy" }, now - 8.99e5);
+    this.addEvent("replica.starting", "info", "worker-1 starts", { service: "worker", replica: 1, actor: "muelle", cause: "supervision" }, now - 8.99e5);
     for (let i = 12_000; i > 0; i -= 1) this.someLog(now - i * 300);
   }
 
@@ -156,7 +156,7 @@ export class World extends EventEmitter {
     this.addLog(name, replica.replica, "stderr", "Error: lost connection to queue", time);
     Object.assign(replica, { state: "crashed", restarts: replica.restarts + 1, exit: { code: 1 }, reason: "exited 1 after 14 min, last line: Error: lost connection to queue" });
     Object.assign(s, { state: "crashed", restarts: s.restarts + 1, reason: replica.reason });
-    this.addEvent("replica.crashed", "error", replica.reason, { service: name, replica: replica.replica, cause: "exit 1" }, time);
+    this.addEvent("replica.crashed", "error", `${name}-${replica.replica} ${replica.reason}`, { service: name, replica: replica.replica, actor: "muelle", cause: "supervision" }, time);
     this.publish(name);
   }
 
@@ -165,7 +165,7 @@ export class World extends EventEmitter {
     s.state = "running";
     s.reason = null;
     s.shape.once || (s.replicas = Array.from({ length: s.desired }, (_, i) => ({ ...(s.replicas[i] ?? this.makeReplica(i + 1, s.shape)), state: "running", health: s.shape.host ? "healthy" : null, pid: ++this.pid, started_at: new Date().toISOString(), exit: null, reason: null })));
-    this.addEvent("service.started", "info", "is running", { service: name, replica: 1, cause, actor });
+    this.addEvent("replica.ready", "info", `${name}-1 is ready`, { service: name, replica: 1, cause, actor: actor ?? "muelle" });
     this.publish(name);
   }
 
@@ -175,7 +175,7 @@ export class World extends EventEmitter {
     if (verb === "stop") {
       for (const r of s.replicas) this.emit("message", "removed", { project: this.project, service: name, replica: r.replica });
       Object.assign(s, { state: "stopped", replicas: [], reason: "stopped by you" });
-      this.addEvent("service.stopped", "notice", "was stopped", { service: name, actor });
+      this.addEvent("service.stop", "info", `${name} is stopped`, { service: name, actor });
     } else if (verb === "scale") {
       const before = s.desired;
       for (const r of s.replicas.slice(body.replicas)) this.emit("message", "removed", { project: this.project, service: name, replica: r.replica });
@@ -183,13 +183,13 @@ export class World extends EventEmitter {
       s.replicas = Array.from({ length: s.desired }, (_, i) => s.replicas[i] ?? { ...this.makeReplica(i + 1, s.shape), started_at: new Date().toISOString() });
       s.overrides = s.desired === s.shape.desired && name !== "checkout" ? [] : [{ field: "deploy.replicas", value: s.desired, actor, time: new Date().toISOString() }];
       s.state = s.desired ? "running" : "stopped";
-      this.addEvent("service.scaled", "notice", `scaled from ${before} to ${s.desired}`, { service: name, actor });
+      this.addEvent("service.scale", "info", `${name} scaled from ${before} to ${s.desired}`, { service: name, actor });
     } else if (verb === "reset") {
       s.overrides = [];
-      this.addEvent("service.reset", "notice", "follows its file again", { service: name, actor });
+      this.addEvent("service.reset", "info", `${name} follows its file again`, { service: name, actor });
     } else {
       s.state = "starting";
-      this.addEvent("service.restarting", "notice", `${verb} asked for`, { service: name, actor });
+      this.addEvent(`service.${verb}`, "info", `${name}: ${verb} asked for`, { service: name, actor });
       setTimeout(() => this.recover(name, verb, actor), 700).unref();
     }
     this.publish(name);
@@ -237,7 +237,7 @@ export class World extends EventEmitter {
       setInterval(() => {
         if (this.services.get("worker").state !== "running") return;
         this.crash("worker");
-        setTimeout(() => this.services.get("worker").state === "crashed" && this.recover("worker", "restart policy"), 6000).unref();
+        setTimeout(() => this.services.get("worker").state === "crashed" && this.recover("worker", "supervision"), 6000).unref();
       }, 40_000),
     ];
     timers.forEach((timer) => timer.unref());

@@ -19,11 +19,21 @@ const MARKS: Record<Severity, "note" | "unhealthy" | "bad"> = {
   critical: "bad",
 };
 
+/** What muelle does by itself needs no "by muelle because of supervision"; a person's action names the person. */
+function whoText({ actor, cause }: EventRow): string {
+  const { events } = t.value;
+  const quiet = !cause || cause === "supervision" || cause.startsWith("api:");
+
+  return [actor && actor !== "muelle" && events.by(actor), !quiet && events.cause(cause)].filter(Boolean).join(", ");
+}
+
 function Row({ row, withService }: { row: EventRow; withService: boolean }): JSX.Element {
   const { events } = t.value;
   const severity = (row.severity in MARKS ? row.severity : "info") as Severity;
+  // Most messages are sentences that begin with the name; the others get it before them.
   const where = row.service && row.replica ? replicaName(row.service, row.replica) : row.service;
-  const who = [row.actor && events.by(row.actor), row.cause && events.cause(row.cause)].filter(Boolean).join(", ");
+  const named = !!where && row.message.startsWith(`${where} `);
+  const text = named ? row.message.slice(where.length + 1) : row.message;
 
   return (
     <li data-seq={row.seq} data-severity={severity}>
@@ -32,7 +42,7 @@ function Row({ row, withService }: { row: EventRow; withService: boolean }): JSX
       </span>
       <Mark shape={MARKS[severity]} label={events.severity[severity]} />
       <span class="what">
-        {withService && where && (
+        {(withService || named) && where && (
           <b>
             {row.project && row.service ? (
               <Link to={servicePath(row.project, row.service)} class="plain">
@@ -43,7 +53,7 @@ function Row({ row, withService }: { row: EventRow; withService: boolean }): JSX
             )}{" "}
           </b>
         )}
-        {row.message} {who && <span class="who">{who}</span>}
+        {text} <span class="who">{whoText(row)}</span>
       </span>
       <span class="kind">{row.kind}</span>
     </li>

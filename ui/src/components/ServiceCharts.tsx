@@ -11,12 +11,12 @@ import type { PlotMark } from "./plot";
 
 const BAD = new Set(["error", "critical"]);
 
-/** What belongs on a time axis: state changes and applied configurations, not every probe. */
+/** What belongs on a time axis: starts, crashes, scaling, applied configurations; not every probe. */
 export function marksOf(service: Service): PlotMark[] {
   return events
     .peek()
-    .filter((row) => row.service === service.name && (!row.project || row.project === service.project))
-    .filter((row) => BAD.has(row.severity) || /started|restart|scale|deploy|applied|config/.test(row.kind))
+    .filter((row) => row.project === service.project && (row.service === service.name || !row.service))
+    .filter((row) => BAD.has(row.severity) || /\.(starting|restart|scale|applied)$/.test(row.kind))
     .slice(0, 50)
     .map((row) => ({ time: Date.parse(row.time) / 1000, bad: BAD.has(row.severity) }));
 }
