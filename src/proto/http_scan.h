@@ -11,45 +11,6 @@
 #include "proto/http_chars.h"
 #include "proto/http_simd.h"
 
-#ifdef __SSE2__
-/* One bit per byte that is not of the class; for tokens the rarer characters are counted among them. */
-static inline unsigned http_stops_token(__m128i v)
-{
-    __m128i good = http_in_range(_mm_or_si128(v, _mm_set1_epi8(0x20)), 'a', 25);
-    good = _mm_or_si128(good, http_in_range(v, '0', 9));
-    good = _mm_or_si128(good, _mm_cmpeq_epi8(v, _mm_set1_epi8('-')));
-    return ~(unsigned)_mm_movemask_epi8(good) & 0xffff;
-}
-
-static inline unsigned http_stops_value(__m128i v)
-{
-    __m128i tab = _mm_cmpeq_epi8(v, _mm_set1_epi8('\t'));
-    __m128i stop = _mm_andnot_si128(tab, http_in_range(v, 0, 0x1f));
-    stop = _mm_or_si128(stop, _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f)));
-    return (unsigned)_mm_movemask_epi8(stop);
-}
-
-static inline unsigned http_stops_target(__m128i v)
-{
-    /* signed: bytes from 0x80 are below too */
-    __m128i stop = _mm_cmplt_epi8(v, _mm_set1_epi8(0x21));
-    stop = _mm_or_si128(stop, http_in_range(v, '"', 1)); /* and '#' */
-    stop = _mm_or_si128(stop, _mm_cmpeq_epi8(v, _mm_set1_epi8('<')));
-    stop = _mm_or_si128(stop, _mm_cmpeq_epi8(v, _mm_set1_epi8('>')));
-    stop = _mm_or_si128(stop, _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f)));
-    return (unsigned)_mm_movemask_epi8(stop);
-}
-
-/* The fast path: letters, digits, '-' and '.'. */
-static inline unsigned http_stops_host(__m128i v)
-{
-    __m128i good = http_in_range(_mm_or_si128(v, _mm_set1_epi8(0x20)), 'a', 25);
-    good = _mm_or_si128(good, http_in_range(v, '0', 9));
-    good = _mm_or_si128(good, http_in_range(v, '-', 1));
-    return ~(unsigned)_mm_movemask_epi8(good) & 0xffff;
-}
-#endif
-
 /* HTTP_C_TOKEN. The fast path knows letters, digits and '-'; other token characters are rare. */
 static inline size_t http_scan_token(const char *p, size_t at, size_t end)
 {

@@ -48,6 +48,43 @@ static inline __m128i http_load_few(const char *p, size_t n)
     }
     return _mm_set_epi64x((long long)low, (long long)low);
 }
+
+/* One bit per byte that is not of the class; for tokens the rarer characters are counted among them. */
+static inline unsigned http_stops_token(__m128i v)
+{
+    __m128i good = http_in_range(_mm_or_si128(v, _mm_set1_epi8(0x20)), 'a', 25);
+    good = _mm_or_si128(good, http_in_range(v, '0', 9));
+    good = _mm_or_si128(good, _mm_cmpeq_epi8(v, _mm_set1_epi8('-')));
+    return ~(unsigned)_mm_movemask_epi8(good) & 0xffff;
+}
+
+static inline unsigned http_stops_value(__m128i v)
+{
+    __m128i tab = _mm_cmpeq_epi8(v, _mm_set1_epi8('\t'));
+    __m128i stop = _mm_andnot_si128(tab, http_in_range(v, 0, 0x1f));
+    stop = _mm_or_si128(stop, _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f)));
+    return (unsigned)_mm_movemask_epi8(stop);
+}
+
+static inline unsigned http_stops_target(__m128i v)
+{
+    /* signed: bytes from 0x80 are below too */
+    __m128i stop = _mm_cmplt_epi8(v, _mm_set1_epi8(0x21));
+    stop = _mm_or_si128(stop, http_in_range(v, '"', 1)); /* and '#' */
+    stop = _mm_or_si128(stop, _mm_cmpeq_epi8(v, _mm_set1_epi8('<')));
+    stop = _mm_or_si128(stop, _mm_cmpeq_epi8(v, _mm_set1_epi8('>')));
+    stop = _mm_or_si128(stop, _mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f)));
+    return (unsigned)_mm_movemask_epi8(stop);
+}
+
+/* The fast path: letters, digits, '-' and '.'. */
+static inline unsigned http_stops_host(__m128i v)
+{
+    __m128i good = http_in_range(_mm_or_si128(v, _mm_set1_epi8(0x20)), 'a', 25);
+    good = _mm_or_si128(good, http_in_range(v, '0', 9));
+    good = _mm_or_si128(good, http_in_range(v, '-', 1));
+    return ~(unsigned)_mm_movemask_epi8(good) & 0xffff;
+}
 #endif
 
 #endif
