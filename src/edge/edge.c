@@ -21,6 +21,11 @@ void edge_log(const char *what)
     (void)fprintf(stderr, "muelle: edge: %s\n", what);
 }
 
+atomic_uint *edge_load_of(const struct edge *edge, uint64_t endpoint)
+{
+    return edge && edge->loads ? &edge->loads[endpoint % EDGE_LOADS] : NULL;
+}
+
 /* --- listening sockets --- */
 
 static struct edge_socket *find_socket(struct edge *edge, struct str address)
@@ -320,6 +325,12 @@ int edge_open(struct edge *edge, const struct edge_memory *memory, unsigned thre
     if (r < 0) {
         return r;
     }
+    if (threads > 1) {
+        edge->loads = calloc(EDGE_LOADS, sizeof(*edge->loads));
+        if (!edge->loads) {
+            return -ENOMEM;
+        }
+    }
     attach(edge, &edge->workers[0]);
     edge->open = true;
     for (unsigned i = 1; r == 0 && i < threads; i++) {
@@ -353,6 +364,7 @@ void edge_free(struct edge *edge)
         free(socket);
     }
     memory_close(&edge->shared);
+    free(edge->loads);
     free(edge->workers);
     free(edge);
 }
@@ -369,10 +381,25 @@ int edge_run(struct edge *edge)
     }
     int r = worker_run(&edge->workers[0]);
     for (unsigned i = 1; i < edge->thread_count; i++) {
+        edge->workers[i].cut = true; /* thread 0 ends last, or without grace */
         worker_notify(&edge->workers[i], WORKER_STOP);
         thread_join(&edge->workers[i].thread);
     }
     return r;
+}
+
+bool edge_may_stop(struct worker *worker)
+{
+    struct edge *edge = worker->edge;
+    if (worker->client_count > 0) {
+        return false;
+    }
+    if (worker->index == 0) {
+        return atomic_load(&edge->stopped) == edge->thread_count - 1;
+    }
+    atomic_fetch_add(&edge->stopped, 1);
+    worker_notify(&edge->workers[0], WORKER_STOP);
+    return true;
 }
 
 /* The grace is over: thread 0's loop ends, and the process with it. */

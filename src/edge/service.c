@@ -2,6 +2,7 @@
 #include "edge/service.h"
 
 #include "base/num.h"
+#include "edge/edge_private.h"
 #include "edge/stream_private.h"
 #include "edge/upstream.h"
 #include "edge/worker.h"
@@ -84,6 +85,13 @@ static struct endpoint *pick_weighted(struct service *service, const struct endp
     return best;
 }
 
+/* Requests in flight to it, from all threads. */
+static uint64_t load_of(const struct endpoint *endpoint)
+{
+    return endpoint->load ? atomic_load_explicit(endpoint->load, memory_order_relaxed)
+                          : endpoint->in_flight;
+}
+
 /* Fewest requests in flight for its weight; among equals the next in turn. */
 static struct endpoint *pick_least(struct service *service, const struct endpoint *avoid,
                                    int64_t now_ns)
@@ -98,8 +106,7 @@ static struct endpoint *pick_least(struct service *service, const struct endpoin
         }
         if (endpoint == avoid) {
             second = endpoint;
-        } else if (!best || (uint64_t)endpoint->in_flight * best->weight <
-                                (uint64_t)best->in_flight * endpoint->weight) {
+        } else if (!best || load_of(endpoint) * best->weight < load_of(best) * endpoint->weight) {
             best = endpoint;
         }
     }
@@ -112,12 +119,18 @@ static struct endpoint *pick_least(struct service *service, const struct endpoin
     return best ? best : second;
 }
 
-struct endpoint *service_pick(struct service *service, const struct endpoint *avoid)
+struct endpoint *service_pick(struct service *service, const struct endpoint *avoid,
+                              bool *ret_shared)
 {
     int64_t now_ns = service->worker->loop.now_ns;
     struct endpoint *endpoint;
+    *ret_shared = false;
     if (service->spec.balance == SNAPSHOT_LEAST_CONN) {
         endpoint = pick_least(service, avoid, now_ns);
+        if (endpoint && endpoint->load) {
+            *ret_shared = true;
+            atomic_fetch_add_explicit(endpoint->load, 1, memory_order_relaxed);
+        }
     } else if (service->weighted) {
         endpoint = pick_weighted(service, avoid, now_ns);
     } else {
@@ -127,6 +140,14 @@ struct endpoint *service_pick(struct service *service, const struct endpoint *av
         endpoint->in_flight++;
     }
     return endpoint;
+}
+
+void service_done(struct endpoint *endpoint, bool shared)
+{
+    endpoint->in_flight--;
+    if (shared) {
+        atomic_fetch_sub_explicit(endpoint->load, 1, memory_order_relaxed);
+    }
 }
 
 bool service_may_hold(const struct service *service)
@@ -264,6 +285,7 @@ static struct endpoint *add_endpoint(struct worker *worker, struct service *serv
     endpoint->id = spec->id;
     endpoint->service = service;
     endpoint->refs = 1;
+    endpoint->load = edge_load_of(worker->edge, spec->id);
     list_init(&endpoint->idle);
     if (map_put(&worker->set.endpoints, str_make((const char *)&endpoint->id, 8), endpoint) < 0) {
         free(endpoint);

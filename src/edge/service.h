@@ -33,8 +33,9 @@ struct endpoint {
     bool failing; /* its probe says so */
     bool seen;    /* private: while a snapshot is applied */
     uint32_t weight;
-    int64_t smooth; /* of smooth weighted round robin */
-    uint32_t in_flight;
+    int64_t smooth;       /* of smooth weighted round robin */
+    uint32_t in_flight;   /* of this thread */
+    atomic_uint *load;    /* of all threads, for least connections; NULL: this thread is alone */
     uint32_t connections; /* open ones, idle or not */
     uint32_t failures;    /* connects that failed in a row */
     int64_t down_until_ns;
@@ -84,8 +85,11 @@ void service_set_delta(struct worker *worker, const struct delta *delta);
 /* Looks at the probes' results again. */
 void service_set_health(struct worker *worker);
 
-/* An eligible endpoint other than `avoid` (if there is another), which is then in use (in_flight); NULL: none. */
-struct endpoint *service_pick(struct service *service, const struct endpoint *avoid);
+/* An eligible endpoint other than `avoid` (if there is another), which is then in use until service_done;
+ * NULL: none. *ret_shared says how it was counted, for service_done. */
+struct endpoint *service_pick(struct service *service, const struct endpoint *avoid,
+                              bool *ret_shared);
+void service_done(struct endpoint *endpoint, bool shared);
 /* Whether a request that finds no endpoint may wait for one. */
 bool service_may_hold(const struct service *service);
 /* Something may have become possible: lets those who wait try again. */

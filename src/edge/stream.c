@@ -142,7 +142,7 @@ void stream_detach(struct stream *stream, bool reusable)
         upstream_release(upstream, reusable);
     }
     if (stream->endpoint) {
-        stream->endpoint->in_flight--;
+        service_done(stream->endpoint, stream->shared_load);
         stream->cell->in_flight--;
         endpoint_unref(stream->endpoint);
         stream->endpoint = NULL;
@@ -416,7 +416,7 @@ static bool step_pick(struct stream *stream)
     if (!stream->pick_ns) {
         stream->pick_ns = worker->loop.now_ns;
     }
-    struct endpoint *endpoint = service_pick(stream->service, stream->avoid);
+    struct endpoint *endpoint = service_pick(stream->service, stream->avoid, &stream->shared_load);
     if (unlikely(!endpoint)) {
         return hold(stream);
     }

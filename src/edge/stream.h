@@ -61,6 +61,7 @@ struct stream {
     uint8_t filter_at[STREAM_DIRECTIONS];
     bool suspended[STREAM_DIRECTIONS];
     bool tcp;
+    bool shared_load;   /* how service_pick counted it */
     bool woken;         /* was held, may try again */
     bool path_changed;  /* `path` is not what the client wrote */
     bool head_sent;     /* the request head was handed to the kernel */

@@ -35,7 +35,7 @@ static void turn_end(struct loop_task *task)
             edge_wake_core(worker->edge);
         }
     }
-    if (worker->stopping && (worker->client_count == 0 || worker->cut)) {
+    if (worker->stopping && (worker->cut || edge_may_stop(worker))) {
         loop_stop(&worker->loop);
     }
 }

@@ -14,6 +14,7 @@
 #include "link/counters.h"
 
 #include "base/map.h"
+#include "link/words.h"
 
 #define COUNTERS_MAGIC UINT64_C(0x31544e434d) /* "MCNT1" */
 enum { CELLS_MAX = 1 << 20 };
@@ -25,6 +26,9 @@ struct counters_header {
 };
 
 _Static_assert(sizeof(struct counters_header) == 64, "the header's layout is fixed");
+_Static_assert(sizeof(struct counters_cell) % 8 == 0 && sizeof(struct counters_probe) % 8 == 0 &&
+                   sizeof(struct counters_thread) % 8 == 0,
+               "they are copied by words");
 
 static size_t probes_offset(void)
 {
@@ -238,7 +242,7 @@ bool counters_cell_read(const struct counters *counters, uint32_t thread, uint32
     }
     const struct counters_cell *cell = cell_of(counters, thread, i);
     uint32_t before = __atomic_load_n(&cell->epoch, __ATOMIC_ACQUIRE);
-    *ret = *cell;
+    words_load(ret, cell, sizeof(*ret));
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
     uint32_t after = __atomic_load_n(&cell->epoch, __ATOMIC_RELAXED);
     return before == after && (before & 1) == 0;
@@ -246,7 +250,9 @@ bool counters_cell_read(const struct counters *counters, uint32_t thread, uint32
 
 struct counters_thread counters_thread_read(const struct counters *counters, uint32_t thread)
 {
-    return *counters_thread_of(counters, thread);
+    struct counters_thread copy;
+    words_load(&copy, counters_thread_of(counters, thread), sizeof(copy));
+    return copy;
 }
 
 bool counters_probe_read(const struct counters *counters, uint32_t i, struct counters_probe *ret)
@@ -257,7 +263,7 @@ bool counters_probe_read(const struct counters *counters, uint32_t i, struct cou
     }
     const struct counters_probe *probe = probe_of(counters, i);
     uint32_t before = __atomic_load_n(&probe->epoch, __ATOMIC_ACQUIRE);
-    *ret = *probe;
+    words_load(ret, probe, sizeof(*ret));
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
     uint32_t after = __atomic_load_n(&probe->epoch, __ATOMIC_RELAXED);
     return before == after && (before & 1) == 0 && ret->endpoint != 0 &&

@@ -11,7 +11,9 @@
  */
 #include "link/delta.h"
 
-#include "base/map.h"
+#include "link/words.h"
+
+#include <string.h>
 
 #define DELTA_MAGIC UINT64_C(0x31544c44454d) /* "MEDLT1" */
 
@@ -28,6 +30,7 @@ struct delta_slot {
 
 _Static_assert(sizeof(struct delta_log_header) == 64, "the header's layout is fixed");
 _Static_assert(sizeof(struct delta_slot) <= DELTA_SLOT, "a delta fits its slot");
+_Static_assert(sizeof(struct delta) % 8 == 0, "deltas are copied by words");
 
 enum { CAPACITY_MAX = 1 << 20 };
 
@@ -83,7 +86,7 @@ int delta_log_append(struct delta_log *log, struct delta *delta)
     struct delta_slot *slot = slot_of(log, delta->sequence);
     __atomic_store_n(&slot->sequence, 0, __ATOMIC_RELAXED);
     __atomic_thread_fence(__ATOMIC_RELEASE);
-    slot->delta = *delta;
+    words_store(&slot->delta, delta, sizeof(*delta));
     __atomic_store_n(&slot->sequence, delta->sequence, __ATOMIC_RELEASE);
     __atomic_store_n(&log->header->head, delta->sequence, __ATOMIC_RELEASE);
     return 0;
@@ -121,7 +124,7 @@ int delta_log_read(const struct delta_log *log, uint64_t *cursor, struct delta *
     uint64_t sequence = *cursor + 1;
     const struct delta_slot *slot = slot_of(log, sequence);
     uint64_t before = __atomic_load_n(&slot->sequence, __ATOMIC_ACQUIRE);
-    *ret = slot->delta;
+    words_load(ret, &slot->delta, sizeof(*ret));
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
     uint64_t after = __atomic_load_n(&slot->sequence, __ATOMIC_RELAXED);
     if (before != sequence || after != sequence || ret->sequence != sequence || !delta_ok(ret)) {

@@ -464,8 +464,8 @@ def test_one_record_and_one_count_for_each_request(pair):
         for i in range(100):
             client.send(request("POST" if i % 2 else "GET", f"/{i}", body=b"x" * (i % 2)))
             client.response()
+    records = edge.records(100)
     stats = edge.stats()
-    records = edge.records()
     assert stats["requests"] == stats["cell_requests"] == len(records) == 100
     assert [r["path"] for r in records] == [f"/{i}" for i in range(100)]
     assert records[1]["method"] == "POST" and records[1]["bytes_in"] == 1

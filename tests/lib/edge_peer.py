@@ -23,7 +23,7 @@ def free_port():
 class Edge:
     """with Edge(tmp, "service web", …) as edge: edge.port answers; `listen http` is added."""
 
-    def __init__(self, tmp, *lines, gateway="threads=1", port=None, args=()):
+    def __init__(self, tmp, *lines, gateway=os.environ.get("EDGE_GATEWAY", "threads=1"), port=None, args=()):
         self.port = port or free_port()
         self.lines = list(lines)
         self.gateway = gateway
@@ -56,8 +56,15 @@ class Edge:
     def stats(self):
         return self.command("stats")
 
-    def records(self):
-        return self.command("records")
+    def records(self, at_least=1):
+        """Those since the last call; a record is written just after the client has its answer."""
+        found = []
+
+        def enough():
+            found.extend(self.command("records"))
+            return len(found) >= at_least
+        until(enough)
+        return found
 
     def reload(self, *lines):
         self.lines = list(lines)

@@ -127,7 +127,7 @@ static struct str random_path(struct rng *rng, char *memory, size_t segments)
 
 TEST(the_table_finds_what_a_look_at_all_routes_finds)
 {
-    static const char *const patterns[] = {"",        "a.test",  "b.test",    "*.test",
+    static const char *const patterns[] = {"",         "a.test",   "b.test",    "*.test",
                                            "*.a.test", "x.a.test", "*.y.a.test"};
     static const char *const hosts[] = {"a.test", "b.test",     "c.test", "x.a.test", "z.a.test",
                                         "test",   "q.y.a.test", "other",  ""};

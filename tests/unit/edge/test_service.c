@@ -87,6 +87,12 @@ static struct endpoint *endpoint_of(struct worker *worker, uint64_t id)
     return map_get(&worker->set.endpoints, str_make((const char *)&id, 8));
 }
 
+static struct endpoint *pick(struct service *service, const struct endpoint *avoid)
+{
+    bool shared;
+    return service_pick(service, avoid, &shared);
+}
+
 static void set_state(struct worker *worker, uint64_t id, enum snapshot_endpoint_state state)
 {
     struct delta delta = {.kind = DELTA_ENDPOINT_STATE, .endpoint = id, .endpoint_state = state};
@@ -99,7 +105,7 @@ TEST(round_robin_is_even)
     size_t counts[4] = {0};
     apply(worker, &(struct plan){.services = 1, .endpoints = 4});
     for (size_t i = 0; i < 400; i++) {
-        struct endpoint *endpoint = service_pick(service_of(worker, 1), NULL);
+        struct endpoint *endpoint = pick(service_of(worker, 1), NULL);
         counts[endpoint->id - 100]++;
         endpoint->in_flight--;
     }
@@ -117,7 +123,7 @@ TEST(weights_are_kept_and_spread)
     uint64_t last = 0;
     apply(worker, &(struct plan){.services = 1, .endpoints = 3, .weights = {5, 1, 1}});
     for (size_t i = 0; i < 700; i++) {
-        struct endpoint *endpoint = service_pick(service_of(worker, 1), NULL);
+        struct endpoint *endpoint = pick(service_of(worker, 1), NULL);
         counts[endpoint->id - 100]++;
         in_a_row = endpoint->id == last ? in_a_row + 1 : 1;
         check(in_a_row <= 4); /* smooth: never all five at once */
@@ -141,7 +147,7 @@ TEST(least_connections_keeps_the_load_level)
             for (uint64_t e = 100; e < 105; e++) {
                 least = MIN(least, endpoint_of(worker, e)->in_flight);
             }
-            struct endpoint *endpoint = service_pick(service_of(worker, 1), NULL);
+            struct endpoint *endpoint = pick(service_of(worker, 1), NULL);
             check(!endpoint || endpoint->in_flight == least + 1);
         } else {
             struct endpoint *endpoint = endpoint_of(worker, 100 + rng_below(rng, 5));
@@ -166,7 +172,7 @@ TEST(only_eligible_endpoints_are_picked_in_any_walk_of_states)
         for (uint64_t e = 100; e < 104; e++) {
             ready += endpoint_of(worker, e)->state == SNAPSHOT_ENDPOINT_READY;
         }
-        struct endpoint *endpoint = service_pick(service_of(worker, 1), NULL);
+        struct endpoint *endpoint = pick(service_of(worker, 1), NULL);
         check((endpoint != NULL) == (ready > 0));
         if (endpoint) {
             check_int(endpoint->state, SNAPSHOT_ENDPOINT_READY);
@@ -182,10 +188,10 @@ TEST(the_one_to_avoid_is_taken_only_when_it_is_alone)
     apply(worker, &(struct plan){.services = 1, .endpoints = 2});
     const struct endpoint *bad = endpoint_of(worker, 100);
     for (size_t i = 0; i < 10; i++) {
-        check(service_pick(service_of(worker, 1), bad) == endpoint_of(worker, 101));
+        check(pick(service_of(worker, 1), bad) == endpoint_of(worker, 101));
     }
     set_state(worker, 101, SNAPSHOT_ENDPOINT_DRAINING);
-    check(service_pick(service_of(worker, 1), bad) == bad);
+    check(pick(service_of(worker, 1), bad) == bad);
     endpoint_of(worker, 100)->in_flight = 0;
     endpoint_of(worker, 101)->in_flight = 0;
     free_worker(worker);
@@ -201,10 +207,10 @@ TEST(a_failed_endpoint_rests_longer_each_time)
         endpoint_failed(endpoint);
         check(endpoint->down_until_ns - worker->loop.now_ns > last);
         last = endpoint->down_until_ns - worker->loop.now_ns;
-        check(service_pick(service_of(worker, 1), NULL) == NULL);
+        check(pick(service_of(worker, 1), NULL) == NULL);
     }
     endpoint_worked(endpoint);
-    check(service_pick(service_of(worker, 1), NULL) == endpoint);
+    check(pick(service_of(worker, 1), NULL) == endpoint);
     endpoint->in_flight = 0;
     free_worker(worker);
 }
@@ -233,12 +239,12 @@ TEST(an_endpoint_in_use_outlives_its_removal)
 {
     struct worker *worker = new_worker();
     apply(worker, &(struct plan){.services = 1, .endpoints = 1});
-    struct endpoint *endpoint = service_pick(service_of(worker, 1), NULL);
+    struct endpoint *endpoint = pick(service_of(worker, 1), NULL);
     endpoint_ref(endpoint);
     struct delta delta = {.kind = DELTA_ENDPOINT_REMOVE, .endpoint = endpoint->id};
     service_set_delta(worker, &delta);
     check(endpoint->removed);
-    check(service_pick(service_of(worker, 1), NULL) == NULL);
+    check(pick(service_of(worker, 1), NULL) == NULL);
     check(service_may_hold(service_of(worker, 1)));
     endpoint->in_flight--;
     endpoint_unref(endpoint);
