@@ -75,7 +75,7 @@ services:{services}
 
 
 def idle(Figure):
-    with Muelle(Path(tempfile.mkdtemp(prefix="mb-"))) as m:
+    with Muelle() as m:
         configuration(m, [free_port() for _ in TEN])
         m.up()
         time.sleep(3)
@@ -91,27 +91,18 @@ def idle(Figure):
         yield Figure("idle.pss_mb", sum(pss.values()), "MB", "<= 15", {"process-compose": 18, "systemd": 7}, parts)
         yield Figure("idle.cpu_ms_per_s", cpu, "ms/s", "<= 1")
         yield Figure("idle.switches_per_s", turns, "1/s", "<= 2 beyond probes", None, f"{probes:g} probes a second")
-        shutil.rmtree(m.folder, ignore_errors=True)
 
 
 def up_times(Figure, rounds=7):
-    walls, from_keeper = [], []
+    walls = []
     for _ in range(rounds):
-        with Muelle(Path(tempfile.mkdtemp(prefix="mb-"))) as m:
+        with Muelle() as m:
             ports = [free_port() for _ in TEN]
             configuration(m, ports)
             start = time.monotonic()
             m.cli("up", "-f", "muelle.yaml", "-d", "--wait")
             walls.append((time.monotonic() - start) * 1000)
             assert all(map(serving, ports))
-            keeper = m.pid("keeper")
-            ticks = int(Path(f"/proc/{keeper}/stat").read_text().rpartition(")")[2].split()[19])
-            started = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + ticks / os.sysconf("SC_CLK_TCK")
-            rows = m.get("/api/v1/instance")
-            ready = rows.get("all_ready_at")
-            if ready:
-                from_keeper.append(ready)
-            shutil.rmtree(m.folder, ignore_errors=True)
     yield Figure("up.wait_ms", statistics.median(walls), "ms", "<= 150", None, f"min {min(walls):.0f}")
 
 
@@ -131,7 +122,7 @@ def app_start(rounds=9):
 
 def crash(Figure, rounds=9):
     alone = app_start()
-    with Muelle(Path(tempfile.mkdtemp(prefix="mb-"))) as m:
+    with Muelle() as m:
         ports = [free_port() for _ in TEN]
         configuration(m, ports)
         m.up()
@@ -150,7 +141,6 @@ def crash(Figure, rounds=9):
             time.sleep(0.5)
         yield Figure("crash.to_serving_ms", times[0], "ms", "<= 10 + app start", {"app alone": alone},
                      "first crash; later ones back off")
-        shutil.rmtree(m.folder, ignore_errors=True)
 
 
 def supervisord(Figure):
@@ -177,7 +167,7 @@ def supervisord(Figure):
 
 def kills(Figure):
     for role, reach in (("core", "0 failed"), ("keeper", "0 failed, <= 100 ms"), ("edge", "0 refused, <= 50 ms")):
-        with Muelle(Path(tempfile.mkdtemp(prefix="mb-"))) as m:
+        with Muelle() as m:
             port = free_port()
             m.write("muelle.yaml", f"""
 name: bench
@@ -204,7 +194,6 @@ services:
             failed = load.failed() if role != "edge" else load.refused
             yield Figure(f"kill.{role}.failed", failed, "requests", reach, None,
                          f"longest gap {load.gap_ms:.0f} ms, role seen again after {returned:.0f} ms; {load}")
-            shutil.rmtree(m.folder, ignore_errors=True)
 
 
 def measure(Figure):

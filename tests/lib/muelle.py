@@ -70,8 +70,10 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Muelle:
-    def __init__(self, folder):
-        self.folder = Path(folder)
+    def __init__(self, folder=None):
+        """Without a folder it makes one and removes it at the end."""
+        self.own_folder = folder is None
+        self.folder = Path(folder or tempfile.mkdtemp(prefix="mb-"))
         # Unix socket paths end at 107 bytes, and pytest's folders are long.
         self.run = Path(tempfile.mkdtemp(prefix="mu-"))
         self.state = self.folder / ".muelle"
@@ -169,4 +171,6 @@ class Muelle:
         for pid in left:
             os.kill(pid, signal.SIGKILL)
         shutil.rmtree(self.run, ignore_errors=True)
+        if self.own_folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
         assert not left, f"left running after down: {left}"
