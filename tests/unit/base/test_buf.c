@@ -94,6 +94,16 @@ TEST(numbers_and_formats)
     buf_fini(&buf);
 }
 
+TEST(a_full_buffer_can_be_taken)
+{
+    struct buf buf = BUF_INIT(4);
+    buf_add(&buf, STR("abcd"));
+    char *p = buf_take(&buf);
+    check(p != NULL);
+    check_cstr(p, "abcd");
+    free(p);
+}
+
 TEST(taking_hands_the_memory_over)
 {
     struct buf buf = BUF_INIT(64);

@@ -160,6 +160,7 @@ TEST(escapes)
     static const char *const cases[][2] = {{"\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t"},
                                            {"\"\\u0041\\u00e9\\u20ac\"", "A\xc3\xa9\xe2\x82\xac"},
                                            {"\"\\uD83D\\uDE00x\"", "\xf0\x9f\x98\x80x"},
+                                           {"\"\\uDBFF\\uDFFF\"", "\xf4\x8f\xbf\xbf"},
                                            {"\"a\\u000ab\"", "a\nb"}};
     static const char *const lone[] = {"\"\\ud800\"",          "\"\\udc00\"",
                                        "\"\\ud800\\u0041\"",   "\"\\ud800x\"",
@@ -328,6 +329,15 @@ TEST(doubles_survive)
     struct json_writer w = JSON_WRITER(&text);
     json_double(&w, 0.1);
     check_cstr(buf_cstr(&text), "0.1");
+    buf_fini(&text);
+}
+
+TEST(strings_are_escaped_no_more_than_they_must)
+{
+    struct buf text = BUF_INIT(128);
+    struct json_writer w = JSON_WRITER(&text);
+    json_str(&w, STR("a b\"\\/\b\f\n\r\t\x01\x1f\x7f\xc3\xa9"));
+    check_cstr(buf_cstr(&text), "\"a b\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\\u001f\x7f\xc3\xa9\"");
     buf_fini(&text);
 }
 

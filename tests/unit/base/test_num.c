@@ -68,6 +68,8 @@ TEST(doubles_are_plain_decimals)
     }
     check_int(num_parse_double(STR("-12.5e1"), &d), 0);
     check_int((int)d, -125);
+    check_int(num_parse_double(STR("-1.7976931348623157e308"), &d), 0);
+    check_int(num_parse_double(STR("1.7976931348623157e308"), &d), 0);
     check_int(num_parse_double(STR("1e999"), &d), -ERANGE);
     check_int(num_parse_double(STR("-1e999"), &d), -ERANGE);
 }
@@ -138,6 +140,11 @@ TEST(durations_are_written_short)
     check_str(duration_text(&out, 3600 * NS_PER_S), STR("1h"));
     check_str(duration_text(&out, 3601 * NS_PER_S), STR("1h1s"));
     check_str(duration_text(&out, 1500), STR("1.5us"));
+    check_str(duration_text(&out, 999), STR("999ns"));
+    check_str(duration_text(&out, 1000), STR("1us"));
+    check_str(duration_text(&out, NS_PER_MS), STR("1ms"));
+    check_str(duration_text(&out, NS_PER_S), STR("1s"));
+    check_str(duration_text(&out, 60 * NS_PER_S), STR("1m"));
     check_str(duration_text(&out, -NS_PER_S), STR("-1s"));
     check_str(duration_text(&out, INT64_MIN), STR("-2562047h47m16.854775808s"));
     buf_fini(&out);

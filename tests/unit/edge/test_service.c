@@ -167,7 +167,8 @@ TEST(only_eligible_endpoints_are_picked_in_any_walk_of_states)
     apply(worker, &(struct plan){.services = 1, .endpoints = 4});
     for (size_t i = 0; i < test_rounds(3000); i++) {
         uint64_t id = 100 + rng_below(rng, 4);
-        set_state(worker, id, rng_below(rng, SNAPSHOT_ENDPOINT_STATES));
+        set_state(worker, id,
+                  (enum snapshot_endpoint_state)rng_below(rng, SNAPSHOT_ENDPOINT_STATES));
         size_t ready = 0;
         for (uint64_t e = 100; e < 104; e++) {
             ready += endpoint_of(worker, e)->state == SNAPSHOT_ENDPOINT_READY;
