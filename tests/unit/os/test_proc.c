@@ -280,8 +280,12 @@ TEST(a_zombie_that_is_not_our_child_has_ended_and_tells_its_status)
 {
     int ends[2];
     check_int(file_pipe(ends), 0);
-    /* A parent that starts a child and never collects it. */
-    const char *argv[] = {"sh", "-c", "sh -c 'exit 42' & echo $!; exec sleep 60", NULL};
+    /* A parent that starts a child and never collects it: as long as it is a shell it might, so the
+     * child waits until it is none. */
+    const char *argv[] = {"sh", "-c",
+                          "sh -c 'until grep -qx sleep /proc/$PPID/comm; do :; done; exit 42' & "
+                          "echo $!; exec sleep 60",
+                          NULL};
     struct proc_fd fds[] = {{ends[1], 1}};
     struct proc_spawn spawn = {
         .cgroup_fd = -1, .argv = argv, .envp = env, .fds = fds, .fd_count = 1};
