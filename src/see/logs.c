@@ -152,6 +152,9 @@ static void request_done(struct work *work)
         .more = selection->more,
         .bytes_scanned = selection->scanned,
     };
+    if (request->error < 0 && request->done) {
+        core_log(request->see->core, "logs cannot be read: %s", strerror(-request->error));
+    }
     list_del(&request->node);
     logs->running = NULL;
     logs->stats.queries++;
@@ -249,6 +252,23 @@ void logs_cancel(struct see *see, const void *arg)
 
 static void follower_step(struct logs_follower *follower);
 
+/* As much of a page as a follower gets at once; the rest is read again behind it. */
+static struct logs_page first_part(const struct logs_page *page)
+{
+    struct logs_page part = *page;
+    size_t bytes = 0;
+    for (size_t i = 0; i < page->count; i++) {
+        bytes += page->lines[i].message.len;
+        if (i > 0 && (i >= LOGS_FOLLOW_LIMIT || bytes > LOGS_FOLLOW_BYTES)) {
+            part.count = i;
+            part.after = page->lines[i - 1].wall_ns;
+            part.more = true;
+            break;
+        }
+    }
+    return part;
+}
+
 static void follower_page(void *arg, int error, const struct logs_page *page)
 {
     struct logs_follower *follower = arg;
@@ -259,14 +279,16 @@ static void follower_page(void *arg, int error, const struct logs_page *page)
         return;
     }
     bool first = follower->first;
+    struct logs_page part = first_part(page);
     follower->first = false;
-    follower->owned.query.after = page->after;
+    follower->owned.query.after = part.after;
     follower->owned.query.newest = false;
     follower->owned.query.limit = LOGS_FOLLOW_LIMIT;
-    follower->behind = follower->behind || (page->more && !first);
-    if (page->count || first) {
+    /* `more` of the newest lines means older ones: those were not asked for. */
+    follower->behind = follower->behind || part.count < page->count || (page->more && !first);
+    if (part.count || first) {
         follower->wanting = false;
-        follower->page(follower->arg, 0, page); /* may unfollow: nothing after this line */
+        follower->page(follower->arg, 0, &part); /* may unfollow: nothing after this line */
         return;
     }
     follower_step(follower);

@@ -81,9 +81,9 @@ void logs_cancel(struct see *see, const void *arg);
 
 struct logs_follower;
 /* Starts with the newest `limit` lines (limit 0: none; or, with `after` set, with all that is behind it),
- * then goes on as lines are written. `page` is called with one page at a time; the next one comes after
- * logs_follow_more. NULL when memory is out or LOGS_FOLLOWERS_MAX follow. */
-enum { LOGS_FOLLOWERS_MAX = 256, LOGS_FOLLOW_LIMIT = 1000 };
+ * then goes on as lines are written. `page` is called with one page at a time, of at most about
+ * LOGS_FOLLOW_BYTES of messages; the next one comes after logs_follow_more. NULL when memory is out or LOGS_FOLLOWERS_MAX follow. */
+enum { LOGS_FOLLOWERS_MAX = 256, LOGS_FOLLOW_LIMIT = 1000, LOGS_FOLLOW_BYTES = 128 * 1024 };
 struct logs_follower *logs_follow(struct see *see, const struct logs_query *query,
                                   logs_done_fn *page, void *arg);
 /* The consumer has room for another page. */

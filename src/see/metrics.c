@@ -98,6 +98,7 @@ void metrics_message(struct metrics *metrics, const struct bus_message *message)
         if (thing && thing->pid != message->replica.pid) {
             thing->pid = message->replica.pid;
             thing->cpu_known = false;
+            metrics->usage_ns = 0; /* what was read before says nothing of it */
         }
         break;
     case BUS_REPLICA_REMOVED:
@@ -235,6 +236,23 @@ static void read_roles(struct metrics *metrics)
     }
 }
 
+/* What is used now; of a service the sum over its replicas. */
+static void sum_up_usage(struct metrics *metrics)
+{
+    for (size_t i = 0; i < metrics->things.len; i++) {
+        struct metrics_thing *thing = metrics_thing_at(metrics, i);
+        thing->sample.memory_bytes = thing->service ? thing->usage.memory_bytes : 0;
+        thing->sample.pids = thing->service ? thing->usage.pids : 0;
+    }
+    for (size_t i = 0; i < metrics->things.len; i++) {
+        struct metrics_thing *thing = metrics_thing_at(metrics, i);
+        if (thing->service) {
+            thing->service->sample.memory_bytes += thing->usage.memory_bytes;
+            thing->service->sample.pids += thing->usage.pids;
+        }
+    }
+}
+
 static void read_processes(struct metrics *metrics)
 {
     struct cgroup_root root;
@@ -248,6 +266,7 @@ static void read_processes(struct metrics *metrics)
         }
     }
     usage_scan_fini(&scan);
+    sum_up_usage(metrics);
     read_roles(metrics);
     metrics->usage_ns = core_now(metrics->see->core);
 }
@@ -278,19 +297,12 @@ static void make_sample(struct metrics_sample *sample, const struct red *now,
     sample->p99_ms = (float)red_quantile_ms(&change, 0.99);
 }
 
-/* Figures of processes; those of a service are the sums over its replicas. */
-static void sample_processes(struct metrics_thing *thing, double seconds)
+static void sample_cpu(struct metrics_thing *thing, double seconds)
 {
-    struct metrics_sample *sample = &thing->sample;
     uint64_t used = thing->cpu_total_ns - thing->cpu_before_ns;
     thing->cpu_before_ns = thing->cpu_total_ns;
-    sample->cpu_percent = (float)((double)used / (seconds * 1e7));
-    sample->memory_bytes = thing->usage.memory_bytes;
-    sample->pids = thing->usage.pids;
-    struct metrics_sample *sum = &thing->service->sample;
-    sum->cpu_percent += sample->cpu_percent;
-    sum->memory_bytes += sample->memory_bytes;
-    sum->pids += sample->pids;
+    thing->sample.cpu_percent = (float)((double)used / (seconds * 1e7));
+    thing->service->sample.cpu_percent += thing->sample.cpu_percent;
 }
 
 static void keep_history(struct metrics *metrics, struct metrics_thing *thing)
@@ -315,13 +327,12 @@ static void sample_things(struct metrics *metrics, double seconds)
         thing->before = thing->red;
         if (!thing->service) {
             thing->sample.cpu_percent = 0;
-            thing->sample.memory_bytes = thing->sample.pids = 0;
         }
     }
     for (size_t i = 0; i < count; i++) {
         struct metrics_thing *thing = metrics_thing_at(metrics, i);
         if (thing->service) {
-            sample_processes(thing, seconds);
+            sample_cpu(thing, seconds);
         }
     }
     for (size_t i = 0; i < count; i++) {

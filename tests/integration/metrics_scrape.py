@@ -1,0 +1,118 @@
+"""GET /metrics and its relatives, as scrapers and people read them."""
+import re
+import shutil
+import subprocess
+import urllib.error
+import urllib.request
+
+import pytest
+
+from muelle import free_port, wait_until
+
+WEB = """
+import http.server, os, time
+class H(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        status = 500 if self.path == "/broken" else 200
+        self.send_response(status); self.send_header("Content-Length", "2"); self.end_headers()
+        self.wfile.write(b"ok")
+    def log_message(self, *a): pass
+http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), H).serve_forever()
+"""
+
+
+@pytest.fixture
+def web(muelle):
+    muelle.write("web.py", WEB)
+    muelle.port = free_port()
+    muelle.write("muelle.yaml", f"""
+name: shop
+gateway:
+  listen: [ "http://127.0.0.1:{muelle.port}" ]
+  admin: "http://127.0.0.1:{free_port()}"
+services:
+  web:
+    command: /usr/bin/python3 web.py
+    deploy: {{ replicas: 2 }}
+    routes: [ {{ host: web.localhost, path: / }} ]
+  idle: {{ command: sleep 3600 }}
+""")
+    muelle.up()
+    return muelle
+
+
+def ask(web, path, count=1):
+    for _ in range(count):
+        request = urllib.request.Request(f"http://127.0.0.1:{web.port}{path}", headers={"Host": "web.localhost"})
+        try:
+            urllib.request.urlopen(request, timeout=5).read()
+        except urllib.error.HTTPError as error:
+            error.read()
+
+
+def scrape(web, accept=None):
+    status, headers, body = web.request("GET", "/metrics", headers={"Accept": accept} if accept else {})
+    assert status == 200
+    return headers["Content-Type"], body.decode()
+
+
+def total(text, name, **labels):
+    result = 0.0
+    for line in text.splitlines():
+        match = re.fullmatch(rf"{name}(?:{{(.*)}})? (\S+)", line)
+        if match and all(f'{key}="{value}"' in (match[1] or "") for key, value in labels.items()):
+            result += float(match[2])
+    return result
+
+
+def test_every_request_is_counted_once(web):
+    ask(web, "/", 40)
+    ask(web, "/broken", 10)
+    # A request is counted when its connection has seen the end of the answer.
+    wait_until(lambda: total(scrape(web)[1], "muelle_requests_total", service="web") >= 50, 5, "50 requests")
+    _, text = scrape(web)
+    assert total(text, "muelle_requests_total", service="web") == 50
+    assert total(text, "muelle_requests_total", service="web", status="5xx") == 10
+    assert total(text, "muelle_request_errors_total", service="web") == 10
+    assert total(text, "muelle_request_duration_seconds_count", service="web") == 50
+    records = "/api/v1/projects/shop/logs?service=edge&limit=1000"
+    wait_until(lambda: len(web.get(records)["items"]) == 50, 10, "an access record each")
+
+
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed")
+def test_promtool_accepts_it(web):
+    ask(web, "/", 3)
+    kind, text = scrape(web)
+    assert kind.startswith("text/plain; version=0.0.4")
+    result = subprocess.run(["promtool", "check", "metrics"], input=text, text=True, capture_output=True, check=False)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_openmetrics_for_those_who_ask_for_it(web):
+    kind, text = scrape(web, "application/openmetrics-text; version=1.0.0")
+    assert kind.startswith("application/openmetrics-text")
+    assert text.endswith("# EOF\n")
+    assert "# TYPE muelle_requests counter" in text
+
+
+def test_counters_survive_the_core(web):
+    ask(web, "/", 7)
+    web.kill("core")
+    wait_until(lambda: web.cli("status", "--json", check=False).returncode == 0, 10, "the core")
+    ask(web, "/", 3)
+    wait_until(lambda: total(scrape(web)[1], "muelle_requests_total", service="web") == 10, 10, "ten requests")
+    records = "/api/v1/projects/shop/logs?service=edge&limit=1000"
+    wait_until(lambda: len(web.get(records)["items"]) == 10, 10, "ten records, none doubled")
+
+
+def test_resources_of_replicas_and_roles(web):
+    body = web.get("/api/metrics")
+    replicas = {item["replica"]: item for item in body["replicas"]}
+    assert set(replicas) == {"web-1", "web-2", "idle-1"}
+    _, text = scrape(web)
+    assert total(text, "muelle_replica_memory_bytes", replica="web-1") > 1_000_000
+    assert total(text, "muelle_replica_cpu_seconds_total", service="web") > 0.01
+    assert total(text, "muelle_replica_processes", replica="idle-1") >= 1
+    for role in ("keeper", "core", "edge"):
+        assert total(text, "muelle_role_memory_bytes", role=role) > 100_000
