@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// usage: node shots.mjs BASE_URL OUT_DIR [--wait SECONDS] [--only NAME]
+// usage: node shots.mjs URL OUT_DIR [--wait SECONDS] [--only NAME] [--service PATH]
 //
-// Screenshots of every page: light, dark, a phone of 390 px, Spanish. To be looked at, not compared.
+// URL may be the link that `muelle up` prints. Screenshots of every page: light, dark, a phone of 390 px, Spanish. To be looked at, not compared.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { launch } from "./browser.mjs";

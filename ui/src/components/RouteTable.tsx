@@ -32,7 +32,7 @@ function Row({ route, project }: { route: Route; project: string }): JSX.Element
       <td class="mono">
         {route.host || <span class="dim">{table.anyHost}</span>}
         <span class="dim">{route.path ?? "/"}</span>
-        {route.strip_prefix && <span class="dim desk"> {table.strip}</span>}
+        {route.strip_prefix && <span class="pill desk">{table.strip}</span>}
       </td>
       <td>
         <Link to={servicePath(project, route.service)} class="service-name">

@@ -13,7 +13,7 @@ import { t } from "../i18n";
 import { health, healthSentence } from "../store/health";
 import { events, known } from "../store/store";
 
-const RECENT = 8;
+const RECENT = 10;
 
 function Nothing(): JSX.Element {
   const words = t.value.overviewEmpty;
@@ -28,6 +28,8 @@ function Nothing(): JSX.Element {
 
 export function Overview(): JSX.Element {
   const { overview, nav } = t.value;
+  // That a replica starts is only half a piece of news: how it went comes right after.
+  const recent = events.value.filter((row) => row.kind !== "replica.starting").slice(0, RECENT);
 
   return (
     <div>
@@ -47,7 +49,7 @@ export function Overview(): JSX.Element {
               <Link to="/events">{overview.all}</Link>
             </span>
           </header>
-          <EventList rows={events.value.slice(0, RECENT)} />
+          <EventList rows={recent} />
         </section>
       )}
     </div>
