@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """script/server --check: starts examples/hello as a person would, asks each part over HTTP, stops it, and
 fails when a process, a port or a temporary file is left.
 """

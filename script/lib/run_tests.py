@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs the stages of script/test and adds up what passed and failed.
 
 A stage is a function that returns (passed, failed, skipped). Each prints one line when it is well, and the

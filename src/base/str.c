@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Slices are compared and searched as bytes. Case is folded for ASCII letters only: protocols ask for no
+ * more, and a locale would make two machines disagree.
+ */
 #include "base/str.h"
 
 #include <stdlib.h>

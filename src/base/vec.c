@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Doubling growth up to the maximum. Pointers into the items are valid until the next addition.
+ */
 #include "base/vec.h"
 
 #include <stdlib.h>

@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One rule for types and codings: of the elements that match an offer, the most specific decides, not the
+ * one with the highest quality (RFC 9110 §12.5.1). What differs is only how specific a match is and what an
+ * absent header means.
+ */
 #include "proto/accept.h"
 
 #include "proto/http.h"

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Promises 1 and 2: any role, any two, or all three are killed under load; services run on, no request fails that
 need not, no line of output is lost or doubled, and what was killed comes back.
 """

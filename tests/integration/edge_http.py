@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """HTTP/1.1 through the real edge: heads, bodies, connections, refusals."""
 import json
 import socket

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Services, endpoints and routes through the real edge: balancing, failures, draining, holding, changes, probes, tcp."""
 import collections
 import json

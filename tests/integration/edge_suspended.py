@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every test of the edge once more, with a filter that suspends at each stage of each request."""
 import pytest
 

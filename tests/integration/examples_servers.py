@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """examples/servers: nginx, PostgreSQL, Redis, Prometheus and npm's http-server, as Debian and npm ship them, from the
 Compose-style file and from the Procfile: routed to by HTTP and tcp, killed, their output read.
 """

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The real keeper with a core and an edge that only talk to it (tests/tools/keeper_play.c): what it starts, holds,
 reports, adopts; what happens when any of the processes is killed."""
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The fixture that integration, chaos and end-to-end tests share."""
 import pytest
 

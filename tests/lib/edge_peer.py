@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The real edge without keeper and core (tests/tools/edge_driver.c), and raw peers for it."""
 import json
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A small load generator: keep-alive connections that count what fails, and how.
 
 Each request is checked (status and body), so an answer to somebody else's request counts as wrong. A connection that breaks is

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Drives the real muelle binary in a temporary folder, for the integration, chaos and end-to-end tests.
 
     with Muelle(tmp_path) as m:
