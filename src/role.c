@@ -35,18 +35,23 @@ static int make_private(const char *path)
     return stat.kind == FILE_KIND_DIRECTORY && stat.uid == user_own_uid() ? 0 : -EPERM;
 }
 
-/* The first of the three places that can be had; unix sockets need a short path. */
+/* The first of the three places that can be had; unix sockets need a short path. Root's own comes first for root:
+ * its edge runs as nobody, who cannot pass /run/user/0. */
 static int make_run_dir(const char *id, char *ret, size_t size)
 {
     const char *base = getenv("XDG_RUNTIME_DIR");
+    bool root = user_own_uid() == 0;
     char paths[3][PATH_MAX_STATE] = {"", "", ""};
     int r = -ENOENT;
 
-    if (base && base[0] == '/') {
-        snprintf(paths[0], sizeof(paths[0]), "%s/muelle/%s", base, id);
+    if (root) {
+        snprintf(paths[0], sizeof(paths[0]), "/run/muelle/%s", id);
+        if (file_mkdir_p("/run/muelle", 0711) == 0) {
+            (void)!file_chmod("/run/muelle", 0711);
+        }
     }
-    if (user_own_uid() == 0) {
-        snprintf(paths[1], sizeof(paths[1]), "/run/muelle/%s", id);
+    if (base && base[0] == '/') {
+        snprintf(paths[1], sizeof(paths[1]), "%s/muelle/%s", base, id);
     }
     snprintf(paths[2], sizeof(paths[2]), "/tmp/muelle-%u/%s", user_own_uid(), id);
     for (size_t i = 0; i < ARRAY_LEN(paths); i++) {

@@ -3,7 +3,8 @@
  * The room: the two sockets, the token, start and stop.
  *
  *   RUN/core.sock    0600: the command line and other local programs of the owner; the peer's uid counts
- *   RUN/admin.sock   0600: the edge's admin listener; what comes over it came over TCP and needs the token
+ *   RUN/admin.sock   0666: the edge's admin listener; what comes over it came over TCP and needs the token. Open
+ *                    to all, because root's edge runs as nobody; the folder's mode keeps others out elsewhere
  *   RUN/token        0600: 256 random bits; kept over restarts of the core, so that sessions live on
  */
 #include "base/encode.h"
@@ -94,12 +95,14 @@ static void on_edge(struct loop_fd *watch, uint32_t events)
 
 static int listen_on(struct api *api, const char *name, struct loop_fd *watch, int *ret_fd)
 {
+    bool for_edge = watch == &api->edge_watch;
     struct sock_addr addr = {.family = SOCK_ADDR_UNIX};
     int r;
 
     snprintf(addr.path, sizeof(addr.path), "%s/%s", api->core->instance.run_dir, name);
     /* core.lock is held: a socket file that lies there is a dead core's. */
-    r = sock_listen(&addr, &(struct sock_listen_opts){.mode = 0600, .replace = true}, ret_fd);
+    r = sock_listen(&addr, &(struct sock_listen_opts){.mode = for_edge ? 0666 : 0600, .replace = true},
+                    ret_fd);
     if (r < 0) {
         core_log(api->core, "cannot listen on %s: %s", addr.path, strerror(-r));
         return r;

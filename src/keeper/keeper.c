@@ -15,6 +15,7 @@
 #include "os/entropy.h"
 #include "os/file.h"
 #include "os/shm.h"
+#include "os/user.h"
 #include <signal.h>
 #include <stdarg.h>
 
@@ -333,6 +334,10 @@ static int keeper_run(struct keeper *keeper, const struct keeper_args *args)
         keeper_log(keeper, "keeper.sock: %s", strerror(-result));
         keeper_tell_ready(keeper, result, "keeper.sock cannot be made");
         return result;
+    }
+    if (user_own_uid() == 0) {
+        /* Root's edge is nobody and must reach the core's admin.sock; all else in there is 0600. */
+        (void)!file_chmod(keeper->run_dir, 0711);
     }
     keeper_adopt(keeper, args);
     journal_rewrite(keeper);

@@ -6,6 +6,7 @@
 #include "base/num.h"
 #include "keeper/private.h"
 #include "os/file.h"
+#include "os/user.h"
 #include <signal.h>
 #include <unistd.h>
 
@@ -102,14 +103,41 @@ void role_init(struct keeper *keeper, enum keeper_role role)
     timer_init(&slot->timer, role_timer);
 }
 
+/* Can a user without rights reach what lies in RUN? Every folder above must let others pass. */
+static bool role_run_dir_open(const struct keeper *keeper)
+{
+    char path[KEEPER_RUN_MAX];
+    struct file_stat stat;
+    str_copy(path, sizeof(path), str_from(keeper->run_dir));
+    while (path[0]) {
+        if (file_stat(path, &stat) < 0 || !(stat.mode & 01)) {
+            return false;
+        }
+        char *slash = strrchr(path, '/');
+        path[slash ? slash - path : 0] = '\0';
+    }
+    return true;
+}
+
 static int role_spawn(struct keeper *keeper, enum keeper_role role, int channel_fd,
                       struct proc *ret, const char **ret_step)
 {
     static const char *envp[ROLE_ENV_MAX + 2];
     char binary[] = "/proc/self/exe";
-    const char *argv[] = {binary,          role_name(role), "--run-dir",
-                          keeper->run_dir, "--state-dir",   keeper->state_dir,
-                          "--id",          keeper->id,      NULL};
+    /* What is open to the world runs without root; a guard stays behind (link/keeper_guard.c). */
+    const char *user = getenv("MUELLE_EDGE_USER");
+    bool give_up = role == KEEPER_ROLE_EDGE && user_own_uid() == 0 && role_run_dir_open(keeper);
+    const char *argv[] = {binary,
+                          role_name(role),
+                          "--run-dir",
+                          keeper->run_dir,
+                          "--state-dir",
+                          keeper->state_dir,
+                          "--id",
+                          keeper->id,
+                          give_up ? "--user" : NULL,
+                          user ? user : "nobody",
+                          NULL};
     size_t count = 0;
     for (char **env = environ; *env && count < ROLE_ENV_MAX; env++) {
         if (!str_starts(str_from(*env), STR("MUELLE_KEEPER_FD="))) {
