@@ -374,3 +374,11 @@ void decode_table(struct schema_pass *pass, const struct schema_table *table, co
         table->finish(pass, v, object);
     }
 }
+
+bool decode_check(struct schema_pass *pass, const struct schema_table *table, const struct value *v)
+{
+    size_t before = pass->problems->count;
+    pass->owner_at = v->at;
+    decode_table(pass, table, v, NULL);
+    return pass->problems->count == before && v->kind == VALUE_MAP;
+}

@@ -13,6 +13,10 @@
 void decode_table(struct schema_pass *pass, const struct schema_table *table, const struct value *v,
                   void *object);
 
+/* Checks a part that a stage takes out of the document (extends, include, env_file). True if it is fine. */
+bool decode_check(struct schema_pass *pass, const struct schema_table *table,
+                  const struct value *v);
+
 /* Reads one scalar by type and bounds of the row into `member` (may be NULL). False when it said a
  * problem. */
 bool decode_scalar(struct schema_pass *pass, const struct schema_field *row, enum schema_type type,
@@ -24,6 +28,10 @@ const struct str *decode_words(struct schema_pass *pass, const struct value *v, 
 
 /* "a whole number from 1 to 65535", "one of: tcp, udp": what a row wants. */
 void decode_expected(const struct schema_field *row, enum schema_type type, struct buf *out);
+
+/* What a process should know about keys and ports that do nothing for it (advise.c). */
+void advise_process(struct schema_pass *pass, const struct value *v,
+                    const struct service_spec *service);
 
 /* Bytes of one item of a list or map row. */
 size_t decode_item_size(const struct schema_field *row);

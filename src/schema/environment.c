@@ -3,8 +3,9 @@
  * Variables: those of the project (.env, --env-file) for interpolation, and those of services
  * (env_file, values taken from the caller).
  */
+#include "schema/decode.h"
 #include "schema/envfile.h"
-#include "schema/pass.h"
+#include "schema/table.h"
 
 enum { ENV_FILE_MAX = 1 << 20 };
 
@@ -113,13 +114,18 @@ static void resolve_service(struct schema_pass *pass, struct value *service)
 {
     struct value *files = value_take(service, "env_file");
     struct value *environment = value_get(service, "environment");
-    if (files && files->kind == VALUE_LIST && files->count) {
+    if (value_is_set(files) && files->kind != VALUE_LIST) {
+        pass_problem(pass, files->at, "config.bad-value",
+                     "'env_file' takes a file or a list of files");
+        return;
+    }
+    if (value_is_set(files) && files->count) {
         struct value *entries = pass_value(pass, VALUE_MAP, files->at);
         value_each(m, files)
         {
             const struct value *path = value_get(m->value, "path");
             const struct value *required = value_get(m->value, "required");
-            if (path && path->kind == VALUE_SCALAR) {
+            if (decode_check(pass, &table_env_file, m->value)) {
                 bool optional = required && str_eq_nocase(required->text, STR("false"));
                 environment_read(pass, path->text, !optional, path->at, entries);
             }

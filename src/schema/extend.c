@@ -8,7 +8,8 @@
  * error.
  *  3. Chains are bounded by PASS_CHAIN_MAX.
  */
-#include "schema/pass.h"
+#include "schema/decode.h"
+#include "schema/table.h"
 
 struct link {
     struct str path; /* the file */
@@ -78,12 +79,10 @@ static const struct value *find_base(struct extender *x, struct value *root,
                                      const struct value *extends, const struct link *link)
 {
     const struct value *name = value_get(extends, "service"), *file = value_get(extends, "file");
-    if (!name || name->kind != VALUE_SCALAR) {
-        pass_problem(x->pass, extends->at, "config.missing-key",
-                     "'extends' needs the name of a service");
+    if (!decode_check(x->pass, &table_extends, extends)) {
         return NULL;
     }
-    struct str path = file && file->kind == VALUE_SCALAR ? file->text : link->path;
+    struct str path = value_is_set(file) ? file->text : link->path;
     struct value *base_root = root_of(x, root, path, link->path, extends->at);
     if (!base_root) {
         return NULL;
@@ -205,11 +204,15 @@ static void include_one(struct schema_pass *pass, struct value *root, const stru
                        *dir = value_get(entry, "project_directory");
     const struct value *env_files = value_get(entry, "env_file");
     struct map outer = pass->env, inner;
-    if (!paths || paths->kind != VALUE_LIST || paths->count == 0) {
-        return; /* said when the entry is checked */
+    if (!decode_check(pass, &table_include, entry)) {
+        return;
+    }
+    if (paths->kind != VALUE_LIST || paths->count == 0) {
+        pass_problem(pass, paths->at, "config.bad-value", "'path' names no file");
+        return;
     }
     const struct value *first = paths->members[0].value;
-    struct str base = dir && dir->kind == VALUE_SCALAR ? dir->text : pass_dir(first->text);
+    struct str base = value_is_set(dir) ? dir->text : pass_dir(first->text);
     if (!copy_env(pass, &inner)) {
         return;
     }
@@ -242,7 +245,11 @@ static void include_one(struct schema_pass *pass, struct value *root, const stru
 void include_files(struct schema_pass *pass, struct value *root, unsigned depth)
 {
     struct value *include = value_take(root, "include");
-    if (!include || include->kind != VALUE_LIST) {
+    if (!value_is_set(include)) {
+        return;
+    }
+    if (include->kind != VALUE_LIST) {
+        pass_problem(pass, include->at, "config.bad-value", "'include' takes a list of files");
         return;
     }
     value_each(m, include)

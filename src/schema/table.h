@@ -19,7 +19,7 @@ extern const struct schema_table table_backoff, table_deploy, table_develop, tab
 extern const struct schema_table table_build, table_service_network, table_service_secret;
 extern const struct schema_table table_service_volume, table_ulimit;
 /* table_config.c: the top level */
-extern const struct schema_table table_gateway, table_listen;
+extern const struct schema_table table_gateway, table_listen, table_include;
 
 /* Names of the enums in spec_parts.h and status.h, in their order. */
 extern const char *const names_depends_condition[], *const names_balance[], *const names_protocol[];

@@ -145,7 +145,7 @@ static const struct schema_field include_rows[] = {
     {"env_file", SCHEMA_LIST, TEXTS, DOC_ONLY, .flags = SCHEMA_OR_STRING,
      SAY("Variables for it.", "Variables para él.")},
 };
-static const struct schema_table table_include = {
+const struct schema_table table_include = {
     TABLE_DOC("include", include_rows),
     SAY("Another project that becomes part of this one.",
         "Otro proyecto que pasa a formar parte de este."),

@@ -11,6 +11,7 @@
  * later.
  */
 #include "schema/pass.h"
+#include "schema/yaml_text.h"
 
 #include <libfyaml.h>
 
@@ -30,6 +31,7 @@ struct yaml_reader {
     struct schema_pass *pass;
     struct fy_parser *parser;
     uint16_t file;
+    struct str text;
     struct level levels[VALUE_DEPTH_MAX];
     size_t depth;
     struct map anchors; /* name → struct value */
@@ -75,6 +77,27 @@ static void fail(struct yaml_reader *r, struct value_at at, const char *code, co
 {
     pass_problem(r->pass, at, code, "%s", what);
     r->failed = true;
+}
+
+/* Quoted texts are read from the file itself (yaml_text.c says why), all others by the library. */
+static struct str scalar_text(struct yaml_reader *r, struct fy_token *token)
+{
+    enum fy_scalar_style style = token ? fy_token_scalar_style(token) : FYSS_PLAIN;
+    if (style != FYSS_SINGLE_QUOTED && style != FYSS_DOUBLE_QUOTED) {
+        return token_text(r->pass, token);
+    }
+    const struct fy_mark *start = fy_token_start_mark(token), *end = fy_token_end_mark(token);
+    struct str raw = str_slice(r->text, start->input_pos, end->input_pos);
+    struct buf out = BUF_INIT(VALUE_FILE_MAX);
+    if (style == FYSS_SINGLE_QUOTED) {
+        yaml_text_single(raw, &out);
+    } else {
+        const char *wrong = yaml_text_double(raw, &out);
+        if (wrong) {
+            fail(r, scalar_at(r, token), "config.syntax", wrong);
+        }
+    }
+    return pass_take(r->pass, &out);
 }
 
 /* A key that was there before; a large map keeps its keys in a hash map. */
@@ -181,7 +204,7 @@ static void on_scalar(struct yaml_reader *r, struct fy_event *event)
 {
     struct fy_token *token = event->scalar.value;
     struct value_at at = scalar_at(r, token ? token : event->scalar.tag);
-    struct str text = token_text(r->pass, token);
+    struct str text = scalar_text(r, token);
     if (wants_key(r)) {
         struct level *level = &r->levels[r->depth - 1];
         level->key = text;
@@ -359,14 +382,16 @@ struct value *yaml_parse(struct schema_pass *pass, uint16_t file, struct str tex
     struct value_at top = {.file = file, .line = 1, .column = 1};
     struct fy_diag_cfg diag_cfg = {.level = FYET_ERROR, .module_mask = ~0u};
     struct fy_diag *diag = fy_diag_create(&diag_cfg);
-    struct fy_parse_cfg cfg = {.diag = diag, .flags = FYPCF_QUIET | FYPCF_DEFAULT_VERSION_1_2};
+    struct fy_parse_cfg cfg = {.diag = diag,
+                               .flags = FYPCF_QUIET | FYPCF_DEFAULT_VERSION_1_2 |
+                                        FYPCF_SLOPPY_FLOW_INDENTATION};
     struct yaml_reader *r = calloc(1, sizeof(*r));
     struct fy_parser *parser = diag ? fy_parser_create(&cfg) : NULL;
     if (!r || !parser || fy_parser_set_string(parser, text.len ? text.p : "", text.len)) {
         pass->error = -ENOMEM;
     } else {
         fy_diag_set_collect_errors(diag, true);
-        *r = (struct yaml_reader){.pass = pass, .parser = parser, .file = file};
+        *r = (struct yaml_reader){.pass = pass, .parser = parser, .file = file, .text = text};
         r->anchors = MAP_INIT(ANCHORS_MAX);
         read_events(r, diag);
         map_fini(&r->anchors);

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from muelle import BINARY
+
 ROOT = Path(__file__).resolve().parents[2]
-TOOL = Path(os.environ.get("CONFIG_TOOL", ROOT / "build" / "tests" / "tools" / "config_tool"))
 DATA = next((d for d in (ROOT.parent / "shared" / "data" / "compose", ROOT / "shared" / "data" / "compose")
              if d.is_dir()), None)
 FILES = sorted(DATA.glob("*.yaml")) if DATA else []
@@ -49,9 +50,13 @@ DIFFERENCES = {"version": drop_version, "name": drop_name, "empty source": same_
 used = set()
 
 
-def run(command, folder):
-    env = {k: v for k, v in os.environ.items() if not k.startswith("COMPOSE_")}
+def run(command, folder, env=None):
+    env = env or {k: v for k, v in os.environ.items() if not k.startswith("COMPOSE_")}
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=60)
+
+
+def config(folder, *options, env=None):
+    return run([BINARY, "config", *options], folder, env)
 
 
 def place(source, folder):
@@ -71,7 +76,7 @@ def place(source, folder):
 
 
 def ours_of(folder, *options):
-    result = run([TOOL, "--show-secrets", *options, "-f", "compose.yaml"], folder)
+    result = config(folder, "--show-secrets", *options, "-f", "compose.yaml")
     assert result.returncode == 0, result.stderr
     return result.stdout
 

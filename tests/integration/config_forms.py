@@ -6,12 +6,11 @@ has, the case stands in the unit tests instead (tests/unit/schema).
 """
 import os
 import shutil
-import subprocess
 
 import pytest
 import yaml
 
-from config_compose import TOOL
+from config_compose import config, run
 
 CASES = {
     "ports": {"a.yaml": """
@@ -184,9 +183,8 @@ def without_accidents(document):
     return document
 
 
-def run(command, folder):
-    env = {"PATH": os.environ["PATH"], "HOME": "/home/somebody", "IMAGE": "img"}
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=60)
+def environment():
+    return {"PATH": os.environ["PATH"], "HOME": "/home/somebody", "IMAGE": "img"}
 
 
 @pytest.mark.skipif(not shutil.which("docker-compose"), reason="docker-compose is not installed")
@@ -196,9 +194,9 @@ def test_as_docker_compose_does(name, tmp_path):
         (tmp_path / file).parent.mkdir(exist_ok=True)
         (tmp_path / file).write_text(text)
     files = [a for f in CASES[name] if f in ("a.yaml", "b.yaml") for a in ("-f", f)]
-    reference = run(["docker-compose", *files, "config"], tmp_path)
+    reference = run(["docker-compose", *files, "config"], tmp_path, environment())
     assert reference.returncode == 0, reference.stderr
-    ours = run([TOOL, "--show-secrets", *files], tmp_path)
+    ours = config(tmp_path, "--show-secrets", *files, env=environment())
     assert ours.returncode == 0, ours.stderr
     theirs, mine = yaml.safe_load(reference.stdout), yaml.safe_load(ours.stdout)
     theirs.pop("version")
@@ -220,9 +218,9 @@ DIFFERENT = {
 def test_differs_as_the_documentation_says(name, tmp_path):
     text, key, theirs, ours = DIFFERENT[name]
     (tmp_path / "a.yaml").write_text(f"services:\n  z: {{image: z}}\n  a:\n    image: x\n    {text}\n")
-    for command, want in ((["docker-compose", "-f", "a.yaml", "config"], theirs),
-                          ([TOOL, "--show-secrets", "-f", "a.yaml"], ours)):
-        result = run(command, tmp_path)
+    results = {"docker-compose": (run(["docker-compose", "-f", "a.yaml", "config"], tmp_path, environment()), theirs),
+               "muelle": (config(tmp_path, "--show-secrets", "-f", "a.yaml", env=environment()), ours)}
+    for result, want in results.values():
         got = None
         if result.returncode == 0:
             got = yaml.safe_load(result.stdout)["services"].get("a", {}).get(key)

@@ -11,9 +11,10 @@ import jsonschema
 import pytest
 import yaml
 
-from config_compose import FILES, ROOT, TOOL
+from config_compose import FILES, ROOT
+from muelle import BINARY
 
-WRITER = TOOL.parent / "schema_doc"
+WRITER = BINARY.parent / "tests" / "tools" / "schema_doc"
 SCHEMA = ROOT / "docs" / "muelle.schema.json"
 REFERENCE = ROOT / "docs" / "configuration.md"
 MARK = "<!-- What follows is written by build/tests/tools/schema_doc markdown. -->\n"

@@ -102,6 +102,15 @@ static const struct bad cases[] = {
     {"services:\n  a: {command: 'x ${1}'}\n", "2:19", "config.bad-variable"},
     {"services:\n  a: {command: x $}\n", "2:18", "config.bad-variable"},
     {"services:\n  a:\n    command: x ${NOPE:?is needed}\n", "3:16", "config.required-variable"},
+    {"include: 5\nservices: {a: {command: x}}\n", "1:10", "config.unreadable-file"},
+    {"include: {a: b}\nservices: {a: {command: x}}\n", "1:10", "config.bad-value"},
+    {"include: [{path: []}]\nservices: {a: {command: x}}\n", "1:18", "config.bad-value"},
+    {"include: [{pth: b}]\nservices: {a: {command: x}}\n", "1:12", "config.unknown-key"},
+    {"services:\n  a: {command: x, extends: {servce: b}}\n", "2:29", "config.unknown-key"},
+    {"services:\n  a: {command: x, extends: [b]}\n", "2:28", "config.bad-value"},
+    {"services:\n  a: {command: x, env_file: {path: b}}\n", "2:29", "config.bad-value"},
+    {"services:\n  a: {command: x, env_file: [{pth: b}]}\n", "2:31", "config.unknown-key"},
+    {"services:\n  a: {command: x, ports: ['8000-8010:80']}\n", "2:27", "config.bad-port"},
     {"x-muelle: 5\nservices: {a: {command: x}}\n", "1:11", "config.bad-value"},
 };
 
@@ -175,6 +184,39 @@ TEST(what_does_not_apply_is_a_notice_and_an_error_when_strict)
     load_with(&l, files, &options);
     check_int(l.r, SCHEMA_E_INVALID);
     check_int(l.problems.count, 1);
+}
+
+TEST(each_key_without_effect_is_said_once_wherever_it_stands)
+{
+    static struct loaded l;
+    load_good(&l,
+              "services:\n"
+              "  a: {command: x, deploy: {mode: global}, logging: {driver: y}, privileged: true,\n"
+              "      ports: [{target: 5, published: 5, mode: host}, '6:6/udp', 7]}\n"
+              "  b: {command: x, deploy: {mode: global}}\n");
+    static const char *const where[] = {"2:28", "2:53", "2:65", "3:41", "3:54", "3:65"};
+    check_int(l.notices.count, ARRAY_LEN(where));
+    for (size_t i = 0; i < ARRAY_LEN(where); i++) {
+        bool found = false;
+        for (size_t k = 0; k < l.notices.count; k++) {
+            found |= str_ends(str_from(l.notices.items[k].where), str_from(where[i]));
+        }
+        if (!found) {
+            printf("# not said: %s\n", where[i]);
+        }
+        check(found);
+    }
+    project_spec_unref(l.spec);
+}
+
+TEST(replicas_that_share_a_port_are_warned_about)
+{
+    static struct loaded l;
+    load_good(&l, "services:\n  a: {command: x, port: 5, scale: 2}\n  b: {command: x, scale: 2}\n");
+    check_int(l.notices.count, 1);
+    check_cstr(l.notices.items[0].code, "config.fixed-port");
+    check_cstr(l.notices.items[0].where, "muelle.yaml:2:3");
+    project_spec_unref(l.spec);
 }
 
 TEST(an_unset_variable_is_a_notice_once)

@@ -112,6 +112,40 @@ TEST(block_texts_keep_their_lines)
     project_spec_unref(l.spec);
 }
 
+TEST(single_quoted_texts)
+{
+    static const char *const cases[][2] = {
+        {"'a'", "a"},
+        {"''", ""},
+        {"'a''b'", "a'b"},
+        {"''''", "'"},
+        {"'''a'''", "'a'"},
+        {"'a''\n   b'", "a' b"},
+        {"'a'' \n\n   b ''c'", "a'\nb 'c"},
+        {"' a''  b '", " a'  b "},
+        {"'a''\n\n\n    '", "a'\n\n"},
+        {"'\n   a'''", " a'"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf text = BUF_INIT(10000);
+        buf_printf(&text, "services:\n a:\n  command: [x, %s]\n", cases[i][0]);
+        const struct project_spec *p = load_good(&l, buf_cstr(&text));
+        check_str(p->services[0].argv[1], str_from(cases[i][1]));
+        project_spec_unref(l.spec);
+        buf_fini(&text);
+    }
+}
+
+TEST(closing_brackets_may_stand_under_their_key)
+{
+    const struct project_spec *p =
+        load_good(&l, "services:\n  a:\n    command: [\n      x,\n    y\n    ]\n"
+                      "    environment: {\n      A: b\n    }\n");
+    check_str(p->services[0].argv[1], STR("y"));
+    check_int(p->services[0].environment_count, 1);
+    project_spec_unref(l.spec);
+}
+
 TEST(large_maps_find_duplicates_too)
 {
     struct buf text = BUF_INIT(1 << 20);

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a process is told about keys that are understood but do nothing for it, and about ports that will
+ * surprise. Notices, and errors when the caller is strict; each key is said once a load.
+ */
+#include "schema/decode.h"
+#include "schema/table.h"
+
+static bool is_new(struct schema_pass *pass, const struct schema_field *row)
+{
+    /* By the row itself: `mode` of a port and `mode` of deploy are two. */
+    struct str key = str_make((const char *)row, sizeof(*row));
+    return !map_get(&pass->noticed, key) && map_put(&pass->noticed, key, pass) == 0;
+}
+
+static void say_unused(struct schema_pass *pass, const struct schema_table *table,
+                       const struct value *v, const struct service_spec *service)
+{
+    for (size_t i = 0; v && v->kind == VALUE_MAP && i < v->count; i++) {
+        const struct value_member *m = &v->members[i];
+        const struct schema_field *row = schema_field_find(table, m->key);
+        if (!row || m->value->kind == VALUE_NULL) {
+            continue;
+        }
+        if (row->support == SCHEMA_CONTAINER) {
+            if (is_new(pass, row)) {
+                struct problem *notice =
+                    pass_notice(pass, m->at, true, "config.not-applicable",
+                                "'%s' has no effect on a process (service '" STR_FMT "')",
+                                row->name, STR_ARG(service->name));
+                problem_hint(notice, "it is meant for containers: a service with image or build");
+            }
+        } else if (row->of && row->type == SCHEMA_OBJECT) {
+            say_unused(pass, row->of, m->value, service);
+        } else if (row->of) {
+            value_each(item, m->value)
+            {
+                say_unused(pass, row->of, item->value, service);
+            }
+        }
+    }
+}
+
+static void say_port(struct schema_pass *pass, const struct service_spec *service,
+                     const struct port_spec *port, struct value_at at)
+{
+    if (port->protocol == PORT_UDP) {
+        struct problem *notice =
+            pass_notice(pass, at, true, "config.not-applicable",
+                        "UDP port %lld of process '" STR_FMT "' is not forwarded",
+                        (long long)port->target, STR_ARG(service->name));
+        problem_hint(notice, "the gateway forwards TCP; the process may open a UDP port itself");
+    } else if (port->published == 0) {
+        struct problem *notice = pass_notice(pass, at, true, "config.not-applicable",
+                                             "port %lld of process '" STR_FMT "' is not published",
+                                             (long long)port->target, STR_ARG(service->name));
+        problem_hint(notice, "write \"PUBLISHED:%lld\", or give it a route",
+                     (long long)port->target);
+    } else if (port->published_end > port->published) {
+        struct problem *problem = pass_problem(
+            pass, at, "config.bad-port", "a process is published on one port, not on a range");
+        problem_expected(problem, "one port, as \"%lld:%lld\"", (long long)port->published,
+                         (long long)port->target);
+    }
+}
+
+static bool has_fixed_port(const struct service_spec *service)
+{
+    bool fixed = service->port != 0;
+    for (size_t i = 0; i < service->ports_count; i++) {
+        const struct port_spec *port = &service->ports[i];
+        fixed |= port->protocol == PORT_TCP && port->published && port->target != port->published;
+    }
+    return fixed;
+}
+
+void advise_process(struct schema_pass *pass, const struct value *v,
+                    const struct service_spec *service)
+{
+    const struct value *ports = value_get(v, "ports");
+    say_unused(pass, &table_service, v, service);
+    for (size_t i = 0; ports && i < service->ports_count && i < ports->count; i++) {
+        say_port(pass, service, &service->ports[i], ports->members[i].value->at);
+    }
+    if (service->replicas > 1 && has_fixed_port(service) && !service->listen_fds) {
+        struct problem *notice =
+            pass_notice(pass, pass->owner_at, false, "config.fixed-port",
+                        "the %lld replicas of '" STR_FMT "' share one port of their own",
+                        (long long)service->replicas, STR_ARG(service->name));
+        problem_hint(notice, "let the program listen on $PORT, which differs for each replica");
+    }
+}
