@@ -52,9 +52,9 @@ struct bus_message {
     union {
         struct {
             enum output_stream stream;
-            char path[256]; /* relative to STATE: "output/shop/web-1.out" */
+            char path[256];       /* relative to STATE: "output/shop/web-1.out" */
             uint64_t burst_bytes; /* logging.burst of the service: unread output kept at most */
-            uint64_t max_bytes;   /* logging.max_bytes: of stored log; for all three 0 = the usual */
+            uint64_t max_bytes; /* logging.max_bytes: of stored log; for all three 0 = the usual */
             int64_t max_age_ns;
         } output;
         struct {

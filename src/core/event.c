@@ -8,7 +8,6 @@
  */
 #include "core/core.h"
 #include "core/event_txn.h"
-#include "core/mutate.h"
 #include "os/loop.h"
 #include "store/store.h"
 #include "store/tables.h"
@@ -142,9 +141,6 @@ void event_emit(struct core *core, const struct event *draft)
     pending->statement = event_append(core, txn, &pending->event);
     if (++core->events->emitted % TRIM_EVERY == 0) {
         event_trim(txn, EVENTS_KEPT);
-    }
-    if (MUTATE(event_before_commit)) {
-        event_committed(core, &pending->event, (int64_t)core->events->last + 1);
     }
     int r = store_commit(core->store, txn, emitted, pending);
     if (r < 0) {

@@ -27,6 +27,7 @@
 #include <stdlib.h>
 
 enum { STRAYS_MAX = KEEPER_CHILDREN_MAX };
+#define TICK_NS (10 * NS_PER_MS) /* USER_HZ is 100 on every architecture that Debian has */
 
 /* A child as the keeper told it. */
 struct stray {
@@ -36,7 +37,7 @@ struct stray {
     int pid;
     bool running, empty, oom;
     struct proc_exit exit;
-    uint64_t spec_hash;
+    uint64_t spec_hash, start_time;
     uint16_t port;
     bool killed; /* a stale one that was told to go */
     struct keeper_request request;
@@ -57,6 +58,7 @@ static void stray_free(struct stray *stray)
 static void stray_update(struct stray *stray, const struct keeper_child *child)
 {
     stray->pid = child->proc.pid;
+    stray->start_time = child->proc.start_time;
     stray->running = child->running;
     stray->empty = child->empty;
     stray->oom = child->oom;
@@ -88,7 +90,12 @@ static void on_child(void *arg, const struct keeper_child *child)
 static void forget_answered(struct keeper_request *request, int error, const struct keeper_msg *msg,
                             int *fd)
 {
-    stray_free(container_of(request, struct stray, request));
+    struct stray *stray = container_of(request, struct stray, request);
+    struct run *run = stray->run;
+    stray_free(stray);
+    list_for_each (it, &run->projects) {
+        reconcile_soon(run, list_entry(it, struct project, node)); /* its name is free again */
+    }
 }
 
 static void kill_answered(struct keeper_request *request, int error, const struct keeper_msg *msg,
@@ -131,17 +138,17 @@ static struct replica *make_retiring(struct run *run, const struct stray *stray)
         number > RUN_REPLICAS_MAX) {
         return NULL;
     }
+    struct replica *other = replica_current(service, (uint32_t)number);
     struct replica *replica = replica_new(run, service, (uint32_t)number, second ? 1 : 0);
     if (replica) {
-        /* With a current one beside it, it retires; without, its row was never committed and it is
-         * the one. */
-        struct replica *other = NULL;
-        list_for_each (it, &service->members) {
-            struct replica *member = list_entry(it, struct replica, node);
-            other = member != replica && member->number == replica->number ? member : other;
+        /* Of the two the one with today's spec stays; if both have it, the one whose row was committed. */
+        bool newer =
+            other && stray->spec_hash == service->spec->spec_hash && replica_outdated(other);
+        replica->retiring = other && !newer;
+        if (newer) {
+            other->retiring = true;
         }
-        replica->retiring = other != NULL;
-        replica->stored = REPLICA_RUNNING;
+        replica->stored = REPLICA_STARTING; /* its probe says at once if it is more */
     }
     return replica;
 }
@@ -152,6 +159,14 @@ static int64_t mono_of(const struct run *run, int64_t wall_ns)
     return wall_ns > 0 && age > 0 ? MAX(core_now(run->core) - age, 1) : core_now(run->core);
 }
 
+/* From the kernel's ticks since boot, for one whose row was never committed. */
+static int64_t started_wall(const struct run *run, const struct stray *stray)
+{
+    int64_t since_boot = (int64_t)MIN(stray->start_time, (uint64_t)INT64_MAX / TICK_NS) * TICK_NS;
+    int64_t age = core_now(run->core) - since_boot;
+    return core_wall(run->core) - (stray->start_time && age > 0 ? age : 0);
+}
+
 static void take_up(struct run *run, struct replica *replica, const struct stray *stray)
 {
     uint32_t restarts = replica->sm.restarts;
@@ -160,7 +175,7 @@ static void take_up(struct run *run, struct replica *replica, const struct stray
     replica->spec_hash = stray->spec_hash;
     replica->output_open = true;
     if (replica->started_wall_ns == 0) {
-        replica->started_wall_ns = core_wall(run->core);
+        replica->started_wall_ns = started_wall(run, stray);
     }
     port_mark(run, replica->port);
     if (replica->spec->listen_fds && listen_reserve(run, replica->port) == 0) {
@@ -239,6 +254,15 @@ static void note_missing(struct run *run, struct replica *replica)
     }
 }
 
+/* A stop signal that was on its way when the keeper died: without it the replica would only be killed. */
+static void signal_again(struct run *run, struct replica *replica)
+{
+    struct driver *driver = replica->service->driver;
+    if (replica->order.signal_lost && replica->sm.alive && replica->sm.state == REPLICA_STOPPING) {
+        driver->ops->stop(driver, replica, replica->order.signum);
+    }
+}
+
 static void each_replica(struct run *run, void (*fn)(struct run *run, struct replica *replica))
 {
     list_for_each (p, &run->projects) {
@@ -301,6 +325,7 @@ static void on_ready(void *arg)
     }
     each_replica(run, note_missing);
     join_all(run);
+    each_replica(run, signal_again);
 }
 
 /* --- news while it runs --- */

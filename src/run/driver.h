@@ -27,6 +27,8 @@ struct driver_order {
     struct loop_task refused; /* says later what start found at once */
     int error;
     char text[160];
+    int signum;       /* the last one sent */
+    bool signal_lost; /* the keeper died over it: sent again to the next one (adopt.c) */
 };
 
 struct driver_stats {

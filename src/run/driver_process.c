@@ -246,11 +246,20 @@ static void ignored(struct keeper_request *request, int error, const struct keep
 {
 }
 
+static void signal_answered(struct keeper_request *request, int error, const struct keeper_msg *msg,
+                            int *fd)
+{
+    struct replica *replica = container_of(request, struct replica, order.signal);
+    replica->order.signal_lost = error == -ECONNRESET;
+}
+
 static void process_stop(struct driver *driver, struct replica *replica, int signum)
 {
     struct keeper_request *request = &replica->order.signal;
     if (request->serial == 0) {
-        request->answered = ignored;
+        request->answered = signal_answered;
+        replica->order.signum = signum;
+        replica->order.signal_lost = false;
         keeper_client_signal(driver->run->core->keeper, request, str_from(replica->id), signum,
                              true);
     }

@@ -94,6 +94,9 @@ static void save(struct run *run, struct replica *replica, const struct event *e
     if (event) {
         saving->event = *event;
         saving->statement = event_append(run->core, txn, &saving->event);
+        if (MUTATE(event_before_commit)) {
+            event_committed(run->core, &saving->event, (int64_t)event_seq_last(run->core) + 1);
+        }
     }
     if (txn_count(txn) == 0) {
         txn_free(txn);

@@ -155,6 +155,8 @@ void service_free(struct run *run, struct service *service);
 struct replica *replica_new(struct run *run, struct service *service, uint32_t number,
                             uint8_t slot);
 void replica_free(struct run *run, struct replica *replica);
+/* The keeper's name for it. */
+void replica_id(const struct service *service, uint32_t number, uint8_t slot, char ret[RUN_ID_MAX]);
 /* The one of that number that is to stay. */
 struct replica *replica_current(struct service *service, uint32_t number);
 struct replica *replica_by_id(struct run *run, struct str id);

@@ -85,16 +85,21 @@ void service_free(struct run *run, struct service *service)
     free(service);
 }
 
+void replica_id(const struct service *service, uint32_t number, uint8_t slot, char ret[RUN_ID_MAX])
+{
+    snprintf(ret, RUN_ID_MAX, "%s/%s/%s/%u%s", service->project->tenant, service->project->name,
+             service->name, number, slot ? ".b" : "");
+}
+
 static void replica_name(struct replica *replica)
 {
     const struct service *service = replica->service;
     const struct project *project = service->project;
-    char rest[24];
-    snprintf(rest, sizeof(rest), "%u%s", replica->number, replica->slot ? ".b" : "");
-    snprintf(replica->id, sizeof(replica->id), "%s/%s/%s/%s", project->tenant, project->name,
-             service->name, rest);
-    replica->endpoint = link_id(str_from(project->tenant), str_from(project->name),
-                                str_from(service->name), str_from(rest));
+    replica_id(service, replica->number, replica->slot, replica->id);
+    ptrdiff_t slash = str_rfind_char(str_from(replica->id), '/');
+    replica->endpoint =
+        link_id(str_from(project->tenant), str_from(project->name), str_from(service->name),
+                str_skip(str_from(replica->id), (size_t)slash + 1));
 }
 
 struct replica *replica_new(struct run *run, struct service *service, uint32_t number, uint8_t slot)

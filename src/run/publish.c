@@ -134,6 +134,9 @@ static uint8_t edge_state(const struct replica *replica)
     if (!replica->sm.alive || replica->port == 0) {
         return EDGE_NONE;
     }
+    if (replica->sm.state == REPLICA_UNHEALTHY && MUTATE(publish_unhealthy)) {
+        return 1 + SNAPSHOT_ENDPOINT_READY;
+    }
     switch (replica->sm.state) {
     case REPLICA_STARTING:
     case REPLICA_UNHEALTHY:

@@ -127,17 +127,23 @@ static bool may_stop(struct service *service)
 
 /* --- members --- */
 
-/* A slot of that number that nobody uses; -1 if both are taken. */
-static int free_slot(struct service *service, uint32_t number)
+/* A slot of that number that nobody uses; -1 if both are taken. A stale child that is being ended (adopt.c) still
+ * has its name. */
+static int free_slot(struct run *run, struct service *service, uint32_t number)
 {
-    bool used[2] = {false, false};
-    list_for_each (it, &service->members) {
-        const struct replica *replica = list_entry(it, struct replica, node);
-        if (replica->number == number) {
-            used[replica->slot] = true;
+    char id[RUN_ID_MAX];
+    for (uint8_t slot = 0; slot < 2; slot++) {
+        bool used = false;
+        list_for_each (it, &service->members) {
+            const struct replica *replica = list_entry(it, struct replica, node);
+            used = used || (replica->number == number && replica->slot == slot);
+        }
+        replica_id(service, number, slot, id);
+        if (!used && !map_get(&run->children, str_from(id))) {
+            return slot;
         }
     }
-    return !used[0] ? 0 : !used[1] ? 1 : -1;
+    return -1;
 }
 
 static void add_missing(struct run *run, struct service *service)
@@ -147,7 +153,7 @@ static void add_missing(struct run *run, struct service *service)
         if (replica_current(service, n)) {
             continue;
         }
-        int slot = free_slot(service, n);
+        int slot = free_slot(run, service, n);
         if (slot < 0 || !replica_new(run, service, n, (uint8_t)slot)) {
             return; /* both are still going, or no memory: later */
         }
@@ -203,15 +209,17 @@ static void replace(struct run *run, struct replica *replica)
     }
     bool beside = plan_start_first(service->spec) && plan_start_first(replica->spec) &&
                   state == REPLICA_RUNNING && service->driver == run->process;
-    int slot = beside ? free_slot(service, replica->number) : -1;
+    int slot = beside ? free_slot(run, service, replica->number) : -1;
     if (slot >= 0) {
         replica->retiring = true;
         replica->restart_due = false;
-        if (!replica_new(run, service, replica->number, (uint8_t)slot)) {
+        struct replica *next = replica_new(run, service, replica->number, (uint8_t)slot);
+        if (!next) {
             replica->retiring = false;
             return;
         }
-        reconcile_soon(run, service->project); /* to start it */
+        next->sm.restarts = replica->sm.restarts; /* to people it is the same replica */
+        reconcile_soon(run, service->project);    /* to start it */
     } else if ((state == REPLICA_STOPPING && replica->sm.want_run) ||
                !others_settled(service, replica)) {
         return; /* under way, or not its turn */
@@ -241,7 +249,8 @@ static void reconcile_replica(struct run *run, struct replica *replica, bool sta
             replica_feed(run, replica, REPLICA_IN_STOP);
         }
     } else if (!wanted) {
-        bool idle = replica_gone(&replica->sm); /* stopping it hurts nobody, and it must not start again */
+        bool idle =
+            replica_gone(&replica->sm); /* stopping it hurts nobody, and it must not start again */
         if ((replica->sm.want_run || replica->sm.state == REPLICA_PENDING) &&
             (idle || may_stop(service))) {
             replica_feed(run, replica, REPLICA_IN_STOP);

@@ -99,7 +99,7 @@ static void publish(struct step *s)
     move(s, REPLICA_RUNNING);
     s->r->deadline_ns = INT64_MAX;
     s->r->published = true;
-    s->actions |= REPLICA_DO_PUBLISH;
+    s->actions |= REPLICA_DO_PUBLISH | (MUTATE(double_start) ? REPLICA_DO_SPAWN : 0);
 }
 
 static void spawn(struct step *s)
@@ -233,8 +233,6 @@ static void on_run(struct step *s)
     r->want_run = true;
     if (r->state == REPLICA_PENDING || (r->state == REPLICA_STOPPED && replica_gone(r))) {
         spawn(s);
-    } else if (r->state == REPLICA_RUNNING && MUTATE(double_start)) {
-        s->actions |= REPLICA_DO_SPAWN;
     }
 }
 
@@ -353,9 +351,7 @@ static void on_unhealthy(struct step *s)
     if (!r->alive || (r->state != REPLICA_STARTING && r->state != REPLICA_RUNNING)) {
         return;
     }
-    if (!MUTATE(publish_unhealthy)) {
-        unpublish(s);
-    }
+    unpublish(s);
     move(s, REPLICA_UNHEALTHY);
     r->deadline_ns =
         s->policy->restart == REPLICA_RESTART_NO ? INT64_MAX : s->now + s->policy->unhealthy_ns;

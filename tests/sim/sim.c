@@ -58,7 +58,8 @@ void sim_at(enum sim_who who, int64_t time, void (*run)(void *arg), void *arg)
 {
     ensure(heap_len < EVENTS_MAX);
     size_t i = heap_len++;
-    heap[i] = (struct event_item){MAX(time, sim.now), heap_order++, who, sim.generation[who], run, arg};
+    heap[i] =
+        (struct event_item){MAX(time, sim.now), heap_order++, who, sim.generation[who], run, arg};
     while (i > 0 && before(&heap[i], &heap[(i - 1) / 2])) {
         swap(i, (i - 1) / 2);
         i = (i - 1) / 2;
@@ -120,14 +121,27 @@ void sim_fail(const char *fmt, ...)
 
 /* --- the core --- */
 
+/* Right after something was shown: it must be on disk. */
+static void die_after_event(void *arg)
+{
+    if (sim_chance(300)) {
+        sim_power_cut();
+    } else {
+        sim_core_kill(false);
+    }
+}
+
 static struct bus_subscriber witness;
 
 static void witness_notify(struct bus_subscriber *self, const struct bus_message *message)
 {
     if (message->topic == BUS_EVENT) {
-        sim_trace("  event %llu %s: %s", (unsigned long long)message->event->seq, message->event->kind,
-                  message->event->message);
+        sim_trace("  event %llu %s: %s", (unsigned long long)message->event->seq,
+                  message->event->kind, message->event->message);
         oracle_event(message->event->seq);
+        if (!sim.healing && sim_chance(3)) {
+            sim_after(SIM_CORE, sim_between(0, 2 * SIM_MS), die_after_event, NULL);
+        }
     }
 }
 
@@ -145,7 +159,8 @@ static int witness_start(void *room)
     return 0;
 }
 
-static const struct room_ops witness_room = {.name = "witness", .init = witness_init, .start = witness_start};
+static const struct room_ops witness_room = {
+    .name = "witness", .init = witness_init, .start = witness_start};
 static const struct room_ops *const rooms[] = {&run_room, &witness_room, NULL};
 
 static void core_ready(void *arg)
@@ -157,8 +172,11 @@ static void core_ready(void *arg)
 void sim_core_start(void)
 {
     struct problem problem;
-    struct core_options options = {
-        .state_dir = "/state", .run_dir = "/run/sim", .keeper_fd = 3, .executor = sim_executor(), .vfs = CRASH_VFS_NAME};
+    struct core_options options = {.state_dir = "/state",
+                                   .run_dir = "/run/sim",
+                                   .keeper_fd = 3,
+                                   .executor = sim_executor(),
+                                   .vfs = CRASH_VFS_NAME};
     if (sim.core || sim_keeper_ended()) {
         return;
     }
@@ -229,6 +247,14 @@ void sim_core_turn(void)
 
 /* --- faults --- */
 
+void sim_power_cut(void)
+{
+    sim_trace("power cut");
+    sim_core_kill(true);
+    sim_keeper_kill(true);
+    sim_edge_kill();
+}
+
 static void fault(void *arg)
 {
     if (sim.now > SIM_FAULT_S * SIM_S) {
@@ -242,10 +268,7 @@ static void fault(void *arg)
     } else if (dice < 40) {
         sim_edge_kill();
     } else if (dice < 44) {
-        sim_trace("power cut");
-        sim_core_kill(true);
-        sim_edge_kill();
-        sim_keeper_kill(true);
+        sim_power_cut();
     } else {
         sim_child_fault();
     }
@@ -312,7 +335,8 @@ static bool simulate(uint64_t seed, bool trace)
     sim_core_start();
     sim_after(SIM_WORLD, 5 * SIM_S, fault, NULL);
     sim_after(SIM_WORLD, SIM_S, tick, NULL);
-    while (!sim.failed && sim.now < (SIM_FAULT_S + SIM_SETTLE_S) * SIM_S && next_time() != INT64_MAX) {
+    while (!sim.failed && sim.now < (SIM_FAULT_S + SIM_SETTLE_S) * SIM_S &&
+           next_time() != INT64_MAX) {
         if (!sim.healing && sim.now > SIM_FAULT_S * SIM_S) {
             sim_trace("no more faults");
             sim.healing = true;
@@ -346,7 +370,8 @@ static bool parse(int argc, char **argv, struct options *options)
             options->trace = true;
         } else if (str_is(arg, "--mutants")) {
             options->mutants = true;
-        } else if ((str_is(arg, "--seed") || str_is(arg, "--from")) && num_parse_u64(value, &options->seed) == 0) {
+        } else if ((str_is(arg, "--seed") || str_is(arg, "--from")) &&
+                   num_parse_u64(value, &options->seed) == 0) {
             i++;
         } else if (str_is(arg, "--seeds") && num_parse_u64(value, &options->seeds) == 0) {
             i++;
@@ -378,7 +403,8 @@ static int find_mutants(void)
         }
         bool found = seed <= mutant_rows[m].seeds;
         missed += !found;
-        printf("%s %u - %s: %s\n", found ? "ok" : "not ok", m, mutant_rows[m].name, mutant_rows[m].what);
+        printf("%s %u - %s: %s\n", found ? "ok" : "not ok", m, mutant_rows[m].name,
+               mutant_rows[m].what);
         if (found) {
             printf("# seed %llu: %s\n", (unsigned long long)seed, sim.failure);
         }
@@ -391,7 +417,9 @@ int main(int argc, char **argv)
 {
     struct options options = {.seed = 1, .seeds = 1};
     if (!parse(argc, argv, &options)) {
-        fprintf(stderr, "usage: sim [--seed N | --from N] [--seeds N] [--trace] [--mutant NAME | --mutants]\n");
+        fprintf(
+            stderr,
+            "usage: sim [--seed N | --from N] [--seeds N] [--trace] [--mutant NAME | --mutants]\n");
         return 2;
     }
     if (options.mutants) {
@@ -402,8 +430,9 @@ int main(int argc, char **argv)
     for (uint64_t i = 0; i < options.seeds; i++) {
         bool ok = simulate(options.seed + i, options.trace);
         failed += !ok;
-        printf("%s %llu - seed %llu: %s (%llu events)\n", ok ? "ok" : "not ok", (unsigned long long)i + 1,
-               (unsigned long long)(options.seed + i), ok ? "converged" : sim.failure, (unsigned long long)sim.events);
+        printf("%s %llu - seed %llu: %s (%llu events)\n", ok ? "ok" : "not ok",
+               (unsigned long long)i + 1, (unsigned long long)(options.seed + i),
+               ok ? "converged" : sim.failure, (unsigned long long)sim.events);
         fflush(stdout);
     }
     return failed ? 1 : 0;

@@ -26,8 +26,8 @@
 enum {
     SIM_SERVICES = 6,
     SIM_CHILDREN_MAX = 512,
-    SIM_FAULT_S = 120,    /* how long there are faults */
-    SIM_SETTLE_S = 180,   /* by then it must have converged */
+    SIM_FAULT_S = 120,  /* how long there are faults */
+    SIM_SETTLE_S = 180, /* by then it must have converged */
 };
 
 #define SIM_US INT64_C(1000)
@@ -50,7 +50,8 @@ struct sim {
     uint64_t events, turns;
     unsigned same_time_turns;
     int64_t turn_time;
-    int64_t core_down_ns, keeper_down_ns; /* when each was last killed; oracles excuse what is near */
+    int64_t core_down_ns,
+        keeper_down_ns; /* when each was last killed; oracles excuse what is near */
     bool failed;
     char failure[512];
 };
@@ -71,6 +72,7 @@ void sim_trace(const char *fmt, ...) printf_like(1, 2);
 void sim_fail(const char *fmt, ...) printf_like(1, 2);
 void sim_core_start(void);
 void sim_core_kill(bool power_cut);
+void sim_power_cut(void);
 /* The core has something to do: runs its loop until it has not. */
 void sim_core_turn(void);
 
@@ -85,7 +87,15 @@ struct store_executor *sim_executor(void);
 void sim_executor_reset(void);
 
 /* sim_keeper.c */
-enum child_kind { CHILD_GOOD, CHILD_CRASHER, CHILD_ONESHOT, CHILD_STUBBORN, CHILD_FORKER, CHILD_SICK, CHILD_SLOW };
+enum child_kind {
+    CHILD_GOOD,
+    CHILD_CRASHER,
+    CHILD_ONESHOT,
+    CHILD_STUBBORN,
+    CHILD_FORKER,
+    CHILD_SICK,
+    CHILD_SLOW
+};
 struct child {
     bool used;
     char id[220];
@@ -103,9 +113,9 @@ struct child {
     uint16_t port;
     bool listening;
     bool has_listened;
-    bool sick;         /* does not answer although it lives */
-    bool was_sick;     /* ever: a restart of it needs no other cause */
-    bool signalled;    /* with the stop signal */
+    bool sick;      /* does not answer although it lives */
+    bool was_sick;  /* ever: a restart of it needs no other cause */
+    bool signalled; /* with the stop signal */
     int64_t started, ended, listening_since, signalled_at, listening_last;
     uint32_t core_generation; /* of the core that started it */
 };
@@ -117,6 +127,7 @@ struct child *sim_child_by_port(uint16_t port);
 int sim_kept_fd(const char *name);
 bool sim_keeper_up(void);
 void sim_child_fault(void);
+void sim_child_crash(int pid);
 bool sim_keeper_ended(void); /* told to shut down */
 bool sim_port_in_use(uint16_t port);
 
@@ -141,23 +152,24 @@ struct sim_set {
 struct sim_service {
     char name[16];
     enum child_kind kind;
-    bool present;          /* in the file as last written */
-    struct sim_set here;   /* 1 present, 0 removed */
+    bool present;        /* in the file as last written */
+    struct sim_set here; /* 1 present, 0 removed */
     struct sim_set version;
     struct sim_set scale;
     struct sim_set stopped;
     int file_version, file_replicas;
     bool routed, probed, oneshot;
-    int restart;           /* 0 no, 1 on-failure, 2 always */
-    int depends;           /* index of a service, -1 none */
-    int condition;         /* DEPENDS_… */
+    int restart;   /* 0 no, 1 on-failure, 2 always */
+    int depends;   /* index of a service, -1 none */
+    int condition; /* DEPENDS_… */
     int64_t grace;
-    int64_t touched;       /* when an operation last concerned it */
+    int64_t touched; /* when an operation last concerned it */
 };
 struct sim_service *sim_service(unsigned i);
 struct sim_service *sim_service_named(const char *name);
 bool sim_set_has(const struct sim_set *set, int value);
-bool sim_user_down(void); /* a removal of the project was asked for, in time near enough to explain stops */
+bool sim_user_down(
+    void); /* a removal of the project was asked for, in time near enough to explain stops */
 
 /* sim_oracle.c */
 void oracle_reset(void);

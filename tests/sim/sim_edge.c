@@ -58,7 +58,8 @@ static struct endpoint *endpoint_get(uint64_t id)
     for (size_t i = 0; !endpoint && i < ENDPOINTS_MAX; i++) {
         if (!edge.endpoints[i].used) {
             uint32_t life = edge.endpoints[i].life + 1;
-            edge.endpoints[i] = (struct endpoint){.used = true, .id = id, .life = life};
+            edge.endpoints[i] =
+                (struct endpoint){.used = true, .id = id, .life = life, .generation = UINT32_MAX};
             endpoint = &edge.endpoints[i];
         }
     }
@@ -91,7 +92,8 @@ bool sim_edge_ready_at(unsigned i, uint16_t *ret_port)
     unsigned n = 0;
     for (size_t k = 0; k < ENDPOINTS_MAX; k++) {
         const struct endpoint *endpoint = &edge.endpoints[k];
-        if (endpoint->used && endpoint->port && endpoint->state == SNAPSHOT_ENDPOINT_READY && n++ == i) {
+        if (endpoint->used && endpoint->port && endpoint->state == SNAPSHOT_ENDPOINT_READY &&
+            n++ == i) {
             *ret_port = endpoint->port;
             return true;
         }
@@ -101,19 +103,20 @@ bool sim_edge_ready_at(unsigned i, uint16_t *ret_port)
 
 /* --- probing --- */
 
-static void report(const struct endpoint *endpoint)
+static void report(const struct endpoint *endpoint, int64_t time)
 {
     struct shm shm = {0};
     struct ring ring;
     struct counters counters;
-    int fd = sim_kept_fd("ring:0"), table = sim_kept_fd("counters"), bell = sim_kept_fd("bell:core");
+    int fd = sim_kept_fd("ring:0"), table = sim_kept_fd("counters"),
+        bell = sim_kept_fd("bell:core");
     if (table >= 0 && shm_map(&shm, table, true) == 0) {
         if (counters_open(shm.p, shm.size, &counters) == 0) {
             struct counters_probe *probe = counters_probe_get(&counters, endpoint->id);
             if (probe) {
                 counters_probe_begin(probe);
                 probe->status = endpoint->status;
-                probe->at_wall_ns = SIM_WALL + sim.now;
+                probe->at_wall_ns = SIM_WALL + time;
                 counters_probe_end(probe);
             }
         }
@@ -126,7 +129,7 @@ static void report(const struct endpoint *endpoint)
     if (ring_open(shm.p, shm.size, &ring) == 0 && (record = ring_next(&ring))) {
         *record = (struct ring_record){
             .kind = RING_PROBE,
-            .probe = {.at_wall_ns = SIM_WALL + sim.now,
+            .probe = {.at_wall_ns = SIM_WALL + time,
                       .endpoint = endpoint->id,
                       .service = endpoint->service,
                       .failures_in_row = endpoint->failures,
@@ -145,9 +148,27 @@ struct probe_event {
     uint32_t life;
 };
 
-static void woken(void *arg)
+/* A result on its way: written a little after it was found, sometimes much. */
+struct result {
+    struct endpoint endpoint;
+    int64_t time;
+};
+
+static void arrive(void *arg)
 {
+    struct result *result = arg;
+    report(&result->endpoint, result->time);
+    free(result);
     sim_core_turn();
+}
+
+static void send_result(const struct endpoint *endpoint)
+{
+    struct result *result = malloc(sizeof(*result));
+    ensure(result);
+    *result = (struct result){*endpoint, sim.now};
+    int64_t last = sim_chance(50) ? 60 * SIM_MS : 3 * SIM_MS;
+    sim_after(SIM_EDGE, sim_between(5 * SIM_US, last), arrive, result);
 }
 
 static void probe_soon(size_t index);
@@ -157,7 +178,8 @@ static void probe(void *arg)
     struct probe_event event = *(struct probe_event *)arg;
     struct endpoint *endpoint = &edge.endpoints[event.index];
     free(arg);
-    if (!endpoint->used || endpoint->life != event.life || endpoint->generation != sim.generation[SIM_EDGE]) {
+    if (!endpoint->used || endpoint->life != event.life ||
+        endpoint->generation != sim.generation[SIM_EDGE]) {
         return;
     }
     const struct child *child = sim_child_by_port(endpoint->port);
@@ -166,13 +188,16 @@ static void probe(void *arg)
     if (ok) {
         endpoint->status = COUNTERS_PROBE_PASSING;
         endpoint->delay = INTERVAL_MS * SIM_MS;
-    } else if (endpoint->failures >= RETRIES && (endpoint->status == COUNTERS_PROBE_PASSING || endpoint->failures > 20)) {
+    } else if (endpoint->failures >= RETRIES &&
+               (endpoint->status == COUNTERS_PROBE_PASSING || endpoint->failures > 20)) {
         endpoint->status = COUNTERS_PROBE_FAILING;
     }
     endpoint->delay = MIN(endpoint->delay * 2, INTERVAL_MS * SIM_MS);
-    report(endpoint);
+    send_result(endpoint);
     probe_soon(event.index);
-    sim_after(SIM_CORE, sim_between(5 * SIM_US, 3 * SIM_MS), woken, NULL);
+    if (ok && !sim.healing && sim_chance(4)) {
+        sim_child_crash(child->pid); /* while its good news is on its way */
+    }
 }
 
 static void probe_soon(size_t index)
@@ -185,14 +210,16 @@ static void probe_soon(size_t index)
 
 static void begin_probing(struct endpoint *endpoint)
 {
-    if (!edge.up || !is_probed(endpoint->service) || endpoint->generation == sim.generation[SIM_EDGE]) {
+    if (!edge.up || !is_probed(endpoint->service) ||
+        endpoint->generation == sim.generation[SIM_EDGE]) {
         return;
     }
     endpoint->generation = sim.generation[SIM_EDGE];
     endpoint->delay = 5 * SIM_MS;
     endpoint->failures = 0;
     /* One that is ready has been seen to answer: failures count at once. */
-    endpoint->status = endpoint->state == SNAPSHOT_ENDPOINT_READY ? COUNTERS_PROBE_PASSING : COUNTERS_PROBE_UNKNOWN;
+    endpoint->status = endpoint->state == SNAPSHOT_ENDPOINT_READY ? COUNTERS_PROBE_PASSING
+                                                                  : COUNTERS_PROBE_UNKNOWN;
     probe_soon((size_t)(endpoint - edge.endpoints));
 }
 
@@ -202,7 +229,9 @@ static uint16_t port_of(struct str address)
 {
     uint64_t port = 0;
     ptrdiff_t colon = str_rfind_char(address, ':');
-    return colon >= 0 && num_parse_u64(str_skip(address, (size_t)colon + 1), &port) == 0 ? (uint16_t)port : 0;
+    return colon >= 0 && num_parse_u64(str_skip(address, (size_t)colon + 1), &port) == 0
+               ? (uint16_t)port
+               : 0;
 }
 
 static void set_state(struct endpoint *endpoint, int state)

@@ -58,7 +58,8 @@ static struct child *child_find(struct str id)
 struct child *sim_child_by_port(uint16_t port)
 {
     for (unsigned i = 0; i < SIM_CHILDREN_MAX; i++) {
-        if (keeper.children[i].used && keeper.children[i].alive && keeper.children[i].port == port) {
+        if (keeper.children[i].used && keeper.children[i].alive &&
+            keeper.children[i].port == port) {
             return &keeper.children[i];
         }
     }
@@ -69,7 +70,8 @@ bool sim_port_in_use(uint16_t port)
 {
     for (unsigned i = 0; i < SIM_CHILDREN_MAX; i++) {
         const struct child *child = &keeper.children[i];
-        if (child->used && child->port == port && child->has_listened && (child->alive || child->orphans)) {
+        if (child->used && child->port == port && child->has_listened &&
+            (child->alive || child->orphans)) {
             return true;
         }
     }
@@ -112,6 +114,7 @@ static void kept_put(struct str name, int fd)
 struct request_copy {
     struct keeper_msg msg;
     int fd;
+    uint32_t core_generation; /* of the core that sent it */
     struct order_copy *order;
 };
 
@@ -152,7 +155,7 @@ static void tell(const struct child *child, enum keeper_type type)
     copy->type = type;
     str_copy(copy->id, sizeof(copy->id), str_from(child->id));
     copy->child = (struct keeper_child){
-        .proc = {.pid = child->pid},
+        .proc = {.pid = child->pid, .start_time = (uint64_t)(child->started / (10 * SIM_MS))},
         .running = child->alive,
         .empty = child->empty,
         .exit = child->exit,
@@ -165,8 +168,7 @@ static void tell(const struct child *child, enum keeper_type type)
 static void deliver_answer(struct answer_copy *copy)
 {
     struct keeper_client *client = keeper.client;
-    list_for_each_safe(it, &client->requests)
-    {
+    list_for_each_safe (it, &client->requests) {
         struct keeper_request *request = list_entry(it, struct keeper_request, node);
         if (request->serial != copy->msg.serial) {
             continue;
@@ -232,7 +234,8 @@ static void to_client(struct answer_copy *copy)
     ensure(guarded);
     guarded->keeper_generation = sim.generation[SIM_KEEPER];
     guarded->copy = copy;
-    keeper.to_client = MAX(keeper.to_client, sim.now) + sim_between(5 * SIM_US, sim_chance(20) ? 20 * SIM_MS : SIM_MS);
+    keeper.to_client = MAX(keeper.to_client, sim.now) +
+                       sim_between(5 * SIM_US, sim_chance(20) ? 20 * SIM_MS : SIM_MS);
     sim_at(SIM_CORE, keeper.to_client, deliver_guarded, guarded);
 }
 
@@ -261,7 +264,8 @@ static void child_end(struct child *child, struct proc_exit exit)
     if (!child->alive) {
         return;
     }
-    sim_trace("    child %s (pid %d) ends: %s %d", child->id, child->pid, exit.signaled ? "signal" : "exit", exit.code);
+    sim_trace("    child %s (pid %d) ends: %s %d", child->id, child->pid,
+              exit.signaled ? "signal" : "exit", exit.code);
     child->alive = false;
     child->listening = false;
     child->ended = sim.now;
@@ -367,7 +371,8 @@ static void gets_well(void *arg)
 /* What a fresh process will do by itself. */
 static void child_plan(struct child *child)
 {
-    int64_t listen = child->kind == CHILD_SLOW ? sim_between(SIM_S, 4 * SIM_S) : sim_between(SIM_MS, 60 * SIM_MS);
+    int64_t listen = child->kind == CHILD_SLOW ? sim_between(SIM_S, 4 * SIM_S)
+                                               : sim_between(SIM_MS, 60 * SIM_MS);
     if (child->kind != CHILD_ONESHOT) {
         sim_after(SIM_WORLD, listen, begins_to_listen, pid_arg(child));
     }
@@ -394,6 +399,11 @@ void sim_child_fault(void)
     if (count > 0) {
         crashes(pid_arg(alive[rng_below(&sim.rng, count)]));
     }
+}
+
+void sim_child_crash(int pid)
+{
+    sim_after(SIM_WORLD, SIM_MS, crashes, (void *)(intptr_t)pid);
 }
 
 /* --- requests at the keeper --- */
@@ -451,15 +461,17 @@ static void on_spawn(const struct request_copy *request)
         return;
     }
     child = child ? child : child_new();
-    *child = (struct child){.used = true, .alive = true, .pid = ++keeper.last_pid, .started = sim.now};
-    child->core_generation = sim.generation[SIM_CORE];
+    *child =
+        (struct child){.used = true, .alive = true, .pid = ++keeper.last_pid, .started = sim.now};
+    child->core_generation = request->core_generation;
     str_copy(child->id, sizeof(child->id), str_from(order->id));
     str_copy(child->version, sizeof(child->version), str_from(order->argv[1]));
     child->kind = kind_of(order->argv[0]);
     child->port = order->port;
     child->spec_hash = order->spec_hash;
     parse_id(child);
-    sim_trace("    child %s (pid %d, port %u, %s) starts", child->id, child->pid, child->port, child->version);
+    sim_trace("    child %s (pid %d, port %u, %s) starts", child->id, child->pid, child->port,
+              child->version);
     oracle_spawn(child, &before);
     child_plan(child);
     answer(&request->msg, 0, (uint64_t)child->pid);
@@ -503,7 +515,8 @@ static void on_forget(const struct request_copy *request, struct child *child)
     bool over = child && !child->alive && child->empty;
     answer(&request->msg, !child ? -ENOENT : over ? 0 : -EBUSY, 0);
     if (over) {
-        child->used = false; /* its last life stays readable for the oracle until the id is used again */
+        child->used =
+            false; /* its last life stays readable for the oracle until the id is used again */
         child->id[0] = '\0';
     }
 }
@@ -571,7 +584,8 @@ static void send_request(struct keeper_request *request)
         ensure(order_unpack(str_make((const char *)shm.p, shm.size), space, &order) == 0);
         str_copy(copy->order->id, sizeof(copy->order->id), str_from(order.id));
         while (copy->order->argc < 4 && order.argv[copy->order->argc]) {
-            str_copy(copy->order->argv[copy->order->argc], 32, str_from(order.argv[copy->order->argc]));
+            str_copy(copy->order->argv[copy->order->argc], 32,
+                     str_from(order.argv[copy->order->argc]));
             copy->order->argc++;
         }
         copy->order->spec_hash = order.spec_hash;
@@ -579,7 +593,9 @@ static void send_request(struct keeper_request *request)
         shm_unmap(&shm);
     }
     request->sent = true;
-    keeper.to_keeper = MAX(keeper.to_keeper, sim.now) + sim_between(5 * SIM_US, sim_chance(20) ? 20 * SIM_MS : SIM_MS);
+    copy->core_generation = sim.generation[SIM_CORE];
+    keeper.to_keeper = MAX(keeper.to_keeper, sim.now) +
+                       sim_between(5 * SIM_US, sim_chance(20) ? 20 * SIM_MS : SIM_MS);
     sim_at(SIM_KEEPER, keeper.to_keeper, on_request, copy);
 }
 
@@ -589,8 +605,7 @@ static void pump(void)
     if (!client || !client->ready || !keeper.up) {
         return;
     }
-    list_for_each(it, &client->requests)
-    {
+    list_for_each (it, &client->requests) {
         struct keeper_request *request = list_entry(it, struct keeper_request, node);
         if (!request->sent) {
             send_request(request);
@@ -615,7 +630,8 @@ static void greet(void)
     to_client(ready);
 }
 
-int keeper_client_init(struct keeper_client *client, struct loop *loop, const struct keeper_client_opts *opts)
+int keeper_client_init(struct keeper_client *client, struct loop *loop,
+                       const struct keeper_client_opts *opts)
 {
     *client = (struct keeper_client){.loop = loop, .opts = *opts};
     list_init(&client->requests);
@@ -651,8 +667,8 @@ static void submit(struct keeper_client *client, struct keeper_request *request,
     pump();
 }
 
-static void prepare(struct keeper_client *client, struct keeper_request *request, enum keeper_type type,
-                    struct str name)
+static void prepare(struct keeper_client *client, struct keeper_request *request,
+                    enum keeper_type type, struct str name)
 {
     ensure(request->serial == 0 && request->answered);
     keeper_msg_init(&request->msg, type, name);
@@ -662,52 +678,59 @@ static void prepare(struct keeper_client *client, struct keeper_request *request
     request->error = 0;
 }
 
-void keeper_client_listen(struct keeper_client *client, struct keeper_request *request, struct str address)
+void keeper_client_listen(struct keeper_client *client, struct keeper_request *request,
+                          struct str address)
 {
     prepare(client, request, KEEPER_LISTEN, address);
     submit(client, request, true);
 }
 
-void keeper_client_keep(struct keeper_client *client, struct keeper_request *request, struct str name, int fd)
+void keeper_client_keep(struct keeper_client *client, struct keeper_request *request,
+                        struct str name, int fd)
 {
     prepare(client, request, KEEPER_KEEP, name);
     request->fd = sim_fd_dup(fd);
     submit(client, request, true);
 }
 
-void keeper_client_drop(struct keeper_client *client, struct keeper_request *request, struct str name)
+void keeper_client_drop(struct keeper_client *client, struct keeper_request *request,
+                        struct str name)
 {
     prepare(client, request, KEEPER_DROP, name);
     submit(client, request, true);
 }
 
-void keeper_client_spawn(struct keeper_client *client, struct keeper_request *request, const struct order *order)
+void keeper_client_spawn(struct keeper_client *client, struct keeper_request *request,
+                         const struct order *order)
 {
     prepare(client, request, KEEPER_SPAWN, str_from(order->id));
     ensure(order_seal(order, &request->fd) == 0);
     submit(client, request, false);
 }
 
-void keeper_client_signal(struct keeper_client *client, struct keeper_request *request, struct str id, int signum,
-                          bool whole_tree)
+void keeper_client_signal(struct keeper_client *client, struct keeper_request *request,
+                          struct str id, int signum, bool whole_tree)
 {
     prepare(client, request, KEEPER_SIGNAL, id);
     submit(client, request, false);
 }
 
-void keeper_client_kill_tree(struct keeper_client *client, struct keeper_request *request, struct str id)
+void keeper_client_kill_tree(struct keeper_client *client, struct keeper_request *request,
+                             struct str id)
 {
     prepare(client, request, KEEPER_KILL_TREE, id);
     submit(client, request, true);
 }
 
-void keeper_client_forget(struct keeper_client *client, struct keeper_request *request, struct str id)
+void keeper_client_forget(struct keeper_client *client, struct keeper_request *request,
+                          struct str id)
 {
     prepare(client, request, KEEPER_FORGET, id);
     submit(client, request, true);
 }
 
-void keeper_client_shutdown(struct keeper_client *client, struct keeper_request *request, bool kill_services)
+void keeper_client_shutdown(struct keeper_client *client, struct keeper_request *request,
+                            bool kill_services)
 {
     prepare(client, request, KEEPER_SHUTDOWN, STR_NONE);
     submit(client, request, true);
@@ -745,8 +768,7 @@ static void client_lost(void *arg)
     if (was_ready) {
         client->opts.ops->lost(client);
     }
-    list_for_each_safe(it, &client->requests)
-    {
+    list_for_each_safe (it, &client->requests) {
         struct keeper_request *request = list_entry(it, struct keeper_request, node);
         if (request->sent && !request->repeat) {
             list_del(&request->node);

@@ -73,8 +73,8 @@ static void check_ports(const struct child *child)
 
 static void check_backoff(const struct child *child, struct memory *memory)
 {
-    bool same = memory->core_generation == sim.generation[SIM_CORE] && !touched_since(child, memory->started) &&
-                memory->ended_by_itself;
+    bool same = memory->core_generation == child->core_generation &&
+                !touched_since(child, memory->started) && memory->ended_by_itself;
     if (!same || memory->ended == 0) {
         memory->failures = 0;
         return;
@@ -95,38 +95,6 @@ static void check_backoff(const struct child *child, struct memory *memory)
     }
 }
 
-static bool was_ready_lately(const struct sim_service *service, int condition)
-{
-    for (unsigned i = 0; i < SIM_CHILDREN_MAX; i++) {
-        const struct child *child = sim_child_at(i);
-        if (strcmp(child->service, service->name) != 0) {
-            continue;
-        }
-        bool listens = child->has_listened && (child->alive || sim.now - child->ended < 3 * SIM_S);
-        bool lives = child->alive || sim.now - child->ended < 40 * SIM_S;
-        if (condition == 0 ? lives : listens) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* A first start: the dependency must be what it was asked to be. */
-static void check_order(const struct child *child, const struct memory *memory)
-{
-    const struct sim_service *service = sim_service_named(child->service);
-    if (!service || service->depends < 0 || memory->started > 0 || sim.core_down_ns > 0) {
-        return;
-    }
-    const struct sim_service *on = sim_service((unsigned)service->depends);
-    if (service->condition == 2 || !on->present || on->touched > sim.now - 10 * SIM_S) {
-        return;
-    }
-    if (!was_ready_lately(on, service->condition)) {
-        sim_fail("%s is started although %s was not ready", child->id, on->name);
-    }
-}
-
 /* Right after the first apply nothing else has happened: the strictest look at the order. */
 static void check_first_order(const struct child *child, const struct memory *memory)
 {
@@ -140,13 +108,14 @@ static void check_first_order(const struct child *child, const struct memory *me
         const struct memory *other = &memories[i];
         struct str rest = str_skip(str_from(other->id), strlen("default/sim/"));
         bool of = other->started > 0 && str_starts(rest, str_from(on->name));
-        bool met = service->condition == 2 ? other->ended > 0 && other->success
+        bool met = service->condition == 2                 ? other->ended > 0 && other->success
                    : service->condition == 1 && on->routed ? other->listened
                                                            : true;
         found = found || (of && met);
     }
     if (!found && on->present) {
-        sim_fail("%s is started before %s is %s", child->id, on->name, graph_condition_name(service->condition));
+        sim_fail("%s is started before %s is %s", child->id, on->name,
+                 graph_condition_name(service->condition));
     }
 }
 
@@ -154,13 +123,13 @@ void oracle_spawn(struct child *child, struct child *before)
 {
     struct memory *memory = remember(child->id);
     if (before->used && (before->alive || !before->empty)) {
-        sim_fail("%s is started while its %s still runs", child->id, before->alive ? "process" : "tree");
+        sim_fail("%s is started while its %s still runs", child->id,
+                 before->alive ? "process" : "tree");
         return;
     }
     check_ports(child);
     check_backoff(child, memory);
     check_first_order(child, memory);
-    check_order(child, memory);
     const struct sim_service *service = sim_service_named(child->service);
     if (service && service->restart == 0 && memory->ended_by_itself && memory->success &&
         !touched_since(child, memory->started) && !core_was_down_since(memory->started)) {
@@ -168,7 +137,7 @@ void oracle_spawn(struct child *child, struct child *before)
     }
     memory->started = sim.now;
     memory->ended = 0;
-    memory->core_generation = sim.generation[SIM_CORE];
+    memory->core_generation = child->core_generation;
 }
 
 void oracle_listens(const struct child *child)
@@ -229,9 +198,12 @@ static void check_sibling(const struct child *child)
 {
     const struct child *other = sibling(child);
     const struct sim_service *service = sim_service_named(child->service);
-    bool replaced = other && service && service->present && !service->oneshot && other->started > child->started;
-    if (replaced && !other->has_listened && service->stopped.count == 1 && service->stopped.values[0] == 0 &&
-        service->scale.count == 1 && (int)child->number <= service->scale.values[0] && !core_was_down_since(child->started) && !sim_user_down()) {
+    bool replaced = other && service && service->present && !service->oneshot &&
+                    other->started > child->started;
+    if (replaced && !remember(other->id)->listened && service->stopped.count == 1 &&
+        service->stopped.values[0] == 0 && service->scale.count == 1 &&
+        (int)child->number <= service->scale.values[0] && !core_was_down_since(child->started) &&
+        !sim_user_down()) {
         sim_fail("%s is stopped before its replacement %s is ready", child->id, other->id);
     }
 }
@@ -239,15 +211,16 @@ static void check_sibling(const struct child *child)
 static void check_stop_order(const struct child *child)
 {
     const struct sim_service *service = sim_service_named(child->service);
-    if (!service || !sim_user_down() || core_was_down_since(sim.now - 60 * SIM_S) || service->here.count != 1 ||
-        service->here.values[0] != 0) {
+    if (!service || !sim_user_down() || core_was_down_since(sim.now - 60 * SIM_S) ||
+        service->here.count != 1 || service->here.values[0] != 0) {
         return;
     }
     for (unsigned i = 0; i < SIM_CHILDREN_MAX; i++) {
         const struct child *other = sim_child_at(i);
-        const struct sim_service *needs = other->used && other->alive ? sim_service_named(other->service) : NULL;
-        if (needs && needs->depends >= 0 && sim_service((unsigned)needs->depends) == service && needs->present &&
-            needs->here.count == 1 && needs->here.values[0] == 0) {
+        const struct sim_service *needs =
+            other->used && other->alive ? sim_service_named(other->service) : NULL;
+        if (needs && needs->depends >= 0 && sim_service((unsigned)needs->depends) == service &&
+            needs->present && needs->here.count == 1 && needs->here.values[0] == 0) {
             sim_fail("%s is stopped while %s, which needs it, still runs", child->id, other->id);
         }
     }
@@ -261,8 +234,9 @@ void oracle_signal(struct child *child)
     }
     check_sibling(child);
     check_stop_order(child);
-    if (service && !child->was_sick && child->kind != CHILD_SLOW && service->touched < child->started &&
-        !core_was_down_since(child->started) && !service->probed && service->present) {
+    if (service && !child->was_sick && child->kind != CHILD_SLOW &&
+        service->touched < child->started - 10 * SIM_S &&
+        !core_was_down_since(child->started - 10 * SIM_S) && !service->probed && service->present) {
         sim_fail("%s is stopped although nothing about it was changed", child->id);
     }
     struct deadline *d = &deadlines[deadline_next++ % IDS_MAX];
@@ -277,7 +251,8 @@ void oracle_kill(struct child *child)
         const struct sim_service *service = sim_service_named(child->service);
         bool gone = !service || sim_set_has(&service->here, 0);
         if (!gone) {
-            sim_fail("%s (pid %d) is killed without having been asked to stop", child->id, child->pid);
+            sim_fail("%s (pid %d) is killed without having been asked to stop", child->id,
+                     child->pid);
         }
     }
 }
@@ -288,7 +263,8 @@ void oracle_ready(uint16_t port)
 {
     const struct child *child = sim_child_by_port(port);
     const struct sim_service *service = child ? sim_service_named(child->service) : NULL;
-    if (service && service->routed && !child->has_listened && !core_was_down_since(child->started)) {
+    if (service && service->routed && !child->has_listened &&
+        !core_was_down_since(child->started)) {
         sim_fail("%s gets requests before it listens", child->id);
     }
 }
@@ -314,12 +290,9 @@ void oracle_sick(struct child *child)
 
 static struct replica *each_replica(struct run *run, unsigned index)
 {
-    list_for_each(p, &run->projects)
-    {
-        list_for_each(s, &list_entry(p, struct project, node)->services)
-        {
-            list_for_each(r, &list_entry(s, struct service, node)->members)
-            {
+    list_for_each (p, &run->projects) {
+        list_for_each (s, &list_entry(p, struct project, node)->services) {
+            list_for_each (r, &list_entry(s, struct service, node)->members) {
                 if (index-- == 0) {
                     return list_entry(r, struct replica, node);
                 }
@@ -363,10 +336,12 @@ void oracle_core_ready(void)
     for (unsigned i = 0; (replica = each_replica(run, i)); i++) {
         struct memory *memory = remember(replica->id);
         const struct sim_service *service = sim_service_named(replica->service->name);
-        bool settled = service && service->touched < sim.core_down_ns - 20 * SIM_S && !replica->retiring;
-        if (settled && replica->slot == 0 && replica->sm.restarts < memory->restarts_before && replica->sm.alive) {
-            sim_fail("%s has forgotten its restarts: %u, before the crash %u", replica->id, replica->sm.restarts,
-                     memory->restarts_before);
+        bool settled =
+            service && service->touched < sim.core_down_ns - 20 * SIM_S && !replica->retiring;
+        if (settled && replica->slot == 0 && replica->sm.restarts < memory->restarts_before &&
+            replica->sm.alive) {
+            sim_fail("%s has forgotten its restarts: %u, before the crash %u", replica->id,
+                     replica->sm.restarts, memory->restarts_before);
         }
     }
 }
@@ -414,14 +389,16 @@ static void final_service(struct sim_service *s)
     if (leftovers) {
         sim_fail("%s: processes are left behind", s->name);
     }
-    bool may_be_none = s->oneshot || sim_set_has(&s->here, 0) || sim_set_has(&s->stopped, 1) || s->restart == 0;
+    bool may_be_none =
+        s->oneshot || sim_set_has(&s->here, 0) || sim_set_has(&s->stopped, 1) || s->restart == 0;
     if (alive == 0 && may_be_none) {
         return;
     }
     bool must_be_none = !sim_set_has(&s->here, 1) || !sim_set_has(&s->stopped, 0);
     if (must_be_none || (s->oneshot && alive > 0) || !sim_set_has(&s->scale, (int)alive)) {
         sim_fail("%s: %u processes run; asked for: %d%s%s", s->name, alive, s->scale.values[0],
-                 s->scale.count > 1 ? " (or else)" : "", must_be_none ? ", stopped or removed" : "");
+                 s->scale.count > 1 ? " (or else)" : "",
+                 must_be_none ? ", stopped or removed" : "");
     }
 }
 
@@ -431,8 +408,8 @@ static bool dependency_blocks(const struct sim_service *s)
         return false;
     }
     const struct sim_service *on = sim_service((unsigned)s->depends);
-    bool never = sim_set_has(&on->stopped, 1) || sim_set_has(&on->here, 0) || sim_set_has(&on->scale, 0) ||
-                 dependency_blocks(on);
+    bool never = sim_set_has(&on->stopped, 1) || sim_set_has(&on->here, 0) ||
+                 sim_set_has(&on->scale, 0) || dependency_blocks(on);
     return never;
 }
 
@@ -441,8 +418,9 @@ static void final_replica(struct replica *replica)
     const struct child *child = child_of(replica);
     uint8_t state = replica->sm.state;
     if (state == REPLICA_STOPPING || state == REPLICA_STARTING || state == REPLICA_UNHEALTHY) {
-        sim_fail("%s is still %s (%s; listens %d, sick %d, edge %d)", replica->id, sm_name(&replica_machine, state),
-                 replica->reason, child && child->listening, child && child->sick, sim_edge_state(replica->port));
+        sim_fail("%s is still %s (%s; listens %d, sick %d, edge %d)", replica->id,
+                 sm_name(&replica_machine, state), replica->reason, child && child->listening,
+                 child && child->sick, sim_edge_state(replica->port));
     } else if ((state == REPLICA_RUNNING) != (child && child->alive)) {
         sim_fail("%s is %s, and its process %s", replica->id, sm_name(&replica_machine, state),
                  child && child->alive ? "runs" : "does not run");
@@ -473,7 +451,8 @@ void oracle_final(void)
     }
     for (unsigned i = 0; i < SIM_CHILDREN_MAX; i++) {
         const struct child *child = sim_child_at(i);
-        if (child->used && (child->alive || child->orphans) && !replica_by_id(run, str_from(child->id))) {
+        if (child->used && (child->alive || child->orphans) &&
+            !replica_by_id(run, str_from(child->id))) {
             sim_fail("%s runs, and nobody knows it", child->id);
         }
     }

@@ -267,7 +267,8 @@ static void work_run(void *arg)
     sim_core_turn();
 }
 
-int worker_pool_init(struct worker_pool *pool, struct loop *loop, unsigned threads, size_t queue_max)
+int worker_pool_init(struct worker_pool *pool, struct loop *loop, unsigned threads,
+                     size_t queue_max)
 {
     return 0;
 }
@@ -311,11 +312,13 @@ static void job_run(void *arg)
     }
 }
 
-static int executor_submit(struct store_executor *executor, enum store_lane lane, struct store_job *job)
+static int executor_submit(struct store_executor *executor, enum store_lane lane,
+                           struct store_job *job)
 {
     ensure(!jobs[lane]);
     jobs[lane] = job;
-    int64_t slow = sim_chance(20) ? 800 * SIM_MS : 10 * SIM_MS; /* a disk that is busy now and then */
+    int64_t slow =
+        sim_chance(20) ? 800 * SIM_MS : 10 * SIM_MS; /* a disk that is busy now and then */
     sim_after(SIM_CORE, sim_between(50 * SIM_US, slow), job_run, &jobs[lane]);
     return 0;
 }

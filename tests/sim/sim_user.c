@@ -19,6 +19,7 @@ static struct {
     unsigned service;
     int value;
     bool reset_scale[SIM_SERVICES]; /* this apply changes the file's number */
+    bool edited[SIM_SERVICES];      /* this apply changes something of it */
     uint32_t core_generation;
     bool project_maybe; /* there may be a project */
     int64_t down_asked;
@@ -80,17 +81,18 @@ static void change(struct sim_set *set, int value, bool sure)
 /* --- the file --- */
 
 static const char *const kinds[] = {
-    [CHILD_GOOD] = "good",     [CHILD_CRASHER] = "crasher", [CHILD_ONESHOT] = "oneshot", [CHILD_STUBBORN] = "stubborn",
-    [CHILD_FORKER] = "forker", [CHILD_SICK] = "sick",       [CHILD_SLOW] = "slow",
+    [CHILD_GOOD] = "good",         [CHILD_CRASHER] = "crasher", [CHILD_ONESHOT] = "oneshot",
+    [CHILD_STUBBORN] = "stubborn", [CHILD_FORKER] = "forker",   [CHILD_SICK] = "sick",
+    [CHILD_SLOW] = "slow",
 };
 static const char *const restarts[] = {"\"no\"", "on-failure", "always"};
 
 static void write_service(struct buf *out, const struct sim_service *s)
 {
-    buf_printf(out, "  %s:\n    command: %s v%d\n    working_dir: /cfg\n    restart: %s\n", s->name, kinds[s->kind],
-               s->file_version, restarts[s->restart]);
-    buf_printf(out, "    stop_grace_period: %llds\n    deploy: { replicas: %d }\n", (long long)(s->grace / SIM_S),
-               s->file_replicas);
+    buf_printf(out, "  %s:\n    command: %s v%d\n    working_dir: /cfg\n    restart: %s\n", s->name,
+               kinds[s->kind], s->file_version, restarts[s->restart]);
+    buf_printf(out, "    stop_grace_period: %llds\n    deploy: { replicas: %d }\n",
+               (long long)(s->grace / SIM_S), s->file_replicas);
     if (s->probed) {
         buf_printf(out, "    healthcheck: { http: /h, interval: 1s, retries: 3 }\n");
     }
@@ -136,7 +138,9 @@ static void make_service(unsigned i)
     if (i > 0 && sim_chance(600)) {
         s->depends = (int)rng_below(&sim.rng, i);
         enum child_kind on = services[s->depends].kind;
-        s->condition = on == CHILD_ONESHOT ? 2 : on == CHILD_CRASHER || on == CHILD_SICK ? 0 : (int)rng_below(&sim.rng, 2);
+        s->condition = on == CHILD_ONESHOT                       ? 2
+                       : on == CHILD_CRASHER || on == CHILD_SICK ? 0
+                                                                 : (int)rng_below(&sim.rng, 2);
     }
     set_to(&s->here, 0);
     set_to(&s->version, 1);
@@ -152,7 +156,8 @@ static void applied_effect(bool sure)
         struct sim_service *s = &services[i];
         bool was_absent = s->here.count == 1 && s->here.values[0] == 0;
         bool maybe_absent = sim_set_has(&s->here, 0);
-        s->touched = sim.now;
+        bool on_edited = s->depends >= 0 && user.edited[s->depends];
+        s->touched = user.edited[i] || on_edited || maybe_absent ? sim.now : s->touched;
         if (!s->present) {
             change(&s->here, 0, sure);
             continue;
@@ -166,6 +171,15 @@ static void applied_effect(bool sure)
             set_add(&s->stopped, maybe_absent ? 0 : s->stopped.values[0]);
         }
         change(&s->here, 1, sure);
+    }
+}
+
+static void die_now(void *arg)
+{
+    if (sim_chance(300)) {
+        sim_power_cut();
+    } else {
+        sim_core_kill(false);
     }
 }
 
@@ -197,8 +211,14 @@ static void effect(bool sure)
     default:
         break;
     }
-    s->touched = sim.now;
+    if (user.pending != OP_APPLY && user.pending != OP_RELOAD) {
+        s->touched = sim.now;
+    }
     user.pending = OP_NONE;
+    if (sure && !sim.healing && sim_chance(60)) {
+        sim_after(SIM_WORLD, sim_between(0, 5 * SIM_MS), die_now,
+                  NULL); /* what was answered must survive */
+    }
 }
 
 static void applied(void *arg, const struct run_applied *result)
@@ -236,6 +256,7 @@ static void edit_file(void)
         struct sim_service *s = &services[i];
         unsigned dice = (unsigned)rng_below(&sim.rng, 100);
         user.reset_scale[i] = false;
+        user.edited[i] = dice < 26;
         if (dice < 15) {
             s->file_version++;
         } else if (dice < 22 && !s->oneshot) {
@@ -253,25 +274,29 @@ static void ask_apply(struct run *run, const struct context *ctx)
 {
     struct str files[] = {STR("/cfg/p.yaml")};
     run_apply(run, ctx,
-              &(struct run_apply){.files = files, .file_count = 1, .working_dir = STR("/cfg")}, applied, NULL);
+              &(struct run_apply){.files = files, .file_count = 1, .working_dir = STR("/cfg")},
+              applied, NULL);
 }
 
 static void ask(struct run *run, enum op_kind op)
 {
     struct context ctx = context_system("operator");
-    static const enum run_verb verbs[] = {
-        [OP_SCALE] = RUN_SCALE, [OP_STOP] = RUN_STOP, [OP_START] = RUN_START, [OP_RESTART] = RUN_RESTART};
+    static const enum run_verb verbs[] = {[OP_SCALE] = RUN_SCALE,
+                                          [OP_STOP] = RUN_STOP,
+                                          [OP_START] = RUN_START,
+                                          [OP_RESTART] = RUN_RESTART};
     struct run_done when = {done, NULL};
     user.pending = op;
     user.service = (unsigned)rng_below(&sim.rng, SIM_SERVICES);
     user.core_generation = sim.generation[SIM_CORE];
     struct sim_service *s = &services[user.service];
     user.value = s->oneshot ? 1 : (int)sim_between(0, 4);
-    s->touched = sim.now;
+    s->touched = op == OP_APPLY || op == OP_RELOAD ? s->touched : sim.now;
     sim_trace("operator: %s %s %d",
-              (const char *const[]){"-", "apply", "scale", "stop", "start", "restart", "reload", "down"}[op], s->name,
-              user.value);
-    for (unsigned i = 0; (op == OP_APPLY || op == OP_DOWN) && i < SIM_SERVICES; i++) {
+              (const char *const[]){"-", "apply", "scale", "stop", "start", "restart", "reload",
+                                    "down"}[op],
+              s->name, user.value);
+    for (unsigned i = 0; op == OP_DOWN && i < SIM_SERVICES; i++) {
         services[i].touched = sim.now;
     }
     if (op == OP_APPLY) {
@@ -280,13 +305,16 @@ static void ask(struct run *run, enum op_kind op)
         ask_apply(run, &ctx);
     } else if (op == OP_RELOAD) {
         memset(user.reset_scale, 0, sizeof(user.reset_scale));
+        memset(user.edited, 0, sizeof(user.edited));
         run_reload(run, &ctx, STR("sim"), applied, NULL);
     } else if (op == OP_DOWN) {
         user.down_asked = sim.now;
         run_down(run, &ctx, STR("sim"), false, when);
     } else {
         run_act(run, &ctx,
-                &(struct run_act){.verb = verbs[op], .project = STR("sim"), .service = str_from(s->name),
+                &(struct run_act){.verb = verbs[op],
+                                  .project = STR("sim"),
+                                  .service = str_from(s->name),
                                   .replicas = (uint32_t)user.value},
                 when);
     }
