@@ -64,8 +64,8 @@ void api_conn_flush_soon(struct api_conn *conn)
  * closed. */
 static bool watch_again(struct api_conn *conn)
 {
-    bool reads =
-        conn->state == CONN_HEAD || conn->state == CONN_BODY || conn->state == CONN_STREAMING;
+    bool reads = conn->state == CONN_HEAD || conn->state == CONN_BODY ||
+                 conn->state == CONN_STREAMING || conn->state == CONN_DRAINING;
     uint32_t events = (reads && !conn->peer_closed ? (uint32_t)LOOP_READ : 0) |
                       (conn->out.len > conn->sent ? (uint32_t)LOOP_WRITE : 0);
 
@@ -199,6 +199,19 @@ static bool read_body(struct api_conn *conn)
     return true;
 }
 
+/* Closing with bytes of the client unread would reset the connection, and our last words with it. So: no
+ * more from us, and the rest of theirs is read into nothing, for a moment. */
+static void drain(struct api_conn *conn)
+{
+    conn->state = CONN_DRAINING;
+    if (conn->peer_closed || sock_shutdown_write(conn->fd) < 0) {
+        api_conn_close(conn);
+        return;
+    }
+    arm(conn, API_DRAIN_NS);
+    watch_again(conn);
+}
+
 /* Does all that can be done with what is there. The only place that moves a connection on. */
 static void conn_step(struct api_conn *conn)
 {
@@ -211,7 +224,7 @@ static void conn_step(struct api_conn *conn)
         }
         if (r == 1 &&
             (conn->state == CONN_CLOSING || (conn->state == CONN_WRITING && conn->close_after))) {
-            api_conn_close(conn);
+            drain(conn);
             return;
         }
         if (r == 1 && conn->state == CONN_WRITING) {
@@ -265,6 +278,14 @@ static bool receive(struct api_conn *conn)
         api_conn_close(conn);
         return false;
     }
+    if (conn->state == CONN_DRAINING) {
+        conn->drained += (size_t)n;
+        if (n == 0 || conn->drained > API_DRAIN_MAX) {
+            api_conn_close(conn);
+            return false;
+        }
+        return true;
+    }
     conn->peer_closed = n == 0;
     if (conn->state == CONN_STREAMING) {
         return true; /* a client has nothing to say inside a stream */
@@ -290,6 +311,9 @@ static void on_ready(struct loop_fd *watch, uint32_t events)
     }
     if ((events & (LOOP_READ | LOOP_HUP)) && (watch->events & LOOP_READ)) {
         if (!receive(conn)) {
+            return;
+        }
+        if (conn->state == CONN_DRAINING) {
             return;
         }
     } else if (events & LOOP_HUP) {

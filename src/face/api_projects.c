@@ -168,17 +168,30 @@ size_t api_environment(struct exchange *x, const struct run_env **ret)
     return count;
 }
 
-static bool absolute_files(struct exchange *x, const struct run_apply *apply)
+static bool absolute(struct exchange *x, struct str path)
+{
+    if (path.len > 0 && path.p[0] == '/') {
+        return true;
+    }
+    exchange_refuse(x, 400, "request.path", "'" STR_FMT "' is no absolute path", STR_ARG(path));
+    return false;
+}
+
+/* Paths come from another process with another working folder, so all must be absolute. Relative ones inside the
+ * files are taken from the first file's folder unless the caller says else. */
+static bool check_paths(struct exchange *x, struct run_apply *apply)
 {
     for (size_t i = 0; i < apply->file_count; i++) {
-        struct str file = apply->files[i];
-        if (file.len == 0 || file.p[0] != '/') {
-            exchange_refuse(x, 400, "request.path", "'" STR_FMT "' is no absolute path",
-                            STR_ARG(file));
+        if (!absolute(x, apply->files[i])) {
             return false;
         }
     }
-    return true;
+    if (apply->working_dir.len == 0) {
+        struct str first = apply->files[0];
+        apply->working_dir =
+            str_slice(first, 0, MAX((size_t)str_rfind_char(first, '/'), (size_t)1));
+    }
+    return absolute(x, apply->working_dir);
 }
 
 void handle_apply(struct exchange *x)
@@ -193,7 +206,7 @@ void handle_apply(struct exchange *x)
     apply.file_count = strings(x, "files", &apply.files);
     apply.profile_count = strings(x, "profiles", &apply.profiles);
     apply.environment_count = api_environment(x, &apply.environment);
-    if (!absolute_files(x, &apply)) {
+    if (!check_paths(x, &apply)) {
         return;
     }
     if (apply.name.len > 0) {

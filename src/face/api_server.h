@@ -4,7 +4,7 @@
  * move bytes; handlers see face/api.h only.
  *
  *   head ─▶ body ─▶ waiting ─▶ writing ─▶ head …            (keep-alive)
- *                      └─▶ streaming ─▶ closing              (SSE)
+ *                      └─▶ streaming ─▶ closing ─▶ draining  (SSE, or an answer that ends it)
  *
  * Bounds: API_CONNS_MAX connections, the sizes of api.h per request, API_STREAM_MAX bytes not
  * taken by a reader of a stream. One request at a time per connection; what is pipelined waits in
@@ -25,12 +25,22 @@ enum {
     API_HEAD_MAX = 32 << 10,
     API_OUT_MAX = 64 << 20,
     API_ARENA_MAX = 64 << 20,
+    API_DRAIN_MAX = 8 << 20,
 };
 #define API_READ_NS  (15 * NS_PER_S)  /* for a head or a body that has begun */
+#define API_DRAIN_NS (1 * NS_PER_S)   /* for a client to read our last words */
 #define API_IDLE_NS  (120 * NS_PER_S) /* between requests */
 #define API_WRITE_NS (30 * NS_PER_S)  /* without the reader taking a byte */
 
-enum conn_state { CONN_HEAD, CONN_BODY, CONN_WAITING, CONN_WRITING, CONN_STREAMING, CONN_CLOSING };
+enum conn_state {
+    CONN_HEAD,
+    CONN_BODY,
+    CONN_WAITING,
+    CONN_WRITING,
+    CONN_STREAMING,
+    CONN_CLOSING,
+    CONN_DRAINING, /* our side is shut; what the client still sends is thrown away */
+};
 
 struct api_conn {
     struct list node; /* of api->conns */
@@ -50,6 +60,7 @@ struct api_conn {
     size_t sent;
     struct exchange *x;
     bool close_after;
+    size_t drained;
     bool peer_closed; /* it will send nothing more */
     int fds[API_FDS_MAX];
     size_t fd_count;
