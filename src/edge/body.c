@@ -15,6 +15,7 @@
 enum {
     GATHER_MAX = 8 * 1024, /* larger pieces are sent from where they lie */
     ROUNDS_MAX = 8,        /* reads before others get their turn */
+    RATE_MIN = 512,        /* bytes a second that a request body must average */
 };
 
 /* What is to be sent: staged bytes in worker->out. */
@@ -157,6 +158,16 @@ static void go_on_later(struct stream *stream)
 
 /* --- request body --- */
 
+/* Each piece buys idle_ms more, but the whole must come at RATE_MIN: a body in drops holds a connection no longer
+ * than one that stopped. */
+static void progress_up(struct stream *stream)
+{
+    int64_t now_ns = stream->worker->loop.now_ns;
+    int64_t idle_ns = stream->service->spec.idle_ms * NS_PER_MS;
+    int64_t due_ns = stream->head_ns + (int64_t)(stream->bytes_in / RATE_MIN) * NS_PER_S;
+    client_deadline(stream->client, MIN(now_ns, due_ns) + idle_ns);
+}
+
 /* The body is whole; what lies behind it is the next request. */
 static int end_up(struct stream *stream, struct str rest, bool from_first)
 {
@@ -260,7 +271,7 @@ bool exchange_pump_up(struct stream *stream)
                 return true;
             }
         }
-        progress(stream);
+        progress_up(stream);
         int r = feed_up(stream, in, from_first);
         if (r != 0) {
             return r > 0 ? true : broken_up(stream);

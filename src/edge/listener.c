@@ -53,6 +53,21 @@ static bool room(struct worker *worker)
     return worker->client_count < worker->gateway.connections_max || client_evict_idle(worker);
 }
 
+static void open_client(struct listener *listener, int fd, const struct sock_addr *peer)
+{
+    struct worker *worker = listener->worker;
+    struct worker *to = worker_least_busy(worker);
+    if (peer->family != SOCK_ADDR_UNIX) {
+        sock_set_nodelay(fd, true);
+    }
+    if (to != worker && worker_give_client(to, fd, peer, listener->kind, listener->service) == 0) {
+        return;
+    }
+    if (client_open(worker, fd, peer, listener->kind, listener->service) < 0) {
+        counters_add(&worker->stats->refused, 1);
+    }
+}
+
 static void ready(struct loop_fd *watched, uint32_t events)
 {
     struct listener *listener = container_of(watched, struct listener, watch);
@@ -76,12 +91,7 @@ static void ready(struct loop_fd *watched, uint32_t events)
             listener_pause(worker);
             return;
         }
-        if (peer.family != SOCK_ADDR_UNIX) {
-            sock_set_nodelay(fd, true);
-        }
-        if (client_open(worker, fd, &peer, listener->kind, listener->service) < 0) {
-            counters_add(&worker->stats->refused, 1);
-        }
+        open_client(listener, fd, &peer);
     }
 }
 

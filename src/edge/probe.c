@@ -193,30 +193,34 @@ static void fail(struct probe *probe, int error)
 
 /* --- one run --- */
 
-static void send_request(struct probe *probe, const struct endpoint *endpoint)
+/* The request as one piece in `w`. */
+static void write_request(struct http1_writer *w, const struct endpoint *endpoint)
 {
     const struct snapshot_probe *spec = spec_of(endpoint);
-    char memory[1024 + SNAPSHOT_TEXT_MAX];
-    struct http1_writer w = http1_writer_make(memory, sizeof(memory));
     struct str host = spec->host.len ? spec->host : str_from(endpoint->address_text);
     if (!spec->host.len && str_starts(host, STR("unix:"))) {
         host = STR("localhost");
     }
-    http1_write_raw(&w, STR("GET "));
-    http1_write_raw(&w, spec->path.len ? spec->path : STR("/"));
-    http1_write_raw(&w, STR(" HTTP/1.1\r\nHost: "));
-    http1_write_raw(&w, host);
+    http1_write_raw(w, STR("GET "));
+    http1_write_raw(w, spec->path.len ? spec->path : STR("/"));
+    http1_write_raw(w, STR(" HTTP/1.1\r\nHost: "));
+    http1_write_raw(w, host);
     http1_write_raw(
-        &w, STR("\r\nUser-Agent: muelle-probe\r\nAccept: */*\r\nConnection: close\r\n\r\n"));
+        w, STR("\r\nUser-Agent: muelle-probe\r\nAccept: */*\r\nConnection: close\r\n\r\n"));
+}
+
+/* 0, -EAGAIN (not connected yet), or -errno. */
+static int send_request(struct probe *probe, const struct endpoint *endpoint)
+{
+    char memory[1024 + SNAPSHOT_TEXT_MAX];
+    struct http1_writer w = http1_writer_make(memory, sizeof(memory));
+    write_request(&w, endpoint);
     int64_t n = w.full ? -EMSGSIZE : sock_send(probe->fd, w.p, w.len, false);
-    if (n != (int64_t)w.len) {
-        fail(probe, n < 0 ? (int)n : EIO);
-        return;
+    if (n == (int64_t)w.len) {
+        probe->sent = true;
+        return 0;
     }
-    probe->sent = true;
-    if (loop_fd_set(&probe->owner->worker->loop, &probe->watch, LOOP_READ) < 0) {
-        fail(probe, EIO);
-    }
+    return n < 0 ? (int)n : -EIO;
 }
 
 /* The head is whole: what of the body is there already is enough, unless none is and some is to come. */
@@ -281,8 +285,32 @@ static void ready(struct loop_fd *watch, uint32_t events)
     } else if (spec_of(endpoint)->kind == SNAPSHOT_PROBE_TCP) {
         finish(probe, &(struct result){0});
     } else {
-        send_request(probe, endpoint);
+        r = send_request(probe, endpoint);
+        if (r == 0) {
+            r = loop_fd_set(&probe->owner->worker->loop, &probe->watch, LOOP_READ);
+        }
+        if (r < 0) {
+            fail(probe, r);
+        }
     }
+}
+
+/* A local connection is there as soon as it was asked for: an HTTP probe then saves a turn of the loop. */
+static int begin(struct probe *probe, const struct endpoint *endpoint)
+{
+    struct worker *worker = probe->owner->worker;
+    int r = sock_connect(&endpoint->address, &probe->fd);
+    if (r < 0) {
+        return r;
+    }
+    if (spec_of(endpoint)->kind == SNAPSHOT_PROBE_HTTP) {
+        r = send_request(probe, endpoint);
+        if (r < 0 && r != -EAGAIN && r != -ENOTCONN) {
+            return r;
+        }
+    }
+    return loop_fd_add(&worker->loop, &probe->watch, probe->fd,
+                       probe->sent ? LOOP_READ : LOOP_WRITE);
 }
 
 static void run(struct probe *probe, const struct endpoint *endpoint)
@@ -292,10 +320,7 @@ static void run(struct probe *probe, const struct endpoint *endpoint)
     probe->sent = false;
     probe->answer_len = 0;
     probe->answer = malloc(ANSWER_MAX);
-    int r = probe->answer ? sock_connect(&endpoint->address, &probe->fd) : -ENOMEM;
-    if (r == 0) {
-        r = loop_fd_add(&worker->loop, &probe->watch, probe->fd, LOOP_WRITE);
-    }
+    int r = probe->answer ? begin(probe, endpoint) : -ENOMEM;
     if (r < 0) {
         fail(probe, r);
         return;

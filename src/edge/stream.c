@@ -443,6 +443,12 @@ static bool step_held(struct stream *stream)
     return true;
 }
 
+/* May a pooled connection that turns out to be dead be paid for with a second try? */
+static bool repeatable(const struct stream *stream)
+{
+    return http_method_idempotent((enum http_method)stream->req.method);
+}
+
 static bool step_upstream(struct stream *stream)
 {
     struct worker *worker = stream->worker;
@@ -453,7 +459,8 @@ static bool step_upstream(struct stream *stream)
         !filters_run(stream, stream->filters, FILTER_UPSTREAM, NULL)) {
         return stream->state == STREAM_REPLY;
     }
-    stream->upstream = stream->tcp ? NULL : upstream_take(stream->endpoint, stream);
+    stream->upstream =
+        stream->tcp ? NULL : upstream_take(stream->endpoint, stream, repeatable(stream));
     if (likely(stream->upstream != NULL)) {
         stream->connect_ns = worker->loop.now_ns;
         stream_move(stream, STREAM_EXCHANGE);
@@ -504,9 +511,7 @@ static bool can_repeat(const struct stream *stream, bool written)
     if (!written) {
         return true;
     }
-    return stream->upstream && stream->upstream->served > 0 &&
-           http_method_idempotent((enum http_method)stream->req.method) &&
-           stream->retries < stream->service->spec.retries;
+    return repeatable(stream) && stream->retries < stream->service->spec.retries;
 }
 
 static void rewind_request(struct stream *stream)

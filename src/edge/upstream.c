@@ -48,13 +48,18 @@ static void idle_for_long(struct timer *timer, int64_t now_ns)
     }
 }
 
-struct upstream *upstream_take(struct endpoint *endpoint, struct stream *stream)
+struct upstream *upstream_take(struct endpoint *endpoint, struct stream *stream, bool repeatable)
 {
-    struct list *node = list_pop_front(&endpoint->idle);
-    if (!node) {
+    if (list_empty(&endpoint->idle)) {
         return NULL;
     }
-    struct upstream *upstream = list_entry(node, struct upstream, node);
+    struct upstream *upstream = list_entry(endpoint->idle.next, struct upstream, node);
+    int64_t idle_since_ns = upstream->idle_until_ns - UPSTREAM_IDLE_S * NS_PER_S;
+    int64_t now_ns = upstream->conn.worker->loop.now_ns;
+    if (!repeatable && now_ns - idle_since_ns > UPSTREAM_FRESH_MS * NS_PER_MS) {
+        return NULL;
+    }
+    list_del(&upstream->node);
     upstream->stream = stream;
     endpoint->idle_count--;
     return upstream;

@@ -13,7 +13,7 @@
 struct endpoint;
 struct stream;
 
-enum { UPSTREAM_IDLE_S = 60, UPSTREAM_IDLE_MAX = 512 /* per endpoint */ };
+enum { UPSTREAM_IDLE_S = 60, UPSTREAM_IDLE_MAX = 512 /* per endpoint */, UPSTREAM_FRESH_MS = 1000 };
 
 struct upstream {
     struct conn conn;
@@ -26,8 +26,9 @@ struct upstream {
     bool connecting;
 };
 
-/* An idle connection, or NULL. */
-struct upstream *upstream_take(struct endpoint *endpoint, struct stream *stream);
+/* An idle connection, or NULL. A request that cannot be sent twice (`repeatable` is false) gets only one that
+ * was used a moment ago: the service may be closing an older one at this very time. */
+struct upstream *upstream_take(struct endpoint *endpoint, struct stream *stream, bool repeatable);
 /* Starts connecting; the stream is run when it is done. 0 or -errno. */
 must_check int upstream_connect(struct endpoint *endpoint, struct stream *stream,
                                 struct upstream **ret);

@@ -104,11 +104,63 @@ static void stop(struct worker *worker)
     loop_defer(&worker->loop, &worker->turn_end);
 }
 
+/* --- connections from other workers --- */
+
+enum { BUSIER = 4 }; /* connections more than the least busy one before any is given away */
+
+struct gift {
+    struct mail mail;
+    int fd;
+    struct sock_addr peer;
+    enum snapshot_listener_kind kind;
+    uint64_t service;
+};
+
+struct worker *worker_least_busy(struct worker *worker)
+{
+    struct worker *least = worker;
+    uint64_t fewest = UINT64_MAX;
+    for (unsigned i = 0; i < worker->edge->thread_count; i++) {
+        struct worker *other = &worker->edge->workers[i];
+        uint64_t count = __atomic_load_n(&other->stats->connections, __ATOMIC_RELAXED);
+        if (count < fewest) {
+            fewest = count;
+            least = other;
+        }
+    }
+    return worker->client_count > fewest + BUSIER ? least : worker;
+}
+
+int worker_give_client(struct worker *to, int fd, const struct sock_addr *peer,
+                       enum snapshot_listener_kind kind, uint64_t service)
+{
+    struct gift *gift = malloc(sizeof(*gift));
+    if (!gift) {
+        return -ENOMEM;
+    }
+    *gift = (struct gift){.fd = fd, .peer = *peer, .kind = kind, .service = service};
+    mailbox_post(&to->mailbox, &gift->mail);
+    return 0;
+}
+
+static void take_gift(struct worker *worker, struct gift *gift)
+{
+    if (worker->stopping || !worker->generation) {
+        sock_close(&gift->fd);
+    } else if (client_open(worker, gift->fd, &gift->peer, gift->kind, gift->service) < 0) {
+        counters_add(&worker->stats->refused, 1);
+    }
+    free(gift);
+}
+
 static void deliver(struct mailbox *box, struct mail *mail)
 {
     struct worker *worker = container_of(box, struct worker, mailbox);
+    if (mail != &worker->mail) {
+        take_gift(worker, container_of(mail, struct gift, mail));
+        return;
+    }
     unsigned todo = atomic_exchange(&worker->todo, 0U);
-    (void)mail;
     if (todo & WORKER_CONFIG) {
         take_config(worker);
     }

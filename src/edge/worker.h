@@ -81,6 +81,11 @@ void worker_fini(struct worker *worker);
 void worker_notify(struct worker *worker, unsigned todo);
 /* From any thread: takes over a reference; WORKER_CONFIG follows. */
 void worker_give_config(struct worker *worker, struct config *config);
+/* The worker that should serve a new connection accepted by `worker`: itself, unless others have clearly less. */
+struct worker *worker_least_busy(struct worker *worker);
+/* Gives an accepted connection to another worker. 0 or -ENOMEM (then fd is the caller's). */
+must_check int worker_give_client(struct worker *to, int fd, const struct sock_addr *peer,
+                                  enum snapshot_listener_kind kind, uint64_t service);
 /* Runs until stopped. */
 must_check int worker_run(struct worker *worker);
 

@@ -475,3 +475,46 @@ def test_connections_have_a_maximum_and_idle_ones_make_room(tmp_path):
             assert edge.stats()["connections"] <= 8
             for client in idle:
                 client.socket.close()
+
+
+def test_a_replica_that_dies_under_a_request_costs_only_what_cannot_be_repeated(tmp_path):
+    def dies(peer, n):
+        peer.request()  # and hangs up without a byte
+
+    with Upstream(dies) as a, Upstream(named("b")) as b:
+        lines = ["service web", f"endpoint web web-1 {a.address}", f"endpoint web web-2 {b.address}", "route web * /"]
+        with Edge(tmp_path, *lines) as edge:
+            assert names(edge, 20) == ["b"] * 20
+            assert {edge.get(method="PUT", body=b"12345").body for _ in range(4)} == {b"b"}
+            assert sorted(edge.get(method="POST", body=b"x").status for _ in range(4)) == [200, 200, 502, 502]
+
+
+def test_connections_are_spread_over_the_threads(tmp_path):
+    with Upstream(named("a")) as a:
+        with Edge(tmp_path, "service web", f"endpoint web web-1 {a.address}", "route web * /", gateway="threads=4") as edge:
+            clients = [edge.connect() for _ in range(80)]
+            for client in clients:
+                client.send(request())
+                assert client.response().body == b"a"
+            assert min(edge.stats()["by_thread"][:4]) >= 80 // 4 - 8
+            for client in clients:
+                client.socket.close()
+
+
+def test_a_body_in_drops_is_timed_out(tmp_path):
+    with Upstream(echo) as up:
+        with Edge(tmp_path, "service web idle_ms=300", f"endpoint web web-1 {up.address}", "route web * /") as edge:
+            with edge.connect() as client:
+                client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n")
+                started = time.monotonic()
+                while time.monotonic() - started < 5 and not client.buffer:
+                    try:
+                        client.send(b"x")
+                        client.socket.settimeout(0.05)
+                        client.more()
+                    except TimeoutError:
+                        continue
+                    except OSError:
+                        break
+                client.socket.settimeout(5)
+                assert client.response().status == 408

@@ -421,6 +421,12 @@ static void do_stats(void)
     json_field(&json, "dropped", u64, sum.ring_dropped);
     json_field(&json, "upstream_connections", u64, sum.upstream_connections);
     json_field(&json, "snapshots", u64, sum.snapshots);
+    json_key(&json, STR("by_thread"));
+    json_begin_array(&json);
+    for (unsigned t = 0; t < COUNTERS_THREADS_MAX; t++) {
+        json_u64(&json, counters_thread_read(&driver.counters, t).connections);
+    }
+    json_end_array(&json);
     write_cells(&json);
     json_field(&json, "records", u64, records_taken());
     json_field(&json, "bad_records", u64, driver.journal->bad);
