@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Delta log, ring and counters while the other side writes nonsense: the input is a program of honest operations and
+ * of bytes thrown anywhere into the memory. Whatever is handed out must be within its bounds, and nothing is read or
+ * written beside the memory.
+ */
+#include "fuzz.h"
+#include "link/counters.h"
+#include "link/delta.h"
+#include "link/ring.h"
+
+#include <stdlib.h>
+
+enum { CAPACITY = 4, THREADS = 2, CELLS = 3, STEPS_MAX = 400 };
+
+struct memory {
+    char *p;
+    size_t size;
+};
+
+static struct memory new_memory(size_t size)
+{
+    struct memory memory = {aligned_alloc(64, ALIGN_UP(size, 64)), size};
+    fuzz_check(memory.p);
+    memset(memory.p, 0, ALIGN_UP(size, 64));
+    return memory;
+}
+
+/* A byte anywhere, also over the header: then it must be opened anew. */
+static void damage(const struct memory *memory, struct str *in)
+{
+    size_t at = fuzz_byte(in) | (size_t)fuzz_byte(in) << 8;
+    at = fuzz_byte(in) & 1 ? at % MIN(memory->size, (size_t)256) : at * 61 % memory->size;
+    memory->p[at] = (char)fuzz_byte(in);
+}
+
+static void step_delta(const struct memory *memory, struct str *in, uint64_t *cursor)
+{
+    struct delta_log log;
+    struct delta delta = {.kind = fuzz_byte(in) % DELTA_KINDS, .address = "a"};
+    if (delta_log_open(memory->p, memory->size, &log) < 0 || log.capacity > CAPACITY) {
+        return;
+    }
+    if (delta.kind == DELTA_NONE) {
+        (void)!delta_log_append(&log, &delta);
+    }
+    int r = delta_log_read(&log, cursor, &delta);
+    if (r == 0) {
+        fuzz_check(delta.kind > DELTA_NONE && delta.kind < DELTA_KINDS);
+        fuzz_check(strnlen(delta.address, DELTA_ADDRESS_MAX) < DELTA_ADDRESS_MAX);
+        fuzz_check(strnlen(delta.replica, DELTA_REPLICA_MAX) < DELTA_REPLICA_MAX);
+        fuzz_check(delta.endpoint_state < SNAPSHOT_ENDPOINT_STATES && delta.sequence == *cursor);
+    } else if (r == DELTA_E_LOST) {
+        *cursor = delta_log_head(&log);
+    }
+}
+
+static void produce(const struct memory *memory, struct str *in)
+{
+    struct ring ring;
+    if (ring_open(memory->p, memory->size, &ring) < 0) {
+        return;
+    }
+    struct ring_record *record = ring_next(&ring);
+    if (record) {
+        *record = (struct ring_record){.kind = (uint16_t)(1 + fuzz_byte(in) % RING_PROBE)};
+        ring_publish(&ring);
+    }
+    (void)ring_should_wake(&ring);
+    (void)ring_dropped(&ring);
+    (void)ring_epoch(&ring);
+}
+
+static void consume(const struct memory *memory, struct str *in)
+{
+    struct ring ring;
+    struct ring_record record;
+    uint64_t sequence;
+    if (ring_open(memory->p, memory->size, &ring) < 0) {
+        return;
+    }
+    ring_seek(&ring, fuzz_byte(in));
+    for (int i = 0; i < 8; i++) {
+        int r = ring_read(&ring, &record, &sequence);
+        if (r == RING_E_EMPTY) {
+            (void)ring_sleep(&ring);
+            break;
+        }
+        if (r == 0 && record.kind == RING_ACCESS) {
+            fuzz_check(record.access.path_len <= RING_PATH_MAX && record.access.status < 600);
+            fuzz_check(record.access.request_id_len <= RING_REQUEST_ID_MAX);
+            fuzz_check(ring_method_name(record.access.method)[0]);
+        } else if (r == 0) {
+            fuzz_check(record.kind == RING_PROBE && record.probe.body_len <= RING_BODY_MAX);
+        }
+    }
+    ring_commit(&ring);
+}
+
+static void write_counters(const struct counters *counters, struct str *in)
+{
+    uint32_t thread = fuzz_byte(in) % counters->threads;
+    struct counters_cell *cell =
+        counters_cell_get(counters, thread, fuzz_byte(in), 1, fuzz_byte(in) & 3);
+    counters_add(&cell->latency[counters_bucket((uint64_t)1 << (fuzz_byte(in) & 63))], 1);
+    struct counters_probe *probe = counters_probe_get(counters, 1 + (fuzz_byte(in) & 3));
+    if (probe) {
+        counters_probe_begin(probe);
+        probe->body_len = fuzz_byte(in);
+        counters_probe_end(probe);
+    }
+}
+
+static void step_counters(const struct memory *memory, struct str *in)
+{
+    struct counters counters;
+    struct counters_cell cell;
+    struct counters_probe probe;
+    if (counters_open(memory->p, memory->size, &counters) < 0) {
+        return;
+    }
+    switch (fuzz_byte(in) & 3) {
+    case 0:
+        counters_take_over(&counters);
+        break;
+    case 1:
+        write_counters(&counters, in);
+        break;
+    default:
+        for (uint32_t i = 0; i < CELLS + 1; i++) {
+            (void)counters_cell_read(&counters, 0, i, &cell);
+            if (counters_probe_read(&counters, i, &probe)) {
+                fuzz_check(probe.body_len <= COUNTERS_PROBE_BODY_MAX && probe.endpoint);
+            }
+        }
+        (void)counters_thread_read(&counters, 0);
+        fuzz_check(counters_bucket_low(fuzz_byte(in) % COUNTERS_BUCKETS) < UINT64_C(1) << 28);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct str in = str_make((const char *)data, size);
+    struct memory deltas = new_memory(delta_log_size(CAPACITY));
+    struct memory ring = new_memory(ring_size(CAPACITY));
+    struct memory counters = new_memory(counters_size(THREADS, CELLS));
+    uint64_t cursor = 0;
+    delta_log_format(deltas.p, CAPACITY);
+    ring_format(ring.p, CAPACITY, 1);
+    counters_format(counters.p, THREADS, CELLS);
+    for (int steps = 0; in.len > 0 && steps < STEPS_MAX; steps++) {
+        unsigned op = fuzz_byte(&in) % 7;
+        switch (op) {
+        case 0:
+            damage(&deltas, &in);
+            break;
+        case 1:
+            damage(&ring, &in);
+            break;
+        case 2:
+            damage(&counters, &in);
+            break;
+        case 3:
+            step_delta(&deltas, &in, &cursor);
+            break;
+        case 4:
+            produce(&ring, &in);
+            break;
+        case 5:
+            consume(&ring, &in);
+            break;
+        default:
+            step_counters(&counters, &in);
+        }
+    }
+    free(deltas.p);
+    free(ring.p);
+    free(counters.p);
+    return 0;
+}
