@@ -60,6 +60,16 @@ extern const struct filter_chain filter_chain_empty;
 must_check int filter_chain_add(struct filter_chain *chain, const struct filter_ops *ops,
                                 const void *options);
 
+/* --- what a filter may do to its stream --- */
+/* Fields for the request or the answer; names and values must live until they are sent (config, static, or
+ * the filter's state). Beyond STREAM_EDITS_MAX they are dropped. */
+void stream_add_request(struct stream *stream, struct str name, struct str value);
+void stream_add_response(struct stream *stream, struct str name, struct str value);
+/* Answers from here with an error page (edge/reply.h); the filter then returns FILTER_ANSWERED. */
+void stream_answer(struct stream *stream, unsigned status, const char *reason);
+/* After FILTER_SUSPEND: goes on with the next filter, at the end of this turn. */
+void stream_resume(struct stream *stream, enum filter_stage stage);
+
 /* The filters there are. Options: the prefix (struct str) and nothing. */
 extern const struct filter_ops filter_strip_prefix;
 extern const struct filter_ops filter_expose_replica;

@@ -110,14 +110,4 @@ void stream_timeout(struct stream *stream);
 /* The client is gone. */
 void stream_abort(struct stream *stream);
 
-/* --- for filters --- */
-/* Fields for the request or the answer; names and values must live until they are sent (config, static, or
- * the filter's state). Beyond STREAM_EDITS_MAX they are dropped. */
-void stream_add_request(struct stream *stream, struct str name, struct str value);
-void stream_add_response(struct stream *stream, struct str name, struct str value);
-/* Answers from here with an error page (edge/page.h); the filter then returns FILTER_ANSWERED. */
-void stream_answer(struct stream *stream, unsigned status, const char *reason);
-/* After FILTER_SUSPEND: goes on with the next filter, at the end of this turn. */
-void stream_resume(struct stream *stream, enum filter_stage stage);
-
 #endif
