@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * An arena is a list of chunks, the newest in front; only that one has room. Chunks double in size up to
- * a bound, so that a small request costs one malloc and a large one a few dozen.
+ * An arena is a list of chunks, the newest in front; only that one has room. Chunks double in size
+ * up to a bound, so that a small request costs one malloc and a large one a few dozen.
  *
  * Invariants: 1. `used` <= `max`, and counts what was handed out, not what chunks hold;
  *             2. every piece is aligned to 16 bytes and zeroed.
- * How it fails: beyond `max`, or without memory, the one allocation returns NULL and nothing changes.
+ * How it fails: beyond `max`, or without memory, the one allocation returns NULL and nothing
+ * changes.
  */
 #include "base/arena.h"
 

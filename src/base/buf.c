@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One function, grow, decides about memory and errors; everything else goes through it. So the rules hold
- * everywhere: nothing happens after an error, nothing grows beyond the maximum, and there is always one byte
- * more than `cap` for the NUL of buf_cstr.
+ * One function, grow, decides about memory and errors; everything else goes through it. So the
+ * rules hold everywhere: nothing happens after an error, nothing grows beyond the maximum, and
+ * there is always one byte more than `cap` for the NUL of buf_cstr.
  */
 #include "base/buf.h"
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The writer keeps two bits for each open container: is it an object, has it an item yet. From these it
- * knows where commas go and whether a call makes sense; the depth is bounded by the number of bits.
+ * The writer keeps two bits for each open container: is it an object, has it an item yet. From
+ * these it knows where commas go and whether a call makes sense; the depth is bounded by the number
+ * of bits.
  *
- * What it writes is always valid JSON: bytes that are no UTF-8 become U+FFFD, numbers that JSON does not have
- * become null.
+ * What it writes is always valid JSON: bytes that are no UTF-8 become U+FFFD, numbers that JSON
+ * does not have become null.
  */
 #include "base/json.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Entries lie densely in an array, in the order of insertion; the hash table holds only their indices. So
- * iteration is a walk over an array, and the same in every run, whatever the seed.
+ * Entries lie densely in an array, in the order of insertion; the hash table holds only their
+ * indices. So iteration is a walk over an array, and the same in every run, whatever the seed.
  *
  * Invariants: 1. slots are a power of two, at most half of them taken: probing ends;
  *             2. an index i + 1 stands in exactly one slot, reachable from its hash without a gap;

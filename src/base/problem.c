@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Texts are cut where they do not fit, never refused: a problem that cannot be told is worse than one that
- * is told short. ensure_failed stands here because it is the other way to tell somebody what is wrong.
+ * Texts are cut where they do not fit, never refused: a problem that cannot be told is worse than
+ * one that is told short. ensure_failed stands here because it is the other way to tell somebody
+ * what is wrong.
  */
 #include "base/problem.h"
 

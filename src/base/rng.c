@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * xoshiro256** with its state filled by splitmix64, as its authors advise (Blackman and Vigna, "Scrambled Linear
- * Pseudorandom Number Generators", 2018). The same seed gives the same numbers on every machine, which the
- * simulator and failing property tests rely on.
+ * xoshiro256** with its state filled by splitmix64, as its authors advise (Blackman and Vigna,
+ * "Scrambled Linear Pseudorandom Number Generators", 2018). The same seed gives the same numbers on
+ * every machine, which the simulator and failing property tests rely on.
  */
 #include "base/rng.h"
 

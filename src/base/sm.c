@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * All moves of all machines pass through sm_move, so a state that the table does not allow cannot be
- * reached without being seen, in release builds too.
+ * All moves of all machines pass through sm_move, so a state that the table does not allow cannot
+ * be reached without being seen, in release builds too.
  */
 #include "base/sm.h"
 

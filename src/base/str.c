@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Slices are compared and searched as bytes. Case is folded for ASCII letters only: protocols ask for no
- * more, and a locale would make two machines disagree.
+ * Slices are compared and searched as bytes. Case is folded for ASCII letters only: protocols ask
+ * for no more, and a locale would make two machines disagree.
  */
 #include "base/str.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One rule for types and codings: of the elements that match an offer, the most specific decides, not the
- * one with the highest quality (RFC 9110 §12.5.1). What differs is only how specific a match is and what an
- * absent header means.
+ * One rule for types and codings: of the elements that match an offer, the most specific decides,
+ * not the one with the highest quality (RFC 9110 §12.5.1). What differs is only how specific a
+ * match is and what an absent header means.
  */
 #include "proto/accept.h"
 
@@ -31,8 +31,8 @@ static int parse_quality(struct str s)
     return quality > QUALITY_MAX ? QUALITY_BROKEN : quality;
 }
 
-/* "text/html;level=1;q=0.5": the range and its quality, -1 when that is broken. Other parameters do not
- * take part in the choice: no offer of ours differs by them. */
+/* "text/html;level=1;q=0.5": the range and its quality, -1 when that is broken. Other parameters do
+ * not take part in the choice: no offer of ours differs by them. */
 static int parse_item(struct str item, struct str *ret_range)
 {
     struct str rest;
@@ -50,7 +50,8 @@ static int parse_item(struct str item, struct str *ret_range)
     return quality;
 }
 
-/* How specific a media range is about `type`: 3 the type, 2 its group, 1 anything, 0 not about it. */
+/* How specific a media range is about `type`: 3 the type, 2 its group, 1 anything, 0 not about
+ * it. */
 static unsigned type_match(struct str range, struct str type)
 {
     if (str_eq_nocase(range, type)) {

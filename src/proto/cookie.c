@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reading is lenient about what other software puts beside our cookie (broken pairs are passed over), writing
- * is strict: a value that could end its attribute or its header is refused.
+ * Reading is lenient about what other software puts beside our cookie (broken pairs are passed
+ * over), writing is strict: a value that could end its attribute or its header is refused.
  */
 #include "proto/cookie.h"
 

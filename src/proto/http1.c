@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The lines of a head. Reading goes line by line: a line that is not complete is begun anew at the next
- * call, but its long part (target, value, reason) goes on where it stopped, so no sender can make us
- * look at bytes again and again.
+ * The lines of a head. Reading goes line by line: a line that is not complete is begun anew at the
+ * next call, but its long part (target, value, reason) goes on where it stopped, so no sender can
+ * make us look at bytes again and again.
  *
- * Invariants: 1. the verdict depends on the first bytes of the input and the limits only: any way of
- *                cutting the input gives the same (tests cut at every byte);
+ * Invariants: 1. the verdict depends on the first bytes of the input and the limits only: any way
+ *                of cutting the input gives the same (tests cut at every byte);
  *             2. every byte before head->line has passed a check that names its class;
  *             3. a span never reaches beyond the bytes that were checked.
  *
@@ -83,8 +83,8 @@ static int read_line_end(struct http1_head *head, uint32_t end, uint32_t at, uin
     return 0;
 }
 
-/* The id of a name whose characters have been checked; `readable` bytes lie at p. The hash is that of
- * http_header_find. */
+/* The id of a name whose characters have been checked; `readable` bytes lie at p. The hash is that
+ * of http_header_find. */
 static unsigned header_id(const char *p, size_t len, size_t readable)
 {
     if (len < 2 || len > HTTP_HEADER_NAME_MAX) {
@@ -318,7 +318,8 @@ static int read_request_line(struct http1_head *head, size_t len)
     return http1_split_target(head);
 }
 
-/* status-line = HTTP-version SP 3DIGIT SP [ reason ] CRLF (RFC 9112 §4); the second SP may be missing. */
+/* status-line = HTTP-version SP 3DIGIT SP [ reason ] CRLF (RFC 9112 §4); the second SP may be
+ * missing. */
 static int read_status_line(struct http1_head *head, size_t len)
 {
     uint32_t end = window_end(head, len, head->limits->line_max);

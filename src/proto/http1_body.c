@@ -5,8 +5,8 @@
  *   chunk      = 1*HEXDIG [ BWS ";" ext ] CRLF data CRLF
  *   last-chunk = 1*"0" [ BWS ";" ext ] CRLF *( trailer CRLF ) CRLF
  *
- * Extensions are checked for control characters and ignored; extensions and trailers of a whole body have
- * a budget, so that a sender cannot make us read much for little.
+ * Extensions are checked for control characters and ignored; extensions and trailers of a whole
+ * body have a budget, so that a sender cannot make us read much for little.
  */
 #include "proto/http1_body.h"
 

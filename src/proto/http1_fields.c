@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the fields of a head mean for the message: where it ends, whose it is, whether the connection lives
- * on (RFC 9112 §3, §6, §9.3; RFC 9110 §7.6.1, §7.8). Here request smuggling is decided, so the rule is:
- * where the RFC lets a recipient repair or choose, refuse.
+ * What the fields of a head mean for the message: where it ends, whose it is, whether the
+ * connection lives on (RFC 9112 §3, §6, §9.3; RFC 9110 §7.6.1, §7.8). Here request smuggling is
+ * decided, so the rule is: where the RFC lets a recipient repair or choose, refuse.
  */
 #include "proto/http1_private.h"
 #include "proto/http_scan.h"
@@ -33,8 +33,8 @@ static int note_length(struct http1_head *head, struct str value)
     return 0;
 }
 
-/* Exactly "chunked", once, in HTTP/1.1. A chain of codings that ends in chunked could be framed but not
- * understood: 501 (RFC 9112 §6.1); all else has no certain end: 400. */
+/* Exactly "chunked", once, in HTTP/1.1. A chain of codings that ends in chunked could be framed but
+ * not understood: 501 (RFC 9112 §6.1); all else has no certain end: 400. */
 static int note_transfer_encoding(struct http1_head *head, struct str value)
 {
     if (head->seen & HTTP1_SEEN_CHUNKED) {
@@ -137,7 +137,8 @@ int http1_note(struct http1_head *head, size_t i)
     }
 }
 
-/* Fields that are for all recipients, which nobody may have dropped on the way (RFC 9110 §7.6.1). */
+/* Fields that are for all recipients, which nobody may have dropped on the way (RFC 9110
+ * §7.6.1). */
 static bool is_end_to_end(enum http_header_id id)
 {
     switch (id) {
@@ -191,8 +192,8 @@ static int mark_named(struct http1_head *head)
     return 0;
 }
 
-/* Upgrading to another HTTP inside a proxied connection would hide requests from us: such an Upgrade is
- * passed over, as RFC 9110 §7.8 allows. */
+/* Upgrading to another HTTP inside a proxied connection would hide requests from us: such an
+ * Upgrade is passed over, as RFC 9110 §7.8 allows. */
 static bool wants_tunnel(const struct http1_head *head)
 {
     if (!(head->seen & HTTP1_SEEN_UPGRADE) || head->minor == 0 ||

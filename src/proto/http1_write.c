@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Every piece reserves its place first and is then copied, so a head that does not fit is never half a line.
- * Names and values are checked once more before they are written: a CR or LF in a value would be a second
- * header, and that mistake must not leave this program (RFC 9110 §5.5).
+ * Every piece reserves its place first and is then copied, so a head that does not fit is never
+ * half a line. Names and values are checked once more before they are written: a CR or LF in a
+ * value would be a second header, and that mistake must not leave this program (RFC 9110 §5.5).
  */
 #include "proto/http1_write.h"
 
@@ -20,7 +20,8 @@ static char *reserve(struct http1_writer *w, size_t n)
     return p;
 }
 
-/* memcpy for pieces that are mostly short, in line: two words that may overlap. Returns behind the copy. */
+/* memcpy for pieces that are mostly short, in line: two words that may overlap. Returns behind the
+ * copy. */
 static inline char *put(char *p, struct str s)
 {
     if (s.len > 16) {
@@ -138,8 +139,8 @@ void http1_write_forward(struct http1_writer *w, const struct http1_head *head,
             write_checked(w, http1_name(head, i), http1_value(head, i));
             continue;
         }
-        /* A plain line is what write_checked would make of it; lines are adjacent, so a run of them is
-         * one copy. */
+        /* A plain line is what write_checked would make of it; lines are adjacent, so a run of them
+         * is one copy. */
         uint32_t from = header->name_at;
         while (i + 1 < head->count && (header[1].flags & HTTP1_PLAIN) &&
                is_forwarded(header + 1, &dropped)) {

@@ -43,7 +43,8 @@ void http1_write_forward(struct http1_writer *w, const struct http1_head *head,
                          const struct http_set *drop);
 /* Content-Length or Transfer-Encoding: chunked; nothing for the other framings. */
 void http1_write_framing(struct http1_writer *w, enum http1_framing framing, uint64_t length);
-/* The same for a head that is passed on: its own length (also 0, and that of an answer to HEAD) or chunks. */
+/* The same for a head that is passed on: its own length (also 0, and that of an answer to HEAD) or
+ * chunks. */
 void http1_write_framing_of(struct http1_writer *w, const struct http1_head *head);
 /* Bytes as they are: whole lines that the caller has prepared. */
 void http1_write_raw(struct http1_writer *w, struct str bytes);

@@ -37,8 +37,8 @@ static inline size_t http_scan_table(const char *p, size_t at, size_t end, unsig
     return at;
 }
 
-/* Is `s` the word `lower` (letters and '-', in lower case), whatever its case? For text of HTTP_C_VALUE only:
- * folding by one bit would take a CR for a '-'. */
+/* Is `s` the word `lower` (letters and '-', in lower case), whatever its case? For text of
+ * HTTP_C_VALUE only: folding by one bit would take a CR for a '-'. */
 static inline bool http_word_is(struct str s, struct str lower)
 {
     const uint64_t fold = UINT64_C(0x2020202020202020);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Private to proto/: scanners over classes of bytes. Each has a plain version by table, which is its
- * definition, and an SSE2 one (x86-64 always has it), which a test holds equal to it. A scanner
- * returns the index of the first byte in [at, end) that is not of its class, or `end`; it never reads
- * at or beyond `end`.
+ * Private to proto/: scanners over classes of bytes. Each has a plain version by table, which is
+ * its definition, and an SSE2 one (x86-64 always has it), which a test holds equal to it. A scanner
+ * returns the index of the first byte in [at, end) that is not of its class, or `end`; it never
+ * reads at or beyond `end`.
  */
 #ifndef PROTO_HTTP_SCAN_H
 #define PROTO_HTTP_SCAN_H

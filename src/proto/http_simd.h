@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Private to proto/: sixteen bytes at a time, where the machine can. Nothing here reads outside of what
- * it was given.
+ * Private to proto/: sixteen bytes at a time, where the machine can. Nothing here reads outside of
+ * what it was given.
  */
 #ifndef PROTO_HTTP_SIMD_H
 #define PROTO_HTTP_SIMD_H
@@ -26,8 +26,8 @@ static inline __m128i http_load(const char *p)
     return v;
 }
 
-/* All n bytes (1 to 15) at p and nothing else, in some order and perhaps twice: enough to ask whether all
- * of them are good. */
+/* All n bytes (1 to 15) at p and nothing else, in some order and perhaps twice: enough to ask
+ * whether all of them are good. */
 static inline __m128i http_load_few(const char *p, size_t n)
 {
     uint64_t low = (unsigned char)p[0], high;
@@ -49,7 +49,8 @@ static inline __m128i http_load_few(const char *p, size_t n)
     return _mm_set_epi64x((long long)low, (long long)low);
 }
 
-/* One bit per byte that is not of the class; for tokens the rarer characters are counted among them. */
+/* One bit per byte that is not of the class; for tokens the rarer characters are counted among
+ * them. */
 static inline unsigned http_stops_token(__m128i v)
 {
     __m128i good = http_in_range(_mm_or_si128(v, _mm_set1_epi8(0x20)), 'a', 25);

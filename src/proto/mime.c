@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A short table, searched from end to end: it is asked once per file, not once per byte. Types are those of the
- * IANA registry; text types name their charset, because browsers guess otherwise.
+ * A short table, searched from end to end: it is asked once per file, not once per byte. Types are
+ * those of the IANA registry; text types name their charset, because browsers guess otherwise.
  */
 #include "proto/mime.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * OpenMetrics 1.0 §3 (text format). Names are checked here, because a wrong one would break the whole page
- * for its reader; they come from our own tables, so that is a programmer's error.
+ * OpenMetrics 1.0 §3 (text format). Names are checked here, because a wrong one would break the
+ * whole page for its reader; they come from our own tables, so that is a programmer's error.
  */
 #include "proto/openmetrics.h"
 
@@ -205,8 +205,8 @@ struct str openmetrics_content_type(bool prometheus)
 
 bool openmetrics_wants_prometheus(struct str accept)
 {
-    /* The older one unless the newer is asked for by name, as client libraries do: who pipes the page into
-     * a tool that knows only the older (promtool check metrics) sends no preference. */
+    /* The older one unless the newer is asked for by name, as client libraries do: who pipes the
+     * page into a tool that knows only the older (promtool check metrics) sends no preference. */
     static const struct str offers[] = {STR_INIT("text/plain"),
                                         STR_INIT("application/openmetrics-text")};
     return accept_best_type(accept, offers, ARRAY_LEN(offers)) != 1;

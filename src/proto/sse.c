@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Server-sent events by the WHATWG HTML standard, "Interpreting an event stream". A line ends with CR, LF or
- * CR LF, so a CR ends its line at once and an LF right behind it is passed over, perhaps in the next piece.
+ * Server-sent events by the WHATWG HTML standard, "Interpreting an event stream". A line ends with
+ * CR, LF or CR LF, so a CR ends its line at once and an LF right behind it is passed over, perhaps
+ * in the next piece.
  */
 #include "proto/sse.h"
 

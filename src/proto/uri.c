@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * RFC 3986 for those who route by what they read: wherever two parsers might see two different things
- * (backslashes, encoded dots, dots above the root, NUL), the text is refused or brought into one form.
+ * RFC 3986 for those who route by what they read: wherever two parsers might see two different
+ * things (backslashes, encoded dots, dots above the root, NUL), the text is refused or brought into
+ * one form.
  */
 #include "proto/uri.h"
 
@@ -53,8 +54,8 @@ static bool is_ipv4(struct str s)
     return true;
 }
 
-/* Up to eight groups of one to four hex digits; "::" once for at least one of them; the last two may be
- * written as IPv4. No zone. */
+/* Up to eight groups of one to four hex digits; "::" once for at least one of them; the last two
+ * may be written as IPv4. No zone. */
 static bool is_ipv6(struct str s)
 {
     unsigned groups = 0;
@@ -91,7 +92,8 @@ static bool is_ipv6(struct str s)
     return gap ? groups < IPV6_GROUPS : groups == IPV6_GROUPS;
 }
 
-/* Length of the reg-name at the front of `s`, escapes and all; 0 when there is none or one is broken. */
+/* Length of the reg-name at the front of `s`, escapes and all; 0 when there is none or one is
+ * broken. */
 static size_t reg_name(struct str s)
 {
     size_t at = 0;
@@ -188,7 +190,8 @@ int uri_parse(struct str s, struct uri *ret)
     return r;
 }
 
-/* What keeps a path from being normal, at one byte: an escape, what is refused anyway, and "/." . */
+/* What keeps a path from being normal, at one byte: an escape, what is refused anyway, and "/."
+ * . */
 static bool is_suspect(const char *p, size_t i, size_t len)
 {
     unsigned char c = (unsigned char)p[i];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What fuzz targets share. A target is one function, called with each input; it crashes (fuzz_check) when a
- * property does not hold. Two mains can be linked to it: libFuzzer's, and replay.c.
+ * What fuzz targets share. A target is one function, called with each input; it crashes
+ * (fuzz_check) when a property does not hold. Two mains can be linked to it: libFuzzer's, and
+ * replay.c.
  */
 #ifndef TESTS_FUZZ_H
 #define TESTS_FUZZ_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Chunked bodies: the same data and verdict however they are cut; encoding the data again gives it back. The
- * first byte of the input is the framing, the second the size of the pieces.
+ * Chunked bodies: the same data and verdict however they are cut; encoding the data again gives it
+ * back. The first byte of the input is the framing, the second the size of the pieces.
  */
 #include "fuzz_http1.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Requests: the same verdict however they are cut; what is forwarded reads as the same request and carries no
- * second message. The first byte of the input is the size of the pieces.
+ * Requests: the same verdict however they are cut; what is forwarded reads as the same request and
+ * carries no second message. The first byte of the input is the size of the pieces.
  */
 #include "fuzz_http1.h"
 

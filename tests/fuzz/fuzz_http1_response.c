@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Responses: the same verdict however they are cut, and framings that fit what was asked. The first two bytes
- * of the input are the method of the request and the size of the pieces.
+ * Responses: the same verdict however they are cut, and framings that fit what was asked. The first
+ * two bytes of the input are the method of the request and the size of the pieces.
  */
 #include "fuzz_http1.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The JSON reader: it ends, stays in bounds, and what it took can be written by the writer and read again with
- * the same events.
+ * The JSON reader: it ends, stays in bounds, and what it took can be written by the writer and read
+ * again with the same events.
  */
 #include "base/json.h"
 #include "base/utf8.h"
@@ -9,7 +9,8 @@
 
 enum { OUT_MAX = 1 << 20 };
 
-/* Passes one event on to the writer. False when the text has something that the writer cannot say. */
+/* Passes one event on to the writer. False when the text has something that the writer cannot
+ * say. */
 static bool copy_event(struct json_reader *r, struct json_writer *w, enum json_type type)
 {
     struct buf text = BUF_INIT(OUT_MAX);

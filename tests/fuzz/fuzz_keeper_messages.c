@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the keeper reads: messages and spawn orders. An order that is understood has its strings inside the bytes, and
- * packs and reads back as the same.
+ * What the keeper reads: messages and spawn orders. An order that is understood has its strings
+ * inside the bytes, and packs and reads back as the same.
  */
 #include "fuzz.h"
 #include "link/keeper.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Metrics pages made of hostile label values, texts and numbers: each line must parse by the grammar of
- * OpenMetrics, in a small reader of its own below.
+ * Metrics pages made of hostile label values, texts and numbers: each line must parse by the
+ * grammar of OpenMetrics, in a small reader of its own below.
  */
 #include "base/num.h"
 #include "base/utf8.h"

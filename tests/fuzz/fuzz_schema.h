@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the targets of schema/ share: files in memory, loading, and the law of rendering: what was loaded
- * renders to a file that loads to the same project.
+ * What the targets of schema/ share: files in memory, loading, and the law of rendering: what was
+ * loaded renders to a file that loads to the same project.
  */
 #ifndef FUZZ_SCHEMA_H
 #define FUZZ_SCHEMA_H

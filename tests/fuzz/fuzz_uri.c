@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * URIs: parts are slices of the input; a normal path is stable and has no dot segments; escaping is undone by
- * decoding.
+ * URIs: parts are slices of the input; a normal path is stable and has no dot segments; escaping is
+ * undone by decoding.
  */
 #include "fuzz.h"
 #include "proto/uri.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Configurations: a first byte of options (strict, two -f files), then muelle.yaml, b.yaml (for extends, include, a second -f),
- * .env and e.env, cut at lines "%%".
+ * Configurations: a first byte of options (strict, two -f files), then muelle.yaml, b.yaml (for
+ * extends, include, a second -f), .env and e.env, cut at lines "%%".
  */
 #include "fuzz_schema.h"
 

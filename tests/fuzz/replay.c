@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Runs every file of a folder through a fuzz target: the corpus as a regression test, with any compiler.
+ * Runs every file of a folder through a fuzz target: the corpus as a regression test, with any
+ * compiler.
  */
 #include "fuzz.h"
 

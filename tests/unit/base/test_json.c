@@ -374,7 +374,8 @@ static void check_file(const char *dir, const char *name)
     }
 }
 
-/* The files of Nicolas Seriot's "Parsing JSON is a minefield": y_ must be taken, n_ refused, i_ is free. */
+/* The files of Nicolas Seriot's "Parsing JSON is a minefield": y_ must be taken, n_ refused, i_ is
+ * free. */
 TEST(the_minefield)
 {
     struct buf dir = BUF_INIT(1024);

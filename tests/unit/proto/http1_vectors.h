@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Requests and responses that a strict parser must refuse, or must take: each with the section that it breaks
- * or uses. They are tested whole, cut at every byte, and re-serialised.
+ * Requests and responses that a strict parser must refuse, or must take: each with the section that
+ * it breaks or uses. They are tested whole, cut at every byte, and re-serialised.
  */
 #ifndef TESTS_HTTP1_VECTORS_H
 #define TESTS_HTTP1_VECTORS_H

@@ -191,7 +191,8 @@ static void forward(const struct http1_head *head, struct http1_writer *w)
     http1_write_end(w);
 }
 
-/* What was read and written anew reads as the same message, and writing that again changes nothing. */
+/* What was read and written anew reads as the same message, and writing that again changes
+ * nothing. */
 TEST(a_forwarded_request_reads_as_the_same)
 {
     char memory[512], once[2048], twice[2048];
