@@ -30,8 +30,7 @@ enum { RINGS_MAX = COUNTERS_THREADS_MAX, BATCH = 64, TURN_MAX = 4096, NAME_SIZE 
 /* Something that the keeper holds. */
 struct thing {
     char name[NAME_SIZE];
-    int fd; /* ours when `own`; else the keeper client's copy */
-    bool own;
+    int fd; /* our own: the keeper client's copy changes whenever a new keeper gives its own back */
     struct shm shm; /* not for bells */
     struct keeper_request keep;
 };
@@ -83,42 +82,41 @@ static void thing_fini(struct edge_link *link, struct thing *thing)
     if (thing->keep.serial) {
         keeper_client_cancel(link->core->keeper, &thing->keep);
     }
-    if (thing->own) {
-        file_close(&thing->fd);
-    }
+    file_close(&thing->fd);
 }
 
-/* The keeper's copy, mapped. False: there is none, or it cannot be mapped. */
-static bool thing_find(struct edge_link *link, struct thing *thing, const char *name)
+/* A descriptor of our own for the keeper's copy. False: there is none. */
+static bool thing_copy(struct edge_link *link, struct thing *thing, const char *name)
 {
     str_copy(thing->name, sizeof(thing->name), str_from(name));
-    thing->fd = keeper_client_fd(link->core->keeper, str_from(name));
-    thing->own = false;
-    return thing->fd >= 0 && shm_map(&thing->shm, thing->fd, true) == 0;
+    int fd = keeper_client_fd(link->core->keeper, str_from(name));
+    return fd >= 0 && file_dup(fd, &thing->fd) == 0;
+}
+
+/* The same, mapped. */
+static bool thing_find(struct edge_link *link, struct thing *thing, const char *name)
+{
+    return thing_copy(link, thing, name) && shm_map(&thing->shm, thing->fd, true) == 0;
 }
 
 static int thing_create(struct thing *thing, size_t size)
 {
     shm_unmap(&thing->shm);
+    file_close(&thing->fd);
     int r = shm_create(thing->name, size, &thing->fd);
-    thing->own = r == 0;
     return r < 0 ? r : shm_map(&thing->shm, thing->fd, true);
 }
 
 static int bell_ensure(struct edge_link *link, struct thing *thing, const char *name)
 {
-    str_copy(thing->name, sizeof(thing->name), str_from(name));
-    thing->fd = keeper_client_fd(link->core->keeper, str_from(name));
-    if (thing->fd >= 0) {
+    if (thing_copy(link, thing, name)) {
         return 0;
     }
     int r = shm_bell_create(&thing->fd);
-    if (r < 0) {
-        return r;
+    if (r == 0) {
+        thing_keep(link, thing);
     }
-    thing->own = true;
-    thing_keep(link, thing);
-    return 0;
+    return r;
 }
 
 static int deltas_ensure(struct edge_link *link)
@@ -444,6 +442,14 @@ int edge_link_new(struct core *core, struct edge_link **ret_link)
         return -ENOMEM;
     }
     link->core = core;
+    struct thing *things[] = {&link->deltas, &link->counters_thing, &link->bell_core,
+                              &link->bell_edge};
+    for (size_t i = 0; i < ARRAY_LEN(things); i++) {
+        things[i]->fd = -1;
+    }
+    for (size_t i = 0; i < RINGS_MAX; i++) {
+        link->ring_things[i].fd = -1;
+    }
     link->sending.fd = -1;
     link->waiting.fd = -1;
     link->threads_wanted = 1;

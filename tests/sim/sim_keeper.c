@@ -747,8 +747,21 @@ void keeper_client_cancel(struct keeper_client *client, struct keeper_request *r
 
 /* --- its death --- */
 
+/* The new keeper gives its own descriptors back: the client's copies change their numbers. */
+static void renumber(void)
+{
+    for (int i = 0; i < KEPT_MAX; i++) {
+        if (keeper.kept[i].name[0]) {
+            int fresh = sim_fd_dup(keeper.kept[i].fd);
+            file_close(&keeper.kept[i].fd);
+            keeper.kept[i].fd = fresh;
+        }
+    }
+}
+
 static void revive(void *arg)
 {
+    renumber();
     keeper.up = true;
     keeper.pid++;
     sim_trace("keeper is back");
