@@ -80,9 +80,7 @@ must_check int file_reserve(int fd, uint64_t offset, uint64_t len);
 must_check int file_data_start(int fd, uint64_t offset, uint64_t *ret);
 
 must_check int file_fstat(int fd, struct file_stat *ret);
-/* When it was made, ns; 0 where the file system does not know. With the inode it names a file for ever:
- * inode numbers alone are used again. */
-must_check int file_birth(int fd, int64_t *ret_ns);
+must_check int file_birth(int fd, int64_t *ret_ns); /* when it was made; 0 = not known here */
 must_check int file_stat(const char *path, struct file_stat *ret); /* follows links */
 must_check int file_lstat(const char *path, struct file_stat *ret);
 static inline bool file_exists(const char *path)
@@ -90,8 +88,7 @@ static inline bool file_exists(const char *path)
     struct file_stat stat;
     return file_stat(path, &stat) == 0;
 }
-/* Does anybody but this descriptor have the file open? 0 nobody; 1 somebody, or it cannot be told. */
-int file_in_use(int fd);
+int file_in_use(int fd); /* 0: nobody else has it open; 1: somebody, or it cannot be told */
 must_check int file_rename(const char *from, const char *to);
 must_check int file_unlink(const char *path);
 must_check int file_mkdir(const char *path, uint32_t mode);

@@ -69,11 +69,11 @@ must_check int segment_trim(struct segment_stream *stream, uint64_t max_bytes, i
 
 /* ---- Reading ---- */
 struct segment_query {
-    int64_t from;     /* time >= from */
-    int64_t to;       /* time < to; INT64_MAX = no end */
-    struct str text;  /* records that hold these bytes; empty = all */
-    bool ignore_case; /* of ASCII letters */
-    bool backward;    /* newest first */
+    int64_t from;          /* time >= from */
+    int64_t to;            /* time < to; INT64_MAX = no end */
+    struct str text;       /* records that hold these bytes; empty = all */
+    bool ignore_case;      /* of ASCII letters */
+    bool backward;         /* newest first */
     const bool *cancelled; /* looked at between blocks; NULL = it cannot be */
 };
 

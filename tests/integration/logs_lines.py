@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Lines of services' output: none lost, none doubled, whatever is killed; what cannot be kept is said."""
 import json
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """GET /metrics and its relatives, as scrapers and people read them."""
 import re
 import shutil

@@ -199,8 +199,7 @@ TEST(a_head_torn_at_any_byte_keeps_its_whole_records_and_goes_on)
         struct buf torn = BUF_INIT(MIB);
         buf_add_mem(&torn, whole.p, cut);
         if (cut % 2) {
-            buf_add(&torn,
-                    STR("\xa5 garbage \xff\xff\xff\xff\xff\xff\xff\xff garbage garbage"));
+            buf_add(&torn, STR("\xa5 garbage \xff\xff\xff\xff\xff\xff\xff\xff garbage garbage"));
         }
         check_int(file_replace(path_of(SEGMENT_HEAD_NAME), buf_str(&torn), 0600), 0);
         check_int(segment_open(&stream, folder), 0);
