@@ -60,10 +60,12 @@ uint16_t publish_fixed_port(const struct service_spec *spec, const struct projec
         return (uint16_t)spec->port;
     }
     const struct listen_spec *listen = tcp_listen(spec, project);
-    if (!listen || listen->target <= 0 || spec->replicas > 1 || uses_port_variable(spec)) {
+    if (!listen || spec->replicas > 1 || uses_port_variable(spec)) {
         return 0;
     }
-    return (uint16_t)listen->target;
+    /* "6379:6379" (target 0): a program that is not told of PORT binds it by itself. */
+    int64_t own = listen->from_ports ? listen->port : 0;
+    return (uint16_t)(listen->target > 0 ? listen->target : own);
 }
 
 bool publish_has_endpoint(const struct service_spec *spec, const struct project_spec *project)
