@@ -53,6 +53,9 @@ function drawMarks(plot: uPlot, marks: PlotMark[]): void {
   ctx.restore();
 }
 
+/** A label in the last 30 px would be cut by the edge. */
+const fits = (plot: uPlot, time: number): boolean => plot.valToPos(time, "x") < plot.bbox.width / devicePixelRatio - 30;
+
 export function makePlot(target: HTMLElement, options: PlotOptions): uPlot {
   const font = `11px ${css("--mono")}`;
   const axis = { stroke: css("--ink-3"), font, ticks: { show: false }, grid: { stroke: css("--line"), width: 1 } };
@@ -66,7 +69,7 @@ export function makePlot(target: HTMLElement, options: PlotOptions): uPlot {
       cursor: { sync: { key: "muelle" }, drag: { x: true, y: false }, points: { size: 6 }, y: false },
       scales: { y: { range: (_, __, max) => [0, Math.max(max ?? 0, options.floor) * 1.08] } },
       axes: [
-        { ...axis, grid: { show: false }, size: 24, space: 80, values: (_, times, __, ___, step) => times.map((time) => options.clock(time, step < 60)) },
+        { ...axis, grid: { show: false }, size: 24, space: 80, values: (plot, times, _, __, step) => times.map((time) => (fits(plot, time) ? options.clock(time, step < 60) : "")) },
         { ...axis, size: 56, space: 32, values: (_, values) => values.map(options.format) },
       ],
       series: [
