@@ -383,6 +383,25 @@ void show_summary(const struct session *s, const struct jdoc *services, struct b
     }
 }
 
+/* The dashboard's link, for whoever may read the token: the page that asks for it names this verb. */
+static void status_link(struct session *s, struct buf *out)
+{
+    cleanup(buf_fini) struct buf token = BUF_INIT(256);
+    struct client_answer answer = {0};
+    char path[SESSION_PATH_MAX];
+
+    snprintf(path, sizeof(path), "%s/token", s->run_dir);
+    if (file_read_all(path, 256, &token) < 0 || session_get(s, &answer, "/config")) {
+        return;
+    }
+    struct str admin = jdoc_str(jdoc_get(answer.doc, "gateway"), "admin");
+    if (admin.len > 0) {
+        buf_printf(out, "  dashboard " STR_FMT "/login?token=" STR_FMT "\n", STR_ARG(admin),
+                   STR_ARG(str_trim_ws(buf_str(&token))));
+    }
+    client_answer_fini(&answer);
+}
+
 static void status_project(struct session *s, const struct jdoc *project, struct buf *out)
 {
     struct client_answer answer = {0};
@@ -400,6 +419,7 @@ static void status_project(struct session *s, const struct jdoc *project, struct
     buf_printf(out, "\n  generation %lld, from " STR_FMT "\n",
                (long long)jdoc_i64(project, "generation", 0), STR_ARG(jdoc_str(project, "file")));
     client_answer_fini(&answer);
+    status_link(s, out);
 }
 
 static void status_people(struct session *s, const struct jdoc *instance,
