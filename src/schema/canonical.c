@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The canonical order of a document (rows of a table first, in their order; names by bytes), so
- * that two files that mean the same render the same and hash the same.
+ * The canonical form of a document (rows of a table first, in their order; names by bytes; `yes` is
+ * true), so that two files that mean the same render the same and hash the same.
  */
-#include "schema/pass.h"
+#include "schema/decode.h"
 
 static size_t rank_of(const struct schema_table *table, struct str key)
 {
@@ -35,8 +35,20 @@ static void sort_all(struct value *v)
     }
 }
 
+static void canonical_bool(struct value *v)
+{
+    bool flag;
+    if (v->kind == VALUE_SCALAR && decode_bool(v->text, &flag)) {
+        v->text = flag ? STR("true") : STR("false");
+        v->quoted = false;
+    }
+}
+
 static void sort_row(const struct schema_field *row, struct value *v)
 {
+    if (row && row->type == SCHEMA_BOOL) {
+        canonical_bool(v);
+    }
     if (!row || !row->of) {
         sort_all(v);
     } else if (row->type == SCHEMA_OBJECT) {

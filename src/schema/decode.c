@@ -12,7 +12,7 @@
 
 enum { TABLE_ROWS_MAX = 160 };
 
-static bool read_bool(struct str text, bool *ret)
+bool decode_bool(struct str text, bool *ret)
 {
     static const char *const words[] = {"false", "true", "no", "yes", "off", "on", "n", "y"};
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
@@ -135,12 +135,12 @@ bool decode_scalar(struct schema_pass *pass, const struct schema_field *row, enu
         say_wrong(pass, row, type, v);
         return false;
     }
-    if ((row->flags & SCHEMA_OR_BOOL) && read_bool(v->text, &u.flag)) {
+    if ((row->flags & SCHEMA_OR_BOOL) && decode_bool(v->text, &u.flag)) {
         return true;
     }
     switch (type) {
     case SCHEMA_BOOL:
-        fine = read_bool(v->text, &u.flag);
+        fine = decode_bool(v->text, &u.flag);
         size = sizeof(u.flag);
         break;
     case SCHEMA_ENUM:

@@ -22,6 +22,9 @@ bool decode_check(struct schema_pass *pass, const struct schema_table *table,
 bool decode_scalar(struct schema_pass *pass, const struct schema_field *row, enum schema_type type,
                    const struct value *v, void *member);
 
+/* true, yes, on, y and their opposites, in any case; false for anything else. */
+bool decode_bool(struct str text, bool *ret);
+
 /* Splits a command as Compose does: words, quotes and backslashes, no shell. NULL when it said a
  * problem. */
 const struct str *decode_words(struct schema_pass *pass, const struct value *v, size_t *ret_count);

@@ -26,12 +26,6 @@ struct renderer {
 
 enum scalar_form { FORM_TEXT, FORM_PLAIN, FORM_TRUE, FORM_FALSE };
 
-static bool is_true_word(struct str text)
-{
-    return str_eq_nocase(text, STR("true")) || str_eq_nocase(text, STR("yes")) ||
-           str_eq_nocase(text, STR("on")) || str_eq_nocase(text, STR("y"));
-}
-
 /* How a scalar is written, by the type that its row gives it (SCHEMA_ANY: by its looks). */
 static enum scalar_form form_of(const struct value *v, enum schema_type type)
 {
@@ -39,7 +33,7 @@ static enum scalar_form form_of(const struct value *v, enum schema_type type)
     double real;
     enum value_type looks = value_type(v);
     if (type == SCHEMA_BOOL || (looks == VALUE_IS_BOOL && !v->quoted)) {
-        return is_true_word(v->text) ? FORM_TRUE : FORM_FALSE;
+        return str_eq_nocase(v->text, STR("true")) ? FORM_TRUE : FORM_FALSE;
     }
     bool number = (type == SCHEMA_INT && num_parse_i64(v->text, &integer) == 0) ||
                   (type == SCHEMA_DOUBLE && num_parse_double(v->text, &real) == 0) ||

@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * YAML text to a value tree, from libfyaml's events.
+ * YAML text to a value tree, from libyaml's events.
  *
- * The library's own document tree is quadratic in the number of keys and knows no bounds, so only
- * its event parser is used; keys, aliases and merges are ours:
+ * The library knows neither keys nor bounds; those are ours:
  *  1. Depth, nodes and file size are bounded before memory is.
  *  2. A duplicate key is an error with both places.
  *  3. An alias is a copy of what its anchor held; a recursive alias is an error.
- *  4. `<<` takes a map or a list of maps; keys that are written out win, earlier maps win over
- * later.
+ *  4. `<<` takes a map or a list of maps; keys that are written out win, earlier maps win over later.
+ *
+ * Why this library: docs/decisions/0004-yaml-parser.md
  */
 #include "schema/pass.h"
-#include "schema/yaml_text.h"
 
-#include <libfyaml.h>
+#include <yaml.h>
 
 enum { ANCHORS_MAX = 4096, DUPLICATES_BY_MAP = 16 };
 
@@ -29,9 +28,8 @@ struct level {
 
 struct yaml_reader {
     struct schema_pass *pass;
-    struct fy_parser *parser;
+    yaml_parser_t parser;
     uint16_t file;
-    struct str text;
     struct level levels[VALUE_DEPTH_MAX];
     size_t depth;
     struct map anchors; /* name → struct value */
@@ -40,64 +38,23 @@ struct yaml_reader {
     bool failed;
 };
 
-static struct value_at token_at(const struct yaml_reader *r, struct fy_token *token)
+static struct value_at mark_at(const struct yaml_reader *r, const yaml_mark_t *mark)
 {
-    const struct fy_mark *mark = token ? fy_token_start_mark(token) : NULL;
-    if (!mark || mark->line < 0) {
-        return (struct value_at){.file = r->file, .line = 1, .column = 1};
-    }
     return (struct value_at){.file = r->file,
                              .line = (uint32_t)mark->line + 1,
                              .column = (uint16_t)MIN(mark->column + 1, UINT16_MAX)};
 }
 
-/* The library marks what stands behind a quote or a `*`; people look for the sign itself. */
-static struct value_at sign_at(const struct yaml_reader *r, struct fy_token *token)
+/* The library's names (anchors, tags) end in NUL; NULL = none. */
+static struct str name_of(const yaml_char_t *name)
 {
-    struct value_at at = token_at(r, token);
-    at.column = (uint16_t)(at.column - (at.column > 1));
-    return at;
-}
-
-static struct value_at scalar_at(const struct yaml_reader *r, struct fy_token *token)
-{
-    enum fy_scalar_style style = token ? fy_token_scalar_style(token) : FYSS_PLAIN;
-    bool quoted = style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED;
-    return quoted ? sign_at(r, token) : token_at(r, token);
-}
-
-static struct str token_text(struct schema_pass *pass, struct fy_token *token)
-{
-    size_t len = 0;
-    const char *text = token ? fy_token_get_text(token, &len) : NULL;
-    return text ? pass_str(pass, str_make(text, len)) : STR("");
+    return str_from((const char *)name);
 }
 
 static void fail(struct yaml_reader *r, struct value_at at, const char *code, const char *what)
 {
     pass_problem(r->pass, at, code, "%s", what);
     r->failed = true;
-}
-
-/* Quoted texts are read from the file itself (yaml_text.c says why), all others by the library. */
-static struct str scalar_text(struct yaml_reader *r, struct fy_token *token)
-{
-    enum fy_scalar_style style = token ? fy_token_scalar_style(token) : FYSS_PLAIN;
-    if (style != FYSS_SINGLE_QUOTED && style != FYSS_DOUBLE_QUOTED) {
-        return token_text(r->pass, token);
-    }
-    const struct fy_mark *start = fy_token_start_mark(token), *end = fy_token_end_mark(token);
-    struct str raw = str_slice(r->text, start->input_pos, end->input_pos);
-    struct buf out = BUF_INIT(VALUE_FILE_MAX);
-    if (style == FYSS_SINGLE_QUOTED) {
-        yaml_text_single(raw, &out);
-    } else {
-        const char *wrong = yaml_text_double(raw, &out);
-        if (wrong) {
-            fail(r, scalar_at(r, token), "config.syntax", wrong);
-        }
-    }
-    return pass_take(r->pass, &out);
 }
 
 /* A key that was there before; a large map keeps its keys in a hash map. */
@@ -182,29 +139,31 @@ static void remember(struct yaml_reader *r, struct str anchor, struct value *v)
     }
 }
 
-static uint8_t tag_of(struct yaml_reader *r, struct fy_token *token, bool *ret_text)
+static uint8_t tag_of(struct yaml_reader *r, const yaml_char_t *tag, struct value_at at,
+                      bool *ret_text)
 {
-    size_t len = 0;
-    const char *tag = token ? fy_token_get_text(token, &len) : NULL;
-    struct str name = tag ? str_make(tag, len) : STR_NONE;
-    *ret_text = str_ends(name, STR("yaml.org,2002:str"));
-    if (str_ends(name, STR("!reset"))) {
+    struct str name = name_of(tag);
+    *ret_text = str_is(name, YAML_STR_TAG) || str_is(name, "!");
+    if (str_is(name, "!reset")) {
         return VALUE_TAG_RESET;
     }
-    if (str_ends(name, STR("!override"))) {
+    if (str_is(name, "!override")) {
         return VALUE_TAG_OVERRIDE;
     }
-    if (name.len && !str_starts(name, STR("tag:yaml.org,2002:"))) {
-        fail(r, token_at(r, token), "config.unknown-tag", "this tag has no meaning here");
+    if (name.len > 1 && !str_starts(name, STR("tag:yaml.org,2002:"))) {
+        fail(r, at, "config.unknown-tag", "this tag has no meaning here");
     }
     return VALUE_TAG_NONE;
 }
 
-static void on_scalar(struct yaml_reader *r, struct fy_event *event)
+static void on_scalar(struct yaml_reader *r, const yaml_event_t *event)
 {
-    struct fy_token *token = event->scalar.value;
-    struct value_at at = scalar_at(r, token ? token : event->scalar.tag);
-    struct str text = scalar_text(r, token);
+    struct value_at at = mark_at(r, &event->start_mark);
+    struct str raw = str_make((const char *)event->data.scalar.value, event->data.scalar.length);
+    struct str text = pass_str(r->pass, raw);
+    if (str_find_char(raw, '\0') >= 0) {
+        fail(r, at, "config.not-text", "a NUL character has no place in text");
+    }
     if (wants_key(r)) {
         struct level *level = &r->levels[r->depth - 1];
         level->key = text;
@@ -213,23 +172,27 @@ static void on_scalar(struct yaml_reader *r, struct fy_event *event)
         return;
     }
     bool is_text;
-    uint8_t tag = tag_of(r, event->scalar.tag, &is_text);
+    uint8_t tag = tag_of(r, event->data.scalar.tag, at, &is_text);
     struct value *v = pass_value(r->pass, VALUE_SCALAR, at);
     v->text = text;
-    v->quoted = is_text || (token && fy_token_scalar_style(token) != FYSS_PLAIN);
+    v->quoted = is_text || event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
     v->tag = tag;
     if (value_type(v) == VALUE_IS_NULL) {
         v->kind = VALUE_NULL;
-        v->at = token ? at : (r->depth ? r->levels[r->depth - 1].key_at : at);
+        v->at = text.len || r->depth == 0 ? at : r->levels[r->depth - 1].key_at;
     }
-    remember(r, token_text(r->pass, event->scalar.anchor), v);
+    remember(r, pass_str(r->pass, name_of(event->data.scalar.anchor)), v);
     attach(r, v);
 }
 
-static void on_start(struct yaml_reader *r, enum value_kind kind, struct fy_token *start,
-                     struct fy_token *anchor, struct fy_token *tag)
+static void on_start(struct yaml_reader *r, enum value_kind kind, const yaml_event_t *event)
 {
-    struct value_at at = token_at(r, start);
+    bool is_map = kind == VALUE_MAP, is_text;
+    struct value_at at = mark_at(r, &event->start_mark);
+    const yaml_char_t *anchor =
+        is_map ? event->data.mapping_start.anchor : event->data.sequence_start.anchor;
+    const yaml_char_t *tag =
+        is_map ? event->data.mapping_start.tag : event->data.sequence_start.tag;
     if (wants_key(r)) {
         fail(r, at, "config.complex-key", "a key must be plain text, not a list or a map");
         return;
@@ -238,14 +201,14 @@ static void on_start(struct yaml_reader *r, enum value_kind kind, struct fy_toke
         fail(r, at, "config.too-deep", "the nesting goes too deep");
         return;
     }
-    bool is_text;
     struct value *v = pass_value(r->pass, kind, at);
-    v->tag = tag_of(r, tag, &is_text);
+    v->tag = tag_of(r, tag, at, &is_text);
     if (v == &r->pass->sink) {
         r->failed = true;
         return;
     }
-    r->levels[r->depth++] = (struct level){.value = v, .anchor = token_text(r->pass, anchor)};
+    r->levels[r->depth++] =
+        (struct level){.value = v, .anchor = pass_str(r->pass, name_of(anchor))};
 }
 
 /* Members of `from` that `into` has not yet. */
@@ -288,10 +251,10 @@ static void on_end(struct yaml_reader *r)
     attach(r, level.value);
 }
 
-static void on_alias(struct yaml_reader *r, struct fy_event *event)
+static void on_alias(struct yaml_reader *r, const yaml_event_t *event)
 {
-    struct value_at at = sign_at(r, event->alias.anchor);
-    struct str name = token_text(r->pass, event->alias.anchor);
+    struct value_at at = mark_at(r, &event->start_mark);
+    struct str name = name_of(event->data.alias.anchor);
     if (wants_key(r)) {
         fail(r, at, "config.complex-key", "a key must be plain text, not an alias");
         return;
@@ -308,31 +271,29 @@ static void on_alias(struct yaml_reader *r, struct fy_event *event)
     attach(r, pass_copy(r->pass, target));
 }
 
-static void on_event(struct yaml_reader *r, struct fy_event *event)
+static void on_event(struct yaml_reader *r, const yaml_event_t *event)
 {
     switch (event->type) {
-    case FYET_DOCUMENT_START:
+    case YAML_DOCUMENT_START_EVENT:
         if (r->documents++) {
-            fail(r, token_at(r, event->document_start.document_start), "config.many-documents",
+            fail(r, mark_at(r, &event->start_mark), "config.many-documents",
                  "a file holds one document; this is a second one");
         }
         break;
-    case FYET_SCALAR:
+    case YAML_SCALAR_EVENT:
         on_scalar(r, event);
         break;
-    case FYET_ALIAS:
+    case YAML_ALIAS_EVENT:
         on_alias(r, event);
         break;
-    case FYET_MAPPING_START:
-        on_start(r, VALUE_MAP, event->mapping_start.mapping_start, event->mapping_start.anchor,
-                 event->mapping_start.tag);
+    case YAML_MAPPING_START_EVENT:
+        on_start(r, VALUE_MAP, event);
         break;
-    case FYET_SEQUENCE_START:
-        on_start(r, VALUE_LIST, event->sequence_start.sequence_start, event->sequence_start.anchor,
-                 event->sequence_start.tag);
+    case YAML_SEQUENCE_START_EVENT:
+        on_start(r, VALUE_LIST, event);
         break;
-    case FYET_MAPPING_END:
-    case FYET_SEQUENCE_END:
+    case YAML_MAPPING_END_EVENT:
+    case YAML_SEQUENCE_END_EVENT:
         on_end(r);
         break;
     default:
@@ -340,37 +301,42 @@ static void on_event(struct yaml_reader *r, struct fy_event *event)
     }
 }
 
-/* What the library found wrong: its first error. */
-static void say_syntax(struct yaml_reader *r, struct fy_diag *diag)
+/* What the library found wrong. Its context says where the thing began that went wrong. */
+static void say_syntax(struct yaml_reader *r)
 {
-    void *at = NULL;
-    struct fy_diag_error *error = fy_diag_errors_iterate(diag, &at);
-    struct value_at where = {.file = r->file, .line = 1, .column = 1};
-    if (error && error->line > 0) {
-        where.line = (uint32_t)error->line;
-        where.column = (uint16_t)MIN(MAX(error->column, 1), UINT16_MAX);
+    const yaml_parser_t *p = &r->parser;
+    if (p->error == YAML_MEMORY_ERROR) {
+        r->pass->error = -ENOMEM;
+        return;
     }
     struct problem *problem =
-        pass_problem(r->pass, where, "config.syntax", "this is not valid YAML: %s",
-                     error && error->msg ? error->msg : "unknown error");
-    problem_hint(problem, "check indentation, colons and quotes near this place");
+        pass_problem(r->pass, mark_at(r, &p->problem_mark), "config.syntax",
+                     "this is not valid YAML: %s", p->problem ? p->problem : "unknown error");
+    if (p->context && p->context_mark.line != p->problem_mark.line) {
+        problem_hint(problem, "%s, which begins at line %zu", p->context, p->context_mark.line + 1);
+    } else {
+        problem_hint(problem, "check indentation, colons and quotes near this place");
+    }
     r->failed = true;
 }
 
-static void read_events(struct yaml_reader *r, struct fy_diag *diag)
+static bool may_go_on(const struct yaml_reader *r)
+{
+    return !r->failed && !r->pass->error && !r->pass->too_large;
+}
+
+static void read_events(struct yaml_reader *r)
 {
     bool ended = false;
-    while (!r->failed && !r->pass->error && !r->pass->too_large) {
-        struct fy_event *event = fy_parser_parse(r->parser);
-        if (!event) {
+    while (!ended && may_go_on(r)) {
+        yaml_event_t event;
+        if (!yaml_parser_parse(&r->parser, &event)) {
+            say_syntax(r);
             break;
         }
-        ended = event->type == FYET_STREAM_END;
-        on_event(r, event);
-        fy_parser_event_free(r->parser, event);
-    }
-    if (!ended && !r->failed && !r->pass->error && !r->pass->too_large) {
-        say_syntax(r, diag);
+        ended = event.type == YAML_STREAM_END_EVENT;
+        on_event(r, &event);
+        yaml_event_delete(&event);
     }
     while (r->depth) {
         map_fini(&r->levels[--r->depth].seen);
@@ -380,25 +346,22 @@ static void read_events(struct yaml_reader *r, struct fy_diag *diag)
 struct value *yaml_parse(struct schema_pass *pass, uint16_t file, struct str text)
 {
     struct value_at top = {.file = file, .line = 1, .column = 1};
-    struct fy_diag_cfg diag_cfg = {.level = FYET_ERROR, .module_mask = ~0u};
-    struct fy_diag *diag = fy_diag_create(&diag_cfg);
-    struct fy_parse_cfg cfg = {.diag = diag,
-                               .flags = FYPCF_QUIET | FYPCF_DEFAULT_VERSION_1_2 |
-                                        FYPCF_SLOPPY_FLOW_INDENTATION};
     struct yaml_reader *r = calloc(1, sizeof(*r));
-    struct fy_parser *parser = diag ? fy_parser_create(&cfg) : NULL;
-    if (!r || !parser || fy_parser_set_string(parser, text.len ? text.p : "", text.len)) {
-        pass->error = -ENOMEM;
-    } else {
-        fy_diag_set_collect_errors(diag, true);
-        *r = (struct yaml_reader){.pass = pass, .parser = parser, .file = file, .text = text};
+    struct value *root = NULL;
+    if (r && yaml_parser_initialize(&r->parser)) {
+        r->pass = pass;
+        r->file = file;
         r->anchors = MAP_INIT(ANCHORS_MAX);
-        read_events(r, diag);
+        yaml_parser_set_encoding(&r->parser, YAML_UTF8_ENCODING);
+        yaml_parser_set_input_string(&r->parser, (const unsigned char *)(text.len ? text.p : ""),
+                                     text.len);
+        read_events(r);
+        root = r->failed ? NULL : r->root;
         map_fini(&r->anchors);
+        yaml_parser_delete(&r->parser);
+    } else {
+        pass->error = -ENOMEM;
     }
-    struct value *root = r && r->root && !r->failed ? r->root : pass_value(pass, VALUE_MAP, top);
     free(r);
-    fy_parser_destroy(parser);
-    fy_diag_destroy(diag);
-    return root;
+    return root ? root : pass_value(pass, VALUE_MAP, top);
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """YAML texts in every style are read as PyYAML reads them: a property over random texts.
 
-libfyaml 0.7.12 misreads some quoted texts, so muelle reads those itself (src/schema/yaml_text.c).
+libfyaml, which muelle used at first, misread some (docs/decisions/0004-yaml-parser.md).
 """
 import json
 import random
@@ -48,7 +48,7 @@ def test_texts_are_read_as_pyyaml_reads_them(seed, tmp_path):
 
 
 @pytest.mark.parametrize("text, want", [
-    (r'"\u00e9\xe9\U000000e9"', "ééé"), (r'"\ud83d\ude00"', "😀"), (r'"\/\"\\\t"', '/"\\\t'), ('"a\\\n      b"', "ab"),
+    (r'"\u00e9\xe9\U000000e9"', "ééé"), (r'"\/\"\\\t"', '/"\\\t'), ('"a\\\n      b"', "ab"),
     ("'a''''b'", "a''b"), (r'"\N\_\L\P\e"', "\x85\xa0\u2028\u2029\x1b"), ('"\\x41\\u0042"', "AB")])
 def test_escapes(text, want, tmp_path):
     (tmp_path / "muelle.yaml").write_text(f"services:\n  a:\n    command: [x, {text}]\n")

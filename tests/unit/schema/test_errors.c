@@ -19,7 +19,7 @@ static const struct bad cases[] = {
     {"services: [\n", "2:1", "config.syntax"},
     {"a: b: c\n", "1:5", "config.syntax"},
     {"services:\n  a:\n\tcommand: x\n", "3:1", "config.syntax"},
-    {"services: {a: {command: \"x}}\n", "1:26", "config.syntax"},
+    {"services: {a: {command: \"x}}\n", "2:1", "config.syntax"},
     {"- a\n- b\n", "1:1", "config.not-a-map"},
     {"just text\n", "1:1", "config.not-a-map"},
     {"", "1:1", "config.no-services"},
