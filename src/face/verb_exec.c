@@ -24,9 +24,26 @@ struct exec {
     struct client_stream stream;
     struct exec_signal signals[SIGNALS];
     uint64_t id; /* of the command; 0 until it is started */
+    int early_signum; /* came before the id */
     int exit_code;
     bool done;
 };
+
+static void pass_signal(struct exec *e, int signum)
+{
+    char target[96];
+    char body[48];
+    struct client_answer answer = {0};
+
+    snprintf(target, sizeof(target), "/api/v1/commands/%llu/signal", (unsigned long long)e->id);
+    snprintf(body, sizeof(body), "{\"signal\":%d}", signum);
+    if (client_call(
+            e->s.client,
+            &(struct client_request){.method = "POST", .target = target, .body = str_from(body)},
+            &answer) == 0) {
+        client_answer_fini(&answer);
+    }
+}
 
 static void on_event(struct client_stream *stream, const struct client_event *event)
 {
@@ -39,6 +56,9 @@ static void on_event(struct client_stream *stream, const struct client_event *ev
     }
     if (str_is(event->name, "started")) {
         e->id = (uint64_t)jdoc_i64(problem.doc, "id", 0);
+        if (e->early_signum) {
+            pass_signal(e, e->early_signum);
+        }
     } else if (str_is(event->name, "problem")) {
         say_answer(&e->s, &problem);
         /* As shells have it: 127 not found, 126 found and not runnable. */
@@ -64,21 +84,12 @@ static void on_ended(struct client_stream *stream, int error)
 static void on_signal(struct loop_signal *signal)
 {
     struct exec *e = container_of(signal, struct exec_signal, watch)->owner;
-    char target[96];
-    char body[48];
-    struct client_answer answer = {0};
 
     if (e->id == 0) {
+        e->early_signum = signal->signum; /* its output may be here before its number is */
         return;
     }
-    snprintf(target, sizeof(target), "/api/v1/commands/%llu/signal", (unsigned long long)e->id);
-    snprintf(body, sizeof(body), "{\"signal\":%d}", signal->signum);
-    if (client_call(
-            e->s.client,
-            &(struct client_request){.method = "POST", .target = target, .body = str_from(body)},
-            &answer) == 0) {
-        client_answer_fini(&answer);
-    }
+    pass_signal(e, signal->signum);
 }
 
 static int watch_signals(struct exec *e)
