@@ -10,6 +10,7 @@
  */
 #include "core/edge.h"
 
+#include "base/num.h"
 #include "core/core.h"
 #include "core/mutate.h"
 #include "link/counters.h"
@@ -25,7 +26,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { RINGS_MAX = COUNTERS_THREADS_MAX, BATCH = 64, TURN_MAX = 4096, NAME_SIZE = 16 };
+enum {
+    RINGS_MAX = COUNTERS_THREADS_MAX,
+    BATCH = 64,
+    TURN_MAX = 4096,
+    NAME_SIZE = 16,
+    LOOK_MS = 20
+};
 
 /* Something that the keeper holds. */
 struct thing {
@@ -58,6 +65,8 @@ struct edge_link {
     struct list readers;
     struct loop_fd bell_watch;
     struct loop_task more;
+    struct timer look;
+    unsigned next_ring;
 };
 
 static void kept_answered(struct keeper_request *request, int error, const struct keeper_msg *msg,
@@ -349,8 +358,8 @@ static void dispatch(struct edge_link *link, const struct edge_record *records, 
     }
 }
 
-/* One batch of one ring. Returns how many records there were. */
-static size_t read_batch(struct edge_link *link, unsigned i)
+/* One batch of one ring. Returns how many records there were; *traffic when some were of requests. */
+static size_t read_batch(struct edge_link *link, unsigned i, bool *traffic)
 {
     struct ring *ring = &link->rings[i];
     struct ring_record copies[BATCH];
@@ -368,6 +377,7 @@ static size_t read_batch(struct edge_link *link, unsigned i)
             link->bad++;
             continue;
         }
+        *traffic = *traffic || copies[count].kind == RING_ACCESS;
         records[count] = (struct edge_record){i, ring_epoch(ring), sequence, &copies[count]};
         count++;
     }
@@ -380,25 +390,38 @@ static size_t read_batch(struct edge_link *link, unsigned i)
     return seen;
 }
 
+/* Reads all rings, each in its turn. While there is traffic the edge is not asked to ring: it would do so at each of
+ * its turns. We look again a little later instead; the rings hold far more than comes in that time. */
 static void read_rings(struct edge_link *link)
 {
     size_t total = 0;
-    for (unsigned i = 0; i < link->ring_count; i++) {
+    bool traffic = false;
+    for (unsigned n = 0; n < link->ring_count; n++) {
+        unsigned i = (link->next_ring + n) % link->ring_count;
         size_t seen;
         do {
-            seen = read_batch(link, i);
+            seen = read_batch(link, i, &traffic);
             total += seen;
             if (total > TURN_MAX) {
+                link->next_ring = (i + 1) % link->ring_count;
                 loop_defer(link->core->loop, &link->more);
                 return;
             }
-        } while (seen == BATCH || !ring_sleep(&link->rings[i]));
+        } while (seen == BATCH || (!traffic && !ring_sleep(&link->rings[i])));
+    }
+    if (traffic) {
+        loop_timer_after(link->core->loop, &link->look, LOOK_MS * NS_PER_MS);
     }
 }
 
 static void on_more(struct loop_task *task)
 {
     read_rings(container_of(task, struct edge_link, more));
+}
+
+static void on_look(struct timer *timer, int64_t now_ns)
+{
+    read_rings(container_of(timer, struct edge_link, look));
 }
 
 static void on_bell(struct loop_fd *watch, uint32_t events)
@@ -456,6 +479,7 @@ int edge_link_new(struct core *core, struct edge_link **ret_link)
     list_init(&link->readers);
     loop_fd_init(&link->bell_watch, on_bell);
     loop_task_init(&link->more, on_more);
+    timer_init(&link->look, on_look);
     *ret_link = link;
     return 0;
 }
@@ -466,6 +490,7 @@ void edge_link_free(struct edge_link *link)
         return;
     }
     loop_task_cancel(&link->more);
+    loop_timer_cancel(link->core->loop, &link->look);
     loop_fd_remove(link->core->loop, &link->bell_watch);
     if (link->keep_snapshot.serial) {
         keeper_client_cancel(link->core->keeper, &link->keep_snapshot);
