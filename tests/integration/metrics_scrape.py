@@ -109,8 +109,8 @@ def test_counters_survive_the_core(web):
 
 def test_resources_of_replicas_and_roles(web):
     body = web.get("/api/metrics")
-    replicas = {item["replica"]: item for item in body["replicas"]}
-    assert set(replicas) == {"web-1", "web-2", "idle-1"}
+    replicas = {f"{item['service']}-{item['replica']}" for item in body["replicas"]}
+    assert replicas == {"web-1", "web-2", "idle-1"}
     _, text = scrape(web)
     assert total(text, "muelle_replica_memory_bytes", replica="web-1") > 1_000_000
     assert total(text, "muelle_replica_cpu_seconds_total", service="web") > 0.01
