@@ -35,6 +35,7 @@ void wheel_init(struct wheel *wheel, int64_t now_ns)
 {
     wheel->tick = tick_of_now(now_ns);
     wheel->count = 0;
+    wheel->next_ns = WHEEL_NEVER;
     for (unsigned level = 0; level < WHEEL_LEVELS; level++) {
         wheel->occupied[level] = 0;
         for (unsigned slot = 0; slot < WHEEL_SLOTS; slot++) {
@@ -62,6 +63,9 @@ void wheel_cancel(struct wheel *wheel, struct timer *timer)
     }
     list_del(&timer->node);
     wheel->count--;
+    if (timer->deadline_ns <= wheel->next_ns) {
+        wheel->next_ns = 0; /* it may have been the earliest */
+    }
     /* A timer that waits in wheel_run's list of due ones names a slot it has left: clearing the bit
      * of an empty slot is right in any case. */
     if (list_empty(&wheel->slots[timer->level][timer->slot])) {
@@ -75,8 +79,10 @@ void wheel_set(struct wheel *wheel, struct timer *timer, int64_t deadline_ns)
     timer->deadline_ns = deadline_ns;
     uint64_t tick = tick_of_deadline(deadline_ns);
     if (tick < TICK_LIMIT) {
-        place(wheel, timer, MAX(tick, wheel->tick + 1));
+        tick = MAX(tick, wheel->tick + 1);
+        place(wheel, timer, tick);
         wheel->count++;
+        wheel->next_ns = MIN(wheel->next_ns, (int64_t)(tick << WHEEL_TICK_SHIFT));
     }
 }
 
@@ -98,27 +104,33 @@ static uint64_t first_slot(const struct wheel *wheel, unsigned *ret_level, unsig
     return TICK_NONE;
 }
 
-int64_t wheel_next(const struct wheel *wheel)
+/* The tick of the earliest timer, or one before it. */
+static uint64_t next_tick(const struct wheel *wheel)
 {
     unsigned level, slot;
     uint64_t start = first_slot(wheel, &level, &slot);
-    if (start == TICK_NONE) {
-        return WHEEL_NEVER;
+    if (start == TICK_NONE || level == 0) {
+        return start;
     }
-    if (level > 0) {
-        uint64_t earliest = TICK_NONE;
-        unsigned seen = 0;
-        list_for_each (node, &wheel->slots[level][slot]) {
-            if (++seen > SCAN_MAX) {
-                earliest = start;
-                break;
-            }
-            const struct timer *timer = list_entry(node, struct timer, node);
-            earliest = MIN(earliest, tick_of_deadline(timer->deadline_ns));
+    uint64_t earliest = TICK_NONE;
+    unsigned seen = 0;
+    list_for_each (node, &wheel->slots[level][slot]) {
+        if (++seen > SCAN_MAX) {
+            return start;
         }
-        start = MAX(start, earliest);
+        const struct timer *timer = list_entry(node, struct timer, node);
+        earliest = MIN(earliest, tick_of_deadline(timer->deadline_ns));
     }
-    return (int64_t)(start << WHEEL_TICK_SHIFT);
+    return MAX(start, earliest);
+}
+
+int64_t wheel_next(struct wheel *wheel)
+{
+    if (wheel->next_ns == 0) {
+        uint64_t tick = next_tick(wheel);
+        wheel->next_ns = tick == TICK_NONE ? WHEEL_NEVER : (int64_t)(tick << WHEEL_TICK_SHIFT);
+    }
+    return wheel->next_ns;
 }
 
 /* Moves the tick to the start of a slot: what is due there goes to `due`, the rest to lower levels.
@@ -147,6 +159,12 @@ size_t wheel_run(struct wheel *wheel, int64_t now_ns)
     struct list due;
     unsigned level, slot;
     uint64_t start;
+    /* Nearly always there is nothing to do. The tick may stay behind: timers are placed by their
+     * distance from it, which a late tick only makes larger. */
+    if (now_ns < wheel->next_ns) {
+        return 0;
+    }
+    wheel->next_ns = 0;
     list_init(&due);
     while ((start = first_slot(wheel, &level, &slot)) <= now) {
         wheel->tick = start;

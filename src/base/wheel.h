@@ -22,8 +22,9 @@ struct timer {
 };
 
 struct wheel {
-    uint64_t tick; /* the last tick that was run */
+    uint64_t tick; /* the last tick that was run: not behind any timer */
     size_t count;
+    int64_t next_ns;                 /* what wheel_next said last; 0 = look again */
     uint64_t occupied[WHEEL_LEVELS]; /* a bit per slot */
     struct list slots[WHEEL_LEVELS][WHEEL_SLOTS];
 };
@@ -48,7 +49,7 @@ void wheel_set(struct wheel *wheel, struct timer *timer, int64_t deadline_ns);
 void wheel_cancel(struct wheel *wheel, struct timer *timer);
 /* When to call wheel_run next: the tick of the earliest deadline (rounded up), or, when very many
  * timers share a far slot, some tick before it; WHEEL_NEVER without timers. */
-int64_t wheel_next(const struct wheel *wheel);
+int64_t wheel_next(struct wheel *wheel);
 /* Fires what is due, in order of their ticks. A timer is disarmed before its function runs and may
  * be armed again by it. Returns how many fired. */
 size_t wheel_run(struct wheel *wheel, int64_t now_ns);
