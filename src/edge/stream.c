@@ -19,28 +19,28 @@
 
 #include <stdlib.h>
 
+#define TO SM_TO
+/* An answer of our own, and the end, may come from nearly everywhere. */
+#define OR_OUT | TO(STREAM_REPLY) | TO(STREAM_ENDED)
 static const struct sm_state states[STREAM_STATES] = {
-    [STREAM_HEAD] = {"head", SM_TO(STREAM_CONNECTION) | SM_TO(STREAM_HEADERS) | SM_TO(STREAM_PICK) |
-                                 SM_TO(STREAM_REPLY) | SM_TO(STREAM_ENDED)},
-    [STREAM_CONNECTION] = {"connection",
-                           SM_TO(STREAM_HEADERS) | SM_TO(STREAM_REPLY) | SM_TO(STREAM_ENDED)},
-    [STREAM_HEADERS] = {"headers", SM_TO(STREAM_ROUTE) | SM_TO(STREAM_REPLY) | SM_TO(STREAM_ENDED)},
-    [STREAM_ROUTE] = {"route", SM_TO(STREAM_PICK) | SM_TO(STREAM_REPLY) | SM_TO(STREAM_ENDED)},
-    [STREAM_PICK] = {"pick", SM_TO(STREAM_UPSTREAM) | SM_TO(STREAM_HELD) | SM_TO(STREAM_REPLY) |
-                                 SM_TO(STREAM_ENDED)},
-    [STREAM_HELD] = {"held", SM_TO(STREAM_PICK) | SM_TO(STREAM_REPLY) | SM_TO(STREAM_ENDED)},
-    [STREAM_UPSTREAM] = {"upstream", SM_TO(STREAM_PICK) | SM_TO(STREAM_CONNECT) |
-                                         SM_TO(STREAM_EXCHANGE) | SM_TO(STREAM_REPLY) |
-                                         SM_TO(STREAM_ENDED)},
-    [STREAM_CONNECT] = {"connect", SM_TO(STREAM_EXCHANGE) | SM_TO(STREAM_TUNNEL) |
-                                       SM_TO(STREAM_PICK) | SM_TO(STREAM_REPLY) |
-                                       SM_TO(STREAM_ENDED)},
-    [STREAM_EXCHANGE] = {"exchange", SM_TO(STREAM_TUNNEL) | SM_TO(STREAM_PICK) |
-                                         SM_TO(STREAM_REPLY) | SM_TO(STREAM_ENDED)},
-    [STREAM_TUNNEL] = {"tunnel", SM_TO(STREAM_ENDED)},
-    [STREAM_REPLY] = {"reply", SM_TO(STREAM_ENDED)},
-    [STREAM_ENDED] = {"ended", 0},
+    [STREAM_HEAD] = {"head", TO(STREAM_CONNECTION) | TO(STREAM_HEADERS) | TO(STREAM_PICK) OR_OUT,
+                     0},
+    [STREAM_CONNECTION] = {"connection", TO(STREAM_HEADERS) OR_OUT, 0},
+    [STREAM_HEADERS] = {"headers", TO(STREAM_ROUTE) OR_OUT, 0},
+    [STREAM_ROUTE] = {"route", TO(STREAM_PICK) OR_OUT, 0},
+    [STREAM_PICK] = {"pick", TO(STREAM_UPSTREAM) | TO(STREAM_HELD) OR_OUT, 0},
+    [STREAM_HELD] = {"held", TO(STREAM_PICK) OR_OUT, 0},
+    [STREAM_UPSTREAM] = {"upstream",
+                         TO(STREAM_PICK) | TO(STREAM_CONNECT) | TO(STREAM_EXCHANGE) OR_OUT, 0},
+    [STREAM_CONNECT] = {"connect", TO(STREAM_EXCHANGE) | TO(STREAM_TUNNEL) | TO(STREAM_PICK) OR_OUT,
+                        0},
+    [STREAM_EXCHANGE] = {"exchange", TO(STREAM_TUNNEL) | TO(STREAM_PICK) OR_OUT, 0},
+    [STREAM_TUNNEL] = {"tunnel", TO(STREAM_ENDED), 0},
+    [STREAM_REPLY] = {"reply", TO(STREAM_ENDED), 0},
+    [STREAM_ENDED] = {"ended", 0, 0},
 };
+#undef TO
+#undef OR_OUT
 const struct sm stream_sm = {"stream", states, STREAM_STATES};
 
 enum { FREE_STREAMS_MAX = 256 };
