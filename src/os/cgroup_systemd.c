@@ -15,10 +15,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SCOPE_WAIT_MS = 1000 };
+enum { SCOPE_WAIT_MS = 1000, SCOPE_SOCKET_MAX = 256 };
 
 /* The few functions of sd-bus that are used (sd-bus.h is not needed to build). */
 static struct {
+    int (*bus_new)(void **bus);
+    int (*set_address)(void *bus, const char *address);
+    int (*start)(void *bus);
     int (*open_system)(void **bus);
     int (*open_user)(void **bus);
     int (*message_new_method_call)(void *bus, void **msg, const char *destination, const char *path,
@@ -27,9 +30,12 @@ static struct {
     int (*call)(void *bus, void *msg, uint64_t usec, void *error, void **reply);
 } scope_bus;
 
-static bool scope_ask(const char *unit, int pid)
+static bool scope_load(void)
 {
     const struct lib_symbol symbols[] = {
+        {"sd_bus_new", (void **)&scope_bus.bus_new},
+        {"sd_bus_set_address", (void **)&scope_bus.set_address},
+        {"sd_bus_start", (void **)&scope_bus.start},
         {"sd_bus_open_system", (void **)&scope_bus.open_system},
         {"sd_bus_open_user", (void **)&scope_bus.open_user},
         {"sd_bus_message_new_method_call", (void **)&scope_bus.message_new_method_call},
@@ -38,16 +44,28 @@ static bool scope_ask(const char *unit, int pid)
         {NULL, NULL},
     };
     struct problem problem;
-    if (libs_load(LIB_SYSTEMD, symbols, &problem) < 0) {
-        return false;
+    return libs_load(LIB_SYSTEMD, symbols, &problem) == 0;
+}
+
+/* Connects to the manager itself, as systemctl does, so that no message bus need run; else over the bus. */
+static bool scope_connect(const char *socket, void **ret_bus)
+{
+    char address[SCOPE_SOCKET_MAX + 16];
+    snprintf(address, sizeof(address), "unix:path=%s", socket);
+    if (scope_bus.bus_new(ret_bus) >= 0 && scope_bus.set_address(*ret_bus, address) >= 0 &&
+        scope_bus.start(*ret_bus) >= 0) {
+        return true;
     }
+    return (user_own_uid() == 0 ? scope_bus.open_system(ret_bus) : scope_bus.open_user(ret_bus)) >=
+           0;
+}
+
+static bool scope_ask(const char *socket, const char *unit, int pid)
+{
     void *bus = NULL;
     void *msg = NULL;
-    bool system = user_own_uid() == 0;
-    if ((system ? scope_bus.open_system(&bus) : scope_bus.open_user(&bus)) < 0) {
-        return false;
-    }
-    if (scope_bus.message_new_method_call(
+    if (!scope_load() || !scope_connect(socket, &bus) ||
+        scope_bus.message_new_method_call(
             bus, &msg, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
             "org.freedesktop.systemd1.Manager", "StartTransientUnit") < 0) {
         return false;
@@ -56,7 +74,7 @@ static bool scope_ask(const char *unit, int pid)
     int result = scope_bus.message_append(
         msg, "ssa(sv)a(sa(sv))", unit, "fail", 4, "Description", "s", "muelle services", "Delegate",
         "b", 1, "PIDs", "au", 1, (uint32_t)pid, "CollectMode", "s", "inactive-or-failed", 0);
-    return result >= 0 && scope_bus.call(bus, msg, (uint64_t)NS_PER_S / 1000, NULL, NULL) >= 0;
+    return result >= 0 && scope_bus.call(bus, msg, SCOPE_WAIT_MS * 1000, NULL, NULL) >= 0;
 }
 
 /* Our v2 path when its last part is `unit`; else empty. */
@@ -105,15 +123,13 @@ static int scope_enter(struct cgroup_root *root, struct str path)
 
 int cgroup_systemd_scope(struct cgroup_root *root, const char *instance_id)
 {
-    /* sd_booted(3): this folder is there exactly when systemd is the init system. A user's own manager shows by
-     * its private socket. */
+    /* sd_booted(3): this folder is there exactly when systemd is the init system. */
     const char *runtime = getenv("XDG_RUNTIME_DIR");
-    char socket[256] = "";
-    if (runtime) {
-        snprintf(socket, sizeof(socket), "%s/systemd/private", runtime);
+    char socket[SCOPE_SOCKET_MAX] = "/run/systemd/private";
+    if (user_own_uid() != 0) {
+        snprintf(socket, sizeof(socket), "%s/systemd/private", runtime ? runtime : "");
     }
-    bool user_manager = user_own_uid() != 0 && socket[0] && file_exists(socket);
-    if (!file_exists("/run/systemd/system") && !user_manager) {
+    if (!file_exists("/run/systemd/system") || !file_exists(socket)) {
         return -ENOENT;
     }
     char unit[64];
@@ -124,7 +140,7 @@ int cgroup_systemd_scope(struct cgroup_root *root, const char *instance_id)
         return -errno;
     }
     if (pid == 0) {
-        _exit(scope_ask(unit, own) ? 0 : 1);
+        _exit(scope_ask(socket, unit, own) ? 0 : 1);
     }
     int status = 0;
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {

@@ -19,7 +19,7 @@ from muelle import alive, free_port, wait_until  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAY = Path(os.environ.get("KEEPER_PLAY", ROOT / "build" / "tests" / "tools" / "keeper_play"))
-RUNGS = ["unified", "none"]
+RUNGS = os.environ.get("KEEPER_RUNGS", "unified,none").split(",")
 
 
 class Play:
@@ -444,6 +444,61 @@ def test_an_edge_without_rights_brings_the_keeper_back_by_its_guard():
     wait_until(lambda: not any(alive(g) for g in guards), what="the guard ends with its edge")
     play.wait_ready("edge")
     play.stop()
+
+
+SYSTEMD_SCRIPT = """
+set -e
+mount -t tmpfs none /run
+mkdir -p /run/systemd/system   # sd_booted(3)
+for tree in {trees}; do echo $$ > $tree/cgroup.procs; done
+exec setpriv --reuid 12345 --regid 12345 --clear-groups env -i HOME={home} XDG_RUNTIME_DIR={home}/rt PATH=/usr/bin:/bin \
+    KEEPER_PLAY={play} KEEPER_RUNGS=systemd PYTHONDONTWRITEBYTECODE=1 sh -c '
+/lib/systemd/systemd --user >{home}/log 2>&1 &
+manager=$!
+for i in $(seq 100); do test -S {home}/rt/systemd/private && break; sleep 0.05; done
+/usr/bin/python3 -m pytest -q -p no:cacheprovider {file} -k "scope or exit_codes or detached or killed_keeper" >{home}/out 2>&1
+code=$?
+kill $manager; wait $manager
+exit $code'
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0 or not Path("/lib/systemd/systemd").exists() or
+                    not Path("/sys/fs/cgroup/unified").is_dir() or not shutil.which("unshare"),
+                    reason="needs root, systemd and a hybrid tree")
+def test_systemd_gives_a_scope_with_delegation():
+    """A user's systemd, started by hand in a control group and a mount namespace of its own."""
+    home = Path(tempfile.mkdtemp(prefix="mk-sd-"))
+    (home / "rt").mkdir()
+    trees = [Path("/sys/fs/cgroup") / kind / f"muelle-test-{os.getpid()}" for kind in ("unified", "systemd")]
+    try:
+        for tree in trees:
+            tree.mkdir()
+            os.chown(tree, 12345, 12345)
+            os.chown(tree / "cgroup.procs", 12345, 12345)
+        for path in (home, home / "rt"):
+            os.chown(path, 12345, 12345)
+        script = SYSTEMD_SCRIPT.format(trees=" ".join(map(str, trees)), home=home, play=PLAY, file=__file__)
+        subprocess.run(["unshare", "-m", "--propagation", "private", "sh", "-c", script], timeout=120, check=False)
+        out = (home / "out").read_text()
+        assert re.search(r"^[4-9] passed", out, re.M) and "failed" not in out, out + (home / "log").read_text()
+    finally:
+        for tree in trees:
+            for folder in sorted(tree.rglob("*/"), key=lambda p: -len(p.parts)):
+                if folder.is_dir():
+                    folder.rmdir()
+            tree.rmdir()
+        shutil.rmtree(home)
+
+
+@pytest.mark.skipif(RUNGS != ["systemd"], reason="run by test_systemd_gives_a_scope_with_delegation")
+def test_the_keeper_sits_in_a_scope_and_services_beside_it(play):
+    pid = play.spawn("d/p/web/1", "sleep 60")
+
+    def group(pid):
+        return Path(f"/proc/{pid}/cgroup").read_text().rpartition("0::")[2].strip()
+    assert group(play.keeper()).endswith(f"/muelle-{play.id}.scope/keeper")
+    assert group(pid).endswith(f"/muelle-{play.id}.scope/d/p/web/1")
 
 
 def children(pid):
