@@ -65,7 +65,9 @@ void environment_read(struct schema_pass *pass, struct str path, bool required, 
         return;
     }
     buf_fini(&text);
-    if (required || r != -ENOENT) {
+    if (r == -ENOMEM) {
+        pass->error = r;
+    } else if (required || r != -ENOENT) {
         struct problem *problem =
             pass_problem(pass, at, "config.unreadable-file", "cannot read '" STR_FMT "': %s",
                          STR_ARG(path), strerror(-r));
@@ -80,7 +82,10 @@ static bool add_variable(struct schema_pass *pass, struct str name, struct str v
         return false;
     }
     *pair = (struct spec_pair){name, value};
-    return map_put(&pass->env, name, pair) == 0;
+    if (map_put(&pass->env, name, pair)) {
+        pass->error = -ENOMEM;
+    }
+    return !pass->error;
 }
 
 void environment_load(struct schema_pass *pass, struct str path, bool required, struct value_at at)

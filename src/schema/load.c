@@ -26,48 +26,28 @@ static bool is_procfile(struct str path)
            str_ends(path, STR(".procfile"));
 }
 
-static void say_unreadable(struct schema_pass *pass, struct str path, struct value_at at, int error)
+/* `asked_at`: where the file is named; nowhere (line 0) for those that the caller named. */
+static void say_unreadable(struct schema_pass *pass, const struct pass_file *file,
+                           struct value_at asked_at, int error)
 {
-    bool too_large = error == -ENOBUFS;
-    struct problem *problem =
-        pass_problem(pass, at, "config.unreadable-file", "cannot read '" STR_FMT "': %s",
-                     STR_ARG(path), too_large ? "it is larger than 4 MiB" : strerror(-error));
-    problem->status = 422;
-    if (error == -ENOENT) {
+    struct problem *problem = pass_problem(
+        pass, asked_at, "config.unreadable-file", "cannot read '" STR_FMT "': %s",
+        STR_ARG(file->path), error == -ENOBUFS ? "it is larger than 4 MiB" : strerror(-error));
+    if (!asked_at.line) {
+        problem_where(problem, STR_FMT, STR_ARG(file->shown));
+    } else if (error == -ENOENT) {
         problem_hint(problem, "the path is taken from the folder of the file that names it");
     }
 }
 
-static struct value *read_document(struct schema_pass *pass, struct str path, struct str shown,
-                                   struct value_at at)
+static struct value *parse_document(struct schema_pass *pass, uint16_t file, struct str text)
 {
-    struct buf text = BUF_INIT(VALUE_FILE_MAX);
-    const struct schema_reader *reader = &pass->options->reader;
-    int r = reader->read(reader->ctx, path, &text);
-    if (r) {
-        buf_fini(&text);
-        if (!at.line) {
-            at.file = UINT16_MAX;
-        }
-        struct problem_list *list = pass->problems;
-        say_unreadable(pass, path, at, r);
-        if (at.file == UINT16_MAX && list->count <= PROBLEM_LIST_MAX) {
-            problem_where(&list->items[list->count - 1], STR_FMT, STR_ARG(shown));
-        }
-        return NULL;
-    }
-    int file = pass_file(pass, shown, path);
-    if (file < 0) {
-        buf_fini(&text);
-        return NULL;
-    }
     size_t problems = pass->problems->count;
     struct value *root = NULL;
-    if (pass_check_text(pass, (uint16_t)file, buf_str(&text))) {
-        root = is_procfile(path) ? procfile_parse(pass, (uint16_t)file, buf_str(&text))
-                                 : yaml_parse(pass, (uint16_t)file, buf_str(&text));
+    if (pass_check_text(pass, file, text)) {
+        root = is_procfile(pass->files[file].path) ? procfile_parse(pass, file, text)
+                                                   : yaml_parse(pass, file, text);
     }
-    buf_fini(&text);
     if (!root) {
         return NULL;
     }
@@ -77,8 +57,27 @@ static struct value *read_document(struct schema_pass *pass, struct str path, st
             pass_problem(pass, root->at, "config.not-a-map", "the file holds no map");
         problem_expected(problem, "keys such as services: and gateway:");
     }
-    bool fine = root->kind == VALUE_MAP && pass->problems->count == problems && !pass->error;
-    return fine ? root : NULL;
+    return pass->problems->count == problems && !pass->error ? root : NULL;
+}
+
+/* NULL when it said a problem or memory is out. */
+static struct value *read_document(struct schema_pass *pass, struct str path, struct str shown,
+                                   struct value_at asked_at)
+{
+    struct buf text = BUF_INIT(VALUE_FILE_MAX);
+    struct value *root = NULL;
+    const struct schema_reader *reader = &pass->options->reader;
+    int r = reader->read(reader->ctx, path, &text);
+    if (r == -ENOMEM) {
+        pass->error = r;
+    } else if (r) {
+        say_unreadable(pass, &(struct pass_file){shown, path}, asked_at, r);
+    } else {
+        int file = pass_file(pass, shown, path);
+        root = file < 0 ? NULL : parse_document(pass, (uint16_t)file, buf_str(&text));
+    }
+    buf_fini(&text);
+    return root;
 }
 
 static struct value *prepare(struct schema_pass *pass, struct value *root, struct str path,
@@ -325,7 +324,11 @@ int schema_load(const struct schema_load_options *options, struct problem_list *
     pass->unset_said = MAP_INIT(PASS_ENV_MAX);
     pass->noticed = MAP_INIT(PASS_ENV_MAX);
     pass->work_dir = pass_dir(pass_path(pass, options->working_dir, options->files[0]));
+    size_t before = problems->count;
     struct project_spec *spec = build(pass);
+    if (pass->error) {
+        problems->count = before; /* what was missed for want of memory is no mistake of the file */
+    }
     int r = pass->error ? pass->error : spec ? 0 : SCHEMA_E_INVALID;
     map_fini(&pass->env);
     map_fini(&pass->unset_said);

@@ -95,16 +95,6 @@ static bool is_safe_plain(struct str text)
     return true;
 }
 
-static void add_doubled(struct buf *out, struct str text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.p[i] == '$') {
-            buf_add_char(out, '$');
-        }
-        buf_add_char(out, text.p[i]);
-    }
-}
-
 static void yaml_text(struct buf *out, struct str text)
 {
     if (is_safe_plain(text)) {
@@ -113,6 +103,22 @@ static void yaml_text(struct buf *out, struct str text)
     }
     struct json_writer w = JSON_WRITER(out);
     json_str(&w, text);
+}
+
+/* With every dollar sign doubled. */
+static void yaml_doubled(struct buf *out, struct str text)
+{
+    struct buf doubled = BUF_INIT(2 * VALUE_FILE_MAX);
+    if (str_find_char(text, '$') < 0) {
+        yaml_text(out, text);
+        return;
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        buf_add(&doubled, text.p[i] == '$' ? STR("$$") : str_slice(text, i, i + 1));
+    }
+    yaml_text(out, buf_str(&doubled));
+    out->error = out->error ? out->error : buf_error(&doubled);
+    buf_fini(&doubled);
 }
 
 static void yaml_scalar(struct renderer *r, const struct value *v, enum schema_type type)
@@ -125,10 +131,7 @@ static void yaml_scalar(struct renderer *r, const struct value *v, enum schema_t
     } else if (r->secret) {
         buf_printf(r->out, "\"" STR_FMT "\"", STR_ARG(hidden));
     } else if (form == FORM_TEXT) {
-        struct buf text = BUF_INIT(2 * VALUE_FILE_MAX);
-        add_doubled(&text, v->text);
-        yaml_text(r->out, buf_str(&text));
-        buf_fini(&text);
+        yaml_doubled(r->out, v->text);
     } else {
         buf_add(r->out, form == FORM_PLAIN ? v->text : words[form]);
     }

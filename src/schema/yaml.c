@@ -134,7 +134,10 @@ static bool wants_key(const struct yaml_reader *r)
 
 static void remember(struct yaml_reader *r, struct str anchor, struct value *v)
 {
-    if (anchor.len && map_put(&r->anchors, anchor, v)) {
+    int error = anchor.len ? map_put(&r->anchors, anchor, v) : 0;
+    if (error == -ENOMEM) {
+        r->pass->error = error;
+    } else if (error) {
         fail(r, v->at, "config.too-many-anchors", "too many anchors in one file");
     }
 }

@@ -27,7 +27,7 @@ services:
     volumes: ["./a:/b", "data:/x/:ro", "/anon/", "~/z:/z", "../up:/up:rw,z",
               {type: volume, source: data, target: /d}, {type: tmpfs, target: /t},
               {type: bind, source: ./q, target: /q, read_only: true}]
-volumes: {data: {driver: local, external: false}, e: {external: true, name: e}, f:}
+volumes: {data: {driver: local, external: false}, e: {external: true, name: e}, f: }
 """},
     "environment and env_file": {"a.yaml": """
 services:
