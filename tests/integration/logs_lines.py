@@ -60,8 +60,9 @@ def has_all(muelle, service, count):
 def check_numbers(items, count):
     numbers = [int(i["message"].split()[1]) for i in items if i["message"].startswith("line ")]
     assert numbers == list(range(count))
-    times = [i["cursor"] for i in items]
-    assert len(set(times)) == len(times) and times == sorted(times, key=int)
+    assert [i["time"] for i in items] == sorted(i["time"] for i in items)
+    offsets = [i["offset"] for i in items if i["stream"] == "stdout"]
+    assert offsets == sorted(set(offsets))
 
 
 @pytest.mark.parametrize("roles", [[], ["core"], ["keeper", "core", "edge"]], ids=["quiet", "core", "all"])
