@@ -178,6 +178,8 @@ static inline int add_header(struct http1_head *head, struct line *line, size_t 
     int r = 0;
     if (id - 1 < HTTP_H_UPGRADE) { /* OTHER wraps round */
         r = http1_note(head, count);
+    } else if (id == HTTP_H_OTHER && http1_is_lookalike(http1_name(head, count))) {
+        header->flags |= HTTP1_HOP;
     }
     http_set_add(&head->present, id);
     head->count = (uint16_t)(count + 1);

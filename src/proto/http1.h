@@ -24,9 +24,10 @@ struct http1_span {
     uint32_t len;
 };
 
+/* HOP: never forwarded. About this connection (fixed names, and what Connection names), or a known
+ * name with '_' for '-', which backends of the CGI kind cannot tell from the real one. */
 enum {
-    HTTP1_HOP =
-        1, /* about this connection, never forwarded: fixed names, and what Connection names */
+    HTTP1_HOP = 1,
     HTTP1_PLAIN = 2, /* the line is exactly "name: value\r\n" */
 };
 

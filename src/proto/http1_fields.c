@@ -137,6 +137,18 @@ int http1_note(struct http1_head *head, size_t i)
     }
 }
 
+bool http1_is_lookalike(struct str name)
+{
+    char dashed[HTTP_HEADER_NAME_MAX];
+    if (str_find_char(name, '_') < 0 || name.len > sizeof(dashed)) {
+        return false;
+    }
+    for (size_t i = 0; i < name.len; i++) {
+        dashed[i] = name.p[i] == '_' ? '-' : name.p[i];
+    }
+    return http_header_find(str_make(dashed, name.len)) != HTTP_H_OTHER;
+}
+
 /* Fields that are for all recipients, which nobody may have dropped on the way (RFC 9110
  * §7.6.1). */
 static bool is_end_to_end(enum http_header_id id)

@@ -19,6 +19,8 @@ enum {
 
 /* Refuses the message and returns HTTP1_E_BAD. Responses are all answered by 502. */
 int http1_refuse(struct http1_head *head, unsigned status, const char *reason);
+/* Would a backend that turns '-' into '_' (CGI, WSGI, …) take this name for one that has an id? */
+bool http1_is_lookalike(struct str name);
 /* Takes note of header `i`, whose id is one of those that a codec has to look at. */
 must_check int http1_note(struct http1_head *head, size_t i);
 /* Behind the last header: framing, host, persistence. */

@@ -343,6 +343,20 @@ TEST(hop_by_hop_headers_stay_here)
     check_str(str_make(out, w.len), STR("X-Stay: 3\r\n"));
 }
 
+TEST(names_that_a_backend_would_confuse_stay_here)
+{
+    struct http1_head head;
+    char out[256];
+    check_int(parse_request(&head,
+                            "GET / HTTP/1.1\r\nHost: a\r\nX_Forwarded_For: 1\r\nx-request_id: 2\r\n"
+                            "Transfer_Encoding: chunked\r\nContent_Length: 3\r\nMy_Own: 4\r\n\r\n"),
+              0);
+    check_int(head.framing, HTTP1_BODY_NONE);
+    struct http1_writer w = http1_writer_make(out, sizeof(out));
+    http1_write_forward(&w, &head, NULL);
+    check_str(str_make(out, w.len), STR("My_Own: 4\r\n"));
+}
+
 TEST(upgrades_that_may_become_tunnels)
 {
     struct http1_head head;
