@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Instances from outside. STATE/run is a link to the RUN folder that the instance was started with, so that
- * every shell finds it, whatever its XDG_RUNTIME_DIR; whether something lives there is asked of the locks, which
- * the kernel drops with their holders.
+ * Instances from outside. STATE/run is a link to the RUN folder that the instance was started
+ * with, so that every shell finds it, whatever its XDG_RUNTIME_DIR; whether something lives there
+ * is asked of the locks, which the kernel drops with their holders.
  */
 #include "role.h"
 #include "base/num.h"
@@ -10,6 +10,7 @@
 #include "link/keeper.h"
 #include "link/keeper_start.h"
 #include "os/chan.h"
+#include "os/clock.h"
 #include "os/file.h"
 #include "os/lock.h"
 #include "os/proc.h"
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #define ANSWER_NS (1 * NS_PER_S)
+#define START_NS  (15 * NS_PER_S)
 
 enum { PATH_MAX_STATE = 1024 };
 
@@ -35,8 +37,8 @@ static int make_private(const char *path)
     return stat.kind == FILE_KIND_DIRECTORY && stat.uid == user_own_uid() ? 0 : -EPERM;
 }
 
-/* The first of the three places that can be had; unix sockets need a short path. Root's own comes first for root:
- * its edge runs as nobody, who cannot pass /run/user/0. */
+/* The first of the three places that can be had; unix sockets need a short path. Root's own comes
+ * first for root: its edge runs as nobody, who cannot pass /run/user/0. */
 static int make_run_dir(const char *id, char *ret, size_t size)
 {
     const char *base = getenv("XDG_RUNTIME_DIR");
@@ -150,6 +152,34 @@ bool role_watch_over(const struct role_watch *watch)
     return true;
 }
 
+/* Four lines: what, where, expected, hint; the code stands in front of the first. */
+bool role_core_problem(const char *state_dir, struct problem *ret)
+{
+    cleanup(buf_fini) struct buf text = BUF_INIT(sizeof(struct problem) + 16);
+    char run_dir[ROLE_PATH_MAX];
+    char path[ROLE_PATH_MAX + 16];
+    struct str rest;
+    struct str lines[5] = {0};
+
+    if (role_find_run_dir(state_dir, run_dir, sizeof(run_dir)) < 0) {
+        return false;
+    }
+    snprintf(path, sizeof(path), "%s/core.problem", run_dir);
+    if (file_read_all(path, sizeof(struct problem), &text) < 0) {
+        return false;
+    }
+    rest = buf_str(&text);
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+        str_split(rest, '\n', &lines[i], &rest);
+    }
+    problem_set(ret, "core.start", STR_FMT, STR_ARG(lines[1]));
+    str_copy(ret->code, sizeof(ret->code), lines[0]);
+    problem_where(ret, STR_FMT, STR_ARG(lines[2]));
+    problem_expected(ret, STR_FMT, STR_ARG(lines[3]));
+    problem_hint(ret, STR_FMT, STR_ARG(lines[4]));
+    return lines[1].len > 0;
+}
+
 /* ---- speaking to the keeper ---- */
 
 static int keeper_connect(const char *state_dir, int *ret_fd)
@@ -200,7 +230,8 @@ static void note(struct role_report *report, const struct keeper_msg *msg)
     }
 }
 
-/* Reads until the answer with that serial; notes all that comes on the way. *ret_a is the answer's `a`. */
+/* Reads until the answer with that serial; notes all that comes on the way. *ret_a is the
+ * answer's `a`. */
 static int await(int fd, uint32_t serial, struct role_report *report, uint64_t *ret_a)
 {
     for (;;) {
@@ -287,29 +318,59 @@ static void start_problem(struct problem *problem, const char *state_dir, int er
     problem_hint(problem, "see muelle.log in that folder, or run 'muelle doctor'");
 }
 
-int role_start_keeper(const char *state_dir, struct problem *problem)
+/* Two who start at once must not choose different run folders: one after the other. */
+static int take_start_lock(struct lock *lock, const char *state_dir)
 {
-    struct instance instance;
-    int r = instance_open(&instance, state_dir, problem);
+    char path[PATH_MAX_STATE];
+    int64_t end = clock_mono_ns() + START_NS;
+    int pid = 0;
+    int r;
 
-    if (r < 0) {
-        return r;
+    snprintf(path, sizeof(path), "%s/start.lock", state_dir);
+    while ((r = lock_take(lock, path, &pid)) == LOCK_E_HELD && clock_mono_ns() < end) {
+        clock_sleep_ns(5 * NS_PER_MS);
     }
+    return r == LOCK_E_HELD ? -EBUSY : r;
+}
+
+static int start_locked(struct instance *instance, const char *state_dir, struct problem *problem)
+{
+    int r;
+
     if (role_instance_exists(state_dir)) {
         return 1;
     }
-    r = make_run_dir(instance.id, instance.run_dir, sizeof(instance.run_dir));
+    r = make_run_dir(instance->id, instance->run_dir, sizeof(instance->run_dir));
     if (r < 0) {
         start_problem(problem, state_dir, r, "no folder for its sockets");
         return r;
     }
-    r = link_run_dir(state_dir, instance.run_dir);
+    r = link_run_dir(state_dir, instance->run_dir);
     if (r < 0) {
         start_problem(problem, state_dir, r, "writing to the state folder");
         return r;
     }
     const struct keeper_start start = {
-        .run_dir = instance.run_dir, .state_dir = instance.state_dir, .id = instance.id};
+        .run_dir = instance->run_dir, .state_dir = instance->state_dir, .id = instance->id};
     int pid = 0;
     return keeper_start(&start, &pid, problem); /* 1: somebody was faster; as good as ours */
+}
+
+int role_start_keeper(const char *state_dir, struct problem *problem)
+{
+    struct instance instance;
+    struct lock lock = LOCK_INIT;
+    int locked = file_mkdir_p(state_dir, 0700);
+    int r;
+
+    /* The lock comes before instance.json, which must not be read half-written. */
+    locked = locked < 0 ? locked : take_start_lock(&lock, state_dir);
+    r = instance_open(&instance, state_dir, problem);
+    if (r == 0 && locked < 0) {
+        start_problem(problem, state_dir, locked, "locking the state folder");
+        r = locked;
+    }
+    r = r < 0 ? r : start_locked(&instance, state_dir, problem);
+    lock_release(&lock);
+    return r;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Instances as seen from outside: what the command line needs to find, start, ask and end one without its
- * core. Beside main.c, because it joins core/instance.h (who it is), keeper/ (what is started) and link/ (how
- * it is spoken to). All functions block for a short time; none needs a loop.
+ * Instances as seen from outside: what the command line needs to find, start, ask and end one
+ * without its core. Beside main.c, because it joins core/instance.h (who it is), keeper/ (what is
+ * started) and link/ (how it is spoken to). All functions block for a short time; none needs a
+ * loop.
  */
 #ifndef ROLE_H
 #define ROLE_H
@@ -19,29 +20,35 @@ struct role_report {
     unsigned children; /* services' processes it watches */
 };
 
-/* The RUN folder of the instance whose state lies in `state_dir` (absolute), from its instance.json. 0;
+/* The RUN folder of the instance whose state lies in `state_dir` (absolute), from its
+ * instance.json. 0;
  * -ENOENT when there is no instance.json; -errno. */
 must_check int role_find_run_dir(const char *state_dir, char *ret, size_t size);
 
-/* Whether an instance is up there: keeper.lock or core.lock is held, or its run folder holds a socket that
- * answers. Never trusts a file that merely exists. */
+/* Whether an instance is up there: keeper.lock or core.lock is held, or its run folder holds a
+ * socket that answers. Never trusts a file that merely exists. */
 bool role_instance_exists(const char *state_dir);
 
-/* Makes the state folder and the instance's identity where they are missing, and starts a keeper, detached
- * from this terminal, which starts core and edge. 0: started, and its socket is there; 1: somebody else
- * was faster (it is up as well). -errno with the problem filled: a network folder, a newer version's folder, no
- * rights, no place for sockets. Standard error of the roles goes to STATE/muelle.log. */
+/* Makes the state folder and the instance's identity where they are missing, and starts a keeper,
+ * detached from this terminal, which starts core and edge. 0: started, and its socket is there;
+ * 1: somebody else was faster (it is up as well). -errno with the problem filled: a network
+ * folder, a newer version's folder, no rights, no place for sockets. Standard error of the roles
+ * goes to STATE/muelle.log. */
 must_check int role_start_keeper(const char *state_dir, struct problem *problem);
 
 /* Asks the keeper over RUN/keeper.sock. 0 or -errno (no keeper answers within a second). */
 must_check int role_ask_keeper(const char *state_dir, struct role_report *ret);
 
-/* Ends the instance with everything in it, at once (SIGKILL to the services' trees). Returns when it has been
- * told; role_instance_exists says when it is done. */
+/* Why the core of a running instance does not start (it says so in RUN/core.problem). False: it
+ * does not say. */
+bool role_core_problem(const char *state_dir, struct problem *ret);
+
+/* Ends the instance with everything in it, at once (SIGKILL to the services' trees). Returns when
+ * it has been told; role_instance_exists says when it is done. */
 void role_kill_instance(const char *state_dir);
 
-/* The roles of an instance as they are now, to see each of them end: their locks and sockets go a little earlier
- * than the processes. */
+/* The roles of an instance as they are now, to see each of them end: their locks and sockets go a
+ * little earlier than the processes. */
 enum { ROLE_COUNT = 3 };
 struct role_watch {
     int pidfds[ROLE_COUNT]; /* -1 = was not there */

@@ -7,6 +7,7 @@
 #include "core/event_txn.h"
 #include "link/keeper_client.h"
 #include "os/entropy.h"
+#include "os/file.h"
 #include "os/lock.h"
 #include "os/loop.h"
 #include "os/proc.h"
@@ -75,6 +76,27 @@ static void say(const struct problem *problem)
     }
 }
 
+/* For whoever started the instance and waits (role.h): the problem as lines, or nothing when all
+ * is well. */
+static void leave_word(const struct core_options *options, const struct problem *problem)
+{
+    struct buf text = BUF_INIT(sizeof(*problem) + 16);
+    char path[128];
+    snprintf(path, sizeof(path), "%s/core.problem", options->run_dir);
+    int r = 0;
+    if (problem) {
+        buf_printf(&text, "%s\n%s\n%s\n%s\n%s\n", problem->code, problem->what, problem->where,
+                   problem->expected, problem->hint);
+        r = file_replace(path, buf_str(&text), 0600);
+    } else {
+        r = file_unlink(path);
+    }
+    buf_fini(&text);
+    if (r < 0 && r != -ENOENT) {
+        fprintf(stderr, "muelle: core: %s: %s\n", path, strerror(-r));
+    }
+}
+
 static int run(struct role *role, const struct core_options *options,
                const struct room_ops *const *rooms)
 {
@@ -85,6 +107,7 @@ static int run(struct role *role, const struct core_options *options,
         if (r < 0) {
             say(&problem);
         }
+        leave_word(options, r < 0 ? &problem : NULL);
     }
     if (r == 0) {
         proc_title_set("muelle: core %s", role->core.instance.id);

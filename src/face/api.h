@@ -91,6 +91,7 @@ struct exchange {
     bool over_edge; /* came over TCP */
     bool streaming;
     struct exchange_stream stream;
+    size_t stream_max;   /* backlog at which a reader is too slow */
     struct buf out;      /* the body being built */
     struct buf headers;  /* further header lines, complete with CRLF */
     void *handler_state; /* the handler's own, in the arena */

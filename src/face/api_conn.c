@@ -199,8 +199,8 @@ static bool read_body(struct api_conn *conn)
     return true;
 }
 
-/* Closing with bytes of the client unread would reset the connection, and our last words with it. So: no
- * more from us, and the rest of theirs is read into nothing, for a moment. */
+/* Closing with bytes of the client unread would reset the connection, and our last words with it.
+ * So: no more from us, and the rest of theirs is read into nothing, for a moment. */
 static void drain(struct api_conn *conn)
 {
     conn->state = CONN_DRAINING;

@@ -399,7 +399,14 @@ void handle_stream(struct exchange *x)
     if (!exchange_stream_begin(x, (struct exchange_stream){.closed = on_closed, .arg = reader})) {
         return;
     }
-    if (greet(reader) && deliver_all(reader) && resumes) {
+    /* The greeting is as large as the projects are; only what comes on top of it can be too slow.
+     * */
+    x->stream_max = API_OUT_MAX / 2;
+    if (!greet(reader) || !deliver_all(reader)) {
+        return;
+    }
+    x->stream_max = exchange_backlog(x) + API_STREAM_MAX;
+    if (resumes) {
         read_events(reader);
     }
 }

@@ -177,8 +177,8 @@ static bool absolute(struct exchange *x, struct str path)
     return false;
 }
 
-/* Paths come from another process with another working folder, so all must be absolute. Relative ones inside the
- * files are taken from the first file's folder unless the caller says else. */
+/* Paths come from another process with another working folder, so all must be absolute. Relative
+ * ones inside the files are taken from the first file's folder unless the caller says else. */
 static bool check_paths(struct exchange *x, struct run_apply *apply)
 {
     for (size_t i = 0; i < apply->file_count; i++) {
@@ -205,6 +205,7 @@ void handle_apply(struct exchange *x)
 
     apply.file_count = strings(x, "files", &apply.files);
     apply.profile_count = strings(x, "profiles", &apply.profiles);
+    apply.env_file_count = strings(x, "env_files", &apply.env_files);
     apply.environment_count = api_environment(x, &apply.environment);
     if (!check_paths(x, &apply)) {
         return;

@@ -101,8 +101,8 @@ static int listen_on(struct api *api, const char *name, struct loop_fd *watch, i
 
     snprintf(addr.path, sizeof(addr.path), "%s/%s", api->core->instance.run_dir, name);
     /* core.lock is held: a socket file that lies there is a dead core's. */
-    r = sock_listen(&addr, &(struct sock_listen_opts){.mode = for_edge ? 0666 : 0600, .replace = true},
-                    ret_fd);
+    r = sock_listen(
+        &addr, &(struct sock_listen_opts){.mode = for_edge ? 0666 : 0600, .replace = true}, ret_fd);
     if (r < 0) {
         core_log(api->core, "cannot listen on %s: %s", addr.path, strerror(-r));
         return r;

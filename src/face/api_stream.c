@@ -53,6 +53,7 @@ bool exchange_stream_begin(struct exchange *x, struct exchange_stream stream)
         return false;
     }
     x->streaming = true;
+    x->stream_max = API_STREAM_MAX;
     http1_write_status_line(&w, 200);
     http1_write_header(&w, STR("Content-Type"), STR("text/event-stream"));
     http1_write_header(&w, STR("Cache-Control"), STR("no-store"));
@@ -79,7 +80,7 @@ bool exchange_send(struct exchange *x, const char *event, uint64_t id, struct st
     }
     sse_write(&text,
               &(struct sse_event){.event = str_from(event), .id = str_from(id_text), .data = data});
-    if (buf_error(&text) || exchange_backlog(x) + text.len > API_STREAM_MAX) {
+    if (buf_error(&text) || exchange_backlog(x) + text.len > x->stream_max) {
         buf_reset(&text);
         sse_write_comment(&text,
                           STR("closed: the reader is too slow; come again with Last-Event-ID"));

@@ -88,7 +88,8 @@ static void man_word(struct buf *out, struct str word)
     }
 }
 
-/* Text for mdoc: short lines, a new one after each sentence, none that begins with a dot or a quote. */
+/* Text for mdoc: short lines, a new one after each sentence, none that begins with a dot or a
+ * quote. */
 static void man_text(struct buf *out, const char *text)
 {
     struct str rest = str_from(text);

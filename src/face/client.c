@@ -252,6 +252,9 @@ static int write_request(struct client *c, const struct client_request *request)
     http1_write_header(&w, STR("User-Agent"), STR("muelle/" MUELLE_VERSION));
     http1_write_header(&w, STR("Accept"),
                        str_from(request->accept ? request->accept : "application/json"));
+    if (request->last_id && request->last_id[0]) {
+        http1_write_header(&w, STR("Last-Event-ID"), str_from(request->last_id));
+    }
     if (request->body.len > 0) {
         http1_write_header(&w, STR("Content-Type"), STR("application/json"));
         http1_write_framing(&w, HTTP1_BODY_LENGTH, request->body.len);
@@ -347,12 +350,13 @@ int client_call(struct client *client, const struct client_request *request,
     return 0;
 }
 
-int client_follow_get(struct client *client, const char *target, struct client_stream *stream,
-                      struct client_answer *ret)
+int client_follow_get(struct client *client, const char *target, const char *last_id,
+                      struct client_stream *stream, struct client_answer *ret)
 {
     return client_follow(
         client,
-        &(struct client_request){.method = "GET", .target = target, .accept = "text/event-stream"},
+        &(struct client_request){
+            .method = "GET", .target = target, .accept = "text/event-stream", .last_id = last_id},
         stream, ret);
 }
 

@@ -15,10 +15,11 @@ enum { CLIENT_BODY_MAX = 64 << 20, CLIENT_FDS_MAX = 3 };
 
 struct client_request {
     const char *method;
-    const char *target; /* path and query, already encoded */
-    struct str body;    /* JSON; empty = none */
-    const char *accept; /* NULL = application/json */
-    const int *fds;     /* sent along with the request's first byte */
+    const char *target;  /* path and query, already encoded */
+    struct str body;     /* JSON; empty = none */
+    const char *accept;  /* NULL = application/json */
+    const char *last_id; /* Last-Event-ID; NULL or "" = none */
+    const int *fds;      /* sent along with the request's first byte */
     unsigned fd_count;
     int64_t timeout_ns; /* 0 = 30 s; CLIENT_NO_TIMEOUT = none */
 };
@@ -64,8 +65,8 @@ struct client_stream {
 enum { CLIENT_E_STATUS = 1 };
 must_check int client_follow(struct client *client, const struct client_request *request,
                              struct client_stream *stream, struct client_answer *ret);
-/* The usual case: GET `target`. */
-must_check int client_follow_get(struct client *client, const char *target,
+/* The usual case: GET `target`, behind the event `last_id` (may be ""). */
+must_check int client_follow_get(struct client *client, const char *target, const char *last_id,
                                  struct client_stream *stream, struct client_answer *ret);
 
 #endif

@@ -7,10 +7,14 @@
  *   RUN     computed from the id in STATE/instance.json (role.h)
  */
 #include "face/session.h"
+#include "base/num.h"
+#include "os/clock.h"
 #include "os/entropy.h"
 #include "os/file.h"
 #include "proto/uri.h"
 #include "role.h"
+
+#define CORE_BACK_NS (10 * NS_PER_S)
 
 static const char *const file_names[] = {
     "muelle.yaml",         "muelle.yml",         "compose.yaml", "compose.yml",
@@ -140,28 +144,60 @@ static void say_not_running(const struct session *s)
     term_write(&s->err, buf_str(&out));
 }
 
-int session_connect(struct session *s, bool quiet)
+static int try_connect(struct session *s)
 {
     char path[SESSION_PATH_MAX];
+    struct client_answer answer = {0};
     int r = role_find_run_dir(s->state_dir, s->run_dir, sizeof(s->run_dir));
 
-    if (r == 0) {
+    if (r == 0 && !s->client) {
         snprintf(path, sizeof(path), "%s/core.sock", s->run_dir);
         r = client_new(&s->loop, path, &s->client);
     }
     if (r == 0) {
-        struct client_answer answer = {0};
         r = client_call(s->client, &(struct client_request){.method = "GET", .target = "/healthz"},
                         &answer);
         client_answer_fini(&answer);
     }
     if (r < 0) {
-        if (!quiet) {
-            say_not_running(s);
-        }
-        return CLI_NOT_RUNNING;
+        client_free(s->client); /* the next try may find another run folder */
+        s->client = NULL;
     }
-    return 0;
+    return r;
+}
+
+static void say_core_away(const struct session *s)
+{
+    cleanup(buf_fini) struct buf out = BUF_INIT(8 * KIB);
+    char where[SESSION_PATH_MAX + 16];
+
+    snprintf(where, sizeof(where), "%s/muelle.log", s->state_dir);
+    say_render(&s->err, STR("the instance runs but its core does not answer"), str_from(where),
+               STR("services and traffic go on; 'muelle status' shows what runs"), &out);
+    term_write(&s->err, buf_str(&out));
+}
+
+/* A core that was killed is back within moments, so an instance that is up gets some time. */
+int session_connect(struct session *s, bool quiet)
+{
+    int64_t end = clock_mono_ns() + CORE_BACK_NS;
+    int r = try_connect(s);
+
+    while (r < 0 && !quiet && clock_mono_ns() < end && role_instance_exists(s->state_dir)) {
+        clock_sleep_ns(10 * NS_PER_MS);
+        r = try_connect(s);
+    }
+    if (r == 0) {
+        return 0;
+    }
+    if (!quiet && role_instance_exists(s->state_dir)) {
+        say_core_away(s);
+        return CLI_FAILED;
+    }
+    if (!quiet) {
+        say_not_running(s);
+    }
+    return CLI_NOT_RUNNING;
 }
 
 /* ---- requests ---- */

@@ -11,6 +11,8 @@
 #include "proto/uri.h"
 #include <signal.h>
 
+#define REOPEN_NS (15 * NS_PER_S)
+
 enum { TAIL_MAX = 10000, EVENTS_DEFAULT = 50, NAME_WIDTH_MAX = 24 };
 
 struct tail {
@@ -19,8 +21,9 @@ struct tail {
     struct loop_signal interrupts[2];
     struct buf out;
     unsigned name_width;
-    bool ended;
-    int error;
+    char last_id[32]; /* of the newest record: a stream that broke goes on behind it */
+    bool stopped;     /* the reader has seen enough */
+    bool broken;      /* the stream ended by itself: the core went away */
     void (*print)(struct tail *tail, const struct jdoc *record);
 };
 
@@ -137,16 +140,14 @@ static void on_event(struct client_stream *stream, const struct client_event *ev
     }
     if (jdoc_parse(&arena, event->data, &doc, NULL) == 0) {
         t->print(t, doc);
+        str_copy(t->last_id, sizeof(t->last_id), event->id);
     }
     flush(t);
 }
 
 static void on_ended(struct client_stream *stream, int error)
 {
-    struct tail *t = container_of(stream, struct tail, stream);
-
-    t->ended = true;
-    t->error = error;
+    container_of(stream, struct tail, stream)->broken = true;
 }
 
 static void on_interrupt(struct loop_signal *signal)
@@ -154,39 +155,69 @@ static void on_interrupt(struct loop_signal *signal)
     struct tail *t = signal->signum == SIGINT ? container_of(signal, struct tail, interrupts[0])
                                               : container_of(signal, struct tail, interrupts[1]);
 
-    t->ended = true; /* the reader has seen enough: no failure */
+    t->stopped = true;
 }
 
-static int follow(struct tail *t, const char *target)
+static int watch_signals(struct tail *t)
+{
+    int r;
+
+    t->interrupts[0] = t->interrupts[1] = (struct loop_signal){.received = on_interrupt};
+    r = loop_signal_add(&t->s.loop, &t->interrupts[0], SIGINT);
+    r = r < 0 ? r : loop_signal_add(&t->s.loop, &t->interrupts[1], SIGTERM);
+    if (r < 0) {
+        say_error(&t->s, "cannot watch signals: %s", strerror(-r));
+        return CLI_FAILED;
+    }
+    return 0;
+}
+
+static int open_stream(struct tail *t, const char *target)
 {
     struct client_answer answer = {0};
     int r;
 
+    t->broken = false;
     t->stream = (struct client_stream){.event = on_event, .ended = on_ended};
-    r = client_follow_get(t->s.client, target, &t->stream, &answer);
+    r = client_follow_get(t->s.client, target, t->last_id, &t->stream, &answer);
     if (r == CLIENT_E_STATUS) {
         say_answer(&t->s, &answer);
-        client_answer_fini(&answer);
+        r = CLI_FAILED;
+    }
+    client_answer_fini(&answer);
+    return r;
+}
+
+/* The core is back within moments after it died; then the stream goes on behind the last record. */
+static int reopen_stream(struct tail *t, const char *target)
+{
+    int64_t end = clock_mono_ns() + REOPEN_NS;
+    int r = -ECONNREFUSED;
+
+    while (r < 0 && clock_mono_ns() < end && !t->stopped) {
+        r = loop_turn(&t->s.loop, 50 * NS_PER_MS);
+        r = r < 0 ? r : open_stream(t, target);
+    }
+    if (r < 0 && !t->stopped) {
+        say_error(&t->s, "the stream ended: the core is gone");
         return CLI_FAILED;
     }
-    t->interrupts[0] = t->interrupts[1] = (struct loop_signal){.received = on_interrupt};
-    if (r < 0 || loop_signal_add(&t->s.loop, &t->interrupts[0], SIGINT) < 0 ||
-        loop_signal_add(&t->s.loop, &t->interrupts[1], SIGTERM) < 0) {
+    return MAX(r, 0);
+}
+
+static int follow(struct tail *t, const char *target)
+{
+    int r = watch_signals(t);
+
+    r = r ? r : open_stream(t, target);
+    if (r < 0) {
         say_error(&t->s, "cannot follow: %s", strerror(-r));
         return CLI_FAILED;
     }
-    while (!t->ended) {
-        r = loop_turn(&t->s.loop, -1);
-        if (r < 0) {
-            return CLI_FAILED;
-        }
+    while (r == 0 && !t->stopped) {
+        r = t->broken ? reopen_stream(t, target) : loop_turn(&t->s.loop, NS_PER_S);
     }
-    client_answer_fini(&answer);
-    if (t->error < 0) {
-        say_error(&t->s, "the stream ended: %s", strerror(-t->error));
-        return CLI_FAILED;
-    }
-    return 0;
+    return r < 0 ? CLI_FAILED : r;
 }
 
 /* ---- logs ---- */

@@ -82,7 +82,7 @@ static int top_run(struct top *t)
     t->stream = (struct client_stream){.event = on_event, .ended = on_ended};
     buf_add_cstr(&target, "/api/v1/stream?project=");
     uri_encode(&target, str_from(t->s.project), false);
-    r = client_follow_get(t->s.client, buf_cstr(&target), &t->stream, &answer);
+    r = client_follow_get(t->s.client, buf_cstr(&target), "", &t->stream, &answer);
     if (r == CLIENT_E_STATUS) {
         say_answer(&t->s, &answer);
     }

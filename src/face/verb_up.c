@@ -187,7 +187,7 @@ static int open_stream(struct up *up)
     board_reset(&up->board);
     up->stream_ended = false;
     up->stream = (struct client_stream){.event = on_event, .ended = on_ended};
-    r = client_follow_get(up->watcher, buf_cstr(&target), &up->stream, &answer);
+    r = client_follow_get(up->watcher, buf_cstr(&target), "", &up->stream, &answer);
     if (r == CLIENT_E_STATUS) {
         say_answer(&up->s, &answer);
         client_answer_fini(&answer);
@@ -353,8 +353,8 @@ static int project_gone(struct session *s)
     return r;
 }
 
-/* Waits until nothing of the project, or of the instance, is left. `roles` are the instance's from before the end was
- * asked for; `stop` may be NULL. */
+/* Waits until nothing of the project, or of the instance, is left. `roles` are the instance's
+ * from before the end was asked for; `stop` may be NULL. */
 static int wait_gone(struct session *s, const struct role_watch *roles, int64_t timeout_ns,
                      const bool *stop)
 {
@@ -437,14 +437,37 @@ static int attend(struct up *up)
     }
 }
 
-/* The instance may be starting: its socket appears within moments. */
+/* What a fresh instance that did not get on leaves behind is nothing, unless somebody else uses
+ * it by now. */
+static void undo_start(struct session *s)
+{
+    struct role_watch cleanup(role_watch_close) roles;
+
+    role_watch_open(s->state_dir, &roles);
+    if (project_gone(s) > 0) {
+        return;
+    }
+    role_kill_instance(s->state_dir);
+    if (wait_gone(s, &roles, DOWN_DEFAULT_NS, NULL) != 0) {
+        say_error(s, "the instance that was started does not end; see 'muelle doctor'");
+    }
+}
+
+/* The instance may be starting: its socket appears within moments, or the core says what hinders
+ * it. */
 static int connect_soon(struct session *s)
 {
     int64_t end = clock_mono_ns() + START_NS;
+    struct problem problem;
+    unsigned tries = 0;
 
     while (session_connect(s, true)) {
+        if (++tries % 16 == 0 && role_core_problem(s->state_dir, &problem)) {
+            say_problem(s, &problem);
+            return CLI_FAILED;
+        }
         if (clock_mono_ns() > end) {
-            say_error(s, "the instance was started but its core does not answer; see %s/muelle.log",
+            say_error(s, "the instance runs but its core does not answer; see %s/muelle.log",
                       s->state_dir);
             return CLI_FAILED;
         }
@@ -470,7 +493,11 @@ static int ensure_instance(struct up *up)
         return CLI_FAILED;
     }
     up->started_instance = r == 0;
-    return connect_soon(&up->s);
+    r = connect_soon(&up->s);
+    if (r && up->started_instance) {
+        undo_start(&up->s);
+    }
+    return r;
 }
 
 /* Files were right when we read them and are wrong for the core: then an instance without a
@@ -480,7 +507,7 @@ static int apply(struct up *up, struct client_answer *ret)
     int r = session_apply(&up->s, false, ret);
 
     if (r && up->started_instance) {
-        role_kill_instance(up->s.state_dir);
+        undo_start(&up->s);
     }
     return r;
 }

@@ -300,8 +300,8 @@ static void keeper_adopt(struct keeper *keeper, const struct keeper_args *args)
 static void keeper_clean(struct keeper *keeper)
 {
     static const char *const names[] = {"keeper.sock", "keeper.journal", "core.lock",
-                                        "core.sock",   "admin.sock",     "edge.lock",
-                                        "token",       "keeper.lock"};
+                                        "core.sock",   "core.problem",   "admin.sock",
+                                        "edge.lock",   "token",          "keeper.lock"};
     bool all = keeper_all_empty(keeper);
     kept_unlink(keeper);
     for (size_t i = 0; i < (all ? ARRAY_LEN(names) : 1); i++) {

@@ -105,6 +105,11 @@ static void say_failed(int status, struct problem *problem)
                 status == TXN_E_GUARD ? "somebody else changed it in the same moment"
                                       : strerror(abs(status)));
     problem->status = status == -ENOSPC ? 507 : status == TXN_E_GUARD ? 409 : 503;
+    if (status == -ENOSPC) {
+        problem_hint(
+            problem,
+            "make room on the disk of the state folder, then try again; what runs goes on");
+    }
 }
 
 static void restart_members(struct service *service)

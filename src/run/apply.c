@@ -26,6 +26,7 @@ struct apply {
     struct run *run;
     struct context ctx;
     struct source *source;
+    bool begun; /* it is at work: what is said next must not begin it again */
     bool dry_run;
     bool reload;
     struct work work;
@@ -406,10 +407,16 @@ static void begin(struct loop_task *task)
     }
 }
 
+/* Applies go one after the other: the first of the list is at work, or is begun now. */
 static void begin_next(struct run *run)
 {
-    if (run->started && !list_empty(&run->applies)) {
-        loop_defer(run->core->loop, &list_entry(run->applies.next, struct apply, node)->begin);
+    if (!run->started || list_empty(&run->applies)) {
+        return;
+    }
+    struct apply *first = list_entry(run->applies.next, struct apply, node);
+    if (!first->begun) {
+        first->begun = true;
+        loop_defer(run->core->loop, &first->begin);
     }
 }
 
@@ -424,9 +431,11 @@ static int copy_request(struct source *source, const struct run_apply *request)
     source->files = arena_array(arena, MAX(request->file_count, 1), sizeof(*source->files));
     source->profiles =
         arena_array(arena, MAX(request->profile_count, 1), sizeof(*source->profiles));
+    source->env_files =
+        arena_array(arena, MAX(request->env_file_count, 1), sizeof(*source->env_files));
     source->environment =
         arena_array(arena, MAX(request->environment_count, 1), sizeof(*source->environment));
-    if (!source->files || !source->profiles || !source->environment) {
+    if (!source->files || !source->profiles || !source->env_files || !source->environment) {
         return -ENOMEM;
     }
     for (size_t i = 0; i < request->file_count; i++) {
@@ -434,6 +443,9 @@ static int copy_request(struct source *source, const struct run_apply *request)
     }
     for (size_t i = 0; i < request->profile_count; i++) {
         source->profiles[source->profile_count++] = arena_str(arena, request->profiles[i]);
+    }
+    for (size_t i = 0; i < request->env_file_count; i++) {
+        source->env_files[source->env_file_count++] = arena_str(arena, request->env_files[i]);
     }
     for (size_t i = 0; i < request->environment_count; i++) {
         source->environment[source->environment_count++] =

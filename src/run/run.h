@@ -38,6 +38,8 @@ struct run_apply {
     struct str name; /* of the project; empty = the file's own, else its folder's */
     const struct str *profiles;
     size_t profile_count;
+    const struct str *env_files; /* instead of .env; none = .env */
+    size_t env_file_count;
     const struct run_env *environment; /* of the caller: for interpolation */
     size_t environment_count;
     struct str working_dir; /* of relative paths; empty = the first file's folder */

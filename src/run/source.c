@@ -66,15 +66,17 @@ struct source *source_again(const struct source *source)
     copy->working_dir = arena_str(&copy->arena, source->working_dir);
     copy->files = copy_strs(&copy->arena, source->files, source->file_count);
     copy->profiles = copy_strs(&copy->arena, source->profiles, source->profile_count);
+    copy->env_files = copy_strs(&copy->arena, source->env_files, source->env_file_count);
     copy->environment =
         arena_array(&copy->arena, MAX(source->environment_count, 1), sizeof(*copy->environment));
     copy->strict = source->strict;
-    if (!copy->files || !copy->profiles || !copy->environment) {
+    if (!copy->files || !copy->profiles || !copy->env_files || !copy->environment) {
         source_unref(copy);
         return NULL;
     }
     copy->file_count = source->file_count;
     copy->profile_count = source->profile_count;
+    copy->env_file_count = source->env_file_count;
     copy->environment_count = source->environment_count;
     for (size_t i = 0; i < source->environment_count; i++) {
         copy->environment[i].name = arena_str(&copy->arena, source->environment[i].name);
@@ -150,6 +152,8 @@ int source_load(struct source *source, bool stored, struct problem_list *problem
         .project_name = source->name,
         .profiles = source->profiles,
         .profiles_count = source->profile_count,
+        .env_files = source->env_files,
+        .env_files_count = source->env_file_count,
         .environment = source->environment,
         .environment_count = source->environment_count,
         .strict = source->strict,
@@ -339,6 +343,7 @@ void source_encode(const struct source *source, struct buf *out)
     json_field(&w, "strict", bool, source->strict);
     encode_list(&w, STR("files"), source->files, source->file_count);
     encode_list(&w, STR("profiles"), source->profiles, source->profile_count);
+    encode_list(&w, STR("env_files"), source->env_files, source->env_file_count);
     json_key(&w, STR("environment"));
     json_begin_object(&w);
     for (size_t i = 0; i < source->environment_count; i++) {
@@ -473,6 +478,8 @@ static void decode_member(struct decoder *d, struct str key, enum json_type type
         source->file_count = decode_list(d, &source->files);
     } else if (str_is(key, "profiles") && type == JSON_ARRAY) {
         source->profile_count = decode_list(d, &source->profiles);
+    } else if (str_is(key, "env_files") && type == JSON_ARRAY) {
+        source->env_file_count = decode_list(d, &source->env_files);
     } else if (str_is(key, "environment") && type == JSON_OBJECT) {
         decode_environment(d);
     } else if (str_is(key, "read") && type == JSON_ARRAY) {

@@ -36,6 +36,8 @@ struct source {
     size_t file_count;
     struct str *profiles;
     size_t profile_count;
+    struct str *env_files;
+    size_t env_file_count;
     struct spec_pair *environment;
     size_t environment_count;
     bool strict;

@@ -38,7 +38,7 @@ def bearer(m):
 
 
 def test_sockets_and_token_are_the_owners_alone(shop):
-    for name in ("core.sock", "admin.sock", "token"):
+    for name in ("core.sock", "token"):
         assert stat.S_IMODE(os.stat(shop.state / "run" / name).st_mode) == 0o600, name
     assert len(shop.token) == 43
 

@@ -270,3 +270,47 @@ def test_wrong_use_exits_2(muelle):
         muelle.write("muelle.yaml", "services: { a: { command: sleep 1 } }\n")
         code = muelle.cli(*args, check=False).returncode
         assert code in (2, 3) if args[0] == "scale" and len(args) > 1 else code == 2, args
+
+
+def test_following_logs_survives_the_core(shop):
+    shop.write("count.yaml", f"""
+name: count
+gateway: {{ listen: [], admin: "http://127.0.0.1:{free_port()}" }}
+services:
+  talk: {{ command: 'sh -c "n=0; while :; do n=$$((n+1)); echo $$n; sleep 0.02; done"' }}
+""")
+    shop.up(file="count.yaml")
+    with subprocess.Popen([BINARY, "logs", "talk", "--json", "-f"], cwd=shop.folder, env=shop.env,
+                          stdout=subprocess.PIPE, text=True) as follower:
+        numbers = []
+        for line in follower.stdout:
+            numbers.append(int(json.loads(line)["message"]))
+            if len(numbers) == 20:
+                shop.kill("core")
+            if len(numbers) == 100:
+                break
+        follower.send_signal(signal.SIGTERM)
+        assert follower.wait(10) == 0
+    assert numbers == list(range(1, 101))
+
+
+def test_verbs_wait_for_a_core_that_was_killed(shop):
+    shop.up()
+    before = shop.ps()
+    os.kill(shop.pid("core"), signal.SIGKILL)
+    after = json.loads(shop.cli("ps", "--json").stdout)
+    assert [r["pid"] for r in after] == [r["pid"] for r in before]
+
+
+def test_env_file_replaces_dot_env(shop):
+    shop.write(".env", "WORD=dot\n")
+    shop.write("other.env", "WORD=other\n")
+    shop.write("env.yaml", f"""
+name: env
+gateway: {{ listen: [], admin: "http://127.0.0.1:{free_port()}" }}
+services:
+  a:
+    command: sh -c "echo it is ${{WORD}}; sleep 1000"
+""")
+    shop.up("--env-file", "other.env", file="env.yaml")
+    wait_until(lambda: [x["message"] for x in shop.logs("a")] == ["it is other"], what="the word")

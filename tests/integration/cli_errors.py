@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bad input: one clear error each, in three lines (what, where, what to do); what runs stays untouched."""
+import http.server
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import threading
+
+import pytest
+
+from muelle import BINARY, free_port, wait_until
+
+GOOD = """
+name: good
+gateway: {{ listen: [], admin: "http://127.0.0.1:{port}" }}
+services: {{ a: {{ command: sleep 1000 }} }}
+"""
+
+
+def refused(m, text, *words, code=5, args=("up", "-d")):
+    """`up` fails with that code, says all the words, and starts nothing."""
+    m.write("muelle.yaml", text)
+    result = m.cli(*args, check=False)
+    assert result.returncode == code, (result.returncode, result.stderr)
+    assert result.stderr.startswith("error: "), result.stderr
+    for word in words:
+        assert word in result.stderr, (word, result.stderr)
+    assert len(result.stderr.splitlines()) <= 3 or "\nerror: " in result.stderr, result.stderr
+    assert m.cli("status", check=False).returncode == 3
+    return result.stderr
+
+
+@pytest.mark.parametrize("text, words", [
+    ("services: [\n", ["not valid YAML", "muelle.yaml:"]),
+    ("services:\n  web:\n    comand: x\n", ["unknown key 'comand'", "muelle.yaml:3:5", "did you mean 'command'?"]),
+    ("services:\n  a: {}\n", ["nothing to run", "muelle.yaml:2:", "command"]),
+    ("services:\n  a: {command: x, depends_on: [b]}\n  b: {command: x, depends_on: [a]}\n", ["circle", "a → b → a"]),
+    ("services:\n  a: {command: x, depends_on: [nope]}\n", ["nope"]),
+    ("services:\n  a: {command: x, routes: [{host: h, path: /}]}\n  b: {command: x, routes: [{host: h, path: /}]}\n",
+     ["two routes", "'h'", "'a'"]),
+    ("services:\n  a: {command: /no/such/program}\n", ["/no/such/program", "/services/a/command"]),
+    ("services:\n  a: {command: sleep 1, working_dir: /no/such/folder}\n", ["/no/such/folder"]),
+    ("services:\n  a: {command: sleep 1, user: nobody-of-that-name}\n", ["nobody-of-that-name"]),
+    ("services:\n  a: {command: sleep 1, healthcheck: {interval: soon}}\n", ["soon"]),
+    ("services:\n  a: {command: sleep 1, deploy: {replicas: -1}}\n", ["replicas"]),
+    ("services:\n  a: {command: 'echo ${MISSING?say it}'}\n", ["MISSING", "say it"]),
+    ("a: *b\n", ["muelle.yaml:1:"]),
+    ("", ["muelle.yaml"]),
+], ids=lambda x: None if isinstance(x, list) else "-")
+def test_a_wrong_file_is_told_with_its_place(muelle, text, words):
+    refused(muelle, text, *words)
+
+
+def test_files_that_cannot_be_read(muelle):
+    result = muelle.cli("up", "-f", "nowhere.yaml", "-d", check=False)
+    assert result.returncode == 5 and "nowhere.yaml" in result.stderr
+    if os.getuid() != 0:
+        muelle.write("secret.yaml", "services: {}\n", mode=0o000)
+        result = muelle.cli("up", "-f", "secret.yaml", "-d", check=False)
+        assert result.returncode == 5 and "secret.yaml" in result.stderr
+    (muelle.folder / "folder.yaml").mkdir()
+    result = muelle.cli("up", "-f", "folder.yaml", "-d", check=False)
+    assert result.returncode == 5 and "folder.yaml" in result.stderr
+    muelle.write("binary.yaml", "\x00\x01\x02")
+    assert muelle.cli("up", "-f", "binary.yaml", "-d", check=False).returncode == 5
+
+
+def test_several_mistakes_are_told_at_once(muelle):
+    error = refused(muelle, "services:\n  a: {comand: x}\n  b: {command: x, prots: []}\n", "'comand'", "'prots'")
+    assert error.count("error: ") >= 2
+
+
+def test_a_port_that_is_taken_is_told_with_its_owner(muelle):
+    port = free_port()
+    server = http.server.HTTPServer(("127.0.0.1", port), http.server.BaseHTTPRequestHandler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        for text in (f"gateway: {{ listen: [ 'http://127.0.0.1:{port}' ], admin: 'http://127.0.0.1:{free_port()}' }}\n",
+                     f"gateway: {{ listen: [], admin: 'http://127.0.0.1:{port}' }}\n"):
+            muelle.write("muelle.yaml", text + "services: { a: { command: sleep 1000 } }\n")
+            result = muelle.cli("up", "-d", "--wait", check=False)
+            assert result.returncode != 0
+            assert str(port) in result.stderr and "python" in result.stderr and str(os.getpid()) in result.stderr, \
+                result.stderr
+            muelle.cli("down", check=False)
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def test_a_bad_file_for_a_running_instance_touches_nothing(muelle):
+    muelle.write("muelle.yaml", GOOD.format(port=free_port()))
+    muelle.up()
+    before = muelle.ps()
+    muelle.write("muelle.yaml", "services: [\n")
+    for args in (("up", "-d"), ("reload", "-f", "muelle.yaml"), ("plan",)):
+        assert muelle.cli(*args, check=False).returncode == 5
+    assert muelle.ps() == before
+
+
+def test_up_twice_at_once_makes_one_instance(muelle):
+    muelle.write("muelle.yaml", GOOD.format(port=free_port()))
+    processes = [subprocess.Popen([BINARY, "up", "-d", "--wait"], cwd=muelle.folder, env=muelle.env, text=True,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(4)]
+    results = [(p.communicate(timeout=60), p.returncode) for p in processes]
+    assert [code for _, code in results] == [0] * 4, results
+    assert len(muelle.ps()) == 1
+    assert len({json.loads(muelle.cli("status", "--json").stdout)["keeper"]["pid"] for _ in range(3)}) == 1
+
+
+def test_a_state_folder_of_a_newer_version_is_left_alone(muelle):
+    muelle.write("muelle.yaml", GOOD.format(port=free_port()))
+    muelle.up()
+    muelle.down()
+    with sqlite3.connect(muelle.state / "work.db") as db:
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        db.execute("PRAGMA user_version = 9999")
+    result = muelle.cli("up", "-d", check=False)
+    assert result.returncode != 0
+    assert "newer" in result.stderr and str(muelle.state) in result.stderr, result.stderr
+    assert muelle.cli("status", check=False).returncode == 3
+    with sqlite3.connect(muelle.state / "work.db") as db:
+        assert db.execute("PRAGMA user_version").fetchone()[0] == 9999
+        db.execute(f"PRAGMA user_version = {version}")
+    muelle.up()
+
+
+def test_a_damaged_state_folder_is_told(muelle):
+    muelle.write("muelle.yaml", GOOD.format(port=free_port()))
+    muelle.state.mkdir()
+    (muelle.state / "instance.json").write_text("{}")
+    result = muelle.cli("up", "-d", check=False)
+    assert result.returncode == 1 and "damaged" in result.stderr and "instance.json" in result.stderr
+    (muelle.state / "instance.json").unlink()
+    (muelle.state / "work.db").write_text("this is no database, and long enough to look at " * 40)
+    result = muelle.cli("up", "-d", check=False)
+    assert result.returncode != 0 and "work.db" in result.stderr, result.stderr
+
+
+def test_a_stale_run_folder_does_not_stand_in_the_way(muelle):
+    muelle.write("muelle.yaml", GOOD.format(port=free_port()))
+    muelle.up()
+    muelle.note_pids()
+    muelle.kill("keeper", "core", "edge")
+    pids = {r for r in muelle.pids}
+    muelle.up()
+    row = muelle.ps()[0]
+    assert row["pid"] in pids, "the service was adopted, not started again"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root to mount")
+def test_a_full_disk_is_told_and_what_runs_goes_on(muelle, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", disk]).returncode != 0:
+        pytest.skip("cannot mount here")
+    try:
+        muelle.write("muelle.yaml", GOOD.format(port=free_port()))
+        state = ["--state-dir", disk / "state"]
+        muelle.cli("up", "-d", "--wait", *state)
+        try:
+            before = json.loads(muelle.cli("ps", "--json", *state).stdout)
+            ballast = os.open(disk / "ballast", os.O_WRONLY | os.O_CREAT)
+            try:
+                while os.write(ballast, b"x" * 4096):
+                    pass
+            except OSError:
+                pass
+            os.close(ballast)
+            result = muelle.cli("scale", "a=2", *state, check=False)
+            assert result.returncode == 1 and "No space left" in result.stderr and "make room" in result.stderr, result.stderr
+            assert [r["pid"] for r in json.loads(muelle.cli("ps", "--json", *state).stdout)] == [r["pid"] for r in before]
+            (disk / "ballast").unlink()
+            muelle.cli("scale", "a=2", *state)
+            wait_until(lambda: len(json.loads(muelle.cli("ps", "--json", *state).stdout)) == 2, what="scale")
+        finally:
+            (disk / "ballast").unlink(missing_ok=True)
+            muelle.cli("down", *state)
+    finally:
+        subprocess.run(["umount", "-l", disk])
+        shutil.rmtree(disk, ignore_errors=True)
