@@ -95,7 +95,7 @@ export class Redis {
   /** call("INCR", "visits") → 12 */
   call(...words) {
     return new Promise((resolve, reject) => {
-      if (this.socket.readyState !== "open") return reject(new Error("redis: not connected"));
+      if (this.socket.readyState !== "open") return reject(new Error("redis does not answer"));
       if (this.pending.length >= PENDING_MAX) return reject(new Error("redis: too many requests wait"));
       this.pending.push({ resolve, reject });
       this.socket.write(encode(words));

@@ -59,12 +59,21 @@ function stream(req, res) {
   req.on("close", () => clearInterval(timer));
 }
 
+/** The reason in plain words: muelle shows it to whoever asks why this replica is unhealthy. */
+async function health(res) {
+  try {
+    await redis.call("PING");
+    send(res, 200, "ok\n", "text/plain");
+  } catch (error) {
+    send(res, 503, `${error.message}\n`, "text/plain");
+  }
+}
+
 async function handle(req, res) {
   const { pathname } = new URL(req.url, "http://web");
 
   if (req.method === "GET" && pathname === "/healthz") {
-    await redis.call("PING");
-    return send(res, 200, "ok\n", "text/plain");
+    return health(res);
   }
   if (req.method === "GET" && pathname === "/") {
     const visits = await redis.call("INCR", "visits");

@@ -20,11 +20,15 @@ const MARKS: Record<Severity, "note" | "unhealthy" | "bad"> = {
 };
 
 /** What muelle does by itself needs no "by muelle because of supervision"; a person's action names the person. */
-function whoText({ actor, cause }: EventRow): string {
+function whoText(row: EventRow): string {
+  const { actor, cause } = row;
   const { events } = t.value;
   const quiet = !cause || cause === "supervision" || cause.startsWith("api:");
 
-  return [actor && actor !== "muelle" && events.by(actor), !quiet && events.cause(cause)].filter(Boolean).join(", ");
+  // Messages of actions name the person themselves.
+  const by = actor && actor !== "muelle" && !row.message.includes(actor) && events.by(actor);
+
+  return [by, !quiet && events.cause(cause)].filter(Boolean).join(", ");
 }
 
 function Row({ row, withService }: { row: EventRow; withService: boolean }): JSX.Element {
@@ -42,7 +46,7 @@ function Row({ row, withService }: { row: EventRow; withService: boolean }): JSX
       </span>
       <Mark shape={MARKS[severity]} label={events.severity[severity]} />
       <span class="what">
-        {(withService || named) && where && (
+        {(named || (withService && !row.message.includes(row.service ?? ""))) && where && (
           <b>
             {row.project && row.service ? (
               <Link to={servicePath(row.project, row.service)} class="plain">

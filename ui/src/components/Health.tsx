@@ -7,7 +7,7 @@ import { t } from "../i18n";
 export function Health({ health }: { health: string | null }): JSX.Element {
   const words = t.value.probe as Record<string, string>;
   const text = words[!health || health === "unknown" ? "none" : health] ?? health;
-  const tone = health === "unhealthy" ? "bad" : health === "starting" ? "busy" : health === "healthy" ? "" : "dim";
+  const tone = health === "unhealthy" || health === "starting" ? "busy" : health === "healthy" ? "" : "dim";
 
   return <span class={tone}>{text}</span>;
 }

@@ -5,7 +5,7 @@ import type { JSX } from "preact";
 import { t } from "../i18n";
 import type { State } from "../store/types";
 
-type Shape = State | "good" | "busy" | "bad" | "idle" | "note";
+type Shape = State | "good" | "busy" | "warn" | "bad" | "idle" | "note";
 
 const SHAPES: Record<State, JSX.Element> = {
   // full disc: it runs
@@ -57,9 +57,10 @@ const TONES: Record<State, string> = {
 /** Something that happened and is no state: a small dot. */
 const NOTE = <circle cx="6" cy="6" r="2" fill="currentColor" />;
 
-const AS_STATE: Record<"good" | "busy" | "bad" | "idle", State> = {
+const AS_STATE: Record<"good" | "busy" | "warn" | "bad" | "idle", State> = {
   good: "running",
   busy: "starting",
+  warn: "unhealthy",
   bad: "crashed",
   idle: "stopped",
 };

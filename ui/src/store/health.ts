@@ -7,7 +7,7 @@ import { clockShort } from "../lib/format";
 import { allServices, events, known } from "./store";
 import type { Service, State } from "./types";
 
-export type Tone = "good" | "busy" | "bad" | "idle";
+export type Tone = "good" | "busy" | "warn" | "bad" | "idle";
 type Group = keyof Messages["health"]["count"];
 
 const GROUP: Record<State, Group> = {
@@ -49,7 +49,15 @@ export function healthOf(services: readonly Service[]): Health {
     const rank = ORDER.indexOf(group);
     if (rank >= ORDER.indexOf("degraded") && (!worst || rank > ORDER.indexOf(groupOf(worst)))) worst = service;
   }
-  const tone: Tone = counts.crashed || counts.degraded ? "bad" : counts.starting ? "busy" : services.length ? "good" : "idle";
+  const tone: Tone = counts.crashed
+    ? "bad"
+    : counts.degraded
+      ? "warn"
+      : counts.starting
+        ? "busy"
+        : services.length
+          ? "good"
+          : "idle";
   return { tone, counts, total: services.length, worst };
 }
 
