@@ -181,18 +181,33 @@ static void delete_overrides(struct apply *apply, struct txn *txn, struct projec
     }
 }
 
+/* "1 restarted, 6 unchanged": only what there is. */
+static void count_changes(const struct plan *plan, struct buf *out)
+{
+    static const struct {
+        int action; /* enum plan_action */
+        const char *word;
+    } words[] = {{PLAN_CREATE, "new"},     {PLAN_RESTART, "restarted"},
+                 {PLAN_SCALE, "scaled"},   {PLAN_UPDATE, "updated"},
+                 {PLAN_REMOVE, "removed"}, {PLAN_UNCHANGED, "unchanged"}};
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        size_t count = plan->counts[words[i].action];
+        if (count > 0) {
+            buf_printf(out, "%s%zu %s", out->len > 0 ? ", " : "", count, words[i].word);
+        }
+    }
+}
+
 static void draft_event(struct apply *apply, const struct project *project)
 {
-    const struct plan *plan = apply->result.plan;
+    cleanup(buf_fini) struct buf changes = BUF_INIT(EVENT_MESSAGE_MAX);
+
+    count_changes(apply->result.plan, &changes);
     event_draft(&apply->event, &apply->ctx, "project.applied", EVENT_INFO);
     apply->event.id = bus_id_make(str_from(apply->ctx.tenant), apply->spec->name, STR_NONE, 0);
-    event_message(
-        &apply->event,
-        "Project " STR_FMT
-        " %s: %zu new, %zu restarted, %zu scaled, %zu updated, %zu removed, %zu unchanged",
-        STR_ARG(apply->spec->name), project ? "changed" : "applied", plan->counts[PLAN_CREATE],
-        plan->counts[PLAN_RESTART], plan->counts[PLAN_SCALE], plan->counts[PLAN_UPDATE],
-        plan->counts[PLAN_REMOVE], plan->counts[PLAN_UNCHANGED]);
+    event_message(&apply->event, "Project " STR_FMT " %s: " STR_FMT, STR_ARG(apply->spec->name),
+                  project ? "changed" : "applied", STR_ARG(buf_str(&changes)));
 }
 
 static void commit(struct apply *apply)
