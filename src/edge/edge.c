@@ -91,6 +91,7 @@ static void publish(struct edge *edge)
         }
     }
     edge->sequence = config->snapshot.sequence;
+    edge->deltas_lost = false;
     for (unsigned i = 0; i < edge->thread_count; i++) {
         worker_give_config(&edge->workers[i], config);
     }
@@ -204,7 +205,10 @@ void edge_health_changed(struct edge *edge)
 void edge_deltas_lost(struct worker *worker)
 {
     if (worker->index == 0) {
-        edge_log("the delta log has run over; waiting for the next snapshot");
+        if (!worker->edge->deltas_lost) {
+            edge_log("the delta log has run over; waiting for the next snapshot");
+        }
+        worker->edge->deltas_lost = true; /* said once, until a snapshot comes */
         worker->edge->opts.snapshot_wanted(worker->edge->opts.context);
     }
 }

@@ -46,6 +46,7 @@ struct edge {
     struct timer stop_timer;
     atomic_uint stopped; /* threads behind 0 that are done */
     bool open;
+    bool deltas_lost;
 };
 
 /* Where all threads count the requests in flight to this endpoint. Two endpoints may meet in one place: then both

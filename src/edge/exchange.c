@@ -118,13 +118,11 @@ static bool send_head(struct stream *stream)
         reply_page(stream, 431, "the request head is too large to be passed on");
         return true;
     }
-    stream->head_sent = true;
     int r = conn_send(&stream->upstream->conn, parts, 1);
     if (r < 0) {
-        /* It may have answered before it hung up; else stream_lost decides. */
-        stream->up_broken = true;
-        stream->upstream->conn.readable = true;
+        return stream_lost(stream, r); /* not a byte was taken: any method may be tried again */
     }
+    stream->head_sent = true;
     stream->sent_ns = stream->worker->loop.now_ns;
     client_deadline(stream->client,
                     stream->sent_ns + stream->service->spec.first_byte_ms * NS_PER_MS);

@@ -417,6 +417,12 @@ static void follow(struct edge_probes *probes, const struct endpoint *endpoint, 
     }
 }
 
+static bool is_probed(void *context, uint64_t endpoint)
+{
+    const struct edge_probes *probes = context;
+    return map_get(&probes->probes, str_make((const char *)&endpoint, 8)) != NULL;
+}
+
 void probe_apply(struct edge_probes *probes)
 {
     struct service_set *set = &probes->worker->set;
@@ -429,6 +435,7 @@ void probe_apply(struct edge_probes *probes)
     for (size_t i = 0; i < set->endpoints.len; i++) {
         follow(probes, set->endpoints.entries[i].value, false);
     }
+    counters_probe_sweep(&probes->worker->counters, is_probed, probes);
 }
 
 void probe_delta(struct edge_probes *probes, const struct delta *delta)

@@ -43,7 +43,7 @@ static const struct sm_state states[STREAM_STATES] = {
 #undef OR_OUT
 const struct sm stream_sm = {"stream", states, STREAM_STATES};
 
-enum { FREE_STREAMS_MAX = 256 };
+enum { FREE_STREAMS_MAX = 256, UNWRITTEN_MAX = 16 };
 
 void stream_move(struct stream *stream, enum stream_state state)
 {
@@ -509,7 +509,8 @@ static bool can_repeat(const struct stream *stream, bool written)
         return false;
     }
     if (!written) {
-        return true;
+        /* Connecting again is bounded by the time to hold; a peer that resets each connection is not. */
+        return stream->state != STREAM_EXCHANGE || stream->retries < UNWRITTEN_MAX;
     }
     return repeatable(stream) && stream->retries < stream->service->spec.retries;
 }

@@ -204,6 +204,21 @@ struct counters_probe *counters_probe_get(const struct counters *counters, uint6
     return probe;
 }
 
+void counters_probe_sweep(const struct counters *counters,
+                          bool (*wanted)(void *context, uint64_t endpoint), void *context)
+{
+    uint32_t used = MIN(counters->header->probes_used, (uint32_t)COUNTERS_PROBES_MAX);
+    for (uint32_t i = 0; i < used; i++) {
+        struct counters_probe *probe = probe_of(counters, i);
+        if (probe->endpoint != 0 && !wanted(context, probe->endpoint)) {
+            counters_probe_begin(probe);
+            probe->endpoint = 0;
+            probe->status = COUNTERS_PROBE_UNKNOWN;
+            counters_probe_end(probe);
+        }
+    }
+}
+
 void counters_probe_begin(struct counters_probe *probe)
 {
     __atomic_store_n(&probe->epoch, probe->epoch | 1, __ATOMIC_RELAXED);

@@ -86,6 +86,9 @@ void counters_take_over(const struct counters *counters);
  * between counters_probe_begin and _end. */
 struct counters_probe *counters_probe_get(const struct counters *counters, uint64_t endpoint);
 struct counters_probe *counters_probe_find(const struct counters *counters, uint64_t endpoint);
+/* Frees the places of endpoints that are not `wanted` any more (those an edge before us had). */
+void counters_probe_sweep(const struct counters *counters,
+                          bool (*wanted)(void *context, uint64_t endpoint), void *context);
 void counters_probe_begin(struct counters_probe *probe);
 void counters_probe_end(struct counters_probe *probe);
 

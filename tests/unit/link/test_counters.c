@@ -89,6 +89,25 @@ TEST(a_probe_is_not_read_while_it_is_written)
     free(counters.header);
 }
 
+static bool even(void *context, uint64_t endpoint)
+{
+    return endpoint % 2 == 0;
+}
+
+TEST(places_of_unwanted_probes_are_used_again)
+{
+    struct counters counters = new_counters(1, 4);
+    for (uint64_t i = 1; i <= 4; i++) {
+        check(counters_probe_get(&counters, i) != NULL);
+    }
+    counters_probe_sweep(&counters, even, NULL);
+    check(counters_probe_find(&counters, 1) == NULL);
+    check(counters_probe_find(&counters, 2) != NULL);
+    struct counters_probe *probe = counters_probe_get(&counters, 9);
+    check(probe + 1 == counters_probe_find(&counters, 2));
+    free(counters.header);
+}
+
 TEST(probes_have_a_maximum)
 {
     struct counters counters = new_counters(1, 4);
