@@ -46,7 +46,7 @@ static void canonical_bool(struct value *v)
 
 static void sort_row(const struct schema_field *row, struct value *v)
 {
-    if (row && row->type == SCHEMA_BOOL) {
+    if (row && (row->type == SCHEMA_BOOL || (row->flags & SCHEMA_OR_BOOL))) {
         canonical_bool(v);
     }
     if (!row || !row->of) {

@@ -24,6 +24,12 @@ bool decode_bool(struct str text, bool *ret)
     return false;
 }
 
+bool decode_truth(const struct value *v, bool absent)
+{
+    bool flag = absent;
+    return v && v->kind == VALUE_SCALAR && decode_bool(v->text, &flag) ? flag : absent;
+}
+
 static bool read_enum(const struct schema_field *row, struct str text, int32_t *ret)
 {
     for (int32_t i = 0; row->choices[i]; i++) {
@@ -265,7 +271,10 @@ static void decode_row(struct schema_pass *pass, const struct schema_field *row,
         (void)decode_scalar(pass, row, row->type, v, has_member ? object + row->offset : NULL);
         return;
     }
-    if (v->kind == VALUE_SCALAR && (row->flags & SCHEMA_OR_STRING)) {
+    bool flag;
+    bool is_short = (row->flags & SCHEMA_OR_STRING) ||
+                    ((row->flags & SCHEMA_OR_BOOL) && decode_bool(v->text, &flag));
+    if (v->kind == VALUE_SCALAR && is_short) {
         return;
     }
     if (v->kind == VALUE_MAP && (row->flags & SCHEMA_OR_MAP)) {

@@ -24,6 +24,8 @@ bool decode_scalar(struct schema_pass *pass, const struct schema_field *row, enu
 
 /* true, yes, on, y and their opposites, in any case; false for anything else. */
 bool decode_bool(struct str text, bool *ret);
+/* The truth value that a node holds; `absent` when there is none. */
+bool decode_truth(const struct value *v, bool absent);
 
 /* Splits a command as Compose does: words, quotes and backslashes, no shell. NULL when it said a
  * problem. */

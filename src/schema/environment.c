@@ -131,7 +131,7 @@ static void resolve_service(struct schema_pass *pass, struct value *service)
             const struct value *path = value_get(m->value, "path");
             const struct value *required = value_get(m->value, "required");
             if (decode_check(pass, &table_env_file, m->value)) {
-                bool optional = required && str_eq_nocase(required->text, STR("false"));
+                bool optional = !decode_truth(required, true);
                 environment_read(pass, path->text, !optional, path->at, entries);
             }
         }

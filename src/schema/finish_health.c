@@ -143,7 +143,7 @@ static void use_tcp(struct health_spec *health, const struct value *tcp)
     health->kind = HEALTH_TCP;
     if (num_parse_i64(tcp->text, &port) == 0) {
         health->http_port = port;
-    } else if (!str_eq_nocase(tcp->text, STR("true"))) {
+    } else if (!decode_truth(tcp, false)) {
         health->kind = HEALTH_NONE;
     }
 }
@@ -180,7 +180,7 @@ void finish_health(struct schema_pass *pass, const struct value *v, void *object
     } else if (value_is_set(test)) {
         use_command(pass, health, test);
     }
-    if (value_is_set(disable) && str_eq_nocase(disable->text, STR("true"))) {
+    if (decode_truth(disable, false)) {
         health->kind = HEALTH_NONE;
     }
     health_times(health);

@@ -140,10 +140,10 @@ void finish_gateway(struct schema_pass *pass, const struct value *v, void *objec
     struct gateway_spec *gateway = object;
     const struct value *admin = value_get(v, "admin");
     struct str text = value_is_set(admin) ? admin->text : STR("http://127.0.0.1:7070");
-    if (str_is(text, "false") || str_is(text, "off") || str_is(text, "none")) {
+    if (!decode_truth(admin, true) || str_is(text, "none")) {
         return;
     }
-    if (str_is(text, "true")) {
+    if (decode_truth(admin, false)) {
         text = STR("http://127.0.0.1:7070");
     }
     if (!read_address(pass, text, &gateway->admin) || gateway->admin.kind != LISTEN_HTTP) {

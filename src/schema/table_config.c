@@ -68,9 +68,19 @@ const struct schema_table table_gateway = {
 };
 
 #define TEXT_MAP SCHEMA_MAP, TEXTS, DOC_ONLY, .merge = SCHEMA_MERGE_OBJECT
+static const struct schema_field external_rows[] = {
+    {"name", SCHEMA_STRING, DOC_ONLY,
+     SAY("Its name outside, in old files.", "Su nombre fuera, en archivos antiguos.")},
+};
+static const struct schema_table table_external = {
+    TABLE_DOC("external", external_rows),
+    SAY("A thing that exists already.", "Algo que ya existe."),
+};
+
 #define EXTERNAL                                                                                   \
     {                                                                                              \
-        "external", SCHEMA_ANY, DOC_ONLY,                                                          \
+        "external", SCHEMA_OBJECT, DOC_ONLY,                                                       \
+            .of = &table_external, .flags = SCHEMA_OR_BOOL,                                        \
             SAY("It exists already; muelle does not make it.", "Ya existe; muelle no lo crea.")    \
     }
 #define LABELS                                                                                     \

@@ -133,6 +133,23 @@ TEST(routes_without_a_listener_get_the_default_one)
     project_spec_unref(l.spec);
 }
 
+TEST(truth_has_many_words)
+{
+    const struct project_spec *p = load_good(
+        &l, "gateway: {admin: off}\n"
+            "services:\n"
+            "  a: {command: a, tty: On, healthcheck: {tcp: yes}, depends_on: {b: {required: no}}}\n"
+            "  c: {command: a, env_file: [{path: x, required: n}], healthcheck: {test: x, disable: "
+            "Y}}\n"
+            "networks: {n: {external: yes}}\n");
+    check_int(p->gateway.admin.port, 0);
+    check(p->services[0].tty);
+    check_int(p->services[0].health.kind, HEALTH_TCP);
+    check_int(p->services[1].health.kind, HEALTH_NONE);
+    check(!p->services[0].depends_on[0].required);
+    project_spec_unref(l.spec);
+}
+
 static uint64_t hash_of(const char *text)
 {
     const struct project_spec *p = load_good(&l, text);
