@@ -7,7 +7,7 @@
 #include "edge/edge.h"
 #include "face/face.h"
 #include "keeper/keeper.h"
-#include "link/keeper_client.h"
+#include "link/keeper_guard.h"
 #include "os/proc.h"
 #include "run/run.h"
 #include "see/see.h"

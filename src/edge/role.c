@@ -8,7 +8,7 @@
 
 #include "base/num.h"
 #include "edge/edge_private.h"
-#include "link/keeper_client.h"
+#include "link/keeper_guard.h"
 #include "os/lock.h"
 #include "os/proc.h"
 #include "os/user.h"

@@ -2,10 +2,9 @@
  *
  * What is said to the keeper: fixed-size messages over SEQPACKET (os/chan.h), descriptors beside them.
  *
- * Version 1. Every message is one `struct keeper_msg` (KEEPER_MSG_SIZE bytes, native order: both ends
- * run on the same machine). A request carries a serial; its answer carries the same serial and `error`
- * (0 or -errno). News that nobody asked for has serial 0. A message of another size or version closes
- * the channel.
+ * Version 1. Every message is one `struct keeper_msg` (native order: both ends are on one machine). A request carries
+ * a serial; its answer the same serial and `error` (0 or -errno). News has serial 0. A message of another size or
+ * version closes the channel.
  *
  * | type      | to the keeper                           | answer, or news from it (n)              |
  * | --------- | --------------------------------------- | ---------------------------------------- |
@@ -30,8 +29,7 @@
  * | REEXEC    | name: the binary to become              | before it becomes that                   |
  * | SHUTDOWN  | a: 1 = kill the services too            | –, then the channel ends                 |
  *
- * All roles: HELLO, GET, KEEP, LISTEN, ADOPT; the edge may DROP listeners; the core may do everything;
- * tools of the same user may ask (CHILDREN) and end (KILL_TREE, ROLE, ROLE_STOP, REEXEC, SHUTDOWN).
+ * Who may what: the table in keeper/dispatch.c.
  */
 #ifndef LINK_KEEPER_H
 #define LINK_KEEPER_H
@@ -80,7 +78,7 @@ enum keeper_type {
 };
 
 /* HELLO flags. */
-enum { KEEPER_HELLO_COPIES = 1 /* send KEPT for all that is and will be kept */ };
+enum { KEEPER_HELLO_COPIES = 1 }; /* send KEPT for all that is and will be kept */
 /* EXITED and CHILD flags (d). */
 enum {
     KEEPER_EXIT_KNOWN = 1,

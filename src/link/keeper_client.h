@@ -18,48 +18,13 @@
 #ifndef LINK_KEEPER_CLIENT_H
 #define LINK_KEEPER_CLIENT_H
 
-#include "link/keeper.h"
+#include "link/keeper_news.h"
 #include "link/order.h"
 #include "os/cgroup.h"
 #include "os/chan.h"
 #include "os/proc.h"
 
 struct keeper_client;
-
-struct keeper_child {
-    struct str id;
-    struct proc_id proc;
-    bool running;          /* the main process lives */
-    bool empty;            /* nothing of its tree is left */
-    bool oom;              /* the out-of-memory killer hit it */
-    struct proc_exit exit; /* when not running */
-    uint64_t spec_hash;
-    uint16_t ports[KEEPER_PORTS_MAX];
-    uint64_t
-        trimmed[2]; /* bytes of its outputs dropped while no core lived: [0, trimmed) is gone */
-};
-
-struct keeper_role_status {
-    enum keeper_role role;
-    bool up;
-    int pid;
-    uint64_t restarts;
-};
-
-/* News. Any may be NULL. Strings are valid during the call only. */
-struct keeper_client_ops {
-    void (*ready)(
-        struct keeper_client *client); /* connected (again): HELLO answered, children listed */
-    void (*lost)(struct keeper_client *client); /* the keeper died; revival is under way */
-    /* Each one that the keeper knows, before ready, whenever a keeper is there anew: those that ended meanwhile
-     * too (not running, maybe empty), of which no `exited` or `empty` comes any more. */
-    void (*child)(struct keeper_client *client, const struct keeper_child *child);
-    void (*exited)(struct keeper_client *client, const struct keeper_child *child);
-    void (*empty)(struct keeper_client *client,
-                  const struct keeper_child *child);                     /* nothing left of it */
-    void (*kept)(struct keeper_client *client, struct str name, int fd); /* fd stays the client's */
-    void (*role)(struct keeper_client *client, const struct keeper_role_status *status);
-};
 
 struct keeper_request {
     struct list node;
@@ -118,11 +83,6 @@ struct keeper_client {
 must_check int keeper_client_init(struct keeper_client *client, struct loop *loop,
                                   const struct keeper_client_opts *opts);
 void keeper_client_fini(struct keeper_client *client);
-/* Before this process gives up root: starts a small process that keeps the rights to bring the keeper back, and
- * does nothing else (keeper_guard_main). It ends with this one. 0 or -errno. */
-must_check int keeper_client_guard(struct keeper_client *client);
-/* The guard's main: `muelle guard --run-dir R --state-dir S --id ID`, its channel is descriptor 3. */
-int keeper_guard_main(int argc, char **argv);
 /* The channel given at spawn: reads MUELLE_KEEPER_FD once and removes it from the environment; -1
  * if none. */
 int keeper_client_channel_from_env(void);

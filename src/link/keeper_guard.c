@@ -6,6 +6,7 @@
  *
  * If the edge were taken over, all the guard could be made to do is to start a keeper whose lock is free.
  */
+#include "link/keeper_guard.h"
 #include "link/keeper_client_private.h"
 #include "os/file.h"
 #include <signal.h>

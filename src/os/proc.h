@@ -10,7 +10,7 @@
 #ifndef OS_PROC_H
 #define OS_PROC_H
 
-#include "base/buf.h"
+#include "os/proc_info.h"
 
 enum { PROC_BOOT_ID_LEN = 36, PROC_RLIMITS_MAX = 16, PROC_FDS_MAX = 40, PROC_JOIN_MAX = 4 };
 
@@ -105,32 +105,6 @@ must_check int proc_own_id(struct proc_id *ret);
 /* The kernel's boot id, 36 characters and a NUL. */
 must_check int proc_boot_id(char ret[PROC_BOOT_ID_LEN + 1]);
 must_check int proc_start_time(int pid, uint64_t *ret);
-
-struct proc_stat {
-    char name[16];
-    char state; /* R S D Z T … */
-    int parent;
-    int session;
-    uint64_t cpu_ns;
-    uint64_t
-        rss_bytes; /* as the kernel's per-CPU counters have it: a few hundred KiB off either way */
-    uint64_t start_time;
-    uint32_t threads;
-    int exit_status; /* of a zombie, as wait(2) gives it; 0 when we may not know */
-};
-must_check int proc_stat(int pid, struct proc_stat *ret);
-/* Proportional share of memory: a walk of its page tables, so on demand only. */
-must_check int proc_pss(int pid, uint64_t *ret_bytes);
-/* Arguments separated by spaces. 0 or -errno. */
-must_check int proc_command(int pid, struct buf *out);
-/* Does the environment it was started with hold this "NAME=value"? 1, 0 or -errno. */
-must_check int proc_has_env(int pid, struct str entry);
-/* Calls `each` for every process; stops when it returns false. */
-must_check int proc_each(bool (*each)(int pid, void *arg), void *arg);
-/* Absolute path of a program as this process would find it. 0 or -ENOENT. */
-must_check int proc_find_program(struct str name, const char *path_env, struct buf *out);
-/* The running binary, also when it was replaced on disk meanwhile ("/proc/self/exe"). */
-const char *proc_own_binary(void);
 
 /* Process title: takes the memory of argv and environ over; call once in main before threads start.
  */

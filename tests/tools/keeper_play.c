@@ -11,7 +11,7 @@
  */
 #include "base/num.h"
 #include "keeper/keeper.h"
-#include "link/keeper_client.h"
+#include "link/keeper_guard.h"
 #include "link/keeper_start.h"
 #include "os/entropy.h"
 #include "os/file.h"
