@@ -4,9 +4,14 @@
  * (the override or the project's state, and the event with its actor), a decision of reconcile.c
  * then. So an acknowledged `stop` holds whatever is killed in the same moment.
  */
+#include "run/act.h"
 #include "core/event_txn.h"
 #include "core/mutate.h"
+#include "run/life.h"
 #include "run/model.h"
+#include "run/project.h"
+#include "run/publish.h"
+#include "run/reconcile.h"
 #include "store/store.h"
 #include "store/tables.h"
 

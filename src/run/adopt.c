@@ -15,10 +15,20 @@
  * The same join runs again whenever a new keeper took over, so exits that nobody heard of are
  * noticed.
  */
+#include "run/adopt.h"
+#include "base/encode.h"
 #include "base/json.h"
 #include "core/mutate.h"
 #include "os/proc.h"
+#include "run/apply.h"
+#include "run/exec.h"
+#include "run/health.h"
+#include "run/life.h"
+#include "run/listen.h"
 #include "run/model.h"
+#include "run/port.h"
+#include "run/project.h"
+#include "run/reconcile.h"
 #include "schema/load.h"
 #include "store/store.h"
 #include "store/tables.h"
@@ -421,6 +431,18 @@ static int64_t json_number(struct str text, const char *name, int64_t fallback)
     return fallback;
 }
 
+static bool parse_hash(struct str text, uint64_t *ret)
+{
+    struct buf bytes = BUF_INIT(16);
+    bool ok = text.len == 16 && decode_hex(&bytes, text) == 0 && bytes.len == 8;
+    *ret = 0;
+    for (size_t i = 0; ok && i < 8; i++) {
+        *ret = *ret << 8 | (unsigned char)bytes.p[i];
+    }
+    buf_fini(&bytes);
+    return ok;
+}
+
 static void load_replica(struct run *run, struct project *project, const struct replica_row *row)
 {
     struct service *service = service_find(project, row->service);
@@ -441,8 +463,7 @@ static void load_replica(struct run *run, struct project *project, const struct 
     replica->exited = code != INT64_MIN;
     replica->exit_code = replica->exited ? (int)code : 0;
     str_copy(replica->reason, sizeof(replica->reason), row->reason);
-    if (sscanf(row->spec_hash.p ? row->spec_hash.p : "", "%16llx", (unsigned long long *)&hash) ==
-        1) {
+    if (parse_hash(row->spec_hash, &hash)) {
         replica->spec_hash = hash;
     }
     int64_t port = json_number(row->ports, "port", 0);

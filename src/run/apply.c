@@ -9,10 +9,15 @@
  * The commit holds the project, its generation, the overrides that the file takes back, and the
  * event. What comes after cannot fail.
  */
+#include "run/apply.h"
 #include "core/event_txn.h"
 #include "core/mutate.h"
 #include "os/worker.h"
+#include "run/act.h"
+#include "run/listen.h"
 #include "run/model.h"
+#include "run/project.h"
+#include "run/reconcile.h"
 #include "schema/load.h"
 #include "store/store.h"
 #include "store/tables.h"

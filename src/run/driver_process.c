@@ -14,7 +14,10 @@
 #include "os/file.h"
 #include "os/sock.h"
 #include "run/env.h"
+#include "run/listen.h"
 #include "run/model.h"
+#include "run/port.h"
+#include "run/publish.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,6 +4,7 @@
 #include "base/vec.h"
 #include "core/core.h"
 #include "run/model.h"
+#include "run/project.h"
 
 #include <stdio.h>
 

@@ -6,11 +6,14 @@
  * caller's descriptors, named to the keeper by the core's own /proc/PID/fd, because an order
  * carries names, not descriptors.
  */
+#include "run/exec.h"
 #include "core/mutate.h"
 #include "os/file.h"
 #include "os/proc.h"
+#include "run/act.h"
 #include "run/env.h"
 #include "run/model.h"
+#include "run/project.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -10,13 +10,16 @@
  *
  * Invariant: a record older than the process it is about says nothing about it.
  */
+#include "run/health.h"
 #include "core/core.h"
 #include "core/mutate.h"
 #include "link/counters.h"
 #include "link/ring.h"
 #include "os/file.h"
 #include "run/env.h"
+#include "run/life.h"
 #include "run/model.h"
+#include "run/project.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -9,11 +9,16 @@
  *  2. Every change of state is one transaction: the replica's row and the event that tells of it.
  *  3. A replica is freed only by reconcile.c, never from inside here.
  */
+#include "run/life.h"
 #include "base/json.h"
 #include "base/num.h"
 #include "core/event_txn.h"
 #include "core/mutate.h"
+#include "run/health.h"
 #include "run/model.h"
+#include "run/project.h"
+#include "run/publish.h"
+#include "run/reconcile.h"
 #include "store/store.h"
 #include "store/tables.h"
 

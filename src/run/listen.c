@@ -7,11 +7,14 @@
  * Opening comes before a configuration is committed (a port that somebody else has refuses the
  * whole change); closing comes after the snapshot without it is on its way.
  */
+#include "run/listen.h"
 #include "core/core.h"
 #include "core/mutate.h"
 #include "link/snapshot.h"
 #include "os/sock.h"
 #include "run/model.h"
+#include "run/project.h"
+#include "run/publish.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -5,6 +5,7 @@
  * it is probed by a bind before every start. A bit per port keeps two replicas that start in the
  * same moment apart.
  */
+#include "run/port.h"
 #include "core/core.h"
 #include "core/mutate.h"
 #include "os/sock.h"

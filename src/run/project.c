@@ -2,9 +2,14 @@
  *
  * The tree of projects, services and replicas: finding, making, freeing. No decisions.
  */
+#include "run/project.h"
 #include "core/mutate.h"
 #include "link/snapshot_types.h"
+#include "run/health.h"
+#include "run/life.h"
 #include "run/model.h"
+#include "run/port.h"
+#include "run/publish.h"
 
 #include <stdio.h>
 #include <stdlib.h>

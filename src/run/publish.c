@@ -10,13 +10,16 @@
  *
  * Invariant: replica->edge_state is what the delta log (or the last snapshot) has said about it.
  */
+#include "run/publish.h"
 #include "core/core.h"
 #include "core/mutate.h"
 #include "link/counters.h"
 #include "link/delta.h"
 #include "link/snapshot.h"
 #include "os/thread.h"
+#include "run/listen.h"
 #include "run/model.h"
+#include "run/project.h"
 
 #include <stdio.h>
 

@@ -13,10 +13,14 @@
  *  4. wanted and not running → start it when the dependencies meet their conditions
  *  5. stopped and not wanted any more → forget it
  */
+#include "run/reconcile.h"
 #include "core/event_txn.h"
 #include "core/mutate.h"
 #include "run/graph.h"
+#include "run/life.h"
 #include "run/model.h"
+#include "run/project.h"
+#include "run/publish.h"
 #include "store/store.h"
 #include "store/tables.h"
 

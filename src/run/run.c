@@ -5,7 +5,14 @@
 #include "run/run.h"
 
 #include "core/mutate.h"
+#include "run/adopt.h"
+#include "run/apply.h"
+#include "run/exec.h"
+#include "run/health.h"
+#include "run/listen.h"
 #include "run/model.h"
+#include "run/project.h"
+#include "run/reconcile.h"
 
 #include <stdlib.h>
 

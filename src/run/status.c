@@ -10,7 +10,11 @@
 #include "link/counters.h"
 #include "link/snapshot_types.h"
 #include "os/sock.h"
+#include "run/act.h"
+#include "run/listen.h"
 #include "run/model.h"
+#include "run/project.h"
+#include "run/publish.h"
 #include "schema/load.h"
 #include "schema/status_more.h"
 

@@ -9,6 +9,7 @@
 #include "link/snapshot_types.h"
 #include "run/graph.h"
 #include "run/model.h"
+#include "run/project.h"
 
 enum { IDS_MAX = 256 };
 

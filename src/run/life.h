@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One replica connected to the world: its machine, the driver, timers, the store. See life.c. Private to run/.
+ */
+#ifndef RUN_LIFE_H
+#define RUN_LIFE_H
+
+#include "run/model.h"
+
+void replica_feed(struct run *run, struct replica *replica, uint8_t input);
+/* Carries out what a step of its machine said. `before`: the state it had. */
+void replica_perform(struct run *run, struct replica *replica, uint8_t before, uint32_t actions);
+void replica_timers_init(struct replica *replica);
+
+#endif
