@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/num.h"
+#include "base/timefmt.h"
 #include "edge/exchange.h"
 #include "edge/stream_private.h"
 #include "edge/worker.h"
@@ -128,6 +129,10 @@ static size_t write_head(struct stream *stream, const struct page *page, bool js
     http1_write_header(&w, STR("Content-Type"),
                        json ? STR("application/problem+json") : STR("text/html; charset=utf-8"));
     http1_write_raw(&w, STR("Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"));
+    char memory[32];
+    struct buf date = {.p = memory, .cap = sizeof(memory), .max = sizeof(memory)};
+    timefmt_http(&date, stream->worker->loop.wall_ns);
+    http1_write_header(&w, STR("Date"), buf_str(&date));
     if (page->status == 503) {
         http1_write_header_u64(&w, STR("Retry-After"), RETRY_AFTER_S);
     }

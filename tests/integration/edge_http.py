@@ -486,3 +486,49 @@ def test_a_client_that_leaves_is_recorded(tmp_path):
         until(lambda: edge.stats()["requests"] == 1)
         assert edge.records()[0]["flags"] & 4
         assert edge.stats()["in_flight"] == 0
+
+
+def test_absolute_and_asterisk_targets(pair):
+    edge, _ = pair
+    with edge.connect() as client:
+        client.send(b"GET http://a.test:81/x/./y?q=1 HTTP/1.1\r\nHost: ignored\r\n\r\n")
+        got = seen(client.response())
+        assert got["line"] == "GET /x/y?q=1 HTTP/1.1" and got["headers"]["host"] == "a.test:81"
+        client.send(b"GET http://a.test?q HTTP/1.1\r\nHost: a.test\r\n\r\n")
+        assert seen(client.response())["line"] == "GET /?q HTTP/1.1"
+        client.send(b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert seen(client.response())["line"] == "OPTIONS * HTTP/1.1"
+
+
+def test_ipv6_clients_are_quoted(tmp_path):
+    port = free_port()
+    with Upstream(echo) as upstream, Edge(tmp_path, *web(upstream, f"listen http [::1]:{port}")) as edge:
+        with socket.create_connection(("::1", port), 5) as s:
+            client = Client.__new__(Client)
+            client.socket, client.buffer = s, b""
+            client.send(request(host="h"))
+            got = seen(client.response())["headers"]
+            assert got["x-forwarded-for"] == "::1"
+            assert got["forwarded"] == 'for="[::1]";proto=http;host="h"'
+        assert edge.records()[0]["family"] == 6
+
+
+def test_an_early_answer_ends_a_long_request(tmp_path):
+    def refuse(peer, n):
+        peer.until(b"\r\n\r\n")
+        peer.reply(b"too much", "413 Content Too Large", headers=["Connection: close"])
+        time.sleep(0.2)
+
+    with Upstream(refuse) as upstream:
+        lines = ["service web body_max=100000000", f"endpoint web web-1 {upstream.address}", "route web * /"]
+        with Edge(tmp_path, *lines) as edge, edge.connect() as client:
+            client.send(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 50000000\r\n\r\n" + b"x" * 100000)
+            response = client.response()
+            assert response.status == 413 and response.body == b"too much"
+            assert response.headers["connection"] == "close"
+
+
+def test_pages_have_a_date_and_no_store(tmp_path):
+    with Edge(tmp_path) as edge:
+        response = edge.get()
+        assert response.headers["date"].endswith(" GMT") and response.headers["cache-control"] == "no-store"
