@@ -159,6 +159,8 @@ struct see;
 struct run;
 struct run *api_run(const struct exchange *x);
 struct see *api_see(const struct exchange *x);
+/* Whether the rooms know what runs; until then only public endpoints answer. */
+bool api_ready(const struct exchange *x);
 /* The tenant and these names, for core/authorise.h. */
 struct resource api_resource(const struct exchange *x);
 

@@ -185,6 +185,21 @@ static bool find_endpoint(struct exchange *x)
     return false;
 }
 
+bool api_ready(const struct exchange *x)
+{
+    return x->core->ready && !x->core->stopping && run_ready(api_run(x));
+}
+
+/* A core that has just started has not read its store yet: an empty list would be a lie. */
+static bool check_ready(struct exchange *x)
+{
+    if ((x->endpoint->flags & ENDPOINT_PUBLIC) || api_ready(x)) {
+        return false;
+    }
+    exchange_refuse(x, 503, "core.starting", "the core is starting; try again in a moment");
+    return true;
+}
+
 static bool check_access(struct exchange *x, const struct access_facts *facts)
 {
     const struct endpoint *endpoint = x->endpoint;
@@ -316,7 +331,8 @@ void api_request_begin(struct api_conn *conn)
             "this host name is not known here; use localhost, an address or *.localhost");
         return;
     }
-    answered = find_endpoint(x) || check_access(x, &facts) || check_accept(x) || check_body_head(x);
+    answered = find_endpoint(x) || check_access(x, &facts) || check_ready(x) || check_accept(x) ||
+               check_body_head(x);
     if (!answered) {
         x->keep_alive = keep_alive;
     }

@@ -74,7 +74,7 @@ void handle_healthz(struct exchange *x)
 
 void handle_readyz(struct exchange *x)
 {
-    if (!x->core->ready || x->core->stopping) {
+    if (!api_ready(x)) {
         exchange_refuse(x, 503, "core.starting",
                         x->core->stopping ? "the core is stopping" : "the core is starting");
         return;

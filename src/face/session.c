@@ -155,8 +155,9 @@ static int try_connect(struct session *s)
         r = client_new(&s->loop, path, &s->client);
     }
     if (r == 0) {
-        r = client_call(s->client, &(struct client_request){.method = "GET", .target = "/healthz"},
+        r = client_call(s->client, &(struct client_request){.method = "GET", .target = "/readyz"},
                         &answer);
+        r = r == 0 && answer.status != 200 ? -EAGAIN : r; /* it is starting */
         client_answer_fini(&answer);
     }
     if (r < 0) {

@@ -23,7 +23,7 @@ struct exec {
     struct client *watcher;
     struct client_stream stream;
     struct exec_signal signals[SIGNALS];
-    uint64_t id; /* of the command; 0 until it is started */
+    uint64_t id;      /* of the command; 0 until it is started */
     int early_signum; /* came before the id */
     int exit_code;
     bool done;

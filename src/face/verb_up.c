@@ -26,6 +26,7 @@
 #define START_NS        (15 * NS_PER_S)
 #define REDRAW_NS       (100 * NS_PER_MS)
 
+enum { STARTS_MAX = 5 };
 enum up_phase { UP_WATCHING, UP_STOPPING, UP_KILLING };
 
 struct up {
@@ -453,8 +454,8 @@ static void undo_start(struct session *s)
     }
 }
 
-/* The instance may be starting: its socket appears within moments, or the core says what hinders
- * it. */
+/* The instance may be starting: its socket appears within moments, or the core says what hinders it.
+ * CLI_NOT_RUNNING, unsaid: it went away meanwhile. */
 static int connect_soon(struct session *s)
 {
     int64_t end = clock_mono_ns() + START_NS;
@@ -466,6 +467,9 @@ static int connect_soon(struct session *s)
             say_problem(s, &problem);
             return CLI_FAILED;
         }
+        if (tries % 16 == 0 && !role_instance_exists(s->state_dir)) {
+            return CLI_NOT_RUNNING;
+        }
         if (clock_mono_ns() > end) {
             say_error(s, "the instance runs but its core does not answer; see %s/muelle.log",
                       s->state_dir);
@@ -476,10 +480,23 @@ static int connect_soon(struct session *s)
     return 0;
 }
 
-static int ensure_instance(struct up *up)
+/* Once. CLI_NOT_RUNNING: what was there died, so it is our turn to start one. */
+static int start_or_join(struct up *up)
 {
     struct problem problem = {0};
-    int r;
+    int r = role_start_keeper(up->s.state_dir, &problem);
+
+    if (r < 0) {
+        say_problem(&up->s, &problem);
+        return CLI_FAILED;
+    }
+    up->started_instance = r == 0;
+    return connect_soon(&up->s);
+}
+
+static int ensure_instance(struct up *up)
+{
+    int r = CLI_NOT_RUNNING;
 
     if (session_connect(&up->s, true) == 0) {
         return 0;
@@ -487,13 +504,12 @@ static int ensure_instance(struct up *up)
     if (cli_value(up->s.args, "instance")) {
         return session_connect(&up->s, false); /* joining one means that it is there */
     }
-    r = role_start_keeper(up->s.state_dir, &problem);
-    if (r < 0) {
-        say_problem(&up->s, &problem);
-        return CLI_FAILED;
+    for (int i = 0; i < STARTS_MAX && r == CLI_NOT_RUNNING; i++) {
+        r = start_or_join(up);
     }
-    up->started_instance = r == 0;
-    r = connect_soon(&up->s);
+    if (r == CLI_NOT_RUNNING) {
+        say_error(&up->s, "the instance does not stay up; see %s/muelle.log", up->s.state_dir);
+    }
     if (r && up->started_instance) {
         undo_start(&up->s);
     }
@@ -610,6 +626,7 @@ static int down_run(struct session *s)
         role_kill_instance(s->state_dir);
     } else {
         r = connect_soon(s);
+        r = r == CLI_NOT_RUNNING ? session_connect(s, false) : r;
         r = r ? r : session_need_project(s);
         r = r ? r : request_down(s);
         if (r) {

@@ -21,6 +21,11 @@ struct run *run_get(const struct core *core)
     return core_room(core, "run");
 }
 
+bool run_ready(const struct run *run)
+{
+    return run && run->started;
+}
+
 static void reloaded(void *arg, const struct run_applied *applied)
 {
     struct run *run = arg;

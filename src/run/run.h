@@ -25,6 +25,8 @@ struct run;
 
 extern const struct room_ops run_room;
 struct run *run_get(const struct core *core);
+/* Everything that was stored is loaded, and the keeper's children are known: reads show the truth. */
+bool run_ready(const struct run *run);
 
 struct run_env {
     struct str name;
