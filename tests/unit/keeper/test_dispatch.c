@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/num.h"
+#include "harness/test.h"
+#include "keeper/private.h"
+#include "os/clock.h"
+#include "os/file.h"
+#include "os/shm.h"
+#include <signal.h>
+
+static struct keeper keeper; /* large */
+static int far_end = -1;     /* the peer's side of its channel */
+
+static void setup(enum keeper_role role)
+{
+    char folder[] = "/tmp/muelle-dispatch-XXXXXX";
+    check(mkdtemp(folder) != NULL);
+    str_copy(keeper.run_dir, sizeof(keeper.run_dir), str_from(folder));
+    str_copy(keeper.id, sizeof(keeper.id), STR("unit"));
+    keeper.journal_fd = -1;
+    for (size_t i = 0; i < KEEPER_KEPT_MAX; i++) {
+        keeper.kept[i].fd = -1;
+    }
+    check_int(loop_init(&keeper.loop, 1), 0);
+    timer_init(&keeper.trim_timer, output_trim);
+    timer_init(&keeper.sweep_timer, ward_sweep);
+    timer_init(&keeper.await_timer, ward_await_over);
+    role_init(&keeper, KEEPER_ROLE_CORE);
+    role_init(&keeper, KEEPER_ROLE_EDGE);
+    journal_rewrite(&keeper);
+    int ends[2];
+    check_int(chan_pair(ends), 0);
+    struct peer *peer = peer_new(&keeper, ends[0], role);
+    check(peer != NULL);
+    peer->greeted = true;
+    far_end = ends[1];
+}
+
+static void teardown(void)
+{
+    for (size_t i = 0; i < keeper.ward_top; i++) {
+        if (keeper.wards[i].used && keeper.wards[i].running) {
+            ward_kill(&keeper, &keeper.wards[i]);
+            (void)!ward_signal(&keeper, &keeper.wards[i], SIGKILL, false);
+        }
+    }
+    for (int i = 0; i < 2000; i++) {
+        bool left = false;
+        for (size_t k = 0; k < keeper.ward_top; k++) {
+            left |= keeper.wards[k].used && !keeper.wards[k].empty;
+        }
+        if (!left) {
+            break;
+        }
+        check_int(loop_turn(&keeper.loop, NS_PER_MS), 0);
+    }
+    file_close(&far_end);
+    file_close(&keeper.journal_fd);
+    check_int(file_remove_tree(keeper.run_dir), 0);
+}
+
+/* Sends, lets the keeper work, and gives the answer with that serial (news on the way are dropped). */
+static bool ask(struct keeper_msg *msg, int fd, int *ret_fd)
+{
+    uint32_t serial = msg->serial;
+    *ret_fd = -1;
+    check_int(chan_send_blocking(far_end, msg, sizeof(*msg), &fd, fd >= 0), 0);
+    for (int i = 0; i < 50; i++) {
+        check_int(loop_turn(&keeper.loop, 0), 0);
+        int fds[4];
+        size_t fd_count = 4;
+        int64_t n = chan_recv_blocking(far_end, msg, sizeof(*msg), fds, &fd_count, 0);
+        for (size_t k = 0; k < (n > 0 ? fd_count : 0); k++) {
+            if (msg->serial == serial && *ret_fd < 0) {
+                *ret_fd = fds[k];
+            } else {
+                file_close(&fds[k]);
+            }
+        }
+        if (n == sizeof(*msg) && msg->serial == serial) {
+            return true;
+        }
+        if (n == 0) {
+            return false;
+        }
+    }
+    return false;
+}
+
+static int ask_simple(enum keeper_type type, const char *name, uint64_t a)
+{
+    struct keeper_msg msg;
+    keeper_msg_init(&msg, type, str_from(name));
+    msg.serial = 7;
+    msg.a = a;
+    int fd;
+    check(ask(&msg, -1, &fd));
+    file_close(&fd);
+    return msg.error;
+}
+
+static int order_fd(const char *id, const char *command)
+{
+    static const char *env[] = {"PATH=/usr/bin:/bin", NULL};
+    const char *argv[] = {"sh", "-c", command, NULL};
+    struct order order = ORDER_INIT;
+    order.id = id;
+    order.argv = argv;
+    order.envp = env;
+    int fd = -1;
+    check_int(order_seal(&order, &fd), 0);
+    return fd;
+}
+
+static int spawn(const char *id, int fd)
+{
+    struct keeper_msg msg;
+    keeper_msg_init(&msg, KEEPER_SPAWN, str_from(id));
+    msg.serial = 9;
+    int pidfd;
+    check(ask(&msg, fd, &pidfd));
+    check((msg.error == 0) == (pidfd >= 0));
+    file_close(&pidfd);
+    file_close(&fd);
+    return msg.error;
+}
+
+TEST(an_order_must_be_sealed_and_for_that_child)
+{
+    setup(KEEPER_ROLE_CORE);
+    int fd = -1;
+    check_int(shm_create("open", 4096, &fd), 0);
+    check_int(spawn("x", fd), -EPERM); /* could change while it is read */
+    check_int(spawn("x", -1), -EPERM);
+    check_int(spawn("other", order_fd("x", "true")), -EBADMSG);
+    check_int(spawn("x", order_fd("x", "sleep 60")), 0);
+    check_int(spawn("x", order_fd("x", "sleep 60")), -EEXIST);
+    check_int(ask_simple(KEEPER_FORGET, "x", 0), -EBUSY);
+    check_int(ask_simple(KEEPER_SIGNAL, "x", 99), -EINVAL);
+    check_int(ask_simple(KEEPER_SIGNAL, "nobody", SIGTERM), -ENOENT);
+    teardown();
+}
+
+TEST(who_may_what)
+{
+    static const struct {
+        enum keeper_type type;
+        uint8_t allowed; /* bit per role */
+    } cases[] = {
+        {KEEPER_SPAWN, 1 << KEEPER_ROLE_CORE},
+        {KEEPER_SIGNAL, 1 << KEEPER_ROLE_CORE},
+        {KEEPER_FORGET, 1 << KEEPER_ROLE_CORE},
+        {KEEPER_KEEP, 1 << KEEPER_ROLE_CORE | 1 << KEEPER_ROLE_EDGE},
+        {KEEPER_GET, 1 << KEEPER_ROLE_CORE | 1 << KEEPER_ROLE_EDGE},
+        {KEEPER_KILL_TREE, 1 << KEEPER_ROLE_CORE | 1 << KEEPER_ROLE_TOOL},
+        {KEEPER_CHILDREN, 1 << KEEPER_ROLE_CORE | 1 << KEEPER_ROLE_TOOL},
+    };
+    for (enum keeper_role role = KEEPER_ROLE_CORE; role < KEEPER_ROLE_COUNT; role++) {
+        setup(role);
+        for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+            int error = ask_simple(cases[i].type, "thing", 0);
+            bool allowed = cases[i].allowed & 1 << role;
+            check(allowed == (error != -EPERM) || cases[i].type == KEEPER_SPAWN);
+        }
+        teardown();
+        memset(&keeper, 0, sizeof(keeper));
+    }
+    setup(KEEPER_ROLE_EDGE);
+    check_int(ask_simple(KEEPER_DROP, "snapshot", 0), -EPERM);
+    check_int(ask_simple(KEEPER_DROP, "listen:127.0.0.1:1", 0), -ENOENT);
+    teardown();
+}
+
+/* Any well-formed message of a role gets one answer or ends its channel; the keeper stays whole. */
+TEST(random_messages_are_answered_one_by_one)
+{
+    static const char *const names[] = {"a", "b", "snapshot", "unix:/x", "127.0.0.1:0", ""};
+    setup(KEEPER_ROLE_CORE);
+    check_int(spawn("a", order_fd("a", "sleep 60")), 0);
+    for (size_t i = 0; i < test_rounds(2000); i++) {
+        struct keeper_msg msg;
+        enum keeper_type type = 1 + (uint32_t)rng_below(test_rng(), KEEPER_TYPE_COUNT - 1);
+        if (type == KEEPER_SHUTDOWN || type == KEEPER_REEXEC || type == KEEPER_ROLE ||
+            type == KEEPER_LISTEN) {
+            continue; /* they do what they say */
+        }
+        keeper_msg_init(&msg, type, str_from(names[rng_below(test_rng(), ARRAY_LEN(names))]));
+        msg.serial = (uint32_t)(i + 1);
+        msg.role = (uint8_t)rng_below(test_rng(), KEEPER_ROLE_COUNT);
+        msg.a = rng_chance(test_rng(), 500) ? rng_below(test_rng(), 3) : rng_u64(test_rng());
+        msg.b = rng_below(test_rng(), 3);
+        if (type == KEEPER_SIGNAL) {
+            msg.a = 64 + rng_below(test_rng(), 9); /* nothing that would end it */
+        }
+        int fd = -1;
+        int answer_fd;
+        if (rng_chance(test_rng(), 300)) {
+            check_int(shm_bell_create(&fd), 0);
+        }
+        check(ask(&msg, fd, &answer_fd));
+        check(msg.error <= 0);
+        file_close(&answer_fd);
+        file_close(&fd);
+    }
+    teardown();
+}
+
+TEST(a_peer_that_does_not_read_is_dropped_and_others_are_not)
+{
+    setup(KEEPER_ROLE_CORE);
+    int ends[2];
+    check_int(chan_pair(ends), 0);
+    struct peer *deaf = peer_new(&keeper, ends[0], KEEPER_ROLE_EDGE);
+    check(deaf != NULL);
+    deaf->greeted = deaf->copies = true;
+    for (int i = 0; i < 3000 && deaf->used; i++) {
+        struct keeper_msg msg;
+        int fd = -1;
+        int answer_fd;
+        check_int(shm_bell_create(&fd), 0);
+        keeper_msg_init(&msg, KEEPER_KEEP, STR("bell"));
+        msg.serial = 5;
+        check(ask(&msg, fd, &answer_fd));
+        check_int(msg.error, 0);
+        file_close(&fd);
+    }
+    check(!deaf->used);
+    check_int(ask_simple(KEEPER_GET, "bell", 0), 0);
+    file_close(&ends[1]);
+    teardown();
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/map.h"
+#include "harness/test.h"
+#include "keeper/private.h"
+#include "os/file.h"
+
+static struct keeper keeper; /* large */
+
+static void setup(void)
+{
+    char folder[] = "/tmp/muelle-journal-XXXXXX";
+    check(mkdtemp(folder) != NULL);
+    str_copy(keeper.run_dir, sizeof(keeper.run_dir), str_from(folder));
+    str_copy(keeper.boot_id, sizeof(keeper.boot_id), STR("00000000-1111-2222-3333-444444444444"));
+    keeper.journal_fd = -1;
+    for (size_t i = 0; i < KEEPER_KEPT_MAX; i++) {
+        keeper.kept[i].fd = -1;
+    }
+    keeper.roles[KEEPER_ROLE_CORE].role = KEEPER_ROLE_CORE;
+    keeper.roles[KEEPER_ROLE_EDGE].role = KEEPER_ROLE_EDGE;
+}
+
+static void teardown(void)
+{
+    file_close(&keeper.journal_fd);
+    check_int(file_remove_tree(keeper.run_dir), 0);
+}
+
+/* As a new process would begin. */
+static void forget_all(void)
+{
+    file_close(&keeper.journal_fd);
+    for (size_t i = 0; i < KEEPER_CHILDREN_MAX; i++) {
+        keeper.wards[i].used = false;
+    }
+    keeper.ward_top = 0;
+    memset(&keeper.cgroups, 0, sizeof(keeper.cgroups));
+    for (size_t i = 0; i < KEEPER_ROLE_COUNT; i++) {
+        keeper.roles[i].proc = (struct proc_id){0, 0};
+        keeper.roles[i].restarts = 0;
+    }
+}
+
+static struct ward *add_ward(const char *id, int pid)
+{
+    struct ward *ward = ward_new(&keeper, str_from(id));
+    check(ward != NULL);
+    ward->running = true;
+    ward->proc = (struct proc_id){pid, (uint64_t)pid * 3};
+    ward->spec_hash = map_hash(1, str_from(id));
+    ward->ports[0] = (uint16_t)pid;
+    ward->trimmed[1] = 77;
+    str_copy(ward->cgroup, sizeof(ward->cgroup), STR("a/b"));
+    str_copy(ward->output[0], sizeof(ward->output[0]), STR("/out/1"));
+    journal_ward(&keeper, ward);
+    return ward;
+}
+
+static size_t count_wards(void)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < keeper.ward_top; i++) {
+        count += keeper.wards[i].used;
+    }
+    return count;
+}
+
+TEST(what_was_written_is_what_the_next_keeper_knows)
+{
+    setup();
+    keeper.cgroups.rung = CGROUP_UNIFIED;
+    str_copy(keeper.cgroups.path, sizeof(keeper.cgroups.path), STR("/sys/fs/cgroup/x"));
+    journal_rewrite(&keeper);
+    add_ward("d/p/one/1", 100);
+    struct ward *two = add_ward("d/p/two/1", 200);
+    struct ward *three = add_ward("d/p/three/1", 300);
+    keeper.roles[KEEPER_ROLE_EDGE].proc = (struct proc_id){42, 4242};
+    keeper.roles[KEEPER_ROLE_EDGE].restarts = 3;
+    journal_role(&keeper, &keeper.roles[KEEPER_ROLE_EDGE]);
+    two->running = false;
+    two->exit = (struct proc_exit){.known = true, .code = 7};
+    journal_ward(&keeper, two);
+    three->running = false;
+    ward_forget(&keeper, three);
+    forget_all();
+    journal_load(&keeper);
+    check_int(count_wards(), 2);
+    struct ward *one = ward_find(&keeper, STR("d/p/one/1"));
+    check(one && one->running && one->proc.pid == 100 && one->proc.start_time == 300);
+    check(one->spec_hash == map_hash(1, STR("d/p/one/1")) && one->ports[0] == 100);
+    check_cstr(one->cgroup, "a/b");
+    check_cstr(one->output[0], "/out/1");
+    check_int(one->trimmed[1], 77);
+    two = ward_find(&keeper, STR("d/p/two/1"));
+    check(two && !two->running && two->exit.known && two->exit.code == 7);
+    check(!ward_find(&keeper, STR("d/p/three/1")));
+    check_int(keeper.roles[KEEPER_ROLE_EDGE].proc.pid, 42);
+    check_int(keeper.roles[KEEPER_ROLE_EDGE].restarts, 3);
+    check_int(keeper.cgroups.rung, CGROUP_UNIFIED);
+    teardown();
+}
+
+TEST(a_journal_of_another_boot_says_nothing)
+{
+    setup();
+    journal_rewrite(&keeper);
+    add_ward("x", 100);
+    forget_all();
+    keeper.boot_id[0] = '9';
+    journal_load(&keeper);
+    check_int(count_wards(), 0);
+    teardown();
+}
+
+/* Whatever a crash, a full disk or a hand did to the file: what is read was written, and nothing else is. */
+TEST(a_damaged_or_torn_journal_gives_a_part_of_what_was_written)
+{
+    setup();
+    struct buf whole = BUF_INIT(4 * MIB);
+    char path[KEEPER_PATH_MAX];
+    keeper_run_path(&keeper, "keeper.journal", path);
+    journal_rewrite(&keeper);
+    for (int i = 1; i <= 8; i++) {
+        char id[16];
+        snprintf(id, sizeof(id), "ward-%d", i);
+        add_ward(id, i);
+    }
+    file_close(&keeper.journal_fd);
+    check_int(file_read_all(path, 4 * MIB, &whole), 0);
+    for (size_t round = 0; round < test_rounds(400); round++) {
+        struct str cut = str_slice(buf_str(&whole), 0, rng_below(test_rng(), whole.len + 1));
+        size_t at = rng_below(test_rng(), whole.len);
+        char old = whole.p[at];
+        bool flip = rng_chance(test_rng(), 500);
+        if (flip) {
+            whole.p[at] ^= (char)(1 + rng_below(test_rng(), 255));
+            cut = buf_str(&whole);
+        }
+        check_int(file_replace(path, cut, 0600), 0);
+        whole.p[at] = old;
+        forget_all();
+        journal_load(&keeper);
+        check(count_wards() <= 8);
+        for (size_t i = 0; i < keeper.ward_top; i++) {
+            const struct ward *ward = &keeper.wards[i];
+            check(!ward->used || ward->proc.start_time == (uint64_t)ward->proc.pid * 3);
+        }
+    }
+    buf_fini(&whole);
+    teardown();
+}
+
+TEST(a_fresh_file_replaces_one_that_has_grown)
+{
+    setup();
+    journal_rewrite(&keeper);
+    struct ward *ward = add_ward("busy", 1);
+    uint64_t largest = 0;
+    for (int i = 0; i < 20000; i++) {
+        ward->trimmed[0] = (uint64_t)i;
+        journal_ward(&keeper, ward);
+        largest = MAX(largest, keeper.journal_size);
+    }
+    check(largest < 17 * MIB);
+    char path[KEEPER_PATH_MAX];
+    struct file_stat stat;
+    keeper_run_path(&keeper, "keeper.journal", path);
+    check_int(file_stat(path, &stat), 0);
+    check_int(stat.size, keeper.journal_size);
+    forget_all();
+    journal_load(&keeper);
+    check_int(ward_find(&keeper, STR("busy"))->trimmed[0], 19999);
+    teardown();
+}
