@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Figures of the edge beside Debian's nginx and HAProxy in one run, interleaved: CPU per request at full load, user
 instructions, system calls and allocations per request.
 

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The edge inside a whole instance: connections over reloads and deaths of the other roles, what it counts, what a
+replica's death costs."""
+import asyncio
+import json
+import os
+import signal
+
+import pytest
+
+from edge_peer import BACKEND, Client, request
+from muelle import free_port, wait_until
+
+websockets = pytest.importorskip("websockets")
+
+ECHO = """
+import asyncio, os, websockets
+async def handler(socket, path=None):
+    async for message in socket:
+        await socket.send(message)
+async def main():
+    async with websockets.serve(handler, "127.0.0.1", int(os.environ["PORT"])):
+        await asyncio.Future()
+asyncio.run(main())
+"""
+
+
+def configuration(port, extra=""):
+    return f"""
+name: sys
+gateway: {{ listen: [ "http://127.0.0.1:{port}" ], admin: "http://127.0.0.1:{free_port()}", expose_replica: true }}
+services:
+  chat:
+    command: [ "/usr/bin/python3", "echo.py" ]
+    healthcheck: {{ http: /, interval: 60s, disable: true }}
+    routes: [ {{ host: chat.localhost }} ]
+  web:
+    command: {BACKEND}
+    deploy: {{ replicas: 2 }}
+    healthcheck: {{ http: /, interval: 1s }}
+    routes: [ {{ host: web.localhost }}{extra} ]
+"""
+
+
+def revived(muelle, role, dead):
+    """Another process has that role, and the core answers."""
+    result = muelle.cli("status", "--json", check=False)
+    return result.returncode == 0 and json.loads(result.stdout)[role]["pid"] not in (0, None, dead)
+
+
+def test_a_websocket_lives_through_reloads_and_the_death_of_core_and_keeper(muelle):
+    port = free_port()
+    muelle.write("echo.py", ECHO)
+    muelle.write("muelle.yaml", configuration(port))
+    muelle.up()
+
+    async def main():
+        async with websockets.connect(f"ws://chat.localhost:{port}/", host="127.0.0.1") as client:
+            async def echoes(text):
+                await client.send(text)
+                return await asyncio.wait_for(client.recv(), 10) == text
+
+            assert await echoes("before")
+            for i in range(3):
+                muelle.write("muelle.yaml", configuration(port, f", {{ host: web.localhost, path: /v{i} }}"))
+                muelle.cli("reload")
+                assert await echoes(f"reload {i}")
+            for role in ("core", "keeper"):
+                (dead,) = muelle.kill(role)
+                assert await echoes(f"{role} is dead")
+                wait_until(lambda role=role, dead=dead: revived(muelle, role, dead))
+                assert await echoes(f"{role} is back")
+    asyncio.run(main())
+
+
+def test_a_killed_replica_costs_no_get(muelle):
+    port = free_port()
+    muelle.write("echo.py", ECHO)
+    muelle.write("muelle.yaml", configuration(port))
+    muelle.up()
+    with Client(port) as client:
+        def replica():
+            client.send(request(host="web.localhost"))
+            response = client.response()
+            assert response.status == 200, response
+            return response.headers["x-muelle-replica"]
+
+        assert {replica() for _ in range(10)} == {"web-1", "web-2"}
+        victim = next(row for row in muelle.ps() if row["service"] == "web" and row["replica"] == 1)
+        os.kill(victim["pid"], signal.SIGKILL)
+        for _ in range(200):
+            replica()
+        wait_until(lambda: {replica() for _ in range(10)} == {"web-1", "web-2"}, 20)
+
+
+def test_the_edge_comes_back_with_its_counts(muelle):
+    port = free_port()
+    muelle.write("echo.py", ECHO)
+    muelle.write("muelle.yaml", configuration(port))
+    muelle.up()
+
+    def counted():
+        routes = muelle.get("/api/v1/projects/sys/routes")["items"]
+        return sum(e["requests"] for r in routes if r["service"] == "web" for e in r["endpoints"])
+
+    def get():
+        with Client(port) as client:
+            client.send(request(host="web.localhost"))
+            return client.response().status
+
+    for _ in range(20):
+        assert get() == 200
+    wait_until(lambda: counted() == 20, what="20 requests counted")
+    muelle.kill("edge")
+
+    def back():
+        try:
+            return get() == 200
+        except (OSError, EOFError):
+            return False
+    wait_until(back)
+    wait_until(lambda: counted() == 21, what="counts go on where they were")
