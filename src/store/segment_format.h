@@ -58,6 +58,7 @@ must_check int segment_record_decode(struct str bytes, bool verify, struct segme
 struct segment_block {
     struct vec columns; /* struct segment_column */
     struct buf bytes;
+    void *unpacker; /* zstd's, made when it is needed */
 };
 struct segment_column {
     int64_t time;
@@ -69,7 +70,7 @@ struct segment_column {
 };
 #define SEGMENT_BLOCK_INIT                                                                         \
     ((struct segment_block){VEC_INIT(struct segment_column, SEGMENT_BLOCK_RECORDS),                \
-                            BUF_INIT(SEGMENT_BLOCK_BYTES_MAX)})
+                            BUF_INIT(SEGMENT_BLOCK_BYTES_MAX), NULL})
 void segment_block_fini(struct segment_block *block);
 void segment_block_reset(struct segment_block *block);
 /* 0, -ENOMEM, -ENOBUFS (beyond the limits above). */

@@ -415,3 +415,18 @@ TEST(a_search_reads_all_that_it_has_to)
     segment_reader_free(reader);
     remove_folder();
 }
+
+TEST(folding_makes_ascii_letters_lower_and_leaves_the_rest)
+{
+    char bytes[256 + 7], folded[256 + 7];
+    for (size_t shift = 0; shift < 8; shift++) {
+        for (size_t i = 0; i < 256; i++) {
+            bytes[i] = (char)(i + shift * 31);
+        }
+        segment_fold(bytes, 256 - shift, folded);
+        for (size_t i = 0; i < 256 - shift; i++) {
+            char want = bytes[i] >= 'A' && bytes[i] <= 'Z' ? (char)(bytes[i] + 32) : bytes[i];
+            check_int(folded[i], want);
+        }
+    }
+}
