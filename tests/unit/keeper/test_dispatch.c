@@ -56,6 +56,7 @@ static void teardown(void)
     file_close(&far_end);
     file_close(&keeper.journal_fd);
     check_int(file_remove_tree(keeper.run_dir), 0);
+    loop_fini(&keeper.loop);
 }
 
 /* Sends, lets the keeper work, and gives the answer with that serial (news on the way are dropped). */
