@@ -32,7 +32,7 @@ static enum scalar_form form_of(const struct value *v, enum schema_type type)
     int64_t integer;
     double real;
     enum value_type looks = value_type(v);
-    if (type == SCHEMA_BOOL || (looks == VALUE_IS_BOOL && !v->quoted)) {
+    if (type == SCHEMA_BOOL || (looks == VALUE_IS_BOOL && type != SCHEMA_STRING)) {
         return str_eq_nocase(v->text, STR("true")) ? FORM_TRUE : FORM_FALSE;
     }
     bool number = (type == SCHEMA_INT && num_parse_i64(v->text, &integer) == 0) ||
@@ -241,17 +241,19 @@ void schema_render_yaml(const struct project_spec *spec, unsigned flags, struct 
 
 /* ------------------------------------------------------------------ JSON */
 
-static void json_number(struct json_writer *w, const struct value *v)
+/* Numbers that JSON writes in another way than the file does stay text where a text belongs; so do file
+ * modes everywhere: 0440 would be another number. */
+static void json_number(struct json_writer *w, const struct value *v, enum schema_type type)
 {
     int64_t integer;
     double real;
     bool octal = v->text.len > 1 && v->text.p[0] == '0' && v->text.p[1] != '.';
     if (!octal && num_parse_i64(v->text, &integer) == 0) {
         json_i64(w, integer);
-    } else if (!octal && num_parse_double(v->text, &real) == 0) {
+    } else if (!octal && type != SCHEMA_STRING && num_parse_double(v->text, &real) == 0) {
         json_double(w, real);
     } else {
-        json_str(w, v->text); /* file modes: 0440 would mean another number in JSON */
+        json_str(w, v->text);
     }
 }
 
@@ -266,7 +268,7 @@ static void json_scalar(struct renderer *r, const struct value *v, enum schema_t
     } else if (form == FORM_TEXT) {
         json_str(w, v->text);
     } else if (form == FORM_PLAIN) {
-        json_number(w, v);
+        json_number(w, v, type);
     } else {
         json_bool(w, form == FORM_TRUE);
     }

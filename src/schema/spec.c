@@ -37,7 +37,16 @@ const struct service_spec *project_spec_service(const struct project_spec *spec,
 
 bool spec_is_replica_name(struct str name)
 {
-    return str_is(name, "PORT") || str_is(name, "HOST") || str_starts(name, STR("MUELLE_"));
+    static const struct str names[] = {STR_INIT("PORT"),           STR_INIT("HOST"),
+                                       STR_INIT("MUELLE_PROJECT"), STR_INIT("MUELLE_SERVICE"),
+                                       STR_INIT("MUELLE_REPLICA"), STR_INIT("MUELLE_INSTANCE"),
+                                       STR_INIT("MUELLE_ID")};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (str_eq(name, names[i])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool is_name_char(char c, bool first)

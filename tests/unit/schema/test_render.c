@@ -84,6 +84,26 @@ TEST(any_text_survives_rendering_and_loading)
     buf_fini(&part);
 }
 
+TEST(words_and_numbers_of_variables_stay_as_they_stand)
+{
+    struct buf out = BUF_INIT(MIB), json = BUF_INIT(MIB);
+    load_good(&l, "services: {a: {command: x, environment: {A: TRUE, B: 1e3, C: 0x1f, D: 007, E: "
+                  "80, F: +5}}}");
+    schema_render_yaml(l.spec, SCHEMA_SHOW_SECRETS, &out);
+    schema_render_service_json(l.spec, STR("a"), SCHEMA_SHOW_SECRETS, &json);
+    check(str_find(buf_str(&json), STR("{\"A\":\"TRUE\",\"B\":\"1e3\",\"C\":\"0x1f\",\"D\":\"007\","
+                                       "\"E\":80,\"F\":\"+5\"}")) > 0);
+    project_spec_unref(l.spec);
+    const struct project_spec *p = load_good(&l, buf_cstr(&out));
+    static const char *const want[] = {"TRUE", "1e3", "0x1f", "007", "80", "+5"};
+    for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+        check_str(p->services[0].environment[i].value, str_from(want[i]));
+    }
+    project_spec_unref(l.spec);
+    buf_fini(&out);
+    buf_fini(&json);
+}
+
 TEST(secrets_are_hidden_unless_asked_for)
 {
     struct buf out = BUF_INIT(MIB);

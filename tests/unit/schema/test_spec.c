@@ -33,5 +33,6 @@ TEST(replica_names)
     check(spec_is_replica_name(STR("PORT")));
     check(spec_is_replica_name(STR("MUELLE_SERVICE")));
     check(!spec_is_replica_name(STR("PORTAL")));
+    check(!spec_is_replica_name(STR("MUELLE_OWN_THING")));
     check(!spec_is_replica_name(STR("")));
 }
