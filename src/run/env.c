@@ -111,6 +111,17 @@ static void add_dependency(struct env_list *list, struct service *other)
                      first->port));
 }
 
+/* Another user's home is not the caller's. */
+static void add_user(struct env_list *list, const struct replica *replica)
+{
+    const struct user *user = source_user(replica->source, replica->project_spec, replica->spec);
+    if (user) {
+        set(list, STR("HOME"), str_from(user->home[0] ? user->home : "/"));
+        set(list, STR("USER"), str_from(user->name));
+        set(list, STR("LOGNAME"), str_from(user->name));
+    }
+}
+
 static void fill(struct run *run, struct replica *replica, struct env_list *list,
                  const struct spec_pair *values)
 {
@@ -121,6 +132,7 @@ static void fill(struct run *run, struct replica *replica, struct env_list *list
             set(list, source->environment[i].name, source->environment[i].value);
         }
     }
+    add_user(list, replica);
     for (size_t i = 0; i < spec->environment_count; i++) {
         set(list, spec->environment[i].name, expand(list, spec->environment[i].value, values));
     }

@@ -121,8 +121,8 @@ static bool may_stop(struct service *service)
     }
     list_for_each (it, &service->project->services) {
         struct service *other = list_entry(it, struct service, node);
-        if (other != service && service_wanted(other) == 0 && is_live(other) &&
-            depends_on(other, service->name)) {
+        if (other != service && depends_on(other, service->name) && service_wanted(other) == 0 &&
+            is_live(other)) {
             return false;
         }
     }
