@@ -60,15 +60,68 @@ static int remove_file(const char *logs, const struct vec *catalog, const struct
     return r == -ENOENT ? 0 : r;
 }
 
-int retain_trim(const char *logs, const struct vec *catalog, uint64_t max_bytes, int64_t min_time,
-                struct retain_result *ret)
+static bool is_open(const struct retain *retain, const struct stream_id *id)
+{
+    for (size_t i = 0; i < retain->open->len; i++) {
+        if (stream_eq(vec_at(retain->open, struct stream_id, i), id)) {
+            return true;
+        }
+    }
+    return id->stream == LOGS_ACCESS; /* of a project: written again at its next request */
+}
+
+/* A stream that nobody writes goes as a whole when its head is too old, too. */
+static int remove_stream(const struct retain *retain, const struct stream_id *id,
+                         struct retain_result *ret)
+{
+    char folder[STREAM_PATH_MAX], head[SEGMENT_PATH_SIZE];
+    struct file_stat stat;
+    struct vec files = VEC_INIT(struct segment_file, SEGMENT_FILES_MAX);
+    int r = stream_folder(id, retain->logs, folder);
+    if (r == 0) {
+        r = segment_path(head, folder, SEGMENT_HEAD_NAME);
+    }
+    if (r == 0) {
+        r = segment_files_list(folder, &files);
+    }
+    if (r == 0 && files.len == 0 && file_stat(head, &stat) == 0 &&
+        stat.mtime_ns < retain->min_time && !is_open(retain, id)) {
+        r = file_remove_tree(folder);
+        ret->streams += r == 0;
+        ret->freed_bytes += r == 0 ? stat.size : 0;
+    }
+    vec_fini(&files);
+    return r;
+}
+
+static int remove_files(const struct retain *retain, const struct vec *files,
+                        struct retain_result *ret)
+{
+    int r = 0;
+    for (size_t i = 0; i < files->len && r == 0; i++) {
+        const struct kept_file *kept = vec_at(files, struct kept_file, i);
+        if (ret->stored_bytes <= retain->max_bytes && kept->file.last >= retain->min_time) {
+            break;
+        }
+        r = remove_file(retain->logs, retain->catalog, kept);
+        if (r == 0) {
+            ret->stored_bytes -= kept->bytes;
+            ret->freed_bytes += kept->bytes;
+            ret->files++;
+        }
+    }
+    return r;
+}
+
+int retain_trim(const struct retain *retain, struct retain_result *ret)
 {
     struct vec files = VEC_INIT(struct kept_file, RETAIN_FILES_MAX);
+    const struct vec *catalog = retain->catalog;
     char folder[STREAM_PATH_MAX];
     int r = 0;
     *ret = (struct retain_result){0};
     for (size_t i = 0; i < catalog->len && r == 0; i++) {
-        r = stream_folder(vec_at(catalog, struct stream_id, i), logs, folder);
+        r = stream_folder(vec_at(catalog, struct stream_id, i), retain->logs, folder);
         if (r == 0) {
             r = add_files(folder, (uint32_t)i, &files);
         }
@@ -79,17 +132,11 @@ int retain_trim(const char *logs, const struct vec *catalog, uint64_t max_bytes,
     for (size_t i = 0; i < files.len; i++) {
         ret->stored_bytes += vec_at(&files, struct kept_file, i)->bytes;
     }
-    for (size_t i = 0; i < files.len && r == 0; i++) {
-        const struct kept_file *kept = vec_at(&files, struct kept_file, i);
-        if (ret->stored_bytes <= max_bytes && kept->file.last >= min_time) {
-            break;
-        }
-        r = remove_file(logs, catalog, kept);
-        if (r == 0) {
-            ret->stored_bytes -= kept->bytes;
-            ret->freed_bytes += kept->bytes;
-            ret->files++;
-        }
+    if (r == 0) {
+        r = remove_files(retain, &files, ret);
+    }
+    for (size_t i = 0; i < catalog->len && r == 0; i++) {
+        r = remove_stream(retain, vec_at(catalog, struct stream_id, i), ret);
     }
     vec_fini(&files);
     return r;

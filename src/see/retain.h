@@ -13,15 +13,23 @@
 #define RETAIN_BYTES_DEFAULT  ((uint64_t)2 * 1024 * 1024 * 1024)
 #define RETAIN_AGE_DEFAULT_NS (INT64_C(30) * 24 * 3600 * NS_PER_S)
 
+struct retain {
+    const char *logs;
+    const struct vec *catalog; /* struct stream_id: all streams */
+    const struct vec *open;    /* struct stream_id: those that are being written */
+    uint64_t max_bytes;        /* of all sealed files */
+    int64_t min_time;
+};
+
 struct retain_result {
     uint64_t stored_bytes; /* sealed files that are left */
     uint64_t freed_bytes;
-    uint64_t files; /* removed */
+    uint64_t files;   /* removed */
+    uint64_t streams; /* removed as a whole: nobody writes them any more and all was too old */
 };
 
-/* Removes sealed files of the streams in `catalog` (of struct stream_id) until at most `max_bytes` are left
- * and none ended before `min_time`. 0 or -errno; what could be counted is in *ret either way. */
-must_check int retain_trim(const char *logs, const struct vec *catalog, uint64_t max_bytes,
-                           int64_t min_time, struct retain_result *ret);
+/* Removes sealed files until at most `max_bytes` are left and none ended before `min_time`, and streams that
+ * ended before it. 0 or -errno; what could be counted is in *ret either way. */
+must_check int retain_trim(const struct retain *retain, struct retain_result *ret);
 
 #endif

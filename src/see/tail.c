@@ -172,21 +172,49 @@ static void pass_entry(struct tail *tail, struct tail_entry *entry)
     }
 }
 
+/* Of a stream that is written: what is too old is sealed first, so that it can go the next time. */
+static int trim_entry(struct tail_entry *entry, int64_t min_time, int64_t now, uint64_t *ret_freed)
+{
+    struct segment_stream *segment = &entry->file.segment;
+    int r = 0;
+    if (entry->max_age_ns) {
+        min_time = MAX(min_time, now - entry->max_age_ns);
+    }
+    if (segment->head_time && segment->head_time < min_time) {
+        r = segment_seal(segment);
+    }
+    uint64_t max_bytes = entry->max_bytes ? entry->max_bytes : UINT64_MAX;
+    return r < 0 ? r : segment_trim(segment, max_bytes, min_time, ret_freed);
+}
+
 /* The instance's budget, then each stream's own; a failure is tried again with the next trim. */
 static void pass_trim(struct tail *tail)
 {
-    struct retain_result result;
+    struct vec open = VEC_INIT(struct stream_id, TAIL_FILES_MAX);
+    struct retain_result result = {0};
     int64_t now = tail->clock.wall_ns;
-    int r = retain_trim(tail->logs, tail->catalog, RETAIN_BYTES_DEFAULT,
-                        now - RETAIN_AGE_DEFAULT_NS, &result);
+    int r = 0;
+    for (size_t i = 0; i < tail->pass.len && r == 0; i++) {
+        r = vec_push(&open, &pass_at(tail, i)->file.id);
+    }
+    const struct retain retain = {
+        .logs = tail->logs,
+        .catalog = tail->catalog,
+        .open = &open,
+        .max_bytes = RETAIN_BYTES_DEFAULT,
+        .min_time = now - RETAIN_AGE_DEFAULT_NS,
+    };
+    if (r == 0) {
+        r = retain_trim(&retain, &result);
+        tail->stored_bytes = result.stored_bytes;
+    }
     for (size_t i = 0; i < tail->pass.len && r == 0; i++) {
         struct tail_entry *entry = pass_at(tail, i);
         if (entry->file.opened) { /* also to take note of what was removed above */
-            r = segment_trim(&entry->file.segment, entry->max_bytes ? entry->max_bytes : UINT64_MAX,
-                             entry->max_age_ns ? now - entry->max_age_ns : 0, &result.freed_bytes);
+            r = trim_entry(entry, retain.min_time, now, &result.freed_bytes);
         }
     }
-    tail->stored_bytes = result.stored_bytes;
+    vec_fini(&open);
 }
 
 static void pass_run(struct work *work)
