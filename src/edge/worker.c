@@ -122,7 +122,8 @@ struct worker *worker_least_busy(struct worker *worker)
     uint64_t fewest = UINT64_MAX;
     for (unsigned i = 0; i < worker->edge->thread_count; i++) {
         struct worker *other = &worker->edge->workers[i];
-        uint64_t count = __atomic_load_n(&other->stats->connections, __ATOMIC_RELAXED);
+        uint64_t count = __atomic_load_n(&other->stats->connections, __ATOMIC_RELAXED) +
+                         atomic_load_explicit(&other->gifts, memory_order_relaxed);
         if (count < fewest) {
             fewest = count;
             least = other;
@@ -139,6 +140,7 @@ int worker_give_client(struct worker *to, int fd, const struct sock_addr *peer,
         return -ENOMEM;
     }
     *gift = (struct gift){.fd = fd, .peer = *peer, .kind = kind, .service = service};
+    atomic_fetch_add_explicit(&to->gifts, 1, memory_order_relaxed);
     mailbox_post(&to->mailbox, &gift->mail);
     return 0;
 }
@@ -150,6 +152,7 @@ static void take_gift(struct worker *worker, struct gift *gift)
     } else if (client_open(worker, gift->fd, &gift->peer, gift->kind, gift->service) < 0) {
         counters_add(&worker->stats->refused, 1);
     }
+    atomic_fetch_sub_explicit(&worker->gifts, 1, memory_order_relaxed);
     free(gift);
 }
 

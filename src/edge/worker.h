@@ -38,6 +38,7 @@ struct worker {
     unsigned index;
     struct thread thread;
     struct mailbox mailbox;
+    atomic_uint gifts; /* connections given to it that it has not taken yet */
     struct mail mail;
     atomic_uint todo;
     _Atomic(struct config *) next_config;

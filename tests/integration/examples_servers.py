@@ -9,25 +9,24 @@ import signal
 import socket
 import subprocess
 import urllib.request
-from pathlib import Path
 
 import pytest
 
-from muelle import ROOT, alive, free_port, wait_until
+from muelle import ROOT, Muelle, alive, free_port, wait_until
 
 
 @pytest.fixture
-def servers(muelle, tmp_path):
-    shutil.copytree(ROOT / "examples" / "servers", muelle.folder, dirs_exist_ok=True,
-                    ignore=shutil.ignore_patterns("node_modules", ".muelle"))
-    data = tmp_path / "data"
-    for folder in [tmp_path, *tmp_path.parents[:3]]:
-        folder.chmod(folder.stat().st_mode | 0o711)  # PostgreSQL runs as another user
-    muelle.ports = {name: free_port() for name in ("HTTP_PORT", "ADMIN_PORT", "PG_PORT", "REDIS_PORT")}
-    muelle.env |= {"DATA": str(data), **{k: str(v) for k, v in muelle.ports.items()}}
-    if os.getuid() != 0:
-        muelle.env["PG_USER"] = ""
-    return muelle
+def servers():
+    # Not in pytest's folder: that is closed to other users, and PostgreSQL runs as one.
+    with Muelle() as m:
+        shutil.copytree(ROOT / "examples" / "servers", m.folder, dirs_exist_ok=True,
+                        ignore=shutil.ignore_patterns("node_modules", ".muelle"))
+        m.folder.chmod(0o755)
+        m.ports = {name: free_port() for name in ("HTTP_PORT", "ADMIN_PORT", "PG_PORT", "REDIS_PORT")}
+        m.env |= {"DATA": str(m.folder / "data"), **{k: str(v) for k, v in m.ports.items()}}
+        if os.getuid() != 0:
+            m.env["PG_USER"] = ""
+        yield m
 
 
 def get(port, host, path="/"):
