@@ -23,6 +23,38 @@ struct str api_page_cursor(struct exchange *x, struct page page)
     return page.more ? arena_printf(&x->arena, "%zu", page.to) : STR_NONE;
 }
 
+/* Which one was meant is the path's last name: services have two. */
+static void refuse_unknown(struct exchange *x, const char *noun)
+{
+    bool is_service = strcmp(noun, "service") == 0;
+    struct str wrong = x->params[is_service ? 1 : 0];
+    struct service_status *services = NULL;
+    struct str names[64];
+    struct problem problem = {0};
+    char code[48];
+    size_t count = 0;
+
+    snprintf(code, sizeof(code), "%s.unknown", noun);
+    if (wrong.len == 0) {
+        exchange_refuse(x, 404, code, "there is no such %s", noun);
+        return;
+    }
+    problem_set(&problem, code, "there is no %s '" STR_FMT "'", noun, STR_ARG(wrong));
+    problem.status = 404;
+    struct bus_id all = bus_id_make(str_from(x->ctx.tenant), x->params[0], STR_NONE, 0);
+    if (is_service && run_services(api_run(x), &x->ctx, all, &x->arena, &services, &count) == 0) {
+        count = MIN(count, ARRAY_LEN(names));
+        for (size_t i = 0; i < count; i++) {
+            names[i] = services[i].name;
+        }
+        struct str near = problem_nearest(wrong, names, count);
+        if (near.len) {
+            problem_hint(&problem, "did you mean '" STR_FMT "'?", STR_ARG(near));
+        }
+    }
+    exchange_answer_problem(x, &problem);
+}
+
 void api_answer_run(struct exchange *x, int result, const char *noun)
 {
     if (result < 0) {
@@ -30,9 +62,7 @@ void api_answer_run(struct exchange *x, int result, const char *noun)
     } else if (result == RUN_E_DENIED) {
         exchange_refuse(x, 403, "access.denied", "this principal may not do that");
     } else {
-        char code[48];
-        snprintf(code, sizeof(code), "%s.unknown", noun);
-        exchange_refuse(x, 404, code, "there is no such %s", noun);
+        refuse_unknown(x, noun);
     }
 }
 

@@ -240,43 +240,70 @@ static void render_figures(struct table *table, const struct board_service *serv
     figure_cell(table, service->p99_ms, " ms");
 }
 
-void board_render(const struct board *board, const struct term *term, bool figures, struct buf *out)
-{
-    static const struct table_column columns[] = {
-        {.title = "SERVICE", .shrink = true}, {.title = "STATE"},
-        {.title = "READY", .right = true},    {.title = "RESTARTS", .right = true},
-        {.title = "CPU", .right = true},      {.title = "MEMORY", .right = true},
-        {.title = "REQ/S", .right = true},    {.title = "ERR/S", .right = true},
-        {.title = "P99", .right = true},      {.title = "WHERE / WHY", .shrink = true}};
-    static const struct table_column plain[] = {{.title = "SERVICE", .shrink = true},
-                                                {.title = "STATE"},
-                                                {.title = "READY", .right = true},
-                                                {.title = "RESTARTS", .right = true},
-                                                {.title = "WHERE / WHY", .shrink = true}};
-    cleanup(table_fini) struct table table;
+/* Columns of the table, and in which forms of it they stand. */
+enum { SHOWN_LINKS = 1, SHOWN_FIGURES = 2, SHOWN_ALWAYS = SHOWN_LINKS | SHOWN_FIGURES };
+static const struct board_column {
+    struct table_column column;
+    unsigned shown;
+} board_columns[] = {
+    {{.title = "SERVICE", .shrink = true}, SHOWN_ALWAYS},
+    {{.title = "STATE"}, SHOWN_ALWAYS},
+    {{.title = "READY", .right = true}, SHOWN_ALWAYS},
+    {{.title = "RESTARTS", .right = true}, SHOWN_LINKS},
+    {{.title = "CPU", .right = true}, SHOWN_FIGURES},
+    {{.title = "MEMORY", .right = true}, SHOWN_FIGURES},
+    {{.title = "REQ/S", .right = true}, SHOWN_FIGURES},
+    {{.title = "ERR/S", .right = true}, SHOWN_FIGURES},
+    {{.title = "P99", .right = true}, SHOWN_FIGURES},
+    {{.title = "WHERE / WHY", .shrink = true}, SHOWN_LINKS},
+};
 
-    figures = figures && term->columns >= FIGURES_COLUMNS;
-    table_init(&table, figures ? columns : plain, figures ? ARRAY_LEN(columns) : ARRAY_LEN(plain));
-    for (size_t i = 0; i < board->count; i++) {
-        const struct board_service *service = &board->services[i];
-        struct str state = str_from(service->state);
-        bool fine = board_service_ready(service);
-        table_add(&table, TERM_BOLD, str_from(service->name));
-        table_addf(&table, term_state_style(state), "%s %s", term_state_mark(state),
-                   service->state);
-        if (str_is(state, "completed")) {
-            table_add(&table, TERM_GREY, STR("-"));
-        } else {
-            table_addf(&table, TERM_PLAIN, "%lld/%lld", (long long)service->ready,
-                       (long long)service->desired);
-        }
-        table_addf(&table, service->restarts ? TERM_AMBER : TERM_GREY, "%lld",
+static void render_row(struct table *table, const struct board_service *service, unsigned shown)
+{
+    struct str state = str_from(service->state);
+    bool fine = board_service_ready(service);
+
+    table_add(table, TERM_BOLD, str_from(service->name));
+    table_addf(table, term_state_style(state), "%s %s", term_state_mark(state), service->state);
+    if (str_is(state, "completed")) {
+        table_add(table, TERM_GREY, STR("-"));
+    } else {
+        table_addf(table, TERM_PLAIN, "%lld/%lld", (long long)service->ready,
+                   (long long)service->desired);
+    }
+    if (shown & SHOWN_LINKS) {
+        table_addf(table, service->restarts ? TERM_AMBER : TERM_GREY, "%lld",
                    (long long)service->restarts);
-        if (figures) {
-            render_figures(&table, service);
-        }
-        table_add(&table, fine ? TERM_BLUE : TERM_PLAIN,
+    }
+    if (shown & SHOWN_FIGURES) {
+        render_figures(table, service);
+    }
+    if (shown & SHOWN_LINKS) {
+        table_add(table, fine ? TERM_BLUE : TERM_PLAIN,
                   str_from(fine && service->urls[0] ? service->urls : service->reason));
+    }
+}
+
+void board_render(const struct board *board, const struct term *term, enum board_focus focus,
+                  struct buf *out)
+{
+    struct table_column columns[ARRAY_LEN(board_columns)];
+    bool wide = term->columns >= FIGURES_COLUMNS;
+    unsigned shown = focus == BOARD_STATES  ? SHOWN_LINKS
+                     : wide                 ? SHOWN_ALWAYS
+                     : focus == BOARD_LINKS ? SHOWN_LINKS
+                                            : SHOWN_FIGURES;
+    cleanup(table_fini) struct table table;
+    unsigned count = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(board_columns); i++) {
+        if (board_columns[i].shown & shown) {
+            columns[count++] = board_columns[i].column;
+        }
+    }
+    table_init(&table, columns, count);
+    for (size_t i = 0; i < board->count; i++) {
+        render_row(&table, &board->services[i], shown);
     }
     table_render(&table, term, out);
 }

@@ -50,8 +50,11 @@ bool board_ready(const struct board *board);
 /* Nothing will change for the better: a service that is not ready has crashed again and again, or
  * for longer than `patience_ns`, or needs an engine, and the others are ready or wait for it. */
 bool board_hopeless(const struct board *board, int64_t now_ns, int64_t patience_ns);
-/* The table, with figures when `figures` and the terminal is wide enough. */
-void board_render(const struct board *board, const struct term *term, bool figures,
+/* What of the table matters where it does not fit as a whole: where and why, or the figures. */
+enum board_focus { BOARD_STATES, BOARD_LINKS, BOARD_FIGURES };
+/* The table: BOARD_STATES never shows figures, BOARD_LINKS drops them when the terminal is narrow,
+ * BOARD_FIGURES drops the rest. */
+void board_render(const struct board *board, const struct term *term, enum board_focus focus,
                   struct buf *out);
 /* "web: starting (1/2 ready)", for output that is no terminal. */
 void board_line(const struct board_service *service, const struct term *term, struct buf *out);

@@ -252,6 +252,22 @@ int session_get(struct session *s, struct client_answer *ret, const char *fmt, .
                         ret);
 }
 
+int session_need_words(struct session *s)
+{
+    int r = 0;
+
+    for (unsigned i = 0; r == 0 && i < s->args->word_count; i++) {
+        cleanup(buf_fini) struct buf path = BUF_INIT(1 * KIB);
+        struct client_answer answer = {0};
+        uri_encode(&path, str_from(s->args->words[i]), false);
+        r = session_get(s, &answer, "/services/%s", buf_cstr(&path));
+        if (r == 0) {
+            client_answer_fini(&answer);
+        }
+    }
+    return r;
+}
+
 /* ---- the project ---- */
 
 /* The project whose first file is ours, else the only one; STR_NONE when that is not clear. */

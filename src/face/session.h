@@ -52,6 +52,9 @@ must_check int session_get(struct session *s, struct client_answer *ret, const c
 must_check int session_call(struct session *s, const struct client_request *request,
                             struct client_answer *ret);
 
+/* Is each of the words a service? Else that is said, with the nearest name. 0 or an exit code. */
+must_check int session_need_words(struct session *s);
+
 /* Loads the files as the core will, and says what is wrong with them: 0, CLI_INVALID, CLI_USAGE.
  * Fills `project` when it is not set. */
 must_check int session_check_files(struct session *s);

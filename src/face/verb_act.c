@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Verbs that change something by one request: start, stop, restart, scale, reset, reload, plan.
+ * They return when it has come about, or say why it does not (--no-wait: when it is ordered).
  */
 #include "base/num.h"
 #include "face/session.h"
+#include "face/settle.h"
 #include "face/show.h"
 #include "face/verbs.h"
 #include "proto/uri.h"
@@ -44,11 +46,22 @@ static void act_report(const struct session *s, const struct client_answer *answ
     term_write(&s->out, buf_str(&out));
 }
 
+static bool waits(const struct session *s)
+{
+    return !cli_has(s->args, "no-wait");
+}
+
 static int act_on(struct session *s, struct str service, const char *verb, struct str body)
 {
     struct client_answer answer = {0};
-    int r = act_once(s, service, verb, body, &answer);
+    cleanup(settle_fini) struct settle settle = {0};
+    int r = waits(s) ? settle_begin(&settle, s) : 0;
 
+    r = r ? r : act_once(s, service, verb, body, &answer);
+    if (r == 0 && waits(s)) {
+        client_answer_fini(&answer);
+        r = settle_wait(&settle, service, strcmp(verb, "restart") == 0, &answer);
+    }
     if (r == 0) {
         act_report(s, &answer);
         client_answer_fini(&answer);
@@ -196,6 +209,26 @@ int verb_plan(const struct cli_args *args)
     return r;
 }
 
+/* Until what the plan says has come about; routes and the like are in force already. */
+static int settle_plan(struct settle *settle, const struct jdoc *plan)
+{
+    int r = 0;
+
+    jdoc_each(step, plan)
+    {
+        struct str action = jdoc_str(step, "action");
+        struct client_answer service = {0};
+        if (r || str_is(action, "unchanged") || str_is(action, "update")) {
+            continue;
+        }
+        r = settle_wait(settle, jdoc_str(step, "service"), str_is(action, "restart"), &service);
+        if (r == 0) {
+            client_answer_fini(&service);
+        }
+    }
+    return r;
+}
+
 /* With -f the file of the command line is applied, else the files that the project was started
  * with. */
 int verb_reload(const struct cli_args *args)
@@ -203,9 +236,13 @@ int verb_reload(const struct cli_args *args)
     struct session s;
     struct client_answer answer = {0};
     cleanup(buf_fini) struct buf target = BUF_INIT(1 * KIB);
+    cleanup(settle_fini) struct settle settle = {0};
     int r;
 
     r = session_open(&s, args);
+    if (r == 0 && waits(&s)) {
+        r = settle_begin(&settle, &s);
+    }
     if (r == 0 && cli_has(args, "file")) {
         r = session_check_files(&s);
         r = r ? r : session_apply(&s, false, &answer);
@@ -218,6 +255,9 @@ int verb_reload(const struct cli_args *args)
     }
     if (r == 0) {
         r = applied_report(&s, &answer);
+        if (r == 0 && waits(&s)) {
+            r = settle_plan(&settle, jdoc_get(answer.doc, "plan"));
+        }
         client_answer_fini(&answer);
     }
     session_fini(&s);

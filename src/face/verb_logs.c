@@ -21,6 +21,7 @@ struct tail {
     struct loop_signal interrupts[2];
     struct buf out;
     unsigned name_width;
+    bool found;       /* something was printed */
     char last_id[32]; /* of the newest record: a stream that broke goes on behind it */
     bool stopped;     /* the reader has seen enough */
     bool broken;      /* the stream ended by itself: the core went away */
@@ -83,6 +84,7 @@ static void print_log(struct tail *t, const struct jdoc *line)
 {
     static const char *const keys[] = {"time", "service", "replica", "stream", "message"};
 
+    t->found = true;
     if (t->s.json) {
         raw_fields(&t->out, line, keys, ARRAY_LEN(keys));
         return;
@@ -352,7 +354,14 @@ static int logs_run(struct tail *t)
         return CLI_USAGE;
     }
     if (!cli_has(s->args, "follow")) {
-        return logs_tail(t, buf_str(&query), count);
+        r = logs_tail(t, buf_str(&query), count);
+        /* What a service printed is kept when it has left the file: names are looked at only when
+         * nothing came. But a name that is nobody's is a mistake, and no empty log. */
+        return r || t->found ? r : session_need_words(s);
+    }
+    r = session_need_words(s);
+    if (r) {
+        return r;
     }
     cleanup(buf_fini) struct buf target = BUF_INIT(64 * KIB);
     buf_add_cstr(&target, "/api/v1/projects/");

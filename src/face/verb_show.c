@@ -190,6 +190,7 @@ int verb_ps(const struct cli_args *args)
     struct session s;
     int r = session_open(&s, args);
 
+    r = r ? r : session_need_words(&s);
     r = r ? r : ps_show(&s);
     session_fini(&s);
     return r;

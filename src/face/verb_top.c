@@ -23,7 +23,7 @@ static void draw(struct top *t)
 {
     cleanup(buf_fini) struct buf out = BUF_INIT(4 * MIB);
 
-    board_render(&t->board, &t->s.out, true, &out);
+    board_render(&t->board, &t->s.out, BOARD_FIGURES, &out);
     if (t->s.out.is_tty && !cli_has(t->s.args, "once")) {
         live_draw(&t->live, buf_str(&out));
     } else {

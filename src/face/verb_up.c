@@ -117,7 +117,8 @@ static void draw(struct up *up)
     if (!up->s.out.is_tty) {
         return;
     }
-    board_render(&up->board, &up->s.out, board_ready(&up->board), &out);
+    board_render(&up->board, &up->s.out, board_ready(&up->board) ? BOARD_LINKS : BOARD_STATES,
+                 &out);
     if (!cli_has(up->s.args, "detach") && !cli_has(up->s.args, "wait")) {
         term_style(&out, &up->s.out, TERM_DIM, str_from(hint));
         buf_add_char(&out, '\n');

@@ -241,9 +241,13 @@ void run_exec(struct run *run, const struct context *ctx, const struct run_exec 
         count++;
     }
     if (!replica || count >= EXECS_MAX) {
-        problem_set(&problem, replica ? "exec.busy" : "service.unknown",
-                    replica ? "too many commands run already"
-                            : "there is no such service to run a command for");
+        if (replica) {
+            problem_set(&problem, "exec.busy", "too many commands run already");
+        } else {
+            problem_set(&problem, "service.unknown",
+                        "there is no service '" STR_FMT "' to run a command for",
+                        STR_ARG(request->service));
+        }
         problem.status = replica ? 429 : 404;
         refuse(run, request, done, &problem);
         return;

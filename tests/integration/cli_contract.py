@@ -314,3 +314,50 @@ services:
 """)
     shop.up("--env-file", "other.env", file="env.yaml")
     wait_until(lambda: [x["message"] for x in shop.logs("a")] == ["it is other"], what="the word")
+
+
+def pids_of(shop, service):
+    return {row["pid"] for row in shop.ps() if row["service"] == service and row["state"] == "running"}
+
+
+def test_what_changes_something_returns_when_it_has_come_about(shop):
+    shop.up()
+    before = pids_of(shop, "web")
+    assert "running, 2 of 2 ready" in shop.cli("restart", "web").stdout
+    after = pids_of(shop, "web")
+    assert len(after) == 2 and not after & before
+    assert "running, 3 of 3 ready" in shop.cli("scale", "web=3").stdout
+    assert after < pids_of(shop, "web")
+    assert "stopped" in shop.cli("stop", "web").stdout
+    assert pids_of(shop, "web") == set()
+    shop.cli("start", "web")
+    assert len(pids_of(shop, "web")) == 3
+    shop.cli("reset")
+    assert len(pids_of(shop, "web")) == 2
+    before = pids_of(shop, "web")
+    shop.write("muelle.yaml", (shop.folder / "muelle.yaml").read_text().replace("3 web.py", "3 -u web.py"))
+    shop.cli("reload")
+    after = pids_of(shop, "web")
+    assert len(after) == 2 and not after & before
+
+
+def test_an_action_that_fails_says_so_with_its_exit_code(shop):
+    shop.up()
+    shop.write("web.py", "import sys; sys.exit('no database')")
+    result = shop.cli("restart", "web", check=False)
+    assert result.returncode == 4
+    assert "web is " in result.stderr and "muelle logs web" in result.stderr
+    assert shop.cli("restart", "web", "--no-wait", check=False).returncode == 0
+
+
+@pytest.mark.parametrize("verb", [["logs", "wbe"], ["logs", "-f", "wbe"], ["ps", "wbe"], ["restart", "wbe"], ["scale", "wbe=2"]])
+def test_a_name_that_is_no_service_is_an_error_that_names_it(shop, verb):
+    shop.up()
+    result = shop.cli(*verb, check=False)
+    assert result.returncode == 1
+    assert "there is no service 'wbe'" in result.stderr and "did you mean 'web'?" in result.stderr
+
+
+def test_top_shows_figures_on_a_narrow_terminal_too(shop):
+    shop.up()
+    assert re.search(r"CPU +MEMORY +REQ/S", shop.cli("top", "--once").stdout)
