@@ -3,10 +3,9 @@
  * Supervision: what face/ and others may ask of run/. All on the core's loop. Every call names its
  * context and is decided by authorise(); a refusal is a problem with status 401 or 403.
  *
- * Reads answer at once, from memory: status structs (schema/status.h) whose texts lie in the
- * caller's arena. Changes are asynchronous: `done` comes exactly once, on the loop, after what it
- * reports is on disk. A call may fail early (its `done` still comes later, through the loop).
- * Progress is seen on the bus (BUS_*_CHANGED).
+ * Reads (run/reads.h) answer at once. Changes are asynchronous: `done` comes exactly once, on the
+ * loop, after what it reports is on disk. A call may fail early (its `done` still comes later,
+ * through the loop). Progress is seen on the bus (BUS_*_CHANGED).
  */
 #ifndef RUN_RUN_H
 #define RUN_RUN_H
@@ -16,16 +15,14 @@
 #include "base/problem.h"
 #include "core/core.h"
 #include "run/plan.h"
+#include "run/reads.h"
 
-struct replica_status;
-struct route_status;
-struct service_status;
-struct project_status;
 struct run;
 
 extern const struct room_ops run_room;
 struct run *run_get(const struct core *core);
-/* Everything that was stored is loaded, and the keeper's children are known: reads show the truth. */
+/* Everything that was stored is loaded, and the keeper's children are known: reads show the
+ * truth. */
 bool run_ready(const struct run *run);
 
 struct run_env {
@@ -89,24 +86,6 @@ struct run_act {
  * changes the field. */
 void run_act(struct run *run, const struct context *ctx, const struct run_act *act,
              struct run_done done);
-
-/* Reads. `ret` gets an array in `arena`. Empty `project` = all of the tenant. 0, -ENOMEM,
- * RUN_E_NONE (no such thing) or RUN_E_DENIED. cpu, memory and pids are see's: it fills them in. */
-enum { RUN_E_NONE = 1, RUN_E_DENIED = 2 };
-must_check int run_projects(struct run *run, const struct context *ctx, struct arena *arena,
-                            struct project_status **ret, size_t *ret_count);
-must_check int run_services(struct run *run, const struct context *ctx, struct bus_id filter,
-                            struct arena *arena, struct service_status **ret, size_t *ret_count);
-must_check int run_replicas(struct run *run, const struct context *ctx, struct bus_id filter,
-                            struct arena *arena, struct replica_status **ret, size_t *ret_count);
-must_check int run_routes(struct run *run, const struct context *ctx, struct str project,
-                          struct arena *arena, struct route_status **ret, size_t *ret_count);
-/* The project as understood, as YAML or JSON, with secrets hidden. */
-must_check int run_config(struct run *run, const struct context *ctx, struct str project, bool json,
-                          struct buf *out);
-/* The spec of one service as a JSON object. */
-must_check int run_service_spec(struct run *run, const struct context *ctx, struct bus_id id,
-                                struct buf *out);
 
 /* A command in a service's surroundings (`exec`: its environment, user, folder; `run`: a fresh
  * one-off copy). */

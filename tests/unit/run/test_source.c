@@ -29,6 +29,11 @@ static struct source *random_source(struct rng *rng)
     s->files = arena_array(&s->arena, s->file_count, sizeof(*s->files));
     s->profile_count = rng_below(rng, 3);
     s->profiles = arena_array(&s->arena, s->profile_count + 1, sizeof(*s->profiles));
+    s->env_file_count = rng_below(rng, 3);
+    s->env_files = arena_array(&s->arena, s->env_file_count + 1, sizeof(*s->env_files));
+    for (size_t i = 0; i < s->env_file_count; i++) {
+        s->env_files[i] = random_text(&s->arena, rng, 20);
+    }
     s->environment_count = rng_below(rng, 20);
     s->environment = arena_array(&s->arena, s->environment_count + 1, sizeof(*s->environment));
     for (size_t i = 0; i < s->file_count; i++) {
@@ -58,6 +63,10 @@ static void check_same(const struct source *a, const struct source *b)
     check_int(b->strict, a->strict);
     check_int((long long)b->file_count, (long long)a->file_count);
     check_int((long long)b->profile_count, (long long)a->profile_count);
+    check_int((long long)b->env_file_count, (long long)a->env_file_count);
+    for (size_t i = 0; i < a->env_file_count; i++) {
+        check_str(b->env_files[i], a->env_files[i]);
+    }
     check_int((long long)b->environment_count, (long long)a->environment_count);
     check_int((long long)b->read.len, (long long)a->read.len);
     for (size_t i = 0; i < a->file_count; i++) {
