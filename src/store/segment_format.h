@@ -92,8 +92,7 @@ struct segment_entry { /* where a sealed block lies */
 /* Compresses the block behind `out` (which is written to the file at entry->at). 0, -ENOMEM, -EIO. */
 must_check int segment_block_encode(const struct segment_block *block, struct buf *out,
                                     struct segment_entry *ret);
-/* Decodes the two frames into `block`. With `bytes_only` the columns stay empty. 0, SEGMENT_E_BAD,
- * -ENOMEM. */
+/* Decodes both frames; with `bytes_only` the columns stay empty. 0, SEGMENT_E_BAD, -ENOMEM. */
 must_check int segment_block_decode(struct segment_block *block, const struct segment_entry *entry,
                                     struct str frames, bool bytes_only);
 must_check int segment_columns_decode(struct segment_block *block,
