@@ -431,12 +431,53 @@ void api_openapi_write(struct buf *out)
     buf_add_char(out, '\n');
 }
 
+static const char markdown_head[] =
+    "# The API\n\n"
+    "Made by `muelle docs api` from the table of endpoints; a test holds them equal. The whole "
+    "description "
+    "is `GET /api/openapi.json`\n(OpenAPI 3.1, with every field in English and Spanish).\n\n"
+    "## Where and who\n"
+    "- **`RUN/core.sock`** (`STATE/run/core.sock`): the owner of the instance and root, by the "
+    "peer's uid. No token.\n"
+    "- **The admin listener** (`gateway.admin`, usually `http://127.0.0.1:7070`): "
+    "`Authorization: Bearer TOKEN`, or the cookie\n  `muelle_session` that the link of `muelle up` "
+    "sets. "
+    "The token lies in `STATE/run/token`. `Host` must be localhost, `*.localhost` or\n  an "
+    "address; a change "
+    "with a foreign `Origin` is refused.\n\n"
+    "## Rules\n"
+    "- Lists answer `{\"items\":[…],\"next_cursor\":null|\"…\"}`; `limit` and `cursor` go on from "
+    "there.\n"
+    "- Errors are `application/problem+json` (RFC 9457) with `code`, `detail`, `where`, "
+    "`expected`, `hint`; "
+    "several mistakes stand in\n  `problems`. A core that is still loading answers 503 "
+    "`core.starting` with `Retry-After`.\n"
+    "- Single resources answer an `ETag`: the generation, a dash, a hash. `If-None-Match` compares "
+    "all of it, "
+    "`If-Match` only the\n  generation (412 when somebody changed it).\n"
+    "- Changes take an `Idempotency-Key`: the same key does the same thing once, for a day; "
+    "`Idempotency-Replayed: true` says so. The\n  key with another request is 422, while the first "
+    "is at work 409.\n"
+    "- Streams are server-sent events; `Last-Event-ID` goes on behind an event without hole or "
+    "double. A reader that "
+    "takes nothing is\n  closed with a comment and comes again.\n\n"
+    "## Live stream\n"
+    "`GET /api/v1/stream` sends `hello` (the instance), every `service` and `replica` as whole "
+    "objects, a `ping`; "
+    "then the same when\nsomething changes, `removed` {project, service?, replica?}, `event` (its "
+    "id is the sequence "
+    "number), `metrics` {time, items} each\nsecond, and `ping` every 15 s.\n\n"
+    "## Endpoints\n";
+
 void api_openapi_markdown(struct buf *out)
 {
+    buf_add_cstr(out, markdown_head);
     buf_add_cstr(out, "| method and path | what | permission |\n| --- | --- | --- |\n");
     for (size_t i = 0; i < api_endpoint_count; i++) {
         const struct endpoint *e = &api_endpoints[i];
-        buf_printf(out, "| `" STR_FMT " %s` | %s | %s |\n", STR_ARG(http_method_name(e->method)),
-                   e->path, e->en, e->flags & ENDPOINT_PUBLIC ? "–" : action_name(e->action));
+        const char *permission = e->flags & ENDPOINT_PUBLIC ? "–" : action_name(e->action);
+        buf_printf(out, "| `" STR_FMT " %s` | %s%s | %s |\n", STR_ARG(http_method_name(e->method)),
+                   e->path, e->en, e->flags & ENDPOINT_LOCAL ? " Over the local socket only." : "",
+                   permission);
     }
 }

@@ -9,7 +9,7 @@
 #include "base/buf.h"
 
 void api_openapi_write(struct buf *out);
-/* The table of endpoints as Markdown, in English. */
+/* docs/api.md. */
 void api_openapi_markdown(struct buf *out);
 
 #endif

@@ -101,6 +101,8 @@ const char *cli_text(const struct cli_text *text);
 void cli_doc_help(struct buf *out);
 void cli_doc_verb(struct buf *out, const struct cli_verb *verb);
 void cli_doc_man(struct buf *out);
+/* docs/cli.md. */
+void cli_doc_markdown(struct buf *out);
 /* 0, or CLI_E_USAGE when `shell` is none of bash, zsh, fish. */
 must_check int cli_doc_completion(struct buf *out, struct str shell);
 

@@ -188,6 +188,62 @@ void cli_doc_man(struct buf *out)
     buf_add_cstr(out, man_tail);
 }
 
+/* ---- docs/cli.md ---- */
+
+static const char markdown_head[] =
+    "# The command line\n\n"
+    "Made by `muelle docs cli` from the table of verbs; a test holds them equal.\n\n"
+    "## What scripts may rely on\n"
+    "- **Exit codes**: 0 done · 1 failed · 2 wrong use of the command line · 3 no instance is "
+    "running · "
+    "4 a service did not become\n  ready (`up --wait`) · 5 the configuration has errors, nothing "
+    "was changed · "
+    "130 interrupted. `run` and `exec` return the code of\n  their command (126 and 127 as in "
+    "shells).\n"
+    "- `muelle up -f FILE [-d] [--wait]`: with `--wait` it returns when every service is ready, or "
+    "says which is not and why.\n"
+    "- `muelle status --json`: "
+    "`{\"version\",\"instance\",\"projects\":[…],\"keeper\":{\"pid\"},\"core\":{\"pid\"},"
+    "\"edge\":{\"pid\",\"threads\"}}`.\n"
+    "- `muelle ps --json`: an array of "
+    "`{\"project\",\"service\",\"replica\",\"state\",\"health\",\"pid\",\"port\","
+    "\"restarts\",\"started_at\",\"exit\"}`;\n  states `pending starting running unhealthy "
+    "stopping stopped crashed completed`.\n"
+    "- `muelle logs [SERVICE…] --json`: one "
+    "`{\"time\",\"service\",\"replica\",\"stream\",\"message\"}` a line.\n"
+    "- Results go to standard output, everything else to standard error. Colours only on a "
+    "terminal, never with "
+    "`NO_COLOR` or\n  `--no-color`. Help is Spanish where `LANG` is.\n\n"
+    "## Commands\n";
+
+static void markdown_options(struct buf *out, const struct cli_option *options)
+{
+    for (const struct cli_option *o = options; o && o->name; o++) {
+        buf_add_cstr(out, "  - `");
+        if (o->letter) {
+            buf_printf(out, "-%c, ", o->letter);
+        }
+        buf_printf(out, "--%s%s%s` %s\n", o->name, o->value ? " " : "", o->value ? o->value : "",
+                   o->help.en);
+    }
+}
+
+void cli_doc_markdown(struct buf *out)
+{
+    buf_add_cstr(out, markdown_head);
+    for (size_t i = 0; i < cli_verb_count; i++) {
+        const struct cli_verb *verb = &cli_verbs[i];
+        if (!verb->hidden) {
+            buf_printf(out, "- **`muelle %s%s%s`** – %s.%s%s\n", verb->name,
+                       *verb->usage ? " " : "", verb->usage, verb->summary.en,
+                       verb->details ? " " : "", verb->details ? verb->details : "");
+            markdown_options(out, verb->options);
+        }
+    }
+    buf_add_cstr(out, "\n## Options of every command\n");
+    markdown_options(out, cli_global_options);
+}
+
 /* ---- completion ---- */
 
 static const char services_function[] =

@@ -62,7 +62,9 @@ static const struct cli_option up_options[] = {
     {.name = "wait-timeout",
      .value = "TIME",
      .help = {"how long --wait waits (default 60s)", "cuánto espera --wait (60s)"}},
-    JSON_OPTION,
+    {.name = "json",
+     .help = {"with -d or --wait: print what was applied as JSON",
+              "con -d o --wait: imprime lo aplicado como JSON"}},
     END};
 
 static const struct cli_option down_options[] = {
@@ -316,6 +318,13 @@ const struct cli_verb cli_verbs[] = {
      .run = verb_help,
      .complete = CLI_COMPLETE_VERB,
      .summary = {"show help", "muestra ayuda"}},
+    {.name = "docs",
+     .usage = "api|cli",
+     .words_min = 1,
+     .words_max = 1,
+     .run = verb_docs,
+     .hidden = true,
+     .summary = {"print docs/api.md or docs/cli.md", "imprime docs/api.md o docs/cli.md"}},
     {.name = "man",
      .usage = "",
      .run = verb_man,

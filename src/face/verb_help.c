@@ -2,6 +2,7 @@
  *
  * help, man, completion, and the entrance of the command line: parse, run the verb, exit code.
  */
+#include "face/api_openapi.h"
 #include "face/face.h"
 #include "face/term.h"
 #include "face/verbs.h"
@@ -38,6 +39,20 @@ int verb_man(const struct cli_args *args)
     cleanup(buf_fini) struct buf out = BUF_INIT(1 * MIB);
 
     cli_doc_man(&out);
+    print(1, &out);
+    return CLI_OK;
+}
+
+/* docs/cli.md and docs/api.md, for whoever changed a table. */
+int verb_docs(const struct cli_args *args)
+{
+    cleanup(buf_fini) struct buf out = BUF_INIT(1 * MIB);
+
+    if (str_is(STR("api"), args->words[0])) {
+        api_openapi_markdown(&out);
+    } else {
+        cli_doc_markdown(&out);
+    }
     print(1, &out);
     return CLI_OK;
 }

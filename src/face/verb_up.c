@@ -40,6 +40,7 @@ struct up {
     struct timer redraw; /* figures come each second, states in bursts: one drawing for all */
     char links[1024];
     enum up_phase phase;
+    struct buf applied; /* what the core answered, for --json */
     bool started_instance;
     bool stream_ended;
     bool interrupted; /* a signal that was not acted on yet */
@@ -101,7 +102,7 @@ static void add_app_links(const struct up *up, struct buf *out)
 /* Links stand above the live block: they must not be cut to the terminal's width. */
 static void print_links(struct up *up)
 {
-    if (up->s.out.is_tty && up->links[0]) {
+    if (up->s.out.is_tty && !up->s.json && up->links[0]) {
         live_print_above(&up->live, str_from(up->links));
     }
 }
@@ -114,7 +115,7 @@ static void draw(struct up *up)
     const char *hint = up->phase == UP_WATCHING ? "Ctrl-C stops everything"
                                                 : "stopping; Ctrl-C again kills at once";
 
-    if (!up->s.out.is_tty) {
+    if (!up->s.out.is_tty || up->s.json) {
         return;
     }
     board_render(&up->board, &up->s.out, board_ready(&up->board) ? BOARD_LINKS : BOARD_STATES,
@@ -154,7 +155,7 @@ static void on_event(struct client_stream *stream, const struct client_event *ev
     const struct board_service *changed = NULL;
     bool news = board_feed(&up->board, event, up->s.loop.now_ns, &changed);
 
-    if (news && changed && !up->s.out.is_tty) {
+    if (news && changed && !up->s.out.is_tty && !up->s.json) {
         cleanup(buf_fini) struct buf line = BUF_INIT(4 * KIB);
         board_line(changed, &up->s.out, &line);
         term_write(&up->s.out, buf_str(&line));
@@ -206,7 +207,8 @@ static int reopen_stream(struct up *up)
 
     for (;;) {
         int r = open_stream(up);
-        if (r == 0 || clock_mono_ns() > give_up || up->interrupted) {
+        if (r == 0 || clock_mono_ns() > give_up || up->interrupted ||
+            !role_instance_exists(up->s.state_dir)) {
             return r;
         }
         r = loop_turn(&up->s.loop, 100 * NS_PER_MS);
@@ -419,6 +421,22 @@ static int stop_all(struct up *up)
 
 /* ---- up ---- */
 
+/* The stream broke and nothing answers any more. */
+static int say_lost(const struct up *up)
+{
+    if (up->board.removed) {
+        return 0;
+    }
+    if (!role_instance_exists(up->s.state_dir)) {
+        say_error(&up->s,
+                  "the instance ended; services may run on: 'muelle up' takes them up again");
+    } else {
+        say_error(&up->s,
+                  "the core went away and did not come back; 'muelle status' shows what runs");
+    }
+    return CLI_FAILED;
+}
+
 /* Stays and shows until Ctrl-C, or until somebody else took it down. */
 static int attend(struct up *up)
 {
@@ -427,31 +445,13 @@ static int attend(struct up *up)
         if (up->interrupted) {
             return stop_all(up);
         }
-        if (up->board.removed || (up->stream_ended && !role_instance_exists(up->s.state_dir))) {
+        if (up->board.removed) {
             return 0;
         }
         r = up->stream_ended ? reopen_stream(up) : loop_turn(&up->s.loop, NS_PER_S);
         if (r && !up->interrupted) {
-            say_error(&up->s,
-                      "the core went away and did not come back; 'muelle status' shows what runs");
-            return CLI_FAILED;
+            return say_lost(up);
         }
-    }
-}
-
-/* What a fresh instance that did not get on leaves behind is nothing, unless somebody else uses
- * it by now. */
-static void undo_start(struct session *s)
-{
-    struct role_watch cleanup(role_watch_close) roles;
-
-    role_watch_open(s->state_dir, &roles);
-    if (project_gone(s) > 0) {
-        return;
-    }
-    role_kill_instance(s->state_dir);
-    if (wait_gone(s, &roles, DOWN_DEFAULT_NS, NULL) != 0) {
-        say_error(s, "the instance that was started does not end; see 'muelle doctor'");
     }
 }
 
@@ -534,7 +534,9 @@ static int finish_detached(struct up *up)
     cleanup(buf_fini) struct buf out = BUF_INIT(64 * KIB);
 
     live_end(&up->live);
-    if (!up->s.out.is_tty && !up->s.json) {
+    if (up->s.json) {
+        show_json(&up->s, &up->applied);
+    } else if (!up->s.out.is_tty) {
         buf_add_cstr(&out, up->links);
         add_app_links(up, &out);
         term_write(&up->s.out, buf_str(&out));
@@ -552,6 +554,7 @@ static int up_run(struct up *up)
         return r;
     }
     str_copy(up->s.project, sizeof(up->s.project), jdoc_str(answer.doc, "project"));
+    buf_add(&up->applied, str_trim_ws(buf_str(&answer.body)));
     client_answer_fini(&answer);
     board_init(&up->board, str_from(up->s.project));
     make_links(up);
@@ -589,6 +592,7 @@ int verb_up(const struct cli_args *args)
         return r;
     }
     up->live.term = &up->s.out;
+    up->applied = BUF_INIT(CLIENT_BODY_MAX);
     timer_init(&up->redraw, on_redraw);
     r = r ? r : session_load(&up->s, &up->spec);
     r = r ? r : watch_signals(up);
@@ -599,6 +603,7 @@ int verb_up(const struct cli_args *args)
     }
     live_end(&up->live);
     client_free(up->watcher);
+    buf_fini(&up->applied);
     project_spec_unref(up->spec);
     board_fini(&up->board);
     session_fini(&up->s);

@@ -30,5 +30,6 @@ int verb_version(const struct cli_args *args);
 int verb_completion(const struct cli_args *args);
 int verb_help(const struct cli_args *args);
 int verb_man(const struct cli_args *args);
+int verb_docs(const struct cli_args *args);
 
 #endif

@@ -33,6 +33,7 @@ STUB(verb_version)
 STUB(verb_completion)
 STUB(verb_help)
 STUB(verb_man)
+STUB(verb_docs)
 
 static struct cli_args args;
 static struct buf error;

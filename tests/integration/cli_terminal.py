@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`up` on a terminal: the live table, Ctrl-C, a second Ctrl-C, a terminal that goes away."""
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import time
+
+import pytest
+
+from muelle import BINARY, alive, free_port, wait_until
+
+
+class Terminal:
+    """A command on a pseudo-terminal, and what it has printed."""
+
+    def __init__(self, m, *args, columns=120, **env):
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            os.chdir(m.folder)
+            environment = {**m.env, "TERM": "xterm", **env}
+            environment.pop("NO_COLOR", None) if "NO_COLOR" not in env else None
+            os.execve(BINARY, [str(BINARY), *args], environment)
+        import fcntl
+        import struct
+        import termios
+        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+        self.text = ""
+        self.code = None
+
+    def pump(self, seconds=0.05):
+        ready, _, _ = select.select([self.fd], [], [], seconds)
+        if ready:
+            try:
+                self.text += os.read(self.fd, 65536).decode(errors="replace")
+            except OSError:
+                return False
+        return True
+
+    def until(self, pattern, seconds=20):
+        end = time.monotonic() + seconds
+        while not re.search(pattern, re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", self.text)):
+            assert self.pump() and time.monotonic() < end, self.text[-2000:]
+        return self.text
+
+    def send(self, data):
+        os.write(self.fd, data)
+
+    def wait(self, seconds=30):
+        end = time.monotonic() + seconds
+        while self.code is None:
+            more = self.pump()
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                while self.pump(0) and select.select([self.fd], [], [], 0)[0]:
+                    pass
+                self.code = os.waitstatus_to_exitcode(status)
+            assert time.monotonic() < end, self.text
+            if not more:
+                time.sleep(0.01)
+        return self.code
+
+    def close(self):
+        if self.code is None:
+            os.close(self.fd)
+            os.waitpid(self.pid, 0)
+            self.code = -1
+
+
+@pytest.fixture
+def shop(muelle):
+    muelle.write("muelle.yaml", f"""
+name: shop
+gateway: {{ listen: [], admin: "http://127.0.0.1:{free_port()}" }}
+services:
+  a: {{ command: sleep 1000, deploy: {{ replicas: 2 }} }}
+  stubborn:
+    command: sh -c "trap '' TERM; while :; do sleep 0.1; done"
+    stop_grace_period: 60s
+""")
+    return muelle
+
+
+def pids(m):
+    m.note_pids()
+    return [r["pid"] for r in m.ps() if r["pid"]]
+
+
+def test_ctrl_c_stops_everything_and_a_second_one_kills(shop):
+    terminal = Terminal(shop, "up")
+    terminal.until(r"a +.*running.*2/2")
+    assert "\x1b[32m" in terminal.text and "login?token=" in terminal.text
+    running = pids(shop)
+    terminal.send(b"\x03")
+    terminal.until("Ctrl-C again kills at once")
+    time.sleep(0.3)
+    assert any(map(alive, running)), "the stubborn one has 60 s"
+    terminal.send(b"\x03")
+    assert terminal.wait() == 0
+    assert "nothing is left" in terminal.text
+    assert not any(map(alive, running))
+    assert terminal.text.rstrip().endswith("\x1b[?25h"), "the cursor is shown again"
+
+
+def test_a_terminal_that_goes_away_leaves_services_running(shop):
+    terminal = Terminal(shop, "up")
+    terminal.until(r"a +.*running.*2/2")
+    running = pids(shop)
+    os.kill(terminal.pid, signal.SIGHUP)
+    assert terminal.wait() == -signal.SIGHUP
+    assert all(map(alive, running))
+    again = Terminal(shop, "up")
+    again.until(r"a +.*running.*2/2")
+    os.kill(again.pid, signal.SIGKILL)
+    again.wait()
+    assert pids(shop) == running
+    shop.cli("down", "--kill")
+
+
+def test_no_colour_where_it_is_not_wanted(shop):
+    for args, env in ((["--no-color"], {}), ([], {"NO_COLOR": "1"})):
+        terminal = Terminal(shop, "up", "-d", "--wait", *args, **env)
+        assert terminal.wait() == 0
+        assert "\x1b[3" not in terminal.text and "running" in terminal.text
+    piped = subprocess.run([BINARY, "ps"], cwd=shop.folder, env={**shop.env, "NO_COLOR": ""}, text=True,
+                           stdout=subprocess.PIPE)
+    assert "\x1b" not in piped.stdout
+    shop.cli("down", "--kill")
+
+
+def test_somebody_elses_down_ends_a_foreground_up(shop):
+    text = (shop.folder / "muelle.yaml").read_text()
+    shop.write("muelle.yaml", text[:text.index("  stubborn:")])
+    terminal = Terminal(shop, "up")
+    terminal.until(r"a +.*running.*2/2")
+    shop.note_pids()
+    shop.cli("down")
+    assert terminal.wait() == 0
+
+
+def test_an_instance_that_is_killed_ends_a_foreground_up_with_a_word(shop):
+    terminal = Terminal(shop, "up")
+    terminal.until(r"a +.*running.*2/2")
+    shop.note_pids()
+    shop.cli("down", "--kill")
+    assert terminal.wait() == 1
+    assert "the instance ended" in terminal.text
+
+
+def test_a_narrow_terminal_cuts_lines_instead_of_wrapping(shop):
+    terminal = Terminal(shop, "up", "-d", "--wait", columns=40)
+    assert terminal.wait() == 0
+    for line in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", terminal.text).replace("\r", "").split("\n"):
+        assert len(line) <= 40 or "login?token" in line, line
+    shop.cli("down", "--kill")
+
+
+def test_control_characters_of_a_service_do_not_reach_the_terminal(muelle):
+    muelle.write("evil.py", "print('\\x1b[2J\\x1b]0;owned\\x07text', flush=True)\nimport time; time.sleep(1000)\n")
+    muelle.write("muelle.yaml", f"""
+name: evil
+gateway: {{ listen: [], admin: "http://127.0.0.1:{free_port()}" }}
+services: {{ a: {{ command: /usr/bin/python3 evil.py }} }}
+""")
+    muelle.up()
+    wait_until(lambda: muelle.logs("a"), what="the line")
+    terminal = Terminal(muelle, "logs", "a")
+    assert terminal.wait() == 0
+    assert "^[[2J^[]0;owned^Gtext" in terminal.text and "\x1b[2J" not in terminal.text
