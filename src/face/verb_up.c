@@ -455,6 +455,22 @@ static int attend(struct up *up)
     }
 }
 
+/* What a fresh instance that did not get on leaves behind is nothing, unless somebody else uses
+ * it by now. */
+static void undo_start(struct session *s)
+{
+    struct role_watch cleanup(role_watch_close) roles;
+
+    role_watch_open(s->state_dir, &roles);
+    if (project_gone(s) > 0) {
+        return;
+    }
+    role_kill_instance(s->state_dir);
+    if (wait_gone(s, &roles, DOWN_DEFAULT_NS, NULL) != 0) {
+        say_error(s, "the instance that was started does not end; see 'muelle doctor'");
+    }
+}
+
 /* The instance may be starting: its socket appears within moments, or the core says what hinders it.
  * CLI_NOT_RUNNING, unsaid: it went away meanwhile. */
 static int connect_soon(struct session *s)
