@@ -171,7 +171,8 @@ static unsigned deadline_next;
 static void stop_due(void *arg)
 {
     struct deadline *d = arg;
-    if (core_was_down_since(d->from) || sim.keeper_down_ns >= d->from) {
+    /* A core that died with the signal under way did not see it through. */
+    if (core_was_down_since(d->from - 100 * SIM_MS) || sim.keeper_down_ns >= d->from) {
         return;
     }
     for (unsigned i = 0; i < SIM_CHILDREN_MAX; i++) {
