@@ -19,6 +19,7 @@
 #include "base/list.h"
 #include "base/problem.h"
 #include "core/authorise.h"
+#include "face/api_answer.h"
 #include "face/jdoc.h"
 #include "proto/http1.h"
 #include "schema/field.h"
@@ -63,14 +64,6 @@ struct endpoint {
 extern const struct endpoint api_endpoints[];
 extern const size_t api_endpoint_count;
 
-/* What an SSE answer does later. */
-struct exchange_stream {
-    void (*closed)(
-        struct exchange *x); /* the client is gone, or we shut down: let go of everything */
-    void (*drained)(struct exchange *x); /* all that was sent is on its way; may be NULL */
-    void *arg;
-};
-
 struct exchange {
     struct list node; /* of api->exchanges */
     struct api *api;
@@ -103,49 +96,6 @@ struct exchange {
     unsigned status;
     struct str type;
 };
-
-/* ---- answering (api_answer.c): each ends the exchange; it must not be used afterwards ---- */
-
-/* What is in x->out, as `type`. */
-void exchange_answer(struct exchange *x, unsigned status, const char *type);
-/* What is in x->out, as JSON with the endpoint's status; an ETag when `generation` >= 0: then
- * If-None-Match gets 304. */
-void exchange_answer_json(struct exchange *x, int64_t generation);
-void exchange_answer_empty(struct exchange *x, unsigned status);
-void exchange_answer_problem(struct exchange *x, const struct problem *problem);
-void exchange_answer_problems(struct exchange *x, const struct problem_list *list);
-/* A problem made here: status, code, what. */
-void exchange_refuse(struct exchange *x, unsigned status, const char *code, const char *fmt, ...)
-    printf_like(4, 5);
-/* -errno of a room below: 503 for what may work again soon, else 500. */
-void exchange_answer_error(struct exchange *x, int error);
-/* Adds a header to the answer to come. `value` must be a field value. */
-void exchange_header(struct exchange *x, struct str name, struct str value);
-/* Writes one RFC 9457 document. `list` may be NULL. */
-void problem_write_json(struct json_writer *w, const struct problem *problem,
-                        const struct problem_list *list, struct str instance);
-
-/* ---- lists ---- */
-
-/* Begins {"items":[ … . */
-struct json_writer exchange_list_begin(struct exchange *x);
-/* … ],"next_cursor":…} and answers. `cursor` empty = null. */
-void exchange_list_end(struct exchange *x, struct json_writer *w, struct str cursor);
-
-/* ---- streams (api_stream.c) ---- */
-
-bool exchange_wants_stream(const struct exchange *x);
-/* Sends the head; from then on exchange_send, until `closed` or exchange_stream_end. `closed`
- * comes at once when the client is gone already: false then, and the exchange must not be used.
- * */
-must_check bool exchange_stream_begin(struct exchange *x, struct exchange_stream stream);
-/* One event; `id` 0 = none. False when the reader is too slow: the stream was closed (`closed`
- * was called) and the exchange must not be used. */
-must_check bool exchange_send(struct exchange *x, const char *event, uint64_t id, struct str data);
-/* Bytes not yet taken by the client. */
-size_t exchange_backlog(const struct exchange *x);
-/* Closes after what was sent. Ends the exchange. */
-void exchange_stream_end(struct exchange *x);
 
 /* ---- options ---- */
 

@@ -85,15 +85,12 @@ struct api {
 };
 
 /* ---- api_conn.c ---- */
-
-/* Takes `fd` over. */
-void api_conn_accept(struct api *api, int fd, bool edge);
+void api_conn_accept(struct api *api, int fd, bool edge); /* takes `fd` over */
 void api_conn_close(struct api_conn *conn);
 /* Bytes were added to conn->out: write them, now or when the socket can. */
 void api_conn_flush_soon(struct api_conn *conn);
 
 /* ---- api_request.c ---- */
-
 /* The head is complete: finds the endpoint and checks everything that needs no body. Afterwards
  * conn->x is set, and answered or waiting for its body. */
 void api_request_begin(struct api_conn *conn);
@@ -106,12 +103,10 @@ void exchange_free(struct exchange *x);
 void exchange_refuse_early(struct exchange *x, unsigned status, const char *code, const char *what);
 
 /* ---- api_answer.c ---- */
-
 /* Writes head and body to the connection and frees the exchange. */
 void exchange_finish(struct exchange *x);
 
 /* ---- api_once.c ---- */
-
 /* Looks the key up, then runs the handler or answers from the store. */
 void api_once_begin(struct exchange *x);
 /* Stores the answer, then sends it. */
@@ -119,7 +114,6 @@ void api_once_finish(struct exchange *x);
 void api_once_forget(struct exchange *x);
 
 /* ---- api_live.c ---- */
-
 must_check int api_live_init(struct api *api);
 void api_live_fini(struct api *api);
 
