@@ -20,7 +20,16 @@ static int head_path(const struct segment_stream *stream, char path[SEGMENT_PATH
     return segment_path(path, stream->folder, SEGMENT_HEAD_NAME);
 }
 
-/* Puts a new empty head in place of what is there. */
+/* Is what we append to still the file of that name? */
+static bool is_head(const char *path, int fd)
+{
+    struct file_stat ours, there;
+    return fd >= 0 && file_fstat(fd, &ours) == 0 && file_stat(path, &there) == 0 &&
+           ours.inode == there.inode;
+}
+
+/* Puts a new empty head in place of what is there. When it failed, stream->fd is the head that lies there, or
+ * -1 when that cannot be said: nothing is appended to a file that nobody would find again. */
 static int replace_head(struct segment_stream *stream)
 {
     char path[SEGMENT_PATH_SIZE];
@@ -42,6 +51,8 @@ static int replace_head(struct segment_stream *stream)
         stream->head_time = 0;
         stream->synced_offset = stream->offset;
         stream->synced_source = stream->source;
+    } else if (!is_head(path, stream->fd)) {
+        file_close(&stream->fd);
     }
     return r;
 }
@@ -208,9 +219,15 @@ static int encode_all(const struct segment_stream *stream, const struct segment_
 int segment_append(struct segment_stream *stream, const struct segment_record *records,
                    size_t count)
 {
+    if (stream->fd < 0) { /* all that was in it is sealed, but no new one could be made then */
+        int made = replace_head(stream);
+        if (made < 0) {
+            return made;
+        }
+    }
     if (stream->head_len > SEGMENT_HEAD_MAX) {
         int sealed = segment_seal(stream);
-        if (sealed < 0 && stream->head_len > HEAD_HARD_MAX) {
+        if (sealed < 0 && (stream->fd < 0 || stream->head_len > HEAD_HARD_MAX)) {
             return sealed;
         }
     }
@@ -237,7 +254,7 @@ int segment_append(struct segment_stream *stream, const struct segment_record *r
 
 int segment_sync(struct segment_stream *stream)
 {
-    if (stream->synced_len == stream->head_len) {
+    if (stream->synced_len == stream->head_len || stream->fd < 0) {
         return 0;
     }
     int r = file_sync(stream->fd);
@@ -322,9 +339,11 @@ static int seal_records(struct segment_stream *stream, struct sealing *sealing)
     return r;
 }
 
-static int seal_end(struct segment_stream *stream, struct sealing *sealing, const char *tmp)
+/* `path` is set to the sealed file's name as soon as it may lie there. */
+static int seal_end(struct segment_stream *stream, struct sealing *sealing, const char *tmp,
+                    char path[SEGMENT_PATH_SIZE])
 {
-    char name[SEGMENT_NAME_SIZE], path[SEGMENT_PATH_SIZE];
+    char name[SEGMENT_NAME_SIZE];
     buf_reset(&sealing->out);
     sealing->footer.blocks = (uint32_t)sealing->entries.len;
     segment_index_encode(&sealing->out, sealing->entries.items, &sealing->footer);
@@ -347,10 +366,23 @@ static int seal_end(struct segment_stream *stream, struct sealing *sealing, cons
     return r == 0 ? file_sync_dir_of(path) : r;
 }
 
+/* The head stays and goes on: what was made of its records must go, or they would be there twice, in the sealed
+ * file and in front of newer ones in the head. If it cannot go, nothing more is appended. */
+static void undo_seal(struct segment_stream *stream, const char *tmp, const char *path)
+{
+    int gone = file_unlink(tmp); /* gives the room back; open removes it otherwise */
+    if (path[0]) {
+        gone = file_unlink(path);
+        if (gone < 0 && gone != -ENOENT) {
+            file_close(&stream->fd);
+        }
+    }
+}
+
 int segment_seal(struct segment_stream *stream)
 {
-    char tmp[SEGMENT_PATH_SIZE];
-    if (!stream->head_time) {
+    char tmp[SEGMENT_PATH_SIZE], path[SEGMENT_PATH_SIZE] = "";
+    if (!stream->head_time || stream->fd < 0) {
         return 0;
     }
     struct sealing sealing = {
@@ -371,14 +403,15 @@ int segment_seal(struct segment_stream *stream)
         r = seal_records(stream, &sealing);
     }
     if (r == 0) {
-        r = seal_end(stream, &sealing, tmp);
+        r = seal_end(stream, &sealing, tmp, path);
     }
-    if (r < 0) {
-        int gone = file_unlink(tmp); /* gives the room back; open removes it otherwise */
-        (void)gone;
-    } else {
-        stream->sealed_bytes += sealing.at;
+    if (r == 0) {
         r = replace_head(stream);
+    }
+    if (r == 0 || (path[0] && stream->fd < 0)) {
+        stream->sealed_bytes += sealing.at;
+    } else {
+        undo_seal(stream, tmp, path);
     }
     file_close(&sealing.fd);
     segment_block_fini(&sealing.block);

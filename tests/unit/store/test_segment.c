@@ -9,6 +9,8 @@
 #include "os/file.h"
 #include "store/segment_files.h"
 
+#include <unistd.h>
+
 static char folder[96];
 
 static void make_folder(void)
@@ -237,6 +239,32 @@ TEST(a_sealing_that_a_crash_cut_short_neither_loses_nor_doubles)
     check_all(0, 2100);
     segment_close(&stream);
     buf_fini(&head);
+    remove_folder();
+}
+
+/* No room for a new head (here: its temporary name is a folder): the old one goes on, and what was sealed of it
+ * must not be met twice, now or after the next start. */
+TEST(a_sealing_that_finds_no_room_for_a_new_head_does_not_double)
+{
+    struct segment_stream stream;
+    char in_the_way[SEGMENT_PATH_SIZE];
+    make_folder();
+    check_int(segment_open(&stream, folder), 0);
+    append(&stream, 0, 2000);
+    snprintf(in_the_way, sizeof(in_the_way), "%s/" SEGMENT_HEAD_NAME ".%d.tmp", folder, getpid());
+    check_int(file_mkdir_p(in_the_way, 0700), 0);
+    check(segment_seal(&stream) < 0);
+    append(&stream, 2000, 2100);
+    check_all(0, 2100);
+    check_int(stream.sealed_bytes, 0);
+    check_int(file_rmdir(in_the_way), 0);
+    check_int(segment_seal(&stream), 0);
+    append(&stream, 2100, 2200);
+    check_all(0, 2200);
+    segment_close(&stream);
+    check_int(segment_open(&stream, folder), 0);
+    check_all(0, 2200);
+    segment_close(&stream);
     remove_folder();
 }
 
