@@ -182,7 +182,9 @@ static void limit_burst(struct tail_file *file, uint64_t size)
         uint64_t page = ALIGN_UP(file->offset, PAGE);
         if (page == file->offset ||
             file_punch_hole(file->fd, file->offset, page - file->offset) == 0) {
-            (void)punch(file, page, size - file->burst + TAIL_HOLE_MAX);
+            /* Some more than that, not to be back at once; but never near what is being written. */
+            uint64_t more = MIN((uint64_t)TAIL_HOLE_MAX, file->burst / 2);
+            (void)punch(file, page, size - file->burst + more);
         }
     }
 }

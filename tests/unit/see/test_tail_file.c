@@ -258,6 +258,21 @@ TEST(beyond_the_burst_the_oldest_goes_and_the_gap_is_said)
     tear_down();
 }
 
+TEST(a_small_burst_keeps_its_newest_lines)
+{
+    set_up();
+    file.burst = 64 * 1024; /* the least that may be configured */
+    say_numbers(0, 20000);  /* about 400 KB */
+    struct tail_result result = look(false);
+    if (result.dropped == 0) {
+        test_skip("this file system has no holes");
+    }
+    struct str all = stored();
+    check(str_ends(all, STR("line 19999 of many|")));
+    check(all.len > 64 * 1024 / 3 && all.len <= 64 * 1024 + 8192);
+    tear_down();
+}
+
 TEST(what_the_keeper_trimmed_meanwhile_is_said)
 {
     set_up();
