@@ -180,6 +180,11 @@ static int64_t started_wall(const struct run *run, const struct stray *stray)
 static void take_up(struct run *run, struct replica *replica, const struct stray *stray)
 {
     uint32_t restarts = replica->sm.restarts;
+    if (replica->pid != stray->pid) {
+        /* Not the process that the row tells of: a later one, whose row was not committed any more. */
+        replica->stored = REPLICA_STARTING;
+        replica->started_wall_ns = 0;
+    }
     replica->pid = stray->running ? stray->pid : 0;
     replica->port = stray->port;
     replica->spec_hash = stray->spec_hash;
@@ -290,6 +295,7 @@ static void each_replica(struct run *run, void (*fn)(struct run *run, struct rep
 static void restore_ended(struct run *run, struct replica *replica)
 {
     if (replica->sm.state == REPLICA_PENDING) {
+        replica->pid = 0;
         replica_restore(&replica->sm, &replica->policy, replica->stored, replica->sm.restarts);
     }
 }
@@ -466,6 +472,7 @@ static void load_replica(struct run *run, struct project *project, const struct 
     if (parse_hash(row->spec_hash, &hash)) {
         replica->spec_hash = hash;
     }
+    replica->pid = (int)json_number(row->ports, "pid", 0);
     int64_t port = json_number(row->ports, "port", 0);
     if (port >= RUN_PORT_FIRST && port <= RUN_PORT_LAST) {
         replica->port = (uint16_t)port;

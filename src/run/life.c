@@ -55,12 +55,13 @@ static void saved(void *arg, int status, const struct txn *txn)
     free(saving);
 }
 
-/* "{"port":20001,"slot":0}" and {"code":1}: what adoption needs to know again. */
+/* {"port":20001,"slot":0,"pid":4711} and {"code":1}: what adoption needs to know again. */
 static void put_row(struct txn *txn, const struct replica *replica, int64_t now)
 {
     const struct service *service = replica->service;
     char ports[64], exit[32] = "", hash[24];
-    snprintf(ports, sizeof(ports), "{\"port\":%u,\"slot\":%u}", replica->port, replica->slot);
+    snprintf(ports, sizeof(ports), "{\"port\":%u,\"slot\":%u,\"pid\":%d}", replica->port,
+             replica->slot, replica->pid);
     snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)replica->spec_hash);
     if (replica->exited) {
         snprintf(exit, sizeof(exit), "{\"code\":%d}", replica->exit_code);
@@ -83,6 +84,13 @@ static void put_row(struct txn *txn, const struct replica *replica, int64_t now)
                      });
 }
 
+/* Of two with one number the row tells of the one that is to stay, once that has been started. */
+static bool owns_row(const struct replica *replica)
+{
+    const struct replica *current = replica_current(replica->service, replica->number);
+    return !current || current == replica || current->sm.state == REPLICA_PENDING;
+}
+
 static void save(struct run *run, struct replica *replica, const struct event *event)
 {
     struct saving *saving = calloc(1, sizeof(*saving));
@@ -93,7 +101,7 @@ static void save(struct run *run, struct replica *replica, const struct event *e
     saving->core = run->core;
     saving->with_event = event != NULL;
     saving->event.id = replica_bus_id(replica);
-    if (!replica->retiring && !MUTATE(skipped_save)) {
+    if (owns_row(replica) && !MUTATE(skipped_save)) {
         put_row(txn, replica, core_wall(run->core));
     }
     if (event) {

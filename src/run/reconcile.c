@@ -239,9 +239,12 @@ static void replace(struct run *run, struct replica *replica)
 /* A replaced one goes when its replacement is ready, or will not come. */
 static bool retirement_due(struct replica *replica)
 {
-    struct replica *next = replica_current(replica->service, replica->number);
-    return !next || next->sm.state == REPLICA_RUNNING ||
-           service_wanted(replica->service) < replica->number || MUTATE(retire_early);
+    struct service *service = replica->service;
+    struct replica *next = replica_current(service, replica->number);
+    if (service_wanted(service) < replica->number) {
+        return may_stop(service);
+    }
+    return !next || next->sm.state == REPLICA_RUNNING || MUTATE(retire_early);
 }
 
 static void reconcile_replica(struct run *run, struct replica *replica, bool startable)
@@ -280,9 +283,9 @@ static void forget_replica(struct run *run, struct replica *replica)
 
 static void delete_rows(struct run *run, const struct replica *replica)
 {
-    const struct service *service = replica->service;
-    if (replica->retiring) {
-        return; /* the row is its replacement's */
+    struct service *service = replica->service;
+    if (replica_current(service, replica->number)) {
+        return; /* the row is that one's */
     }
     struct txn *txn = txn_new();
     replica_delete(txn, str_from(service->project->tenant), str_from(service->project->name),
