@@ -74,12 +74,51 @@ static void project_name(const char *folder, char *ret, size_t size)
     }
 }
 
+/* A line that means something else without a shell, or as YAML. PORT is put in by muelle itself. */
+static bool needs_shell(struct str command)
+{
+    bool odd =
+        command.len == 0 || strchr("-@%,{", command.p[0]) || str_find(command, STR(": ")) >= 0;
+
+    if (odd || command.p[command.len - 1] == ':') {
+        return true;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(builtins); i++) {
+        if (str_starts(command, str_from(builtins[i]))) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < command.len; i++) {
+        struct str rest = str_skip(command, i);
+        bool port = str_starts(rest, STR("$PORT")) || str_starts(rest, STR("${PORT}"));
+        if (!port && strchr("&|;<>()$`\"'\\*?[]~#=!", command.p[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* As a Procfile has it: a line for the shell, whose dollar signs are the shell's. */
+static void write_shell_command(struct buf *out, struct str command)
+{
+    buf_add_cstr(out, "    command:\n      - /bin/sh\n      - -c\n      - |-\n        ");
+    for (size_t i = 0; i < command.len; i++) {
+        buf_add_cstr(out, command.p[i] == '$' ? "$" : "");
+        buf_add_char(out, command.p[i]);
+    }
+    buf_add_char(out, '\n');
+}
+
 static void write_service(struct buf *out, struct str name, struct str command, const char *project)
 {
     bool web = str_is(name, "web");
 
-    buf_printf(out, "  " STR_FMT ":\n    command: >-\n      " STR_FMT "\n", STR_ARG(name),
-               STR_ARG(command));
+    buf_printf(out, "  " STR_FMT ":\n", STR_ARG(name));
+    if (needs_shell(command)) {
+        write_shell_command(out, command);
+    } else {
+        buf_printf(out, "    command: " STR_FMT "\n", STR_ARG(command));
+    }
     if (web) {
         buf_printf(out, "    routes: [ { host: %s.localhost, path: / } ]\n", project);
     }
@@ -98,8 +137,10 @@ static void write_head(struct buf *out, const char *project)
 }
 
 /* One service per line "name: command". */
+/* `.env` beside it is the environment of all, which a muelle.yaml says of each. */
 static bool from_procfile(const char *folder, const char *project, struct buf *out)
 {
+    bool env = has(folder, ".env", NULL);
     cleanup(buf_fini) struct buf text = BUF_INIT(PEEK_MAX);
     char path[SESSION_PATH_MAX];
     struct str rest;
@@ -119,6 +160,7 @@ static bool from_procfile(const char *folder, const char *project, struct buf *o
         line = str_trim_ws(line);
         if (line.len > 0 && line.p[0] != '#' && str_split(line, ':', &name, &command)) {
             write_service(out, str_trim(name), str_trim(command), project);
+            buf_add_cstr(out, env ? "    env_file: .env\n" : "");
             count++;
         }
     }
@@ -178,8 +220,13 @@ static int init_run(struct session *s)
     cleanup(buf_fini) struct buf text = BUF_INIT(4 * MIB);
     const char *folder = s->args->word_count ? s->args->words[0] : s->cwd;
     const char *what = "a Procfile";
+    struct file_stat stat;
     char project[64];
 
+    if (file_stat(folder, &stat) < 0 || stat.kind != FILE_KIND_DIRECTORY) {
+        say_error(s, "there is no folder %s", folder);
+        return CLI_FAILED;
+    }
     for (size_t i = 0; i < ARRAY_LEN(ready_files); i++) {
         if (has(folder, ready_files[i], NULL)) {
             cleanup(buf_fini) struct buf out = BUF_INIT(4 * KIB);
