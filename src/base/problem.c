@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { SHORT_FORM_MIN = 3 };
+
 void ensure_failed(const char *cond, const char *file, int line)
 {
     fprintf(stderr, "muelle: assertion failed: %s (%s:%d)\n", cond, file, line);
@@ -56,13 +58,17 @@ struct problem *problem_list_add(struct problem_list *list)
 struct str problem_nearest(struct str name, const struct str *names, size_t count)
 {
     struct str best = STR_NONE;
+    struct str longer = STR_NONE;
     unsigned best_distance = 4;
     for (size_t i = 0; i < count; i++) {
         unsigned distance = str_distance(name, names[i], 3);
-        if (distance < best_distance && distance < name.len) {
+        if (distance < best_distance && distance * 2 <= name.len) {
             best = names[i];
             best_distance = distance;
         }
+        if (!longer.len && name.len >= SHORT_FORM_MIN && str_starts(names[i], name)) {
+            longer = names[i];
+        }
     }
-    return best;
+    return longer.len && best_distance > 1 ? longer : best;
 }

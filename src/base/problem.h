@@ -42,7 +42,8 @@ static inline const struct problem *problem_list_first(const struct problem_list
     return list->count ? &list->items[0] : NULL;
 }
 
-/* The entry of `names` nearest to `name` (distance <= 3 and < its length), or STR_NONE. */
+/* The entry of `names` nearest to `name` (distance <= 3 and half its length), else the first one
+ * that it is a short form of ("env": "environment"), or STR_NONE. */
 struct str problem_nearest(struct str name, const struct str *names, size_t count);
 
 #endif

@@ -4,6 +4,7 @@
  * -xyz for flags, "--". An option behind the verb is looked up in the verb first, so that `logs -f`
  * follows while `muelle -f FILE logs` names a file.
  */
+#include "base/problem.h"
 #include "face/cli.h"
 
 /* What is left to read of argv, and where the results go. */
@@ -64,6 +65,29 @@ static int take_value(struct parse *p, const struct cli_option *option, const ch
     return add_option(p, option, p->argv[++p->at]);
 }
 
+static size_t add_names(const struct cli_option *options, struct str *names, size_t count)
+{
+    for (const struct cli_option *o = options; o && o->name && count < CLI_OPTIONS_MAX; o++) {
+        names[count++] = str_from(o->name);
+    }
+    return count;
+}
+
+static int unknown_option(struct parse *p, struct str name, const char *arg)
+{
+    struct str names[CLI_OPTIONS_MAX];
+    const struct cli_verb *verb = p->args->verb;
+    size_t count = add_names(verb ? verb->options : NULL, names, 0);
+
+    count = add_names(cli_global_options, names, count);
+    struct str near = problem_nearest(name, names, count);
+    buf_printf(p->error, "unknown option '%s'", arg);
+    if (near.len) {
+        buf_printf(p->error, "; did you mean '--" STR_FMT "'?", STR_ARG(near));
+    }
+    return CLI_E_USAGE;
+}
+
 static int parse_long(struct parse *p, const char *arg)
 {
     struct str name = STR_NONE;
@@ -72,7 +96,7 @@ static int parse_long(struct parse *p, const char *arg)
     const struct cli_option *option = find_option(p, name, 0);
 
     if (!option) {
-        return usage_error(p, "unknown option", arg);
+        return unknown_option(p, name, arg);
     }
     if (!option->value) {
         return has_value ? usage_error(p, "this option takes no value:", arg)

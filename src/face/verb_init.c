@@ -77,6 +77,7 @@ static void project_name(const char *folder, char *ret, size_t size)
 /* A line that means something else without a shell, or as YAML. PORT is put in by muelle itself. */
 static bool needs_shell(struct str command)
 {
+    static const char *const builtins[] = {"exec ", "cd ", "export ", "ulimit ", ". ", "source "};
     bool odd =
         command.len == 0 || strchr("-@%,{", command.p[0]) || str_find(command, STR(": ")) >= 0;
 

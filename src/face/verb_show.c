@@ -384,6 +384,23 @@ void show_summary(const struct session *s, const struct jdoc *services, struct b
     }
 }
 
+/* gateway.admin as the file says it, as an address that a browser of this machine can open. */
+static void add_admin(struct buf *out, struct str admin)
+{
+    static const char *const any[] = {"http://:", "http://0.0.0.0:", "http://[::]:", "http://*:"};
+
+    if (admin.len == 0 || str_is(admin, "true")) {
+        admin = STR("http://127.0.0.1:7070");
+    }
+    for (size_t i = 0; i < ARRAY_LEN(any); i++) {
+        if (str_starts(admin, str_from(any[i]))) {
+            buf_add_cstr(out, "http://127.0.0.1:");
+            admin = str_skip(admin, strlen(any[i]));
+        }
+    }
+    buf_add(out, admin);
+}
+
 /* The dashboard's link, for whoever may read the token: the page that asks for it names this verb. */
 static void status_link(struct session *s, struct buf *out)
 {
@@ -395,10 +412,11 @@ static void status_link(struct session *s, struct buf *out)
     if (file_read_all(path, 256, &token) < 0 || session_get(s, &answer, "/config")) {
         return;
     }
-    struct str admin = jdoc_str(jdoc_get(answer.doc, "gateway"), "admin");
-    if (admin.len > 0) {
-        buf_printf(out, "  dashboard " STR_FMT "/login?token=" STR_FMT "\n", STR_ARG(admin),
-                   STR_ARG(str_trim_ws(buf_str(&token))));
+    const struct jdoc *admin = jdoc_get(jdoc_get(answer.doc, "gateway"), "admin");
+    if (!admin || !str_is(admin->text, "false")) {
+        buf_add_cstr(out, "  dashboard ");
+        add_admin(out, admin ? admin->text : STR_NONE);
+        buf_printf(out, "/login?token=" STR_FMT "\n", STR_ARG(str_trim_ws(buf_str(&token))));
     }
     client_answer_fini(&answer);
 }

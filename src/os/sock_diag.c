@@ -153,7 +153,7 @@ int sock_find_owner(const struct sock_addr *addr, struct sock_owner *ret)
     ret->pid = holder.pid;
     struct proc_stat stat;
     if (proc_stat(holder.pid, &stat) == 0) {
-        str_copy(ret->name, sizeof(ret->name), str_from(stat.name));
+        str_copy(ret->name, sizeof(ret->name), str_trim(str_from(stat.name)));
     }
     struct buf command = BUF_INIT(4096);
     if (proc_command(holder.pid, &command) == 0) {

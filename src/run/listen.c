@@ -119,9 +119,13 @@ static void fail(struct listen *listen, int error, const struct keeper_msg *msg)
     struct listen_wait *wait = listen->wait;
     if (!wait->failed) {
         wait->failed = true;
-        problem_set(&wait->problem, error == -EADDRINUSE ? "listen.taken" : "listen.failed",
-                    "cannot listen on %s: %s", listen->address,
-                    msg && msg->text[0] ? msg->text : strerror(-error));
+        const char *code = error == -EADDRINUSE ? "listen.taken" : "listen.failed";
+        if (msg && msg->text[0]) { /* the keeper's sentence names the address and who has it */
+            problem_set(&wait->problem, code, "%s", msg->text);
+        } else {
+            problem_set(&wait->problem, code, "cannot listen on %s: %s", listen->address,
+                        strerror(-error));
+        }
         wait->problem.status = error == -EADDRINUSE ? 409 : 422;
         problem_where(&wait->problem, "/gateway/listen");
         problem_hint(&wait->problem, "%s",

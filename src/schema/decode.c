@@ -289,6 +289,18 @@ static void decode_row(struct schema_pass *pass, const struct schema_field *row,
     }
 }
 
+/* The part of this table that knows the key: "replicas" of a service stands under "deploy". */
+static const struct schema_field *find_parent(const struct schema_table *table, struct str key)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const struct schema_field *field = &table->fields[i];
+        if (field->type == SCHEMA_OBJECT && field->of && schema_field_find(field->of, key)) {
+            return field;
+        }
+    }
+    return NULL;
+}
+
 static void say_unknown(struct schema_pass *pass, const struct schema_table *table,
                         const struct value_member *m)
 {
@@ -314,7 +326,11 @@ static void say_unknown(struct schema_pass *pass, const struct schema_table *tab
         name.len -= str_ends(name, STR("_spec")) ? strlen("_spec") : 0;
         problem_expected(problem, "a key of a " STR_FMT, STR_ARG(name));
     }
-    if (nearest.len) {
+    const struct schema_field *parent = find_parent(table, m->key);
+    if (parent) {
+        problem_hint(problem, "it belongs into '%s': write '%s: { " STR_FMT ": … }'", parent->name,
+                     parent->name, STR_ARG(m->key));
+    } else if (nearest.len) {
         problem_hint(problem, "did you mean '" STR_FMT "'?", STR_ARG(nearest));
     } else {
         problem_hint(problem, "keys that begin with x- are yours: muelle passes over them");

@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from muelle import BINARY, free_port, wait_until
+from muelle import BINARY, Muelle, free_port, wait_until
 
 GOOD = """
 name: good
@@ -181,3 +181,21 @@ def test_a_full_disk_is_told_and_what_runs_goes_on(muelle, tmp_path):
     finally:
         subprocess.run(["umount", "-l", disk])
         shutil.rmtree(disk, ignore_errors=True)
+
+
+def test_the_address_that_is_taken_stands_once_in_the_sentence(muelle):
+    port = free_port()
+    text = "gateway: {{ listen: 'http://127.0.0.1:{}', admin: false }}\nservices: {{ a: {{ command: sleep 1000 }} }}\n"
+    muelle.write("muelle.yaml", text.format(port))
+    muelle.up()
+    with Muelle() as other:
+        other.write("muelle.yaml", text.format(port))
+        error = other.cli("up", "-d", check=False).stderr
+        assert error.startswith(f"error: 127.0.0.1:{port} is taken by muelle: keeper (pid {muelle.pid('keeper')})"), error
+        assert "stop what uses it, or choose another port" in error
+
+
+def test_status_shows_no_link_where_there_is_no_dashboard(muelle):
+    muelle.write("muelle.yaml", "gateway: { admin: false }\nservices: { a: { command: sleep 1000 } }\n")
+    muelle.up()
+    assert "login" not in muelle.cli("status").stdout

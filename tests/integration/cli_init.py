@@ -39,8 +39,8 @@ def test_a_procfile_and_what_init_makes_of_it_run_the_same(muelle):
 
 @pytest.mark.parametrize("name,text,command", [
     ("package.json", '{"scripts": {"start": "node ."}}', "npm start"),
-    ("manage.py", "", "python3 manage.py runserver 127.0.0.1:$PORT"),
-    ("app.py", "app = Flask(__name__)", "python3 -m flask run --port $PORT"),
+    ("manage.py", "", "python3 manage.py runserver 127.0.0.1:${PORT}"),
+    ("app.py", "app = Flask(__name__)", "python3 -m flask run --port ${PORT}"),
 ])
 def test_a_project_is_recognised_and_its_file_is_valid(muelle, name, text, command):
     muelle.write(name, text)

@@ -275,4 +275,8 @@ TEST(the_nearest_name)
     check_str(problem_nearest(STR("comand"), names, 3), STR("command"));
     check(problem_nearest(STR("x"), names, 3).p == NULL);
     check(problem_nearest(STR("something"), names, 3).p == NULL);
+    static const struct str keys[] = {STR_INIT("dns"), STR_INIT("environment"), STR_INIT("ports")};
+    check_str(problem_nearest(STR("env"), keys, 3), STR("environment"));
+    check_str(problem_nearest(STR("port"), keys, 3), STR("ports"));
+    check(problem_nearest(STR("dir"), keys, 3).p == NULL);
 }

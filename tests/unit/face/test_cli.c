@@ -82,7 +82,9 @@ TEST(what_is_wrong_is_said)
     check_int(parse("upp"), CLI_E_USAGE);
     check(str_find(buf_str(&error), STR("did you mean 'up'?")) > 0);
     check_int(parse("up", "--detatch"), CLI_E_USAGE);
-    check_str(buf_str(&error), STR("unknown option '--detatch'"));
+    check_str(buf_str(&error), STR("unknown option '--detatch'; did you mean '--detach'?"));
+    check_int(parse("up", "--xyzzy"), CLI_E_USAGE);
+    check_str(buf_str(&error), STR("unknown option '--xyzzy'"));
     check_int(parse("logs", "--tail"), CLI_E_USAGE);
     check_str(buf_str(&error), STR("option '--tail' needs a value (N)"));
     check_int(parse("up", "--wait=yes"), CLI_E_USAGE);

@@ -143,6 +143,13 @@ TEST(all_mistakes_of_a_file_are_said_in_one_run)
     check_cstr(l.problems.items[0].hint, "did you mean 'command'?");
 }
 
+TEST(a_key_at_the_wrong_level_is_told_where_it_belongs)
+{
+    static struct loaded l;
+    load_text(&l, "services:\n  a: {command: x, replicas: 2}\n");
+    check(str_starts(str_from(l.problems.items[0].hint), STR("it belongs into 'deploy'")));
+}
+
 TEST(more_mistakes_than_are_kept_are_counted)
 {
     static struct loaded l;
