@@ -75,6 +75,7 @@ static void take_config(struct worker *worker)
         edge_log("a listener of the snapshot could not be opened");
     }
     counters_add(&worker->stats->snapshots, 1);
+    atomic_store(&worker->serves, !worker->stopping);
     edge_config_taken(worker);
 }
 
@@ -98,6 +99,7 @@ static void take_deltas(struct worker *worker)
 static void stop(struct worker *worker)
 {
     worker->stopping = true;
+    atomic_store(&worker->serves, false);
     listener_close_all(worker);
     while (client_evict_idle(worker)) {
     }
@@ -124,7 +126,7 @@ struct worker *worker_least_busy(struct worker *worker)
         struct worker *other = &worker->edge->workers[i];
         uint64_t count = __atomic_load_n(&other->stats->connections, __ATOMIC_RELAXED) +
                          atomic_load_explicit(&other->gifts, memory_order_relaxed);
-        if (count < fewest) {
+        if (count < fewest && atomic_load(&other->serves)) {
             fewest = count;
             least = other;
         }

@@ -39,6 +39,8 @@ struct worker {
     struct thread thread;
     struct mailbox mailbox;
     atomic_uint gifts; /* connections given to it that it has not taken yet */
+    atomic_bool
+        serves; /* it has a configuration and is not stopping: it may be given connections */
     struct mail mail;
     atomic_uint todo;
     _Atomic(struct config *) next_config;
