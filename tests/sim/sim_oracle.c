@@ -410,8 +410,9 @@ static bool dependency_blocks(const struct sim_service *s)
         return false;
     }
     const struct sim_service *on = sim_service((unsigned)s->depends);
-    bool never = sim_set_has(&on->stopped, 1) || sim_set_has(&on->here, 0) ||
-                 sim_set_has(&on->scale, 0) || dependency_blocks(on);
+    /* A task that was hit by a fault has failed, and nobody started it again. */
+    bool never = (on->oneshot && s->condition == 2) || sim_set_has(&on->stopped, 1) ||
+                 sim_set_has(&on->here, 0) || sim_set_has(&on->scale, 0) || dependency_blocks(on);
     return never;
 }
 

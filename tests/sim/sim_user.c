@@ -278,6 +278,25 @@ static void ask_apply(struct run *run, const struct context *ctx)
               applied, NULL);
 }
 
+/* What this apply may change: what was edited, now or in an apply that was never answered. */
+static bool is_edited(unsigned i)
+{
+    const struct sim_service *s = &services[i];
+    bool same = s->version.count == 1 && s->version.values[0] == s->file_version &&
+                s->here.count == 1 && s->here.values[0] == s->present;
+    return user.edited[i] || !same;
+}
+
+static void touch_edited(void)
+{
+    for (unsigned i = 0; i < SIM_SERVICES; i++) {
+        struct sim_service *s = &services[i];
+        if (is_edited(i) || (s->depends >= 0 && is_edited((unsigned)s->depends))) {
+            s->touched = sim.now;
+        }
+    }
+}
+
 static void ask(struct run *run, enum op_kind op)
 {
     struct context ctx = context_system("operator");
@@ -301,11 +320,13 @@ static void ask(struct run *run, enum op_kind op)
     }
     if (op == OP_APPLY) {
         edit_file();
+        touch_edited();
         user.project_maybe = true;
         ask_apply(run, &ctx);
     } else if (op == OP_RELOAD) {
         memset(user.reset_scale, 0, sizeof(user.reset_scale));
         memset(user.edited, 0, sizeof(user.edited));
+        touch_edited();
         run_reload(run, &ctx, STR("sim"), applied, NULL);
     } else if (op == OP_DOWN) {
         user.down_asked = sim.now;
