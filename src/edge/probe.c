@@ -11,7 +11,7 @@
 
 #include <stdlib.h>
 
-enum { FAST_FIRST_MS = 5, JITTER_PERCENT = 10, ANSWER_MAX = 4096 };
+enum { FAST_FIRST_MS = 5, FAST_SHARE = 8, JITTER_PERCENT = 10, ANSWER_MAX = 4096 };
 
 struct edge_probes {
     struct edge *edge;
@@ -129,26 +129,24 @@ static void schedule(struct probe *probe, const struct snapshot_probe *spec)
     uint64_t delay_ms = probe->delay_ms;
     if (delay_ms == 0) {
         delay_ms = rng_jitter(&worker->loop.rng, spec->interval_ms, JITTER_PERCENT);
-    } else if (spec->start_interval_ms) {
-        delay_ms = spec->start_interval_ms;
     }
     loop_timer_after(&worker->loop, &probe->timer, (int64_t)delay_ms * NS_PER_MS);
 }
 
-/* The fast phase ends with success, or when its steps have grown to the interval. */
+/* The fast phase ends with success, or after two intervals and the start period. Its steps grow with
+ * the age, so that whatever the time an application needs, it serves an eighth of it later at most. */
 static void next_step(struct probe *probe, const struct snapshot_probe *spec, bool well)
 {
-    int64_t age_ns = probe->owner->worker->loop.now_ns - probe->begun_ns;
-    if (well) {
+    int64_t now_ns = probe->owner->worker->loop.now_ns;
+    uint64_t age_ms = (uint64_t)MAX(now_ns - probe->begun_ns, INT64_C(0)) / NS_PER_MS;
+    bool over = age_ms >= 2 * (uint64_t)spec->interval_ms && age_ms >= spec->start_period_ms;
+    if (well || over || probe->delay_ms == 0) {
         probe->delay_ms = 0;
     } else if (spec->start_interval_ms) {
-        probe->delay_ms = age_ns < spec->start_period_ms * NS_PER_MS ? spec->start_interval_ms : 0;
-    } else if (probe->delay_ms) {
-        probe->delay_ms *= 2;
-        if (probe->delay_ms >= spec->interval_ms && age_ns >= spec->start_period_ms * NS_PER_MS) {
-            probe->delay_ms = 0;
-        }
-        probe->delay_ms = MIN(probe->delay_ms, spec->interval_ms);
+        probe->delay_ms = spec->start_interval_ms;
+    } else {
+        uint64_t step_ms = MAX(age_ms / FAST_SHARE, (uint64_t)FAST_FIRST_MS);
+        probe->delay_ms = (uint32_t)MIN(step_ms, (uint64_t)spec->interval_ms);
     }
 }
 

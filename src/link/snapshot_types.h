@@ -62,7 +62,7 @@ struct snapshot_probe {
     uint32_t interval_ms, timeout_ms; /* 0 = 5,000 and 2,000 */
     uint32_t retries;                 /* failures in a row until "failing"; 0 = 3 */
     uint32_t start_period_ms,
-        start_interval_ms; /* start_interval 0 = 5, 10, 20 … ms up to interval */
+        start_interval_ms; /* start_interval 0 = 5 ms, then an eighth of the age */
 };
 /* Zero means the default in brackets. */
 struct snapshot_service {

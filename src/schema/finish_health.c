@@ -154,8 +154,8 @@ static void health_times(struct health_spec *health)
     int64_t usual = by_gateway ? 5 * NS_PER_S : 30 * NS_PER_S;
     health->interval_ns = health->interval_ns ? health->interval_ns : usual;
     health->timeout_ns = health->timeout_ns ? health->timeout_ns : usual;
-    if (!health->start_interval_ns) {
-        health->start_interval_ns = by_gateway ? 25 * NS_PER_MS : NS_PER_S;
+    if (!health->start_interval_ns && !by_gateway) { /* the gateway's steps grow by themselves */
+        health->start_interval_ns = NS_PER_S;
     }
 }
 

@@ -361,3 +361,11 @@ def test_a_name_that_is_no_service_is_an_error_that_names_it(shop, verb):
 def test_top_shows_figures_on_a_narrow_terminal_too(shop):
     shop.up()
     assert re.search(r"CPU +MEMORY +REQ/S", shop.cli("top", "--once").stdout)
+
+
+def test_an_application_that_needs_its_time_is_ready_soon_after(shop):
+    """No probe succeeds at once; the next ones must not wait for the interval."""
+    shop.write("web.py", "import time; time.sleep(0.3)\n" + WEB)
+    shop.write("muelle.yaml", (shop.folder / "muelle.yaml").read_text().replace("interval: 1s", "interval: 10m"))
+    shop.up("--wait-timeout", "30s")
+    shop.cli("restart", "web")

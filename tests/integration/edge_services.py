@@ -518,3 +518,14 @@ def test_a_body_in_drops_is_timed_out(tmp_path):
                         break
                 client.socket.settimeout(5)
                 assert client.response().status == 408
+
+
+def test_an_endpoint_that_needs_its_time_is_probed_fast_until_it_answers(tmp_path):
+    """The first probes fail; the next one does not come an interval later."""
+    port = free_port()
+    service = "service web state=starting probe=http:/ probe_interval_ms=600000"
+    with Edge(tmp_path, service, "route web * /") as edge:
+        edge.command(f"endpoint web web-1 127.0.0.1:{port} state=starting")
+        until(lambda: edge.command("probes")[0]["runs"] >= 3)
+        with Upstream(named("a"), port):
+            until(lambda: [p["status"] for p in edge.command("probes")] == [1])
