@@ -196,6 +196,70 @@ services:
                          f"longest gap {load.gap_ms:.0f} ms, role seen again after {returned:.0f} ms; {load}")
 
 
+def routes_file(m, port, admin, hosts):
+    routes = "".join(f"      - {{ host: {host} }}\n" for host in hosts)
+    m.write("muelle.yaml", f"""
+name: bench
+gateway: {{ listen: [ "http://127.0.0.1:{port}" ], admin: "http://127.0.0.1:{admin}" }}
+services:
+  web:
+    command: {SERVER}
+    routes:
+{routes}""")
+
+
+def answers(port, host):
+    with socket.create_connection(("127.0.0.1", port), 1) as s:
+        s.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        return s.recv(12).startswith(b"HTTP/1.1 200")
+
+
+def routes(Figure, rounds=9):
+    """A file with 1,000 routes is changed: from `muelle reload` to the first answer of the new route, under load."""
+    with Muelle() as m:
+        port, admin = free_port(), free_port()
+        hosts = [f"h{i}.localhost" for i in range(1000)]
+        routes_file(m, port, admin, hosts)
+        m.up()
+        times = []
+        with Load(port, "h1.localhost", connections=2) as load:
+            for i in range(rounds):
+                routes_file(m, port, admin, hosts[:-1] + [f"new{i}.localhost"])
+                start = time.monotonic()
+                client = subprocess.Popen([str(BINARY), "reload"], cwd=m.folder, env=m.env,
+                                          stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+                wait_until(lambda: answers(port, f"new{i}.localhost"), 10, "the new route")
+                times.append((time.monotonic() - start) * 1000)
+                assert client.wait() == 0, client.stderr.read()
+        yield Figure("change.routes_1000_ms", statistics.median(times), "ms", "<= 30", {"HAProxy at 5,000": 120},
+                     f"with the command's own start; min {min(times):.0f}")
+        yield Figure("change.routes_1000.failed", load.failed(), "requests", "0")
+
+
+def requests_counted(m):
+    rows = [line for line in m.get("/metrics").decode().splitlines() if line.startswith("muelle_requests_total{")
+            and 'service="web"' in line]
+    return sum(float(line.rpartition(" ")[2]) for line in rows)
+
+
+def counts(Figure):
+    """Every request makes one count in the metrics and one record in the access log."""
+    with Muelle() as m:
+        port = free_port()
+        routes_file(m, port, free_port(), ["web.localhost"])
+        m.up()
+        with Load(port, "web.localhost") as load:
+            time.sleep(2)
+        lost = 1.0
+
+        def settled():
+            nonlocal lost
+            lost = load.ok - requests_counted(m)
+            return lost <= 0
+        wait_until(settled, 10, "the count of every request")
+        yield Figure("counted.missing_requests", abs(lost), "requests", "0", None, f"of {load.ok}")
+
+
 def measure(Figure):
-    for part in (idle, up_times, crash, supervisord, kills):
+    for part in (idle, up_times, crash, supervisord, routes, counts, kills):
         yield from part(Figure)
