@@ -124,6 +124,21 @@ static void refuse(struct run *run, struct replica *replica, int error, const ch
     loop_defer(run->core->loop, &replica->order.refused);
 }
 
+/* Signals and kills need no answer: what they cause is news of its own. */
+static void ignored(struct keeper_request *request, int error, const struct keeper_msg *msg,
+                    int *fd)
+{
+}
+
+static void process_kill(struct driver *driver, struct replica *replica)
+{
+    struct keeper_request *request = &replica->order.kill;
+    if (request->serial == 0) {
+        request->answered = ignored;
+        keeper_client_kill_tree(driver->run->core->keeper, request, str_from(replica->id));
+    }
+}
+
 static void spawn_answered(struct keeper_request *request, int error, const struct keeper_msg *msg,
                            int *fd)
 {
@@ -132,6 +147,10 @@ static void spawn_answered(struct keeper_request *request, int error, const stru
     if (error == -ECONNRESET) {
         return; /* the keeper died over it: the next one's list of children says what became of it
                    (adopt.c) */
+    }
+    if (error == -EEXIST) {
+        /* A process of that name that we do not know: whatever it is, it must go before ours can come. */
+        process_kill(replica->service->driver, replica);
     }
     if (error < 0) {
         driver_failed(run, replica, error, msg ? str_from(msg->text) : STR("the keeper was lost"));
@@ -243,12 +262,6 @@ static void process_start(struct driver *driver, struct replica *replica)
 
 /* --- the rest --- */
 
-/* Signals and kills need no answer: what they cause is news of its own. */
-static void ignored(struct keeper_request *request, int error, const struct keeper_msg *msg,
-                    int *fd)
-{
-}
-
 static void signal_answered(struct keeper_request *request, int error, const struct keeper_msg *msg,
                             int *fd)
 {
@@ -265,15 +278,6 @@ static void process_stop(struct driver *driver, struct replica *replica, int sig
         replica->order.signal_lost = false;
         keeper_client_signal(driver->run->core->keeper, request, str_from(replica->id), signum,
                              true);
-    }
-}
-
-static void process_kill(struct driver *driver, struct replica *replica)
-{
-    struct keeper_request *request = &replica->order.kill;
-    if (request->serial == 0) {
-        request->answered = ignored;
-        keeper_client_kill_tree(driver->run->core->keeper, request, str_from(replica->id));
     }
 }
 

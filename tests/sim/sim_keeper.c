@@ -630,6 +630,11 @@ static void greet(void)
     to_client(ready);
 }
 
+static void greet_later(void *arg)
+{
+    greet();
+}
+
 int keeper_client_init(struct keeper_client *client, struct loop *loop,
                        const struct keeper_client_opts *opts)
 {
@@ -637,7 +642,8 @@ int keeper_client_init(struct keeper_client *client, struct loop *loop,
     list_init(&client->requests);
     keeper.client = client;
     keeper.to_client = sim.now;
-    greet();
+    /* What the dead core had sent lies in its socket, and is read before a new core is there. */
+    sim_at(SIM_CORE, keeper.to_keeper + 1, greet_later, NULL);
     return 0;
 }
 

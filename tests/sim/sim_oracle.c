@@ -213,8 +213,9 @@ static void check_sibling(const struct child *child)
 static void check_stop_order(const struct child *child)
 {
     const struct sim_service *service = sim_service_named(child->service);
-    if (!service || !sim_user_down() || core_was_down_since(sim.now - 60 * SIM_S) ||
-        service->here.count != 1 || service->here.values[0] != 0) {
+    if (!service || child->was_sick || !sim_user_down() ||
+        core_was_down_since(sim.now - 60 * SIM_S) || service->here.count != 1 ||
+        service->here.values[0] != 0) {
         return;
     }
     for (unsigned i = 0; i < SIM_CHILDREN_MAX; i++) {
