@@ -135,12 +135,31 @@ void session_fini(struct session *s)
     arena_fini(&s->arena);
 }
 
+bool session_left_behind(const struct session *s)
+{
+    char path[SESSION_PATH_MAX];
+    char run_dir[sizeof(s->run_dir)];
+
+    if (role_find_run_dir(s->state_dir, run_dir, sizeof(run_dir)) < 0) {
+        return false;
+    }
+    snprintf(path, sizeof(path), "%s/keeper.journal", run_dir);
+    return file_exists(path);
+}
+
 static void say_not_running(const struct session *s)
 {
     cleanup(buf_fini) struct buf out = BUF_INIT(8 * KIB);
+    bool left = session_left_behind(s);
 
-    say_render(&s->err, STR("no instance is running here"), str_from(s->state_dir),
-               STR("start it with 'muelle up', or name its folder with --state-dir"), &out);
+    say_render(&s->err,
+               left ? STR("no instance is running here any more: all its processes were killed")
+                    : STR("no instance is running here"),
+               str_from(s->state_dir),
+               left ? STR("its services may still run: 'muelle up' takes them over, 'muelle down' "
+                          "stops them")
+                    : STR("start it with 'muelle up', or name its folder with --state-dir"),
+               &out);
     term_write(&s->err, buf_str(&out));
 }
 

@@ -40,6 +40,9 @@ void session_fini(struct session *s);
 
 /* Connects to the running instance. 0 or CLI_NOT_RUNNING (said, unless `quiet`). */
 must_check int session_connect(struct session *s, bool quiet);
+/* All roles of the instance were killed, so its end was not an orderly one and its services may run
+ * on: a keeper that is started adopts them. */
+bool session_left_behind(const struct session *s);
 /* Which project is meant: --project, else the only one, else the file's. 0 or an exit code. */
 must_check int session_need_project(struct session *s);
 /* Connect and project: what most verbs begin with. */

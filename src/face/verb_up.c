@@ -629,6 +629,24 @@ int verb_up(const struct cli_args *args)
 
 /* ---- down ---- */
 
+/* What runs without anybody who watches it is taken over, to be stopped in order. */
+static int down_adopt(struct session *s)
+{
+    struct problem problem;
+
+    if (role_instance_exists(s->state_dir)) {
+        return 0;
+    }
+    if (!session_left_behind(s)) {
+        return session_connect(s, false); /* says that nothing runs */
+    }
+    if (role_start_keeper(s->state_dir, &problem) < 0) {
+        say_problem(s, &problem);
+        return CLI_FAILED;
+    }
+    return connect_soon(s);
+}
+
 static int down_run(struct session *s)
 {
     const char *limit = cli_value(s->args, "timeout");
@@ -639,8 +657,9 @@ static int down_run(struct session *s)
         say_error(s, "--timeout wants a time such as 30s, not '%s'", limit);
         return CLI_USAGE;
     }
-    if (!role_instance_exists(s->state_dir)) {
-        return session_connect(s, false); /* says that nothing runs */
+    r = down_adopt(s);
+    if (r) {
+        return r;
     }
     struct role_watch cleanup(role_watch_close) roles;
     role_watch_open(s->state_dir, &roles);

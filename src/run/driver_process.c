@@ -304,12 +304,17 @@ static void process_cancel(struct driver *driver, struct replica *replica)
     }
 }
 
-static size_t tail_of(const char *path, char *tail, size_t size)
+#define MTIME_TICK_NS (10 * NS_PER_MS)
+
+/* The file is that of all processes the replica ever was: what was written before this one started is
+ * not its own. The file's time has the kernel's tick, hence the tolerance. */
+static size_t tail_of(const char *path, int64_t since_ns, char *tail, size_t size)
 {
     struct file_stat stat;
     int fd = -1;
     int64_t n = 0;
-    if (file_open(path, FILE_READ, 0, &fd) == 0 && file_fstat(fd, &stat) == 0 && stat.size > 0) {
+    if (file_open(path, FILE_READ, 0, &fd) == 0 && file_fstat(fd, &stat) == 0 && stat.size > 0 &&
+        stat.mtime_ns + MTIME_TICK_NS >= since_ns) {
         n = file_pread(fd, tail, size, stat.size > size ? stat.size - size : 0);
     }
     file_close(&fd);
@@ -321,12 +326,12 @@ static size_t process_tail(struct driver *driver, struct replica *replica, char 
 {
     char path[PATH_SIZE];
     output_path(replica, "err", path, sizeof(path));
-    size_t len = tail_of(path, tail, size);
+    size_t len = tail_of(path, replica->started_wall_ns, tail, size);
     if (reason_last_line(tail, len).len > 0) {
         return len;
     }
     output_path(replica, "out", path, sizeof(path));
-    return tail_of(path, tail, size);
+    return tail_of(path, replica->started_wall_ns, tail, size);
 }
 
 static void driver_free(struct driver *driver)

@@ -172,7 +172,7 @@ def test_a_restart_behind_a_route_loses_no_request(m):
     """)
     m.up()
     pids = {r["pid"] for r in m.ps()}
-    m.cli("restart", "web")
+    m.cli("restart", "web", "--no-wait")
     end = time.monotonic() + 15
     while {r["pid"] for r in m.ps()} & pids and time.monotonic() < end:
         assert get(m)[0] == 200
@@ -282,3 +282,30 @@ def test_everything_killed_at_once_is_taken_up_by_the_next_up(m):
     assert [r["pid"] for r in m.ps()] == pids
     os.kill(pids[0], signal.SIGKILL)
     wait_until(lambda: row(m, "web")["pid"] not in (None, pids[0]) and row(m, "web")["restarts"] == 1, what="restart")
+
+
+def test_the_last_line_in_a_reason_is_of_the_process_that_ended(muelle):
+    muelle.write("web.sh", "[ -e second ] && exec sleep 1000; touch second; echo first went wrong >&2; sleep 0.1; exit 3")
+    muelle.write("muelle.yaml", "gateway: { admin: false }\nservices: { web: { command: sh web.sh } }\n")
+    muelle.up()
+    row = wait_until(lambda: next((r for r in muelle.ps() if r["state"] == "running" and r["restarts"] == 1), None))
+    first = next(e for e in muelle.get("/api/v1/events")["items"] if e["kind"] == "replica.crashed")
+    assert "last line: first went wrong" in first["message"]
+    time.sleep(0.05)  # longer than the kernel's tick
+    os.kill(row["pid"], signal.SIGKILL)
+    wait_until(lambda: muelle.ps()[0]["restarts"] == 2)
+    second = [e for e in muelle.get("/api/v1/events")["items"] if e["kind"] == "replica.crashed"][-1]
+    assert "killed by signal 9" in second["message"] and "last line" not in second["message"]
+
+
+def test_down_stops_what_runs_after_every_role_was_killed(muelle):
+    muelle.write("muelle.yaml", "gateway: { admin: false }\nservices: { a: { command: sleep 1000 } }\n")
+    muelle.up()
+    pid = muelle.ps()[0]["pid"]
+    muelle.kill("keeper", "core", "edge")
+    assert alive(pid)
+    result = muelle.cli("ps", check=False)
+    assert result.returncode == 3 and "its services may still run" in result.stderr
+    muelle.cli("down")
+    assert not alive(pid)
+    assert "may still run" not in muelle.cli("ps", check=False).stderr
