@@ -13,6 +13,7 @@ from load import Load
 from muelle import alive, free_port, wait_until
 
 LONG = bool(os.environ.get("CHAOS_LONG"))
+ROUNDS = 10 if LONG else 4
 ROLES = ("keeper", "core", "edge")
 WEB = """
 import http.server, os, socketserver
@@ -85,7 +86,7 @@ def test_kill_under_load(muelle, victims):
     before = service_pids(muelle)
     with Load(port, "web.localhost", expect=b"hello from web") as load:
         dead = []
-        for _ in range(5 if LONG else 2):
+        for _ in range(ROUNDS):
             dead += muelle.kill(*victims)
             roles_are_back(muelle, dead)
             time.sleep(0.2)
@@ -94,7 +95,7 @@ def test_kill_under_load(muelle, victims):
     if "edge" not in victims:
         assert load.failed() == 0, str(load)
     else:
-        assert load.broken <= load.connections * (5 if LONG else 2), str(load)
+        assert load.broken <= load.connections * ROUNDS, str(load)
 
 
 def test_kill_all_then_up_adopts(muelle):
