@@ -72,6 +72,11 @@ static void on_keep(struct call *call)
         answer(call, -EINVAL, -1);
         return;
     }
+    /* The edge talks to strangers: it may give back what a new keeper lacks, and replace nothing. */
+    if (call->peer->role == KEEPER_ROLE_EDGE && call->msg->a != 1) {
+        answer(call, -EPERM, -1);
+        return;
+    }
     if (call->msg->a == 1 && kept_find(call->keeper, name)) {
         answer(call, 0, -1); /* handed over twice: by both roles */
         return;

@@ -5,7 +5,8 @@
  *   spawn → running ──pidfd──▶ ended ──group empty──▶ empty → forgotten by the core
  *
  * Invariants:
- * 1. A ward is in the journal before the core hears of its start: whoever comes next can adopt it.
+ * 1. A ward is in the journal before the core hears of its start: whoever comes next can adopt it. That it is about
+ * to be started is there before its process is: a keeper killed in between leaves a tree that the next one ends.
  * 2. EXITED is said once per start, EMPTY once after it. Both are also in CHILD for a core that was away.
  * 3. `killing` lasts until the tree is empty: a fork bomb is killed again and again, not once.
  * Without control groups (rung NONE) trees are found by their mark in /proc, at every sweep.
@@ -302,11 +303,14 @@ int ward_spawn(struct keeper *keeper, struct str id, const struct order *order, 
     start.order = order;
     start.spawn.cgroup_fd = -1;
     memset(start.opened, -1, sizeof(start.opened));
+    ward->killing = true; /* what the next keeper does with it if we do not come further */
+    journal_ward(keeper, ward);
+    ward->killing = false;
     struct proc proc;
     int result = ward_start_run(&start, &proc, ret_step);
     if (result < 0) {
         (void)!cgroup_remove(&keeper->cgroups, str_from(ward->cgroup));
-        ward->used = false;
+        ward_forget(keeper, ward);
         return result;
     }
     ward->proc = proc.id;
@@ -359,7 +363,11 @@ static int ward_marked(struct keeper *keeper, struct ward *ward, int signum)
     static int pids[WARD_MARKED_MAX];
     char space[KEEPER_NAME_MAX + 96];
     struct str mark = ward_mark(keeper, ward, space, sizeof(space));
-    int count = cgroup_find_marked(mark, ward->proc.pid, pids, WARD_MARKED_MAX);
+    /* The number of an ended process may be a stranger's by now; then nobody is left in its session either. */
+    uint64_t start_time = 0;
+    bool reused = !ward->running && proc_start_time(ward->proc.pid, &start_time) == 0 &&
+                  start_time != ward->proc.start_time;
+    int count = cgroup_find_marked(mark, reused ? 0 : ward->proc.pid, pids, WARD_MARKED_MAX);
     for (int i = 0; i < count && signum; i++) {
         kill(pids[i], signum);
     }
@@ -382,9 +390,14 @@ static void ward_check_empty(struct keeper *keeper, struct ward *ward)
         return;
     }
     struct str name = str_from(ward->cgroup);
-    if (cgroup_is_empty(&keeper->cgroups, name) != 0) {
+    int empty = cgroup_is_empty(&keeper->cgroups, name);
+    if (empty > 0) {
         ward_emptied(keeper, ward);
         return;
+    }
+    if (empty < 0 && !timer_armed(&keeper->sweep_timer)) {
+        /* Not known (no descriptor left, no memory) is not empty: it is asked again. */
+        loop_timer_after(&keeper->loop, &keeper->sweep_timer, WARD_SWEEP_IDLE_NS);
     }
     if (ward->empty_watch.fd < 0) {
         int fd = -1;
@@ -398,7 +411,7 @@ static void ward_check_empty(struct keeper *keeper, struct ward *ward)
     if (ward->empty_watch.fd >= 0) {
         (void)!file_pread(ward->empty_watch.fd, text, sizeof(text), 0);
     }
-    if (cgroup_is_empty(&keeper->cgroups, name) != 0) {
+    if (cgroup_is_empty(&keeper->cgroups, name) > 0) {
         ward_emptied(keeper, ward);
     } else if (ward->killing && !timer_armed(&keeper->sweep_timer)) {
         loop_timer_after(&keeper->loop, &keeper->sweep_timer, WARD_SWEEP_NS);

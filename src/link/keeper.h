@@ -29,7 +29,7 @@
  * | REEXEC    | name: the binary to become              | before it becomes that                   |
  * | SHUTDOWN  | a: 1 = kill the services too            | –, then the channel ends                 |
  *
- * Who may what: the table in keeper/dispatch.c.
+ * The edge may KEEP with a = 1 only. Who may what: the table in keeper/dispatch.c.
  */
 #ifndef LINK_KEEPER_H
 #define LINK_KEEPER_H

@@ -134,7 +134,8 @@ static bool cgroup_search_visit(int pid, void *arg)
         stat.state == 'Z') {
         return true;
     }
-    bool ours = pid == search->root_pid || stat.session == search->root_pid ||
+    int root = search->root_pid;
+    bool ours = (root > 0 && (pid == root || stat.session == root)) ||
                 cgroup_search_has(search, stat.parent) || proc_has_env(pid, search->mark) == 1;
     if (ours && search->count < search->max) {
         search->pids[search->count++] = pid;

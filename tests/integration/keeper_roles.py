@@ -276,6 +276,40 @@ def test_a_killed_keeper_comes_back_and_knows_its_children(play):
     assert alive(pids["stays"])
 
 
+PRELOAD = """
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+int setsid(void)
+{
+    if (unlink(getenv("DIE_IN_SPAWN")) == 0)
+        kill(getppid(), SIGKILL);
+    return (int)syscall(SYS_setsid);
+}
+"""
+
+
+@pytest.mark.parametrize("rung", RUNGS)
+def test_a_keeper_killed_in_the_middle_of_a_start_leaves_no_stranger(rung, tmp_path):
+    """The process exists already, nobody has heard of it yet: the worst moment."""
+    (tmp_path / "die.c").write_text(PRELOAD)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "die.so", tmp_path / "die.c"], check=True)
+    play, trigger = Play(rung), tmp_path / "now"
+    play.env.update(LD_PRELOAD=str(tmp_path / "die.so"), DIE_IN_SPAWN=str(trigger))
+    play.start()
+    old, mark = play.keeper(), f"sleep 63.{os.getpid()}"
+    trigger.touch()
+    error, _, _ = play.ask("spawn", "x", "-", "-", "-", 0, "sh", "-c", f"exec {mark}")
+    assert error == -104 and not trigger.exists()
+    play.wait_ready("core", other_than=old)
+    wait_until(lambda: any(re.match(r"(empty|child) x .*running=0 empty=1", line) for line in play.heard()), 10,
+               "the end of what was begun")
+    assert subprocess.run(["pgrep", "-f", f"^{mark}"], stdout=subprocess.PIPE).stdout == b""
+    play.spawn("x", "sleep 60")
+    play.stop()
+
+
 def test_an_exit_while_no_keeper_lives_is_learned(grouped):
     play = grouped
     pid = play.spawn("g", "sleep 60")

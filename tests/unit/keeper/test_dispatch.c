@@ -167,6 +167,20 @@ TEST(who_may_what)
     }
     setup(KEEPER_ROLE_EDGE);
     check_int(ask_simple(KEEPER_DROP, "snapshot", 0), -EPERM);
+    /* It may hand over, not replace. */
+    static const uint64_t ways[] = {0, 1};
+    for (size_t i = 0; i < ARRAY_LEN(ways); i++) {
+        struct keeper_msg msg;
+        int none = -1;
+        int bell = -1;
+        check_int(shm_bell_create(&bell), 0);
+        keeper_msg_init(&msg, KEEPER_KEEP, STR("cgroups"));
+        msg.serial = 8;
+        msg.a = ways[i];
+        check(ask(&msg, bell, &none));
+        check_int(msg.error, ways[i] ? 0 : -EPERM);
+        file_close(&bell);
+    }
     check_int(ask_simple(KEEPER_DROP, "listen:127.0.0.1:1", 0), -ENOENT);
     teardown();
 }
