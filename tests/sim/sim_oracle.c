@@ -237,7 +237,8 @@ void oracle_signal(struct child *child)
     }
     check_sibling(child);
     check_stop_order(child);
-    if (service && !child->was_sick && child->kind != CHILD_SLOW &&
+    /* A replacement may have waited long for a dependency: it excuses itself. */
+    if (service && !sibling(child) && !child->was_sick && child->kind != CHILD_SLOW &&
         service->touched < child->started - 10 * SIM_S &&
         !core_was_down_since(child->started - 10 * SIM_S) && !service->probed && service->present) {
         sim_fail("%s is stopped although nothing about it was changed", child->id);
