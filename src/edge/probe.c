@@ -349,8 +349,8 @@ static void probe_end(struct probe *probe)
     hang_up(probe);
     if (probe->cell && probe->cell->endpoint == probe->endpoint) {
         counters_probe_begin(probe->cell);
-        probe->cell->endpoint = 0; /* its place is free */
-        probe->cell->status = COUNTERS_PROBE_UNKNOWN;
+        __atomic_store_n(&probe->cell->endpoint, 0, __ATOMIC_RELAXED); /* its place is free */
+        __atomic_store_n(&probe->cell->status, COUNTERS_PROBE_UNKNOWN, __ATOMIC_RELAXED);
         counters_probe_end(probe->cell);
     }
     (void)map_take(&probes->probes, str_make((const char *)&probe->endpoint, 8));

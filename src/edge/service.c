@@ -320,7 +320,8 @@ static void update_health(struct endpoint *endpoint)
         endpoint->probe = counters_probe_find(&worker->counters, endpoint->id);
     }
     endpoint->failing =
-        probed && endpoint->probe && endpoint->probe->endpoint == endpoint->id &&
+        probed && endpoint->probe &&
+        __atomic_load_n(&endpoint->probe->endpoint, __ATOMIC_RELAXED) == endpoint->id &&
         __atomic_load_n(&endpoint->probe->status, __ATOMIC_RELAXED) == COUNTERS_PROBE_FAILING;
     if (endpoint->failing) {
         upstream_close_idle(endpoint);

@@ -11,6 +11,8 @@
 static char *proc_title_start;
 static size_t proc_title_size;
 
+static char *proc_title_env; /* the strings of the copied environment */
+
 void proc_title_init(int argc, char **argv)
 {
     if (argc < 1 || proc_title_start) {
@@ -23,17 +25,21 @@ void proc_title_init(int argc, char **argv)
         }
     }
     size_t count = 0;
+    size_t bytes = 0;
     for (char **env = environ; env && *env; env++, count++) {
+        bytes += strlen(*env) + 1;
         if (*env == end) {
             end = *env + strlen(*env) + 1;
         }
     }
     /* Kept for the life of the process. Also argv: the role goes on reading its arguments. */
     char **env_copy = calloc(count + 1, sizeof(char *));
-    bool complete = env_copy != NULL;
-    for (size_t i = 0; complete && i < count; i++) {
-        env_copy[i] = str_dup(str_from(environ[i]));
-        complete = env_copy[i] != NULL;
+    proc_title_env = malloc(bytes + 1);
+    bool complete = env_copy && proc_title_env;
+    for (size_t i = 0, at = 0; complete && i < count; i++) {
+        size_t size = strlen(environ[i]) + 1;
+        env_copy[i] = memcpy(proc_title_env + at, environ[i], size);
+        at += size;
     }
     for (int i = 0; complete && i < argc; i++) {
         char *copy = str_dup(str_from(argv[i]));
