@@ -46,12 +46,31 @@ static bool is_free(uint16_t port)
     return sock_probe_bind(&addr) == 0;
 }
 
+/* After a start from old rows two replicas may remember one port: it is his who has a process. */
+static bool is_anothers(struct run *run, const struct replica *replica)
+{
+    list_for_each (p, &run->projects) {
+        list_for_each (s, &list_entry(p, struct project, node)->services) {
+            list_for_each (r, &list_entry(s, struct service, node)->members) {
+                const struct replica *other = list_entry(r, struct replica, node);
+                if (other != replica && other->port == replica->port && !replica_gone(&other->sm)) {
+                    return true;
+                }
+            }
+        }
+    }
+    return false;
+}
+
 int port_take(struct run *run, struct replica *replica)
 {
-    if (replica->port && is_free(replica->port)) {
+    bool others = replica->port && is_anothers(run, replica);
+    if (replica->port && !others && is_free(replica->port)) {
         return 0;
     }
-    port_put(run, replica->port);
+    if (!others) {
+        port_put(run, replica->port);
+    }
     replica->port = 0;
     for (int i = 0; i < TRIES; i++) {
         uint16_t port = 0;
