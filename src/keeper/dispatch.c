@@ -37,7 +37,8 @@ static void on_hello(struct call *call)
         /* Over keeper.sock a role is who the keeper knows by pid; whoever else comes is a tool. */
         peer->role = KEEPER_ROLE_TOOL;
         if ((msg->role == KEEPER_ROLE_CORE || msg->role == KEEPER_ROLE_EDGE) &&
-            role_is(&keeper->roles[msg->role], peer->cred.pid)) {
+            (role_is(&keeper->roles[msg->role], peer->cred.pid) ||
+             role_claim(keeper, msg->role, peer->cred.pid))) {
             peer->role = msg->role;
         }
     }

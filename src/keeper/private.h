@@ -83,6 +83,8 @@ void role_stop(struct keeper *keeper, enum keeper_role role);
 void role_restart(struct keeper *keeper, enum keeper_role role);
 /* Is that process the role, or its guard (link/keeper_guard.c), which connects for it? */
 bool role_is(const struct role_slot *slot, int pid);
+/* Takes a process on that holds the role's lock though the journal does not know it. */
+bool role_claim(struct keeper *keeper, enum keeper_role role, int pid);
 void role_message(const struct role_slot *slot, struct keeper_msg *msg);
 const char *role_name(enum keeper_role role);
 

@@ -205,6 +205,45 @@ bool role_adopt(struct keeper *keeper, enum keeper_role role, const struct proc_
     return true;
 }
 
+/* The lock of a role names its process, also where the keeper that started it died before it could write down whom:
+ * then the new keeper's own attempt finds the lock taken and ends. RUN is ours alone, and so is what lies in it. */
+static int role_lock_holder(const struct keeper *keeper, enum keeper_role role)
+{
+    char name[16];
+    char path[KEEPER_PATH_MAX];
+    int holder = 0;
+    snprintf(name, sizeof(name), "%s.lock", role_name(role));
+    keeper_run_path(keeper, name, path);
+    return lock_probe(path, &holder) == 1 ? holder : 0;
+}
+
+bool role_claim(struct keeper *keeper, enum keeper_role role, int pid)
+{
+    struct role_slot *slot = &keeper->roles[role];
+    struct proc_id proc = {.pid = role_lock_holder(keeper, role)};
+    struct proc_stat stat;
+    bool it = proc.pid == pid || (proc_stat(pid, &stat) == 0 && stat.parent == proc.pid);
+    if (keeper->stopping || proc.pid <= 0 || !it ||
+        proc_start_time(proc.pid, &proc.start_time) < 0) {
+        return false;
+    }
+    loop_timer_cancel(&keeper->loop, &slot->timer);
+    if (slot->up) { /* our own attempt, which ends by itself: it is reaped by SIGCHLD */
+        int pidfd = slot->watch.fd;
+        loop_fd_remove(&keeper->loop, &slot->watch);
+        file_close(&pidfd);
+        slot->up = false;
+    }
+    if (!role_adopt(keeper, role, &proc)) {
+        role_start(keeper, role);
+        return false;
+    }
+    keeper_log(keeper, "the %s (pid %d) was not known and is taken on", role_name(role), proc.pid);
+    journal_role(keeper, slot);
+    role_tell(keeper, slot);
+    return true;
+}
+
 void role_restart(struct keeper *keeper, enum keeper_role role)
 {
     struct role_slot *slot = &keeper->roles[role];

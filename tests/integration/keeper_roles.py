@@ -290,14 +290,38 @@ int setsid(void)
 """
 
 
-@pytest.mark.parametrize("rung", RUNGS)
-def test_a_keeper_killed_in_the_middle_of_a_start_leaves_no_stranger(rung, tmp_path):
-    """The process exists already, nobody has heard of it yet: the worst moment."""
+def mortal_play(rung, tmp_path):
+    """A keeper that is killed in the middle of starting a process once the file is there."""
     (tmp_path / "die.c").write_text(PRELOAD)
     subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "die.so", tmp_path / "die.c"], check=True)
     play, trigger = Play(rung), tmp_path / "now"
     play.env.update(LD_PRELOAD=str(tmp_path / "die.so"), DIE_IN_SPAWN=str(trigger))
     play.start()
+    return play, trigger
+
+
+@pytest.mark.parametrize("role", ["core", "edge"])
+def test_a_keeper_killed_in_the_middle_of_starting_a_role_gets_one_that_it_knows(role, tmp_path):
+    play, trigger = mortal_play("none", tmp_path)
+    old, victim = play.keeper(), play.pid(role)
+    trigger.touch()
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: not trigger.exists() and not alive(old), 10, "the death of the keeper")
+    wait_until(lambda: play.ask("keep", "thing", "x", role="core")[0] == 0, 20, "a core with rights")
+    wait_until(lambda: play.ask("get", "thing", role="edge")[0] == 0, 20, "an edge with rights")
+    for each in ("core", "edge"):
+        news = {1: "core", 2: "edge"}
+        number = next(n for n, name in news.items() if name == each)
+        wait_until(lambda: fields(play.last("core", f"role {number} ") or "x=1").get("pid") == play.pid(each), 20,
+                   f"the keeper knows its {each}")
+        play.pids.add(play.pid(each))
+    play.stop()
+
+
+@pytest.mark.parametrize("rung", RUNGS)
+def test_a_keeper_killed_in_the_middle_of_a_start_leaves_no_stranger(rung, tmp_path):
+    """The process exists already, nobody has heard of it yet: the worst moment."""
+    play, trigger = mortal_play(rung, tmp_path)
     old, mark = play.keeper(), f"sleep 63.{os.getpid()}"
     trigger.touch()
     error, _, _ = play.ask("spawn", "x", "-", "-", "-", 0, "sh", "-c", f"exec {mark}")
