@@ -83,6 +83,10 @@ static int create(const char *path)
     if (r == 0) {
         r = file_sync(fd);
     }
+    if (r < 0 && fd >= 0) {
+        (void)!file_unlink(
+            path); /* half a name is worse than none: the next start would refuse it */
+    }
     file_close(&fd);
     buf_fini(&text);
     return r == 0 ? file_sync_dir_of(path) : r;

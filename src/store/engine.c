@@ -86,7 +86,12 @@ int engine_i64(struct engine *engine, const char *sql, int64_t *ret)
 void engine_problem(struct engine *engine, int code, const char *path, struct problem *problem)
 {
     const char *words = engine->db ? sqlite3_errmsg(engine->db) : sqlite3_errstr(code);
-    switch (code & 0xff) {
+    int kind = code & 0xff;
+    /* Where it cannot make its shared memory, a full disk is an "I/O error" to SQLite. */
+    if (kind == SQLITE_IOERR && engine->db && sqlite3_system_errno(engine->db) == ENOSPC) {
+        kind = SQLITE_FULL;
+    }
+    switch (kind) {
     case SQLITE_FULL:
         problem_set(problem, "state.full", "no room on the disk for the state folder");
         problem_hint(problem, "free some space and start again; nothing was lost");

@@ -178,6 +178,18 @@ def test_a_full_disk_is_told_and_what_runs_goes_on(muelle, tmp_path):
         finally:
             (disk / "ballast").unlink(missing_ok=True)
             muelle.cli("down", *state)
+        with open(disk / "ballast", "wb", buffering=0) as ballast, pytest.raises(OSError):
+            while ballast.write(b"x" * 4096):
+                pass
+        # A start that found no room says so, and leaves nothing that keeps the next one from starting.
+        result = muelle.cli("up", "-d", "--state-dir", disk / "other", check=False)
+        assert result.returncode == 1 and "No space left" in result.stderr, result.stderr
+        result = muelle.cli("up", "-d", *state, check=False)
+        assert result.returncode == 1 and "no room on the disk" in result.stderr, result.stderr
+        (disk / "ballast").unlink()
+        state = ["--state-dir", disk / "other"]
+        muelle.cli("up", "-d", "--wait", *state)
+        muelle.cli("down", *state)
     finally:
         subprocess.run(["umount", "-l", disk])
         shutil.rmtree(disk, ignore_errors=True)
