@@ -89,7 +89,12 @@ static void on_keep(struct call *call)
 
 static void on_get(struct call *call)
 {
-    struct kept *kept = kept_find(call->keeper, keeper_msg_name(call->msg));
+    struct str name = keeper_msg_name(call->msg);
+    if (call->peer->role != KEEPER_ROLE_CORE && str_starts(name, STR(KEEPER_STDIO))) {
+        answer(call, -EPERM, -1);
+        return;
+    }
+    struct kept *kept = kept_find(call->keeper, name);
     answer(call, kept ? 0 : -ENOENT, kept ? kept->fd : -1);
 }
 

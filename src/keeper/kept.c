@@ -17,8 +17,18 @@ struct kept *kept_find(struct keeper *keeper, struct str name)
     return NULL;
 }
 
+/* Streams of a command are nothing that the edge, which talks to strangers, should hold; and a stream that somebody
+ * keeps open never ends for its reader. */
+static bool kept_is_stdio(const struct kept *kept)
+{
+    return str_starts(str_from(kept->name), STR(KEEPER_STDIO));
+}
+
 static void kept_send(struct peer *peer, const struct kept *kept)
 {
+    if (kept_is_stdio(kept) && peer->role != KEEPER_ROLE_CORE) {
+        return;
+    }
     struct keeper_msg msg;
     keeper_msg_init(&msg, KEEPER_KEPT, str_from(kept->name));
     peer_send(peer, &msg, kept->fd);
@@ -66,6 +76,15 @@ void kept_drop(struct keeper *keeper, struct kept *kept, const struct peer *from
         struct peer *peer = &keeper->peers[i];
         if (peer->used && peer->copies && peer != from) {
             peer_send(peer, &msg, -1);
+        }
+    }
+}
+
+void kept_drop_stdio(struct keeper *keeper)
+{
+    for (size_t i = 0; i < KEEPER_KEPT_MAX; i++) {
+        if (keeper->kept[i].fd >= 0 && kept_is_stdio(&keeper->kept[i])) {
+            kept_drop(keeper, &keeper->kept[i], NULL);
         }
     }
 }

@@ -48,6 +48,8 @@ must_check int kept_put(struct keeper *keeper, struct str name, int fd, const st
 void kept_drop(struct keeper *keeper, struct kept *kept, const struct peer *from);
 void kept_send_all(struct keeper *keeper, struct peer *peer);
 must_check int kept_listen(struct keeper *keeper, struct keeper_msg *msg, int *ret_fd);
+/* Drops the streams of commands whose core died between giving them and taking them back. */
+void kept_drop_stdio(struct keeper *keeper);
 /* Removes the files of unix listeners. */
 void kept_unlink(struct keeper *keeper);
 

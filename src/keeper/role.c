@@ -67,6 +67,9 @@ static void role_died(struct loop_fd *watch, uint32_t events)
                               : "exit code",
                how.code);
     role_tell(keeper, slot);
+    if (slot->role == KEEPER_ROLE_CORE) {
+        kept_drop_stdio(keeper);
+    }
     if (!slot->wanted) {
         keeper_stop_step(keeper);
         return;

@@ -110,7 +110,7 @@ bool exec_child(struct run *run, const struct keeper_child *child)
 /* The name under which the keeper holds a stream until the command has it. */
 static void stream_name(const struct exec *exec, int stream, char *ret, size_t size)
 {
-    snprintf(ret, size, "stdio:%s:%d", exec->name, stream);
+    snprintf(ret, size, KEEPER_STDIO "%s:%d", exec->name, stream);
 }
 
 static void keep_streams(struct exec *exec)

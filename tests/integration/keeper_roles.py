@@ -426,6 +426,21 @@ def test_rights_of_the_edge_and_of_tools_are_small(play):
     assert alive(pid)
 
 
+def test_streams_of_commands_are_the_cores_alone_and_end_with_it(play):
+    assert play.ask("keep", "stdio:x:0", "secret")[0] == 0
+    assert play.ask("keep", "shared", "content")[0] == 0
+    wait_until(lambda: play.ask("held", "shared", role="edge")[0] == 1)
+    assert play.ask("held", "stdio:x:0", role="edge")[0] == 0
+    assert play.ask("get", "stdio:x:0", role="edge")[0] == -1
+    assert play.ask("get", "stdio:x:0")[2] == "secret"
+    core, keeper = play.pid("core"), play.keeper()
+    os.kill(core, signal.SIGKILL)
+    wait_until(lambda: play.pid("core") not in (0, core))
+    play.wait_ready("core")
+    assert play.keeper() == keeper
+    assert play.ask("get", "stdio:x:0")[0] == -2 and play.ask("get", "shared")[2] == "content"
+
+
 def test_garbage_on_the_socket_drops_only_its_sender(play):
     keeper = play.keeper()
     for data in (b"x", b"\0" * 512, os.urandom(512), os.urandom(4000)):

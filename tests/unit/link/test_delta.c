@@ -49,6 +49,8 @@ TEST(a_full_log_asks_for_a_snapshot_and_goes_on_after_it)
         check_int(append(&log, i), 0);
     }
     check_int(append(&log, 5), DELTA_E_FULL);
+    delta_log_set_base(&log, 99); /* memory that the other side has written to: not followed */
+    check_int(append(&log, 5), DELTA_E_FULL);
     delta_log_set_base(&log, 2);
     check_int(append(&log, 5), 0);
     check_int(append(&log, 6), 0);
