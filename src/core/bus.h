@@ -58,7 +58,8 @@ struct bus_message {
             int64_t max_age_ns;
         } output;
         struct {
-            int pid; /* REPLICA_CHANGED: of its main process; 0 = none */
+            int pid;      /* REPLICA_CHANGED: of its main process; 0 = none */
+            uint8_t slot; /* which of its two control groups the process is in: NUMBER, NUMBER.b */
         } replica;
         struct {
             char name[16]; /* "keeper", "edge" */

@@ -202,6 +202,7 @@ static void take_up(struct run *run, struct replica *replica, const struct stray
     if (stray->running) {
         /* Nothing has happened to it: no event, no row. */
         replica_perform(run, replica, replica->sm.state, actions & ~(uint32_t)REPLICA_DO_SAVE);
+        replica_announce(run, replica);
         health_started(run, replica);
         health_adopt(run, replica);
     }

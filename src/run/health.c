@@ -115,9 +115,7 @@ static void edge_result(struct run *run, const struct ring_probe *probe)
         }
         failed(run, replica, how);
     }
-    bus_publish(run->core->bus, &(struct bus_message){.topic = BUS_REPLICA_CHANGED,
-                                                      .id = replica_bus_id(replica),
-                                                      .replica = {.pid = replica->pid}});
+    replica_announce(run, replica);
 }
 
 static void on_records(struct edge_reader *reader, const struct edge_record *records, size_t count)

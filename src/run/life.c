@@ -290,6 +290,18 @@ static void set_timers(struct run *run, struct replica *replica, uint8_t before)
     }
 }
 
+/* Of two with one number the message names the process that is to stay, once it runs: the end of the
+ * one before would take its figures away. */
+void replica_announce(struct run *run, const struct replica *replica)
+{
+    const struct replica *current = replica_current(replica->service, replica->number);
+    const struct replica *told = current && current->pid > 0 ? current : replica;
+    bus_publish(run->core->bus,
+                &(struct bus_message){.topic = BUS_REPLICA_CHANGED,
+                                      .id = replica_bus_id(replica),
+                                      .replica = {.pid = told->pid, .slot = told->slot}});
+}
+
 void replica_perform(struct run *run, struct replica *replica, uint8_t before, uint32_t actions)
 {
     struct driver *driver = replica->service->driver;
@@ -310,9 +322,7 @@ void replica_perform(struct run *run, struct replica *replica, uint8_t before, u
     set_timers(run, replica, before);
     if (told || (actions & REPLICA_DO_SAVE)) {
         save(run, replica, told ? &event : NULL);
-        bus_publish(run->core->bus, &(struct bus_message){.topic = BUS_REPLICA_CHANGED,
-                                                          .id = replica_bus_id(replica),
-                                                          .replica = {.pid = replica->pid}});
+        replica_announce(run, replica);
         service_changed(run, replica->service);
         publish_service(run, replica->service);
         reconcile_soon(run, replica->service->project);

@@ -8,6 +8,8 @@
 #include "run/model.h"
 
 void replica_feed(struct run *run, struct replica *replica, uint8_t input);
+/* Tells the other rooms of its process. */
+void replica_announce(struct run *run, const struct replica *replica);
 /* Carries out what a step of its machine said. `before`: the state it had. */
 void replica_perform(struct run *run, struct replica *replica, uint8_t before, uint32_t actions);
 void replica_timers_init(struct replica *replica);

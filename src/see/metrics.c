@@ -96,6 +96,7 @@ void metrics_message(struct metrics *metrics, const struct bus_message *message)
     case BUS_REPLICA_CHANGED:
         thing = get(metrics, &message->id, message->id.replica);
         if (thing && thing->pid != message->replica.pid) {
+            thing->slot = message->replica.slot;
             thing->pid = message->replica.pid;
             thing->cpu_known = false;
             metrics->usage_ns = 0; /* what was read before says nothing of it */
@@ -205,11 +206,16 @@ static void read_counters(struct metrics *metrics)
 
 /* --- processes --- */
 
+static void group_of(const struct metrics_thing *thing, char *ret, size_t size)
+{
+    (void)snprintf(ret, size, "%s/%s/%s/%u%s", thing->id.tenant, thing->id.project,
+                   thing->id.service, thing->id.replica, thing->slot ? ".b" : "");
+}
+
 static void read_replica(struct metrics_thing *thing, struct usage_scan *scan)
 {
     char group[3 * NAME_MAX_SIZE + 16];
-    (void)snprintf(group, sizeof(group), "%s/%s/%s/%u", thing->id.tenant, thing->id.project,
-                   thing->id.service, thing->id.replica);
+    group_of(thing, group, sizeof(group));
     if (thing->pid <= 0 || !usage_read(scan, str_from(group), thing->pid, &thing->usage)) {
         thing->usage = (struct usage){0};
         thing->cpu_known = false;
@@ -498,8 +504,7 @@ static void add_pss(struct metrics_thing *thing, struct usage_scan *scan, struct
 {
     char group[3 * NAME_MAX_SIZE + 16];
     int pids[USAGE_TREE_MAX / 16];
-    (void)snprintf(group, sizeof(group), "%s/%s/%s/%u", thing->id.tenant, thing->id.project,
-                   thing->id.service, thing->id.replica);
+    group_of(thing, group, sizeof(group));
     size_t count = usage_pids(scan, str_from(group), thing->pid, pids, ARRAY_LEN(pids));
     for (size_t i = 0; i < count; i++) {
         uint64_t bytes = 0;

@@ -24,6 +24,7 @@ struct metrics_thing {
     struct bus_id id;
     struct metrics_thing *service; /* of a replica */
     int pid;                       /* of its main process; 0 = none */
+    uint8_t slot;                  /* of its control group: see core/bus.h */
     uint64_t cpu_ns;               /* as last read */
     uint64_t cpu_total_ns;         /* over its processes and restarts, since this core started */
     uint64_t cpu_before_ns;        /* the same at the last tick */

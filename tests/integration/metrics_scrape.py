@@ -8,7 +8,7 @@ import urllib.request
 
 import pytest
 
-from muelle import free_port, wait_until
+from muelle import alive, free_port, wait_until
 
 WEB = """
 import http.server, os, time
@@ -117,3 +117,29 @@ def test_resources_of_replicas_and_roles(web):
     assert total(text, "muelle_replica_processes", replica="idle-1") >= 1
     for role in ("keeper", "core", "edge"):
         assert total(text, "muelle_role_memory_bytes", role=role) > 100_000
+
+
+def test_resources_are_those_of_the_process_that_runs_now(muelle):
+    """After a rolling restart, whose old process ends later, and after the core was replaced."""
+    muelle.write("muelle.yaml", """
+name: shop
+gateway: { admin: false }
+services:
+  web:
+    command: /usr/bin/python3 -c 'import time; x = bytearray(30 << 20); time.sleep(1000)'
+""")
+    muelle.up()
+    path = "/api/v1/projects/shop/services/web"
+
+    def memory():
+        return muelle.get(path)["memory_bytes"] or 0
+
+    wait_until(lambda: memory() > 20 << 20, what="memory of the first process")
+    before = muelle.ps()[0]["pid"]
+    muelle.cli("restart", "web")
+    wait_until(lambda: muelle.ps()[0]["pid"] != before)
+    wait_until(lambda: not alive(before))
+    wait_until(lambda: memory() > 20 << 20, what="memory after a restart")
+    muelle.kill("core")
+    wait_until(lambda: muelle.cli("ps", check=False).returncode == 0, what="a new core")
+    wait_until(lambda: memory() > 20 << 20, what="memory after the core was replaced")
