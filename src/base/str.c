@@ -119,23 +119,31 @@ char *str_dup(struct str s)
     return copy;
 }
 
+static bool swapped(struct str a, struct str b, unsigned i, unsigned j)
+{
+    return i > 1 && j > 1 && fold(a.p[i - 1]) == fold(b.p[j - 2]) &&
+           fold(a.p[i - 2]) == fold(b.p[j - 1]);
+}
+
 unsigned str_distance(struct str a, struct str b, unsigned limit)
 {
-    unsigned row[65];
+    unsigned rows[3][65]; /* this one, the one above, and the one above that */
     if (a.len > 64 || b.len > 64) {
         return limit + 1;
     }
     for (unsigned j = 0; j <= b.len; j++) {
-        row[j] = j;
+        rows[0][j] = j;
     }
     for (unsigned i = 1; i <= a.len; i++) {
-        unsigned diagonal = row[0];
+        unsigned *row = rows[i % 3];
+        const unsigned *above = rows[(i + 2) % 3];
+        const unsigned *higher = rows[(i + 1) % 3];
         row[0] = i;
         for (unsigned j = 1; j <= b.len; j++) {
-            unsigned replace = diagonal + (fold(a.p[i - 1]) != fold(b.p[j - 1]));
-            diagonal = row[j];
-            row[j] = MIN(replace, MIN(row[j], row[j - 1]) + 1);
+            unsigned best = above[j - 1] + (fold(a.p[i - 1]) != fold(b.p[j - 1]));
+            best = MIN(best, MIN(above[j], row[j - 1]) + 1);
+            row[j] = swapped(a, b, i, j) ? MIN(best, higher[j - 2] + 1) : best;
         }
     }
-    return MIN(row[b.len], limit + 1);
+    return MIN(rows[a.len % 3][b.len], limit + 1);
 }

@@ -88,8 +88,10 @@ static const struct schema_field health_rows[] = {
      SAY("Time after the start in which failures do not count.",
          "Tiempo tras el arranque en el que los fallos no cuentan.")},
     {"start_interval", SCHEMA_DURATION, H(start_interval_ns), BOUNDS(1000000, INT64_MAX),
-     SAY("Time between probes until the first success: 1 s by default; for http and tcp 5 ms, growing.",
-         "Tiempo entre pruebas hasta el primer éxito: 1 s por defecto; http y tcp 5 ms, creciente.")},
+     SAY("Time between probes until the first success: 1 s by default; for http and tcp 5 ms, "
+         "growing.",
+         "Tiempo entre pruebas hasta el primer éxito: 1 s por defecto; http y tcp 5 ms, "
+         "creciente.")},
 };
 const struct schema_table table_health = {
     TABLE_OF("healthcheck", health_rows, struct health_spec),
