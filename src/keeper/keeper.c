@@ -289,7 +289,7 @@ static void keeper_adopt(struct keeper *keeper, const struct keeper_args *args)
     }
     for (enum keeper_role role = KEEPER_ROLE_CORE; role <= KEEPER_ROLE_EDGE; role++) {
         struct proc_id last = keeper->roles[role].proc;
-        if (!role_adopt(keeper, role, &last)) {
+        if (!role_adopt(keeper, role, &last) && !role_adopt_holder(keeper, role)) {
             role_start(keeper, role);
         }
     }

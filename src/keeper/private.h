@@ -85,7 +85,10 @@ void role_stop(struct keeper *keeper, enum keeper_role role);
 void role_restart(struct keeper *keeper, enum keeper_role role);
 /* Is that process the role, or its guard (link/keeper_guard.c), which connects for it? */
 bool role_is(const struct role_slot *slot, int pid);
-/* Takes a process on that holds the role's lock though the journal does not know it. */
+/* Takes on the living process that holds the role's lock though the journal does not know it: the keeper that
+ * started it died before it wrote that down. False when none holds it. */
+bool role_adopt_holder(struct keeper *keeper, enum keeper_role role);
+/* The same for a role that greets only after its place was given to another. */
 bool role_claim(struct keeper *keeper, enum keeper_role role, int pid);
 void role_message(const struct role_slot *slot, struct keeper_msg *msg);
 const char *role_name(enum keeper_role role);

@@ -220,14 +220,26 @@ static int role_lock_holder(const struct keeper *keeper, enum keeper_role role)
     return lock_probe(path, &holder) == 1 ? holder : 0;
 }
 
+bool role_adopt_holder(struct keeper *keeper, enum keeper_role role)
+{
+    struct proc_id proc = {.pid = role_lock_holder(keeper, role)};
+    if (proc.pid <= 0 || proc_start_time(proc.pid, &proc.start_time) < 0 ||
+        !role_adopt(keeper, role, &proc)) {
+        return false;
+    }
+    keeper_log(keeper, "the %s (pid %d) was not known and is taken on", role_name(role), proc.pid);
+    journal_role(keeper, &keeper->roles[role]);
+    role_tell(keeper, &keeper->roles[role]);
+    return true;
+}
+
 bool role_claim(struct keeper *keeper, enum keeper_role role, int pid)
 {
     struct role_slot *slot = &keeper->roles[role];
-    struct proc_id proc = {.pid = role_lock_holder(keeper, role)};
     struct proc_stat stat;
-    bool it = proc.pid == pid || (proc_stat(pid, &stat) == 0 && stat.parent == proc.pid);
-    if (keeper->stopping || proc.pid <= 0 || !it ||
-        proc_start_time(proc.pid, &proc.start_time) < 0) {
+    int holder = role_lock_holder(keeper, role);
+    bool it = holder == pid || (proc_stat(pid, &stat) == 0 && stat.parent == holder);
+    if (keeper->stopping || holder <= 0 || !it) {
         return false;
     }
     loop_timer_cancel(&keeper->loop, &slot->timer);
@@ -237,13 +249,10 @@ bool role_claim(struct keeper *keeper, enum keeper_role role, int pid)
         file_close(&pidfd);
         slot->up = false;
     }
-    if (!role_adopt(keeper, role, &proc)) {
+    if (!role_adopt_holder(keeper, role)) {
         role_start(keeper, role);
         return false;
     }
-    keeper_log(keeper, "the %s (pid %d) was not known and is taken on", role_name(role), proc.pid);
-    journal_role(keeper, slot);
-    role_tell(keeper, slot);
     return true;
 }
 
