@@ -19,6 +19,7 @@ class Terminal:
     def __init__(self, m, *args, columns=120, **env):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would be ignored by all below
             os.chdir(m.folder)
             environment = {**m.env, "TERM": "xterm", **env}
             environment.pop("NO_COLOR", None) if "NO_COLOR" not in env else None
