@@ -22,12 +22,12 @@ int output_open(const struct order *order, unsigned stream, int *ret_fd)
         return -EINVAL;
     }
     *slash = '\0';
-    int result = file_mkdir_p(folder, 0755);
-    if (result < 0) {
-        return result;
-    }
     unsigned flags = FILE_WRITE | FILE_APPEND | FILE_CREATE | FILE_NOFOLLOW;
-    result = file_open(path, flags, 0640, ret_fd);
+    int result = file_open(path, flags, 0640, ret_fd);
+    if (result == -ENOENT) {
+        result = file_mkdir_p(folder, 0755);
+        result = result < 0 ? result : file_open(path, flags, 0640, ret_fd);
+    }
     /* Owned by the service, so that it may open /dev/stdout by name. */
     if (result == 0 && order->set_user && file_fchown(*ret_fd, order->uid, order->gid) < 0) {
         file_close(ret_fd);

@@ -133,7 +133,7 @@ int notify_add(struct notify *notify, const char *folder)
         return -ENOMEM;
     }
     notify->folders[notify->folder_count++] = (struct notify_folder){wd, path};
-    return 0;
+    return 1;
 }
 
 static void set_events(struct notify *notify, uint32_t events)

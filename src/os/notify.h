@@ -32,7 +32,7 @@ struct notify {
 /* `changed` and `lost` must be set. 0 or -errno. */
 must_check int notify_init(struct notify *notify, struct loop *loop);
 void notify_fini(struct notify *notify);
-/* 0 (also when it is watched already), -ENOSPC (a limit), -ENOENT, -errno. */
+/* 1 = watched from now on, 0 = it was already; -ENOSPC (a limit), -ENOENT, -errno. */
 must_check int notify_add(struct notify *notify, const char *folder);
 /* No calls until notify_resume, which then reports what happened meanwhile in the next turn. */
 void notify_pause(struct notify *notify);

@@ -68,6 +68,11 @@ static int file_mkdir_one(const char *path, uint32_t mode)
 
 int file_mkdir_p(const char *path, uint32_t mode)
 {
+    /* Mostly it is there, or only the last part is not. */
+    int last = file_mkdir_one(path, mode);
+    if (last != -ENOENT) {
+        return last;
+    }
     char space[PATH_MAX];
     if (!str_copy(space, sizeof(space), str_from(path))) {
         return -ENAMETOOLONG;

@@ -91,15 +91,25 @@ static void mark_all_dirty(struct tail *tail)
     schedule(tail);
 }
 
-/* Watches the folder of a project's outputs and takes in what lies there. */
-static void scan_project(struct tail *tail, const char *project)
+/* Watches the folder of a project's outputs; true when its files are to be looked at, as nothing told of them. */
+static bool watch_project(struct tail *tail, const char *project, bool again,
+                          char path[STREAM_PATH_MAX])
+{
+    if (snprintf(path, STREAM_PATH_MAX, "%s/%s", tail->output, project) >= STREAM_PATH_MAX) {
+        return false;
+    }
+    int added = notify_add(&tail->notify, path);
+    return added > 0 || (added == 0 && again);
+}
+
+/* Watches the folder of a project's outputs and takes in what lies there; one that is watched only `again`. */
+static void scan_project(struct tail *tail, const char *project, bool again)
 {
     char path[STREAM_PATH_MAX];
     struct file_dir dir;
     enum file_kind kind;
     const char *name;
-    if (snprintf(path, sizeof(path), "%s/%s", tail->output, project) >= (int)sizeof(path) ||
-        notify_add(&tail->notify, path) < 0 || file_dir_open(&dir, path) < 0) {
+    if (!watch_project(tail, project, again, path) || file_dir_open(&dir, path) < 0) {
         return; /* not there (yet): OUTPUT_OPENED or the folder above says when it is */
     }
     while ((name = file_dir_next(&dir, &kind)) != NULL) {
@@ -121,7 +131,7 @@ static void scan_all(struct tail *tail)
     }
     while ((name = file_dir_next(&dir, &kind)) != NULL) {
         if (kind == FILE_KIND_DIRECTORY) {
-            scan_project(tail, name);
+            scan_project(tail, name, true);
         }
     }
     file_dir_close(&dir);
@@ -134,7 +144,7 @@ static void on_changed(struct notify *notify, struct str folder, struct str name
     if (project.len == 0) { /* STATE/output itself: a project's folder was made */
         char text[NAME_MAX_SIZE];
         if (str_copy(text, sizeof(text), name)) {
-            scan_project(tail, text);
+            scan_project(tail, text, true);
         }
         return;
     }
@@ -551,7 +561,7 @@ static void output_opened(struct tail *tail, const struct bus_message *message)
         entry->burst = message->output.burst_bytes;
         entry->max_bytes = message->output.max_bytes;
         entry->max_age_ns = message->output.max_age_ns;
-        scan_project(tail, text);
+        scan_project(tail, text, false);
         mark_dirty(tail, entry);
     }
 }

@@ -34,7 +34,7 @@ TEST(writes_are_reported_by_name_until_it_is_paused_and_again_after)
     snprintf(path, sizeof(path), "%s/web-1.out", folder);
     check_int(loop_init(&loop, 1), 0);
     check_int(notify_init(&notify, &loop), 0);
-    check_int(notify_add(&notify, folder), 0);
+    check_int(notify_add(&notify, folder), 1);
     check_int(notify_add(&notify, folder), 0);
     check_int(notify_add(&notify, "/nowhere/at/all"), -ENOENT);
     check_int(file_open(path, FILE_WRITE | FILE_CREATE | FILE_APPEND, 0600, &fd), 0);
