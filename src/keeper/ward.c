@@ -213,6 +213,7 @@ static void ward_start_user(struct ward_start *start)
     spawn->umask = order->set_umask ? order->umask : 022;
     spawn->set_oom_score = order->set_oom_score;
     spawn->oom_score_adj = order->oom_score_adj;
+    spawn->nice = order->nice;
     for (unsigned i = 0; i < order->rlimit_count; i++) {
         start->rlimits[i] = (struct proc_rlimit){order->rlimits[i].resource, order->rlimits[i].soft,
                                                  order->rlimits[i].hard};

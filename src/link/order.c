@@ -51,7 +51,7 @@ struct order_fixed {
     int32_t oom_score_adj;
     uint16_t ports[ORDER_PORTS_MAX];
     uint32_t flags;
-    uint32_t reserved;
+    int32_t nice;
 };
 
 static void order_add(struct buf *out, uint32_t *count, enum order_tag tag, struct str bytes)
@@ -106,6 +106,7 @@ static struct order_fixed order_fixed_of(const struct order *order)
         .gid = order->gid,
         .umask = order->umask,
         .oom_score_adj = order->oom_score_adj,
+        .nice = order->nice,
         .flags = (order->set_user ? ORDER_SET_USER : 0u) |
                  (order->set_umask ? ORDER_SET_UMASK : 0u) |
                  (order->set_oom_score ? ORDER_SET_OOM : 0u) |
@@ -219,13 +220,15 @@ static bool order_take_fixed(struct order_reader *reader, struct str bytes)
     order->gid = fixed.gid;
     order->umask = fixed.umask & 0777;
     order->oom_score_adj = fixed.oom_score_adj;
+    order->nice = fixed.nice;
     memcpy(order->ports, fixed.ports, sizeof(order->ports));
     order->set_user = fixed.flags & ORDER_SET_USER;
     order->set_umask = fixed.flags & ORDER_SET_UMASK;
     order->set_oom_score = fixed.flags & ORDER_SET_OOM;
     order->listen_env = fixed.flags & ORDER_LISTEN_ENV;
     reader->fixed = true;
-    return order->oom_score_adj >= -1000 && order->oom_score_adj <= 1000;
+    return order->oom_score_adj >= -1000 && order->oom_score_adj <= 1000 && order->nice >= -20 &&
+           order->nice <= 19;
 }
 
 static bool order_take_array(struct str bytes, void *items, size_t item_size, unsigned *ret_count,

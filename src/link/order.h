@@ -60,6 +60,7 @@ struct order {
     uint64_t output_max; /* bytes kept per output while no core lives; 0 = 64 MiB */
     uint32_t umask;
     int32_t oom_score_adj;
+    int32_t nice; /* -20 to 19 */
     bool set_user, set_umask, set_oom_score;
     bool listen_env; /* set LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES */
 };

@@ -48,6 +48,7 @@ struct proc_spawn {
     size_t rlimit_count;
     bool set_oom_score;
     int oom_score_adj;
+    int nice;                    /* -20 to 19; 0 leaves it as it is */
     bool new_session;            /* setsid; else a new process group is not made either */
     bool keep_privileges;        /* without it: no_new_privs when set_user */
     int cgroup_fd;               /* v2 folder to start in; -1 none */

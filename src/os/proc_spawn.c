@@ -330,6 +330,10 @@ CHILD_FN static int proc_child_main(void *arg)
     if (spawn->set_umask) {
         umask((mode_t)spawn->umask);
     }
+    if (spawn->nice && setpriority(PRIO_PROCESS, 0, spawn->nice) < 0) {
+        proc_child_fail(child, "set its priority (nice)");
+        return 127;
+    }
     if ((spawn->set_oom_score && !proc_child_oom(child)) || !proc_child_fds(child) ||
         !proc_child_limits(child) || !proc_child_user(child)) {
         return 127;

@@ -87,6 +87,7 @@ static void add_limits(struct order *order, const struct service_spec *spec)
     }
     order->oom_score_adj = (int32_t)spec->oom_score_adj;
     order->set_oom_score = spec->oom_score_adj != 0;
+    order->nice = (int32_t)spec->nice;
     order->umask = (uint32_t)MAX(spec->umask, 0);
     order->set_umask = spec->umask != SPEC_UMASK_INHERIT;
 }

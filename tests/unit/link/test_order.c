@@ -69,6 +69,7 @@ static void random_order(struct order *order)
     order->oom_score_adj = (int32_t)rng_below(test_rng(), 2001) - 1000;
     order->set_user = rng_chance(test_rng(), 500);
     order->set_umask = rng_chance(test_rng(), 500);
+    order->nice = (int32_t)rng_below(test_rng(), 40) - 20;
     order->set_oom_score = rng_chance(test_rng(), 500);
     order->listen_env = rng_chance(test_rng(), 500);
 }
@@ -112,6 +113,7 @@ static void same_order(const struct order *got, const struct order *want)
     check(memcmp(got->ports, want->ports, sizeof(got->ports)) == 0);
     check(got->spec_hash == want->spec_hash && got->output_max == want->output_max);
     check_int(got->oom_score_adj, want->oom_score_adj);
+    check_int(got->nice, want->nice);
     check(got->set_user == want->set_user && got->set_umask == want->set_umask);
     check(got->set_oom_score == want->set_oom_score && got->listen_env == want->listen_env);
 }

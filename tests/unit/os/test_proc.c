@@ -158,18 +158,19 @@ TEST(signals_limits_umask_and_session_are_a_fresh_programs)
     sigprocmask(SIG_UNBLOCK, &all, NULL);
 }
 
-TEST(rlimits_and_oom_score_reach_the_child)
+TEST(rlimits_priority_and_oom_score_reach_the_child)
 {
     struct proc_rlimit limits[] = {{RLIMIT_NOFILE, 77, 88}, {RLIMIT_CORE, 0, 0}};
     struct proc_spawn spawn = {.cgroup_fd = -1,
                                .rlimits = limits,
                                .rlimit_count = 2,
                                .set_oom_score = true,
-                               .oom_score_adj = 321};
+                               .oom_score_adj = 321,
+                               .nice = 11};
     struct proc_exit exit;
-    struct str out =
-        run(&spawn, "echo $(ulimit -Sn) $(ulimit -Hn) $(cat /proc/self/oom_score_adj)", &exit);
-    check_str(out, STR("77 88 321"));
+    struct str out = run(
+        &spawn, "echo $(ulimit -Sn) $(ulimit -Hn) $(cat /proc/self/oom_score_adj) $(nice)", &exit);
+    check_str(out, STR("77 88 321 11"));
 }
 
 TEST(the_child_becomes_another_user_with_its_groups)
