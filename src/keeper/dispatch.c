@@ -90,7 +90,7 @@ static void on_keep(struct call *call)
 static void on_get(struct call *call)
 {
     struct str name = keeper_msg_name(call->msg);
-    if (call->peer->role != KEEPER_ROLE_CORE && str_starts(name, STR(KEEPER_STDIO))) {
+    if (call->peer->role != KEEPER_ROLE_CORE && kept_is_private(name)) {
         answer(call, -EPERM, -1);
         return;
     }

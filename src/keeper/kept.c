@@ -17,16 +17,15 @@ struct kept *kept_find(struct keeper *keeper, struct str name)
     return NULL;
 }
 
-/* Streams of a command are nothing that the edge, which talks to strangers, should hold; and a stream that somebody
- * keeps open never ends for its reader. */
-static bool kept_is_stdio(const struct kept *kept)
+/* Streams are nothing that the edge, which talks to strangers, should hold. */
+bool kept_is_private(struct str name)
 {
-    return str_starts(str_from(kept->name), STR(KEEPER_STDIO));
+    return str_starts(name, STR(KEEPER_STDIO)) || str_starts(name, STR(KEEPER_OUTPUT));
 }
 
 static void kept_send(struct peer *peer, const struct kept *kept)
 {
-    if (kept_is_stdio(kept) && peer->role != KEEPER_ROLE_CORE) {
+    if (kept_is_private(str_from(kept->name)) && peer->role != KEEPER_ROLE_CORE) {
         return;
     }
     struct keeper_msg msg;
@@ -80,10 +79,12 @@ void kept_drop(struct keeper *keeper, struct kept *kept, const struct peer *from
     }
 }
 
+/* A stream that somebody keeps open never ends for its reader. */
 void kept_drop_stdio(struct keeper *keeper)
 {
     for (size_t i = 0; i < KEEPER_KEPT_MAX; i++) {
-        if (keeper->kept[i].fd >= 0 && kept_is_stdio(&keeper->kept[i])) {
+        if (keeper->kept[i].fd >= 0 &&
+            str_starts(str_from(keeper->kept[i].name), STR(KEEPER_STDIO))) {
             kept_drop(keeper, &keeper->kept[i], NULL);
         }
     }

@@ -42,6 +42,7 @@ must_check int output_open(const struct order *order, unsigned stream, int *ret_
 void output_trim(struct timer *timer, int64_t now_ns);
 
 /* kept.c */
+bool kept_is_private(struct str name); /* for the core alone */
 struct kept *kept_find(struct keeper *keeper, struct str name);
 /* Takes fd over; tells all peers but `from`. 0 or -ENOSPC. */
 must_check int kept_put(struct keeper *keeper, struct str name, int fd, const struct peer *from);

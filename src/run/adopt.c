@@ -199,6 +199,7 @@ static void take_up(struct run *run, struct replica *replica, const struct stray
     uint32_t actions = replica_adopt(&replica->sm, &replica->policy, replica->stored,
                                      mono_of(run, replica->started_wall_ns), core_now(run->core));
     replica->sm.restarts = restarts;
+    replica->service->driver->ops->adopt(replica->service->driver, replica);
     if (stray->running) {
         /* Nothing has happened to it: no event, no row. */
         replica_perform(run, replica, replica->sm.state, actions & ~(uint32_t)REPLICA_DO_SAVE);

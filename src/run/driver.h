@@ -45,6 +45,7 @@ struct driver_ops {
                  int signum);                                       /* asks its tree to end */
     void (*kill)(struct driver *driver, struct replica *replica);   /* the whole tree */
     void (*forget)(struct driver *driver, struct replica *replica); /* it ended, and is empty */
+    void (*adopt)(struct driver *driver, struct replica *replica); /* it runs since a former core */
     void (*cancel)(struct driver *driver,
                    struct replica *replica); /* its memory goes; answers are dropped */
     /* What the last bytes of its output are: fills at most `size`, returns how many. For reasons.

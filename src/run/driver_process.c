@@ -14,6 +14,7 @@
 #include "os/file.h"
 #include "os/sock.h"
 #include "run/env.h"
+#include "run/feeds.h"
 #include "run/listen.h"
 #include "run/model.h"
 #include "run/port.h"
@@ -216,21 +217,22 @@ static int send_order(struct run *run, struct replica *replica)
     struct env env;
     char out[PATH_SIZE], err[PATH_SIZE], listen[64];
     int r = env_make(run, replica, spec->argv, spec->argv_count, &arena, &env);
+    struct order order = ORDER_INIT;
+    output_path(replica, "out", out, sizeof(out));
+    output_path(replica, "err", err, sizeof(err));
     if (r == 0) {
-        struct order order = ORDER_INIT;
-        output_path(replica, "out", out, sizeof(out));
-        output_path(replica, "err", err, sizeof(err));
+        add_user(&order, replica);
+        r = feeds_start(run, replica, &order, out, err);
+    }
+    if (r == 0) {
         order.id = replica->id;
         order.argv = env.argv;
         order.envp = env.envp;
         order.cwd = arena_cstr(&arena, spec->working_dir);
-        order.output[0] = out;
-        order.output[1] = err;
         order.ports[0] = replica->port;
         order.spec_hash = spec->spec_hash;
         order.output_max = (uint64_t)MAX(spec->logging.burst_bytes, 0);
         add_limits(&order, spec);
-        add_user(&order, replica);
         if (spec->listen_fds) {
             snprintf(listen, sizeof(listen), "listen:127.0.0.1:%u", replica->port);
             order.listen[0] = listen;
@@ -240,6 +242,7 @@ static int send_order(struct run *run, struct replica *replica)
         replica->order.spawn.answered = spawn_answered;
         replica->order.asked = true;
         keeper_client_spawn(run->core->keeper, &replica->order.spawn, &order);
+        feeds_sent(replica);
     }
     arena_fini(&arena);
     return r;
@@ -282,8 +285,34 @@ static void process_stop(struct driver *driver, struct replica *replica, int sig
     }
 }
 
+static void process_adopt(struct driver *driver, struct replica *replica)
+{
+    char path[2][PATH_SIZE];
+    output_path(replica, "out", path[0], sizeof(path[0]));
+    output_path(replica, "err", path[1], sizeof(path[1]));
+    feeds_adopt(driver->run, replica, path[0], path[1]);
+}
+
+/* What a process left without an end of line is a line of its own, not the start of its successor's first. */
+static void end_line(const struct replica *replica, const char *suffix)
+{
+    char path[PATH_SIZE], last = '\n';
+    struct file_stat stat;
+    int fd = -1;
+    output_path(replica, suffix, path, sizeof(path));
+    if (file_open(path, FILE_READ | FILE_WRITE | FILE_APPEND | FILE_NOFOLLOW, 0, &fd) == 0 &&
+        file_fstat(fd, &stat) == 0 && stat.size > 0 &&
+        file_pread(fd, &last, 1, stat.size - 1) == 1 && last != '\n') {
+        (void)!file_write(fd, "\n", 1);
+    }
+    file_close(&fd);
+}
+
 static void process_forget(struct driver *driver, struct replica *replica)
 {
+    feeds_end(driver->run, replica);
+    end_line(replica, "out");
+    end_line(replica, "err");
     struct keeper_request *request = &replica->order.forget;
     if (request->serial == 0) {
         request->answered = ignored;
@@ -303,6 +332,7 @@ static void process_cancel(struct driver *driver, struct replica *replica)
     if (replica->order.refused.run) {
         loop_task_cancel(&replica->order.refused);
     }
+    feeds_free(driver->run, replica);
 }
 
 #define MTIME_TICK_NS (10 * NS_PER_MS)
@@ -326,6 +356,7 @@ static size_t tail_of(const char *path, int64_t since_ns, char *tail, size_t siz
 static size_t process_tail(struct driver *driver, struct replica *replica, char *tail, size_t size)
 {
     char path[PATH_SIZE];
+    feeds_drain(replica);
     output_path(replica, "err", path, sizeof(path));
     size_t len = tail_of(path, replica->started_wall_ns, tail, size);
     if (reason_last_line(tail, len).len > 0) {
@@ -347,6 +378,7 @@ static const struct driver_ops process_ops = {
     .stop = process_stop,
     .kill = process_kill,
     .forget = process_forget,
+    .adopt = process_adopt,
     .cancel = process_cancel,
     .tail = process_tail,
     .free = driver_free,
@@ -399,6 +431,7 @@ static const struct driver_ops none_ops = {
     .stop = none_stop,
     .kill = none_do,
     .forget = none_do,
+    .adopt = none_do,
     .cancel = none_do,
     .tail = none_tail,
     .free = driver_free,

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What run/ knows: projects, their services, their replicas. Private to run/. Everything lives on
- * the core's loop.
+ * What run/ knows: projects, their services, their replicas. Private to run/. Everything lives on the core's loop.
  *
- * Ownership: run → projects → services → replicas. A replica holds a reference to the project_spec
- * it was started with, since a reload may replace the project's while it runs. Decisions are made
- * in reconcile.c (what should be), carried out in life.c (one replica) and told to the edge in
- * publish.c.
+ * Ownership: run → projects → services → replicas. A replica holds a reference to the project_spec it was started
+ * with, since a reload may replace the project's while it runs. Decisions are made in reconcile.c (what should be),
+ * carried out in life.c (one replica) and told to the edge in publish.c.
  */
 #ifndef RUN_MODEL_H
 #define RUN_MODEL_H
@@ -50,6 +48,7 @@ struct probe_result {
 
 /* A probe that runs a command (healthcheck.test), see health.c. */
 struct health_command;
+struct feeds;
 struct snapshot_builder;
 
 struct replica {
@@ -80,6 +79,7 @@ struct replica {
     struct timer timer;        /* the machine's deadline */
     struct timer drain;        /* looks for requests in flight */
     struct driver_order order; /* requests of the driver */
+    struct feeds *feeds;       /* its output, when that is no file; NULL */
     struct health_command *health;
     uint8_t edge_state; /* what the edge knows: EDGE_NONE, else enum snapshot_endpoint_state + 1 */
     bool output_open;

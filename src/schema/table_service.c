@@ -68,8 +68,7 @@ static const struct schema_field rows[] = {
      SAY("Resource limits by name: a number, or soft and hard.",
          "Límites de recursos por nombre: un número, o blando y duro.")},
     {"tty", SCHEMA_BOOL, S(tty), .flags = R,
-     SAY("Give the program a terminal; its output then goes through a pipe.",
-         "Dar un terminal al programa; su salida pasa entonces por una tubería.")},
+     SAY("Give the program a terminal.", "Dar un terminal al programa.")},
     {"port", SCHEMA_INT, S(port), BOUNDS(1, 65535), .flags = R | M,
      SAY("The port the program insists on (also: PORT in `environment`); by default each replica "
          "gets a free PORT.",

@@ -433,12 +433,16 @@ def test_streams_of_commands_are_the_cores_alone_and_end_with_it(play):
     assert play.ask("held", "stdio:x:0", role="edge")[0] == 0
     assert play.ask("get", "stdio:x:0", role="edge")[0] == -1
     assert play.ask("get", "stdio:x:0")[2] == "secret"
+    assert play.ask("keep", "output:x:0", "line")[0] == 0
+    assert play.ask("held", "output:x:0", role="edge")[0] == 0
+    assert play.ask("get", "output:x:0", role="edge")[0] == -1
     core, keeper = play.pid("core"), play.keeper()
     os.kill(core, signal.SIGKILL)
     wait_until(lambda: play.pid("core") not in (0, core))
     play.wait_ready("core")
     assert play.keeper() == keeper
     assert play.ask("get", "stdio:x:0")[0] == -2 and play.ask("get", "shared")[2] == "content"
+    assert play.ask("get", "output:x:0")[2] == "line", "a service's stream stays"
 
 
 def test_garbage_on_the_socket_drops_only_its_sender(play):
