@@ -260,6 +260,12 @@ def requests_counted(m):
     return sum(float(line.rpartition(" ")[2]) for line in rows)
 
 
+def records_logged(m):
+    """Access records of the service by request id: (all, different ones)."""
+    ids = [json.loads(line["message"])["request_id"] for line in m.logs("edge", "--stream", "access")]
+    return len(ids), len(set(ids))
+
+
 def counts(Figure):
     """Every request makes one count in the metrics and one record in the access log."""
     with Muelle() as m:
@@ -276,6 +282,10 @@ def counts(Figure):
             return lost <= 0
         wait_until(settled, 10, "the count of every request")
         yield Figure("counted.missing_requests", abs(lost), "requests", "0", None, f"of {load.ok}")
+        wait_until(lambda: records_logged(m)[0] >= load.ok, 20, "the record of every request")
+        records, different = records_logged(m)
+        yield Figure("logged.missing_records", abs(load.ok - different), "records", "0", None, f"of {load.ok}")
+        yield Figure("logged.doubled_records", records - different, "records", "0")
 
 
 def measure(Figure):

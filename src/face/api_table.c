@@ -31,7 +31,7 @@
 static const struct schema_field list_rows[] = {LIMIT_ROW(1000), CURSOR_ROW};
 static const struct schema_table list_query = {.name = "list_query", ROWS(list_rows)};
 
-static const char *const stream_choices[] = {"stdout", "stderr", NULL};
+static const char *const stream_choices[] = {"stdout", "stderr", "access", NULL};
 static const struct schema_field logs_rows[] = {
     {.name = "service",
      .type = SCHEMA_LIST,
@@ -52,8 +52,8 @@ static const struct schema_field logs_rows[] = {
      .type = SCHEMA_ENUM,
      .choices = stream_choices,
      NO_MEMBER,
-     .en = "Only this stream.",
-     .es = "Solo este flujo."},
+     .en = "Only this stream; access: the gateway's requests, of service edge.",
+     .es = "Solo este flujo; access: las peticiones de la entrada, del servicio edge."},
     {.name = "since",
      .type = SCHEMA_TIME,
      NO_MEMBER,
