@@ -333,6 +333,28 @@ static int take_start_lock(struct lock *lock, const char *state_dir)
     return r == LOCK_E_HELD ? -EBUSY : r;
 }
 
+void role_tidy(const char *state_dir)
+{
+    char path[PATH_MAX_STATE];
+    struct file_stat stat;
+    struct lock lock = LOCK_INIT;
+    int pid = 0;
+
+    snprintf(path, sizeof(path), "%s/start.lock", state_dir);
+    if (file_stat(path, &stat) < 0 || lock_take(&lock, path, &pid) != 0) {
+        return;
+    }
+    char link[PATH_MAX_STATE];
+    snprintf(link, sizeof(link), "%s/run", state_dir);
+    if (file_stat(link, &stat) == -ENOENT) { /* it leads nowhere any more */
+        (void)!file_unlink(link);
+        (void)!file_unlink(path);
+        snprintf(path, sizeof(path), "/tmp/muelle-%u", user_own_uid());
+        (void)!file_rmdir(path);
+    }
+    lock_release(&lock);
+}
+
 static int start_locked(struct instance *instance, const char *state_dir, struct problem *problem)
 {
     int r;

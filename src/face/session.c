@@ -14,7 +14,8 @@
 #include "proto/uri.h"
 #include "role.h"
 
-#define CORE_BACK_NS (10 * NS_PER_S)
+#define CORE_BACK_NS       (10 * NS_PER_S)
+#define CORE_BACK_QUIET_NS (2 * NS_PER_S) /* the caller has another way */
 
 static const char *const file_names[] = {
     "muelle.yaml",         "muelle.yml",         "compose.yaml", "compose.yml",
@@ -200,10 +201,10 @@ static void say_core_away(const struct session *s)
 /* A core that was killed is back within moments, so an instance that is up gets some time. */
 int session_connect(struct session *s, bool quiet)
 {
-    int64_t end = clock_mono_ns() + CORE_BACK_NS;
+    int64_t end = clock_mono_ns() + (quiet ? CORE_BACK_QUIET_NS : CORE_BACK_NS);
     int r = try_connect(s);
 
-    while (r < 0 && !quiet && clock_mono_ns() < end && role_instance_exists(s->state_dir)) {
+    while (r < 0 && clock_mono_ns() < end && role_instance_exists(s->state_dir)) {
         clock_sleep_ns(10 * NS_PER_MS);
         r = try_connect(s);
     }

@@ -3,12 +3,16 @@
  * Verbs that change something by one request: start, stop, restart, scale, reset, reload, plan.
  * They return when it has come about, or say why it does not (--no-wait: when it is ordered).
  */
+#include "base/json.h"
 #include "base/num.h"
 #include "face/session.h"
 #include "face/settle.h"
 #include "face/show.h"
 #include "face/verbs.h"
 #include "proto/uri.h"
+#include "schema/load.h"
+#include "schema/resource.h"
+#include "schema/status_more.h"
 
 /* ---- start, stop, restart, scale, reset ---- */
 
@@ -192,15 +196,56 @@ static int applied_report(const struct session *s, const struct client_answer *a
     return 0;
 }
 
+/* What the core would answer with nothing running: every service is new. */
+static int plan_from_nothing(struct session *s, struct client_answer *ret)
+{
+    struct project_spec *spec = NULL;
+    size_t at;
+    int r = session_load(s, &spec);
+
+    if (r) {
+        return r;
+    }
+    ret->body = BUF_INIT(CLIENT_BODY_MAX);
+    ret->arena = ARENA_INIT(CLIENT_BODY_MAX);
+    struct json_writer w = JSON_WRITER(&ret->body);
+    json_begin_object(&w);
+    json_field(&w, "project", str, spec->name);
+    json_field(&w, "generation", u64, 0);
+    json_key(&w, STR("plan"));
+    json_begin_array(&w);
+    for (size_t i = 0; i < spec->services_count; i++) {
+        struct plan_step step = {.service = spec->services[i].name,
+                                 .action = STR("create"),
+                                 .reason = STR("new service")};
+        schema_encode_json(&schema_plan_step, &step, 0, &w);
+    }
+    json_end_array(&w);
+    json_end_object(&w);
+    project_spec_unref(spec);
+    r = buf_error(&ret->body) ? buf_error(&ret->body)
+                              : jdoc_parse(&ret->arena, buf_str(&ret->body), &ret->doc, &at);
+    if (r < 0) {
+        say_error(s, "cannot make the plan: %s", strerror(-r));
+        client_answer_fini(ret);
+        return CLI_FAILED;
+    }
+    return 0;
+}
+
 int verb_plan(const struct cli_args *args)
 {
     struct session s;
     struct client_answer answer = {0};
     int r = session_init(&s, args);
 
-    r = r ? r : session_connect(&s, false);
-    r = r ? r : session_check_files(&s);
-    r = r ? r : session_apply(&s, true, &answer);
+    r = r ? r : session_connect(&s, true);
+    if (r == CLI_NOT_RUNNING) {
+        r = session_left_behind(&s) ? session_connect(&s, false) : plan_from_nothing(&s, &answer);
+    } else {
+        r = r ? r : session_check_files(&s);
+        r = r ? r : session_apply(&s, true, &answer);
+    }
     if (r == 0) {
         r = applied_report(&s, &answer);
         client_answer_fini(&answer);

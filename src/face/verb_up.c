@@ -367,7 +367,11 @@ static int wait_gone(struct session *s, const struct role_watch *roles, int64_t 
     while (clock_mono_ns() < end && !(stop && *stop)) {
         int r;
         bool instance_gone = !role_instance_exists(s->state_dir);
-        if (instance_gone ? role_watch_over(roles) : project_gone(s) > 0) {
+        if (instance_gone && role_watch_over(roles)) {
+            role_tidy(s->state_dir);
+            return 0;
+        }
+        if (!instance_gone && project_gone(s) > 0) {
             return 0;
         }
         r = loop_turn(&s->loop, 10 * NS_PER_MS);
@@ -637,9 +641,6 @@ static int down_adopt(struct session *s)
     if (role_instance_exists(s->state_dir)) {
         return 0;
     }
-    if (!session_left_behind(s)) {
-        return session_connect(s, false); /* says that nothing runs */
-    }
     if (role_start_keeper(s->state_dir, &problem) < 0) {
         say_problem(s, &problem);
         return CLI_FAILED;
@@ -656,6 +657,12 @@ static int down_run(struct session *s)
     if (limit && num_parse_duration(str_from(limit), &timeout_ns) < 0) {
         say_error(s, "--timeout wants a time such as 30s, not '%s'", limit);
         return CLI_USAGE;
+    }
+    if (!role_instance_exists(s->state_dir) && !session_left_behind(s)) {
+        if (!s->json) {
+            term_write(&s->out, STR("nothing is running here\n"));
+        }
+        return 0; /* as wanted */
     }
     r = down_adopt(s);
     if (r) {

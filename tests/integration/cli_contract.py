@@ -114,7 +114,8 @@ def test_down_leaves_nothing(shop):
     assert not os.path.exists(run_dir)
     for port in (shop.port, shop.admin):
         assert subprocess.run(["curl", "-s", f"http://127.0.0.1:{port}/"]).returncode == 7
-    assert shop.cli("down", check=False).returncode == 3
+    assert not {"run", "start.lock"} & {p.name for p in shop.state.iterdir()}
+    assert shop.cli("down").stdout == "nothing is running here\n"
 
 
 def test_wait_names_who_is_not_ready_and_why(shop):
@@ -256,13 +257,23 @@ def test_a_second_project_joins_an_instance(shop, tmp_path):
     assert [p["name"] for p in shop.status()["projects"]] == ["shop"]
 
 
-@pytest.mark.parametrize("verb", ["ps", "logs", "routes", "events", "top", "reload", "down"])
+@pytest.mark.parametrize("verb", ["ps", "logs", "routes", "events", "top", "reload"])
 def test_without_an_instance_every_verb_says_so(muelle, verb):
     muelle.write("muelle.yaml", "services: { a: { command: sleep 1 } }\n")
     result = muelle.cli(verb, check=False)
     assert result.returncode == 3
     lines = result.stderr.splitlines()
     assert lines[0] == "error: no instance is running here" and str(muelle.state) in lines[1] and "muelle up" in lines[2]
+
+
+def test_without_an_instance_down_is_content_and_plan_says_that_all_is_new(muelle):
+    muelle.write("muelle.yaml", "services: { a: { command: sleep 1 }, b: { command: sleep 1 } }\n")
+    assert muelle.cli("down").stdout == "nothing is running here\n"
+    plan = json.loads(muelle.cli("plan", "--json").stdout)["plan"]
+    assert [(step["service"], step["action"]) for step in plan] == [("a", "create"), ("b", "create")]
+    muelle.write("muelle.yaml", "services: { a: { comand: sleep 1 } }\n")
+    assert muelle.cli("plan", check=False).returncode == 5
+    assert not muelle.state.exists() or not list(muelle.state.iterdir())
 
 
 def test_wrong_use_exits_2(muelle):
