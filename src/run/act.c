@@ -2,7 +2,9 @@
  *
  * What an operator asks for: down, start, stop, restart, scale, reset. Each is a transaction first
  * (the override or the project's state, and the event with its actor), a decision of reconcile.c
- * then. So an acknowledged `stop` holds whatever is killed in the same moment.
+ * then. So an acknowledged `stop` holds whatever is killed in the same moment. A start or restart
+ * has a number in the store, and each replica the number it has obeyed: a new core sees who has
+ * not, and carries it out.
  */
 #include "run/act.h"
 #include "core/event_txn.h"
@@ -97,6 +99,7 @@ struct acting {
     bool down;
     bool end_instance;
     uint32_t replicas;
+    int64_t act; /* number of a start or restart, see service_obey */
     char actor[NAME_MAX_SIZE];
     struct event event;
     unsigned statement;
@@ -117,25 +120,12 @@ static void say_failed(int status, struct problem *problem)
     }
 }
 
-static void restart_members(struct service *service)
+static void obey_members(struct service *service)
 {
     list_for_each (it, &service->members) {
         struct replica *replica = list_entry(it, struct replica, node);
         if (!replica->retiring && !replica->doomed) {
-            replica->restart_due =
-                replica->sm.state != REPLICA_PENDING && replica->sm.state != REPLICA_STOPPED;
-        }
-    }
-}
-
-/* What has given up or completed starts anew; what runs is not touched. */
-static void wake_members(struct run *run, struct service *service)
-{
-    list_for_each_safe (it, &service->members) {
-        struct replica *replica = list_entry(it, struct replica, node);
-        uint8_t state = replica->sm.state;
-        if (!replica->doomed && (state == REPLICA_COMPLETED || state == REPLICA_CRASHED)) {
-            replica_feed(run, replica, REPLICA_IN_RESTART);
+            service_obey(service, replica, replica->sm.state);
         }
     }
 }
@@ -153,14 +143,16 @@ static void carry_out(struct acting *acting, struct service *service)
     switch (acting->verb) {
     case RUN_START:
         service->stopped.set = false;
-        wake_members(acting->run, service);
+        service->started_act = acting->act;
+        obey_members(service);
         break;
     case RUN_STOP:
         set_override(&service->stopped, acting, 1);
         break;
     case RUN_RESTART:
         service->stopped.set = false;
-        restart_members(service);
+        service->restarted_act = acting->act;
+        obey_members(service);
         break;
     case RUN_SCALE:
         set_override(&service->replicas, acting, acting->replicas);
@@ -204,10 +196,10 @@ static void acted(void *arg, int status, const struct txn *txn)
 }
 
 static void put_override(struct txn *txn, const struct acting *acting, struct str field,
-                         uint32_t value)
+                         int64_t value)
 {
-    char text[16];
-    snprintf(text, sizeof(text), "%u", value);
+    char text[24];
+    snprintf(text, sizeof(text), "%lld", (long long)value);
     override_put(txn, &(struct override_row){
                           .tenant = str_from(acting->id.tenant),
                           .project = str_from(acting->id.project),
@@ -231,8 +223,12 @@ static void write_action(struct txn *txn, const struct acting *acting)
 {
     switch (acting->verb) {
     case RUN_START:
+        drop_override(txn, acting, STR("stopped"));
+        put_override(txn, acting, STR("start"), acting->act);
+        break;
     case RUN_RESTART:
         drop_override(txn, acting, STR("stopped"));
+        put_override(txn, acting, STR("restart"), acting->act);
         break;
     case RUN_STOP:
         put_override(txn, acting, STR("stopped"), 1);
@@ -240,8 +236,9 @@ static void write_action(struct txn *txn, const struct acting *acting)
     case RUN_SCALE:
         put_override(txn, acting, STR("replicas"), acting->replicas);
         break;
-    case RUN_RESET:
-        drop_override(txn, acting, STR_NONE);
+    case RUN_RESET: /* a restart that was acknowledged stays */
+        drop_override(txn, acting, STR("stopped"));
+        drop_override(txn, acting, STR("replicas"));
         break;
     }
 }
@@ -342,7 +339,8 @@ void run_act(struct run *run, const struct context *ctx, const struct run_act *a
         return;
     }
     struct project *project = project_find(run, str_from(ctx->tenant), act->project);
-    if (!project || !service_find(project, act->service)) {
+    struct service *service = project ? service_find(project, act->service) : NULL;
+    if (!service) {
         say_unknown(run, act->project, project ? act->service : STR_NONE, &problem);
         run_answer(run, done, &problem);
         return;
@@ -358,6 +356,7 @@ void run_act(struct run *run, const struct context *ctx, const struct run_act *a
     if (acting) {
         acting->verb = act->verb;
         acting->replicas = act->replicas;
+        acting->act = ++service->act_last;
         submit(acting, ctx);
     }
 }

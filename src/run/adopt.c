@@ -36,7 +36,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { STRAYS_MAX = KEEPER_CHILDREN_MAX };
+enum { STRAYS_MAX = KEEPER_CHILDREN_MAX, FAILURES_MAX = 1000000 };
 #define TICK_NS (10 * NS_PER_MS) /* USER_HZ is 100 on every architecture that Debian has */
 
 /* A child as the keeper told it. */
@@ -158,6 +158,7 @@ static struct replica *make_retiring(struct run *run, const struct stray *stray)
         if (newer) {
             other->retiring = true;
         }
+        service_obeyed(service, replica);   /* the other one sees to what is left to do */
         replica->stored = REPLICA_STARTING; /* its probe says at once if it is more */
     }
     return replica;
@@ -179,9 +180,12 @@ static int64_t started_wall(const struct run *run, const struct stray *stray)
 
 static void take_up(struct run *run, struct replica *replica, const struct stray *stray)
 {
-    uint32_t restarts = replica->sm.restarts;
     if (replica->pid != stray->pid) {
-        /* Not the process that the row tells of: a later one, whose row was not committed any more. */
+        /* Not the process that the row tells of: a later one, whose row was not committed any more.
+         * Commits keep their order, so it is also later than every act that was committed. */
+        if (replica->stored != REPLICA_STARTING) {
+            service_obeyed(replica->service, replica);
+        }
         replica->stored = REPLICA_STARTING;
         replica->started_wall_ns = 0;
     }
@@ -198,7 +202,6 @@ static void take_up(struct run *run, struct replica *replica, const struct stray
     }
     uint32_t actions = replica_adopt(&replica->sm, &replica->policy, replica->stored,
                                      mono_of(run, replica->started_wall_ns), core_now(run->core));
-    replica->sm.restarts = restarts;
     replica->service->driver->ops->adopt(replica->service->driver, replica);
     if (stray->running) {
         /* Nothing has happened to it: no event, no row. */
@@ -298,7 +301,8 @@ static void restore_ended(struct run *run, struct replica *replica)
 {
     if (replica->sm.state == REPLICA_PENDING) {
         replica->pid = 0;
-        replica_restore(&replica->sm, &replica->policy, replica->stored, replica->sm.restarts);
+        replica_restore(&replica->sm, &replica->policy, replica->stored, replica->stored_retry_ns,
+                        core_now(run->core));
     }
 }
 
@@ -395,6 +399,21 @@ static void on_empty(void *arg, const struct keeper_child *child)
 
 /* --- the store --- */
 
+/* A start or restart that was acknowledged; true if the row tells of one. */
+static bool load_act(struct service *service, const struct override_row *row)
+{
+    bool restart = str_is(row->field, "restart");
+    int64_t act = 0;
+    if (!restart && !str_is(row->field, "start")) {
+        return false;
+    }
+    if (num_parse_i64(row->value, &act) == 0 && !MUTATE(lost_restart)) {
+        *(restart ? &service->restarted_act : &service->started_act) = act;
+        service->act_last = MAX(service->act_last, act);
+    }
+    return true;
+}
+
 static void load_overrides(struct project *project, struct txn_rows rows)
 {
     for (uint32_t i = 0; i < rows.count; i++) {
@@ -402,14 +421,11 @@ static void load_overrides(struct project *project, struct txn_rows rows)
         uint64_t value = 0;
         override_read(rows, i, &row);
         struct service *service = service_find(project, row.service);
-        if (!service) {
-            continue;
-        }
         bool scale = str_is(row.field, "replicas");
-        struct override *override = scale ? &service->replicas : &service->stopped;
-        if (!scale && !str_is(row.field, "stopped")) {
+        if (!service || load_act(service, &row) || (!scale && !str_is(row.field, "stopped"))) {
             continue;
         }
+        struct override *override = scale ? &service->replicas : &service->stopped;
         if (scale && num_parse_u64(row.value, &value) < 0) {
             continue;
         }
@@ -451,6 +467,14 @@ static bool parse_hash(struct str text, uint64_t *ret)
     return ok;
 }
 
+/* When a crashed one was to start again, on our clock; 0 = now: an older row does not say. */
+static int64_t load_retry(const struct run *run, struct str exit)
+{
+    int64_t wall = json_number(exit, "retry_at", -1);
+    int64_t wait = wall - core_wall(run->core);
+    return wall == 0 ? INT64_MAX : wall > 0 && wait > 0 ? core_now(run->core) + wait : 0;
+}
+
 static void load_replica(struct run *run, struct project *project, const struct replica_row *row)
 {
     struct service *service = service_find(project, row->service);
@@ -467,6 +491,12 @@ static void load_replica(struct run *run, struct project *project, const struct 
     uint64_t hash = 0;
     replica->stored = state >= 0 ? (uint8_t)state : REPLICA_PENDING;
     replica->sm.restarts = (uint32_t)MIN(MAX(row->restarts, 0), UINT32_MAX);
+    replica->sm.failures =
+        (uint32_t)MIN(MAX(json_number(row->exit, "failures", 0), 0), FAILURES_MAX);
+    replica->stored_retry_ns = load_retry(run, row->exit);
+    replica->act_seen = json_number(row->ports, "act", 0);
+    service->act_last = MAX(service->act_last, replica->act_seen);
+    service_obey(service, replica, replica->stored);
     replica->started_wall_ns = row->started_at;
     replica->exited = code != INT64_MIN;
     replica->exit_code = replica->exited ? (int)code : 0;

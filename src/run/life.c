@@ -55,17 +55,46 @@ static void saved(void *arg, int status, const struct txn *txn)
     free(saving);
 }
 
-/* {"port":20001,"slot":0,"pid":4711} and {"code":1}: what adoption needs to know again. */
-static void put_row(struct txn *txn, const struct replica *replica, int64_t now)
+/* When a crashed one starts again, on the wall clock; 0 = never. */
+static int64_t retry_wall(const struct run *run, const struct replica_sm *sm)
+{
+    return sm->retry_ns == INT64_MAX ? 0
+                                     : core_wall(run->core) + sm->retry_ns - core_now(run->core);
+}
+
+/* {"code":1,"failures":3,"retry_at":NS}: how it ended, how often in a row, and when it is tried again. */
+static void add_exit(struct buf *out, const struct run *run, const struct replica *replica)
+{
+    const struct replica_sm *sm = &replica->sm;
+    const char *comma = "";
+    if (!replica->exited && sm->failures == 0 && sm->state != REPLICA_CRASHED) {
+        return;
+    }
+    buf_add_cstr(out, "{");
+    if (replica->exited) {
+        buf_printf(out, "\"code\":%d", replica->exit_code);
+        comma = ",";
+    }
+    if (sm->failures > 0) {
+        buf_printf(out, "%s\"failures\":%u", comma, sm->failures);
+        comma = ",";
+    }
+    if (sm->state == REPLICA_CRASHED) {
+        buf_printf(out, "%s\"retry_at\":%lld", comma, (long long)retry_wall(run, sm));
+    }
+    buf_add_cstr(out, "}");
+}
+
+/* ports: {"port":20001,"slot":0,"pid":4711,"act":NS}. With `exit`: what adoption needs to know again. */
+static void put_row(struct txn *txn, const struct run *run, const struct replica *replica)
 {
     const struct service *service = replica->service;
-    char ports[64], exit[32] = "", hash[24];
-    snprintf(ports, sizeof(ports), "{\"port\":%u,\"slot\":%u,\"pid\":%d}", replica->port,
-             replica->slot, replica->pid);
+    char ports[96], hash[24];
+    struct buf exit = BUF_INIT(128);
+    snprintf(ports, sizeof(ports), "{\"port\":%u,\"slot\":%u,\"pid\":%d,\"act\":%lld}",
+             replica->port, replica->slot, replica->pid, (long long)replica->act_seen);
     snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)replica->spec_hash);
-    if (replica->exited) {
-        snprintf(exit, sizeof(exit), "{\"code\":%d}", replica->exit_code);
-    }
+    add_exit(&exit, run, replica);
     replica_put(txn, &(struct replica_row){
                          .tenant = str_from(service->project->tenant),
                          .project = str_from(service->project->name),
@@ -73,15 +102,16 @@ static void put_row(struct txn *txn, const struct replica *replica, int64_t now)
                          .origin = STR("muelle"),
                          .state = str_from(sm_name(&replica_machine, replica->sm.state)),
                          .reason = str_from(replica->reason),
-                         .exit = str_from(exit),
+                         .exit = buf_str(&exit),
                          .ports = str_from(ports),
                          .spec_hash = str_from(hash),
                          .replica = replica->number,
                          .generation = (int64_t)service->project->generation,
                          .restarts = replica->sm.restarts,
                          .started_at = replica->started_wall_ns,
-                         .updated_at = now,
+                         .updated_at = core_wall(run->core),
                      });
+    buf_fini(&exit);
 }
 
 /* Of two with one number the row tells of the one that is to stay, once that has been started. */
@@ -102,7 +132,7 @@ static void save(struct run *run, struct replica *replica, const struct event *e
     saving->with_event = event != NULL;
     saving->event.id = replica_bus_id(replica);
     if (owns_row(replica) && !MUTATE(skipped_save)) {
-        put_row(txn, replica, core_wall(run->core));
+        put_row(txn, run, replica);
     }
     if (event) {
         saving->event = *event;
@@ -218,7 +248,7 @@ static void start(struct run *run, struct replica *replica)
         replica_use_spec(replica);
     }
     replica->spec_hash = replica->spec->spec_hash;
-    replica->restart_due = false;
+    service_obeyed(replica->service, replica);
     replica->stop_asked = false;
     replica->drained = 0;
     replica->probe = (struct probe_result){0};

@@ -59,6 +59,7 @@ struct replica {
     bool retiring;    /* is replaced; goes when its replacement is ready */
     bool doomed;      /* to be removed when it has stopped */
     bool restart_due; /* an operator asked for a restart that has not begun */
+    int64_t act_seen; /* the last start or restart of an operator that it has obeyed */
     struct replica_sm sm;
     struct replica_policy policy;
     struct project_spec *project_spec; /* reference: what its process was started with */
@@ -66,6 +67,7 @@ struct replica {
     const struct service_spec *spec;   /* in project_spec */
     uint64_t spec_hash;                /* of what its process was started with */
     uint8_t stored;                    /* its state in the store, for adoption */
+    int64_t stored_retry_ns;           /* when it was to start again; INT64_MAX = never */
     char id[RUN_ID_MAX];               /* of the keeper's child */
     uint64_t endpoint;                 /* stable id for the edge */
     uint16_t port;
@@ -98,6 +100,9 @@ struct service {
     bool removing;
     struct override replicas; /* scale */
     struct override stopped;
+    int64_t act_last;    /* number of the last start or restart that was asked for */
+    int64_t started_act; /* of the last start that is committed; 0 = none */
+    int64_t restarted_act;
     struct list members; /* replicas, by number */
     struct driver *driver;
     uint16_t listen_port;    /* LISTEN_FDS */

@@ -231,6 +231,24 @@ void replica_use_spec(struct replica *replica)
     source_unref(old_source);
 }
 
+void service_obeyed(const struct service *service, struct replica *replica)
+{
+    replica->restart_due = false;
+    replica->act_seen = MAX(service->started_act, service->restarted_act);
+}
+
+void service_obey(const struct service *service, struct replica *replica, uint8_t state)
+{
+    bool ended = state == REPLICA_COMPLETED || state == REPLICA_CRASHED;
+    bool idle = state == REPLICA_PENDING || state == REPLICA_STOPPED; /* starts anew in any case */
+    bool restart = replica->act_seen < service->restarted_act && !idle;
+    bool start = replica->act_seen < service->started_act && ended;
+    replica->restart_due = replica->restart_due || restart || start;
+    if (!replica->restart_due) {
+        service_obeyed(service, replica);
+    }
+}
+
 bool replica_outdated(const struct replica *replica)
 {
     return replica->spec_hash != replica->service->spec->spec_hash && !MUTATE(ignore_spec_change);

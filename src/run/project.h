@@ -23,6 +23,11 @@ struct replica *replica_current(struct service *service, uint32_t number);
 struct replica *replica_by_id(struct run *run, struct str id);
 /* From now on it follows its service's spec (its next process, and its policy at once). */
 void replica_use_spec(struct replica *replica);
+/* Does the last start or restart that was acknowledged still wait for this replica, which is in
+ * `state`? Then restart_due is set, and reconcile carries it out; else it counts as obeyed. */
+void service_obey(const struct service *service, struct replica *replica, uint8_t state);
+/* Its process is younger than all of them. */
+void service_obeyed(const struct service *service, struct replica *replica);
 bool replica_outdated(const struct replica *replica);
 uint32_t service_wanted(const struct service *service);
 /* The file's number, or that of an override; without looking at `stopped`. */

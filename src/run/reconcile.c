@@ -35,11 +35,10 @@ void reconcile_soon(struct run *run, struct project *project)
 
 /* --- dependencies --- */
 
+/* A restart alone does not say so: the process may never have come to be. */
 static bool has_lived(const struct replica *replica)
 {
-    const struct replica_sm *sm = &replica->sm;
-    return sm->alive || sm->restarts > 0 || sm->state == REPLICA_COMPLETED ||
-           (sm->state == REPLICA_CRASHED && replica->exited);
+    return replica->sm.alive || replica->exited || replica->sm.state == REPLICA_COMPLETED;
 }
 
 static struct graph_facts facts_of(struct service *service)
@@ -202,6 +201,14 @@ static void restart_dependents(struct run *run, struct service *service)
     }
 }
 
+/* What has given up or completed and is only started again: no gap to mind, nobody to take along. */
+static bool is_woken(const struct replica *replica)
+{
+    uint8_t state = replica->sm.state;
+    return (state == REPLICA_COMPLETED || state == REPLICA_CRASHED) &&
+           replica->act_seen >= replica->service->restarted_act && !replica_outdated(replica);
+}
+
 static void replace(struct run *run, struct replica *replica)
 {
     struct service *service = replica->service;
@@ -209,6 +216,10 @@ static void replace(struct run *run, struct replica *replica)
     if (state == REPLICA_PENDING || state == REPLICA_STOPPED) {
         replica_use_spec(replica);
         replica->restart_due = false;
+        return;
+    }
+    if (is_woken(replica)) {
+        replica_feed(run, replica, REPLICA_IN_RESTART);
         return;
     }
     bool beside = plan_start_first(service->spec) && plan_start_first(replica->spec) &&
@@ -258,8 +269,8 @@ static void reconcile_replica(struct run *run, struct replica *replica, bool sta
     } else if (!wanted) {
         bool idle =
             replica_gone(&replica->sm); /* stopping it hurts nobody, and it must not start again */
-        if ((replica->sm.want_run || replica->sm.state == REPLICA_PENDING) &&
-            (idle || may_stop(service))) {
+        bool waits = replica->sm.state == REPLICA_PENDING || replica->sm.state == REPLICA_CRASHED;
+        if ((replica->sm.want_run || waits) && (idle || may_stop(service))) {
             replica_feed(run, replica, REPLICA_IN_STOP);
         }
     } else if (replica_outdated(replica) || replica->restart_due) {

@@ -233,6 +233,8 @@ static void on_run(struct step *s)
     r->want_run = true;
     if (r->state == REPLICA_PENDING || (r->state == REPLICA_STOPPED && replica_gone(r))) {
         spawn(s);
+    } else if (r->state == REPLICA_CRASHED && replica_gone(r)) {
+        r->deadline_ns = r->retry_ns; /* taken up in its back-off */
     }
 }
 
@@ -466,16 +468,27 @@ uint32_t replica_adopt(struct replica_sm *r, const struct replica_policy *policy
     return s.actions;
 }
 
+/* A row from before a power cut, or a clock that was set: no wait is longer than the policy's. */
+static int64_t retry_bounded(const struct replica_policy *policy, int64_t retry_ns, int64_t now_ns)
+{
+    int64_t longest = policy->backoff_max_ns + policy->backoff_max_ns / 4;
+    return retry_ns == INT64_MAX ? INT64_MAX : MIN(retry_ns, now_ns + longest);
+}
+
 void replica_restore(struct replica_sm *r, const struct replica_policy *policy, uint8_t state,
-                     uint32_t restarts)
+                     int64_t retry_ns, int64_t now_ns)
 {
     ensure(r->state == REPLICA_PENDING);
-    bool gave_up = state == REPLICA_CRASHED && policy->restart == REPLICA_RESTART_NO;
-    r->restarts = restarts;
+    bool gave_up = state == REPLICA_CRASHED &&
+                   (policy->restart == REPLICA_RESTART_NO || retry_ns == INT64_MAX);
+    bool waits = state == REPLICA_CRASHED && retry_ns > now_ns && !MUTATE(forgotten_backoff);
     r->retry_ns = INT64_MAX;
     if (state == REPLICA_COMPLETED || gave_up) {
         sm_move(&replica_machine, &r->state, state);
         r->want_run = true;
+    } else if (waits) {
+        sm_move(&replica_machine, &r->state, state);
+        r->retry_ns = retry_bounded(policy, retry_ns, now_ns);
     } else if (state == REPLICA_STOPPED) {
         sm_move(&replica_machine, &r->state, state);
     }

@@ -109,9 +109,11 @@ must_check uint32_t replica_step(struct replica_sm *r, const struct replica_poli
 must_check uint32_t replica_adopt(struct replica_sm *r, const struct replica_policy *policy,
                                   uint8_t state, int64_t started_ns, int64_t now_ns);
 /* Takes up one that had ended before this core started: completed, stopped and given-up ones stay
- * so; anything else is pending again. */
+ * so, one that waits for its back-off goes on waiting once RUN says that it should run; anything
+ * else is pending again. `retry_ns`: when a crashed one was to start again, INT64_MAX = never.
+ * Counts (restarts, failures) are the caller's. */
 void replica_restore(struct replica_sm *r, const struct replica_policy *policy, uint8_t state,
-                     uint32_t restarts);
+                     int64_t retry_ns, int64_t now_ns);
 /* How long to wait after the n-th failure in a row (0 = first), before jitter. */
 int64_t replica_backoff(const struct replica_policy *policy, uint32_t failures);
 static inline bool replica_gone(const struct replica_sm *r)

@@ -141,6 +141,56 @@ def test_overrides_survive_a_killed_core_and_go_with_reset(m):
     assert row(m, "web")["pid"] == pids[0]
 
 
+def kill_core(m):
+    """Ends the core with SIGKILL and waits for the next one."""
+    m.kill("core")
+    wait_until(lambda: m.cli("ps", "--json", check=False).returncode == 0, what="a core")
+
+
+def test_a_killed_core_is_no_reason_to_try_a_crashing_service_sooner(m):
+    project(m, """
+        bad: { command: sh -c 'date +%s.%N >> starts; exit 7', backoff: { initial: 4s, max: 4s } }
+        tired: { command: sh -c 'echo x >> tries; exit 7', restart: "on-failure:2", backoff: { initial: 50ms } }
+    """, listen=False)
+    m.cli("up", "-d")
+    starts, tries = m.folder / "starts", m.folder / "tries"
+    lines = lambda path: path.read_text().splitlines() if path.exists() else []  # noqa: E731
+    wait_until(lambda: len(lines(starts)) == 2 and row(m, "bad")["state"] == "crashed", what="the first wait")
+    wait_until(lambda: len(lines(tries)) == 3 and row(m, "tired")["state"] == "crashed", what="the end of its tries")
+    time.sleep(0.3)
+    for _ in range(3):
+        kill_core(m)
+        assert row(m, "bad")["state"] == "crashed"
+        time.sleep(0.2)
+    wait_until(lambda: len(lines(starts)) == 3, seconds=15, what="the next try")
+    times = [float(line) for line in lines(starts)]
+    assert times[2] - times[1] > 3, "it was started again before its back-off was over"
+    assert row(m, "bad")["restarts"] == 2
+    assert len(lines(tries)) == 3 and row(m, "tired")["state"] == "crashed"
+
+
+def test_a_restart_that_was_acknowledged_is_carried_out_although_the_core_dies(m):
+    project(m, """
+        web: { command: sleep 600, deploy: { replicas: 3 }, stop_grace_period: 1s }
+        task: { command: sh -c 'echo x >> runs', restart: "no" }
+    """, listen=False)
+    m.up()
+    runs = m.folder / "runs"
+    wait_until(lambda: row(m, "task")["state"] == "completed", what="the task")
+    old = {r["pid"] for r in m.ps() if r["service"] == "web"}
+    m.request("POST", "/api/v1/projects/t/services/web/restart")
+    m.request("POST", "/api/v1/projects/t/services/task/start")
+    kill_core(m)
+    now = lambda: {r["pid"] for r in m.ps() if r["service"] == "web" and r["state"] == "running"}  # noqa: E731
+    wait_until(lambda: len(now()) == 3 and not now() & old, what="three new processes")
+    wait_until(lambda: runs.read_text() == "x\nx\n", what="the second run of the task")
+    wait_until(lambda: row(m, "task")["state"] == "completed", what="its end")
+    pids = now()
+    kill_core(m)
+    time.sleep(0.5)
+    assert now() == pids and runs.read_text() == "x\nx\n", "what was carried out is not done twice"
+
+
 def test_a_reload_touches_only_what_changed_and_a_bad_file_nothing(m):
     text = """
         same: { command: sleep 600 }

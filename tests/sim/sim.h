@@ -163,7 +163,8 @@ struct sim_service {
     int depends;   /* index of a service, -1 none */
     int condition; /* DEPENDS_… */
     int64_t grace;
-    int64_t touched; /* when an operation last concerned it */
+    int64_t touched;   /* when an operation last concerned it */
+    int64_t restarted; /* when a restart of it was acknowledged */
 };
 struct sim_service *sim_service(unsigned i);
 struct sim_service *sim_service_named(const char *name);

@@ -24,6 +24,7 @@ struct memory {
     uint32_t core_generation;
     uint32_t restarts, restarts_before; /* as the core said; the second: a while ago */
     int64_t restarts_at;
+    int64_t retry; /* as a core that died had decided; 0 = nothing */
 };
 
 static struct memory memories[IDS_MAX];
@@ -96,6 +97,17 @@ static void check_backoff(const struct child *child, struct memory *memory)
     }
 }
 
+/* A core's death is no reason to try again sooner. */
+static void check_kept_backoff(const struct child *child, struct memory *memory)
+{
+    if (memory->retry > sim.now + 25 * SIM_MS && !touched_since(child, memory->started)) {
+        sim_fail(
+            "%s is started again %lld ms before the end of the back-off that a former core decided",
+            child->id, (long long)((memory->retry - sim.now) / SIM_MS));
+    }
+    memory->retry = 0;
+}
+
 /* Right after the first apply nothing else has happened: the strictest look at the order. */
 static void check_first_order(const struct child *child, const struct memory *memory)
 {
@@ -130,6 +142,7 @@ void oracle_spawn(struct child *child, struct child *before)
     }
     check_ports(child);
     check_backoff(child, memory);
+    check_kept_backoff(child, memory);
     check_first_order(child, memory);
     const struct sim_service *service = sim_service_named(child->service);
     if (service && service->restart == 0 && memory->ended_by_itself && memory->success &&
@@ -355,8 +368,18 @@ void oracle_event(uint64_t seq)
     event_seen = MAX(event_seen, seq);
 }
 
+/* What the store has had time to learn. */
 void oracle_core_died(void)
 {
+    struct run *run = run_now();
+    const struct replica *replica;
+    for (unsigned i = 0; run && (replica = each_replica(run, i)); i++) {
+        struct memory *memory = remember(replica->id);
+        bool stored = memory->ended > 0 && sim.now - memory->ended > SIM_S;
+        if (replica->sm.state == REPLICA_CRASHED && replica->sm.retry_ns < INT64_MAX && stored) {
+            memory->retry = replica->sm.retry_ns;
+        }
+    }
 }
 
 /* --- the end --- */
@@ -385,6 +408,9 @@ static void final_service(struct sim_service *s)
         int version = child->version[1] - '0';
         for (size_t k = 2; child->version[k]; k++) {
             version = version * 10 + child->version[k] - '0';
+        }
+        if (child->alive && child->started < s->restarted) {
+            sim_fail("%s has not been restarted, although that was acknowledged", child->id);
         }
         if (child->alive && !sim_set_has(&s->version, version)) {
             sim_fail("%s runs version %d, which was not the last one applied", child->id, version);

@@ -197,8 +197,11 @@ static void effect(bool sure)
     case OP_STOP:
         change(&s->stopped, 1, sure);
         break;
-    case OP_START:
     case OP_RESTART:
+        s->restarted = sure ? sim.now : s->restarted;
+        change(&s->stopped, 0, sure);
+        break;
+    case OP_START:
         change(&s->stopped, 0, sure);
         break;
     case OP_DOWN:
@@ -214,8 +217,10 @@ static void effect(bool sure)
     if (user.pending != OP_APPLY && user.pending != OP_RELOAD) {
         s->touched = sim.now;
     }
+    /* A restart takes a while: that is when the core is to die. */
+    unsigned per_mille = user.pending == OP_RESTART ? 250 : 60;
     user.pending = OP_NONE;
-    if (sure && !sim.healing && sim_chance(60)) {
+    if (sure && !sim.healing && sim_chance(per_mille)) {
         sim_after(SIM_WORLD, sim_between(0, 5 * SIM_MS), die_now,
                   NULL); /* what was answered must survive */
     }

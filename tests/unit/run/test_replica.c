@@ -242,6 +242,56 @@ TEST(adoption_keeps_what_runs_and_finishes_what_was_stopping)
     check(!(did & REPLICA_DO_PUBLISH));
 }
 
+/* Restored in its back-off, it is asked to run at once, and waits all the same. */
+TEST(a_new_core_keeps_the_back_off_of_the_one_before)
+{
+    struct world w = world_make(REPLICA_RESTART_ALWAYS);
+    w.r.failures = 4;
+    replica_restore(&w.r, &w.policy, REPLICA_CRASHED, w.now + S(2), w.now);
+    check_int(w.r.state, REPLICA_CRASHED);
+    check(!(feed(&w, REPLICA_IN_RUN, false) & REPLICA_DO_SPAWN));
+    check_int(w.r.deadline_ns, w.now + S(2));
+    wait_deadline(&w);
+    check(w.did & REPLICA_DO_SPAWN);
+    check_int(w.r.restarts, 1);
+    feed(&w, REPLICA_IN_STARTED, false);
+    w.now += MS(100);
+    die(&w, false);
+    check_int(w.r.failures, 5);
+    check(w.r.retry_ns - w.now > MS(600)); /* 800 ms ± 20 % */
+}
+
+TEST(what_had_given_up_stays_so_under_a_new_core)
+{
+    struct world w = world_make(REPLICA_RESTART_ALWAYS);
+    replica_restore(&w.r, &w.policy, REPLICA_CRASHED, INT64_MAX, w.now);
+    check_int(w.r.state, REPLICA_CRASHED);
+    feed(&w, REPLICA_IN_RUN, false);
+    check_int(w.r.deadline_ns, INT64_MAX);
+    check(feed(&w, REPLICA_IN_RESTART, false) & REPLICA_DO_SPAWN);
+}
+
+TEST(a_back_off_that_is_over_or_of_a_clock_that_was_set_does_not_hold_up)
+{
+    struct world w = world_make(REPLICA_RESTART_ALWAYS);
+    replica_restore(&w.r, &w.policy, REPLICA_CRASHED, w.now - S(1), w.now);
+    check_int(w.r.state, REPLICA_PENDING);
+    check(feed(&w, REPLICA_IN_RUN, false) & REPLICA_DO_SPAWN);
+    replica_init(&w.r);
+    replica_restore(&w.r, &w.policy, REPLICA_CRASHED, w.now + S(86400), w.now);
+    feed(&w, REPLICA_IN_RUN, false);
+    check(w.r.deadline_ns <= w.now + S(38));
+}
+
+TEST(a_crashed_one_that_was_taken_up_can_be_stopped)
+{
+    struct world w = world_make(REPLICA_RESTART_ALWAYS);
+    replica_restore(&w.r, &w.policy, REPLICA_CRASHED, w.now + S(2), w.now);
+    feed(&w, REPLICA_IN_STOP, false);
+    check_int(w.r.state, REPLICA_STOPPED);
+    check_int(w.r.deadline_ns, INT64_MAX);
+}
+
 /* What the keeper and the kernel would do. */
 struct model {
     bool asked, alive, tree, published;
