@@ -78,8 +78,7 @@ struct replica {
     bool stop_asked;
     char reason[REASON_MAX];
     struct probe_result probe;
-    struct timer timer;        /* the machine's deadline */
-    struct timer drain;        /* looks for requests in flight */
+    struct timer timer, drain; /* the machine's deadline; looks for requests in flight */
     struct driver_order order; /* requests of the driver */
     struct feeds *feeds;       /* its output, when that is no file; NULL */
     struct health_command *health;
@@ -98,12 +97,10 @@ struct service {
     const struct service_spec *spec;   /* in project_spec */
     uint64_t generation;               /* of the project, when it last changed */
     bool removing;
-    struct override replicas; /* scale */
-    struct override stopped;
-    int64_t act_last;    /* number of the last start or restart that was asked for */
-    int64_t started_act; /* of the last start that is committed; 0 = none */
-    int64_t restarted_act;
-    struct list members; /* replicas, by number */
+    struct override replicas, stopped;  /* by scale, by stop */
+    int64_t act_last;                   /* number of the last start or restart asked for */
+    int64_t started_act, restarted_act; /* the last committed ones; 0 = none */
+    struct list members;                /* replicas, by number */
     struct driver *driver;
     uint16_t listen_port;    /* LISTEN_FDS */
     uint8_t edge_state;      /* enum snapshot_service_state, as the edge knows it */
@@ -128,17 +125,15 @@ struct project {
 struct run {
     struct core *core;
     struct list projects;
-    struct driver *process;
-    struct driver *none; /* services that nothing here can run */
+    struct driver *process, *none; /* none: services that nothing here can run */
     struct loop_task reconcile;
     bool snapshot_dirty;
     bool end_instance; /* with the last project */
     bool loaded;       /* from the store */
     bool children_known;
-    bool started;       /* may act: both of the above */
-    bool listens_known; /* the sockets of what was stored are open again: the edge may be told */
-    struct map
-        children; /* id → struct stray (adopt.c): what the keeper told, until it is taken up */
+    bool started;        /* may act: both of the above */
+    bool listens_known;  /* the sockets of what was stored are open again: the edge may be told */
+    struct map children; /* id → struct stray (adopt.c), until it is taken up */
     struct list strays;
     struct edge_reader probes;
     struct map endpoints; /* 8 bytes of the stable id → replica */

@@ -9,11 +9,9 @@
  *                 └─ crashed ◀─┴─▶ completed                                └─▶ starting
  *
  * Invariants
- *  1. SPAWN is ordered only when no process of the replica is left: none asked for, none alive,
- * tree empty.
+ *  1. SPAWN is ordered only when nothing is left: none asked for, none alive, tree empty.
  *  2. The endpoint is published only in `running`; UNPUBLISH comes before any signal of a stop.
- *  3. While something is left of the tree in `stopping` there is a deadline: grace, then kill,
- * again each second.
+ *  3. While a tree is left in `stopping` there is a deadline: grace, then kill each second.
  *  4. `crashed` starts again at retry_ns, but never before its tree is gone.
  */
 #ifndef RUN_REPLICA_H
@@ -58,8 +56,7 @@ extern const struct replica_policy replica_policy_default;
 enum replica_input_kind {
     REPLICA_IN_RUN,     /* it should run; does not wake what is completed or has given up */
     REPLICA_IN_STOP,    /* it should not */
-    REPLICA_IN_RESTART, /* an operator or a new spec: start anew, whatever it does; forgets failures
-                         */
+    REPLICA_IN_RESTART, /* an operator or a new spec: start anew, failures are forgotten */
     REPLICA_IN_STARTED, /* the keeper has a child */
     REPLICA_IN_FAILED,  /* the keeper could not start it */
     REPLICA_IN_EXITED,  /* the main process ended; `success` */
@@ -108,10 +105,9 @@ must_check uint32_t replica_step(struct replica_sm *r, const struct replica_poli
 /* Takes up a child that a former core started: `state` as stored, made to fit what is alive now. */
 must_check uint32_t replica_adopt(struct replica_sm *r, const struct replica_policy *policy,
                                   uint8_t state, int64_t started_ns, int64_t now_ns);
-/* Takes up one that had ended before this core started: completed, stopped and given-up ones stay
- * so, one that waits for its back-off goes on waiting once RUN says that it should run; anything
- * else is pending again. `retry_ns`: when a crashed one was to start again, INT64_MAX = never.
- * Counts (restarts, failures) are the caller's. */
+/* Takes up one that had ended before: completed, stopped and given-up ones stay so, one in its
+ * back-off goes on waiting once RUN says that it should run, anything else is pending again.
+ * `retry_ns`: when a crashed one was to start again, INT64_MAX = never. Counts are the caller's. */
 void replica_restore(struct replica_sm *r, const struct replica_policy *policy, uint8_t state,
                      int64_t retry_ns, int64_t now_ns);
 /* How long to wait after the n-th failure in a row (0 = first), before jitter. */
