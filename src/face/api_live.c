@@ -4,7 +4,7 @@
  * all readers and encodes each message once; with no reader it listens to nothing.
  *
  *   hello (instance) · service, replica (whole objects; all of them at the start, then a ping) · removed
- *   {project, service?, replica?} · event (id = sequence) · metrics {time, items} at 1 Hz · ping
+ *   {project, service?, replica?} · history (a service's last minutes in columns, at the start) · event (id = sequence) · metrics {time, items} at 1 Hz · ping
  *
  * Last-Event-ID: events behind it are read from the store first; what is committed meanwhile is
  * found by reading once more, so that each event comes once and in order.
@@ -19,7 +19,7 @@
 #include "schema/status_more.h"
 #include "see/see.h"
 
-enum { EVENTS_PAGE = 500 };
+enum { EVENTS_PAGE = 500, HISTORY_MAX = 4 << 20 };
 #define PING_NS (15 * NS_PER_S)
 
 struct live {
@@ -166,13 +166,56 @@ static void deliver_removed(struct live *live, const struct bus_id *id)
     broadcast(live, str_from(id->project), "removed", buf_str(&data));
 }
 
+struct history {
+    struct reader *reader;
+    size_t left; /* bytes that may still be sent */
+    bool alive;
+};
+
+static void deliver_history(void *arg, struct str project, struct str service, uint32_t replica,
+                            const struct metrics_sample *sample)
+{
+    struct history *history = arg;
+    struct live *live = history->reader->live;
+    static struct metrics_sample samples[METRICS_HISTORY]; /* large; one thread */
+    cleanup(buf_fini) struct buf data = BUF_INIT(256 << 10);
+    struct json_writer w = JSON_WRITER(&data);
+
+    if (replica || !history->alive || !wants(history->reader, project)) {
+        return;
+    }
+    size_t count =
+        metrics_history(see_get(live->api->core), project, service, samples, METRICS_HISTORY);
+    if (count == 0) {
+        return;
+    }
+    json_begin_object(&w);
+    json_field(&w, "project", str, project);
+    json_field(&w, "service", str, service);
+    metrics_history_json(&w, samples, count);
+    json_end_object(&w);
+    if (!buf_error(&data) && data.len <= history->left) {
+        history->left -= data.len;
+        history->alive = exchange_send(history->reader->x, "history", 0, buf_str(&data));
+    }
+}
+
+/* What the charts begin with; of very many services only the first. False: the reader is gone. */
+static bool deliver_histories(struct reader *reader)
+{
+    struct history history = {.reader = reader, .left = HISTORY_MAX, .alive = true};
+
+    metrics_visit(see_get(reader->live->api->core), deliver_history, &history);
+    return history.alive;
+}
+
 /* The state of all, to one reader. False: it is gone. */
 static bool deliver_all(struct reader *reader)
 {
     struct bus_id filter = bus_id_make(STR("default"), str_from(reader->project), STR_NONE, 0);
 
     return deliver_services(reader->live, reader, filter) &&
-           deliver_replicas(reader->live, reader, filter) &&
+           deliver_replicas(reader->live, reader, filter) && deliver_histories(reader) &&
            exchange_send(reader->x, "ping", 0, STR("{}"));
 }
 

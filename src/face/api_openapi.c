@@ -331,6 +331,7 @@ static void tags(struct json_writer *w)
                 {"health", "Whether it works, and this description."},
                 {"instance", "The instance and its processes."},
                 {"logs", "What services print."},
+                {"history", "A service's last figures, in columns."},
                 {"metrics", "Figures."},
                 {"projects", "Configurations and what they became."},
                 {"routes", "From addresses to replicas."},
@@ -463,7 +464,7 @@ static const char markdown_head[] =
     "takes nothing is\n  closed with a comment and comes again.\n\n"
     "## Live stream\n"
     "`GET /api/v1/stream` sends `hello` (the instance), every `service` and `replica` as whole "
-    "objects, a `ping`; "
+    "objects, `history` (a service's figures of the last minutes, in columns), a `ping`; "
     "then the same when\nsomething changes, `removed` {project, service?, replica?}, `event` (its "
     "id is the sequence "
     "number), `metrics` {time, items} each\nsecond, and `ping` every 15 s.\n\n"

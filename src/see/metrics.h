@@ -60,6 +60,9 @@ must_check int metrics_write(struct see *see, bool prometheus, struct buf *out);
 void metrics_write_json(struct see *see, struct json_writer *json);
 /* One sample's members, without braces, as the SSE stream sends them. */
 void metrics_sample_json(struct json_writer *json, const struct metrics_sample *sample);
+/* Samples of metrics_history as columns: "time" (Unix seconds) and one array a figure, without braces. */
+void metrics_history_json(struct json_writer *json, const struct metrics_sample *samples,
+                          size_t count);
 
 /* PSS of a service's processes, and of muelle's roles: reads smaps_rollup of each, so only on demand. */
 struct metrics_pss {

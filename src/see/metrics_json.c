@@ -8,11 +8,17 @@
 #include <math.h>
 
 /* Three digits behind the point: the rest is noise of the float. NaN stays NaN (null in JSON). */
-static void number(struct json_writer *json, const char *name, float value)
+/* Three digits behind the point are more than is measured. */
+static void write_number(struct json_writer *json, float value)
 {
     double scaled = (double)value * 1000.0;
-    json_key(json, str_from(name));
     json_double(json, scaled < 1e15 ? (double)(int64_t)(scaled + 0.5) / 1000.0 : (double)value);
+}
+
+static void number(struct json_writer *json, const char *name, float value)
+{
+    json_key(json, str_from(name));
+    write_number(json, value);
 }
 
 void metrics_sample_json(struct json_writer *json, const struct metrics_sample *sample)
@@ -27,6 +33,43 @@ void metrics_sample_json(struct json_writer *json, const struct metrics_sample *
     json_field(json, "in_flight", u64, sample->in_flight);
     json_field(json, "requests", u64, sample->requests);
     json_field(json, "errors", u64, sample->errors);
+}
+
+void metrics_history_json(struct json_writer *json, const struct metrics_sample *samples,
+                          size_t count)
+{
+    static const struct {
+        const char *name;
+        size_t offset;
+    } columns[] = {
+        {"cpu_percent", offsetof(struct metrics_sample, cpu_percent)},
+        {"requests_per_s", offsetof(struct metrics_sample, requests_per_s)},
+        {"errors_per_s", offsetof(struct metrics_sample, errors_per_s)},
+        {"p50_ms", offsetof(struct metrics_sample, p50_ms)},
+        {"p99_ms", offsetof(struct metrics_sample, p99_ms)},
+    };
+    json_key(json, STR("time"));
+    json_begin_array(json);
+    for (size_t i = 0; i < count; i++) {
+        json_i64(json, samples[i].wall_ns / NS_PER_S);
+    }
+    json_end_array(json);
+    json_key(json, STR("memory_bytes"));
+    json_begin_array(json);
+    for (size_t i = 0; i < count; i++) {
+        json_u64(json, samples[i].memory_bytes);
+    }
+    json_end_array(json);
+    for (size_t c = 0; c < ARRAY_LEN(columns); c++) {
+        json_key(json, str_from(columns[c].name));
+        json_begin_array(json);
+        for (size_t i = 0; i < count; i++) {
+            float value;
+            memcpy(&value, (const char *)&samples[i] + columns[c].offset, sizeof(value));
+            write_number(json, value);
+        }
+        json_end_array(json);
+    }
 }
 
 static void write_thing(struct json_writer *json, const struct metrics_thing *thing)

@@ -116,6 +116,25 @@ def test_changes_events_and_figures_arrive(shop):
         assert {m["service"] for m in figures[2]["items"]} == {"a", "talk"}
 
 
+def test_what_was_measured_before_comes_at_the_start(shop):
+    with Stream(shop, "/api/v1/stream") as first:
+        for _ in range(3):
+            first.until("metrics")
+    with Stream(shop, "/api/v1/stream") as stream:
+        histories = {}
+        while not (event := stream.next())[0] == "ping":
+            if event[0] == "history":
+                histories[event[2]["service"]] = event[2]
+    assert set(histories) == {"a", "talk"}
+    columns = {k: v for k, v in histories["a"].items() if k not in ("project", "service")}
+    assert len({len(column) for column in columns.values()}) == 1 and len(columns["time"]) >= 3
+    assert columns["time"] == sorted(columns["time"]) and abs(columns["time"][-1] - time.time()) < 15
+    assert columns["memory_bytes"][-1] > 0
+    with Stream(shop, "/api/v1/stream?project=other") as other:
+        while not (event := other.next())[0] == "ping":
+            assert event[0] != "history"
+
+
 def test_last_event_id_continues_without_hole_or_double(shop):
     events = shop.get("/api/v1/events?limit=1000")["items"]
     first = events[1]["seq"]

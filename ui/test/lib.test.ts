@@ -18,6 +18,12 @@ const service = (name: string, more: Partial<Service> = {}): Service => ({
   restarts: 0, cpu_percent: 0, memory_bytes: 0, started_at: null, ...more,
 });
 
+test("a ring takes no sample that is older than what it has", () => {
+  const ring = new Ring();
+  for (const time of [5, 6, 4, 6, 7]) ring.push(time, { cpu: time });
+  assert.deepEqual(ring.lastTimes(), [5, 6, 7]);
+});
+
 test("a ring keeps the last ten minutes in order, gaps as gaps", () => {
   const ring = new Ring();
   for (let i = 0; i < RING_SECONDS + 25; i += 1) ring.push(i, { cpu: i % 7 === 0 ? null : i });

@@ -20,8 +20,9 @@ export class Ring {
     }
   }
 
-  /** Adds one sample; a figure that is absent is a gap (NaN), never a zero. */
+  /** Adds one sample, unless a later one is there; a figure that is absent is a gap (NaN), never a zero. */
   push(time: number, sample: Partial<Record<Figure, number | null | undefined>>): void {
+    if (this.length && time <= this.times[(this.head - 1 + RING_SECONDS) % RING_SECONDS]!) return;
     this.times[this.head] = time;
     for (const figure of FIGURES) {
       this.column(figure)[this.head] = sample[figure] ?? NaN;

@@ -22,6 +22,19 @@ interface Metrics {
   items: Sampled[];
 }
 
+type Column = Array<number | null>;
+interface History {
+  project: string;
+  service: string;
+  time: number[];
+  cpu_percent: Column;
+  memory_bytes: Column;
+  requests_per_s: Column;
+  errors_per_s: Column;
+  p50_ms: Column;
+  p99_ms: Column;
+}
+
 /** The first replay ends with a ping: what was not named until then is gone. */
 let replay: Set<string> | null = null;
 
@@ -49,6 +62,23 @@ function applyMetrics(metrics: Metrics): void {
   store.tick.value += 1;
 }
 
+/** What was measured before this page was opened, so that no chart begins empty. */
+function applyHistory(history: History): void {
+  const ring = store.ringOf(serviceKey(history.project, history.service));
+
+  history.time.forEach((time, i) =>
+    ring.push(time, {
+      cpu: history.cpu_percent[i],
+      memory: history.memory_bytes[i],
+      requests: history.requests_per_s[i],
+      errors: history.errors_per_s[i],
+      p50: history.p50_ms[i],
+      p99: history.p99_ms[i],
+    }),
+  );
+  store.tick.value += 1;
+}
+
 const handlers: Record<string, (data: never) => void> = {
   hello: (data: Instance) => {
     store.instance.value = data;
@@ -67,6 +97,7 @@ const handlers: Record<string, (data: never) => void> = {
     else store.removeProject(data.project);
   },
   event: (data: EventRow) => store.putEvent(data),
+  history: (data: History) => applyHistory(data),
   metrics: (data: Metrics) => {
     endReplay();
     applyMetrics(data);
