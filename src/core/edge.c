@@ -94,9 +94,11 @@ static void thing_fini(struct edge_link *link, struct thing *thing)
     file_close(&thing->fd);
 }
 
-/* A descriptor of our own for the keeper's copy. False: there is none. */
+/* A descriptor of our own for the keeper's copy. False: there is none. What an attempt that failed
+ * half-way has left is given back first. */
 static bool thing_copy(struct edge_link *link, struct thing *thing, const char *name)
 {
+    thing_fini(link, thing);
     str_copy(thing->name, sizeof(thing->name), str_from(name));
     int fd = keeper_client_fd(link->core->keeper, str_from(name));
     return fd >= 0 && file_dup(fd, &thing->fd) == 0;
@@ -147,6 +149,7 @@ static int deltas_ensure(struct edge_link *link)
 static int counters_ensure(struct edge_link *link)
 {
     struct thing *thing = &link->counters_thing;
+    link->counters_open = false; /* what was mapped is not any more */
     if (!thing_find(link, thing, "counters") ||
         counters_open(thing->shm.p, thing->shm.size, &link->counters) < 0) {
         int r = thing_create(thing, counters_size(COUNTERS_THREADS_MAX, COUNTERS_CELLS_DEFAULT));
@@ -248,14 +251,14 @@ int edge_link_keeper_ready(struct edge_link *link)
     if ((r = bell_ensure(link, &link->bell_core, "bell:core")) < 0 ||
         (r = bell_ensure(link, &link->bell_edge, "bell:edge")) < 0 ||
         (r = deltas_ensure(link)) < 0 || (r = counters_ensure(link)) < 0 ||
-        (r = rings_ensure(link)) < 0) {
-        return r;
+        (r = rings_ensure(link)) < 0 ||
+        (r = loop_fd_add(link->core->loop, &link->bell_watch, link->bell_core.fd, LOOP_READ)) < 0) {
+        return r; /* the next keeper's word tries again */
     }
     learn_sequence(link);
     link->open = true;
-    r = loop_fd_add(link->core->loop, &link->bell_watch, link->bell_core.fd, LOOP_READ);
     send_waiting(link);
-    return r;
+    return 0;
 }
 
 void edge_link_kept(struct edge_link *link, struct str name, int fd)
