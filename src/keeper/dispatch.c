@@ -62,7 +62,9 @@ static void on_hello(struct call *call)
 static void on_listen(struct call *call)
 {
     int fd = -1;
-    int result = kept_listen(call->keeper, call->msg, &fd);
+    /* The edge talks to strangers: it may not open what the core has not named. */
+    bool only_listed = call->peer->role == KEEPER_ROLE_EDGE;
+    int result = kept_listen(call->keeper, call->msg, only_listed, &fd);
     answer(call, result, fd);
 }
 
@@ -264,8 +266,9 @@ static void on_role(struct call *call)
 {
     enum keeper_role role = call->msg->role;
     bool known = role == KEEPER_ROLE_CORE || role == KEEPER_ROLE_EDGE;
-    answer(call, known ? 0 : -EINVAL, -1);
-    if (known) {
+    int result = !known ? -EINVAL : call->keeper->stopping ? -ESHUTDOWN : 0;
+    answer(call, result, -1);
+    if (result == 0) {
         role_restart(call->keeper, role);
     }
 }

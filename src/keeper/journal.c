@@ -8,11 +8,15 @@
  * A later record of the same name replaces the earlier one; unknown types are skipped; records may grow at their
  * end. A reader older than `min_reader` begins anew. It lives in memory (RUN is a tmpfs) and says nothing after a
  * reboot, so it is never synced. Written with one write(2) each: a killed keeper leaves whole records, and what
- * does not check ends the reading.
+ * does not check ends the reading. Where it cannot be written (a full disk) the old file stays whole, and a fresh one
+ * takes its place as soon as it can be written.
  */
 #include "base/map.h"
+#include "base/num.h"
 #include "keeper/private.h"
 #include "os/file.h"
+
+#define JOURNAL_RETRY_NS NS_PER_S
 
 enum { JOURNAL_VERSION = 1, JOURNAL_REWRITE = 16 * 1024 * 1024 };
 enum journal_type { JOURNAL_WARD = 1, JOURNAL_FORGET, JOURNAL_ROLE, JOURNAL_CGROUP, JOURNAL_LAST };
@@ -65,37 +69,52 @@ static uint32_t journal_check(uint16_t type, struct str bytes)
     return (uint32_t)map_hash(type, bytes);
 }
 
-static void journal_write(struct keeper *keeper, enum journal_type type, struct str bytes)
+/* One record at the end of `fd`, at *size, which grows by it. 0 or -errno, and then a part of it may lie there. */
+static int journal_write(int fd, enum journal_type type, struct str bytes, uint64_t *size)
 {
     static struct {
         struct journal_record record;
         char bytes[ALIGN_UP(sizeof(union journal_payload), 8)];
     } out; /* large; one thread */
     ensure(bytes.len <= sizeof(out.bytes));
-    if (keeper->journal_fd < 0) {
-        return;
-    }
     memset(&out, 0, sizeof(out));
     out.record.type = (uint16_t)type;
     out.record.len = (uint32_t)bytes.len;
     out.record.check = journal_check((uint16_t)type, bytes);
     memcpy(out.bytes, bytes.p, bytes.len);
-    size_t size = sizeof(out.record) + ALIGN_UP(bytes.len, 8);
-    int result = file_write(keeper->journal_fd, &out, size);
-    if (result < 0) {
-        keeper_log(keeper, "journal: %s", strerror(-result));
-        return;
+    size_t len = sizeof(out.record) + ALIGN_UP(bytes.len, 8);
+    int result = file_write(fd, &out, len);
+    *size += result == 0 ? len : 0;
+    return result;
+}
+
+/* Nothing is appended any more: a whole new file is due. */
+static void journal_fail(struct keeper *keeper, int error)
+{
+    if (!keeper->journal_behind) {
+        keeper_log(keeper, "keeper.journal in %s cannot be written: %s; tried again every second",
+                   keeper->run_dir, strerror(-error));
     }
-    keeper->journal_size += size;
+    keeper->journal_behind = true;
+    loop_timer_after(&keeper->loop, &keeper->journal_timer, JOURNAL_RETRY_NS);
 }
 
 /* Appends, or starts a fresh file when this one has grown large. */
 static void journal_add(struct keeper *keeper, enum journal_type type, struct str bytes)
 {
+    if (keeper->journal_behind || keeper->journal_fd < 0) {
+        return; /* the fresh file will have it */
+    }
     if (keeper->journal_size > JOURNAL_REWRITE) {
         journal_rewrite(keeper);
+        return; /* it has what this record says */
     }
-    journal_write(keeper, type, bytes);
+    int result = journal_write(keeper->journal_fd, type, bytes, &keeper->journal_size);
+    if (result < 0) {
+        /* A torn record would end the reading before what is written after it. */
+        (void)!file_truncate(keeper->journal_fd, keeper->journal_size);
+        journal_fail(keeper, result);
+    }
 }
 
 static void journal_ward_fill(const struct ward *ward, struct journal_ward *ret)
@@ -116,11 +135,26 @@ static void journal_ward_fill(const struct ward *ward, struct journal_ward *ret)
     memcpy(ret->output, ward->output, sizeof(ret->output));
 }
 
+static struct str journal_ward_bytes(const struct ward *ward)
+{
+    static struct journal_ward out; /* large; one thread */
+    journal_ward_fill(ward, &out);
+    return str_make((const char *)&out, sizeof(out));
+}
+
+static struct str journal_role_bytes(const struct role_slot *slot)
+{
+    static struct journal_role out;
+    memset(&out, 0, sizeof(out));
+    out.role = slot->role;
+    out.proc = slot->proc;
+    out.restarts = slot->restarts;
+    return str_make((const char *)&out, sizeof(out));
+}
+
 void journal_ward(struct keeper *keeper, const struct ward *ward)
 {
-    static struct journal_ward out;
-    journal_ward_fill(ward, &out);
-    journal_add(keeper, JOURNAL_WARD, str_make((const char *)&out, sizeof(out)));
+    journal_add(keeper, JOURNAL_WARD, journal_ward_bytes(ward));
 }
 
 void journal_forget(struct keeper *keeper, const struct ward *ward)
@@ -130,12 +164,33 @@ void journal_forget(struct keeper *keeper, const struct ward *ward)
 
 void journal_role(struct keeper *keeper, const struct role_slot *slot)
 {
-    struct journal_role out;
-    memset(&out, 0, sizeof(out));
-    out.role = slot->role;
-    out.proc = slot->proc;
-    out.restarts = slot->restarts;
-    journal_add(keeper, JOURNAL_ROLE, str_make((const char *)&out, sizeof(out)));
+    journal_add(keeper, JOURNAL_ROLE, journal_role_bytes(slot));
+}
+
+static int journal_write_all(const struct keeper *keeper, int fd, uint64_t *size)
+{
+    struct journal_head head = {.version = JOURNAL_VERSION, .min_reader = JOURNAL_VERSION};
+    memcpy(head.magic, "MUKJ", 4);
+    memcpy(head.boot_id, keeper->boot_id, sizeof(head.boot_id));
+    *size = sizeof(head);
+    int result = file_write(fd, &head, sizeof(head));
+    if (result == 0) {
+        struct str cgroups = str_make((const char *)&keeper->cgroups, sizeof(keeper->cgroups));
+        result = journal_write(fd, JOURNAL_CGROUP, cgroups, size);
+    }
+    for (enum keeper_role role = KEEPER_ROLE_CORE; result == 0 && role <= KEEPER_ROLE_EDGE;
+         role++) {
+        if (keeper->roles[role].proc.pid > 0) {
+            result =
+                journal_write(fd, JOURNAL_ROLE, journal_role_bytes(&keeper->roles[role]), size);
+        }
+    }
+    for (size_t i = 0; result == 0 && i < keeper->ward_top; i++) {
+        if (keeper->wards[i].used) {
+            result = journal_write(fd, JOURNAL_WARD, journal_ward_bytes(&keeper->wards[i]), size);
+        }
+    }
+    return result;
 }
 
 void journal_rewrite(struct keeper *keeper)
@@ -145,38 +200,34 @@ void journal_rewrite(struct keeper *keeper)
     keeper_run_path(keeper, "keeper.journal", path);
     keeper_run_path(keeper, "keeper.journal.new", fresh);
     int fd = -1;
+    uint64_t size = 0;
     unsigned flags = FILE_WRITE | FILE_APPEND | FILE_CREATE | FILE_TRUNCATE | FILE_NOFOLLOW;
     int result = file_open(fresh, flags, 0600, &fd);
-    struct journal_head head = {.version = JOURNAL_VERSION, .min_reader = JOURNAL_VERSION};
-    memcpy(head.magic, "MUKJ", 4);
-    memcpy(head.boot_id, keeper->boot_id, sizeof(head.boot_id));
     if (result == 0) {
-        result = file_write(fd, &head, sizeof(head));
+        result = journal_write_all(keeper, fd, &size);
     }
-    if (result < 0) {
-        keeper_log(keeper, "journal: %s", strerror(-result));
+    if (result == 0) {
+        result = file_rename(fresh, path);
+    }
+    if (result < 0) { /* the old one stays as it is */
         file_close(&fd);
-        return; /* the old one goes on */
+        (void)!file_unlink(fresh);
+        journal_fail(keeper, result);
+        return;
     }
+    if (keeper->journal_behind) {
+        keeper_log(keeper, "keeper.journal is whole again");
+    }
+    keeper->journal_behind = false;
+    loop_timer_cancel(&keeper->loop, &keeper->journal_timer);
     file_close(&keeper->journal_fd);
     keeper->journal_fd = fd;
-    keeper->journal_size = sizeof(head);
-    journal_write(keeper, JOURNAL_CGROUP,
-                  str_make((const char *)&keeper->cgroups, sizeof(keeper->cgroups)));
-    for (enum keeper_role role = KEEPER_ROLE_CORE; role <= KEEPER_ROLE_EDGE; role++) {
-        if (keeper->roles[role].proc.pid > 0) {
-            journal_role(keeper, &keeper->roles[role]);
-        }
-    }
-    for (size_t i = 0; i < keeper->ward_top; i++) {
-        if (keeper->wards[i].used) {
-            journal_ward(keeper, &keeper->wards[i]);
-        }
-    }
-    result = file_rename(fresh, path);
-    if (result < 0) {
-        keeper_log(keeper, "journal: %s", strerror(-result));
-    }
+    keeper->journal_size = size;
+}
+
+void journal_retry(struct timer *timer, int64_t now_ns)
+{
+    journal_rewrite(container_of(timer, struct keeper, journal_timer));
 }
 
 /* --- reading: the file is another process's work, so everything is checked --- */

@@ -265,6 +265,7 @@ static int keeper_open(struct keeper *keeper, const struct keeper_args *args)
     timer_init(&keeper->sweep_timer, ward_sweep);
     timer_init(&keeper->await_timer, ward_await_over);
     timer_init(&keeper->stop_timer, keeper_stop_late);
+    timer_init(&keeper->journal_timer, journal_retry);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     signal(SIGINT, SIG_IGN);
@@ -289,7 +290,7 @@ static void keeper_adopt(struct keeper *keeper, const struct keeper_args *args)
     }
     for (enum keeper_role role = KEEPER_ROLE_CORE; role <= KEEPER_ROLE_EDGE; role++) {
         struct proc_id last = keeper->roles[role].proc;
-        if (!role_adopt(keeper, role, &last) && !role_adopt_holder(keeper, role)) {
+        if (!role_adopt(keeper, role, &last)) {
             role_start(keeper, role);
         }
     }

@@ -4,7 +4,9 @@
  * given all of them; names are those of docs/architecture.md.
  */
 #include "keeper/private.h"
+#include "link/snapshot.h"
 #include "os/file.h"
+#include "os/shm.h"
 
 struct kept *kept_find(struct keeper *keeper, struct str name)
 {
@@ -90,7 +92,29 @@ void kept_drop_stdio(struct keeper *keeper)
     }
 }
 
-int kept_listen(struct keeper *keeper, struct keeper_msg *msg, int *ret_fd)
+/* Does the core's last snapshot name that listener? It is the core's word: the edge cannot replace it. */
+static bool kept_listed(struct keeper *keeper, const struct sock_addr *addr)
+{
+    const struct kept *kept = kept_find(keeper, STR("snapshot"));
+    struct shm shm = {NULL, 0};
+    struct snapshot snapshot;
+    bool listed = false;
+    if (!kept || shm_check(kept->fd, SHM_SEAL_SIZE | SHM_SEAL_WRITE) < 0 ||
+        shm_map(&shm, kept->fd, false) < 0) {
+        return false;
+    }
+    if (snapshot_open(str_make((const char *)shm.p, shm.size), &snapshot) == 0) {
+        for (uint32_t i = 0; !listed && i < snapshot.listeners; i++) {
+            struct sock_addr named;
+            struct snapshot_listener listener = snapshot_listener_at(&snapshot, i);
+            listed = sock_addr_parse(listener.address, &named) == 0 && sock_addr_eq(&named, addr);
+        }
+    }
+    shm_unmap(&shm);
+    return listed;
+}
+
+int kept_listen(struct keeper *keeper, struct keeper_msg *msg, bool only_listed, int *ret_fd)
 {
     struct sock_addr addr;
     if (sock_addr_parse(keeper_msg_name(msg), &addr) < 0) {
@@ -105,6 +129,9 @@ int kept_listen(struct keeper *keeper, struct keeper_msg *msg, int *ret_fd)
     if (kept) {
         msg->a = 1;
         *ret_fd = kept->fd;
+    } else if (result == 0 && only_listed && !kept_listed(keeper, &addr)) {
+        str_copy(msg->text, sizeof(msg->text), STR("not a listener of the snapshot"));
+        result = -EPERM;
     } else if (result == 0) {
         struct sock_listen_opts opts = {.replace = true};
         int fd = -1;

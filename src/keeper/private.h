@@ -48,7 +48,10 @@ struct kept *kept_find(struct keeper *keeper, struct str name);
 must_check int kept_put(struct keeper *keeper, struct str name, int fd, const struct peer *from);
 void kept_drop(struct keeper *keeper, struct kept *kept, const struct peer *from);
 void kept_send_all(struct keeper *keeper, struct peer *peer);
-must_check int kept_listen(struct keeper *keeper, struct keeper_msg *msg, int *ret_fd);
+/* The socket of that address, opened where it is not yet; only_listed: and the snapshot names it. 0, -EPERM, -errno
+ * with msg->text. */
+must_check int kept_listen(struct keeper *keeper, struct keeper_msg *msg, bool only_listed,
+                           int *ret_fd);
 /* Drops the streams of commands whose core died between giving them and taking them back. */
 void kept_drop_stdio(struct keeper *keeper);
 /* Removes the files of unix listeners. */
@@ -78,18 +81,17 @@ must_check int reexec_load(struct keeper *keeper, int fd);
 
 /* role.c */
 void role_init(struct keeper *keeper, enum keeper_role role);
+/* Starts it, or takes on the living process that holds its lock. */
 void role_start(struct keeper *keeper, enum keeper_role role);
 /* Takes on a living process from the journal; false when it is gone. */
 bool role_adopt(struct keeper *keeper, enum keeper_role role, const struct proc_id *proc);
 void role_stop(struct keeper *keeper, enum keeper_role role);
-/* Ends it so that it starts again, from the binary that the keeper runs. */
+/* Ends it so that it starts again, from the binary that the keeper runs. Not while stopping. */
 void role_restart(struct keeper *keeper, enum keeper_role role);
 /* Is that process the role, or its guard (link/keeper_guard.c), which connects for it? */
 bool role_is(const struct role_slot *slot, int pid);
-/* Takes on the living process that holds the role's lock though the journal does not know it: the keeper that
- * started it died before it wrote that down. False when none holds it. */
-bool role_adopt_holder(struct keeper *keeper, enum keeper_role role);
-/* The same for a role that greets only after its place was given to another. */
+/* Takes on a role that greets and holds the role's lock, though its place was given to another: the keeper that
+ * started it died before it wrote that down. */
 bool role_claim(struct keeper *keeper, enum keeper_role role, int pid);
 void role_message(const struct role_slot *slot, struct keeper_msg *msg);
 const char *role_name(enum keeper_role role);
@@ -97,8 +99,9 @@ const char *role_name(enum keeper_role role);
 /* journal.c */
 /* Reads what the last keeper wrote; fills wards, role identities and cgroups. Nothing of another boot. */
 void journal_load(struct keeper *keeper);
-/* Writes everything anew. */
+/* Writes everything anew; where that fails the old file stays, and it is tried again. */
 void journal_rewrite(struct keeper *keeper);
+void journal_retry(struct timer *timer, int64_t now_ns);
 void journal_ward(struct keeper *keeper, const struct ward *ward);
 void journal_forget(struct keeper *keeper, const struct ward *ward);
 void journal_role(struct keeper *keeper, const struct role_slot *slot);

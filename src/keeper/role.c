@@ -159,37 +159,6 @@ static int role_spawn(struct keeper *keeper, enum keeper_role role, int channel_
     return proc_spawn(&spawn, ret, ret_step);
 }
 
-void role_start(struct keeper *keeper, enum keeper_role role)
-{
-    struct role_slot *slot = &keeper->roles[role];
-    slot->wanted = true;
-    slot->started_ns = keeper->loop.now_ns;
-    int ends[2] = {-1, -1};
-    struct proc proc = {.pidfd = -1};
-    const char *step = "make its channel";
-    int result = chan_pair(ends);
-    if (result == 0) {
-        result = role_spawn(keeper, role, ends[1], &proc, &step);
-    }
-    if (result == 0) {
-        step = "watch it";
-        result = loop_fd_add(&keeper->loop, &slot->watch, proc.pidfd, LOOP_READ);
-    }
-    file_close(&ends[1]);
-    if (result < 0) {
-        keeper_log(keeper, "cannot start the %s: %s: %s", role_name(role), step, strerror(-result));
-        file_close(&ends[0]);
-        file_close(&proc.pidfd);
-        loop_timer_after(&keeper->loop, &slot->timer, ROLE_DELAY_MAX_NS);
-        return;
-    }
-    slot->up = true;
-    slot->proc = proc.id;
-    (void)peer_new(keeper, ends[0], role);
-    journal_role(keeper, slot);
-    role_tell(keeper, slot);
-}
-
 bool role_adopt(struct keeper *keeper, enum keeper_role role, const struct proc_id *proc)
 {
     struct role_slot *slot = &keeper->roles[role];
@@ -220,7 +189,9 @@ static int role_lock_holder(const struct keeper *keeper, enum keeper_role role)
     return lock_probe(path, &holder) == 1 ? holder : 0;
 }
 
-bool role_adopt_holder(struct keeper *keeper, enum keeper_role role)
+/* Takes on the living process that holds the role's lock though we do not know it: the keeper that started it died
+ * before it wrote that down. False when none holds it. */
+static bool role_adopt_holder(struct keeper *keeper, enum keeper_role role)
 {
     struct proc_id proc = {.pid = role_lock_holder(keeper, role)};
     if (proc.pid <= 0 || proc_start_time(proc.pid, &proc.start_time) < 0 ||
@@ -231,6 +202,40 @@ bool role_adopt_holder(struct keeper *keeper, enum keeper_role role)
     journal_role(keeper, &keeper->roles[role]);
     role_tell(keeper, &keeper->roles[role]);
     return true;
+}
+
+void role_start(struct keeper *keeper, enum keeper_role role)
+{
+    struct role_slot *slot = &keeper->roles[role];
+    if (role_adopt_holder(keeper, role)) {
+        return; /* another one would only find the lock taken, and end, again and again */
+    }
+    slot->wanted = true;
+    slot->started_ns = keeper->loop.now_ns;
+    int ends[2] = {-1, -1};
+    struct proc proc = {.pidfd = -1};
+    const char *step = "make its channel";
+    int result = chan_pair(ends);
+    if (result == 0) {
+        result = role_spawn(keeper, role, ends[1], &proc, &step);
+    }
+    if (result == 0) {
+        step = "watch it";
+        result = loop_fd_add(&keeper->loop, &slot->watch, proc.pidfd, LOOP_READ);
+    }
+    file_close(&ends[1]);
+    if (result < 0) {
+        keeper_log(keeper, "cannot start the %s: %s: %s", role_name(role), step, strerror(-result));
+        file_close(&ends[0]);
+        file_close(&proc.pidfd);
+        loop_timer_after(&keeper->loop, &slot->timer, ROLE_DELAY_MAX_NS);
+        return;
+    }
+    slot->up = true;
+    slot->proc = proc.id;
+    (void)peer_new(keeper, ends[0], role);
+    journal_role(keeper, slot);
+    role_tell(keeper, slot);
 }
 
 bool role_claim(struct keeper *keeper, enum keeper_role role, int pid)
@@ -249,16 +254,14 @@ bool role_claim(struct keeper *keeper, enum keeper_role role, int pid)
         file_close(&pidfd);
         slot->up = false;
     }
-    if (!role_adopt_holder(keeper, role)) {
-        role_start(keeper, role);
-        return false;
-    }
-    return true;
+    role_start(keeper, role);
+    return slot->up && slot->proc.pid == holder;
 }
 
 void role_restart(struct keeper *keeper, enum keeper_role role)
 {
     struct role_slot *slot = &keeper->roles[role];
+    ensure(!keeper->stopping); /* or it would come back after the end was ordered */
     role_stop(keeper, role);
     slot->wanted = true;
     if (!slot->up) {

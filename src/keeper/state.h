@@ -92,7 +92,9 @@ struct keeper {
     uint8_t stopping; /* enum keeper_stopping */
     int journal_fd;
     uint64_t journal_size;
-    size_t ward_top; /* places used so far: loops end there */
+    bool journal_behind;        /* the file lacks something: a fresh one is due */
+    struct timer journal_timer; /* until then */
+    size_t ward_top;            /* places used so far: loops end there */
     struct role_slot roles[KEEPER_ROLE_COUNT];
     struct kept kept[KEEPER_KEPT_MAX];
     struct peer peers[KEEPER_CLIENTS_MAX];

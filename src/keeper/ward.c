@@ -541,8 +541,8 @@ void ward_forget(struct keeper *keeper, struct ward *ward)
 {
     ensure(!ward->running);
     ward_unwatch(keeper, &ward->empty_watch);
-    journal_forget(keeper, ward);
     ward->used = false;
+    journal_forget(keeper, ward);
     while (keeper->ward_top > 0 && !keeper->wards[keeper->ward_top - 1].used) {
         keeper->ward_top--;
     }

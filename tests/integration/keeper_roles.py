@@ -300,20 +300,28 @@ def mortal_play(rung, tmp_path):
     return play, trigger
 
 
+@pytest.mark.parametrize("reviver", ["the other", "the half started"])
 @pytest.mark.parametrize("role", ["core", "edge"])
-def test_a_keeper_killed_in_the_middle_of_starting_a_role_gets_one_that_it_knows(role, tmp_path):
+def test_a_keeper_killed_in_the_middle_of_starting_a_role_gets_one_that_it_knows(role, reviver, tmp_path):
+    """The journal names the dead one, and whoever has the keeper's channel first brings the new keeper."""
     play, trigger = mortal_play("none", tmp_path)
     old, victim = play.keeper(), play.pid(role)
+    other = play.pid("edge" if role == "core" else "core")
+    if reviver == "the half started":
+        os.kill(other, signal.SIGSTOP)
     trigger.touch()
     os.kill(victim, signal.SIGKILL)
     wait_until(lambda: not trigger.exists() and not alive(old), 10, "the death of the keeper")
+    if reviver == "the half started":
+        play.wait_ready(role, other_than=old)
+        os.kill(other, signal.SIGCONT)
     wait_until(lambda: play.ask("keep", "thing", "x", role="core")[0] == 0, 20, "a core with rights")
     wait_until(lambda: play.ask("get", "thing", role="edge")[0] == 0, 20, "an edge with rights")
-    for each in ("core", "edge"):
-        news = {1: "core", 2: "edge"}
-        number = next(n for n, name in news.items() if name == each)
-        wait_until(lambda: fields(play.last("core", f"role {number} ") or "x=1").get("pid") == play.pid(each), 20,
-                   f"the keeper knows its {each}")
+
+    def known(number, each):
+        return fields(play.last("core", f"role {number} ") or "").get("pid") == play.pid(each)
+    for number, each in ((1, "core"), (2, "edge")):
+        wait_until(lambda: known(number, each), 20, f"the keeper knows its {each}: {play.heard()[-9:]}")  # noqa: B023
         play.pids.add(play.pid(each))
     play.stop()
 
@@ -421,6 +429,8 @@ def test_shutdown_without_killing_leaves_services_and_the_next_start_finds_them(
 def test_rights_of_the_edge_and_of_tools_are_small(play):
     assert play.ask("spawn", "e", "-", "-", "-", 0, "true", role="edge")[0] == -1
     assert play.ask("shutdown", 1, role="edge")[0] == -1
+    error, _, text = play.ask("listen", f"127.0.0.1:{free_port()}", role="edge")
+    assert (error, text) == (-1, "not a listener of the snapshot")
     pid = play.spawn("c", "sleep 60")
     assert play.ask("signal", "c", 9, 0, role="edge")[0] == -1
     assert alive(pid)
@@ -516,7 +526,7 @@ def test_an_edge_without_rights_brings_the_keeper_back_by_its_guard():
         os.kill(old, signal.SIGKILL)
         play.wait_ready("core", other_than=old)
         play.wait_ready("edge", other_than=old)
-        assert play.ask("listen", f"127.0.0.1:{free_port()}", role="edge")[0] == 0
+        assert play.ask("get", "snapshot", role="edge")[0] == 0
     os.kill(edge, signal.SIGKILL)
     wait_until(lambda: not any(alive(g) for g in guards), what="the guard ends with its edge")
     play.wait_ready("edge")

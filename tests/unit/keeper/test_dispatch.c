@@ -2,6 +2,7 @@
 #include "base/num.h"
 #include "harness/test.h"
 #include "keeper/private.h"
+#include "link/snapshot.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/shm.h"
@@ -24,6 +25,7 @@ static void setup(enum keeper_role role)
     timer_init(&keeper.trim_timer, output_trim);
     timer_init(&keeper.sweep_timer, ward_sweep);
     timer_init(&keeper.await_timer, ward_await_over);
+    timer_init(&keeper.journal_timer, journal_retry);
     role_init(&keeper, KEEPER_ROLE_CORE);
     role_init(&keeper, KEEPER_ROLE_EDGE);
     journal_rewrite(&keeper);
@@ -182,6 +184,68 @@ TEST(who_may_what)
         file_close(&bell);
     }
     check_int(ask_simple(KEEPER_DROP, "listen:127.0.0.1:1", 0), -ENOENT);
+    teardown();
+}
+
+static void keep_snapshot(const char *listener)
+{
+    struct snapshot_builder builder;
+    struct buf blob = BUF_INIT(MIB);
+    struct snapshot_service service = {.id = 1, .name = STR("s")};
+    struct snapshot_listener named = {
+        .id = 1, .kind = SNAPSHOT_HTTP, .address = str_from(listener)};
+    int fd = -1;
+    snapshot_builder_init(&builder);
+    snapshot_builder_service(&builder, &service);
+    snapshot_builder_listener(&builder, &named);
+    check_int(snapshot_builder_finish(&builder, 1, 0, &blob), 0);
+    snapshot_builder_fini(&builder);
+    check_int(shm_create_sealed("snapshot", buf_str(&blob), &fd), 0);
+    check_int(kept_put(&keeper, STR("snapshot"), fd, NULL), 0);
+    buf_fini(&blob);
+}
+
+TEST(the_edge_opens_only_what_the_snapshot_names)
+{
+    char named[64];
+    char other[64];
+    snprintf(named, sizeof(named), "unix:/tmp/muelle-dispatch-%d-a", proc_own_pid());
+    snprintf(other, sizeof(other), "unix:/tmp/muelle-dispatch-%d-b", proc_own_pid());
+    setup(KEEPER_ROLE_EDGE);
+    check_int(ask_simple(KEEPER_LISTEN, named, 0), -EPERM);
+    int fd = -1;
+    check_int(shm_create("open", 4096, &fd), 0);
+    check_int(kept_put(&keeper, STR("snapshot"), fd, NULL), 0);
+    check_int(ask_simple(KEEPER_LISTEN, named, 0), -EPERM); /* what could change is not believed */
+    check_int(shm_create_sealed("snapshot", STR("no snapshot"), &fd), 0);
+    check_int(kept_put(&keeper, STR("snapshot"), fd, NULL), 0);
+    check_int(ask_simple(KEEPER_LISTEN, named, 0), -EPERM);
+    keep_snapshot(named);
+    check_int(ask_simple(KEEPER_LISTEN, other, 0), -EPERM);
+    check_int(ask_simple(KEEPER_LISTEN, "no address", 0), -EINVAL);
+    check_int(ask_simple(KEEPER_LISTEN, named, 0), 0);
+    check_int(ask_simple(KEEPER_LISTEN, named, 0), 0);
+    keeper.peers[0].role = KEEPER_ROLE_CORE;
+    check_int(ask_simple(KEEPER_LISTEN, other, 0), 0);
+    keeper.peers[0].role = KEEPER_ROLE_EDGE;
+    check_int(ask_simple(KEEPER_LISTEN, other, 0), 0); /* it is held: given, not opened */
+    kept_unlink(&keeper);
+    teardown();
+}
+
+TEST(no_role_comes_back_once_the_end_is_ordered)
+{
+    setup(KEEPER_ROLE_CORE);
+    keeper.stopping = KEEPER_STOP_SERVICES;
+    struct keeper_msg msg;
+    int none;
+    keeper_msg_init(&msg, KEEPER_ROLE, STR_NONE);
+    msg.serial = 3;
+    msg.role = KEEPER_ROLE_EDGE;
+    check(ask(&msg, -1, &none));
+    check_int(msg.error, -ESHUTDOWN);
+    check(!keeper.roles[KEEPER_ROLE_EDGE].wanted && !keeper.roles[KEEPER_ROLE_EDGE].up);
+    keeper.stopping = KEEPER_RUNNING;
     teardown();
 }
 

@@ -3,6 +3,8 @@
 #include "harness/test.h"
 #include "keeper/private.h"
 #include "os/file.h"
+#include <signal.h>
+#include <sys/resource.h>
 
 static struct keeper keeper; /* large */
 
@@ -16,6 +18,8 @@ static void setup(void)
     for (size_t i = 0; i < KEEPER_KEPT_MAX; i++) {
         keeper.kept[i].fd = -1;
     }
+    check_int(loop_init(&keeper.loop, 1), 0);
+    timer_init(&keeper.journal_timer, journal_retry);
     keeper.roles[KEEPER_ROLE_CORE].role = KEEPER_ROLE_CORE;
     keeper.roles[KEEPER_ROLE_EDGE].role = KEEPER_ROLE_EDGE;
 }
@@ -24,6 +28,7 @@ static void teardown(void)
 {
     file_close(&keeper.journal_fd);
     check_int(file_remove_tree(keeper.run_dir), 0);
+    loop_fini(&keeper.loop);
 }
 
 /* As a new process would begin. */
@@ -170,5 +175,94 @@ TEST(a_fresh_file_replaces_one_that_has_grown)
     forget_all();
     journal_load(&keeper);
     check_int(ward_find(&keeper, STR("busy"))->trimmed[0], 19999);
+    teardown();
+}
+
+/* As on a full disk: a write stops half-way at that size, and the next gives an error. */
+static void limit_files(rlim_t size)
+{
+    struct rlimit limit = {size, RLIM_INFINITY};
+    signal(SIGXFSZ, SIG_IGN);
+    check_int(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+TEST(nothing_known_is_lost_when_the_journal_cannot_be_written)
+{
+    setup();
+    journal_rewrite(&keeper);
+    add_ward("one", 1);
+    add_ward("two", 2);
+    uint64_t whole = keeper.journal_size;
+    limit_files(whole + 100);
+    add_ward("three", 3); /* torn */
+    check(keeper.journal_behind && timer_armed(&keeper.journal_timer));
+    add_ward("four", 4);
+    char path[KEEPER_PATH_MAX];
+    struct file_stat stat;
+    keeper_run_path(&keeper, "keeper.journal", path);
+    check_int(file_stat(path, &stat), 0);
+    check_int(stat.size, whole); /* no torn record that would hide later ones */
+    limit_files(whole / 2);
+    journal_retry(&keeper.journal_timer, 0); /* the fresh file fails half-way: the old one stays */
+    check(keeper.journal_behind && timer_armed(&keeper.journal_timer));
+    check_int(file_stat(path, &stat), 0);
+    check_int(stat.size, whole);
+    limit_files(RLIM_INFINITY);
+    journal_retry(&keeper.journal_timer, 0);
+    check(!keeper.journal_behind && !timer_armed(&keeper.journal_timer));
+    add_ward("five", 5);
+    struct ward *two = ward_find(&keeper, STR("two"));
+    two->running = false;
+    ward_forget(&keeper, two);
+    forget_all();
+    journal_load(&keeper);
+    check_int(count_wards(), 4);
+    check(ward_find(&keeper, STR("three")) && ward_find(&keeper, STR("five")));
+    check(!ward_find(&keeper, STR("two")));
+    teardown();
+}
+
+TEST(a_fresh_journal_that_cannot_take_its_place_leaves_the_old_one)
+{
+    setup();
+    journal_rewrite(&keeper);
+    add_ward("one", 1);
+    char path[KEEPER_PATH_MAX];
+    char aside[KEEPER_PATH_MAX];
+    char fresh[KEEPER_PATH_MAX];
+    keeper_run_path(&keeper, "keeper.journal", path);
+    keeper_run_path(&keeper, "aside", aside);
+    keeper_run_path(&keeper, "keeper.journal.new", fresh);
+    check_int(file_rename(path, aside), 0);
+    check_int(file_mkdir(path, 0700), 0); /* nothing can be renamed over it */
+    journal_rewrite(&keeper);
+    check(keeper.journal_behind && keeper.journal_fd >= 0 && !file_exists(fresh));
+    check_int(file_rmdir(path), 0);
+    check_int(file_rename(aside, path), 0);
+    check_int(file_mkdir(fresh, 0700), 0); /* not even opened */
+    add_ward("two", 2);
+    journal_rewrite(&keeper);
+    check(keeper.journal_behind);
+    check_int(file_rmdir(fresh), 0);
+    journal_rewrite(&keeper);
+    check(!keeper.journal_behind);
+    forget_all();
+    journal_load(&keeper);
+    check_int(count_wards(), 2);
+    teardown();
+}
+
+TEST(what_is_forgotten_while_the_file_is_made_anew_stays_forgotten)
+{
+    setup();
+    journal_rewrite(&keeper);
+    struct ward *ward = add_ward("gone", 1);
+    keeper.journal_size = 17 * MIB; /* the next record finds it too large */
+    ward->running = false;
+    ward_forget(&keeper, ward);
+    check(keeper.journal_size < MIB);
+    forget_all();
+    journal_load(&keeper);
+    check_int(count_wards(), 0);
     teardown();
 }
