@@ -162,7 +162,7 @@ def test_a_killed_core_is_no_reason_to_try_a_crashing_service_sooner(m):
         kill_core(m)
         assert row(m, "bad")["state"] == "crashed"
         time.sleep(0.2)
-    wait_until(lambda: len(lines(starts)) == 3, seconds=15, what="the next try")
+    wait_until(lambda: len(lines(starts)) >= 3, seconds=15, what="the next try")
     times = [float(line) for line in lines(starts)]
     assert times[2] - times[1] > 3, "it was started again before its back-off was over"
     assert row(m, "bad")["restarts"] == 2
