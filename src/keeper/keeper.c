@@ -36,7 +36,7 @@ struct keeper_args {
     enum keeper_role adopt_role;
 };
 
-static struct keeper keeper_state; /* some MiB of which only what is used is ever touched */
+static struct keeper keeper_state; /* tens of MiB of which only what is used is ever touched */
 
 void keeper_log(const struct keeper *keeper, const char *fmt, ...)
 {

@@ -7,6 +7,9 @@
 #include "os/file.h"
 #include "os/user.h"
 
+/* What waits holds its descriptors open: beyond a thousand messages only those without one wait. */
+enum { PEER_QUEUE_WITH_FD = 1024 * KEEPER_MSG_SIZE };
+
 static struct keeper *peer_keeper; /* channels carry no pointer to it */
 
 static void peer_gone(struct peer *peer)
@@ -81,7 +84,8 @@ void peer_send(struct peer *peer, const struct keeper_msg *msg, int fd)
     if (!peer->used) {
         return;
     }
-    int result = chan_send(&peer->chan, msg, sizeof(*msg), &fd, fd >= 0);
+    bool too_many = fd >= 0 && peer->chan.queue_len >= PEER_QUEUE_WITH_FD;
+    int result = too_many ? -ENOBUFS : chan_send(&peer->chan, msg, sizeof(*msg), &fd, fd >= 0);
     if (result < 0 && result != -EPIPE) { /* the end of a broken pipe is told by the channel */
         keeper_log(peer_keeper, "pid %d does not read its messages: dropped", peer->cred.pid);
         peer_drop(peer);

@@ -15,7 +15,9 @@
 
 enum {
     KEEPER_RUN_MAX = 128,
-    KEEPER_QUEUE_SIZE = 128 * 1024,
+    /* A peer that stands still may miss the exit and the end of every child there can be; each is a message with its
+     * head and alignment. Memory that is not used is not touched. */
+    KEEPER_QUEUE_SIZE = 2 * KEEPER_CHILDREN_MAX * (KEEPER_MSG_SIZE + 16),
     KEEPER_PATH_MAX = 256,
     KEEPER_PAGE = 32
 };

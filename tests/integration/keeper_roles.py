@@ -393,6 +393,28 @@ def test_roles_are_restarted_at_once_and_counted(play):
     assert fields(play.last("core", "role 2 up=1"))["restarts"] == 1 and status["restarts"] in (0, 1)
 
 
+def test_a_core_that_stands_still_hears_of_eight_hundred_ends(grouped):
+    """It is not dropped, for then its requests under way would fail: their news wait in the keeper."""
+    play, count = grouped, 800
+    pids = [play.spawn(f"n{i}", "exec sleep 60") for i in range(count)]
+    seen, core = len(play.heard()), play.pid("core")
+    os.kill(core, signal.SIGSTOP)
+    try:
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not any(alive(pid) for pid in pids), 20, "the end of all")
+        # The keeper takes the ends in order: it has told of all once it has seen this one go.
+        play.kill("edge")
+        play.wait_ready("edge")
+    finally:
+        os.kill(core, signal.SIGCONT)
+    wait_until(lambda: sum(line.startswith("empty n") for line in play.heard()[seen:]) == count, 20, "all ends heard")
+    lines = play.heard()[seen:]
+    assert sum(line.startswith("exited n") for line in lines) == count
+    assert not [line for line in lines if line.startswith(("lost", "start"))], "the channel broke"
+    assert "does not read" not in play.log()
+
+
 def test_output_is_trimmed_while_no_core_lives(grouped):
     play = grouped
     out = play.state / "output/big"

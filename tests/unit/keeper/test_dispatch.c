@@ -291,7 +291,7 @@ TEST(a_peer_that_does_not_read_is_dropped_and_others_are_not)
     struct peer *deaf = peer_new(&keeper, ends[0], KEEPER_ROLE_EDGE);
     check(deaf != NULL);
     deaf->greeted = deaf->copies = true;
-    for (int i = 0; i < 3000 && deaf->used; i++) {
+    for (int i = 0; i < 20000 && deaf->used; i++) {
         struct keeper_msg msg;
         int fd = -1;
         int answer_fd;
