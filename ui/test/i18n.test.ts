@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { en } from "../src/i18n/en";
+import { spanish } from "../src/i18n/said";
 import { es } from "../src/i18n/es";
 
 declare const UI_ROOT: string;
@@ -58,4 +59,20 @@ test("every text is used: a text that nobody shows is one that nobody checks", (
   const unused = [...left.keys()].filter((key) => !computed.test(key) && !new RegExp(`\\.${key.split(".").pop()}\\b`).test(all));
 
   assert.deepEqual(unused, []);
+});
+
+test("what muelle says of services is said in Spanish; what it quotes is not touched", () => {
+  const cases: ReadonlyArray<readonly [english: string, spanish: string]> = [
+    ["is ready", "está lista"],
+    ["starts again (restart 3)", "arranca de nuevo (reinicio 3)"],
+    ["exited 1 after 3 s, last line: is ready", "terminó con 1 tras 3 s, última línea: is ready"],
+    ["killed by signal 11 (segmentation fault, core dumped) after 2 h 5 min", "matado por la señal 11 (violación de segmento, con volcado de memoria) tras 2 h 5 min"],
+    ["is unhealthy: nothing answers on port 80: Connection refused", "no está sana: nada responde en el puerto 80: Connection refused"],
+    ["could not start: not executable: ./run", "no pudo arrancar: no es ejecutable: ./run"],
+    ["command not found: nod (looked in /bin)", "orden no encontrada: nod (buscada en /bin)"],
+    ["Project hello applied: 4 new, 1 removed", "Proyecto hello aplicado: 4 nuevos, 1 quitados"],
+    ["Service web is scaled to 3 by ana", "El servicio web lo escala a 3 ana"],
+    ["something else", "something else"],
+  ];
+  for (const [english, wanted] of cases) assert.equal(spanish(english), wanted);
 });

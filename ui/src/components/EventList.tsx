@@ -3,6 +3,7 @@
 // Events as sentences: when, how bad, what, who or what caused it.
 import type { JSX } from "preact";
 import { t } from "../i18n";
+import { said } from "../i18n/said";
 import { servicePath } from "../lib/router";
 import { replicaName, type EventRow } from "../store/types";
 import { Link } from "./Link";
@@ -37,7 +38,7 @@ function Row({ row, withService }: { row: EventRow; withService: boolean }): JSX
   // Most messages are sentences that begin with the name; the others get it before them.
   const where = row.service && row.replica ? replicaName(row.service, row.replica) : row.service;
   const named = !!where && row.message.startsWith(`${where} `);
-  const text = named ? row.message.slice(where.length + 1) : row.message;
+  const text = said(named ? row.message.slice(where.length + 1) : row.message);
 
   return (
     <li data-seq={row.seq} data-severity={severity}>

@@ -4,6 +4,7 @@
 // probe say, why did it end.
 import type { JSX } from "preact";
 import { t } from "../i18n";
+import { said } from "../i18n/said";
 import { replicasOf } from "../store/store";
 import type { Replica } from "../store/types";
 import { Figure } from "./Figure";
@@ -28,7 +29,7 @@ function exitText({ exit }: Replica): string {
 }
 
 function Row({ replica, of }: { replica: Replica; of: string }): JSX.Element {
-  const why = replica.reason || exitText(replica) || probeText(replica);
+  const why = said(replica.reason ?? "") || exitText(replica) || probeText(replica);
 
   return (
     <tr>

@@ -4,6 +4,7 @@
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { t } from "../i18n";
+import { said } from "../i18n/said";
 import { servicePath } from "../lib/router";
 import { bytes, percent } from "../lib/format";
 import { ringOf, serviceKeys, serviceSignal, tick } from "../store/store";
@@ -22,7 +23,7 @@ function Touch({ of, service }: { of: string; service: Service }): JSX.Element {
   const ring = ringOf(of);
   const cost = `${percent(ring.latest("cpu") ?? service.cpu_percent)} · ${bytes(ring.latest("memory") ?? service.memory_bytes)}`;
 
-  return <span class="touch">{service.reason ?? cost}</span>;
+  return <span class="touch">{service.reason ? said(service.reason) : cost}</span>;
 }
 
 function Row({ of }: { of: string }): JSX.Element | null {
@@ -45,7 +46,7 @@ function Row({ of }: { of: string }): JSX.Element | null {
         <Link to={servicePath(service.project, service.name)} class="service-name">
           {service.name}
         </Link>
-        {service.reason && <span class="why desk" title={service.reason}>{service.reason}</span>}
+        {service.reason && <span class="why desk" title={said(service.reason)}>{said(service.reason)}</span>}
         <Touch of={of} service={service} />
       </td>
       <td class="desk">

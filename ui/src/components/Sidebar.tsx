@@ -3,6 +3,7 @@
 // Pages and services, always there, live. Services stand by dependency: what others need comes first.
 import type { JSX } from "preact";
 import { t } from "../i18n";
+import { said } from "../i18n/said";
 import { perSecond } from "../lib/format";
 import { servicePath } from "../lib/router";
 import { PAGES } from "../store/keys";
@@ -33,7 +34,7 @@ function ServiceLink({ of }: { of: string }): JSX.Element | null {
 
   return (
     <li>
-      <Link to={servicePath(service.project, service.name)} title={service.reason ?? undefined}>
+      <Link to={servicePath(service.project, service.name)} title={service.reason ? said(service.reason) : undefined}>
         <Mark shape={service.state} label={t.value.state[service.state]} />
         <span class="name">{service.name}</span>
         <Sparkline of={of} figure="requests" label={t.value.figure.requests} text={rate} floor={2} />

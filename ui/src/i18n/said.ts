@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What muelle itself says (events, reasons) arrives in English, as the command line and the logs have it. Here is the
+// Spanish of those sentences; what is quoted in them (a program's last line, an error of the system) stays as it is.
+import { lang } from "../lib/prefs";
+
+type Rule = readonly [pattern: RegExp, spanish: string];
+
+const SIGNALS: Record<string, string> = {
+  "hang-up": "desconexión",
+  interrupt: "interrupción",
+  quit: "abandono",
+  "illegal instruction": "instrucción ilegal",
+  aborted: "abortado",
+  "bus error": "error de bus",
+  "arithmetic error": "error aritmético",
+  killed: "matado",
+  "segmentation fault": "violación de segmento",
+  "broken pipe": "tubería rota",
+  alarm: "alarma",
+  terminated: "terminado",
+  "CPU time limit": "límite de tiempo de CPU",
+  "file size limit": "límite de tamaño de archivo",
+  "forbidden system call": "llamada al sistema prohibida",
+  "core dumped": "con volcado de memoria",
+};
+
+/** The beginning of a sentence; what follows it is translated by the next rule that fits. */
+const BEGINNINGS: readonly Rule[] = [
+  [/^starts again \(restart (\d+)\)/, "arranca de nuevo (reinicio $1)"],
+  [/^starts$/, "arranca"],
+  [/^is ready$/, "está lista"],
+  [/^is unhealthy: /, "no está sana: "],
+  [/^completed$/, "ha terminado"],
+  [/^stopped$/, "se ha parado"],
+  [/^killed: out of memory/, "matado: sin memoria"],
+  [/^ended, status unknown/, "terminó, estado desconocido"],
+  [/^stopped by signal (\d+)/, "parado por la señal $1"],
+  [/^killed by signal (\d+)/, "matado por la señal $1"],
+  [/^stopped, exit code (\d+)/, "parado, código de salida $1"],
+  [/^exited (\d+)/, "terminó con $1"],
+  [/^command not found: (\S+)( \(looked in (.*)\))?/, "orden no encontrada: $1$2"],
+  [/^could not start: /, "no pudo arrancar: "],
+  [/^not executable: /, "no es ejecutable: "],
+  [/^not a program \(a script needs a #! line\): /, "no es un programa (un guion necesita una línea #!): "],
+  [/^working directory /, "carpeta de trabajo "],
+  [/^cannot become user /, "no puede ser el usuario "],
+  [/^port (\d+) is taken by /, "el puerto $1 lo tiene "],
+  [/^nothing answers on port (\d+)/, "nada responde en el puerto $1"],
+  [/^probe GET /, "sonda GET "],
+  [/^health command /, "orden de salud "],
+  [/^waits for (\S+) to be healthy/, "espera a que $1 esté sano"],
+  [/^waits for (\S+) to be /, "espera a que $1 esté "],
+  [/^truncated its own (\w+); lines that were not read yet are lost\./, "truncó su propio $1; se perdieron líneas sin leer."],
+  [/^wrote more than could be kept: (\d+) bytes of its (\w+) are missing\./, "escribió más de lo que cabe: faltan $1 bytes de su $2."],
+  [/^Project (\S+) is down: nothing of it is left\./, "El proyecto $1 está parado: no queda nada de él."],
+  [/^Project (\S+) is taken down by /, "El proyecto $1 lo para "],
+  [/^Project (\S+) applied: /, "Proyecto $1 aplicado: "],
+  [/^Project (\S+) changed: /, "Proyecto $1 cambiado: "],
+  [/^Service (\S+) is started by /, "El servicio $1 lo arranca "],
+  [/^Service (\S+) is stopped by /, "El servicio $1 lo para "],
+  [/^Service (\S+) is restarted by /, "El servicio $1 lo reinicia "],
+  [/^Service (\S+) is reset to its file by /, "El servicio $1 lo devuelve a su archivo "],
+  [/^Service (\S+) is scaled to (\d+) by /, "El servicio $1 lo escala a $2 "],
+  [/^Reload changed nothing: /, "La recarga no cambió nada: "],
+  [/^The keeper is gone; it is started again\. Services run on\./, "El keeper no está; se arranca de nuevo. Los servicios siguen."],
+  [/^The edge ended and was started again \(pid (\d+)\)\./, "El edge terminó y se arrancó de nuevo (pid $1)."],
+  [/^The disk is full: logs wait in the services' output files\./, "El disco está lleno: los registros esperan en los archivos de salida."],
+  [/^There is room again: logs are stored, none was lost\./, "Vuelve a haber sitio: los registros se guardan, no se perdió ninguno."],
+];
+
+const CHANGES: Record<string, string> = {
+  new: "nuevos",
+  restarted: "reiniciados",
+  scaled: "escalados",
+  updated: "actualizados",
+  removed: "quitados",
+  unchanged: "sin cambios",
+};
+
+/** What may follow such a beginning: which signal, after how long, the last line. */
+function ending(rest: string): string {
+  const signal = /^ \(([a-zA-Z -]+?)(, core dumped)?\)/.exec(rest);
+  if (signal && SIGNALS[signal[1]!]) {
+    const dumped = signal[2] ? `, ${SIGNALS["core dumped"]}` : "";
+    return ` (${SIGNALS[signal[1]!]}${dumped})${ending(rest.slice(signal[0].length))}`;
+  }
+  const after = /^ after (\d+ (?:ms|s|min|h)(?: \d+ min)?)/.exec(rest);
+  if (after) return ` tras ${after[1]}${ending(rest.slice(after[0].length))}`;
+  if (rest.startsWith(", last line: ")) return `, última línea: ${rest.slice(13)}`;
+  return rest;
+}
+
+const changes = (rest: string): string =>
+  rest.replace(/(\d+) (new|restarted|scaled|updated|removed|unchanged)\b/g, (_, count: string, word: string) => `${count} ${CHANGES[word]!}`);
+
+/** The Spanish of a sentence of muelle's; one that is not known stays as it is. */
+export function spanish(text: string): string {
+  for (const [pattern, words] of BEGINNINGS) {
+    const found = pattern.exec(text);
+    if (!found) continue;
+    const rest = text.slice(found[0].length);
+    const begun = found[0].replace(pattern, words).replace("looked in", "buscada en");
+    if (pattern.source.startsWith("^Project") && /: $/.test(begun)) return begun + changes(rest);
+    return begun + (/: $/.test(begun) ? spanish(rest) : ending(rest));
+  }
+  return text;
+}
+
+export const said = (text: string): string => (lang.value === "es" ? spanish(text) : text);
