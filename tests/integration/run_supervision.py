@@ -39,7 +39,8 @@ def m(tmp_path):
 
 
 def project(m, services, listen=True):
-    head = f'name: t\ngateway: {{ listen: ["http://127.0.0.1:{m.port}"] }}\n' if listen else "name: t\n"
+    addresses = f'"http://127.0.0.1:{m.port}"' if listen else ""
+    head = f"name: t\ngateway: {{ listen: [{addresses}], admin: off }}\n"
     m.write("muelle.yaml", head + "services:\n" + textwrap.indent(textwrap.dedent(services), "  "))
 
 
