@@ -37,10 +37,32 @@ static struct run *run_of(const struct replica *replica)
 
 struct saving {
     struct core *core;
+    uint64_t endpoint; /* whose state it is; the replica may be gone when it is stored */
     bool with_event;
     unsigned statement;
     struct event event;
 };
+
+/* The keeper may forget how the process ended once the store knows it: a core that died in between would find neither,
+ * and run a task again that was done. */
+void replica_forget_ended(struct run *run, struct replica *replica)
+{
+    if (replica->forget_due) {
+        replica->forget_due = false;
+        replica->service->driver->ops->forget(replica->service->driver, replica);
+    }
+}
+
+static void saving_ended(struct saving *saving)
+{
+    struct run *run = run_get(saving->core);
+    struct replica *replica = map_get(
+        &run->endpoints, str_make((const char *)&saving->endpoint, sizeof(saving->endpoint)));
+    if (replica && --replica->saves == 0) {
+        replica_forget_ended(run, replica);
+    }
+    free(saving);
+}
 
 static void saved(void *arg, int status, const struct txn *txn)
 {
@@ -52,7 +74,7 @@ static void saved(void *arg, int status, const struct txn *txn)
                  saving->event.id.service, saving->event.id.replica,
                  strerror(status < 0 ? -status : EAGAIN), txn ? txn_message(txn) : "");
     }
-    free(saving);
+    saving_ended(saving);
 }
 
 /* When a crashed one starts again, on the wall clock; 0 = never. */
@@ -146,9 +168,12 @@ static void save(struct run *run, struct replica *replica, const struct event *e
         free(saving);
         return;
     }
+    saving->endpoint = replica->endpoint;
+    replica->saves++;
     int r = store_commit(run->core->store, txn, saved, saving);
     if (r < 0) {
         core_log(run->core, "state of %s not stored: %s", replica->id, strerror(-r));
+        replica->saves--;
         free(saving);
     }
 }
@@ -253,6 +278,7 @@ static void start(struct run *run, struct replica *replica)
     replica->drained = 0;
     replica->probe = (struct probe_result){0};
     output(run, replica, true);
+    replica_forget_ended(run, replica); /* the name is wanted again */
     replica->service->driver->ops->start(replica->service->driver, replica);
 }
 
@@ -449,11 +475,13 @@ void driver_exited(struct run *run, struct replica *replica, const struct proc_e
 
 void driver_empty(struct run *run, struct replica *replica)
 {
-    struct driver *driver = replica->service->driver;
     if (replica->sm.alive || !replica->sm.populated) {
         return;
     }
-    driver->ops->forget(driver, replica);
+    replica->forget_due = true;
     output(run, replica, false);
     feed(run, replica, (struct replica_input){.kind = REPLICA_IN_EMPTY});
+    if (replica->saves == 0) {
+        replica_forget_ended(run, replica);
+    }
 }

@@ -12,6 +12,8 @@ void replica_feed(struct run *run, struct replica *replica, uint8_t input);
 void replica_announce(struct run *run, const struct replica *replica);
 /* Carries out what a step of its machine said. `before`: the state it had. */
 void replica_perform(struct run *run, struct replica *replica, uint8_t before, uint32_t actions);
+/* Has the keeper forget a process that ended, where that waited for a commit. */
+void replica_forget_ended(struct run *run, struct replica *replica);
 void replica_timers_init(struct replica *replica);
 
 #endif

@@ -46,8 +46,7 @@ struct probe_result {
     char body[128];
 };
 
-/* A probe that runs a command (healthcheck.test), see health.c. */
-struct health_command;
+struct health_command; /* a probe that runs a command (healthcheck.test), see health.c */
 struct feeds;
 struct snapshot_builder;
 
@@ -83,8 +82,9 @@ struct replica {
     struct feeds *feeds;       /* its output, when that is no file; NULL */
     struct health_command *health;
     uint8_t edge_state; /* what the edge knows: EDGE_NONE, else enum snapshot_endpoint_state + 1 */
-    bool output_open;
-    uint8_t drained; /* looks in a row that found nothing in flight */
+    bool output_open, forget_due; /* due: its process ended, the keeper still knows how */
+    unsigned saves;               /* commits of its state under way */
+    uint8_t drained;              /* looks in a row that found nothing in flight */
 };
 
 struct service {

@@ -286,6 +286,7 @@ static void forget_replica(struct run *run, struct replica *replica)
     struct bus_id id = replica_bus_id(replica);
     bool replaced = replica->retiring;
     publish_remove(run, replica);
+    replica_forget_ended(run, replica);
     replica_free(run, replica);
     if (!replaced) {
         bus_publish(run->core->bus, &(struct bus_message){.topic = BUS_REPLICA_REMOVED, .id = id});
