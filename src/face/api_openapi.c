@@ -331,7 +331,6 @@ static void tags(struct json_writer *w)
                 {"health", "Whether it works, and this description."},
                 {"instance", "The instance and its processes."},
                 {"logs", "What services print."},
-                {"history", "A service's last figures, in columns."},
                 {"metrics", "Figures."},
                 {"projects", "Configurations and what they became."},
                 {"routes", "From addresses to replicas."},

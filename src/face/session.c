@@ -198,13 +198,25 @@ static void say_core_away(const struct session *s)
     term_write(&s->err, buf_str(&out));
 }
 
-/* A core that was killed is back within moments, so an instance that is up gets some time. */
-int session_connect(struct session *s, bool quiet)
+int session_connect_back(struct session *s)
 {
-    int64_t end = clock_mono_ns() + (quiet ? CORE_BACK_QUIET_NS : CORE_BACK_NS);
+    int64_t end = clock_mono_ns() + CORE_BACK_QUIET_NS;
     int r = try_connect(s);
 
     while (r < 0 && clock_mono_ns() < end && role_instance_exists(s->state_dir)) {
+        clock_sleep_ns(10 * NS_PER_MS);
+        r = try_connect(s);
+    }
+    return r < 0 ? CLI_NOT_RUNNING : 0;
+}
+
+/* A core that was killed is back within moments, so an instance that is up gets some time. */
+int session_connect(struct session *s, bool quiet)
+{
+    int64_t end = clock_mono_ns() + CORE_BACK_NS;
+    int r = try_connect(s);
+
+    while (r < 0 && !quiet && clock_mono_ns() < end && role_instance_exists(s->state_dir)) {
         clock_sleep_ns(10 * NS_PER_MS);
         r = try_connect(s);
     }

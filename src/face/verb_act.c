@@ -10,6 +10,7 @@
 #include "face/show.h"
 #include "face/verbs.h"
 #include "proto/uri.h"
+#include "role.h"
 #include "schema/load.h"
 #include "schema/resource.h"
 #include "schema/status_more.h"
@@ -239,9 +240,11 @@ int verb_plan(const struct cli_args *args)
     struct client_answer answer = {0};
     int r = session_init(&s, args);
 
-    r = r ? r : session_connect(&s, true);
+    r = r ? r : session_connect_back(&s);
     if (r == CLI_NOT_RUNNING) {
-        r = session_left_behind(&s) ? session_connect(&s, false) : plan_from_nothing(&s, &answer);
+        r = session_left_behind(&s) || role_instance_exists(s.state_dir)
+                ? session_connect(&s, false)
+                : plan_from_nothing(&s, &answer);
     } else {
         r = r ? r : session_check_files(&s);
         r = r ? r : session_apply(&s, true, &answer);

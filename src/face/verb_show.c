@@ -494,7 +494,7 @@ int verb_status(const struct cli_args *args)
     int r = session_init(&s, args);
 
     if (r == 0) {
-        r = session_connect(&s, true) ? status_from_keeper(&s) : status_show(&s);
+        r = session_connect_back(&s) ? status_from_keeper(&s) : status_show(&s);
     }
     session_fini(&s);
     return r;

@@ -276,6 +276,13 @@ def test_without_an_instance_down_is_content_and_plan_says_that_all_is_new(muell
     assert not muelle.state.exists() or not list(muelle.state.iterdir())
 
 
+def test_status_waits_for_a_core_that_is_coming_back(shop):
+    shop.up()
+    old = shop.kill("core")[0]
+    status = json.loads(shop.cli("status", "--json").stdout)
+    assert status["core"]["pid"] not in (0, old) and status["projects"]
+
+
 def test_wrong_use_exits_2(muelle):
     for args in (["upp"], ["ps", "--nope"], ["scale"], ["scale", "web"], ["logs", "--tail"], ["completion", "csh"]):
         muelle.write("muelle.yaml", "services: { a: { command: sleep 1 } }\n")

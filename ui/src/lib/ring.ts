@@ -20,9 +20,14 @@ export class Ring {
     }
   }
 
-  /** Adds one sample, unless a later one is there; a figure that is absent is a gap (NaN), never a zero. */
+  /**
+   * Adds one sample, unless a later one is there: what is sent again after a reconnection. When the clock was set back
+   * by more than the ring holds, it begins anew. A figure that is absent is a gap (NaN), never a zero.
+   */
   push(time: number, sample: Partial<Record<Figure, number | null | undefined>>): void {
-    if (this.length && time <= this.times[(this.head - 1 + RING_SECONDS) % RING_SECONDS]!) return;
+    const newest = this.length ? this.times[(this.head - 1 + RING_SECONDS) % RING_SECONDS]! : -Infinity;
+    if (time < newest - RING_SECONDS) this.length = 0;
+    else if (time <= newest) return;
     this.times[this.head] = time;
     for (const figure of FIGURES) {
       this.column(figure)[this.head] = sample[figure] ?? NaN;
