@@ -21,6 +21,8 @@ struct tail_entry {
     bool pass_reads; /* what the running pass does with it: set before, constant meanwhile */
     bool pass_ended;
     bool pass_removes;
+    uint64_t pass_max_bytes; /* of the stream's log */
+    int64_t pass_max_age_ns;
     bool gone;   /* the pass removed the output file */
     bool dirty;  /* something was written */
     bool opened; /* a writer was announced */
@@ -187,13 +189,13 @@ static int trim_entry(struct tail_entry *entry, int64_t min_time, int64_t now, u
 {
     struct segment_stream *segment = &entry->file.segment;
     int r = 0;
-    if (entry->max_age_ns) {
-        min_time = MAX(min_time, now - entry->max_age_ns);
+    if (entry->pass_max_age_ns) {
+        min_time = MAX(min_time, now - entry->pass_max_age_ns);
     }
     if (segment->head_time && segment->head_time < min_time) {
         r = segment_seal(segment);
     }
-    uint64_t max_bytes = entry->max_bytes ? entry->max_bytes : UINT64_MAX;
+    uint64_t max_bytes = entry->pass_max_bytes ? entry->pass_max_bytes : UINT64_MAX;
     return r < 0 ? r : segment_trim(segment, max_bytes, min_time, ret_freed);
 }
 
@@ -428,6 +430,8 @@ static bool entry_take(struct tail *tail, struct tail_entry *entry, int64_t now)
     entry->pass_reads = entry->dirty || removes;
     entry->pass_ended = entry->ended || removes;
     entry->pass_removes = removes;
+    entry->pass_max_bytes = entry->max_bytes;
+    entry->pass_max_age_ns = entry->max_age_ns;
     entry->file.burst = entry->burst ? entry->burst : TAIL_BURST_DEFAULT;
     entry->dirty = false;
     if (removes) { /* if it is in use after all, look again later */
