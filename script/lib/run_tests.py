@@ -104,7 +104,7 @@ def integration(options, names):
 
 def chaos(options, names):
     build("build")
-    return pytest("tests/chaos", names, {"CHAOS_LONG": "1" if options.full else ""})
+    return pytest("tests/chaos", names, {"CHAOS_LONG": "1"} if options.full else {})
 
 
 def e2e(options, names):
