@@ -47,8 +47,9 @@ bool role_core_problem(const char *state_dir, struct problem *ret);
  * it has been told; role_instance_exists says when it is done. */
 void role_kill_instance(const char *state_dir);
 
-/* Removes what only a running instance needs: the link to its run folder, its lock, and the folders of run folders when
- * they are empty. Does nothing while one runs or is being started, or when services were left behind. */
+/* Removes what only a running instance needs: the link to its run folder, its lock, and the folders
+ * of run folders when they are empty. Does nothing while one runs or is being started, or when
+ * services were left behind. */
 void role_tidy(const char *state_dir);
 
 /* The roles of an instance as they are now, to see each of them end: their locks and sockets go a

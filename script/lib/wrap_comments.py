@@ -2,12 +2,13 @@
 """Wraps comment lines beyond 100 columns, which clang-format leaves alone when they are only a little longer.
 
 What hangs over goes to the front of the next line when that goes on with the same paragraph, else to a line of its
-own. Tables and lists keep their indentation. Used by `script/tidy --wrap`.
+own. Lists keep their indentation; tables (a `|` in front, or two spaces between words) are left alone. Used by `script/tidy --wrap`.
 """
 import re
 
 COLUMNS = 100
 TEXT = re.compile(r"^(\s*(?:/\*|\*|//) ?)(\s*)(.*)$")
+TABLE = re.compile(r"^\||\S  +(?!\*/)\S")
 ITEM = re.compile(r"^(?:(?:Invariants: )?\d+\.|[-*·])\s+")
 
 
@@ -31,7 +32,7 @@ def wrap(text):
         match = TEXT.match(line)
         is_comment = match and (not match.group(1).lstrip().startswith("*") or line.startswith((" *", "     *", "        *",
                                                                                               "    *")))
-        if len(line) > COLUMNS and is_comment:
+        if len(line) > COLUMNS and is_comment and not TABLE.search(match.group(3)):
             close = line.endswith("*/")
             body = line[:-2].rstrip() if close else line
             cut = body.rfind(" ", len(match.group(1)) + len(match.group(2)) + 1, COLUMNS + 1)

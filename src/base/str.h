@@ -78,7 +78,8 @@ bool str_split(struct str s, char sep, struct str *ret_head, struct str *ret_tai
 bool str_copy(char *dst, size_t size, struct str s);
 /* A heap copy with a NUL; NULL when memory is out. */
 char *str_dup(struct str s);
-/* Levenshtein distance with swapped neighbours as one step, at most `limit`+1; for "did you mean". Slices over 64 bytes give limit+1.
+/* Levenshtein distance with swapped neighbours as one step, at most `limit`+1; for "did you mean".
+ * Slices over 64 bytes give limit+1.
  */
 unsigned str_distance(struct str a, struct str b, unsigned limit);
 

@@ -361,7 +361,8 @@ static void dispatch(struct edge_link *link, const struct edge_record *records, 
     }
 }
 
-/* One batch of one ring. Returns how many records there were; *traffic when some were of requests. */
+/* One batch of one ring. Returns how many records there were; *traffic when some were of
+ * requests. */
 static size_t read_batch(struct edge_link *link, unsigned i, bool *traffic)
 {
     struct ring *ring = &link->rings[i];
@@ -393,8 +394,9 @@ static size_t read_batch(struct edge_link *link, unsigned i, bool *traffic)
     return seen;
 }
 
-/* Reads all rings, each in its turn. While there is traffic the edge is not asked to ring: it would do so at each of
- * its turns. We look again a little later instead; the rings hold far more than comes in that time. */
+/* Reads all rings, each in its turn. While there is traffic the edge is not asked to ring: it would
+ * do so at each of its turns. We look again a little later instead; the rings hold far more than
+ * comes in that time. */
 static void read_rings(struct edge_link *link)
 {
     size_t total = 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct block: a piece of memory for bytes in flight, borrowed from its thread's pool and given back
- * when they are gone. Last in, first out: the block a request gets is the one the request before it
- * left in the cache. An idle connection holds none.
+ * struct block: a piece of memory for bytes in flight, borrowed from its thread's pool and given
+ * back when they are gone. Last in, first out: the block a request gets is the one the request
+ * before it left in the cache. An idle connection holds none.
  */
 #ifndef EDGE_BLOCK_H
 #define EDGE_BLOCK_H

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Bodies on their way. A piece is read into the worker's one hot buffer, decoded, shown to the filters, framed
- * and sent in the same turn; only what the receiver's socket does not take is kept, and nothing is read
- * meanwhile. Small pieces are gathered behind the head, so that a small answer is one send.
+ * Bodies on their way. A piece is read into the worker's one hot buffer, decoded, shown to the
+ * filters, framed and sent in the same turn; only what the receiver's socket does not take is kept,
+ * and nothing is read meanwhile. Small pieces are gathered behind the head, so that a small answer
+ * is one send.
  */
 #include "edge/exchange.h"
 
@@ -83,7 +84,8 @@ static struct http1_body *body_of(struct stream *stream, enum stream_direction d
     return direction == STREAM_UP ? &stream->up : &stream->down;
 }
 
-/* A filter suspended: the piece and what was not decoded yet wait in a block; `at` is the border. */
+/* A filter suspended: the piece and what was not decoded yet wait in a block; `at` is the
+ * border. */
 static enum take hold_piece(struct stream *stream, enum stream_direction direction,
                             struct str piece, struct str rest)
 {
@@ -158,8 +160,8 @@ static void go_on_later(struct stream *stream)
 
 /* --- request body --- */
 
-/* Each piece buys idle_ms more, but the whole must come at RATE_MIN: a body in drops holds a connection no longer
- * than one that stopped. */
+/* Each piece buys idle_ms more, but the whole must come at RATE_MIN: a body in drops holds a
+ * connection no longer than one that stopped. */
 static void progress_up(struct stream *stream)
 {
     int64_t now_ns = stream->worker->loop.now_ns;
@@ -186,7 +188,8 @@ static int end_up(struct stream *stream, struct str rest, bool from_first)
     return 0;
 }
 
-/* Decodes and sends `in`. 0; > 0: stopped (suspended, answered, refused); < 0: nothing more can be sent. */
+/* Decodes and sends `in`. 0; > 0: stopped (suspended, answered, refused); < 0: nothing more can be
+ * sent. */
 static int feed_up(struct stream *stream, struct str in, bool from_first)
 {
     struct gather gather = {

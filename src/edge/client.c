@@ -165,7 +165,8 @@ void client_next(struct client *client)
     client_deadline(client, worker->loop.now_ns + worker->gateway.keepalive_ms * NS_PER_MS);
 }
 
-/* A new request: its first bytes are here, or about to be read. False: nothing came, or memory is out. */
+/* A new request: its first bytes are here, or about to be read. False: nothing came, or memory is
+ * out. */
 static bool begin_http(struct client *client)
 {
     struct worker *worker = client->conn.worker;

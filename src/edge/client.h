@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct client: a client's connection. Between two requests it is this struct and a socket: no buffer, no
- * stream, one timer that is seldom touched (client_deadline).
+ * struct client: a client's connection. Between two requests it is this struct and a socket: no
+ * buffer, no stream, one timer that is seldom touched (client_deadline).
  */
 #ifndef EDGE_CLIENT_H
 #define EDGE_CLIENT_H
@@ -40,8 +40,8 @@ must_check int client_open(struct worker *worker, int fd, const struct sock_addr
                            enum snapshot_listener_kind kind, uint64_t service);
 /* Closes now; the stream, if any, must have ended. Freed at the end of the turn. */
 void client_close(struct client *client);
-/* The last answer was sent: FIN, then a short while of throwing away what still comes, so that the answer is not
- * lost to a reset (RFC 9112 §9.6). */
+/* The last answer was sent: FIN, then a short while of throwing away what still comes, so that the
+ * answer is not lost to a reset (RFC 9112 §9.6). */
 void client_linger(struct client *client);
 /* Moves the one deadline. Cheap: the timer itself moves only when it would come too late. */
 void client_deadline(struct client *client, int64_t deadline_ns);

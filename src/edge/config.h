@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct config: a snapshot compiled for serving. Made by thread 0, read by all, never changed; each thread
- * holds a reference and moves to the next one between two turns. Texts lie in the mapped snapshot, which the
- * config owns. What changes at run time (endpoints, pools, counters) is per thread, in edge/service.h.
+ * struct config: a snapshot compiled for serving. Made by thread 0, read by all, never changed;
+ * each thread holds a reference and moves to the next one between two turns. Texts lie in the
+ * mapped snapshot, which the config owns. What changes at run time (endpoints, pools, counters) is
+ * per thread, in edge/service.h.
  */
 #ifndef EDGE_CONFIG_H
 #define EDGE_CONFIG_H
@@ -35,13 +36,14 @@ struct config {
     struct route_table table;
 };
 
-/* Compiles the snapshot in `shm`, which it takes over on success. 0, -EINVAL (no snapshot), -ENOMEM. */
+/* Compiles the snapshot in `shm`, which it takes over on success. 0, -EINVAL (no snapshot),
+ * -ENOMEM. */
 must_check int config_new(struct shm *shm, struct config **ret);
 struct config *config_ref(struct config *config);
 void config_unref(struct config *config);
 
-/* Filters that every config gets besides its own, for tests (a filter that suspends); NULL = none. Set before
- * the edge starts. */
+/* Filters that every config gets besides its own, for tests (a filter that suspends); NULL = none.
+ * Set before the edge starts. */
 extern const struct filter_ops *config_test_filter;
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct conn: one socket of the edge, client's or upstream's. It is registered once, edge-triggered for
- * both directions; `readable` and `writable` remember what the kernel last said, and every transfer tries
- * first. A short read counts as "drained" and saves the call that would only say EAGAIN, except after the
- * peer's FIN was announced: then only a read of 0 ends it.
+ * struct conn: one socket of the edge, client's or upstream's. It is registered once,
+ * edge-triggered for both directions; `readable` and `writable` remember what the kernel last said,
+ * and every transfer tries first. A short read counts as "drained" and saves the call that would
+ * only say EAGAIN, except after the peer's FIN was announced: then only a read of 0 ends it.
  *
- * What the kernel does not take waits in `out` (one block); whoever produces asks conn_blocked before
- * reading more, which is the back-pressure.
+ * What the kernel does not take waits in `out` (one block); whoever produces asks conn_blocked
+ * before reading more, which is the back-pressure.
  */
 #ifndef EDGE_CONN_H
 #define EDGE_CONN_H
@@ -52,8 +52,9 @@ static inline bool conn_blocked(const struct conn *conn)
 }
 /* Bytes; 0 = nothing now, or the end (conn->eof); -errno. */
 must_check int64_t conn_recv(struct conn *conn, void *p, size_t len);
-/* Sends all of it, or as much as the kernel takes and keeps the rest. At most 8 parts. 0; -ENOBUFS (too much
- * is waiting), -ENOMEM, -EPIPE, -errno: the connection is of no use for writing any more. */
+/* Sends all of it, or as much as the kernel takes and keeps the rest. At most 8 parts. 0; -ENOBUFS
+ * (too much is waiting), -ENOMEM, -EPIPE, -errno: the connection is of no use for writing any
+ * more. */
 must_check int conn_send(struct conn *conn, const struct str *parts, size_t count);
 /* Sends what waits, if it may. 0 or -errno; conn_blocked says if something is left. */
 must_check int conn_flush(struct conn *conn);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The threads together: a snapshot is compiled on thread 0, waits until its listeners are there
- * (make-before-break: the old ones serve on), then goes to every worker; deltas are read by each worker itself.
+ * (make-before-break: the old ones serve on), then goes to every worker; deltas are read by each
+ * worker itself.
  */
 #include "edge/edge.h"
 
@@ -125,7 +126,8 @@ static struct edge_socket *next_to_ask(struct edge *edge)
     return NULL;
 }
 
-/* All are noted before the first is asked for: an answer may come at once, and the last one publishes. */
+/* All are noted before the first is asked for: an answer may come at once, and the last one
+ * publishes. */
 static void ask_for_sockets(struct edge *edge, const struct config *config)
 {
     for (size_t i = 0; i < config->listener_count; i++) {

@@ -2,9 +2,9 @@
  *
  * The edge: the data plane of muelle as one process of N share-nothing threads.
  *
- * edge_main is the role `muelle edge`: it takes snapshot, deltas, counters, rings and listening sockets from the
- * keeper by name and needs nothing else. struct edge is the machine beneath, also run by tests and benchmarks
- * (tests/tools/edge_driver.c) with memory and sockets of their own.
+ * edge_main is the role `muelle edge`: it takes snapshot, deltas, counters, rings and listening
+ * sockets from the keeper by name and needs nothing else. struct edge is the machine beneath, also
+ * run by tests and benchmarks (tests/tools/edge_driver.c) with memory and sockets of their own.
  *
  * Names with the keeper: `snapshot`, `deltas`, `counters`, `ring:N`, `bell:core`, `bell:edge`,
  * `listen:ADDRESS`. What is missing is replaced by private memory (nobody reads it then).
@@ -29,8 +29,8 @@ struct edge_memory {
 
 struct edge_opts {
     bool pin; /* threads to CPUs, for benchmarks */
-    /* A snapshot names a listener: must give its descriptor with edge_listening, now or later (or -1, when it
-     * could not be opened). Called on thread 0, like the others. */
+    /* A snapshot names a listener: must give its descriptor with edge_listening, now or later (or
+     * -1, when it could not be opened). Called on thread 0, like the others. */
     void (*listen)(void *context, struct str address);
     /* No snapshot names that address any more. */
     void (*unlisten)(void *context, struct str address);
@@ -47,8 +47,9 @@ struct loop *edge_loop(struct edge *edge);
 /* Maps the memory and starts the other threads (0 = one per CPU, at most 8). Once. 0 or -errno. */
 must_check int edge_open(struct edge *edge, const struct edge_memory *memory, unsigned threads);
 bool edge_is_open(const struct edge *edge);
-/* A sealed snapshot: compiled, then served once its listeners are there. One that is not newer than the last is
- * passed over. 0; -EINVAL, -EPERM (what is served stays), -ENOMEM. The descriptor stays the caller's. */
+/* A sealed snapshot: compiled, then served once its listeners are there. One that is not newer than
+ * the last is passed over. 0; -EINVAL, -EPERM (what is served stays), -ENOMEM. The descriptor stays
+ * the caller's. */
 must_check int edge_apply(struct edge *edge, int snapshot_fd);
 /* The answer to `listen`: takes `fd` over (-1: could not be opened). */
 void edge_listening(struct edge *edge, struct str address, int fd);

@@ -49,8 +49,8 @@ struct edge {
     bool deltas_lost;
 };
 
-/* Where all threads count the requests in flight to this endpoint. Two endpoints may meet in one place: then both
- * look busier than they are. NULL: there is one thread. */
+/* Where all threads count the requests in flight to this endpoint. Two endpoints may meet in one
+ * place: then both look busier than they are. NULL: there is one thread. */
 atomic_uint *edge_load_of(const struct edge *edge, uint64_t endpoint);
 void edge_log(const char *what);
 /* From any worker. */
@@ -60,7 +60,8 @@ void edge_deltas_lost(struct worker *worker);
 /* Worker 0 also probes. */
 void edge_config_taken(struct worker *worker);
 void edge_delta_taken(struct worker *worker, const struct delta *delta);
-/* A stopping worker asks at the end of its turns: has it nothing left to do? Thread 0 waits for the others. */
+/* A stopping worker asks at the end of its turns: has it nothing left to do? Thread 0 waits for the
+ * others. */
 bool edge_may_stop(struct worker *worker);
 /* The probes found out something: all workers look again. */
 void edge_health_changed(struct edge *edge);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reading the request head, sending it on, reading the answer's head, and the loop that moves both bodies.
+ * Reading the request head, sending it on, reading the answer's head, and the loop that moves both
+ * bodies.
  */
 #include "edge/exchange.h"
 

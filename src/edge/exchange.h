@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The HTTP/1 codec of the stream on both sides and what flows between: heads are read, changed and written
- * anew; bodies are decoded, shown to filters and framed again; back-pressure by not reading. Steps of the
- * stream's machine: true = go on.
+ * The HTTP/1 codec of the stream on both sides and what flows between: heads are read, changed and
+ * written anew; bodies are decoded, shown to filters and framed again; back-pressure by not
+ * reading. Steps of the stream's machine: true = go on.
  */
 #ifndef EDGE_EXCHANGE_H
 #define EDGE_EXCHANGE_H
@@ -16,8 +16,8 @@ void exchange_timeout(struct stream *stream);
 
 /* request_head.c: writes the request as the upstream gets it. 0 or -ENOBUFS (grew too large). */
 must_check int exchange_write_request(struct stream *stream, struct str *ret);
-/* response_head.c: writes worker->response as the client gets it; decides on framing and keep-alive.
- * 0 or -ENOBUFS. */
+/* response_head.c: writes worker->response as the client gets it; decides on framing and
+ * keep-alive. 0 or -ENOBUFS. */
 must_check int exchange_write_response(struct stream *stream, size_t *ret_len);
 /* body.c: moves body bytes. True = the exchange goes on. */
 must_check bool exchange_pump_up(struct stream *stream);

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Filters: what is done to a request besides carrying it. Each route compiles to a chain; a stage without
- * filters costs one test. Filters of the connection and headers stages are the gateway's, those behind the
- * routing decision the route's.
+ * Filters: what is done to a request besides carrying it. Each route compiles to a chain; a stage
+ * without filters costs one test. Filters of the connection and headers stages are the gateway's,
+ * those behind the routing decision the route's.
  *
- * The chains of a request stay the same from its first stage to its end, whatever snapshot comes meanwhile.
+ * The chains of a request stay the same from its first stage to its end, whatever snapshot comes
+ * meanwhile.
  *
- * A filter goes on, answers by itself (stream_answer, then FILTER_ANSWERED), or suspends: the stream stops in
- * that direction until stream_resume is called, from a timer or another descriptor, never from inside the
- * filter; it then goes on with the *next* filter. Bytes wait in the sockets meanwhile.
+ * A filter goes on, answers by itself (stream_answer, then FILTER_ANSWERED), or suspends: the
+ * stream stops in that direction until stream_resume is called, from a timer or another descriptor,
+ * never from inside the filter; it then goes on with the *next* filter. Bytes wait in the sockets
+ * meanwhile.
  */
 #ifndef EDGE_FILTER_H
 #define EDGE_FILTER_H
@@ -40,8 +42,9 @@ struct filter {
 
 struct filter_ops {
     const char *name;
-    /* `piece` is the body's next bytes in the body stages (a filter may shorten or replace it; replaced bytes
-     * must live until the next call), else NULL. NULL = not interested in that stage. */
+    /* `piece` is the body's next bytes in the body stages (a filter may shorten or replace it;
+     * replaced bytes must live until the next call), else NULL. NULL = not interested in that
+     * stage. */
     enum filter_verdict (*run[FILTER_STAGES])(struct stream *stream, const struct filter *filter,
                                               struct str *piece);
 };
@@ -61,8 +64,8 @@ must_check int filter_chain_add(struct filter_chain *chain, const struct filter_
                                 const void *options);
 
 /* --- what a filter may do to its stream --- */
-/* Fields for the request or the answer; names and values must live until they are sent (config, static, or
- * the filter's state). Beyond STREAM_EDITS_MAX they are dropped. */
+/* Fields for the request or the answer; names and values must live until they are sent (config,
+ * static, or the filter's state). Beyond STREAM_EDITS_MAX they are dropped. */
 void stream_add_request(struct stream *stream, struct str name, struct str value);
 void stream_add_response(struct stream *stream, struct str name, struct str value);
 /* Answers from here with an error page (edge/reply.h); the filter then returns FILTER_ANSWERED. */

@@ -85,7 +85,8 @@ static void ready(struct loop_fd *watched, uint32_t events)
             return;
         }
         if (r < 0) {
-            /* Out of descriptors or memory: what is idle makes room, the rest waits in the queue. */
+            /* Out of descriptors or memory: what is idle makes room, the rest waits in the
+             * queue. */
             counters_add(&worker->stats->refused, 1);
             (void)client_evict_idle(worker);
             listener_pause(worker);

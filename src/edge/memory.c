@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Mapping what the keeper holds. Each part that is missing or damaged is replaced by private memory of the same
- * form: the edge serves without anybody who reads.
+ * Mapping what the keeper holds. Each part that is missing or damaged is replaced by private memory
+ * of the same form: the edge serves without anybody who reads.
  */
 #include "edge/memory.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One struct probe per endpoint, found by its id; what to ask is read from the service at each run, so that a
- * snapshot or delta needs to tell probes only of endpoints that came, changed their address or went.
+ * One struct probe per endpoint, found by its id; what to ask is read from the service at each run,
+ * so that a snapshot or delta needs to tell probes only of endpoints that came, changed their
+ * address or went.
  */
 #include "edge/probe.h"
 
@@ -133,8 +134,9 @@ static void schedule(struct probe *probe, const struct snapshot_probe *spec)
     loop_timer_after(&worker->loop, &probe->timer, (int64_t)delay_ms * NS_PER_MS);
 }
 
-/* The fast phase ends with success, or after two intervals and the start period. Its steps grow with
- * the age, so that whatever the time an application needs, it serves an eighth of it later at most. */
+/* The fast phase ends with success, or after two intervals and the start period. Its steps grow
+ * with the age, so that whatever the time an application needs, it serves an eighth of it later at
+ * most. */
 static void next_step(struct probe *probe, const struct snapshot_probe *spec, bool well)
 {
     int64_t now_ns = probe->owner->worker->loop.now_ns;
@@ -221,7 +223,8 @@ static int send_request(struct probe *probe, const struct endpoint *endpoint)
     return n < 0 ? (int)n : -EIO;
 }
 
-/* The head is whole: what of the body is there already is enough, unless none is and some is to come. */
+/* The head is whole: what of the body is there already is enough, unless none is and some is to
+ * come. */
 static void judge(struct probe *probe, const struct http1_head *head, bool ended)
 {
     struct http1_body body;
@@ -293,7 +296,8 @@ static void ready(struct loop_fd *watch, uint32_t events)
     }
 }
 
-/* A local connection is there as soon as it was asked for: an HTTP probe then saves a turn of the loop. */
+/* A local connection is there as soon as it was asked for: an HTTP probe then saves a turn of the
+ * loop. */
 static int begin(struct probe *probe, const struct endpoint *endpoint)
 {
     struct worker *worker = probe->owner->worker;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Health probes, on thread 0, so that health works while the core is away. Each endpoint of a service with a
- * probe is asked by HTTP (GET, 2xx or 3xx is well) or by connecting: fast at first (5 ms, then an eighth of
- * its age; or start_interval), then each interval with jitter. After `retries` failures in a row it fails; in the start
- * period failures do not count. The first good answer makes it pass again.
+ * Health probes, on thread 0, so that health works while the core is away. Each endpoint of a
+ * service with a probe is asked by HTTP (GET, 2xx or 3xx is well) or by connecting: fast at first
+ * (5 ms, then an eighth of its age; or start_interval), then each interval with jitter. After
+ * `retries` failures in a row it fails; in the start period failures do not count. The first good
+ * answer makes it pass again.
  *
- * A result goes to the counters (status, latency, the first bytes of the body), to the ring when the status
- * changes or a person would want it, and to the workers, who stop sending to what fails.
+ * A result goes to the counters (status, latency, the first bytes of the body), to the ring when
+ * the status changes or a person would want it, and to the workers, who stop sending to what fails.
  */
 #ifndef EDGE_PROBE_H
 #define EDGE_PROBE_H

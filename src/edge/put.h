@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Writing the constant parts of heads without asking for room at each: the caller has made sure of it once
- * (put_room), the copies of constants become a few stores.
+ * Writing the constant parts of heads without asking for room at each: the caller has made sure of
+ * it once (put_room), the copies of constants become a few stores.
  */
 #ifndef EDGE_PUT_H
 #define EDGE_PUT_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Pages. Small, without scripts or foreign parts, in the words of the person who has to do something about it.
- * The body is written into worker->in, the head into worker->out.
+ * Pages. Small, without scripts or foreign parts, in the words of the person who has to do
+ * something about it. The body is written into worker->in, the head into worker->out.
  */
 #include "edge/reply.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Answers that the edge gives by itself: a page for people, an RFC 9457 problem for programs. Each says what is
- * wrong, with which service, and what to do. After it the state is REPLY; reply_run sends it.
+ * Answers that the edge gives by itself: a page for people, an RFC 9457 problem for programs. Each
+ * says what is wrong, with which service, and what to do. After it the state is REPLY; reply_run
+ * sends it.
  */
 #ifndef EDGE_REPLY_H
 #define EDGE_REPLY_H

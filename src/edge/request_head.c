@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The request as the upstream gets it: written anew from the parsed fields. Who the client is, we say ourselves:
- * what it claims in Forwarded and X-Forwarded-* is dropped unless the gateway trusts it.
+ * The request as the upstream gets it: written anew from the parsed fields. Who the client is, we
+ * say ourselves: what it claims in Forwarded and X-Forwarded-* is dropped unless the gateway trusts
+ * it.
  */
 #include "edge/exchange.h"
 #include "edge/put.h"

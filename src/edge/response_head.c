@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The answer as the client gets it: written anew from worker->response. Here it is decided how its body is framed
- * and whether the client's connection lives on.
+ * The answer as the client gets it: written anew from worker->response. Here it is decided how its
+ * body is framed and whether the client's connection lives on.
  */
 #include "edge/exchange.h"
 #include "edge/put.h"

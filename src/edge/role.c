@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * `muelle edge`: struct edge fed by the keeper. It starts when a snapshot lies there (by then the core has given
- * the rest too), takes each newer one, opens listeners through the keeper, and brings a dead keeper back if the
- * core does not. Nothing here is on the path of a request.
+ * `muelle edge`: struct edge fed by the keeper. It starts when a snapshot lies there (by then the
+ * core has given the rest too), takes each newer one, opens listeners through the keeper, and
+ * brings a dead keeper back if the core does not. Nothing here is on the path of a request.
  */
 #include "edge/edge.h"
 

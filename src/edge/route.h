@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct route_table: (host, path) to route, compiled once per snapshot and never changed: all threads read
- * the same table.
+ * struct route_table: (host, path) to route, compiled once per snapshot and never changed: all
+ * threads read the same table.
  *
- * Hosts are tried from exact over wildcards ("*.b.c", "*.c") to any; within a host the longest path prefix
- * at a segment border wins. One hash table holds (host, prefix) pairs; a host knows the depth (number of
- * '/') of its deepest prefix, so that a long path costs no more than the routes' own depth. A host without a
- * fitting path hands over to the next one, since a route without a host stands for all hosts.
+ * Hosts are tried from exact over wildcards ("*.b.c", "*.c") to any; within a host the longest path
+ * prefix at a segment border wins. One hash table holds (host, prefix) pairs; a host knows the
+ * depth (number of '/') of its deepest prefix, so that a long path costs no more than the routes'
+ * own depth. A host without a fitting path hands over to the next one, since a route without a host
+ * stands for all hosts.
  */
 #ifndef EDGE_ROUTE_H
 #define EDGE_ROUTE_H
@@ -36,17 +37,19 @@ struct route_table {
     uint32_t any;   /* index of the host "", or UINT32_MAX */
 };
 
-/* Compiles `routes`, which must outlive the table; a doubled (host, path) keeps the first. 0 or -ENOMEM. */
+/* Compiles `routes`, which must outlive the table; a doubled (host, path) keeps the first. 0 or
+ * -ENOMEM. */
 must_check int route_table_init(struct route_table *table, const struct route *routes,
                                 size_t count);
 void route_table_fini(struct route_table *table);
-/* `host`: lower case, without port. `path`: normalised, starts with '/' (or is "*"). NULL = none. */
+/* `host`: lower case, without port. `path`: normalised, starts with '/' (or is "*"). NULL =
+ * none. */
 const struct route *route_table_find(const struct route_table *table, struct str host,
                                      struct str path);
 
 enum { ROUTE_HOST_MAX = 255 };
-/* The host of an authority in lower case, without port and the dot at the end; brackets of IPv6 stay. Empty
- * when it is longer than ROUTE_HOST_MAX. */
+/* The host of an authority in lower case, without port and the dot at the end; brackets of IPv6
+ * stay. Empty when it is longer than ROUTE_HOST_MAX. */
 struct str route_host_of(struct str authority, char memory[ROUTE_HOST_MAX + 1]);
 
 #endif

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Services and endpoints as one edge thread sees them: who may get requests, how many are under way, idle
- * connections. Both are found by stable id and live on over snapshots; an endpoint that was removed lives
- * until its last request has ended.
+ * Services and endpoints as one edge thread sees them: who may get requests, how many are under
+ * way, idle connections. Both are found by stable id and live on over snapshots; an endpoint that
+ * was removed lives until its last request has ended.
  *
- * An endpoint is *eligible* when the core says READY and its probe does not fail. Requests are balanced over the
- * eligible ones (`ready`, rebuilt when something changes, so that picking costs nothing but a step).
- * `down_until_ns` is this thread's own short memory of a failed connect.
+ * An endpoint is *eligible* when the core says READY and its probe does not fail. Requests are
+ * balanced over the eligible ones (`ready`, rebuilt when something changes, so that picking costs
+ * nothing but a step). `down_until_ns` is this thread's own short memory of a failed connect.
  */
 #ifndef EDGE_SERVICE_H
 #define EDGE_SERVICE_H
@@ -78,15 +78,16 @@ struct service_set {
 
 void service_set_init(struct service_set *set);
 void service_set_fini(struct service_set *set);
-/* Brings the set to what the snapshot of `config` says. 0 or -ENOMEM (what could be made is there). */
+/* Brings the set to what the snapshot of `config` says. 0 or -ENOMEM (what could be made is
+ * there). */
 must_check int service_set_apply(struct worker *worker, const struct config *config);
 /* One small change. Unknown ids are passed over: a snapshot that knows them is on its way. */
 void service_set_delta(struct worker *worker, const struct delta *delta);
 /* Looks at the probes' results again. */
 void service_set_health(struct worker *worker);
 
-/* An eligible endpoint other than `avoid` (if there is another), which is then in use until service_done;
- * NULL: none. *ret_shared says how it was counted, for service_done. */
+/* An eligible endpoint other than `avoid` (if there is another), which is then in use until
+ * service_done; NULL: none. *ret_shared says how it was counted, for service_done. */
 struct endpoint *service_pick(struct service *service, const struct endpoint *avoid,
                               bool *ret_shared);
 void service_done(struct endpoint *endpoint, bool shared);

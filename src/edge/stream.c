@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The life of a request as small steps: each state has one function that goes as far as it can and says whether
- * the next state may run at once. Waiting is returning: whatever happens next (a readable socket, a timer, a
- * filter that resumes) comes back through client_run and finds the state.
+ * The life of a request as small steps: each state has one function that goes as far as it can and
+ * says whether the next state may run at once. Waiting is returning: whatever happens next (a
+ * readable socket, a timer, a filter that resumes) comes back through client_run and finds the
+ * state.
  *
  * A step that ended the stream returns false, and nobody looks at the stream again.
  */
@@ -269,7 +270,8 @@ static bool step_connection(struct stream *stream)
     return stream->state == STREAM_REPLY;
 }
 
-/* Dot segments and escapes are resolved before routing, and what was routed is what is forwarded. */
+/* Dot segments and escapes are resolved before routing, and what was routed is what is
+ * forwarded. */
 static int normalise_path(struct stream *stream)
 {
     struct str path = http1_str(&stream->req, stream->req.path);
@@ -509,7 +511,8 @@ static bool can_repeat(const struct stream *stream, bool written)
         return false;
     }
     if (!written) {
-        /* Connecting again is bounded by the time to hold; a peer that resets each connection is not. */
+        /* Connecting again is bounded by the time to hold; a peer that resets each connection is
+         * not. */
         return stream->state != STREAM_EXCHANGE || stream->retries < UNWRITTEN_MAX;
     }
     return repeatable(stream) && stream->retries < stream->service->spec.retries;

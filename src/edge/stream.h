@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct stream: one request and its answer, whatever the HTTP versions on both sides: a head of ids and values
- * (struct http1_head is just that: spans into a base), body pieces, and back-pressure. The codecs of the two
- * sides are h1_request.c and h1_response.c; the state machine is stream.c.
+ * struct stream: one request and its answer, whatever the HTTP versions on both sides: a head of
+ * ids and values (struct http1_head is just that: spans into a base), body pieces, and
+ * back-pressure. The codecs of the two sides are h1_request.c and h1_response.c; the state machine
+ * is stream.c.
  *
  * Invariants:
- * 1. The request's head stays in client->in until the answer's head was sent: until then it can be sent again.
+ * 1. The request's head stays in client->in until the answer's head was sent: until then it can be
+ *    sent again.
  * 2. Nothing is read from one side while bytes wait for the other.
  * 3. A stream leaves exactly one access record and one count, in stream_end.
  */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Between stream.c and its steps in other files (exchange.c, tunnel.c, reply.c). Law: a function that returns
- * false may have ended the stream; the caller returns false too and touches it no more.
+ * Between stream.c and its steps in other files (exchange.c, tunnel.c, reply.c). Law: a function
+ * that returns false may have ended the stream; the caller returns false too and touches it no
+ * more.
  */
 #ifndef EDGE_STREAM_PRIVATE_H
 #define EDGE_STREAM_PRIVATE_H
@@ -18,7 +19,8 @@ void stream_detach(struct stream *stream, bool reusable);
 must_check bool stream_lost(struct stream *stream, int error);
 /* Holds the gateway's filters for this request, if there are any. */
 void stream_take_global(struct stream *stream);
-/* The answer's head is sent: if no filter can run any more the config may go (tunnels and streams live long). */
+/* The answer's head is sent: if no filter can run any more the config may go (tunnels and streams
+ * live long). */
 void stream_last_head(struct stream *stream, bool tunnel);
 /* How long a request of this stream may wait for an endpoint. */
 int64_t stream_hold_ns(const struct stream *stream);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Tunnels: bytes in both directions, unread: after a 101 (WebSocket), and connections of tcp listeners. Each end
- * may finish its direction alone (FIN is passed on); the tunnel ends with the second one, with an error, or
- * after tunnel_idle without a byte.
+ * Tunnels: bytes in both directions, unread: after a 101 (WebSocket), and connections of tcp
+ * listeners. Each end may finish its direction alone (FIN is passed on); the tunnel ends with the
+ * second one, with an error, or after tunnel_idle without a byte.
  */
 #include "base/num.h"
 #include "edge/exchange.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct upstream: a connection to an endpoint: in use by one stream, or idle in the endpoint's pool (last in,
- * first out: the warmest connection is used, the others may end). Any event on an idle one closes it: a service
- * that speaks unasked, or hangs up, is not used again.
+ * struct upstream: a connection to an endpoint: in use by one stream, or idle in the endpoint's
+ * pool (last in, first out: the warmest connection is used, the others may end). Any event on an
+ * idle one closes it: a service that speaks unasked, or hangs up, is not used again.
  */
 #ifndef EDGE_UPSTREAM_H
 #define EDGE_UPSTREAM_H
@@ -26,8 +26,9 @@ struct upstream {
     bool connecting;
 };
 
-/* An idle connection, or NULL. A request that cannot be sent twice (`repeatable` is false) gets only one that
- * was used a moment ago: the service may be closing an older one at this very time. */
+/* An idle connection, or NULL. A request that cannot be sent twice (`repeatable` is false) gets
+ * only one that was used a moment ago: the service may be closing an older one at this very
+ * time. */
 struct upstream *upstream_take(struct endpoint *endpoint, struct stream *stream, bool repeatable);
 /* Starts connecting; the stream is run when it is done. 0 or -errno. */
 must_check int upstream_connect(struct endpoint *endpoint, struct stream *stream,

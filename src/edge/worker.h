@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct worker: one thread of the edge with everything it owns: loop, connections, pools, services, its ring
- * and its counters. Workers share only what never changes (struct config) and keeper-held memory in which each
- * has its own part; they speak by mailbox. Worker 0 runs on the process's main thread and also probes and
- * talks to the keeper (edge/role.c).
+ * struct worker: one thread of the edge with everything it owns: loop, connections, pools,
+ * services, its ring and its counters. Workers share only what never changes (struct config) and
+ * keeper-held memory in which each has its own part; they speak by mailbox. Worker 0 runs on the
+ * process's main thread and also probes and talks to the keeper (edge/role.c).
  */
 #ifndef EDGE_WORKER_H
 #define EDGE_WORKER_H
@@ -18,7 +18,8 @@
 struct edge;
 struct listener;
 
-/* A config as one worker holds it: counted without atomics by the streams that still need its filters. */
+/* A config as one worker holds it: counted without atomics by the streams that still need its
+ * filters. */
 struct generation {
     struct config *config;
     uint32_t refs;
@@ -84,7 +85,8 @@ void worker_fini(struct worker *worker);
 void worker_notify(struct worker *worker, unsigned todo);
 /* From any thread: takes over a reference; WORKER_CONFIG follows. */
 void worker_give_config(struct worker *worker, struct config *config);
-/* The worker that should serve a new connection accepted by `worker`: itself, unless others have clearly less. */
+/* The worker that should serve a new connection accepted by `worker`: itself, unless others have
+ * clearly less. */
 struct worker *worker_least_busy(struct worker *worker);
 /* Gives an accepted connection to another worker. 0 or -ENOMEM (then fd is the caller's). */
 must_check int worker_give_client(struct worker *to, int fd, const struct sock_addr *peer,

@@ -4,7 +4,8 @@
  * principal may then do is core/authorise.h.
  *
  *   who     local socket: the peer's uid (SO_PEERCRED), unless the request was forwarded
- *           else: `Authorization: Bearer TOKEN`, or the cookie muelle_session, which is set by the login
+ *           else: `Authorization: Bearer TOKEN`, or the cookie muelle_session, which is set by the
+ *           login
  *   where   Host: must be a name of this machine that no foreign page can point at it (DNS rebinding):
  *           localhost, *.localhost, an IP literal, or a configured name
  *           Origin: when a browser sends one with a change, it must be the Host's own (CSRF)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a handler can do with its exchange (face/api.h): answer it, or make a stream of it. Private to
- * face/.
+ * What a handler can do with its exchange (face/api.h): answer it, or make a stream of it. Private
+ * to face/.
  */
 #ifndef FACE_API_ANSWER_H
 #define FACE_API_ANSWER_H

@@ -3,8 +3,9 @@
  * GET /api/v1/stream: everything live, for dashboards and `up`. One hub listens to the bus for
  * all readers and encodes each message once; with no reader it listens to nothing.
  *
- *   hello (instance) · service, replica (whole objects; all of them at the start, then a ping) · removed
- *   {project, service?, replica?} · history (a service's last minutes in columns, at the start) · event (id = sequence) · metrics {time, items} at 1 Hz · ping
+ *   hello (instance) · service, replica (whole objects; all of them at the start, then a ping) ·
+ *   removed {project, service?, replica?} · history (a service's last minutes in columns, at the
+ *   start) · event (id = sequence) · metrics {time, items} at 1 Hz · ping
  *
  * Last-Event-ID: events behind it are read from the store first; what is committed meanwhile is
  * found by reading once more, so that each event comes once and in order.

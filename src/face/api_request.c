@@ -3,8 +3,8 @@
  * What stands between a request and its handler, in this order; the first that does not hold
  * answers:
  *
- *   host → path → endpoint → method → who → may they → origin → what they accept → body's type and size
- *   → (body) → query → JSON → tables → idempotency key → handler
+ *   host → path → endpoint → method → who → may they → origin → what they accept → body's type and
+ *   size → (body) → query → JSON → tables → idempotency key → handler
  *
  * All but the last line needs no body, so that a stranger cannot make us read one.
  */

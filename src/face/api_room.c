@@ -4,7 +4,8 @@
  *
  *   RUN/core.sock    0600: the command line and other local programs of the owner; the peer's uid counts
  *   RUN/admin.sock   0666: the edge's admin listener; what comes over it came over TCP and needs the token. Open
- *                    to all, because root's edge runs as nobody; the folder's mode keeps others out elsewhere
+ *                    to all, because root's edge runs as nobody; the folder's mode keeps others out
+ *                    elsewhere
  *   RUN/token        0600: 256 random bits; kept over restarts of the core, so that sessions live on
  */
 #include "base/encode.h"

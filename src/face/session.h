@@ -40,7 +40,8 @@ void session_fini(struct session *s);
 
 /* Connects to the running instance. 0 or CLI_NOT_RUNNING (said, unless `quiet`). */
 must_check int session_connect(struct session *s, bool quiet);
-/* The same without a word, for who has another way: a core that was killed gets two seconds to come back. */
+/* The same without a word, for who has another way: a core that was killed gets two seconds to come
+ * back. */
 must_check int session_connect_back(struct session *s);
 /* All roles of the instance were killed, so its end was not an orderly one and its services may run
  * on: a keeper that is started adopts them. */

@@ -401,7 +401,8 @@ static void add_admin(struct buf *out, struct str admin)
     buf_add(out, admin);
 }
 
-/* The dashboard's link, for whoever may read the token: the page that asks for it names this verb. */
+/* The dashboard's link, for whoever may read the token: the page that asks for it names this
+ * verb. */
 static void status_link(struct session *s, struct buf *out)
 {
     cleanup(buf_fini) struct buf token = BUF_INIT(256);

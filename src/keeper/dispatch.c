@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What each message does: one table of handlers and of who may send it. A handler answers exactly once; the
- * answer is the request's own struct, changed.
+ * What each message does: one table of handlers and of who may send it. A handler answers exactly
+ * once; the answer is the request's own struct, changed.
  */
 #include "keeper/private.h"
 #include "os/file.h"
@@ -75,7 +75,8 @@ static void on_keep(struct call *call)
         answer(call, -EINVAL, -1);
         return;
     }
-    /* The edge talks to strangers: it may give back what a new keeper lacks, and replace nothing. */
+    /* The edge talks to strangers: it may give back what a new keeper lacks, and replace
+     * nothing. */
     if (call->peer->role == KEEPER_ROLE_EDGE && call->msg->a != 1) {
         answer(call, -EPERM, -1);
         return;
@@ -103,7 +104,8 @@ static void on_get(struct call *call)
 static void on_drop(struct call *call)
 {
     struct str name = keeper_msg_name(call->msg);
-    /* The edge gives up listeners that its snapshot does not name any more; memory is the core's. */
+    /* The edge gives up listeners that its snapshot does not name any more; memory is the
+     * core's. */
     if (call->peer->role == KEEPER_ROLE_EDGE && !str_starts(name, STR("listen:"))) {
         answer(call, -EPERM, -1);
         return;

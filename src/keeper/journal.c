@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * RUN/keeper.journal: what the next keeper must know to adopt everything, also when every role died at once.
+ * RUN/keeper.journal: what the next keeper must know to adopt everything, also when every role died
+ * at once.
  *
  *   head    "MUKJ", u16 version, u16 min_reader, 36 bytes boot id, padded to 48
  *   record  u16 type, u16 0, u32 length, u32 check (XXH3 of type and bytes, lower half), u32 0, bytes, padded to 8
  *
- * A later record of the same name replaces the earlier one; unknown types are skipped; records may grow at their
- * end. A reader older than `min_reader` begins anew. It lives in memory (RUN is a tmpfs) and says nothing after a
- * reboot, so it is never synced. Written with one write(2) each: a killed keeper leaves whole records, and what
- * does not check ends the reading. Where it cannot be written (a full disk) the old file stays whole, and a fresh one
- * takes its place as soon as it can be written.
+ * A later record of the same name replaces the earlier one; unknown types are skipped; records may
+ * grow at their end. A reader older than `min_reader` begins anew. It lives in memory (RUN is a
+ * tmpfs) and says nothing after a reboot, so it is never synced. Written with one write(2) each: a
+ * killed keeper leaves whole records, and what does not check ends the reading. Where it cannot be
+ * written (a full disk) the old file stays whole, and a fresh one takes its place as soon as it can
+ * be written.
  */
 #include "base/map.h"
 #include "base/num.h"
@@ -69,7 +71,8 @@ static uint32_t journal_check(uint16_t type, struct str bytes)
     return (uint32_t)map_hash(type, bytes);
 }
 
-/* One record at the end of `fd`, at *size, which grows by it. 0 or -errno, and then a part of it may lie there. */
+/* One record at the end of `fd`, at *size, which grows by it. 0 or -errno, and then a part of it
+ * may lie there. */
 static int journal_write(int fd, enum journal_type type, struct str bytes, uint64_t *size)
 {
     static struct {

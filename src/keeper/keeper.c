@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The keeper's start, its loop and its end. See keeper.h for what it is and private.h for its parts.
+ * The keeper's start, its loop and its end. See keeper.h for what it is and private.h for its
+ * parts.
  *
- * Start: lock → journal → control groups → children and roles of the last keeper adopted → socket → missing roles
- * started. With --adopt-fd a role that outlived the last keeper hands over what it holds by that channel.
+ * Start: lock → journal → control groups → children and roles of the last keeper adopted → socket →
+ * missing roles started. With --adopt-fd a role that outlived the last keeper hands over what it
+ * holds by that channel.
  *
- * End (SHUTDOWN, SIGTERM): trees killed if so ordered and empty → roles told to end → socket and journal removed.
- * Only SHUTDOWN with a = 1 stops services.
+ * End (SHUTDOWN, SIGTERM): trees killed if so ordered and empty → roles told to end → socket and
+ * journal removed. Only SHUTDOWN with a = 1 stops services.
  */
 #include "keeper/keeper.h"
 #include "base/num.h"
@@ -100,7 +102,8 @@ void keeper_stop(struct keeper *keeper, bool kill_services)
     keeper_stop_step(keeper);
 }
 
-/* Something does not die (in the kernel, on a dead disk): the end comes all the same and is said. */
+/* Something does not die (in the kernel, on a dead disk): the end comes all the same and is
+ * said. */
 static void keeper_stop_late(struct timer *timer, int64_t now_ns)
 {
     struct keeper *keeper = container_of(timer, struct keeper, stop_timer);
@@ -126,8 +129,8 @@ static void keeper_on_child(struct loop_signal *signal)
     struct keeper *keeper = container_of(signal, struct keeper, child_signal);
     struct proc_exit how;
     int pid;
-    /* Our own children are mostly reaped by their pidfds; here come the orphans of their trees, which are ours as
-     * the subreaper, and whoever ended in the same turn. */
+    /* Our own children are mostly reaped by their pidfds; here come the orphans of their trees,
+     * which are ours as the subreaper, and whoever ended in the same turn. */
     while ((pid = proc_reap_any(&how)) > 0) {
         struct ward *ward = ward_by_pid(keeper, pid);
         if (ward) {

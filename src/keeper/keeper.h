@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The keeper: the parent of everything in an instance. It owns what must outlive a crash (listening sockets,
- * shared memory, the children and their exits) and does nothing else: its only input are the fixed-size messages
- * of link/keeper.h from its own roles and its own user.
+ * The keeper: the parent of everything in an instance. It owns what must outlive a crash (listening
+ * sockets, shared memory, the children and their exits) and does nothing else: its only input are
+ * the fixed-size messages of link/keeper.h from its own roles and its own user.
  */
 #ifndef KEEPER_KEEPER_H
 #define KEEPER_KEEPER_H

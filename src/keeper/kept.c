@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Descriptors held under a name. Everybody who asked for copies holds one of each, so that a new keeper can be
- * given all of them; names are those of docs/architecture.md.
+ * Descriptors held under a name. Everybody who asked for copies holds one of each, so that a new
+ * keeper can be given all of them; names are those of docs/architecture.md.
  */
 #include "keeper/private.h"
 #include "link/snapshot.h"
@@ -92,7 +92,8 @@ void kept_drop_stdio(struct keeper *keeper)
     }
 }
 
-/* Does the core's last snapshot name that listener? It is the core's word: the edge cannot replace it. */
+/* Does the core's last snapshot name that listener? It is the core's word: the edge cannot replace
+ * it. */
 static bool kept_listed(struct keeper *keeper, const struct sock_addr *addr)
 {
     const struct kept *kept = kept_find(keeper, STR("snapshot"));

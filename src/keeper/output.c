@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The services' output files: opened for appending by the keeper, owned by the service's user; while no core lives
- * to read them, the oldest bytes beyond the budget are freed by punching holes, so that a chatty service cannot
- * fill the disk. How far is told to the core (CHILD.trimmed), which counts it as lost.
+ * The services' output files: opened for appending by the keeper, owned by the service's user;
+ * while no core lives to read them, the oldest bytes beyond the budget are freed by punching holes,
+ * so that a chatty service cannot fill the disk. How far is told to the core (CHILD.trimmed), which
+ * counts it as lost.
  */
 #include "base/num.h"
 #include "keeper/private.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Those who talk to the keeper: the roles, over the socketpair they were started with or over keeper.sock after a
- * keeper died; and tools of the same user, over keeper.sock.
+ * Those who talk to the keeper: the roles, over the socketpair they were started with or over
+ * keeper.sock after a keeper died; and tools of the same user, over keeper.sock.
  */
 #include "keeper/private.h"
 #include "os/file.h"

@@ -48,8 +48,8 @@ struct kept *kept_find(struct keeper *keeper, struct str name);
 must_check int kept_put(struct keeper *keeper, struct str name, int fd, const struct peer *from);
 void kept_drop(struct keeper *keeper, struct kept *kept, const struct peer *from);
 void kept_send_all(struct keeper *keeper, struct peer *peer);
-/* The socket of that address, opened where it is not yet; only_listed: and the snapshot names it. 0, -EPERM, -errno
- * with msg->text. */
+/* The socket of that address, opened where it is not yet; only_listed: and the snapshot names it.
+ * 0, -EPERM, -errno with msg->text. */
 must_check int kept_listen(struct keeper *keeper, struct keeper_msg *msg, bool only_listed,
                            int *ret_fd);
 /* Drops the streams of commands whose core died between giving them and taking them back. */
@@ -90,14 +90,15 @@ void role_stop(struct keeper *keeper, enum keeper_role role);
 void role_restart(struct keeper *keeper, enum keeper_role role);
 /* Is that process the role, or its guard (link/keeper_guard.c), which connects for it? */
 bool role_is(const struct role_slot *slot, int pid);
-/* Takes on a role that greets and holds the role's lock, though its place was given to another: the keeper that
- * started it died before it wrote that down. */
+/* Takes on a role that greets and holds the role's lock, though its place was given to another: the
+ * keeper that started it died before it wrote that down. */
 bool role_claim(struct keeper *keeper, enum keeper_role role, int pid);
 void role_message(const struct role_slot *slot, struct keeper_msg *msg);
 const char *role_name(enum keeper_role role);
 
 /* journal.c */
-/* Reads what the last keeper wrote; fills wards, role identities and cgroups. Nothing of another boot. */
+/* Reads what the last keeper wrote; fills wards, role identities and cgroups. Nothing of another
+ * boot. */
 void journal_load(struct keeper *keeper);
 /* Writes everything anew; where that fails the old file stays, and it is tried again. */
 void journal_rewrite(struct keeper *keeper);

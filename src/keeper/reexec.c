@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Upgrade in place: the keeper executes another binary and stays the same process, so children stay children and
- * nobody's channel breaks. What the journal does not hold (descriptors and whose they are) travels in a memfd:
+ * Upgrade in place: the keeper executes another binary and stays the same process, so children stay
+ * children and nobody's channel breaks. What the journal does not hold (descriptors and whose they
+ * are) travels in a memfd:
  *
  *   head    "MUKX", u16 version, u16 min_reader, u32 entry size, u32 count
  *   entry   struct reexec_entry; a newer one may be longer
  *
- * The new binary is tried first (`keeper --self-test`); one that does not answer well changes nothing.
+ * The new binary is tried first (`keeper --self-test`); one that does not answer well changes
+ * nothing.
  */
 #include "base/num.h"
 #include "keeper/private.h"
@@ -75,7 +77,8 @@ static void reexec_gather(struct keeper *keeper)
     }
 }
 
-/* Does the binary answer `keeper --self-test`? 0 or -errno. Waits: an upgrade is worth two seconds at most. */
+/* Does the binary answer `keeper --self-test`? 0 or -errno. Waits: an upgrade is worth two seconds
+ * at most. */
 static int reexec_try(const char *binary)
 {
     static const char *const env[] = {NULL};

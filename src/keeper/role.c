@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The core and the edge as processes: started with a channel in MUELLE_KEEPER_FD, started again at once when they
- * die, with a growing delay only when they keep dying young.
+ * The core and the edge as processes: started with a channel in MUELLE_KEEPER_FD, started again at
+ * once when they die, with a growing delay only when they keep dying young.
  */
 #include "base/num.h"
 #include "keeper/private.h"
@@ -177,8 +177,9 @@ bool role_adopt(struct keeper *keeper, enum keeper_role role, const struct proc_
     return true;
 }
 
-/* The lock of a role names its process, also where the keeper that started it died before it could write down whom:
- * then the new keeper's own attempt finds the lock taken and ends. RUN is ours alone, and so is what lies in it. */
+/* The lock of a role names its process, also where the keeper that started it died before it could
+ * write down whom: then the new keeper's own attempt finds the lock taken and ends. RUN is ours
+ * alone, and so is what lies in it. */
 static int role_lock_holder(const struct keeper *keeper, enum keeper_role role)
 {
     char name[16];
@@ -189,8 +190,8 @@ static int role_lock_holder(const struct keeper *keeper, enum keeper_role role)
     return lock_probe(path, &holder) == 1 ? holder : 0;
 }
 
-/* Takes on the living process that holds the role's lock though we do not know it: the keeper that started it died
- * before it wrote that down. False when none holds it. */
+/* Takes on the living process that holds the role's lock though we do not know it: the keeper that
+ * started it died before it wrote that down. False when none holds it. */
 static bool role_adopt_holder(struct keeper *keeper, enum keeper_role role)
 {
     struct proc_id proc = {.pid = role_lock_holder(keeper, role)};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the keeper knows: one static struct keeper of fixed tables, no allocation after the start. What its parts do with
- * it: private.h.
+ * What the keeper knows: one static struct keeper of fixed tables, no allocation after the start.
+ * What its parts do with it: private.h.
  */
 #ifndef KEEPER_STATE_H
 #define KEEPER_STATE_H
@@ -15,8 +15,8 @@
 
 enum {
     KEEPER_RUN_MAX = 128,
-    /* A peer that stands still may miss the exit and the end of every child there can be; each is a message with its
-     * head and alignment. Memory that is not used is not touched. */
+    /* A peer that stands still may miss the exit and the end of every child there can be; each is a
+     * message with its head and alignment. Memory that is not used is not touched. */
     KEEPER_QUEUE_SIZE = 2 * KEEPER_CHILDREN_MAX * (KEEPER_MSG_SIZE + 16),
     KEEPER_PATH_MAX = 256,
     KEEPER_PAGE = 32

@@ -5,9 +5,12 @@
  *   spawn → running ──pidfd──▶ ended ──group empty──▶ empty → forgotten by the core
  *
  * Invariants:
- * 1. A ward is in the journal before the core hears of its start: whoever comes next can adopt it. That it is about
- * to be started is there before its process is: a keeper killed in between leaves a tree that the next one ends.
- * 2. EXITED is said once per start, EMPTY once after it. Both are also in CHILD for a core that was away.
+ * 1. A ward is in the journal before the core hears of its start: whoever comes next can adopt it.
+ *    That it is about
+ * to be started is there before its process is: a keeper killed in between leaves a tree that the
+ * next one ends.
+ * 2. EXITED is said once per start, EMPTY once after it. Both are also in CHILD for a core that was
+ *    away.
  * 3. `killing` lasts until the tree is empty: a fork bomb is killed again and again, not once.
  * Without control groups (rung NONE) trees are found by their mark in /proc, at every sweep.
  */
@@ -106,7 +109,8 @@ static void ward_start_fd(struct ward_start *start, int from, int to)
     start->fds[start->spawn.fd_count++] = (struct proc_fd){from, to};
 }
 
-/* A stream that is a kept descriptor: its own copy, to be closed like an opened file. 1 = it is none. */
+/* A stream that is a kept descriptor: its own copy, to be closed like an opened file. 1 = it is
+ * none. */
 static int ward_start_kept(struct ward_start *start, const char *path, int *ret_fd)
 {
     struct str name = str_from(path);
@@ -207,7 +211,8 @@ static void ward_start_user(struct ward_start *start)
     spawn->gid = order->gid;
     spawn->groups = order->groups;
     spawn->group_count = order->group_count;
-    /* Root's own services may use set-user-id programs; those of others become somebody else for good. */
+    /* Root's own services may use set-user-id programs; those of others become somebody else for
+     * good. */
     spawn->keep_privileges = !order->set_user;
     spawn->set_umask = true;
     spawn->umask = order->set_umask ? order->umask : 022;
@@ -364,7 +369,8 @@ static int ward_marked(struct keeper *keeper, struct ward *ward, int signum)
     static int pids[WARD_MARKED_MAX];
     char space[KEEPER_NAME_MAX + 96];
     struct str mark = ward_mark(keeper, ward, space, sizeof(space));
-    /* The number of an ended process may be a stranger's by now; then nobody is left in its session either. */
+    /* The number of an ended process may be a stranger's by now; then nobody is left in its session
+     * either. */
     uint64_t start_time = 0;
     bool reused = !ward->running && proc_start_time(ward->proc.pid, &start_time) == 0 &&
                   start_time != ward->proc.start_time;
@@ -407,7 +413,8 @@ static void ward_check_empty(struct keeper *keeper, struct ward *ward)
             file_close(&fd);
         }
     }
-    /* The notice compares with the last read: read once, and once more in case it came in between. */
+    /* The notice compares with the last read: read once, and once more in case it came in
+     * between. */
     char text[128];
     if (ward->empty_watch.fd >= 0) {
         (void)!file_pread(ward->empty_watch.fd, text, sizeof(text), 0);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is said to the keeper: fixed-size messages over SEQPACKET (os/chan.h), descriptors beside them.
+ * What is said to the keeper: fixed-size messages over SEQPACKET (os/chan.h), descriptors beside
+ * them.
  *
- * Version 1. Every message is one `struct keeper_msg` (native order: both ends are on one machine). A request carries
- * a serial; its answer the same serial and `error` (0 or -errno). News has serial 0. A message of another size or
- * version closes the channel.
+ * Version 1. Every message is one `struct keeper_msg` (native order: both ends are on one machine).
+ * A request carries a serial; its answer the same serial and `error` (0 or -errno). News has serial
+ * 0. A message of another size or version closes the channel.
  *
  * | type      | to the keeper                           | answer, or news from it (n)              |
  * | --------- | --------------------------------------- | ---------------------------------------- |

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A role's end of the keeper's channel: connecting, requests, news. Copies of what the keeper holds and bringing it
- * back: keeper_revive.c. See keeper_client.h for the laws.
+ * A role's end of the keeper's channel: connecting, requests, news. Copies of what the keeper holds
+ * and bringing it back: keeper_revive.c. See keeper_client.h for the laws.
  *
- * One function sends (client_pump): first HELLO, then what a new keeper must be given, then the question for the
- * children, then the requests; it stops when the channel is full and goes on by the timer. So no order of events
- * can make a request overtake the handover.
+ * One function sends (client_pump): first HELLO, then what a new keeper must be given, then the
+ * question for the children, then the requests; it stops when the channel is full and goes on by
+ * the timer. So no order of events can make a request overtake the handover.
  */
 #include "link/keeper_client.h"
 #include "base/num.h"

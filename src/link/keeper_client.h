@@ -120,13 +120,13 @@ void keeper_client_role_stop(struct keeper_client *client, struct keeper_request
 /* Ends a role so that it starts again from the binary that the keeper runs now. */
 void keeper_client_role_restart(struct keeper_client *client, struct keeper_request *request,
                                 enum keeper_role role);
-/* Upgrade: the keeper tries the binary (absolute path, at most KEEPER_NAME_MAX bytes) and becomes it; children,
- * channels and descriptors stay. -ENOEXEC, -ETIMEDOUT, -ENOENT …: nothing has changed. */
+/* Upgrade: the keeper tries the binary (absolute path, at most KEEPER_NAME_MAX bytes) and becomes
+ * it; children, channels, descriptors stay. -ENOEXEC, -ETIMEDOUT, -ENOENT …: nothing changed. */
 void keeper_client_reexec(struct keeper_client *client, struct keeper_request *request,
                           struct str binary);
 void keeper_client_shutdown(struct keeper_client *client, struct keeper_request *request,
                             bool kill_services);
-/* What control groups the keeper uses (os/cgroup.h), for reading figures. 0, -ENOENT before `ready`. */
+/* The control groups that the keeper uses, for reading figures. 0, -ENOENT before `ready`. */
 must_check int keeper_client_cgroups(const struct keeper_client *client, struct cgroup_root *ret);
 /* The callback will not come. */
 void keeper_client_cancel(struct keeper_client *client, struct keeper_request *request);

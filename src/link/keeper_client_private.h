@@ -7,7 +7,8 @@
 
 #include "link/keeper_client.h"
 
-/* Starts talking over `fd` (taken over on success): HELLO, then all that is held, then the requests. */
+/* Starts talking over `fd` (taken over on success): HELLO, then all that is held, then the
+ * requests. */
 must_check int keeper_client_open(struct keeper_client *client, int fd);
 struct revive {
     const char *run_dir;
@@ -15,8 +16,8 @@ struct revive {
     const char *id;
     enum keeper_role role;
 };
-/* A channel to the keeper: to a new one when its lock is free (and we may), else by its socket. *ret_pidfd is set
- * when one was started. 0 or -errno. */
+/* A channel to the keeper: to a new one when its lock is free (and we may), else by its socket.
+ * *ret_pidfd is set when one was started. 0 or -errno. */
 must_check int keeper_revive(const struct revive *revive, bool may_start, int *ret_fd,
                              int *ret_pidfd);
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The guard: an edge that listens to the world gives up root, and with it the right to start a keeper. A process of
- * a few pages keeps that right; the edge, when it lost the keeper, asks it for a channel and gets a descriptor. It
- * reads nothing but that one question and ends when its edge does.
+ * The guard: an edge that listens to the world gives up root, and with it the right to start a
+ * keeper. A process of a few pages keeps that right; the edge, when it lost the keeper, asks it for
+ * a channel and gets a descriptor. It reads nothing but that one question and ends when its edge
+ * does.
  *
- * If the edge were taken over, all the guard could be made to do is to start a keeper whose lock is free.
+ * If the edge were taken over, all the guard could be made to do is to start a keeper whose lock is
+ * free.
  */
 #include "link/keeper_guard.h"
 #include "link/keeper_client_private.h"
@@ -30,7 +32,8 @@ static void guard_answer(struct chan *chan, struct chan_msg *msg)
 
 static void guard_gone(struct chan *chan, int error)
 {
-    /* Without it only another role can bring the keeper back; that one's socket we may still reach. */
+    /* Without it only another role can bring the keeper back; that one's socket we may still
+     * reach. */
 }
 
 int keeper_client_guard(struct keeper_client *client)

@@ -35,8 +35,9 @@ struct keeper_client_ops {
     void (*ready)(
         struct keeper_client *client); /* connected (again): HELLO answered, children listed */
     void (*lost)(struct keeper_client *client); /* the keeper died; revival is under way */
-    /* Each one that the keeper knows, before ready, whenever a keeper is there anew: those that ended meanwhile
-     * too (not running, maybe empty), of which no `exited` or `empty` comes any more. */
+    /* Each one that the keeper knows, before ready, whenever a keeper is there anew: those that
+     * ended meanwhile too (not running, maybe empty), of which no `exited` or `empty` comes any
+     * more. */
     void (*child)(struct keeper_client *client, const struct keeper_child *child);
     void (*exited)(struct keeper_client *client, const struct keeper_child *child);
     void (*empty)(struct keeper_client *client,

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * When the keeper dies: whoever of the roles gets its lock starts a new one, gives it the lock and a channel, and hands
- * over a copy of every descriptor; the others wait for its socket. See keeper_client.h.
+ * When the keeper dies: whoever of the roles gets its lock starts a new one, gives it the lock and
+ * a channel, and hands over a copy of every descriptor; the others wait for its socket. See
+ * keeper_client.h.
  *
  * The lock is never free in between: its open file is passed on, so two new keepers are impossible.
  */

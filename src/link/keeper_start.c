@@ -16,7 +16,8 @@
 
 enum { START_READY_FD = 3, START_ENV_MAX = 1024 };
 
-/* RUN holds sockets and the token: it must be ours alone, also in /tmp where anybody may have made it before. */
+/* RUN holds sockets and the token: it must be ours alone, also in /tmp where anybody may have made
+ * it before. */
 static int start_run_dir(const char *path, struct problem *problem)
 {
     int result = file_mkdir_p(path, 0700);

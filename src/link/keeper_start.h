@@ -16,8 +16,8 @@ struct keeper_start {
 
 enum { KEEPER_START_E_RUNNING = 1 };
 
-/* Starts the keeper (and with it core and edge) as a daemon and waits until it answers. 0 and its pid;
- * KEEPER_START_E_RUNNING when another one runs already; -errno with the problem filled. */
+/* Starts the keeper (and with it core and edge) as a daemon and waits until it answers. 0 and its
+ * pid; KEEPER_START_E_RUNNING when another one runs already; -errno with the problem filled. */
 must_check int keeper_start(const struct keeper_start *start, int *ret_pid,
                             struct problem *problem);
 /* Does a keeper answer in that folder? Its pid, 0 when none does, -errno. */

@@ -2,8 +2,8 @@
  *
  * Spawn orders: packing and reading. See order.h for the format.
  *
- * Invariant of the reader: nothing of the bytes is believed before it is checked against their length, so that
- * neither a damaged nor a hostile order makes the keeper read beside them.
+ * Invariant of the reader: nothing of the bytes is believed before it is checked against their
+ * length, so that neither a damaged nor a hostile order makes the keeper read beside them.
  */
 #include "link/order.h"
 #include "os/shm.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Private to link/: copying what another thread or process may be writing at the same time, word by word with
- * relaxed atomics, so that the copy is defined whatever happens; whether it is whole, a sequence around it says.
+ * Private to link/: copying what another thread or process may be writing at the same time, word by
+ * word with relaxed atomics, so that the copy is defined whatever happens; whether it is whole, a
+ * sequence around it says.
  */
 #ifndef LINK_WORDS_H
 #define LINK_WORDS_H

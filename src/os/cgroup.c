@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Control groups: making, limiting, killing. Finding the tree: cgroup_find.c; figures: cgroup_stats.c. See cgroup.h.
+ * Control groups: making, limiting, killing. Finding the tree: cgroup_find.c; figures:
+ * cgroup_stats.c. See cgroup.h.
  */
 #include "base/num.h"
 #include "os/cgroup_private.h"
@@ -135,7 +136,8 @@ int cgroup_create(const struct cgroup_root *root, struct str name,
         return 0;
     }
     int result = cgroup_make(root->path, name, root->limits && root->rung != CGROUP_HYBRID);
-    /* v1 folders only where there is a limit: moving a process into them costs milliseconds at its start. */
+    /* v1 folders only where there is a limit: moving a process into them costs milliseconds at its
+     * start. */
     bool any = cgroup_limits_any(limits);
     for (size_t i = 0; result == 0 && any && i < CGROUP_V1_COUNT; i++) {
         if (cgroup_has_path(root->v1[i])) {
@@ -336,7 +338,8 @@ int cgroup_kill(const struct cgroup_root *root, struct str name)
     if (!cgroup_path(path, root->path, name, "") || !file_exists(path)) {
         return 0; /* no such group: nothing to kill */
     }
-    /* Before kernel 5.14: frozen processes cannot fork, so one round would do; freezing takes a moment. */
+    /* Before kernel 5.14: frozen processes cannot fork, so one round would do; freezing takes a
+     * moment. */
     result = cgroup_freeze(root, name, true);
     for (int i = 0; i < CGROUP_KILL_ROUNDS && cgroup_is_empty(root, name) == 0; i++) {
         (void)!cgroup_signal(root, name, SIGKILL);

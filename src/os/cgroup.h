@@ -97,7 +97,8 @@ must_check int cgroup_stats(const struct cgroup_root *root, struct str name,
 must_check int cgroup_remove(const struct cgroup_root *root, struct str name);
 
 /* For NONE: all processes whose environment holds MARK ("MUELLE_ID=…") or whose ancestor is one of
- * those, and the process root_pid and its session (0 = none). Fills up to `max` pids; returns how many, or -errno. */
+ * those, and the process root_pid and its session (0 = none). Fills up to `max` pids; returns how
+ * many, or -errno. */
 must_check int cgroup_find_marked(struct str mark, int root_pid, int *pids, size_t max);
 
 #endif

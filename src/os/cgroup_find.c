@@ -2,8 +2,8 @@
  *
  * Which control groups this machine offers: see cgroup.h.
  *
- * /proc/self/mountinfo says where the trees are, /proc/self/cgroup where we are in each. Whether a folder can
- * really be used is found out by making it.
+ * /proc/self/mountinfo says where the trees are, /proc/self/cgroup where we are in each. Whether a
+ * folder can really be used is found out by making it.
  */
 #include "os/cgroup_private.h"
 #include "os/cgroup_systemd.h"

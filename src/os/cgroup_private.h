@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Between cgroup_find.c, cgroup.c and cgroup_stats.c: paths and small files of the control group trees.
+ * Between cgroup_find.c, cgroup.c and cgroup_stats.c: paths and small files of the control group
+ * trees.
  */
 #ifndef OS_CGROUP_PRIVATE_H
 #define OS_CGROUP_PRIVATE_H
@@ -9,7 +10,8 @@
 
 enum { CGROUP_FILE_PATH_MAX = CGROUP_PATH_MAX + CGROUP_NAME_MAX + 40 };
 
-/* "BASE/name/FILE" with the name made safe; file "" names the folder. False when it is too long or climbs. */
+/* "BASE/name/FILE" with the name made safe; file "" names the folder. False when it is too long or
+ * climbs. */
 must_check bool cgroup_path(char ret[CGROUP_FILE_PATH_MAX], const char *base, struct str name,
                             const char *file);
 /* Reads a file of a group into `space`; the bytes, empty when it cannot be read. */
@@ -19,7 +21,8 @@ must_check int cgroup_write(const char *base, struct str name, const char *file,
 /* The number behind "KEY " at the start of a line; false when there is no such line. */
 bool cgroup_line(struct str text, const char *key, uint64_t *ret);
 bool cgroup_has_path(const char *base);
-/* "+memory +cpu +pids" for the children of a v2 folder, each on its own. True when all three are on. */
+/* "+memory +cpu +pids" for the children of a v2 folder, each on its own. True when all three are
+ * on. */
 bool cgroup_enable(const char *base, struct str name);
 
 #endif

@@ -2,7 +2,8 @@
  *
  * Figures of control groups, and the search for a tree where there is no group: see cgroup.h.
  *
- * Without a memory controller the resident memory of the processes is added up: shared pages count twice then.
+ * Without a memory controller the resident memory of the processes is added up: shared pages count
+ * twice then.
  */
 #include "base/num.h"
 #include "os/cgroup_private.h"

@@ -2,9 +2,10 @@
  *
  * A scope from systemd: see cgroup_systemd.h.
  *
- * The D-Bus call is made by a child, which loads libsystemd and exits: so the keeper carries neither the library
- * nor a connection. systemd moves us by pid; when /proc/self/cgroup names the scope, it is done. Our own process
- * goes into a leaf ("keeper"), because a group that hands controllers down may hold no process itself.
+ * The D-Bus call is made by a child, which loads libsystemd and exits: so the keeper carries
+ * neither the library nor a connection. systemd moves us by pid; when /proc/self/cgroup names the
+ * scope, it is done. Our own process goes into a leaf ("keeper"), because a group that hands
+ * controllers down may hold no process itself.
  */
 #include "os/cgroup_systemd.h"
 #include "os/cgroup_private.h"
@@ -47,7 +48,8 @@ static bool scope_load(void)
     return libs_load(LIB_SYSTEMD, symbols, &problem) == 0;
 }
 
-/* Connects to the manager itself, as systemctl does, so that no message bus need run; else over the bus. */
+/* Connects to the manager itself, as systemctl does, so that no message bus need run; else over the
+ * bus. */
 static bool scope_connect(const char *socket, void **ret_bus)
 {
     char address[SCOPE_SOCKET_MAX + 16];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Feeds: see feed.h. That a pipe can be opened for both through /proc is described in fifo(7) and proc(5).
+ * Feeds: see feed.h. That a pipe can be opened for both through /proc is described in fifo(7) and
+ * proc(5).
  */
 #include "os/feed.h"
 #include "os/file.h"

@@ -271,8 +271,8 @@ int file_read_all(const char *path, size_t max, struct buf *out)
     if (result < 0) {
         return result;
     }
-    /* Through a piece of the stack: a proc file has no size to reserve by, and `out` may be as small as the
-     * file. */
+    /* Through a piece of the stack: a proc file has no size to reserve by, and `out` may be as
+     * small as the file. */
     char piece[16 * 1024];
     size_t total = 0;
     int64_t n;

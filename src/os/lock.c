@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Lock files: see lock.h. A file that was removed and made again would be two locks: so the taker looks whether the
- * one it locked is still the one at the path.
+ * Lock files: see lock.h. A file that was removed and made again would be two locks: so the taker
+ * looks whether the one it locked is still the one at the path.
  */
 #include "os/lock.h"
 #include "base/num.h"
@@ -28,7 +28,8 @@ static void lock_write_pid(int fd)
     (void)!pwrite(fd, text, (size_t)len, 0);
 }
 
-/* Is the file that we locked still the one at `path`? Whoever ends an instance removes its folder. */
+/* Is the file that we locked still the one at `path`? Whoever ends an instance removes its
+ * folder. */
 static bool lock_is_current(int fd, const char *path)
 {
     struct stat held;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * inotify, plainly. A folder that goes away takes its watch with it (IN_IGNORED); whoever makes it again
- * adds it again.
+ * inotify, plainly. A folder that goes away takes its watch with it (IN_IGNORED); whoever makes it
+ * again adds it again.
  */
 #include "os/notify.h"
 

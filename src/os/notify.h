@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct notify: which files of some folders were written to, as soon as the kernel says so (one inotify
- * descriptor; os/watch.h is the coalescing one, for people's folders). Events of one file that follow each
- * other are one in the kernel's queue already; a reader under load pauses it and looks again later, so that
- * a busy writer does not wake the loop for every line.
+ * struct notify: which files of some folders were written to, as soon as the kernel says so (one
+ * inotify descriptor; os/watch.h is the coalescing one, for people's folders). Events of one file
+ * that follow each other are one in the kernel's queue already; a reader under load pauses it and
+ * looks again later, so that a busy writer does not wake the loop for every line.
  */
 #ifndef OS_NOTIFY_H
 #define OS_NOTIFY_H
@@ -22,8 +22,8 @@ struct notify {
     struct notify_folder *folders; /* by watch descriptor */
     size_t folder_count;
     size_t folder_cap;
-    /* `name` was written, made or moved into `folder`; the slices are valid during the call. Called in
-     * one go for all that is known, possibly more than once for a name. */
+    /* `name` was written, made or moved into `folder`; the slices are valid during the call. Called
+     * in one go for all that is known, possibly more than once for a name. */
     void (*changed)(struct notify *notify, struct str folder, struct str name);
     /* The kernel dropped events, or a folder was removed: look at everything again. */
     void (*lost)(struct notify *notify);

@@ -133,8 +133,8 @@ static int proc_reap_foreign(int pidfd, struct proc_exit *ret)
         proc_exit_from_status(info.exit_code, ret);
         return 0;
     }
-    /* Its parent (an init that takes its time) has not collected it: then /proc has the status, and the pid is
-     * not given to another one. */
+    /* Its parent (an init that takes its time) has not collected it: then /proc has the status, and
+     * the pid is not given to another one. */
     struct proc_stat stat;
     int pid = proc_pid_of(pidfd);
     if (pid > 0 && proc_stat(pid, &stat) == 0 && stat.state == 'Z' && proc_signal(pidfd, 0) == 0) {

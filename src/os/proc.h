@@ -82,8 +82,8 @@ struct proc_exit {
  * "set user" …); no process is left then. Signals: default handlers, empty mask, SIGPIPE restored;
  * soft limits as at the start of this process (proc_limits_save). */
 must_check int proc_spawn(const struct proc_spawn *spawn, struct proc *ret, const char **ret_step);
-/* Replaces this program, keeping the process; environment and signal mask stay, the soft limits become those of
- * proc_limits_save. Returns only when it failed: -errno. */
+/* Replaces this program, keeping the process; environment and signal mask stay, the soft limits
+ * become those of proc_limits_save. Returns only when it failed: -errno. */
 must_check int proc_exec(const char *path, const char *const *argv);
 /* Remembers the soft limits and the umask this process was started with; call first in main. */
 void proc_limits_save(void);

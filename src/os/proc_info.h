@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Figures of processes from /proc. Names, arguments and environments are the processes' own: bytes, not text to trust.
+ * Figures of processes from /proc. Names, arguments and environments are the processes' own: bytes,
+ * not text to trust.
  */
 #ifndef OS_PROC_INFO_H
 #define OS_PROC_INFO_H

@@ -71,8 +71,8 @@ must_check int sock_accept(int listen_fd, int *ret_fd, struct sock_addr *ret_pee
 void sock_close(int *fd); /* file_close; sets -1 */
 
 must_check int64_t sock_recv(int fd, void *p, size_t len);
-/* The same on a unix stream, with descriptors that came along (close-on-exec): *fd_count is the room in
- * `fds` and becomes how many there are; what does not fit is closed. */
+/* The same on a unix stream, with descriptors that came along (close-on-exec): *fd_count is the
+ * room in `fds` and becomes how many there are; what does not fit is closed. */
 must_check int64_t sock_recv_fds(int fd, void *p, size_t len, int *fds, size_t *fd_count);
 /* `more`: data follows at once (MSG_MORE). Never raises SIGPIPE. */
 must_check int64_t sock_send(int fd, const void *p, size_t len, bool more);

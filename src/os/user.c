@@ -86,7 +86,8 @@ int user_find(struct str spec, struct user *ret, struct problem *problem)
     uint32_t number;
     if (user_number(name, &number)) {
         ret->uid = number;
-        /* A number without an entry is fine, as in containers: then the group is the same number's 0. */
+        /* A number without an entry is fine, as in containers: then the group is the same number's
+         * 0. */
         if (getpwuid_r(number, &entry, space, sizeof(space), &found) == 0 && found) {
             user_fill(found, ret);
         }

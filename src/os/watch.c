@@ -2,8 +2,9 @@
  *
  * Watching folders: see watch.h.
  *
- * An editor's save is many events (a temporary file, a rename, a change of mode): so changes are gathered until it
- * is quiet. Nothing is lost silently: when the kernel's queue or ours is full, `overflow` says so.
+ * An editor's save is many events (a temporary file, a rename, a change of mode): so changes are
+ * gathered until it is quiet. Nothing is lost silently: when the kernel's queue or ours is full,
+ * `overflow` says so.
  */
 #include "os/watch.h"
 #include "base/num.h"

@@ -151,7 +151,8 @@ static struct replica *make_retiring(struct run *run, const struct stray *stray)
     struct replica *other = replica_current(service, (uint32_t)number);
     struct replica *replica = replica_new(run, service, (uint32_t)number, second ? 1 : 0);
     if (replica) {
-        /* Of the two the one with today's spec stays; if both have it, the one whose row was committed. */
+        /* Of the two the one with today's spec stays; if both have it, the one whose row was
+         * committed. */
         bool newer =
             other && stray->spec_hash == service->spec->spec_hash && replica_outdated(other);
         replica->retiring = other && !newer;
@@ -274,7 +275,8 @@ static void note_missing(struct run *run, struct replica *replica)
     }
 }
 
-/* A stop signal that was on its way when the keeper died: without it the replica would only be killed. */
+/* A stop signal that was on its way when the keeper died: without it the replica would only be
+ * killed. */
 static void signal_again(struct run *run, struct replica *replica)
 {
     struct driver *driver = replica->service->driver;

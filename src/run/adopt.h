@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What was there before this core: taken up at the start, and when a new keeper came. See adopt.c. Private to run/.
+ * What was there before this core: taken up at the start, and when a new keeper came. See adopt.c.
+ * Private to run/.
  */
 #ifndef RUN_ADOPT_H
 #define RUN_ADOPT_H

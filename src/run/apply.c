@@ -97,8 +97,8 @@ static void refuse_error(struct apply *apply, int error)
 
 /* --- after the commit --- */
 
-/* What the file takes back: the scale of a service whose number it changed; everything of one that it no longer has,
- * or of a project that was being removed: coming back, it starts afresh. */
+/* What the file takes back: the scale of a service whose number it changed; everything of one that
+ * it no longer has, or of a project that was being removed: coming back, it starts afresh. */
 static bool drops_all(const struct project *project, const struct service_spec *next)
 {
     return !next || project->removing;

@@ -151,7 +151,8 @@ static void spawn_answered(struct keeper_request *request, int error, const stru
                    (adopt.c) */
     }
     if (error == -EEXIST) {
-        /* A process of that name that we do not know: whatever it is, it must go before ours can come. */
+        /* A process of that name that we do not know: whatever it is, it must go before ours can
+         * come. */
         process_kill(replica->service->driver, replica);
     }
     if (error < 0) {
@@ -293,7 +294,8 @@ static void process_adopt(struct driver *driver, struct replica *replica)
     feeds_adopt(driver->run, replica, path[0], path[1]);
 }
 
-/* What a process left without an end of line is a line of its own, not the start of its successor's first. */
+/* What a process left without an end of line is a line of its own, not the start of its successor's
+ * first. */
 static void end_line(const struct replica *replica, const char *suffix)
 {
     char path[PATH_SIZE], last = '\n';
@@ -337,8 +339,8 @@ static void process_cancel(struct driver *driver, struct replica *replica)
 
 #define MTIME_TICK_NS (10 * NS_PER_MS)
 
-/* The file is that of all processes the replica ever was: what was written before this one started is
- * not its own. The file's time has the kernel's tick, hence the tolerance. */
+/* The file is that of all processes the replica ever was: what was written before this one started
+ * is not its own. The file's time has the kernel's tick, hence the tolerance. */
 static size_t tail_of(const char *path, int64_t since_ns, char *tail, size_t size)
 {
     struct file_stat stat;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Pipes and terminals of services: see feeds.h. Names at the keeper: "output:ID:out", ":err", ":tty", and ":dev" for
- * the program's side of a terminal until it is started.
+ * Pipes and terminals of services: see feeds.h. Names at the keeper: "output:ID:out", ":err",
+ * ":tty", and ":dev" for the program's side of a terminal until it is started.
  *
- * Invariant: a stream is watched exactly while there may be something to move and room to move it to; a full disk or
- * a log that is behind stops the moving for a while, and so, once the pipe is full, the program.
+ * Invariant: a stream is watched exactly while there may be something to move and room to move it
+ * to; a full disk or a log that is behind stops the moving for a while, and so, once the pipe is
+ * full, the program.
  */
 #include "run/feeds.h"
 #include "base/num.h"
@@ -56,7 +57,8 @@ static bool is_behind(const struct feed *feed)
            stat.allocated > MAX(feed->feeds->burst / 2, (uint64_t)FEED_STEP * 4);
 }
 
-/* Bytes that reached the file; 0 = there is nothing more now; -EIO: the program's side of a terminal is closed. */
+/* Bytes that reached the file; 0 = there is nothing more now; -EIO: the program's side of a
+ * terminal is closed. */
 static int64_t feed_step(struct feed *feed)
 {
     int64_t collected = feed->terminal >= 0 ? feed_collect(feed->terminal, feed->pipe) : 0;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct feeds: the output of a replica that writes to a pipe (`logging: pipe`) or a terminal (`tty: true`) instead of
- * a file. The keeper holds the pipe; the core moves what is in it to the same output file that other replicas write
- * to themselves, so that everything behind it (see/) is one way.
+ * struct feeds: the output of a replica that writes to a pipe (`logging: pipe`) or a terminal
+ * (`tty: true`) instead of a file. The keeper holds the pipe; the core moves what is in it to the
+ * same output file that other replicas write to themselves, so that everything behind it (see/) is
+ * one way.
  *
- * Promises: while a keeper or a core lives, nothing is lost: without a core the program waits when the pipe is full
- * (64 KiB). When both were killed, the pipe is found again with the program that writes to it; a terminal is not, and
- * its program gets EIO.
+ * Promises: while a keeper or a core lives, nothing is lost: without a core the program waits when
+ * the pipe is full (64 KiB). When both were killed, the pipe is found again with the program that
+ * writes to it; a terminal is not, and its program gets EIO.
  */
 #ifndef RUN_FEEDS_H
 #define RUN_FEEDS_H
@@ -17,7 +18,8 @@ struct order;
 struct replica;
 struct run;
 
-/* Sets where the order's process writes to: the two files, or what the specification wants instead. 0 or -errno. */
+/* Sets where the order's process writes to: the two files, or what the specification wants instead.
+ * 0 or -errno. */
 must_check int feeds_start(struct run *run, struct replica *replica, struct order *order,
                            const char *out, const char *err);
 /* The order is on its way. */

@@ -43,8 +43,8 @@ struct saving {
     struct event event;
 };
 
-/* The keeper may forget how the process ended once the store knows it: a core that died in between would find neither,
- * and run a task again that was done. */
+/* The keeper may forget how the process ended once the store knows it: a core that died in between
+ * would find neither, and run a task again that was done. */
 void replica_forget_ended(struct run *run, struct replica *replica)
 {
     if (replica->forget_due) {
@@ -84,7 +84,8 @@ static int64_t retry_wall(const struct run *run, const struct replica_sm *sm)
                                      : core_wall(run->core) + sm->retry_ns - core_now(run->core);
 }
 
-/* {"code":1,"failures":3,"retry_at":NS}: how it ended, how often in a row, and when it is tried again. */
+/* {"code":1,"failures":3,"retry_at":NS}: how it ended, how often in a row, and when it is tried
+ * again. */
 static void add_exit(struct buf *out, const struct run *run, const struct replica *replica)
 {
     const struct replica_sm *sm = &replica->sm;
@@ -107,7 +108,8 @@ static void add_exit(struct buf *out, const struct run *run, const struct replic
     buf_add_cstr(out, "}");
 }
 
-/* ports: {"port":20001,"slot":0,"pid":4711,"act":NS}. With `exit`: what adoption needs to know again. */
+/* ports: {"port":20001,"slot":0,"pid":4711,"act":NS}. With `exit`: what adoption needs to know
+ * again. */
 static void put_row(struct txn *txn, const struct run *run, const struct replica *replica)
 {
     const struct service *service = replica->service;
@@ -346,8 +348,8 @@ static void set_timers(struct run *run, struct replica *replica, uint8_t before)
     }
 }
 
-/* Of two with one number the message names the process that is to stay, once it runs: the end of the
- * one before would take its figures away. */
+/* Of two with one number the message names the process that is to stay, once it runs: the end of
+ * the one before would take its figures away. */
 void replica_announce(struct run *run, const struct replica *replica)
 {
     const struct replica *current = replica_current(replica->service, replica->number);

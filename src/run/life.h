@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One replica connected to the world: its machine, the driver, timers, the store. See life.c. Private to run/.
+ * One replica connected to the world: its machine, the driver, timers, the store. See life.c.
+ * Private to run/.
  */
 #ifndef RUN_LIFE_H
 #define RUN_LIFE_H

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What run/ knows: projects, their services, their replicas. Private to run/. Everything lives on the core's loop.
+ * What run/ knows: projects, their services, their replicas. Private to run/, on the core's loop.
  *
- * Ownership: run → projects → services → replicas. A replica holds a reference to the project_spec it was started
- * with, since a reload may replace the project's while it runs. Decisions are made in reconcile.c (what should be),
- * carried out in life.c (one replica) and told to the edge in publish.c.
+ * Ownership: run → projects → services → replicas. A replica holds a reference to the project_spec
+ * it was started with, since a reload may replace the project's while it runs. reconcile.c decides
+ * what should be, life.c carries it out (one replica), publish.c tells the edge.
  */
 #ifndef RUN_MODEL_H
 #define RUN_MODEL_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The tree of projects, services and replicas: finding, making, freeing. See project.c. Private to run/.
+ * The tree of projects, services and replicas: finding, making, freeing. See project.c. Private to
+ * run/.
  */
 #ifndef RUN_PROJECT_H
 #define RUN_PROJECT_H

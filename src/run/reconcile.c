@@ -130,8 +130,8 @@ static bool may_stop(struct service *service)
 
 /* --- members --- */
 
-/* A slot of that number that nobody uses; -1 if both are taken. A stale child that is being ended (adopt.c) still
- * has its name. */
+/* A slot of that number that nobody uses; -1 if both are taken. A stale child that is being ended
+ * (adopt.c) still has its name. */
 static int free_slot(struct run *run, struct service *service, uint32_t number)
 {
     char id[RUN_ID_MAX];
@@ -201,7 +201,8 @@ static void restart_dependents(struct run *run, struct service *service)
     }
 }
 
-/* What has given up or completed and is only started again: no gap to mind, nobody to take along. */
+/* What has given up or completed and is only started again: no gap to mind, nobody to take
+ * along. */
 static bool is_woken(const struct replica *replica)
 {
     uint8_t state = replica->sm.state;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What should be against what is. Asked for after every change; runs from the loop. See reconcile.c. Private to run/.
+ * What should be against what is. Asked for after every change; runs from the loop. See
+ * reconcile.c. Private to run/.
  */
 #ifndef RUN_RECONCILE_H
 #define RUN_RECONCILE_H

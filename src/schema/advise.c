@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a process is told about keys that are understood but do nothing for it, and about ports that will
- * surprise. Notices, and errors when the caller is strict; each key is said once a load.
+ * What a process is told about keys that are understood but do nothing for it, and about ports that
+ * will surprise. Notices, and errors when the caller is strict; each key is said once a load.
  */
 #include "schema/decode.h"
 #include "schema/table.h"

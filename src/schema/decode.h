@@ -13,7 +13,8 @@
 void decode_table(struct schema_pass *pass, const struct schema_table *table, const struct value *v,
                   void *object);
 
-/* Checks a part that a stage takes out of the document (extends, include, env_file). True if it is fine. */
+/* Checks a part that a stage takes out of the document (extends, include, env_file). True if it is
+ * fine. */
 bool decode_check(struct schema_pass *pass, const struct schema_table *table,
                   const struct value *v);
 

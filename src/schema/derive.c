@@ -2,8 +2,8 @@
  *
  * What is derived from tables for others: JSON schema, OpenAPI components, SQL columns.
  *
- * Nested tables are referred to by name, never inlined, so that each is described once and recursion in
- * tables cannot loop here.
+ * Nested tables are referred to by name, never inlined, so that each is described once and
+ * recursion in tables cannot loop here.
  */
 #include "schema/resource.h"
 
@@ -60,8 +60,8 @@ static void bounds(struct json_writer *w, const struct schema_field *row, const 
     }
 }
 
-/* `status`: values that we write, of one type each; else what documents may hold, which may be text for
- * numbers and truth values too. */
+/* `status`: values that we write, of one type each; else what documents may hold, which may be text
+ * for numbers and truth values too. */
 struct deriver {
     struct json_writer *w;
     const char *prefix;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What needs more than one row of a service: its command line, restarts, limits. Runs after the rows
- * of the table are decoded (schema_finish_fn).
+ * What needs more than one row of a service: its command line, restarts, limits. Runs after the
+ * rows of the table are decoded (schema_finish_fn).
  */
 #include "base/num.h"
 #include "schema/decode.h"

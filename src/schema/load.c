@@ -232,7 +232,8 @@ static void hash_services(struct schema_pass *pass, struct project_spec *spec,
     map_fini(&index);
 }
 
-/* A PORT written into `environment` is what the program will listen on, so it is the service's port. */
+/* A PORT written into `environment` is what the program will listen on, so it is the service's
+ * port. */
 static void take_ports(struct project_spec *spec)
 {
     struct service_spec *services = (struct service_spec *)(uintptr_t)spec->services;

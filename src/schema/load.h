@@ -36,8 +36,8 @@ struct schema_load_options {
 
 enum { SCHEMA_E_INVALID = 1 }; /* the configuration is wrong: `problems` say what */
 
-/* 0, SCHEMA_E_INVALID (then `problems` holds at least one) or -ENOMEM. `notices` collects what is understood but not acted on (may be
- * NULL). */
+/* 0, SCHEMA_E_INVALID (then `problems` holds at least one) or -ENOMEM. `notices` collects what is
+ * understood but not acted on (may be NULL). */
 must_check int schema_load(const struct schema_load_options *options, struct problem_list *problems,
                            struct problem_list *notices, struct project_spec **ret_spec);
 

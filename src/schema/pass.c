@@ -145,7 +145,8 @@ int pass_file(struct schema_pass *pass, struct str shown, struct str path)
     return (int)pass->files_count++;
 }
 
-/* The first byte that has no place in text: not UTF-8, or a control character; the length if all is fine. */
+/* The first byte that has no place in text: not UTF-8, or a control character; the length if all is
+ * fine. */
 static size_t text_end(struct str text)
 {
     size_t valid = utf8_valid_prefix(text);

@@ -65,7 +65,8 @@ struct str pass_path(struct schema_pass *pass, struct str base, struct str path)
 struct str pass_dir(struct str path);
 /* Makes the file known: its index, or -1 beyond PASS_FILES_MAX (said). */
 int pass_file(struct schema_pass *pass, struct str shown, struct str path);
-/* UTF-8 without control characters: checked before any parser sees a file. False when it said a problem. */
+/* UTF-8 without control characters: checked before any parser sees a file. False when it said a
+ * problem. */
 bool pass_check_text(struct schema_pass *pass, uint16_t file, struct str text);
 const struct spec_pair *pass_env(const struct schema_pass *pass, struct str name);
 

@@ -241,8 +241,8 @@ void schema_render_yaml(const struct project_spec *spec, unsigned flags, struct 
 
 /* ------------------------------------------------------------------ JSON */
 
-/* Numbers that JSON writes in another way than the file does stay text where a text belongs; so do file
- * modes everywhere: 0440 would be another number. */
+/* Numbers that JSON writes in another way than the file does stay text where a text belongs; so do
+ * file modes everywhere: 0440 would be another number. */
 static void json_number(struct json_writer *w, const struct value *v, enum schema_type type)
 {
     int64_t integer;

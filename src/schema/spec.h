@@ -97,7 +97,8 @@ const struct service_spec *project_spec_service(const struct project_spec *spec,
 /* Appends `text` with `$NAME` and `${NAME}` replaced for the names given; anything else stays as it
  * is. */
 void spec_expand(struct str text, const struct spec_pair *values, size_t count, struct buf *out);
-/* True for the names that exist per replica: PORT, HOST, MUELLE_PROJECT, _SERVICE, _REPLICA, _INSTANCE, _ID. */
+/* True for the names that exist per replica: PORT, HOST, MUELLE_PROJECT, _SERVICE, _REPLICA,
+ * _INSTANCE, _ID. */
 bool spec_is_replica_name(struct str name);
 
 #endif

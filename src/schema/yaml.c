@@ -6,7 +6,8 @@
  *  1. Depth, nodes and file size are bounded before memory is.
  *  2. A duplicate key is an error with both places.
  *  3. An alias is a copy of what its anchor held; a recursive alias is an error.
- *  4. `<<` takes a map or a list of maps; keys that are written out win, earlier maps win over later.
+ *  4. `<<` takes a map or a list of maps; keys that are written out win, earlier maps win over
+ *     later.
  *
  * Why this library: docs/decisions/0004-yaml-parser.md
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From rings to lines. On the loop records are only copied; formatting and writing happen in the tail's
- * pass, so that these lines get their times in the same order as all others.
+ * From rings to lines. On the loop records are only copied; formatting and writing happen in the
+ * tail's pass, so that these lines get their times in the same order as all others.
  */
 #include "see/access.h"
 

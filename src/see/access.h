@@ -4,8 +4,8 @@
  * (service "edge"); each message is a JSON object.
  *
  *   1. A ring record is committed (its place may be used again) after its line is stored.
- *   2. A line carries its ring's epoch and the record's sequence (as source and offset), so a record that
- *      is met again after a crash is recognised and not stored twice.
+ *   2. A line carries its ring's epoch and the record's sequence (as source and offset), so a
+ *      record that is met again after a crash is recognised and not stored twice.
  *
  * What cannot be kept because the disk is full for long is dropped and counted.
  */

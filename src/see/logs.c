@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The API of logs: queries wait in a queue, one runs at a time on a worker (a search may read gigabytes; two
- * would only read slower), answers come through the loop. Followers are queries that are asked again,
- * behind where they stopped, when the tail has stored something that they asked for.
+ * The API of logs: queries wait in a queue, one runs at a time on a worker (a search may read
+ * gigabytes; two would only read slower), answers come through the loop. Followers are queries that
+ * are asked again, behind where they stopped, when the tail has stored something that they asked
+ * for.
  */
 #include "see/logs.h"
 #include "schema/resource.h"

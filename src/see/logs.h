@@ -2,13 +2,14 @@
  *
  * Reading logs. All on the core's loop; files are read on a worker; answers come through the loop.
  *
- * Every line of an instance has a time of its own: lines get theirs when muelle reads them, strictly
- * increasing over all streams. So a line's time is its identity, its place in the order, and the cursor
- * that continues behind it; no line ever appears in front of a cursor that was handed out.
+ * Every line of an instance has a time of its own: lines get theirs when muelle reads them,
+ * strictly increasing over all streams. So a line's time is its identity, its place in the order,
+ * and the cursor that continues behind it; no line ever appears in front of a cursor that was
+ * handed out.
  *
- * Following is reading on: a follower gets pages, asks for the next one when it has room, and is woken
- * when there is more. It needs no queue and loses nothing, however slow it is (until the byte budget
- * removes the oldest, which is shown as a line of its own).
+ * Following is reading on: a follower gets pages, asks for the next one when it has room, and is
+ * woken when there is more. It needs no queue and loses nothing, however slow it is (until the byte
+ * budget removes the oldest, which is shown as a line of its own).
  */
 #ifndef SEE_LOGS_H
 #define SEE_LOGS_H
@@ -80,9 +81,10 @@ must_check int logs_read(struct see *see, const struct logs_query *query, logs_d
 void logs_cancel(struct see *see, const void *arg);
 
 struct logs_follower;
-/* Starts with the newest `limit` lines (limit 0: none; or, with `after` set, with all that is behind it),
- * then goes on as lines are written. `page` is called with one page at a time, of at most about
- * LOGS_FOLLOW_BYTES of messages; the next one comes after logs_follow_more. NULL when memory is out or LOGS_FOLLOWERS_MAX follow. */
+/* Starts with the newest `limit` lines (limit 0: none; or, with `after` set, with all that is
+ * behind it), then goes on as lines are written. `page` is called with one page at a time, of at
+ * most about LOGS_FOLLOW_BYTES of messages; the next one comes after logs_follow_more. NULL when
+ * memory is out or LOGS_FOLLOWERS_MAX follow. */
 enum { LOGS_FOLLOWERS_MAX = 256, LOGS_FOLLOW_LIMIT = 1000, LOGS_FOLLOW_BYTES = 128 * 1024 };
 struct logs_follower *logs_follow(struct see *see, const struct logs_query *query,
                                   logs_done_fn *page, void *arg);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Selecting with a bounded heap: its top is the line that has to go first when the page is too large. A
- * stream is left as soon as its next line would be the next to go.
+ * Selecting with a bounded heap: its top is the line that has to go first when the page is too
+ * large. A stream is left as soon as its next line would be the next to go.
  */
 #include "see/logs_select.h"
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct logs_selection: the first (or last) `limit` lines of some streams that match a query, in the order
- * of their times. Works on the files alone, on a worker.
+ * struct logs_selection: the first (or last) `limit` lines of some streams that match a query, in
+ * the order of their times. Works on the files alone, on a worker.
  *
- * Streams are read one after another, each only as far as it can contribute, so that memory is bounded by
- * the page (LOGS_PAGE_BYTES_MAX) and one block, whatever the number of streams.
+ * Streams are read one after another, each only as far as it can contribute, so that memory is
+ * bounded by the page (LOGS_PAGE_BYTES_MAX) and one block, whatever the number of streams.
  */
 #ifndef SEE_LOGS_SELECT_H
 #define SEE_LOGS_SELECT_H

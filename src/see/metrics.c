@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The tick: one pass over the edge's counters, one over the replicas' control groups (or one scan of /proc
- * for all that have none), then samples. Everything else answers from what the last tick left.
+ * The tick: one pass over the edge's counters, one over the replicas' control groups (or one scan
+ * of /proc for all that have none), then samples. Everything else answers from what the last tick
+ * left.
  */
 #include "see/metrics.h"
 
@@ -221,7 +222,8 @@ static void read_replica(struct metrics_thing *thing, struct usage_scan *scan)
         thing->cpu_known = false;
         return;
     }
-    /* Of a process that is new, all that it used counts; one that lost a child uses less than before. */
+    /* Of a process that is new, all that it used counts; one that lost a child uses less than
+     * before. */
     uint64_t before = thing->cpu_known ? thing->cpu_ns : 0;
     thing->cpu_total_ns += thing->usage.cpu_ns > before ? thing->usage.cpu_ns - before : 0;
     thing->cpu_ns = thing->usage.cpu_ns;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Figures: requests, errors and durations per route, service and replica (from the edge's counters), CPU
- * and memory per replica and service (cgroup files, else /proc), and muelle's own insides.
+ * Figures: requests, errors and durations per route, service and replica (from the edge's
+ * counters), CPU and memory per replica and service (cgroup files, else /proc), and muelle's own
+ * insides.
  *
  * One tick reads everything: once a second while somebody watches, every METRICS_IDLE_S seconds
  * otherwise. All answers come from memory; all functions on the core's loop.
@@ -36,7 +37,8 @@ bool metrics_latest(struct see *see, struct str project, struct str service, uin
                     struct metrics_sample *ret);
 /* Of one endpoint of one route (stable ids as in the snapshot): for the list of routes. */
 bool metrics_route(struct see *see, uint64_t route, uint64_t endpoint, struct metrics_sample *ret);
-/* The last `count` (at most METRICS_HISTORY) samples of a service, oldest first; returns how many. */
+/* The last `count` (at most METRICS_HISTORY) samples of a service, oldest first; returns how
+ * many. */
 size_t metrics_history(struct see *see, struct str project, struct str service,
                        struct metrics_sample *ret, size_t count);
 /* Visits all services and replicas (replica 0 = the service), by name. */
@@ -52,19 +54,21 @@ struct metrics_watcher {
 void metrics_watch(struct see *see, struct metrics_watcher *watcher);
 void metrics_unwatch(struct metrics_watcher *watcher);
 
-/* The exposition for GET /metrics: OpenMetrics 1.0, or the older Prometheus text for those who ask for
- * it (proto/openmetrics.h names the content types and decides by Accept). What is older than half a
- * second is read again. 0 or the buffer's error. */
+/* The exposition for GET /metrics: OpenMetrics 1.0, or the older Prometheus text for those who ask
+ * for it (proto/openmetrics.h names the content types and decides by Accept). What is older than
+ * half a second is read again. 0 or the buffer's error. */
 must_check int metrics_write(struct see *see, bool prometheus, struct buf *out);
 /* The same as one JSON object: GET /api/metrics. */
 void metrics_write_json(struct see *see, struct json_writer *json);
 /* One sample's members, without braces, as the SSE stream sends them. */
 void metrics_sample_json(struct json_writer *json, const struct metrics_sample *sample);
-/* Samples of metrics_history as columns: "time" (Unix seconds) and one array a figure, without braces. */
+/* Samples of metrics_history as columns: "time" (Unix seconds) and one array a figure, without
+ * braces. */
 void metrics_history_json(struct json_writer *json, const struct metrics_sample *samples,
                           size_t count);
 
-/* PSS of a service's processes, and of muelle's roles: reads smaps_rollup of each, so only on demand. */
+/* PSS of a service's processes, and of muelle's roles: reads smaps_rollup of each, so only on
+ * demand. */
 struct metrics_pss {
     uint64_t bytes;
     uint32_t processes;

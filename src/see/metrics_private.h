@@ -77,8 +77,8 @@ static inline struct metrics_route *metrics_route_at(const struct metrics *metri
 {
     return metrics->routes.entries[i].value;
 }
-/* Reads the counters, and the processes if they were read more than METRICS_FRESH_NS ago. Rates stay those
- * of the last tick. */
+/* Reads the counters, and the processes if they were read more than METRICS_FRESH_NS ago. Rates
+ * stay those of the last tick. */
 void metrics_refresh(struct metrics *metrics);
 #define METRICS_FRESH_NS (NS_PER_S / 2)
 

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * GET /metrics. One function per group of families; names and labels follow the OpenMetrics and Prometheus
- * naming rules (base units, _total for counters).
+ * GET /metrics. One function per group of families; names and labels follow the OpenMetrics and
+ * Prometheus naming rules (base units, _total for counters).
  */
 #include "proto/openmetrics.h"
 #include "see/metrics_private.h"
 
 #include <stdio.h>
 
-/* Upper bounds of the duration histogram: powers of two of 256 µs … 67 s, which are borders of the edge's
- * own buckets, so that nothing is estimated. */
+/* Upper bounds of the duration histogram: powers of two of 256 µs … 67 s, which are borders of the
+ * edge's own buckets, so that nothing is estimated. */
 enum { BOUND_FIRST = 8, BOUND_LAST = 26, BOUNDS = BOUND_LAST - BOUND_FIRST + 1 };
 
 struct labels {

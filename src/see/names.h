@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct names: what the edge's stable ids stand for. Read from the snapshot that the keeper holds, which
- * is what the edge works by; replicas that came by a delta since are added from the bus.
+ * struct names: what the edge's stable ids stand for. Read from the snapshot that the keeper holds,
+ * which is what the edge works by; replicas that came by a delta since are added from the bus.
  */
 #ifndef SEE_NAMES_H
 #define SEE_NAMES_H
@@ -31,8 +31,8 @@ struct names {
 void names_fini(struct names *names);
 /* NULL: not known. */
 const struct name *names_get(const struct names *names, uint64_t id);
-/* Takes in a snapshot's bytes if they are newer than what is known; names that it does not hold are kept,
- * since the edge's counters still do. 0 or -errno. */
+/* Takes in a snapshot's bytes if they are newer than what is known; names that it does not hold are
+ * kept, since the edge's counters still do. 0 or -errno. */
 must_check int names_read(struct names *names, struct str snapshot);
 /* A replica that a delta brought: its endpoint, and that of its replacement in a rolling change. */
 must_check int names_add_replica(struct names *names, struct str tenant, struct str project,

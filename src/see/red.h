@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct red: requests, errors and durations of something (a service, a replica, a route), summed up from
- * the edge's counters; and what a difference of two of them says. Pure.
+ * struct red: requests, errors and durations of something (a service, a replica, a route), summed
+ * up from the edge's counters; and what a difference of two of them says. Pure.
  */
 #ifndef SEE_RED_H
 #define SEE_RED_H
@@ -21,8 +21,8 @@ struct red {
 };
 
 void red_add(struct red *red, const struct counters_cell *cell);
-/* What happened between two readings. A counter that went back (its cell has another owner) counts from
- * zero. */
+/* What happened between two readings. A counter that went back (its cell has another owner) counts
+ * from zero. */
 void red_difference(const struct red *now, const struct red *before, struct red *ret);
 /* The `quantile` (0 … 1) in ms, straight inside a bucket; NaN without requests. */
 double red_quantile_ms(const struct red *red, double quantile);

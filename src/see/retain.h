@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How much log is kept: a budget of bytes and an age for the whole instance. The oldest sealed files go
- * first, whatever stream they belong to, so that a quiet service keeps its history beside a chatty one.
- * Blocks; on the tail's worker.
+ * How much log is kept: a budget of bytes and an age for the whole instance. The oldest sealed
+ * files go first, whatever stream they belong to, so that a quiet service keeps its history beside
+ * a chatty one. Blocks; on the tail's worker.
  */
 #ifndef SEE_RETAIN_H
 #define SEE_RETAIN_H
@@ -28,8 +28,8 @@ struct retain_result {
     uint64_t streams; /* removed as a whole: nobody writes them any more and all was too old */
 };
 
-/* Removes sealed files until at most `max_bytes` are left and none ended before `min_time`, and streams that
- * ended before it. 0 or -errno; what could be counted is in *ret either way. */
+/* Removes sealed files until at most `max_bytes` are left and none ended before `min_time`, and
+ * streams that ended before it. 0 or -errno; what could be counted is in *ret either way. */
 must_check int retain_trim(const struct retain *retain, struct retain_result *ret);
 
 #endif

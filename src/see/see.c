@@ -2,8 +2,8 @@
  *
  * The room: its parts put together, and news of the bus handed to them.
  *
- * Order of the end: no new passes and queries → the threads end → what they held is closed. The store of
- * lines needs no farewell: what is not read yet lies in the services' output files.
+ * Order of the end: no new passes and queries → the threads end → what they held is closed. The
+ * store of lines needs no farewell: what is not read yet lies in the services' output files.
  */
 #include "see/see.h"
 

@@ -5,7 +5,8 @@
  *   see/logs.h      reading logs: tail, history, search, following
  *   see/metrics.h   figures per service and replica, OpenMetrics
  *
- * It learns of output files and replicas from the bus, of requests from the edge's counters and rings.
+ * It learns of output files and replicas from the bus, of requests from the edge's counters and
+ * rings.
  */
 #ifndef SEE_SEE_H
 #define SEE_SEE_H

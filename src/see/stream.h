@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct stream_id: the name of a log stream, tenant/project/service/replica/stream, and how it is spelled
- * in paths:
+ * struct stream_id: the name of a log stream, tenant/project/service/replica/stream, and how it is
+ * spelled in paths:
  *
  *   STATE/output/PROJECT/SERVICE-REPLICA.out|err             what the service writes
  *   STATE/logs/TENANT/PROJECT/SERVICE/REPLICA.stdout|stderr|access   the segments of it
@@ -36,7 +36,8 @@ bool stream_eq(const struct stream_id *a, const struct stream_id *b);
 /* Is it one that the query asks for? (Everything but times and text.) */
 bool stream_matches(const struct stream_id *id, const struct logs_query *query);
 
-/* Every stream that was ever seen: an array that only grows, until a project's logs are trimmed away. */
+/* Every stream that was ever seen: an array that only grows, until a project's logs are trimmed
+ * away. */
 enum { STREAM_CATALOG_MAX = 65536 };
 /* Adds those below the logs folder to `catalog` (of struct stream_id). 0 or -errno. */
 must_check int stream_catalog_scan(struct vec *catalog, const char *logs);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The loop's side of the tail: which files there are, what woke us, when the next pass runs, and what its
- * results mean for people (events) and for readers (committed_ns).
+ * The loop's side of the tail: which files there are, what woke us, when the next pass runs, and
+ * what its results mean for people (events) and for readers (committed_ns).
  */
 #include "see/tail.h"
 
@@ -93,7 +93,8 @@ static void mark_all_dirty(struct tail *tail)
     schedule(tail);
 }
 
-/* Watches the folder of a project's outputs; true when its files are to be looked at, as nothing told of them. */
+/* Watches the folder of a project's outputs; true when its files are to be looked at, as nothing
+ * told of them. */
 static bool watch_project(struct tail *tail, const char *project, bool again,
                           char path[STREAM_PATH_MAX])
 {
@@ -104,7 +105,8 @@ static bool watch_project(struct tail *tail, const char *project, bool again,
     return added > 0 || (added == 0 && again);
 }
 
-/* Watches the folder of a project's outputs and takes in what lies there; one that is watched only `again`. */
+/* Watches the folder of a project's outputs and takes in what lies there; one that is watched only
+ * `again`. */
 static void scan_project(struct tail *tail, const char *project, bool again)
 {
     char path[STREAM_PATH_MAX];
@@ -233,7 +235,8 @@ static void pass_run(struct work *work)
 {
     struct tail *tail = container_of(work, struct tail, work);
     tail->clock.wall_ns = clock_wall_ns();
-    /* All are opened before any is read: the first line comes behind the last one of every stream. */
+    /* All are opened before any is read: the first line comes behind the last one of every
+     * stream. */
     for (size_t i = 0; i < tail->pass.len; i++) {
         struct tail_entry *entry = pass_at(tail, i);
         entry->result = (struct tail_result){0};
@@ -578,7 +581,8 @@ static bool belongs_to(const struct tail_entry *entry, const struct bus_id *id)
            (!id->replica || mine->replica == id->replica);
 }
 
-/* The outputs of what is no more are read to their end and removed, unless they are opened again. */
+/* The outputs of what is no more are read to their end and removed, unless they are opened
+ * again. */
 static void removed(struct tail *tail, const struct bus_id *id)
 {
     for (size_t i = 0; i < tail->entries.len; i++) {

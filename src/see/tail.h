@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct tail: when the services' output is read. It learns of output files from the bus and by looking into
- * STATE/output, is woken by inotify, and runs passes on a worker: each pass reads what is new in the files
- * that changed, stores it, and gives all its lines times in one order.
+ * struct tail: when the services' output is read. It learns of output files from the bus and by
+ * looking into STATE/output, is woken by inotify, and runs passes on a worker: each pass reads what
+ * is new in the files that changed, stores it, and gives all its lines times in one order.
  *
- *   1. One pass at a time; while it runs, the files are the worker's (struct tail_file), all else the loop's.
- *   2. The first write after quiet is read at once; under load there is a pass every TAIL_PAUSE_NS, and
- *      inotify is not even looked at in between.
- *   3. `committed_ns` moves when a pass is over: readers see lines up to it, so that none ever appears in
- *      front of a cursor.
+ *   1. One pass at a time; while it runs, the files are the worker's (struct tail_file), all else
+ *      the loop's.
+ *   2. The first write after quiet is read at once; under load there is a pass every TAIL_PAUSE_NS,
+ *      and inotify is not even looked at in between.
+ *   3. `committed_ns` moves when a pass is over: readers see lines up to it, so that none ever
+ *      appears in front of a cursor.
  *
- * A full disk: the lines stay where they are, in the output files; it is said once and tried again each
- * second. Idle: no timer is armed, nothing wakes up.
+ * A full disk: the lines stay where they are, in the output files; it is said once and tried again
+ * each second. Idle: no timer is armed, nothing wakes up.
  */
 #ifndef SEE_TAIL_H
 #define SEE_TAIL_H
@@ -56,7 +57,8 @@ struct tail_entry;
 struct tail_ops {
     /* Streams got lines; called once per pass, after committed_ns moved. `ids` are the streams. */
     void (*committed)(void *arg, const struct stream_id *ids, size_t count);
-    /* Before a pass begins, on the loop: the last moment to change what sources read. May be NULL. */
+    /* Before a pass begins, on the loop: the last moment to change what sources read. May be
+     * NULL. */
     void (*before)(void *arg);
     void *arg;
 };

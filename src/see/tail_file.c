@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Reading an output file into segments. The happy path: read a chunk behind `offset` → cut it at
- * newlines → append the records → `offset` is that of the last record. Everything else is about files
- * that are not what they were: truncated, with holes, replaced, too far ahead.
+ * newlines → append the records → `offset` is that of the last record. Everything else is about
+ * files that are not what they were: truncated, with holes, replaced, too far ahead.
  */
 #include "see/tail_file.h"
 
@@ -174,8 +174,9 @@ static uint64_t punch(struct tail_file *file, uint64_t from, uint64_t to)
     return from;
 }
 
-/* Too far behind: the oldest unread bytes go. The reader meets the hole and says how much is missing. The
- * first page is zeroed only behind the place: what lies in front of it may not be synced yet. */
+/* Too far behind: the oldest unread bytes go. The reader meets the hole and says how much is
+ * missing. The first page is zeroed only behind the place: what lies in front of it may not be
+ * synced yet. */
 static void limit_burst(struct tail_file *file, uint64_t size)
 {
     if (size - file->offset > file->burst && file->writable) {

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct tail_file: one output file of a service and the segments that its lines go to. Blocks; used by
- * one thread at a time. It knows nothing of loops: tail.c says when to look.
+ * struct tail_file: one output file of a service and the segments that its lines go to. Blocks;
+ * used by one thread at a time. It knows nothing of loops: tail.c says when to look.
  *
- *   1. A line is in the segments once and in order: each record carries the offset behind it, and reading
- *      goes on at the offset of the last record.
+ *   1. A line is in the segments once and in order: each record carries the offset behind it, and
+ *      reading goes on at the offset of the last record.
  *   2. What is freed in the file was synced in the segments before.
- *   3. What is lost (the burst limit, a service that truncates its own file, the keeper's trimming while
- *      no core lived) is said in place, as a record with LOGS_NOTICE.
+ *   3. What is lost (the burst limit, a service that truncates its own file, the keeper's trimming
+ *      while no core lived) is said in place, as a record with LOGS_NOTICE.
  *
- * A file that begins again (truncated, or another inode) has another `source`; its offsets start at 0.
+ * A file that begins again (truncated, or another inode) has another `source`; its offsets start at
+ * 0.
  */
 #ifndef SEE_TAIL_FILE_H
 #define SEE_TAIL_FILE_H
@@ -60,12 +61,12 @@ struct tail_result {
 };
 
 void tail_file_init(struct tail_file *file, const struct stream_id *id, const char *path);
-/* Opens the output and the segments below `logs` and finds the place where to go on. 0 (also when the
- * output is missing) or -errno. */
+/* Opens the output and the segments below `logs` and finds the place where to go on. 0 (also when
+ * the output is missing) or -errno. */
 must_check int tail_file_open(struct tail_file *file, const char *logs, struct tail_clock *clock);
 void tail_file_close(struct tail_file *file);
-/* Moves at most about `budget` bytes of lines into the segments. With `ended` the writer is gone: a rest
- * without newline is a line too. */
+/* Moves at most about `budget` bytes of lines into the segments. With `ended` the writer is gone: a
+ * rest without newline is a line too. */
 void tail_file_read(struct tail_file *file, struct tail_clock *clock, uint64_t budget, bool ended,
                     struct tail_result *ret);
 /* Syncs the segments, then frees what is stored. 0 or -errno. */

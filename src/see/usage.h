@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the processes of a replica use: from its control group where there is one that counts, else from
- * /proc. One scan serves all replicas of a tick: the table of processes is read at most once, and only
- * if some replica needs it.
+ * What the processes of a replica use: from its control group where there is one that counts, else
+ * from
+ * /proc. One scan serves all replicas of a tick: the table of processes is read at most once, and
+ * only if some replica needs it.
  */
 #ifndef SEE_USAGE_H
 #define SEE_USAGE_H
@@ -26,8 +27,8 @@ enum { USAGE_PROCESSES_MAX = 65536, USAGE_TREE_MAX = 4096 };
 
 void usage_scan_init(struct usage_scan *scan, const struct cgroup_root *root);
 void usage_scan_fini(struct usage_scan *scan);
-/* `group` is the replica's name below the root, `pid` its main process (0 = not known). False: nothing is
- * known of it. */
+/* `group` is the replica's name below the root, `pid` its main process (0 = not known). False:
+ * nothing is known of it. */
 bool usage_read(struct usage_scan *scan, struct str group, int pid, struct usage *ret);
 /* All its processes, at most `max`; returns how many. */
 size_t usage_pids(struct usage_scan *scan, struct str group, int pid, int *pids, size_t max);

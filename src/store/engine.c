@@ -2,9 +2,10 @@
  *
  * One SQLite connection: opening it as this project wants it, executing transactions as data.
  *
- * A group of transactions becomes one SQLite transaction with a savepoint for each. Two kinds of failure
- * are told apart: those of one transaction (a guard, a constraint, wrong SQL) undo its savepoint; those of
- * the disk or memory undo the whole group, since what came before it in the group is gone with it.
+ * A group of transactions becomes one SQLite transaction with a savepoint for each. Two kinds of
+ * failure are told apart: those of one transaction (a guard, a constraint, wrong SQL) undo its
+ * savepoint; those of the disk or memory undo the whole group, since what came before it in the
+ * group is gone with it.
  */
 #include "store/engine.h"
 

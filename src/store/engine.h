@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct engine: one SQLite connection and its cache of prepared statements. Blocks; used by one thread
- * at a time (first the one that opens it, then the lane's worker). Private to store/.
+ * struct engine: one SQLite connection and its cache of prepared statements. Blocks; used by one
+ * thread at a time (first the one that opens it, then the lane's worker). Private to store/.
  */
 #ifndef STORE_ENGINE_H
 #define STORE_ENGINE_H
@@ -26,8 +26,8 @@ must_check int engine_open(struct engine *engine, const char *path, const char *
                            struct problem *ret_problem);
 void engine_close(struct engine *engine);
 
-/* Runs all transactions (struct txn, by node) of `group` and commits them together; sets their status and
- * results. Never fails as a whole: what went wrong is in the statuses. */
+/* Runs all transactions (struct txn, by node) of `group` and commits them together; sets their
+ * status and results. Never fails as a whole: what went wrong is in the statuses. */
 void engine_commit_group(struct engine *engine, struct list *group);
 /* Runs each txn of `group` on a snapshot of its own. */
 void engine_query_group(struct engine *engine, struct list *group);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct store_executor: where the store's blocking jobs run. The seam that lets tests and the simulator
- * run the same store without threads, delay and reorder its answers, and crash it between any two steps.
+ * struct store_executor: where the store's blocking jobs run. The seam that lets tests and the
+ * simulator run the same store without threads, delay and reorder its answers, and crash it between
+ * any two steps.
  *
- * A lane runs its jobs one after another; the lanes know nothing of each other. The store gives a lane at
- * most one job at a time, so an executor needs no queue.
+ * A lane runs its jobs one after another; the lanes know nothing of each other. The store gives a
+ * lane at most one job at a time, so an executor needs no queue.
  */
 #ifndef STORE_EXECUTOR_H
 #define STORE_EXECUTOR_H
@@ -23,14 +24,17 @@ struct store_job {
 };
 
 struct store_executor {
-    /* Takes a job (the caller's memory) until its `done` was called. 0, or -errno: it will not run. */
+    /* Takes a job (the caller's memory) until its `done` was called. 0, or -errno: it will not
+     * run. */
     int (*submit)(struct store_executor *executor, enum store_lane lane, struct store_job *job);
-    /* For the end: waits for the jobs that run; those not begun are dropped; no `done` comes any more. */
+    /* For the end: waits for the jobs that run; those not begun are dropped; no `done` comes any
+     * more. */
     void (*stop)(struct store_executor *executor);
     void (*free)(struct store_executor *executor); /* NULL: it is not the store's to free */
 };
 
-/* The usual one: two threads (os/worker.h), started with the first job, asleep when idle. 0 or -errno. */
+/* The usual one: two threads (os/worker.h), started with the first job, asleep when idle. 0 or
+ * -errno. */
 must_check int store_executor_threads(struct loop *loop, struct store_executor **ret);
 
 /* For tests: jobs wait until the test says so. */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Migrations: numbered SQL files, frozen once released, embedded at build (migrations/embed.py). The
- * database knows which were applied and their checksums, in the table `migration`; user_version is the
- * newest number, application_id says that the file is ours.
+ * Migrations: numbered SQL files, frozen once released, embedded at build (migrations/embed.py).
+ * The database knows which were applied and their checksums, in the table `migration`; user_version
+ * is the newest number, application_id says that the file is ours.
  *
  *   1. All that are missing run in one transaction: a database has a whole version or the old one.
  *   2. A database that knows more migrations than this program is refused, untouched.
- *   3. A migration whose text is not the one that was applied is refused: somebody edited a frozen file.
+ *   3. A migration whose text is not the one that was applied is refused: somebody edited a frozen
+ *      file.
  */
 #include "base/buf.h"
 #include "store/engine.h"

@@ -2,10 +2,11 @@
  *
  * Writing segments: append to the head, seal it when it is full, trim what is old.
  *
- * Sealing: the records of the head go into "sealing.tmp" block by block, which is synced and renamed to
- * its times; then a new, empty head replaces the old one by a rename. A crash in between leaves a head
- * whose records are all sealed already: segment_open sees that by their times and replaces it then. A
- * new head begins with where the source was read to, so that nothing is lost if all files are trimmed.
+ * Sealing: the records of the head go into "sealing.tmp" block by block, which is synced and
+ * renamed to its times; then a new, empty head replaces the old one by a rename. A crash in between
+ * leaves a head whose records are all sealed already: segment_open sees that by their times and
+ * replaces it then. A new head begins with where the source was read to, so that nothing is lost if
+ * all files are trimmed.
  */
 #include "store/segment.h"
 
@@ -28,7 +29,8 @@ static bool is_head(const char *path, int fd)
            ours.inode == there.inode;
 }
 
-/* Puts a new empty head in place of what is there. When it failed, stream->fd is the head that lies there, or
+/* Puts a new empty head in place of what is there. When it failed, stream->fd is the head that lies
+ * there, or
  * -1 when that cannot be said: nothing is appended to a file that nobody would find again. */
 static int replace_head(struct segment_stream *stream)
 {
@@ -237,8 +239,8 @@ int segment_append(struct segment_stream *stream, const struct segment_record *r
     if (r == 0) {
         r = file_pwrite(stream->fd, bytes.p, bytes.len, stream->head_len);
         if (r < 0) {
-            /* A part of it may be there. If cutting fails too, the next append writes over it; and if
-             * a crash comes first, its whole records are as good as appended: the source goes on there. */
+            /* A part of it may be there. If cutting fails too, the next append writes over it; and
+             * if a crash comes first, its whole records are as good as appended: the source goes on there. */
             int cut = file_truncate(stream->fd, stream->head_len);
             (void)cut;
         }
@@ -366,8 +368,9 @@ static int seal_end(struct segment_stream *stream, struct sealing *sealing, cons
     return r == 0 ? file_sync_dir_of(path) : r;
 }
 
-/* The head stays and goes on: what was made of its records must go, or they would be there twice, in the sealed
- * file and in front of newer ones in the head. If it cannot go, nothing more is appended. */
+/* The head stays and goes on: what was made of its records must go, or they would be there twice,
+ * in the sealed file and in front of newer ones in the head. If it cannot go, nothing more is
+ * appended. */
 static void undo_seal(struct segment_stream *stream, const char *tmp, const char *path)
 {
     int gone = file_unlink(tmp); /* gives the room back; open removes it otherwise */

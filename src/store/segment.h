@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct segment_stream: an append-only log of records on disk: one folder per stream with a `head` file
- * that grows and sealed, compressed files that never change.
+ * struct segment_stream: an append-only log of records on disk: one folder per stream with a `head`
+ * file that grows and sealed, compressed files that never change.
  *
  *   1. Times are strictly increasing within a stream (the appender's caller sees to it).
- *   2. Each record says how far its source was read (`offset`), so the log itself says where to go on:
- *      a crash between append and anything else neither loses nor doubles a record.
- *   3. A record counts once all its bytes and its checksum are in the file; a torn tail is cut at open.
- *   4. A sealed file is complete before it has its name, and the head is removed after that; a reader that
- *      meets both drops the copies by their time.
+ *   2. Each record says how far its source was read (`offset`), so the log itself says where to go
+ *      on: a crash between append and anything else neither loses nor doubles a record.
+ *   3. A record counts once all its bytes and its checksum are in the file; a torn tail is cut at
+ *      open.
+ *   4. A sealed file is complete before it has its name, and the head is removed after that; a
+ *      reader that meets both drops the copies by their time.
  *
  * Writers: one thread. Readers (segment_reader) work on the files alone, on any thread, without the
- * writer's struct. Formats: segment_format.h. A full disk: segment_append says -ENOSPC and leaves the
- * file as it was; nothing is kept in memory, so nothing can get lost.
+ * writer's struct. Formats: segment_format.h. A full disk: segment_append says -ENOSPC and leaves
+ * the file as it was; nothing is kept in memory, so nothing can get lost.
  */
 #ifndef STORE_SEGMENT_H
 #define STORE_SEGMENT_H
@@ -55,15 +56,16 @@ struct segment_stream {
 /* Opens or creates the folder, cuts a torn tail, finishes an interrupted sealing. 0 or -errno. */
 must_check int segment_open(struct segment_stream *stream, const char *folder);
 void segment_close(struct segment_stream *stream);
-/* Writes all records or none (-ENOSPC, -EIO …), to the kernel: they survive a kill; segment_sync makes
- * them survive a power cut. Times must grow; at most SEGMENT_BATCH_MAX bytes. Seals a full head first. */
+/* Writes all records or none (-ENOSPC, -EIO …), to the kernel: they survive a kill; segment_sync
+ * makes them survive a power cut. Times must grow; at most SEGMENT_BATCH_MAX bytes. Seals a full
+ * head first. */
 must_check int segment_append(struct segment_stream *stream, const struct segment_record *records,
                               size_t count);
 must_check int segment_sync(struct segment_stream *stream);
 /* Compresses the head into a sealed file (also a small one) and starts another. */
 must_check int segment_seal(struct segment_stream *stream);
-/* Removes the oldest sealed files until at most `max_bytes` of them are left, and those that ended before
- * `min_time`. What was freed is added to *ret_freed. */
+/* Removes the oldest sealed files until at most `max_bytes` of them are left, and those that ended
+ * before `min_time`. What was freed is added to *ret_freed. */
 must_check int segment_trim(struct segment_stream *stream, uint64_t max_bytes, int64_t min_time,
                             uint64_t *ret_freed);
 
@@ -82,8 +84,8 @@ struct segment_reader;
 must_check int segment_reader_new(const char *folder, const struct segment_query *query,
                                   struct segment_reader **ret);
 void segment_reader_free(struct segment_reader *reader);
-/* 0 and the next record (valid until the next call); SEGMENT_E_END; -ECANCELED; -errno. A damaged block is skipped and
- * counted, never returned. */
+/* 0 and the next record (valid until the next call); SEGMENT_E_END; -ECANCELED; -errno. A damaged
+ * block is skipped and counted, never returned. */
 enum { SEGMENT_E_END = 1 };
 must_check int segment_reader_next(struct segment_reader *reader, struct segment_record *ret);
 uint64_t segment_reader_scanned(const struct segment_reader *reader);

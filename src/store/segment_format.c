@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Encoding and decoding of segments: no files, no clock, so that they can be fuzzed and tested alone.
+ * Encoding and decoding of segments: no files, no clock, so that they can be fuzzed and tested
+ * alone.
  */
 #include "store/segment_format.h"
 
@@ -485,7 +486,8 @@ int segment_index_decode(struct str index, const struct segment_footer *footer, 
     return 0;
 }
 
-/* Eight bytes at once: the high bit of each marks an upper-case letter, moved to bit 5 it makes it lower. */
+/* Eight bytes at once: the high bit of each marks an upper-case letter, moved to bit 5 it makes it
+ * lower. */
 static uint64_t fold_word(uint64_t word)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The formats of log segments, as pure functions over memory. All numbers are little-endian. What is read
- * comes from a disk that may lie: every length is checked, every piece has a checksum (XXH3).
+ * The formats of log segments, as pure functions over memory. All numbers are little-endian. The
+ * disk may lie: every length is checked, every piece has a checksum (XXH3).
  *
  * head:    0  8  magic "mulogh1\n"
  *          8  8  time of the last record before this file (0 = none)
@@ -10,11 +10,11 @@
  * record:  0  4  length of the bytes        4  4  checksum of all the rest (seeded with the length)
  *          8  8  time     16 8 offset      24  8  source    32  1  flags    33 ... bytes
  *
- * sealed:  0  8  magic "mulogs1\n"; then blocks (two zstd frames each: columns, bytes), the index (an entry
- *                of SEGMENT_ENTRY_SIZE for each block) and the footer of SEGMENT_FOOTER_SIZE.
- * columns: time (varint of the difference), length (varint), offset (zigzag varint of the difference to
- *          offset + length + 1 of the record before), flags (a byte), each for all records one after
- *          another; then runs of equal sources (varint count, 8 bytes).
+ * sealed:  0  8  magic "mulogs1\n"; then blocks (two zstd frames each: columns, bytes), the index
+ *                (SEGMENT_ENTRY_SIZE for each block) and the footer of SEGMENT_FOOTER_SIZE.
+ * columns: time (varint of the difference), length (varint), offset (zigzag varint of the
+ *          difference to offset + length + 1 of the record before), flags (a byte), each for all
+ *          records one after another; then runs of equal sources (varint count, 8 bytes).
  * bytes:   each record's bytes and a newline.
  */
 #ifndef STORE_SEGMENT_FORMAT_H
@@ -89,7 +89,7 @@ struct segment_entry { /* where a sealed block lies */
     int64_t min_time, max_time;
     uint64_t check; /* of both frames */
 };
-/* Compresses the block behind `out` (which is written to the file at entry->at). 0, -ENOMEM, -EIO. */
+/* Compresses the block behind `out` (written to the file at entry->at). 0, -ENOMEM, -EIO. */
 must_check int segment_block_encode(const struct segment_block *block, struct buf *out,
                                     struct segment_entry *ret);
 /* Decodes both frames; with `bytes_only` the columns stay empty. 0, SEGMENT_E_BAD, -ENOMEM. */
@@ -110,7 +110,7 @@ void segment_index_encode(struct buf *out, const struct segment_entry *entries,
 /* `tail` is the file's last SEGMENT_FOOTER_SIZE bytes. 0 or SEGMENT_E_BAD. */
 must_check int segment_footer_decode(struct str tail, uint64_t file_size,
                                      struct segment_footer *ret);
-/* `index` is footer->blocks entries and the footer. Checks them; file_size bounds what they name. */
+/* `index`: footer->blocks entries and the footer. Checks them; file_size bounds what they name. */
 must_check int segment_index_decode(struct str index, const struct segment_footer *footer,
                                     uint64_t file_size, struct segment_entry *ret);
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reading segments: sealed files in the order of their names, then the head (or all of it backwards), one
- * block in memory at a time. The head is walked once and treated as a list of uncompressed blocks.
+ * Reading segments: sealed files in the order of their names, then the head (or all of it
+ * backwards), one block in memory at a time. The head is walked once and treated as a list of
+ * uncompressed blocks.
  *
- * It shares nothing with the writer but the folder. The head is opened before the folder is listed: if it
- * is sealed in between, its records are met twice and the copies in the head are dropped by their time;
- * the other way round they would be missed. A file that is trimmed meanwhile is skipped.
+ * It shares nothing with the writer but the folder. The head is opened before the folder is listed:
+ * if it is sealed in between, its records are met twice and the copies in the head are dropped by
+ * their time; the other way round they would be missed. A file that is trimmed meanwhile is
+ * skipped.
  */
 #include "store/segment.h"
 
@@ -132,7 +134,8 @@ static int read_frames(struct segment_reader *reader, uint64_t at, size_t len)
     return n < 0 ? (int)n : 0;
 }
 
-/* Notes one stretch of whole records of the head; what is behind the last valid one does not count. */
+/* Notes one stretch of whole records of the head; what is behind the last valid one does not
+ * count. */
 static int index_stretch(struct segment_reader *reader, uint64_t at, size_t *ret_used)
 {
     struct segment_entry entry = {.at = at};

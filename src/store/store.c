@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The store: two lanes (writing, reading), each with a queue on the loop's side and one group of
- * transactions that runs on a worker. There is no lock and nothing shared: a txn belongs to the queue, to
- * the running group or to its callback, never to two of them.
+ * transactions that runs on a worker. There is no lock and nothing shared: a txn belongs to the
+ * queue, to the running group or to its callback, never to two of them.
  *
  * The happy path: store_commit queues → at the end of the loop's turn the lane is free: up to
- * STORE_GROUP_MAX queued ones become the group → the executor runs it, one fdatasync → `done` on the
- * loop: the next group starts first (the disk shall not wait for callbacks), then the callbacks run.
+ * STORE_GROUP_MAX queued ones become the group → the executor runs it, one fdatasync → `done` on
+ * the loop: the next group starts first (the disk shall not wait for callbacks), then the callbacks
+ * run.
  */
 #include "store/store.h"
 
@@ -75,7 +76,8 @@ static void count_answer(struct store_stats *stats, enum store_lane lane, int st
     stats->guards += status == TXN_E_GUARD;
 }
 
-/* Calls back and frees a finished group, which is not in the lane any more: callbacks may submit. */
+/* Calls back and frees a finished group, which is not in the lane any more: callbacks may
+ * submit. */
 static void answer_group(struct store *store, enum store_lane lane, struct list *group)
 {
     struct list *node;

@@ -2,19 +2,20 @@
  *
  * struct store: work.db (SQLite, WAL, synchronous=FULL) behind an asynchronous interface.
  *
- * A transaction is a list of statements and guards (store/txn.h), submitted as a whole and never held
- * over a loop turn. Nothing here calls back from a submit: answers come through the loop.
+ * A transaction is a list of statements and guards (store/txn.h), submitted as a whole and never
+ * held over a loop turn. Nothing here calls back from a submit: answers come through the loop.
  *
  *   1. What a callback says is committed (status 0) is on disk: fdatasync came before the callback.
  *   2. Transactions are applied in the order of their submits, each wholly or not at all.
- *   3. Group commit: all that waits while one commit runs goes to disk with the next one, in one SQLite
- *      transaction with a savepoint each; a failed guard undoes its own savepoint only.
- *   4. One connection writes and checkpoints; queries run on a second one and see a consistent snapshot
- *      that holds everything whose callback ran before the query was submitted.
+ *   3. Group commit: all that waits while one commit runs goes to disk with the next one, in one
+ *      SQLite transaction with a savepoint each; a failed guard undoes its own savepoint only.
+ *   4. One connection writes and checkpoints; queries run on a second one and see a consistent
+ *      snapshot that holds everything whose callback ran before the query was submitted.
  *
- * Failure modes: a full disk or an I/O error is answered to every transaction of the group (-ENOSPC,
- * -EIO); nothing of them is applied, the store goes on and works again when there is room. A queue that
- * is full refuses the submit (-ENOBUFS). Thread: all functions on the loop's thread.
+ * Failure modes: a full disk or an I/O error is answered to every transaction of the group
+ * (-ENOSPC,
+ * -EIO); nothing of them is applied, the store goes on and works again when there is room. A queue
+ * that is full refuses the submit (-ENOBUFS). Thread: all functions on the loop's thread.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -41,10 +42,11 @@ struct store_options {
     const char *vfs; /* SQLite's name of another file layer; NULL = the usual */
 };
 
-/* Opens or creates the database and brings it to this version's schema; blocks (a few ms), so it is for
- * the start of a role, under its lock. On failure *ret_problem says it to a person: a folder that cannot
- * be written, a database of a newer version ("state.newer"), a damaged file ("state.damaged"), another
- * program's file ("state.foreign"), no room ("state.full"). 0 or -errno. */
+/* Opens or creates the database and brings it to this version's schema; blocks (a few ms), so it is
+ * for the start of a role, under its lock. On failure *ret_problem says it to a person: a folder
+ * that cannot be written, a database of a newer version ("state.newer"), a damaged file
+ * ("state.damaged"), another program's file ("state.foreign"), no room ("state.full"). 0 or
+ * -errno. */
 must_check int store_open(const struct store_options *options, struct store **ret,
                           struct problem *ret_problem);
 /* Commits what was submitted, then closes. Callbacks that have not run are not called any more. */
@@ -52,12 +54,13 @@ void store_close(struct store *store);
 /* Lets go of it as a SIGKILL would: nothing more is committed. For simulators. */
 void store_abandon(struct store *store);
 
-/* status: 0 committed (or read); TXN_E_GUARD: a guard did not hold, nothing was changed; -ENOSPC, -EIO,
+/* status: 0 committed (or read); TXN_E_GUARD: a guard did not hold, nothing was changed; -ENOSPC,
+ * -EIO,
  * -ENOMEM, -EROFS; -EINVAL for an SQL error or a violated constraint (txn_message says which). */
 typedef void store_done_fn(void *arg, int status, const struct txn *txn);
 
-/* Submits a transaction; takes `txn` over, also when it fails. `done` may be NULL. 0; -ENOBUFS when the
- * queue is full; the sticky error of building it: then `done` is not called. */
+/* Submits a transaction; takes `txn` over, also when it fails. `done` may be NULL. 0; -ENOBUFS when
+ * the queue is full; the sticky error of building it: then `done` is not called. */
 must_check int store_commit(struct store *store, struct txn *txn, store_done_fn *done, void *arg);
 /* The same for statements that only read, all on one snapshot. */
 must_check int store_query(struct store *store, struct txn *txn, store_done_fn *done, void *arg);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * All SQL of work.db's tables, and the builders that bind it. One array holds every text, so that a test
- * can explain each and show that an index serves it.
+ * All SQL of work.db's tables, and the builders that bind it. One array holds every text, so that a
+ * test can explain each and show that an index serves it.
  */
 #include "store/tables.h"
 
@@ -18,8 +18,8 @@
     "cause, message, data"
 #define SETTING_COLUMNS "tenant, project, name, value, origin, actor, generation, time"
 
-/* Parameters of the event lists: 1 after, 2 before, 3 tenant, 4 project, 5 service, 6 kind, 7 limit.
- * Those that an index does not serve are tested on the rows that it finds. */
+/* Parameters of the event lists: 1 after, 2 before, 3 tenant, 4 project, 5 service, 6 kind, 7
+ * limit. Those that an index does not serve are tested on the rows that it finds. */
 #define EVENT_LIST(where, order)                                                                   \
     "SELECT " EVENT_COLUMNS " FROM event WHERE " where " AND seq > ?1 AND seq < ?2"                \
     " AND (?3 IS NULL OR tenant = ?3) AND (?4 IS NULL OR project = ?4)"                            \

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The statements of work.db: thin builders that add one statement each to a txn, and readers of its
- * rows. All SQL of the tables lies in tables.c, in one list, so that a test can prove every statement to
- * be served by an index.
+ * rows. All SQL of the tables lies in tables.c, in one list, so that a test can prove every
+ * statement to be served by an index.
  *
  * Texts in the row structs are slices: of the caller when writing, of the txn when reading.
  */

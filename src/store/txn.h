@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct txn: a transaction (or a query) as a value: a list of statements with bound values and guards,
- * built on the loop, handed to the store as a whole, and given back with its results.
+ * struct txn: a transaction (or a query) as a value: a list of statements with bound values and
+ * guards, built on the loop, handed to the store as a whole, and given back with its results.
  *
  *   struct txn *txn = txn_new();
- *   txn_add(txn, "UPDATE project SET generation = ? WHERE tenant = ? AND name = ? AND generation = ?");
- *   txn_i64(txn, 5), txn_text(txn, tenant), txn_text(txn, name), txn_i64(txn, 4);
+ *   txn_add(txn, "UPDATE project SET generation = ? WHERE tenant = ? AND name = ? AND generation =
+ *   ?"); txn_i64(txn, 5), txn_text(txn, tenant), txn_text(txn, name), txn_i64(txn, 4);
  *   txn_expect_changes(txn, 1);                      a guard: somebody was faster = nothing happens
  *   status = store_commit(store, txn, on_applied, self);
  *
- * Errors of building are sticky (-ENOMEM, -EMSGSIZE beyond TXN_BYTES_MAX, -E2BIG beyond the counts) and
- * are answered by the submit: a builder needs no checks, and every function takes txn == NULL.
+ * Errors of building are sticky (-ENOMEM, -EMSGSIZE beyond TXN_BYTES_MAX, -E2BIG beyond the counts)
+ * and are answered by the submit: a builder needs no checks, and every function takes txn == NULL.
  * Texts are copied. A txn belongs to one side at a time: after the submit it is the store's until
  * the callback, where it may be read; it is freed when the callback returns.
  */
@@ -26,7 +26,8 @@ enum {
     TXN_BYTES_MAX = 16 * 1024 * 1024, /* of values, and again of results */
 };
 
-/* The condition that a callback gets besides 0 and -errno: a guard did not hold; nothing was changed. */
+/* The condition that a callback gets besides 0 and -errno: a guard did not hold; nothing was
+ * changed. */
 enum { TXN_E_GUARD = 1 };
 
 struct txn;
@@ -35,8 +36,8 @@ struct txn;
 struct txn *txn_new(void);
 void txn_free(struct txn *txn);
 
-/* Starts a statement. `sql` is static text (it is the key of the cache of prepared statements); its `?`
- * are bound in order by the calls that follow. Returns its index, for the results. */
+/* Starts a statement. `sql` is static text (it is the key of the cache of prepared statements); its
+ * `?` are bound in order by the calls that follow. Returns its index, for the results. */
 unsigned txn_add(struct txn *txn, const char *sql);
 void txn_text(struct txn *txn, struct str value); /* p == NULL: NULL */
 void txn_cstr(struct txn *txn, const char *value);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is read back from log segments: heads with their records, columns of a block, the index of a sealed
- * file. Checksums guard against accidents, so they are made right first: nothing that decodes may leave its
- * bounds, and what decodes encodes to what decodes alike.
+ * What is read back from log segments: heads with their records, columns of a block, the index of a
+ * sealed file. Checksums guard against accidents, so they are made right first: nothing that
+ * decodes may leave its bounds, and what decodes encodes to what decodes alike.
  */
 #include "base/map.h"
 #include "fuzz.h"

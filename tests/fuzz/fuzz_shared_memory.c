@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Delta log, ring and counters while the other side writes nonsense: the input is a program of honest operations and
- * of bytes thrown anywhere into the memory. Whatever is handed out must be within its bounds, and nothing is read or
- * written beside the memory.
+ * Delta log, ring and counters while the other side writes nonsense: the input is a program of
+ * honest operations and of bytes thrown anywhere into the memory. Whatever is handed out must be
+ * within its bounds, and nothing is read or written beside the memory.
  */
 #include "fuzz.h"
 #include "link/counters.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the edge reads of the core: snapshots. One that is understood can be read whole, and built again from what was
- * read unless an id stands twice. The checksum is made right first: it guards against accidents, not against us.
+ * What the edge reads of the core: snapshots. One that is understood can be read whole, and built
+ * again from what was read unless an id stands twice. The checksum is made right first: it guards
+ * against accidents, not against us.
  */
 #include "base/map.h"
 #include "fuzz.h"

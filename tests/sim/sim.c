@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The clock and the order of everything. Events at equal times run in the order they were sent, so a run depends on
- * its seed alone.
+ * The clock and the order of everything. Events at equal times run in the order they were sent, so
+ * a run depends on its seed alone.
  *
  *   sim --seed N [--trace] [--mutant NAME]     one run; exit 1 and the failure if something did not hold
  *   sim --seeds N [--from M]                   that many runs

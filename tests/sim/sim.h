@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The simulated machine: one virtual clock, one heap of events, one seed. The core's own objects (src/core, src/run,
- * the real store on a disk that can crash, the real schema and link code) run on it unchanged; what they call below
- * is simulated at the headers of os/ and at link/keeper_client.h.
+ * The simulated machine: one virtual clock, one heap of events, one seed. The core's own objects
+ * (src/core, src/run, the real store on a disk that can crash, the real schema and link code) run
+ * on it unchanged; what they call below is simulated at the headers of os/ and at
+ * link/keeper_client.h.
  *
  *   sim.c         clock, events, the order of everything; starting and killing the core
  *   sim_os.c      loop, files, shared memory, workers, sockets

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The edge as the core sees it: it reads snapshots and deltas with link/'s own readers, probes the endpoints that
- * have a probe, and writes results into its ring and its table of probes. What the log says is kept up to date even
- * while the edge is dead, so that the oracles can ask it at any time; only the probing dies.
+ * The edge as the core sees it: it reads snapshots and deltas with link/'s own readers, probes the
+ * endpoints that have a probe, and writes results into its ring and its table of probes. What the
+ * log says is kept up to date even while the edge is dead, so that the oracles can ask it at any
+ * time; only the probing dies.
  */
 #include "sim/sim.h"
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The keeper, its channel and its children, behind link/keeper_client.h. Messages take time and keep their order in
- * each direction; when the keeper dies, what is under way is lost, its children live on and the next keeper tells of
- * them (some exits of the time between are then "status unknown").
+ * The keeper, its channel and its children, behind link/keeper_client.h. Messages take time and
+ * keep their order in each direction; when the keeper dies, what is under way is lost, its children
+ * live on and the next keeper tells of them (some exits of the time between are then "status
+ * unknown").
  */
 #include "sim/sim.h"
 
@@ -211,7 +212,8 @@ static void delivered(void *arg)
     sim_core_turn();
 }
 
-/* Dropped when the keeper dies: its generation is checked by hand, since the event is the core's. */
+/* Dropped when the keeper dies: its generation is checked by hand, since the event is the
+ * core's. */
 struct guarded {
     uint32_t keeper_generation;
     struct answer_copy *copy;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What must hold. Some things at every moment (never two processes of one replica, never a signal to one that gets
- * requests, back-off kept …), the rest when faults have stopped and time has passed: what runs is what was last
- * acknowledged, no more and no less.
+ * What must hold. Some things at every moment (never two processes of one replica, never a signal
+ * to one that gets requests, back-off kept …), the rest when faults have stopped and time has
+ * passed: what runs is what was last acknowledged, no more and no less.
  */
 #include "sim/sim.h"
 

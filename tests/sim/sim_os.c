@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The headers of os/ on the simulated machine: what the core calls of them, and no more. Descriptors are numbers into
- * a table of ours; shared memory is heap memory that all of them share; files are a list in memory.
+ * The headers of os/ on the simulated machine: what the core calls of them, and no more.
+ * Descriptors are numbers into a table of ours; shared memory is heap memory that all of them
+ * share; files are a list in memory.
  */
 #include "os/clock.h"
 #include "os/entropy.h"
@@ -554,7 +555,8 @@ int user_find(struct str spec, struct user *ret, struct problem *problem)
 
 void sim_os_core_died(void)
 {
-    /* Descriptors of a process die with it; ours are not told apart by owner, so they stay until the run ends. */
+    /* Descriptors of a process die with it; ours are not told apart by owner, so they stay until
+     * the run ends. */
     memset(watches, 0, sizeof(watches));
 }
 

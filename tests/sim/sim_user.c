@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The operator. Writes a configuration, applies it, changes it, scales, stops, starts, restarts, takes down; one
- * operation at a time. For each value of each service it knows the set of acceptable ones: exactly what was
- * acknowledged, and also what was asked for when the core died before it answered.
+ * The operator. Writes a configuration, applies it, changes it, scales, stops, starts, restarts,
+ * takes down; one operation at a time. For each value of each service it knows the set of
+ * acceptable ones: exactly what was acknowledged, and also what was asked for when the core died
+ * before it answered.
  */
 #include "sim/sim.h"
 

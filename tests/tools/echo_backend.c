@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A backend that costs next to nothing, for benchmarks: one thread, epoll, answers every request head (no bodies)
- * with a fixed response.
+ * A backend that costs next to nothing, for benchmarks: one thread, epoll, answers every request
+ * head (no bodies) with a fixed response.
  *
  *   echo_backend [PORT|unix:PATH] [BYTES]     the environment's PORT and 128 bytes of body if not given
  */

@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The real edge without keeper and core, for tests and benchmarks: sockets are opened here, shared memory is made
- * here, the snapshot is built from a text file, commands come by standard input.
+ * The real edge without keeper and core, for tests and benchmarks: sockets are opened here, shared
+ * memory is made here, the snapshot is built from a text file, commands come by standard input.
  *
  *   edge_driver FILE [--pin] [--no-reader] [--suspend]
  *
  * Lines of FILE (words by spaces; KEY=VALUE options in any order):
  *   gateway [threads=N] [expose_replica=1] [trust_forwarded=1] [connections_max=N] [head_ms=N]
  *           [keepalive_ms=N]
- *   service NAME [balance=least_conn] [state=starting|stopped|crashed] [connect_ms=N] [first_byte_ms=N]
+ *   service NAME [balance=least_conn] [state=starting|stopped|crashed] [connect_ms=N]
+ *   [first_byte_ms=N]
  *           [idle_ms=N] [tunnel_idle_ms=N] [hold_ms=N] [retries=N] [body_max=N] [connections_max=N]
  *           [probe=http:/path|tcp] [probe_interval_ms=N] [probe_timeout_ms=N] [probe_retries=N]
  *   endpoint SERVICE REPLICA ADDRESS [state=starting|draining] [weight=N]
  *   route SERVICE HOST PATH [strip=1]       HOST * = any
  *   listen http|tcp|admin ADDRESS [SERVICE]
  *
- * Commands: the same `endpoint` and `service NAME state=…` lines as deltas; `remove SERVICE REPLICA`;
- * `probe SERVICE REPLICA`; `reload` (the file again, as a new snapshot); `stats`; `records`; `probes`; `quit`.
- * Each answers by one line of JSON; "ready" is printed when the edge runs.
+ * Commands: the same `endpoint` and `service NAME state=…` lines as deltas; `remove SERVICE
+ * REPLICA`; `probe SERVICE REPLICA`; `reload` (the file again, as a new snapshot); `stats`;
+ * `records`; `probes`; `quit`. Each answers by one line of JSON; "ready" is printed when the edge
+ * runs.
  */
 #include "base/json.h"
 #include "base/num.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A muelle whose core and edge do nothing but talk to the real keeper: for tests/integration/test_keeper.py.
+ * A muelle whose core and edge do nothing but talk to the real keeper: for
+ * tests/integration/test_keeper.py.
  *
  *   keeper_play keeper …        the real keeper, as in muelle
  *   keeper_play core|edge …     a role that obeys RUN/play-ROLE.sock (datagrams, words separated by 0x1f), answers

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A filter that suspends at every stage of every request and resumes a moment later, so that all integration tests
- * can run with it (edge_driver --suspend).
+ * A filter that suspends at every stage of every request and resumes a moment later, so that all
+ * integration tests can run with it (edge_driver --suspend).
  */
 #include "suspend_filter.h"
 

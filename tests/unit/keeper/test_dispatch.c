@@ -61,7 +61,8 @@ static void teardown(void)
     loop_fini(&keeper.loop);
 }
 
-/* Sends, lets the keeper work, and gives the answer with that serial (news on the way are dropped). */
+/* Sends, lets the keeper work, and gives the answer with that serial (news on the way are
+ * dropped). */
 static bool ask(struct keeper_msg *msg, int fd, int *ret_fd)
 {
     uint32_t serial = msg->serial;

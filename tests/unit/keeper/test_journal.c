@@ -117,7 +117,8 @@ TEST(a_journal_of_another_boot_says_nothing)
     teardown();
 }
 
-/* Whatever a crash, a full disk or a hand did to the file: what is read was written, and nothing else is. */
+/* Whatever a crash, a full disk or a hand did to the file: what is read was written, and nothing
+ * else is. */
 TEST(a_damaged_or_torn_journal_gives_a_part_of_what_was_written)
 {
     setup();

@@ -227,7 +227,8 @@ TEST(identity_is_pid_and_start_time)
     check_int(stat.parent, proc_own_pid());
     check_cstr(stat.name, "sleep");
     check(stat.start_time == proc.id.start_time);
-    /* A vfork's parent goes on when the old memory is given up, shortly before the new one is complete. */
+    /* A vfork's parent goes on when the old memory is given up, shortly before the new one is
+     * complete. */
     for (int i = 0; i < 2000 && proc_has_env(proc.id.pid, STR("MARK=yes")) == 0; i++) {
         clock_sleep_ns(NS_PER_MS / 10);
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the store holds about a project: decode(encode(x)) = x, and nothing that is damaged gets through.
+ * What the store holds about a project: decode(encode(x)) = x, and nothing that is damaged gets
+ * through.
  */
 #include "run/source.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the Compose specification has beyond docker-compose 1.29 (whose forms tests/integration compares):
- * include, profiles, tags of merging, required files; and muelle's own x-muelle.
+ * What the Compose specification has beyond docker-compose 1.29 (whose forms tests/integration
+ * compares): include, profiles, tags of merging, required files; and muelle's own x-muelle.
  */
 #include "load_helper.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Files of variables: every form, every error with its line, and writing down what is then read back.
+ * Files of variables: every form, every error with its line, and writing down what is then read
+ * back.
  */
 #include "harness/test.h"
 #include "schema/envfile.h"

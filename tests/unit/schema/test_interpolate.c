@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Variables in text: every form by example, and all of them against a model. The model builds a random
- * expression as a tree, writes it down, and computes its value from the tree.
+ * Variables in text: every form by example, and all of them against a model. The model builds a
+ * random expression as a tree, writes it down, and computes its value from the tree.
  */
 #include "harness/test.h"
 #include "schema/interpolate.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Memory that runs out: every allocation of a load fails once. The answer is -ENOMEM, or the project if
- * that allocation was not needed; nothing crashes and nothing is kept.
+ * Memory that runs out: every allocation of a load fails once. The answer is -ENOMEM, or the
+ * project if that allocation was not needed; nothing crashes and nothing is kept.
  *
  * The linker puts the functions below in front of malloc, calloc and realloc (--wrap).
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Output files into segments: whatever is written and however the tail is interrupted, each line is there
- * once, in order; and what is lost is said.
+ * Output files into segments: whatever is written and however the tail is interrupted, each line is
+ * there once, in order; and what is lost is said.
  */
 #include "harness/test.h"
 
@@ -304,7 +304,8 @@ TEST(a_drained_file_is_removed_unless_somebody_has_it_open)
     tear_down();
 }
 
-/* Any pieces of any text, with kills of the tail at any place, come out as the lines that they are. */
+/* Any pieces of any text, with kills of the tail at any place, come out as the lines that they
+ * are. */
 TEST(any_writes_and_kills_give_each_line_once)
 {
     for (size_t round = test_rounds(10); round > 0; round--) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A disk: named files, each with the bytes that programs see and the list of writes since its last sync,
- * with what they replaced. A crash walks that list backwards and takes back what the dice say.
+ * A disk: named files, each with the bytes that programs see and the list of writes since its last
+ * sync, with what they replaced. A crash walks that list backwards and takes back what the dice
+ * say.
  */
 #include "crash_vfs.h"
 

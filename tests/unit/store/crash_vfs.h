@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A file layer for SQLite that lies in memory and can crash: what was written but not synced is then
- * lost, kept or torn at a sector, each write by the dice. Also fails writes as a full disk does.
+ * A file layer for SQLite that lies in memory and can crash: what was written but not synced is
+ * then lost, kept or torn at a sector, each write by the dice. Also fails writes as a full disk
+ * does.
  *
  * One disk per process, one thread.
  */
@@ -17,7 +18,8 @@ void crash_vfs_init(void);
 /* From the n-th write, sync or truncation on (0 = the next), all operations fail: the crash. */
 void crash_vfs_die_after(int64_t operations);
 bool crash_vfs_is_dead(void);
-/* After the connections are gone: decides what of the unsynced writes is on the disk; lives again. */
+/* After the connections are gone: decides what of the unsynced writes is on the disk; lives
+ * again. */
 void crash_vfs_restart(struct rng *rng);
 /* Growing writes fail with "disk full" while true. */
 void crash_vfs_full(bool full);

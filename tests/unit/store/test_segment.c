@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Segments against a model (an array), over random appends, seals, trims, reopenings and torn tails.
+ * Segments against a model (an array), over random appends, seals, trims, reopenings and torn
+ * tails.
  */
 #include "harness/test.h"
 
@@ -242,8 +243,8 @@ TEST(a_sealing_that_a_crash_cut_short_neither_loses_nor_doubles)
     remove_folder();
 }
 
-/* No room for a new head (here: its temporary name is a folder): the old one goes on, and what was sealed of it
- * must not be met twice, now or after the next start. */
+/* No room for a new head (here: its temporary name is a folder): the old one goes on, and what was
+ * sealed of it must not be met twice, now or after the next start. */
 TEST(a_sealing_that_finds_no_room_for_a_new_head_does_not_double)
 {
     struct segment_stream stream;
@@ -385,7 +386,8 @@ TEST(a_record_that_decodes_encodes_to_the_same_bytes)
     }
 }
 
-/* Random bytes in every part, with the checksums made right again, must never read out of bounds. */
+/* Random bytes in every part, with the checksums made right again, must never read out of
+ * bounds. */
 TEST(a_block_of_any_bytes_decodes_or_is_refused)
 {
     struct rng *rng = test_rng();

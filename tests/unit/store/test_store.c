@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The store: groups, guards, order, refusals, full disks, crashes. Most tests step its jobs by hand on a
- * disk in memory, so that they decide what happens between a submit and its answer.
+ * The store: groups, guards, order, refusals, full disks, crashes. Most tests step its jobs by hand
+ * on a disk in memory, so that they decide what happens between a submit and its answer.
  */
 #include "harness/test.h"
 
@@ -373,7 +373,8 @@ TEST(no_room_for_a_new_database_is_a_problem_that_says_so)
 }
 
 /* Commits one by one until the planned crash; what was answered must be there, in order and without
- * gaps, and at most what was under way besides. Returns false if it was not (for the planted bug). */
+ * gaps, and at most what was under way besides. Returns false if it was not (for the planted
+ * bug). */
 static bool survives_crash(struct rng *rng, bool disk_lies)
 {
     crash_vfs_init();

@@ -96,8 +96,8 @@ static void sql(const char *text)
     check_int(sqlite3_close(db), SQLITE_OK);
 }
 
-/* A plan may search by an index or a key, walk one in its order to a limit, or read a whole table only
- * where everything is asked for. */
+/* A plan may search by an index or a key, walk one in its order to a limit, or read a whole table
+ * only where everything is asked for. */
 static bool plan_is_fine(const char *statement, const char *detail)
 {
     if (strncmp(detail, "SCAN", 4) != 0) {
