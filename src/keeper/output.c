@@ -8,6 +8,7 @@
 #include "base/num.h"
 #include "keeper/private.h"
 #include "os/file.h"
+#include "os/lease.h"
 #include <limits.h>
 
 #define OUTPUT_TRIM_NS (1000 * NS_PER_MS)
@@ -24,10 +25,10 @@ int output_open(const struct order *order, unsigned stream, int *ret_fd)
     }
     *slash = '\0';
     unsigned flags = FILE_WRITE | FILE_APPEND | FILE_CREATE | FILE_NOFOLLOW;
-    int result = file_open(path, flags, 0640, ret_fd);
+    int result = lease_open(path, flags, 0640, ret_fd);
     if (result == -ENOENT) {
         result = file_mkdir_p(folder, 0755);
-        result = result < 0 ? result : file_open(path, flags, 0640, ret_fd);
+        result = result < 0 ? result : lease_open(path, flags, 0640, ret_fd);
     }
     /* Owned by the service, so that it may open /dev/stdout by name. */
     if (result == 0 && order->set_user && file_fchown(*ret_fd, order->uid, order->gid) < 0) {

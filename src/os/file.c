@@ -234,16 +234,6 @@ int file_birth(int fd, int64_t *ret_ns)
     return 0;
 }
 
-int file_in_use(int fd)
-{
-    /* A write lease is granted only to the one who has the file open alone (fcntl(2)). */
-    if (fcntl(fd, F_SETLEASE, F_WRLCK) < 0) {
-        return 1;
-    }
-    (void)fcntl(fd, F_SETLEASE, F_UNLCK);
-    return 0;
-}
-
 int file_stat(const char *path, struct file_stat *ret)
 {
     struct stat st;

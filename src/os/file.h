@@ -88,7 +88,6 @@ static inline bool file_exists(const char *path)
     struct file_stat stat;
     return file_stat(path, &stat) == 0;
 }
-int file_in_use(int fd); /* 0: nobody else has it open; 1: somebody, or it cannot be told */
 must_check int file_rename(const char *from, const char *to);
 must_check int file_unlink(const char *path);
 must_check int file_mkdir(const char *path, uint32_t mode);

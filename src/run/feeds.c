@@ -12,6 +12,7 @@
 #include "core/core.h"
 #include "os/feed.h"
 #include "os/file.h"
+#include "os/lease.h"
 #include "run/model.h"
 
 #include <stdio.h>
@@ -182,7 +183,7 @@ static int feed_open(struct feed *feed, const char *path)
     }
     result = result < 0
                  ? result
-                 : file_open(path, FILE_WRITE | FILE_CREATE | FILE_NOFOLLOW, 0640, &feed->file);
+                 : lease_open(path, FILE_WRITE | FILE_CREATE | FILE_NOFOLLOW, 0640, &feed->file);
     result = result < 0 ? result : feed_reader(feed->pipe, &feed->reader);
     if (result == 0) {
         feed_watch(feed);

@@ -353,12 +353,16 @@ static void learn_streams(struct tail *tail)
     }
 }
 
+/* One that was announced again while the pass removed it is kept: its new file is read next. */
 static void remove_gone(struct tail *tail)
 {
     for (size_t i = tail->entries.len; i-- > 0;) {
         struct tail_entry *entry = entry_at(tail, i);
-        if (entry->gone) {
+        if (entry->gone && entry->remove_at_ns) {
             entry_free(tail, entry);
+        } else if (entry->gone) {
+            entry->gone = false;
+            entry->dirty = true;
         }
     }
 }

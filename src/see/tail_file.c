@@ -9,6 +9,7 @@
 #include "base/map.h"
 #include "os/clock.h"
 #include "os/file.h"
+#include "os/lease.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -405,6 +406,24 @@ int tail_file_sync(struct tail_file *file)
     return 0;
 }
 
+/* The lease lasts until the name is gone: who opens it in between waits, and takes a new file. */
+static bool unlink_alone(struct tail_file *file)
+{
+    struct file_stat stat;
+    if (lease_take(file->fd) != 0) {
+        return false;
+    }
+    int r = file_fstat(file->fd, &stat);
+    if (r == 0 && stat.size != file->offset) { /* written since, by one who closed it again */
+        r = -EAGAIN;
+    }
+    if (r == 0) {
+        r = file_unlink(file->path);
+    }
+    lease_end(file->fd);
+    return r == 0 || r == -ENOENT;
+}
+
 bool tail_file_remove(struct tail_file *file)
 {
     struct file_stat stat;
@@ -412,13 +431,9 @@ bool tail_file_remove(struct tail_file *file)
         return !file_exists(file->path);
     }
     bool read = file_fstat(file->fd, &stat) == 0 && stat.size == file->offset;
-    if (!read || segment_sync(&file->segment) < 0 || file_in_use(file->fd) != 0) {
+    if (!read || segment_sync(&file->segment) < 0 || !unlink_alone(file)) {
         return false;
     }
-    int r = file_unlink(file->path);
-    if (r == 0 || r == -ENOENT) {
-        file_close(&file->fd);
-        return true;
-    }
-    return false;
+    file_close(&file->fd);
+    return true;
 }

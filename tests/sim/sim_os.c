@@ -7,6 +7,7 @@
 #include "os/clock.h"
 #include "os/entropy.h"
 #include "os/file.h"
+#include "os/lease.h"
 #include "os/proc.h"
 #include "os/shm.h"
 #include "os/sock.h"
@@ -435,6 +436,11 @@ int file_stat(const char *path, struct file_stat *ret)
     *ret = (struct file_stat){.size = file ? file->data.len : 0,
                               .kind = folder ? FILE_KIND_DIRECTORY : FILE_KIND_REGULAR};
     return folder || file ? 0 : -ENOENT;
+}
+
+int lease_open(const char *path, unsigned flags, uint32_t mode, int *ret_fd)
+{
+    return file_open(path, flags, mode, ret_fd);
 }
 
 int file_unlink(const char *path)

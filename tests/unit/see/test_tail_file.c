@@ -7,9 +7,14 @@
 
 #include "base/vec.h"
 #include "os/file.h"
+#include "os/lease.h"
+#include "os/thread.h"
 #include "see/tail_file.h"
 
+#include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <unistd.h>
 
 static char folder[64], output[96], logs[96];
 static struct tail_clock tail_time;
@@ -301,6 +306,73 @@ TEST(a_drained_file_is_removed_unless_somebody_has_it_open)
     check(tail_file_remove(&file));
     check(!file_exists(output));
     check_str(stored(), STR("x|"));
+    tear_down();
+}
+
+/* --- removed and opened at the same time --- */
+
+struct opener {
+    struct thread thread;
+    atomic_bool done;
+};
+
+/* As the keeper opens an output, and the service writes to it. */
+static void open_and_say(struct thread *thread)
+{
+    struct opener *opener = container_of(thread, struct opener, thread);
+    int r = lease_open(output, FILE_WRITE | FILE_CREATE | FILE_APPEND, 0600, &writer);
+    opener->done = r == 0 && file_write(writer, "late\n", 5) == 0;
+}
+
+/* The linker puts this in front of the real one (meson.build): somebody opens the output when it is
+ * about to lose its name, and either has it or waits for it then. */
+static struct opener *opens_now;
+int __wrap_file_unlink(const char *path);
+int __real_file_unlink(const char *path);
+int __wrap_file_unlink(const char *path)
+{
+    struct opener *opener = opens_now;
+    opens_now = NULL;
+    if (opener) {
+        check_int(thread_start(&opener->thread, "opener", open_and_say), 0);
+        bool held = fcntl(file.fd, F_GETLEASE) == F_WRLCK, waits = false;
+        for (int i = 0; i < 5000 && !waits && !opener->done; i++) {
+            usleep(1000);
+            waits = held && fcntl(file.fd, F_GETLEASE) == F_UNLCK;
+        }
+    }
+    return __real_file_unlink(path);
+}
+
+TEST(an_output_that_is_opened_while_it_is_removed_loses_no_line)
+{
+    struct opener opener = {.done = false};
+    set_up();
+    say(STR("early\n"));
+    file_close(&writer);
+    look(false);
+    opens_now = &opener;
+    check(tail_file_remove(&file));
+    thread_join(&opener.thread);
+    check(opener.done && file_exists(output));
+    usleep(10000); /* two files made in one tick of the kernel's clock may look the same */
+    check_int(tail_file_open(&file, logs, &tail_time), 0);
+    look(false);
+    check_str(stored(), STR("early|late|"));
+    tear_down();
+}
+
+TEST(an_output_that_was_written_and_closed_since_it_was_read_is_not_removed)
+{
+    set_up();
+    say(STR("x\n"));
+    look(false);
+    say(STR("y\n"));
+    file_close(&writer);
+    check(!tail_file_remove(&file));
+    look(false);
+    check(tail_file_remove(&file));
+    check_str(stored(), STR("x|y|"));
     tear_down();
 }
 

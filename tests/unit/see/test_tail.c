@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The tail as a whole, on a real loop with a real worker: what is announced, read, said and
+ * removed, and in which order. The linker puts functions of this file in front of four real ones
+ * (meson.build), so that the disk fails, the clock jumps and things happen in the middle of a pass.
+ */
+#include "harness/test.h"
+
+#include "core/event.h"
+#include "os/clock.h"
+#include "os/file.h"
+#include "os/loop.h"
+#include "see/stream.h"
+#include "see/tail.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static char folder[64], output[128], logs[96], outputs[96];
+static struct loop loop;
+static struct bus *bus;
+static struct core core;
+static struct worker_pool pool;
+static struct tail tail;
+static struct vec catalog;
+static int writer = -1;
+static size_t committed_calls;
+
+/* --- what stands in front of the real ones --- */
+
+static atomic_int append_error;
+static atomic_llong clock_jump;
+static atomic_int unlinking; /* 1: the next unlink waits for 3; 2: it waits */
+static char kinds[512];      /* of the events, each with a blank behind */
+
+void __wrap_event_emit(struct core *c, const struct event *draft);
+void __wrap_event_emit(struct core *c, const struct event *draft)
+{
+    size_t len = strlen(kinds);
+    snprintf(kinds + len, sizeof(kinds) - len, "%s ", draft->kind);
+}
+
+int __wrap_segment_append(struct segment_stream *stream, const struct segment_record *records,
+                          size_t count);
+int __real_segment_append(struct segment_stream *stream, const struct segment_record *records,
+                          size_t count);
+int __wrap_segment_append(struct segment_stream *stream, const struct segment_record *records,
+                          size_t count)
+{
+    return append_error ? append_error : __real_segment_append(stream, records, count);
+}
+
+int64_t __wrap_clock_mono_ns(void);
+int64_t __real_clock_mono_ns(void);
+int64_t __wrap_clock_mono_ns(void)
+{
+    return __real_clock_mono_ns() + clock_jump;
+}
+
+int __wrap_file_unlink(const char *path);
+int __real_file_unlink(const char *path);
+int __wrap_file_unlink(const char *path)
+{
+    int r = __real_file_unlink(path);
+    if (unlinking == 1) {
+        unlinking = 2;
+        while (unlinking == 2) {
+            usleep(1000);
+        }
+    }
+    return r;
+}
+
+/* --- helpers --- */
+
+static void committed(void *arg, const struct stream_id *ids, size_t count)
+{
+    committed_calls++;
+}
+
+static void set_up(void)
+{
+    snprintf(folder, sizeof(folder), "/tmp/muelle-test-XXXXXX");
+    check(mkdtemp(folder));
+    snprintf(logs, sizeof(logs), "%s/logs", folder);
+    snprintf(outputs, sizeof(outputs), "%s/output", folder);
+    snprintf(output, sizeof(output), "%s/output/shop/web-1.out", folder);
+    check_int(loop_init(&loop, 1), 0);
+    check_int(bus_new(&loop, &bus), 0);
+    check_int(worker_pool_init(&pool, &loop, 2, 4), 0);
+    core = (struct core){.loop = &loop, .bus = bus};
+    catalog = VEC_INIT(struct stream_id, STREAM_CATALOG_MAX);
+    tail = (struct tail){.catalog = &catalog, .logs = logs, .output = outputs};
+    tail.ops.committed = committed;
+    check_int(tail_init(&tail, &core, &pool), 0);
+}
+
+static void tear_down(void)
+{
+    tail_stop(&tail);
+    worker_pool_fini(&pool);
+    tail_fini(&tail);
+    vec_fini(&catalog);
+    bus_free(bus);
+    loop_fini(&loop);
+    file_close(&writer);
+    check_int(file_remove_tree(folder), 0);
+}
+
+static void open_writer(void)
+{
+    check_int(file_mkdir_p(outputs, 0755), 0);
+    char project[128];
+    snprintf(project, sizeof(project), "%s/shop", outputs);
+    check_int(file_mkdir_p(project, 0755), 0);
+    check_int(file_open(output, FILE_WRITE | FILE_CREATE | FILE_APPEND, 0600, &writer), 0);
+}
+
+static void say(const char *text)
+{
+    check_int(file_write(writer, text, strlen(text)), 0);
+}
+
+static struct bus_message news(enum bus_topic topic)
+{
+    struct bus_message message = {.topic = topic};
+    message.id = bus_id_make(STR("default"), STR("shop"), STR("web"), 1);
+    if (topic == BUS_OUTPUT_OPENED || topic == BUS_OUTPUT_CLOSED) {
+        snprintf(message.output.path, sizeof(message.output.path), "output/shop/web-1.out");
+    }
+    return message;
+}
+
+static void tell(enum bus_topic topic)
+{
+    struct bus_message message = news(topic);
+    tail_message(&tail, &message);
+}
+
+/* Turns the loop until `done`, at most some seconds. */
+#define turn_until(done)                                                                           \
+    do {                                                                                           \
+        for (int turn = 0; turn < 500 && !(done); turn++) {                                        \
+            check_int(loop_turn(&loop, 10 * NS_PER_MS), 0);                                        \
+        }                                                                                          \
+        check(done);                                                                               \
+    } while (0)
+
+static void turn_for(int64_t ns)
+{
+    int64_t end = __real_clock_mono_ns() + ns;
+    while (__real_clock_mono_ns() < end) {
+        check_int(loop_turn(&loop, 5 * NS_PER_MS), 0);
+    }
+}
+
+/* The texts of all stored lines, each with "|" behind; notices as "!". */
+static const char *stored(void)
+{
+    static char out[4096];
+    const struct stream_id id = {"default", "shop", "web", 1, LOGS_STDOUT};
+    char path[STREAM_PATH_MAX];
+    struct segment_reader *reader = NULL;
+    struct segment_record record;
+    size_t len = 0;
+    out[0] = '\0';
+    check_int(stream_folder(&id, logs, path), 0);
+    check_int(segment_reader_new(path, &(struct segment_query){.to = INT64_MAX}, &reader), 0);
+    while (segment_reader_next(reader, &record) == 0) {
+        struct str text = record.flags & LOGS_NOTICE ? STR("!") : record.bytes;
+        len += (size_t)snprintf(out + len, sizeof(out) - len, STR_FMT "|", STR_ARG(text));
+    }
+    segment_reader_free(reader);
+    return out;
+}
+
+/* --- tests --- */
+
+TEST(an_announced_output_is_read_and_followers_are_told)
+{
+    set_up();
+    open_writer();
+    check_int(tail_start(&tail), 0);
+    tell(BUS_OUTPUT_OPENED);
+    say("one\n");
+    turn_until(tail.stats.lines == 1);
+    say("two\n"); /* only the kernel tells of it */
+    turn_until(tail.stats.lines == 2);
+    check_cstr(stored(), "one|two|");
+    check(committed_calls >= 2);
+    check_int(catalog.len, 1);
+    tear_down();
+}
+
+TEST(what_was_in_the_folder_before_is_read)
+{
+    set_up();
+    open_writer();
+    say("before\n");
+    check_int(tail_start(&tail), 0);
+    turn_until(tail.stats.lines == 1);
+    check_cstr(stored(), "before|");
+    tear_down();
+}
+
+/* A new project's folder and a message that came late: the kernel tells of the folder. */
+TEST(a_project_that_nobody_announced_is_found)
+{
+    set_up();
+    check_int(tail_start(&tail), 0);
+    turn_for(20 * NS_PER_MS);
+    open_writer();
+    say("here\n");
+    turn_until(tail.stats.lines == 1);
+    tear_down();
+}
+
+TEST(the_output_of_a_removed_replica_is_read_to_its_end_and_removed)
+{
+    set_up();
+    open_writer();
+    check_int(tail_start(&tail), 0);
+    tell(BUS_OUTPUT_OPENED);
+    say("no end");
+    turn_for(50 * NS_PER_MS);
+    tell(BUS_REPLICA_REMOVED);
+    clock_jump += TAIL_REMOVE_NS;
+    turn_for(100 * NS_PER_MS);
+    check(file_exists(output)); /* the service has it open */
+    file_close(&writer);
+    clock_jump += TAIL_ORPHAN_NS;
+    turn_until(!file_exists(output));
+    turn_until(tail.entries.len == 0);
+    check_cstr(stored(), "no end|");
+    tear_down();
+}
+
+/* The pass has unlinked the output, and its replica is started again before the loop hears of it:
+ * the new file, and the bounds that were announced with it, count. */
+TEST(an_output_announced_again_while_it_is_removed_is_read_from_its_new_file)
+{
+    set_up();
+    open_writer();
+    check_int(tail_start(&tail), 0);
+    tell(BUS_OUTPUT_OPENED);
+    say("old\n");
+    turn_until(tail.stats.lines == 1);
+    file_close(&writer);
+    tell(BUS_REPLICA_REMOVED);
+    unlinking = 1;
+    clock_jump += TAIL_REMOVE_NS;
+    turn_until(unlinking == 2);
+    usleep(10000); /* two files made in one tick of the kernel's clock may look the same */
+    open_writer();
+    struct bus_message message = news(BUS_OUTPUT_OPENED);
+    message.output.burst_bytes = 64 * 1024;
+    tail_message(&tail, &message);
+    for (int i = 0; i < 400; i++) { /* ten times of what may wait */
+        char line[KIB];
+        memset(line, 'x', sizeof(line));
+        line[sizeof(line) - 1] = '\n';
+        check_int(file_write(writer, line, sizeof(line)), 0);
+    }
+    unlinking = 3;
+    turn_until(tail.stats.lines > 1);
+    check_int(tail.entries.len, 1);
+    if (tail.stats.dropped_bytes == 0 && file_punch_hole(writer, 0, 4096) == -EOPNOTSUPP) {
+        test_skip("this file system has no holes");
+    }
+    check(tail.stats.dropped_bytes > 300 * KIB);
+    check_cstr(kinds, "output.dropped ");
+    tear_down();
+}
+
+TEST(what_nobody_announced_after_a_start_is_read_and_removed)
+{
+    set_up();
+    open_writer();
+    say("orphan\n");
+    file_close(&writer);
+    check_int(tail_start(&tail), 0);
+    turn_until(tail.stats.lines == 1);
+    check(file_exists(output));
+    clock_jump += TAIL_ORPHAN_NS;
+    turn_until(!file_exists(output));
+    check_cstr(stored(), "orphan|");
+    tear_down();
+}
+
+TEST(a_full_disk_is_said_once_and_everything_is_stored_later)
+{
+    set_up();
+    open_writer();
+    check_int(tail_start(&tail), 0);
+    tell(BUS_OUTPUT_OPENED);
+    append_error = -ENOSPC;
+    say("one\n");
+    turn_until(tail.stats.full);
+    clock_jump += TAIL_RETRY_NS;
+    uint64_t passes = tail.stats.passes;
+    say("two\n");
+    turn_until(tail.stats.passes > passes);
+    check_cstr(kinds, "logs.full ");
+    append_error = 0;
+    clock_jump += TAIL_RETRY_NS;
+    turn_until(tail.stats.lines == 2);
+    check_cstr(stored(), "one|two|");
+    check_cstr(kinds, "logs.full logs.resumed ");
+    check(!tail.stats.full);
+    tear_down();
+}
+
+TEST(a_disk_that_fails_is_tried_again_each_second)
+{
+    set_up();
+    open_writer();
+    check_int(tail_start(&tail), 0);
+    tell(BUS_OUTPUT_OPENED);
+    turn_for(30 * NS_PER_MS);
+    append_error = -EIO;
+    say("one\n");
+    uint64_t passes = tail.stats.passes;
+    turn_until(tail.stats.passes > passes);
+    passes = tail.stats.passes;
+    turn_for(200 * NS_PER_MS);
+    check_int(tail.stats.passes, passes); /* not over and over */
+    append_error = 0;
+    clock_jump += TAIL_RETRY_NS;
+    turn_until(tail.stats.lines == 1);
+    check_cstr(kinds, ""); /* a line of muelle's own log, no event */
+    tear_down();
+}
+
+TEST(a_service_that_truncates_its_output_all_the_time_is_said_once_a_minute)
+{
+    set_up();
+    open_writer();
+    check_int(tail_start(&tail), 0);
+    tell(BUS_OUTPUT_OPENED);
+    for (uint64_t i = 1; i <= 3; i++) {
+        say("a longer line\n");
+        turn_until(tail.stats.lines == i);
+        check_int(file_truncate(writer, 0), 0);
+        turn_until(tail.stats.truncations == i);
+    }
+    check_cstr(kinds, "output.truncated ");
+    clock_jump += 60 * NS_PER_S;
+    say("a longer line\n");
+    turn_until(tail.stats.lines == 4);
+    check_int(file_truncate(writer, 0), 0);
+    turn_until(tail.stats.truncations == 4);
+    check_cstr(kinds, "output.truncated output.truncated ");
+    tear_down();
+}
+
+TEST(a_stop_begins_no_pass_any_more)
+{
+    set_up();
+    open_writer();
+    check_int(tail_start(&tail), 0);
+    tell(BUS_OUTPUT_OPENED);
+    turn_for(50 * NS_PER_MS);
+    tail_stop(&tail);
+    uint64_t passes = tail.stats.passes;
+    say("unread\n");
+    tail_kick(&tail);
+    tell(BUS_RESYNC);
+    turn_for(50 * NS_PER_MS);
+    check_int(tail.stats.passes, passes);
+    tear_down();
+}
