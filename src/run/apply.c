@@ -272,9 +272,10 @@ static bool same_route(const struct route_spec *a, const struct route_spec *b)
     return str_eq(a->host, b->host) && str_eq(a->path, b->path);
 }
 
-static void check_route(struct apply *apply, const struct route_spec *route,
+static void check_route(struct apply *apply, const struct service_spec *own, size_t index,
                         const struct project *other)
 {
+    const struct route_spec *route = &own->routes[index];
     for (size_t s = 0; s < other->spec->services_count; s++) {
         const struct service_spec *service = &other->spec->services[s];
         for (size_t i = 0; i < service->routes_count; i++) {
@@ -287,7 +288,8 @@ static void check_route(struct apply *apply, const struct route_spec *route,
                         STR_ARG(route->host), STR_ARG(route->path), other->name,
                         STR_ARG(service->name));
             problem->status = 409;
-            problem_where(problem, "/services/" STR_FMT "/routes", STR_ARG(route->service));
+            (void)schema_where(apply->spec, problem, "/services/" STR_FMT "/routes/%zu",
+                               STR_ARG(own->name), index);
             problem_expected(problem, "a host and path that no other project of this instance has");
         }
     }
@@ -303,7 +305,7 @@ static void check_others(struct apply *apply)
         for (size_t s = 0; s < apply->spec->services_count; s++) {
             const struct service_spec *service = &apply->spec->services[s];
             for (size_t i = 0; i < service->routes_count; i++) {
-                check_route(apply, &service->routes[i], other);
+                check_route(apply, service, i, other);
             }
         }
     }
@@ -321,7 +323,7 @@ static void check_listens(struct apply *apply)
                     "listener " STR_FMT " needs TLS, which this version does not have yet",
                     STR_ARG(listen->address));
         problem->status = 422;
-        problem_where(problem, "/gateway/listen");
+        (void)schema_where(apply->spec, problem, "/gateway/listen/%zu", i);
         problem_expected(problem, "http:// or tcp://");
     }
 }

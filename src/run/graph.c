@@ -6,6 +6,7 @@
 #include "run/graph.h"
 
 #include "core/mutate.h"
+#include "schema/load.h"
 
 #include <stdlib.h>
 
@@ -81,8 +82,8 @@ static void say_cycle(const struct walk *w, uint32_t again, struct problem *prob
     buf_add(&path, w->spec->services[again].name);
     problem_set(problem, "config.cycle", "services depend on each other in a circle");
     problem->status = 422;
-    problem_where(problem, "/services/" STR_FMT "/depends_on",
-                  STR_ARG(w->spec->services[again].name));
+    (void)schema_where(w->spec, problem, "/services/" STR_FMT "/depends_on",
+                       STR_ARG(w->spec->services[again].name));
     problem_expected(problem, "%s", buf_cstr(&path));
     problem_hint(problem, "remove one of these dependencies");
     buf_fini(&path);

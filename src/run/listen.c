@@ -15,6 +15,7 @@
 #include "run/model.h"
 #include "run/project.h"
 #include "run/publish.h"
+#include "schema/load.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,6 +36,7 @@ struct listen {
 /* One listen_open under way. */
 struct listen_wait {
     struct run *run;
+    struct project_spec *spec;
     unsigned pending;
     bool failed;
     struct problem problem;
@@ -104,6 +106,7 @@ static void wait_done(struct loop_task *task)
 {
     struct listen_wait *wait = container_of(task, struct listen_wait, done_task);
     wait->done(wait->arg, wait->failed ? &wait->problem : NULL);
+    project_spec_unref(wait->spec);
     free(wait);
 }
 
@@ -111,6 +114,49 @@ static void wait_less(struct listen_wait *wait)
 {
     if (--wait->pending == 0) {
         loop_defer(wait->run->core->loop, &wait->done_task);
+    }
+}
+
+static bool is_at(const struct listen_spec *spec, const struct listen *listen)
+{
+    char address[SOCK_ADDR_TEXT_MAX];
+    return listen_address(spec, address, sizeof(address)) && strcmp(address, listen->address) == 0;
+}
+
+/* Sets where the address is asked for; the key that moves it. `ret_written`: it is in the file, not
+ * a default. */
+static const char *say_where(const struct project_spec *spec, const struct listen *listen,
+                             struct problem *problem, bool *ret_written)
+{
+    const struct gateway_spec *gateway = &spec->gateway;
+    for (size_t i = 0; i < gateway->listens_count; i++) {
+        const struct listen_spec *l = &gateway->listens[i];
+        if (is_at(l, listen) && l->from_ports) {
+            *ret_written =
+                schema_where(spec, problem, "/services/" STR_FMT "/ports", STR_ARG(l->service));
+            return "ports";
+        }
+        if (is_at(l, listen)) {
+            *ret_written = schema_where(spec, problem, "/gateway/listen/%zu", i);
+            return "gateway.listen";
+        }
+    }
+    *ret_written = schema_where(spec, problem, "/gateway/admin");
+    return "gateway.admin";
+}
+
+static void say_hint(struct problem *problem, int error, const char *key, bool written)
+{
+    const char *from = written ? "" : ": the file does not, so it is the default";
+    if (error == -EACCES) {
+        problem_hint(problem, "ports below 1024 need privileges; choose a higher one with '%s'",
+                     key);
+    } else if (strstr(problem->what, " is taken by muelle")) {
+        problem_hint(problem,
+                     "another instance: join it with --instance DIR, or set '%s' to another port%s",
+                     key, from);
+    } else {
+        problem_hint(problem, "stop what uses it, or set '%s' to another port%s", key, from);
     }
 }
 
@@ -127,10 +173,9 @@ static void fail(struct listen *listen, int error, const struct keeper_msg *msg)
                         strerror(-error));
         }
         wait->problem.status = error == -EADDRINUSE ? 409 : 422;
-        problem_where(&wait->problem, "/gateway/listen");
-        problem_hint(&wait->problem, "%s",
-                     error == -EACCES ? "ports below 1024 need privileges; choose a higher one"
-                                      : "stop what uses it, or choose another port");
+        bool written;
+        const char *key = say_where(wait->spec, listen, &wait->problem, &written);
+        say_hint(&wait->problem, error, key, written);
     }
 }
 
@@ -231,6 +276,7 @@ int listen_open(struct run *run, const struct project_spec *spec,
         return -ENOMEM;
     }
     wait->run = run;
+    wait->spec = project_spec_ref((struct project_spec *)(uintptr_t)spec);
     wait->done = done;
     wait->arg = arg;
     wait->pending = 1; /* ours, so that it cannot end before all are asked for */

@@ -164,15 +164,24 @@ int source_load(struct source *source, bool stored, struct problem_list *problem
 
 /* --- checks before anything starts --- */
 
-static void service_where(struct problem *problem, const struct service_spec *service,
-                          const char *key)
+/* What a check of one service needs. */
+struct checked {
+    struct source *source;
+    const struct project_spec *spec;
+    const struct service_spec *service;
+    struct problem_list *problems;
+};
+
+static bool service_where(const struct checked *c, struct problem *problem, const char *key)
 {
     problem->status = 422;
-    problem_where(problem, "/services/" STR_FMT "/%s", STR_ARG(service->name), key);
+    return schema_where(c->spec, problem, "/services/" STR_FMT "/%s", STR_ARG(c->service->name),
+                        key);
 }
 
-static void check_folder(const struct service_spec *service, struct problem_list *problems)
+static void check_folder(const struct checked *c)
 {
+    const struct service_spec *service = c->service;
     struct file_stat stat;
     char *path = str_dup(service->working_dir);
     int r = !path ? -ENOMEM : file_stat(path, &stat);
@@ -180,22 +189,24 @@ static void check_folder(const struct service_spec *service, struct problem_list
     if (r == 0 && stat.kind == FILE_KIND_DIRECTORY) {
         return;
     }
-    struct problem *problem = problem_list_add(problems);
+    struct problem *problem = problem_list_add(c->problems);
     problem_set(problem, "config.working-dir",
                 "working directory of '" STR_FMT "' cannot be used: " STR_FMT,
                 STR_ARG(service->name), STR_ARG(service->working_dir));
-    service_where(problem, service, "working_dir");
+    (void)service_where(c, problem, "working_dir");
     problem_expected(problem, "a folder that exists%s%s", r < 0 ? ": " : "",
                      r < 0 ? strerror(-r) : "");
 }
 
-static void say_missing(const struct service_spec *service, struct str program, const char *path,
-                        struct problem_list *problems)
+static void say_missing(const struct checked *c, struct str program, const char *path)
 {
-    struct problem *problem = problem_list_add(problems);
+    const struct service_spec *service = c->service;
+    struct problem *problem = problem_list_add(c->problems);
     problem_set(problem, "config.command", "command of '" STR_FMT "' not found: " STR_FMT,
                 STR_ARG(service->name), STR_ARG(program));
-    service_where(problem, service, "command");
+    if (!service_where(c, problem, "entrypoint")) { /* which comes first, where there is one */
+        (void)service_where(c, problem, "command");
+    }
     if (str_find_char(program, '/') < 0) {
         problem_expected(problem, "a program in PATH: %s", path);
     } else {
@@ -217,11 +228,11 @@ static struct str path_of(const struct source *source, const struct service_spec
 }
 
 /* A name with a slash is relative to the working directory, as it is for execve after chdir. */
-static int check_command(const struct source *source, const struct service_spec *service,
-                         struct problem_list *problems)
+static int check_command(const struct checked *c)
 {
+    const struct service_spec *service = c->service;
     struct str program = service->argv[0];
-    char *path = str_dup(path_of(source, service));
+    char *path = str_dup(path_of(c->source, service));
     struct buf name = BUF_INIT(8192), found = BUF_INIT(8192);
     if (str_find_char(program, '/') > 0) {
         buf_printf(&name, STR_FMT "/", STR_ARG(service->working_dir));
@@ -230,7 +241,7 @@ static int check_command(const struct source *source, const struct service_spec 
     int r = path ? buf_error(&name) : -ENOMEM;
     if (r == 0 && str_find_char(program, '$') < 0 &&
         proc_find_program(buf_str(&name), path, &found) < 0) {
-        say_missing(service, program, path, problems);
+        say_missing(c, program, path);
     }
     buf_fini(&name);
     buf_fini(&found);
@@ -238,9 +249,10 @@ static int check_command(const struct source *source, const struct service_spec 
     return r;
 }
 
-static int check_user(struct source *source, size_t i, const struct service_spec *service,
-                      struct problem_list *problems)
+static int check_user(const struct checked *c)
 {
+    const struct service_spec *service = c->service;
+    struct source *source = c->source;
     struct problem problem;
     if (service->user.len == 0) {
         return 0;
@@ -250,18 +262,19 @@ static int check_user(struct source *source, size_t i, const struct service_spec
         return -ENOMEM;
     }
     if (user_find(service->user, user, &problem) < 0) {
-        service_where(&problem, service, "user");
-        *problem_list_add(problems) = problem;
+        (void)service_where(c, &problem, "user");
+        *problem_list_add(c->problems) = problem;
         return 0;
     }
     if (user->uid != user_own_uid() && user_own_uid() != 0) {
-        problem_set(problem_list_add(problems), "config.user",
+        struct problem *refused = problem_list_add(c->problems);
+        problem_set(refused, "config.user",
                     "'" STR_FMT "' cannot run as '" STR_FMT "': muelle does not run as root",
                     STR_ARG(service->name), STR_ARG(service->user));
-        service_where(&problems->items[MIN(problems->count, PROBLEM_LIST_MAX) - 1], service,
-                      "user");
+        (void)service_where(c, refused, "user");
+        problem_hint(refused, "start muelle as root, or leave 'user' out");
     }
-    source->users[i] = user;
+    source->users[service - c->spec->services] = user;
     return 0;
 }
 
@@ -287,11 +300,10 @@ int source_check(struct source *source, const struct project_spec *spec,
         if (service->kind != SERVICE_PROCESS || service->argv_count == 0) {
             continue;
         }
-        check_folder(service, problems);
-        r = check_command(source, service, problems);
-        if (r == 0) {
-            r = check_user(source, i, service, problems);
-        }
+        const struct checked c = {source, spec, service, problems};
+        check_folder(&c);
+        r = check_command(&c);
+        r = r < 0 ? r : check_user(&c);
         if (r < 0) {
             return r;
         }

@@ -41,6 +41,13 @@ enum { SCHEMA_E_INVALID = 1 }; /* the configuration is wrong: `problems` say wha
 must_check int schema_load(const struct schema_load_options *options, struct problem_list *problems,
                            struct problem_list *notices, struct project_spec **ret_spec);
 
+/* Sets `where` to the place in the files of what a JSON pointer names ("/services/web/command"):
+ * file:line:column of the value; of the nearest key above it when the files do not say it; else
+ * the first file alone. Without files (a spec made by a program) it is the pointer itself. True
+ * when the value itself is there. */
+bool schema_where(const struct project_spec *spec, struct problem *problem, const char *fmt, ...)
+    printf_like(3, 4);
+
 enum schema_render_flag { SCHEMA_SHOW_SECRETS = 1 << 0 };
 
 /* The project as understood, canonical order. Loading the YAML again gives an equal project when

@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import sys
 import threading
 
 import pytest
@@ -40,9 +41,13 @@ def refused(m, text, *words, code=5, args=("up", "-d")):
     ("services:\n  a: {command: x, depends_on: [nope]}\n", ["nope"]),
     ("services:\n  a: {command: x, routes: [{host: h, path: /}]}\n  b: {command: x, routes: [{host: h, path: /}]}\n",
      ["two routes", "'h'", "'a'"]),
-    ("services:\n  a: {command: /no/such/program}\n", ["/no/such/program", "/services/a/command"]),
-    ("services:\n  a: {command: sleep 1, working_dir: /no/such/folder}\n", ["/no/such/folder"]),
-    ("services:\n  a: {command: sleep 1, user: nobody-of-that-name}\n", ["nobody-of-that-name"]),
+    ("services:\n  a: {command: /no/such/program}\n", ["/no/such/program", "muelle.yaml:2:16"]),
+    ("services:\n  a: {entrypoint: no-such-program, command: -x}\n", ["no-such-program", "muelle.yaml:2:19"]),
+    ("services:\n  a: {command: sleep 1, working_dir: /no/such/folder}\n", ["/no/such/folder", "muelle.yaml:2:38"]),
+    ("services:\n  a: {command: sleep 1, user: nobody-of-that-name}\n", ["nobody-of-that-name", "muelle.yaml:2:31"]),
+    ("services:\n  a: {command: sleep 1, env_file: no.env}\n", ["no.env", "muelle.yaml:2:35"]),
+    ("services:\n  a: {command: sleep 1}\ngateway:\n  listen:\n"
+     "    - {address: 'https://127.0.0.1:8443', tls: {cert: c.pem, key: k.pem}}\n", ["TLS", "muelle.yaml:5:7"]),
     ("services:\n  a: {command: sleep 1, healthcheck: {interval: soon}}\n", ["soon"]),
     ("services:\n  a: {command: sleep 1, deploy: {replicas: -1}}\n", ["replicas"]),
     ("services:\n  a: {command: 'echo ${MISSING?say it}'}\n", ["MISSING", "say it"]),
@@ -204,7 +209,27 @@ def test_the_address_that_is_taken_stands_once_in_the_sentence(muelle):
         other.write("muelle.yaml", text.format(port))
         error = other.cli("up", "-d", check=False).stderr
         assert error.startswith(f"error: 127.0.0.1:{port} is taken by muelle: keeper (pid {muelle.pid('keeper')})"), error
-        assert "stop what uses it, or choose another port" in error
+        assert f"{other.folder}/muelle.yaml:1:20\n" in error
+        assert "join it with --instance DIR, or set 'gateway.listen' to another port\n" in error
+        other.write("muelle.yaml", "gateway: { admin: false }\nservices:\n  a:\n    command: sleep 1000\n"
+                                   f"    ports: ['127.0.0.1:{port}:80']\n")
+        error = other.cli("up", "-d", check=False).stderr
+        assert f"{other.folder}/muelle.yaml:5:12\n" in error and "set 'ports' to another port\n" in error
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="makes a network of its own")
+def test_a_default_port_that_is_taken_names_the_key_to_set(muelle):
+    muelle.write("muelle.yaml", "services:\n  a:\n    command: sleep 1000\n    routes: [{host: a.localhost}]\n")
+    for port, key in ((7070, "gateway.admin"), (8080, "gateway.listen")):
+        script = (f"ip link set lo up; {sys.executable} -m http.server --bind 127.0.0.1 {port} >http.log 2>&1 & server=$!; "
+                  f"until grep -q Serving http.log; do sleep 0.05; done; {BINARY} up -d; code=$?; "
+                  f"{BINARY} down; kill $server; wait $server; exit $code")
+        result = subprocess.run(["unshare", "-n", "sh", "-c", script.replace("-m http", "-u -m http")], cwd=muelle.folder,
+                                env=muelle.env, text=True, capture_output=True, timeout=60)
+        assert result.returncode == 1, result
+        assert f"127.0.0.1:{port} is taken by python" in result.stderr, result.stderr
+        assert f"set '{key}' to another port: the file does not, so it is the default" in result.stderr, result.stderr
+        assert "  at " + str(muelle.folder / "muelle.yaml") + "\n" in result.stderr, result.stderr
 
 
 def test_status_shows_no_link_where_there_is_no_dashboard(muelle):
