@@ -46,6 +46,7 @@ static const char *const names[BUS_TOPIC_COUNT] = {
     [BUS_ROUTES_CHANGED] = "routes.changed",
     [BUS_OUTPUT_OPENED] = "output.opened",
     [BUS_OUTPUT_CLOSED] = "output.closed",
+    [BUS_LOGGING_CHANGED] = "logging.changed",
     [BUS_ROLE_CHANGED] = "role.changed",
     [BUS_EVENT] = "event",
 };

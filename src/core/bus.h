@@ -28,11 +28,12 @@ enum bus_topic {
     BUS_SERVICE_REMOVED,
     BUS_REPLICA_CHANGED, /* state, health, pid, probe result (id.replica) */
     BUS_REPLICA_REMOVED,
-    BUS_ROUTES_CHANGED, /* routes or endpoints of a project */
-    BUS_OUTPUT_OPENED,  /* a replica's output file exists: .output */
-    BUS_OUTPUT_CLOSED,  /* its writer is gone: all is written; .output */
-    BUS_ROLE_CHANGED,   /* keeper or edge came or went: .role */
-    BUS_EVENT,          /* committed; .event is valid during the call only */
+    BUS_ROUTES_CHANGED,  /* routes or endpoints of a project */
+    BUS_OUTPUT_OPENED,   /* a replica's output file exists: .output */
+    BUS_OUTPUT_CLOSED,   /* its writer is gone: all is written; .output */
+    BUS_LOGGING_CHANGED, /* how much log is kept: core->logging */
+    BUS_ROLE_CHANGED,    /* keeper or edge came or went: .role */
+    BUS_EVENT,           /* committed; .event is valid during the call only */
     BUS_TOPIC_COUNT,
 };
 

@@ -50,6 +50,12 @@ struct role_info {
     uint64_t edge_restarts;
 };
 
+/* How much log the instance keeps; 0 = not known yet. */
+struct core_logging {
+    uint64_t max_bytes;
+    int64_t max_age_ns;
+};
+
 struct core {
     struct loop *loop;
     struct bus *bus;
@@ -61,6 +67,7 @@ struct core {
     struct instance instance;
     struct core_children children;
     struct role_info roles;
+    struct core_logging logging;       /* set by run/, told by BUS_LOGGING_CHANGED */
     const struct room_ops *const *ops; /* NULL-terminated */
     void *rooms[ROOM_MAX];             /* same index */
     bool ready;                        /* all rooms are started */

@@ -172,6 +172,12 @@ static bool same_labels(const struct service_spec *a, const struct service_spec 
     return pairs_eq(a->labels, a->labels_count, b->labels, b->labels_count);
 }
 
+static bool same_listen(const struct listen_spec *a, const struct listen_spec *b)
+{
+    return str_eq(a->address, b->address) && str_eq(a->service, b->service) &&
+           a->target == b->target && str_eq(a->cert, b->cert) && str_eq(a->key, b->key);
+}
+
 static const struct {
     struct str key;
     bool (*same)(const struct service_spec *a, const struct service_spec *b);
@@ -271,6 +277,41 @@ static int plan_wanted(struct arena *arena, const struct project_spec *current,
     return compare(arena, old, wanted, item);
 }
 
+/* What is the project's own and no service's; listeners that stand for `ports:` are the
+ * services'. */
+static bool same_gateway(const struct project_spec *a, const struct project_spec *b)
+{
+    const struct gateway_spec *x = &a->gateway, *y = &b->gateway;
+    size_t i = 0;
+    while (i < MIN(x->listens_count, y->listens_count) && !x->listens[i].from_ports &&
+           !y->listens[i].from_ports && same_listen(&x->listens[i], &y->listens[i])) {
+        i++;
+    }
+    bool ended = (i == x->listens_count || x->listens[i].from_ports) &&
+                 (i == y->listens_count || y->listens[i].from_ports);
+    return ended && same_listen(&x->admin, &y->admin) && x->threads == y->threads &&
+           x->expose_replica == y->expose_replica;
+}
+
+static int plan_project(struct arena *arena, const struct project_spec *current,
+                        const struct project_spec *wanted, struct plan_item *item)
+{
+    struct str *changes = arena_array(arena, 2, sizeof(*changes));
+    if (!changes) {
+        return -ENOMEM;
+    }
+    *item = (struct plan_item){.action = PLAN_UPDATE, .changes = changes};
+    if (!same_gateway(current, wanted)) {
+        changes[item->change_count++] = STR("gateway");
+    }
+    if (current->logging.max_bytes != wanted->logging.max_bytes ||
+        current->logging.max_age_ns != wanted->logging.max_age_ns) {
+        changes[item->change_count++] = STR("logging");
+    }
+    item->reason = changes_text(arena, item, STR_NONE);
+    return 0;
+}
+
 static size_t plan_removed(const struct project_spec *current, const struct project_spec *wanted,
                            struct plan_item *items, struct plan_scale now)
 {
@@ -297,8 +338,9 @@ struct plan *plan_make(struct arena *arena, const struct project_spec *current,
     size_t wanted_count = wanted ? wanted->services_count : 0;
     size_t current_count = current ? current->services_count : 0;
     struct plan_scale scales[2] = {now, then};
+    int r = 0;
     struct plan *plan = arena_new(arena, struct plan);
-    struct plan_item *items = arena_array(arena, wanted_count + current_count + 1, sizeof(*items));
+    struct plan_item *items = arena_array(arena, wanted_count + current_count + 2, sizeof(*items));
     if (!plan || !items) {
         return NULL;
     }
@@ -309,8 +351,12 @@ struct plan *plan_make(struct arena *arena, const struct project_spec *current,
     }
     plan->items = items;
     plan->item_count = wanted_count + plan_removed(current, wanted, items + wanted_count, now);
+    if (current && wanted) {
+        r = plan_project(arena, current, wanted, &items[plan->item_count]);
+        plan->item_count += r == 0 && items[plan->item_count].change_count > 0;
+    }
     for (size_t i = 0; i < plan->item_count; i++) {
         plan->counts[items[i].action]++;
     }
-    return plan;
+    return r < 0 ? NULL : plan;
 }

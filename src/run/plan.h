@@ -22,7 +22,7 @@ enum plan_action {
 };
 
 struct plan_item {
-    struct str service;
+    struct str service; /* empty: the project itself, its `gateway` or `logging` */
     enum plan_action action;
     bool start_first;  /* PLAN_RESTART: the new one is ready before the old one is stopped */
     uint32_t from, to; /* replicas */
@@ -32,8 +32,8 @@ struct plan_item {
     size_t change_count;
 };
 
-/* Items in the order of the wanted file, then the removed ones. Memory: the arena given to
- * plan_make. */
+/* Items in the order of the wanted file, then the removed ones, then the project itself. Memory:
+ * the arena given to plan_make. */
 struct plan {
     const struct plan_item *items;
     size_t item_count;

@@ -421,9 +421,29 @@ static void add_gateway(struct run *run, struct snapshot_builder *builder)
                                       });
 }
 
+/* The budget of the instance's logs: all projects are loaded when a snapshot is published. */
+static void set_logging(struct run *run)
+{
+    struct core_logging *now = &run->core->logging, fresh = {0};
+    list_for_each (it, &run->projects) {
+        const struct project *project = list_entry(it, struct project, node);
+        if (project->spec) {
+            const struct retention_spec *spec = &project->spec->logging;
+            fresh.max_bytes = MAX(fresh.max_bytes, (uint64_t)MAX(spec->max_bytes, 0));
+            fresh.max_age_ns = MAX(fresh.max_age_ns, spec->max_age_ns);
+        }
+    }
+    bool changed = fresh.max_bytes != now->max_bytes || fresh.max_age_ns != now->max_age_ns;
+    if (changed && fresh.max_bytes > 0) {
+        *now = fresh;
+        bus_publish(run->core->bus, &(struct bus_message){.topic = BUS_LOGGING_CHANGED});
+    }
+}
+
 void publish_snapshot(struct run *run)
 {
     struct snapshot_builder builder;
+    set_logging(run);
     snapshot_builder_init(&builder);
     add_gateway(run, &builder);
     uint64_t admin = add_admin(run, &builder);

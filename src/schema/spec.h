@@ -71,6 +71,12 @@ struct gateway_spec {
     bool expose_replica;      /* adds X-Muelle-Replica: web-1 */
 };
 
+/* Of the whole instance: the largest of its projects counts. */
+struct retention_spec {
+    int64_t max_bytes;
+    int64_t max_age_ns;
+};
+
 struct value;
 struct arena;
 
@@ -80,6 +86,7 @@ struct project_spec {
     const struct str *files; /* absolute, in the order given; then includes */
     size_t files_count;
     struct gateway_spec gateway;
+    struct retention_spec logging;
     const struct service_spec *services; /* enabled ones, in order of the file */
     size_t services_count;
     uint64_t content_hash;    /* of the whole rendering: equal = nothing changed at all */

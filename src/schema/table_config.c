@@ -3,6 +3,7 @@
  * The top level of a configuration file: the project, its gateway, and the named things that
  * services refer to.
  */
+#include "base/num.h"
 #include "schema/normalise.h"
 #include "schema/resource.h"
 #include "schema/row.h"
@@ -65,6 +66,20 @@ const struct schema_table table_gateway = {
     TABLE_OF("gateway", gateway_rows, struct gateway_spec),
     .finish = finish_gateway,
     SAY("The gateway in front of all services.", "La pasarela delante de todos los servicios."),
+};
+
+#define K(member) AT(struct retention_spec, member)
+static const struct schema_field retention_rows[] = {
+    {"max_size", SCHEMA_SIZE, K(max_bytes), .preset = "2g", BOUNDS(1024 * 1024, INT64_MAX),
+     SAY("Sealed log on disk; beyond it the oldest of all services goes.",
+         "Registro sellado en disco; más allá se borra el más antiguo de todos los servicios.")},
+    {"max_age", SCHEMA_DURATION, K(max_age_ns), .preset = "30d", BOUNDS(60 * NS_PER_S, INT64_MAX),
+     SAY("How long log is kept.", "Cuánto tiempo se guarda el registro.")},
+};
+static const struct schema_table table_retention = {
+    TABLE_OF("retention", retention_rows, struct retention_spec),
+    SAY("How much log the instance keeps; of several projects the largest counts.",
+        "Cuánto registro guarda la instancia; de varios proyectos cuenta el mayor."),
 };
 
 #define TEXT_MAP SCHEMA_MAP, TEXTS, DOC_ONLY, .merge = SCHEMA_MERGE_OBJECT
@@ -178,6 +193,9 @@ static const struct schema_field rows[] = {
     {"gateway", SCHEMA_OBJECT, AT(struct project_spec, gateway), OF(table_gateway),
      .merge = SCHEMA_MERGE_OBJECT, .flags = M,
      SAY("The gateway in front of all services.", "La pasarela delante de todos los servicios.")},
+    {"logging", SCHEMA_OBJECT, AT(struct project_spec, logging), OF(table_retention),
+     .merge = SCHEMA_MERGE_OBJECT, .flags = M,
+     SAY("How much log the instance keeps.", "Cuánto registro guarda la instancia.")},
     {"services", SCHEMA_MAP, OBJECTS(table_service), LIST_AT(struct project_spec, services),
      .merge = SCHEMA_MERGE_OBJECT, SAY("What runs, by name.", "Lo que se ejecuta, por nombre.")},
     {"networks", NAMED(table_network),

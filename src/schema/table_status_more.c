@@ -126,7 +126,8 @@ const struct schema_table schema_mapping = {
 
 #define P(member) AT(struct plan_step, member), STATUS
 static const struct schema_field plan_rows[] = {
-    {"service", SCHEMA_STRING, P(service), .column = "SERVICE", SAY("Service.", "Servicio.")},
+    {"service", SCHEMA_STRING, P(service), .column = "SERVICE",
+     SAY("Service; null for the project itself.", "Servicio; null para el propio proyecto.")},
     {"action", SCHEMA_STRING, P(action), .column = "ACTION",
      SAY("start, restart, stop, scale, update or keep.",
          "start, restart, stop, scale, update o keep.")},

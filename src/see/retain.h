@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * How much log is kept: a budget of bytes and an age for the whole instance. The oldest sealed
+ * How much log is kept: a budget of bytes and an age for the whole instance (`logging` of its
+ * projects). The oldest sealed
  * files go first, whatever stream they belong to, so that a quiet service keeps its history beside
  * a chatty one. Blocks; on the tail's worker.
  */
@@ -9,9 +10,6 @@
 
 #include "base/num.h"
 #include "see/stream.h"
-
-#define RETAIN_BYTES_DEFAULT  ((uint64_t)2 * 1024 * 1024 * 1024)
-#define RETAIN_AGE_DEFAULT_NS (INT64_C(30) * 24 * 3600 * NS_PER_S)
 
 struct retain {
     const char *logs;

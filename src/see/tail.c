@@ -207,6 +207,7 @@ static void pass_trim(struct tail *tail)
     struct vec open = VEC_INIT(struct stream_id, TAIL_FILES_MAX);
     struct retain_result result = {0};
     int64_t now = tail->clock.wall_ns;
+    bool known = tail->pass_keeps.max_bytes > 0; /* else the projects are not loaded yet */
     int r = 0;
     for (size_t i = 0; i < tail->pass.len && r == 0; i++) {
         r = vec_push(&open, &pass_at(tail, i)->file.id);
@@ -215,8 +216,8 @@ static void pass_trim(struct tail *tail)
         .logs = tail->logs,
         .catalog = tail->catalog,
         .open = &open,
-        .max_bytes = RETAIN_BYTES_DEFAULT,
-        .min_time = now - RETAIN_AGE_DEFAULT_NS,
+        .max_bytes = known ? tail->pass_keeps.max_bytes : UINT64_MAX,
+        .min_time = known ? now - tail->pass_keeps.max_age_ns : INT64_MIN,
     };
     if (r == 0) {
         r = retain_trim(&retain, &result);
@@ -455,6 +456,7 @@ static void pass_start(struct tail *tail)
     }
     tail->pass_syncs = tail->want_sync;
     tail->pass_trims = tail->want_trim;
+    tail->pass_keeps = tail->core->logging;
     tail->want_sync = tail->want_trim = tail->kicked = false;
     tail->untrimmed_bytes = tail->pass_trims ? 0 : tail->untrimmed_bytes;
     bool work = tail->pass_trims;
@@ -536,11 +538,15 @@ static void on_remove(struct timer *timer, int64_t now_ns)
     loop_defer(tail->core->loop, &tail->start_task);
 }
 
-static void on_trim(struct timer *timer, int64_t now_ns)
+static void trim_soon(struct tail *tail)
 {
-    struct tail *tail = container_of(timer, struct tail, trim);
     tail->want_trim = true;
     schedule(tail);
+}
+
+static void on_trim(struct timer *timer, int64_t now_ns)
+{
+    trim_soon(container_of(timer, struct tail, trim));
 }
 
 void tail_kick(struct tail *tail)
@@ -612,7 +618,11 @@ void tail_message(struct tail *tail, const struct bus_message *message)
     case BUS_PROJECT_REMOVED:
         removed(tail, &message->id);
         break;
+    case BUS_LOGGING_CHANGED:
+        trim_soon(tail);
+        break;
     case BUS_RESYNC:
+        trim_soon(tail);
         on_lost(&tail->notify);
         break;
     default:

@@ -86,8 +86,9 @@ struct tail {
     bool failed; /* the last pass: the next one waits longer */
     bool want_sync, pass_syncs;
     bool want_trim, pass_trims;
-    uint64_t untrimmed_bytes; /* stored since the last trim */
-    uint64_t stored_bytes;    /* the worker's count */
+    struct core_logging pass_keeps; /* the instance's budget */
+    uint64_t untrimmed_bytes;       /* stored since the last trim */
+    uint64_t stored_bytes;          /* the worker's count */
     int64_t last_pass_ns;
     struct loop_task start_task;
     struct timer pause;

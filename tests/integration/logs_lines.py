@@ -182,6 +182,37 @@ def test_outputs_of_a_removed_replica_are_drained_and_removed(muelle):
     check_numbers(lines_of(muelle, "w", "&replica=2"), 1000)
 
 
+def test_the_budget_of_all_logs_acts_on_reload(muelle):
+    muelle.write("much.py", """
+import base64, os, time
+for n in range(12):  # of random bytes, which packing does not make smaller
+    os.write(1, b"".join(base64.b64encode(os.urandom(3000)) + b"\\n" for _ in range(256)))
+os.write(1, b"all written\\n")
+time.sleep(3600)
+""")
+    start(muelle, "  w: { command: /usr/bin/python3 much.py }")
+    wait_until(lambda: [i["message"] for i in lines_of(muelle, "w")][-1:] == ["all written"], 20, "the last line")
+    text = (muelle.folder / "muelle.yaml").read_text()
+    stored = lambda: muelle.get("/api/metrics")["logs"]["stored_bytes"]
+    muelle.write("muelle.yaml", text + "logging: { max_size: 100m, max_age: 2d }\n")
+    plan = muelle.cli("plan", "--json").stdout
+    assert [(i["service"], i["action"], i["changes"]) for i in json.loads(plan)["plan"]] == [
+        ("w", "unchanged", []), (None, "update", ["logging"])]
+    pid = muelle.ps()[0]["pid"]
+    muelle.cli("reload")
+    wait_until(lambda: stored() > 3_000_000, 10, "sealed files, counted")
+    muelle.write("muelle.yaml", text + "logging: { max_size: 1m }\n")
+    muelle.cli("reload")
+    wait_until(lambda: stored() < 1_048_576, 10, "fewer sealed files")
+    assert [i["message"] for i in lines_of(muelle, "w")][-1:] == ["all written"]
+    assert muelle.ps()[0]["pid"] == pid
+    shown = json.loads(muelle.cli("config", "--json").stdout)
+    assert shown["logging"] == {"max_size": "1m"}
+    muelle.write("muelle.yaml", text + "logging: { max_size: 1k }\n")
+    refused = muelle.cli("reload", check=False)
+    assert refused.returncode != 0 and "max_size" in refused.stderr
+
+
 CAREFUL_WRITER = """
 import os, time
 for n in range(8000):  # in all less than the reserve of 1 MiB, so no write may fail

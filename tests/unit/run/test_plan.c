@@ -68,6 +68,39 @@ TEST(only_what_changed_is_touched)
     arena_fini(&arena);
 }
 
+/* The last item, when it is the project's own: the keys that differ; else empty. */
+static struct str project_changes(const struct project_spec *a, const struct project_spec *b)
+{
+    static struct arena arena = {.max = MIB};
+    const struct plan *plan = plan_make(&arena, a, b, file_scale, file_scale);
+    check(plan);
+    const struct plan_item *last = &plan->items[plan->item_count - 1];
+    check_int(plan->counts[PLAN_UPDATE], last->service.len == 0 ? 1 : 0);
+    return last->service.len == 0 ? last->reason : STR_NONE;
+}
+
+TEST(changes_of_the_gateway_and_of_how_much_log_is_kept_are_told)
+{
+    struct service_spec s[] = {service(STR("web"))};
+    struct listen_spec listens[] = {{.address = STR("http://[::]:80")},
+                                    {.address = STR("tcp://[::]:5"), .from_ports = true}};
+    struct project_spec old = {.services = s, .services_count = 1, .logging = {1, 2}};
+    old.gateway.listens = listens;
+    old.gateway.listens_count = 1;
+    struct project_spec new = old;
+    check_str(project_changes(&old, &new), STR_NONE);
+    new.logging.max_age_ns = 3;
+    check_str(project_changes(&old, &new), STR("logging changed"));
+    new.gateway.threads = 3;
+    check_str(project_changes(&old, &new), STR("gateway, logging changed"));
+    new = old;
+    new.gateway.listens_count = 2; /* from a service's `ports:`: told there */
+    check_str(project_changes(&old, &new), STR_NONE);
+    new.gateway.listens_count = 0;
+    check_str(project_changes(&old, &new), STR("gateway changed"));
+    check_str(project_changes(&new, &old), STR("gateway changed"));
+}
+
 TEST(down_removes_everything)
 {
     struct arena arena = ARENA_INIT(MIB);

@@ -30,6 +30,8 @@ TEST(a_process_gets_all_its_defaults)
     check_int(s->logging.burst_bytes, 64 << 20);
     check_int((int)s->success_exit_codes_mask[0], 1);
     check_int(p->gateway.listens_count, 0);
+    check_int(p->logging.max_bytes, INT64_C(2) << 30);
+    check_int(p->logging.max_age_ns, INT64_C(30) * 86400 * 1000000000);
     check_str(p->gateway.admin.address, STR("http://127.0.0.1:7070"));
     project_spec_unref(l.spec);
 }
@@ -40,6 +42,7 @@ TEST(every_key_of_a_process_is_decoded)
         &l, "name: shop\n"
             "gateway: {listen: ['http://:80', {address: 'tcp://:5', service: a}], threads: 2,\n"
             "  expose_replica: true, admin: false}\n"
+            "logging: {max_size: 500m, max_age: 36h}\n"
             "services:\n"
             "  a:\n"
             "    entrypoint: [/bin/x, -v]\n"
@@ -67,6 +70,8 @@ TEST(every_key_of_a_process_is_decoded)
     check_str(p->name, STR("shop"));
     check_int(p->gateway.threads, 2);
     check(p->gateway.expose_replica);
+    check_int(p->logging.max_bytes, 500 << 20);
+    check_int(p->logging.max_age_ns, INT64_C(36) * 3600 * 1000000000);
     check_int(p->gateway.admin.port, 0);
     check_int(p->gateway.listens_count, 4);
     check_str(p->gateway.listens[0].address, STR("http://[::]:80"));

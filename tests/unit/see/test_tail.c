@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The tail as a whole, on a real loop with a real worker: what is announced, read, said and
- * removed, and in which order. The linker puts functions of this file in front of four real ones
+ * removed, and in which order. The linker puts functions of this file in front of some real ones
  * (meson.build), so that the disk fails, the clock jumps and things happen in the middle of a pass.
  */
 #include "harness/test.h"
@@ -32,7 +32,7 @@ static size_t committed_calls;
 /* --- what stands in front of the real ones --- */
 
 static atomic_int append_error;
-static atomic_llong clock_jump;
+static atomic_llong clock_jump, wall_jump, frozen_at;
 static atomic_int unlinking; /* 1: the next unlink waits for 3; 2: it waits */
 static char kinds[512];      /* of the events, each with a blank behind */
 
@@ -57,7 +57,14 @@ int64_t __wrap_clock_mono_ns(void);
 int64_t __real_clock_mono_ns(void);
 int64_t __wrap_clock_mono_ns(void)
 {
-    return __real_clock_mono_ns() + clock_jump;
+    return (frozen_at ? frozen_at : __real_clock_mono_ns()) + clock_jump;
+}
+
+int64_t __wrap_clock_wall_ns(void);
+int64_t __real_clock_wall_ns(void);
+int64_t __wrap_clock_wall_ns(void)
+{
+    return __real_clock_wall_ns() + wall_jump;
 }
 
 int __wrap_file_unlink(const char *path);
@@ -143,7 +150,7 @@ static void tell(enum bus_topic topic)
 /* Turns the loop until `done`, at most some seconds. */
 #define turn_until(done)                                                                           \
     do {                                                                                           \
-        for (int turn = 0; turn < 500 && !(done); turn++) {                                        \
+        for (int turn = 0; turn < 3000 && !(done); turn++) {                                       \
             check_int(loop_turn(&loop, 10 * NS_PER_MS), 0);                                        \
         }                                                                                          \
         check(done);                                                                               \
@@ -319,15 +326,16 @@ TEST(a_disk_that_fails_is_tried_again_each_second)
     open_writer();
     check_int(tail_start(&tail), 0);
     tell(BUS_OUTPUT_OPENED);
-    turn_for(30 * NS_PER_MS);
+    frozen_at = __real_clock_mono_ns();
     append_error = -EIO;
     say("one\n");
+    clock_jump += TAIL_PAUSE_NS;
+    turn_until(tail.failed);
     uint64_t passes = tail.stats.passes;
-    turn_until(tail.stats.passes > passes);
-    passes = tail.stats.passes;
-    turn_for(200 * NS_PER_MS);
+    turn_for(100 * NS_PER_MS);
     check_int(tail.stats.passes, passes); /* not over and over */
     append_error = 0;
+    frozen_at = 0;
     clock_jump += TAIL_RETRY_NS;
     turn_until(tail.stats.lines == 1);
     check_cstr(kinds, ""); /* a line of muelle's own log, no event */
@@ -356,13 +364,70 @@ TEST(a_service_that_truncates_its_output_all_the_time_is_said_once_a_minute)
     tear_down();
 }
 
+/* Lines of random letters: they stay as large when they are packed. */
+static void say_much(size_t bytes)
+{
+    static char line[4096];
+    for (size_t done = 0; done < bytes; done += sizeof(line)) {
+        for (size_t i = 0; i < sizeof(line) - 1; i++) {
+            line[i] = (char)('0' + rng_below(test_rng(), 64));
+        }
+        line[sizeof(line) - 1] = '\n';
+        check_int(file_write(writer, line, sizeof(line)), 0);
+    }
+}
+
+static uint64_t sealed_after_trim(void)
+{
+    uint64_t passes = tail.stats.passes;
+    tell(BUS_LOGGING_CHANGED);
+    turn_until(tail.stats.passes > passes);
+    return tail.stats.stored_bytes;
+}
+
+TEST(nothing_is_removed_before_the_budget_is_known_and_the_oldest_when_it_is)
+{
+    set_up();
+    open_writer();
+    check_int(tail_start(&tail), 0);
+    tell(BUS_OUTPUT_OPENED);
+    say_much(18 * MIB);
+    turn_until(tail.stats.lines == 18 * MIB / 4096);
+    uint64_t all = sealed_after_trim();
+    check(all > 8 * MIB);
+    core.logging = (struct core_logging){8 * MIB, 3600 * NS_PER_S};
+    uint64_t kept = sealed_after_trim();
+    check(kept <= 8 * MIB && kept > 0);
+    core.logging.max_bytes = 100 * MIB;
+    check_int(sealed_after_trim(), kept);
+    tear_down();
+}
+
+TEST(what_is_too_old_goes_even_when_it_was_not_sealed_yet)
+{
+    set_up();
+    open_writer();
+    check_int(tail_start(&tail), 0);
+    tell(BUS_OUTPUT_OPENED);
+    say("old\n");
+    turn_until(tail.stats.lines == 1);
+    core.logging = (struct core_logging){MIB, 3600 * NS_PER_S};
+    wall_jump += 2 * 3600 * NS_PER_S;
+    sealed_after_trim(); /* seals it */
+    say("new\n");
+    turn_until(tail.stats.lines == 2);
+    sealed_after_trim(); /* removes it */
+    check_cstr(stored(), "new|");
+    tear_down();
+}
+
 TEST(a_stop_begins_no_pass_any_more)
 {
     set_up();
     open_writer();
     check_int(tail_start(&tail), 0);
     tell(BUS_OUTPUT_OPENED);
-    turn_for(50 * NS_PER_MS);
+    turn_until(tail.stats.passes > 0 && !tail.running);
     tail_stop(&tail);
     uint64_t passes = tail.stats.passes;
     say("unread\n");
