@@ -41,7 +41,7 @@ int decode_hex(struct buf *out, struct str text)
         }
         buf_add_char(out, (char)(high << 4 | low));
     }
-    return 0;
+    return buf_error(out);
 }
 
 static void add_base64(struct buf *out, struct str bytes, const char *alphabet, bool padded)
@@ -123,7 +123,7 @@ int decode_base64(struct buf *out, struct str text)
         buf_cut(out, start);
         return -EINVAL;
     }
-    return 0;
+    return buf_error(out);
 }
 
 /* byte   0-5       6              7        8              9-15

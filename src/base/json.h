@@ -69,7 +69,8 @@ struct json_reader {
 #define JSON_READER(slice) ((struct json_reader){.text = (slice)})
 
 enum json_type json_next(struct json_reader *r);
-/* Appends the last key or string with its escapes resolved. 0; -EINVAL for a lone surrogate. */
+/* Appends the last key or string with its escapes resolved. 0; -EINVAL for a lone surrogate;
+ * buf_error. */
 must_check int json_token_decode(const struct json_reader *r, struct buf *out);
 /* After a value's first event: passes over the rest of it. 0 or -EINVAL. */
 must_check int json_skip(struct json_reader *r, enum json_type first);

@@ -335,7 +335,7 @@ int json_token_decode(const struct json_reader *r, struct buf *out)
         }
         s = str_skip(s, used);
     }
-    return 0;
+    return buf_error(out);
 }
 
 int json_skip(struct json_reader *r, enum json_type first)

@@ -224,7 +224,10 @@ void event_list(struct core *core, const struct event_query *query,
 static void last_read(void *arg, int status, const struct txn *txn)
 {
     struct core *core = arg;
-    if (status == 0 && txn_rows(txn, 0).count == 1) {
+    if (status != 0) {
+        core_log(core, "the last event cannot be read: %s", strerror(status < 0 ? -status : EIO));
+        core_stop(core, 1); /* without it, who follows the events would miss some */
+    } else if (txn_rows(txn, 0).count == 1) {
         core->events->last = (uint64_t)rows_i64(txn_rows(txn, 0), 0, 0);
     }
 }

@@ -169,7 +169,8 @@ int proc_find_program(struct str name, const char *path_env, struct buf *out)
     size_t start = out->len;
     if (str_find_char(name, '/') >= 0) {
         buf_add(out, name);
-        return access(buf_cstr(out) + start, X_OK) == 0 ? 0 : -ENOENT;
+        int r = buf_error(out);
+        return r == 0 && access(buf_cstr(out) + start, X_OK) < 0 ? -ENOENT : r;
     }
     struct str rest = str_from(path_env ? path_env : "/usr/local/bin:/usr/bin:/bin");
     while (rest.len > 0) {
@@ -179,11 +180,14 @@ int proc_find_program(struct str name, const char *path_env, struct buf *out)
         buf_add(out, folder.len ? folder : STR("."));
         buf_add_char(out, '/');
         buf_add(out, name);
+        if (buf_error(out)) {
+            return buf_error(out);
+        }
         const char *path = buf_cstr(out) + start;
         struct file_stat stat;
         if (access(path, X_OK) == 0 && file_stat(path, &stat) == 0 &&
             stat.kind == FILE_KIND_REGULAR) {
-            return buf_error(out);
+            return 0;
         }
     }
     buf_cut(out, start);

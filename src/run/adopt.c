@@ -53,6 +53,19 @@ struct stray {
     struct keeper_request request;
 };
 
+/* A core that knows but half of what was applied, or of what runs, would stop what it does not
+ * know and start a second of what it thinks gone: better no core, until the keeper starts the next.
+ */
+static void give_up(struct run *run, const char *what, int error)
+{
+    if (!run->gave_up) {
+        core_log(run->core, "%s: %s; services run on", what,
+                 strerror(error < 0 ? -error : EBADMSG));
+    }
+    run->gave_up = true;
+    core_stop(run->core, 1);
+}
+
 /* --- strays --- */
 
 static void stray_free(struct stray *stray)
@@ -83,15 +96,13 @@ static void on_child(void *arg, const struct keeper_child *child)
     struct stray *stray = map_get(&run->children, child->id);
     if (!stray) {
         stray = calloc(1, sizeof(*stray));
-        if (!stray || !str_copy(stray->id, sizeof(stray->id), child->id)) {
+        if (!stray || !str_copy(stray->id, sizeof(stray->id), child->id) ||
+            map_put(&run->children, str_from(stray->id), stray) < 0) {
             free(stray);
+            give_up(run, "what runs cannot be taken in", -ENOMEM);
             return;
         }
         stray->run = run;
-        if (map_put(&run->children, str_from(stray->id), stray) < 0) {
-            free(stray);
-            return;
-        }
         list_push_back(&run->strays, &stray->node);
     }
     stray_update(stray, child);
@@ -150,7 +161,9 @@ static struct replica *make_retiring(struct run *run, const struct stray *stray)
     }
     struct replica *other = replica_current(service, (uint32_t)number);
     struct replica *replica = replica_new(run, service, (uint32_t)number, second ? 1 : 0);
-    if (replica) {
+    if (!replica) {
+        give_up(run, "what runs cannot be taken in", -ENOMEM);
+    } else {
         /* Of the two the one with today's spec stays; if both have it, the one whose row was
          * committed. */
         bool newer =
@@ -251,6 +264,9 @@ static void join_all(struct run *run)
         if (!replica && stray->running) {
             replica = make_retiring(run, stray);
         }
+        if (run->gave_up) {
+            return;
+        }
         if (replica && !MUTATE(no_adoption)) {
             join(run, replica, stray);
             stray_free(stray);
@@ -321,11 +337,14 @@ static void listens_open(void *arg, const struct problem *problem)
 
 static void begin(struct run *run)
 {
-    if (!run->loaded || !run->children_known || run->started) {
+    if (!run->loaded || !run->children_known || run->started || run->gave_up) {
         return;
     }
     run->started = true;
     join_all(run);
+    if (run->gave_up) {
+        return;
+    }
     each_replica(run, restore_ended);
     run->opening = 1;
     list_for_each (it, &run->projects) {
@@ -345,6 +364,9 @@ static void on_ready(void *arg)
     run->children_known = true;
     if (!run->started) {
         begin(run);
+        return;
+    }
+    if (run->gave_up) {
         return;
     }
     each_replica(run, note_missing);
@@ -477,16 +499,16 @@ static int64_t load_retry(const struct run *run, struct str exit)
     return wall == 0 ? INT64_MAX : wall > 0 && wait > 0 ? core_now(run->core) + wait : 0;
 }
 
-static void load_replica(struct run *run, struct project *project, const struct replica_row *row)
+static int load_replica(struct run *run, struct project *project, const struct replica_row *row)
 {
     struct service *service = service_find(project, row->service);
     if (!service || row->replica < 1 || row->replica > RUN_REPLICAS_MAX) {
-        return;
+        return 0;
     }
     uint8_t slot = json_number(row->ports, "slot", 0) == 1 ? 1 : 0;
     struct replica *replica = replica_new(run, service, (uint32_t)row->replica, slot);
     if (!replica) {
-        return;
+        return -ENOMEM;
     }
     int state = sm_find(&replica_machine, row->state);
     int64_t code = json_number(row->exit, "code", INT64_MIN);
@@ -512,15 +534,18 @@ static void load_replica(struct run *run, struct project *project, const struct 
         replica->port = (uint16_t)port;
         port_mark(run, replica->port);
     }
+    return 0;
 }
 
-static void load_replicas(struct run *run, struct project *project, struct txn_rows rows)
+static int load_replicas(struct run *run, struct project *project, struct txn_rows rows)
 {
-    for (uint32_t i = 0; i < rows.count; i++) {
+    int r = 0;
+    for (uint32_t i = 0; i < rows.count && r == 0; i++) {
         struct replica_row row;
         replica_read(rows, i, &row);
-        load_replica(run, project, &row);
+        r = load_replica(run, project, &row);
     }
+    return r;
 }
 
 static int load_spec(struct run *run, struct project *project, struct str text)
@@ -561,30 +586,23 @@ static int load_project(struct run *run, const struct project_row *row)
     return load_spec(run, project, row->spec);
 }
 
-/* A core that does not know what was applied would stop it as stale: better no core. */
-static void give_up(struct run *run, const char *what, int error)
-{
-    core_log(run->core, "%s: %s; services run on", what, strerror(error < 0 ? -error : EBADMSG));
-    core_stop(run->core, 1);
-}
-
 /* Statements 2i and 2i+1 belong to the i-th project. */
 static void members_loaded(void *arg, int status, const struct txn *txn)
 {
     struct run *run = arg;
     unsigned i = 0;
-    if (status != 0) {
-        give_up(run, "replicas cannot be read", status);
-        return;
-    }
     list_for_each (it, &run->projects) {
         struct project *project = list_entry(it, struct project, node);
-        if (2 * i + 1 >= txn_count(txn)) {
+        if (status != 0 || 2 * i + 1 >= txn_count(txn)) {
             break;
         }
         load_overrides(project, txn_rows(txn, 2 * i));
-        load_replicas(run, project, txn_rows(txn, 2 * i + 1));
+        status = load_replicas(run, project, txn_rows(txn, 2 * i + 1));
         i++;
+    }
+    if (status != 0) {
+        give_up(run, "replicas cannot be read", status);
+        return;
     }
     run->loaded = true;
     begin(run);

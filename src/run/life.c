@@ -26,7 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TAIL_SIZE = 4096, DRAIN_LOOK_MS = 20, DRAIN_LOOKS = 2 };
+enum { TAIL_SIZE = 4096, DRAIN_LOOK_MS = 20, DRAIN_LOOKS = 2, SAVE_AGAIN_MS = 500 };
 
 static struct run *run_of(const struct replica *replica)
 {
@@ -53,13 +53,27 @@ void replica_forget_ended(struct run *run, struct replica *replica)
     }
 }
 
-static void saving_ended(struct saving *saving)
+/* The store takes nothing (a full disk, no memory): what it holds of the replica is old. */
+static void save_later(struct run *run, struct replica *replica)
+{
+    replica->unsaved = true;
+    if (!timer_armed(&run->save_again)) {
+        loop_timer_after(run->core->loop, &run->save_again, SAVE_AGAIN_MS * NS_PER_MS);
+    }
+}
+
+static void saving_ended(struct saving *saving, bool stored)
 {
     struct run *run = run_get(saving->core);
     struct replica *replica = map_get(
         &run->endpoints, str_make((const char *)&saving->endpoint, sizeof(saving->endpoint)));
-    if (replica && --replica->saves == 0) {
-        replica_forget_ended(run, replica);
+    if (replica) {
+        replica->saves--;
+        if (!stored) {
+            save_later(run, replica);
+        } else if (replica->saves == 0 && !replica->unsaved) {
+            replica_forget_ended(run, replica);
+        }
     }
     free(saving);
 }
@@ -74,7 +88,7 @@ static void saved(void *arg, int status, const struct txn *txn)
                  saving->event.id.service, saving->event.id.replica,
                  strerror(status < 0 ? -status : EAGAIN), txn ? txn_message(txn) : "");
     }
-    saving_ended(saving);
+    saving_ended(saving, status == 0);
 }
 
 /* When a crashed one starts again, on the wall clock; 0 = never. */
@@ -149,6 +163,7 @@ static void save(struct run *run, struct replica *replica, const struct event *e
 {
     struct saving *saving = calloc(1, sizeof(*saving));
     if (!saving) {
+        save_later(run, replica);
         return;
     }
     struct txn *txn = txn_new();
@@ -172,11 +187,28 @@ static void save(struct run *run, struct replica *replica, const struct event *e
     }
     saving->endpoint = replica->endpoint;
     replica->saves++;
+    replica->unsaved = false;
     int r = store_commit(run->core->store, txn, saved, saving);
     if (r < 0) {
         core_log(run->core, "state of %s not stored: %s", replica->id, strerror(-r));
-        replica->saves--;
-        free(saving);
+        saving_ended(saving, false);
+    }
+}
+
+void replica_save_again(struct timer *timer, int64_t now_ns)
+{
+    struct run *run = container_of(timer, struct run, save_again);
+    list_for_each (p, &run->projects) {
+        struct project *project = list_entry(p, struct project, node);
+        list_for_each (s, &project->services) {
+            struct service *service = list_entry(s, struct service, node);
+            list_for_each (r, &service->members) {
+                struct replica *replica = list_entry(r, struct replica, node);
+                if (replica->unsaved) {
+                    save(run, replica, NULL);
+                }
+            }
+        }
     }
 }
 
@@ -483,7 +515,7 @@ void driver_empty(struct run *run, struct replica *replica)
     replica->forget_due = true;
     output(run, replica, false);
     feed(run, replica, (struct replica_input){.kind = REPLICA_IN_EMPTY});
-    if (replica->saves == 0) {
+    if (replica->saves == 0 && !replica->unsaved) {
         replica_forget_ended(run, replica);
     }
 }

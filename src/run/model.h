@@ -84,6 +84,7 @@ struct replica {
     uint8_t edge_state; /* what the edge knows: EDGE_NONE, else enum snapshot_endpoint_state + 1 */
     bool output_open, forget_due; /* due: its process ended, the keeper still knows how */
     unsigned saves;               /* commits of its state under way */
+    bool unsaved;                 /* the last one failed */
     uint8_t drained;              /* looks in a row that found nothing in flight */
 };
 
@@ -127,10 +128,11 @@ struct run {
     struct list projects;
     struct driver *process, *none; /* none: services that nothing here can run */
     struct loop_task reconcile;
+    struct timer save_again;
     bool snapshot_dirty;
     bool end_instance; /* with the last project */
     bool loaded;       /* from the store */
-    bool children_known;
+    bool children_known, gave_up;
     bool started;        /* may act: both of the above */
     bool listens_known;  /* the sockets of what was stored are open again: the edge may be told */
     struct map children; /* id → struct stray (adopt.c), until it is taken up */

@@ -9,6 +9,7 @@
 #include "run/apply.h"
 #include "run/exec.h"
 #include "run/health.h"
+#include "run/life.h"
 #include "run/listen.h"
 #include "run/model.h"
 #include "run/project.h"
@@ -81,6 +82,7 @@ static int run_init(struct core *core, void **ret_room)
     list_init(&run->listens);
     list_init(&run->execs);
     loop_task_init(&run->reconcile, reconcile_run);
+    timer_init(&run->save_again, replica_save_again);
     health_init(run);
     *ret_room = run;
     int r = driver_process_new(run, &run->process);
@@ -110,6 +112,7 @@ static void run_fini(void *room)
     }
     run->core->reload = NULL;
     loop_task_cancel(&run->reconcile);
+    loop_timer_cancel(run->core->loop, &run->save_again);
     apply_fini(run);
     exec_fini(run);
     adopt_fini(run);

@@ -56,6 +56,19 @@ static struct str *copy_strs(struct arena *arena, const struct str *from, size_t
     return to;
 }
 
+static struct spec_pair *copy_pairs(struct arena *arena, const struct spec_pair *from, size_t count)
+{
+    struct spec_pair *to = arena_array(arena, MAX(count, 1), sizeof(*to));
+    for (size_t i = 0; to && i < count; i++) {
+        to[i].name = arena_str(arena, from[i].name);
+        to[i].value = arena_str(arena, from[i].value);
+        if (!to[i].name.p || !to[i].value.p) {
+            return NULL;
+        }
+    }
+    return to;
+}
+
 struct source *source_again(const struct source *source)
 {
     struct source *copy = source_new();
@@ -67,10 +80,10 @@ struct source *source_again(const struct source *source)
     copy->files = copy_strs(&copy->arena, source->files, source->file_count);
     copy->profiles = copy_strs(&copy->arena, source->profiles, source->profile_count);
     copy->env_files = copy_strs(&copy->arena, source->env_files, source->env_file_count);
-    copy->environment =
-        arena_array(&copy->arena, MAX(source->environment_count, 1), sizeof(*copy->environment));
+    copy->environment = copy_pairs(&copy->arena, source->environment, source->environment_count);
     copy->strict = source->strict;
-    if (!copy->files || !copy->profiles || !copy->env_files || !copy->environment) {
+    if (!copy->name.p || !copy->working_dir.p || !copy->files || !copy->profiles ||
+        !copy->env_files || !copy->environment) {
         source_unref(copy);
         return NULL;
     }
@@ -78,10 +91,6 @@ struct source *source_again(const struct source *source)
     copy->profile_count = source->profile_count;
     copy->env_file_count = source->env_file_count;
     copy->environment_count = source->environment_count;
-    for (size_t i = 0; i < source->environment_count; i++) {
-        copy->environment[i].name = arena_str(&copy->arena, source->environment[i].name);
-        copy->environment[i].value = arena_str(&copy->arena, source->environment[i].value);
-    }
     return copy;
 }
 
@@ -179,15 +188,15 @@ static bool service_where(const struct checked *c, struct problem *problem, cons
                         key);
 }
 
-static void check_folder(const struct checked *c)
+static int check_folder(const struct checked *c)
 {
     const struct service_spec *service = c->service;
     struct file_stat stat;
     char *path = str_dup(service->working_dir);
     int r = !path ? -ENOMEM : file_stat(path, &stat);
     free(path);
-    if (r == 0 && stat.kind == FILE_KIND_DIRECTORY) {
-        return;
+    if (r == -ENOMEM || (r == 0 && stat.kind == FILE_KIND_DIRECTORY)) {
+        return r;
     }
     struct problem *problem = problem_list_add(c->problems);
     problem_set(problem, "config.working-dir",
@@ -196,6 +205,7 @@ static void check_folder(const struct checked *c)
     (void)service_where(c, problem, "working_dir");
     problem_expected(problem, "a folder that exists%s%s", r < 0 ? ": " : "",
                      r < 0 ? strerror(-r) : "");
+    return 0;
 }
 
 static void say_missing(const struct checked *c, struct str program, const char *path)
@@ -239,9 +249,12 @@ static int check_command(const struct checked *c)
     }
     buf_add(&name, program);
     int r = path ? buf_error(&name) : -ENOMEM;
-    if (r == 0 && str_find_char(program, '$') < 0 &&
-        proc_find_program(buf_str(&name), path, &found) < 0) {
+    if (r == 0 && str_find_char(program, '$') < 0) {
+        r = proc_find_program(buf_str(&name), path, &found);
+    }
+    if (r == -ENOENT) {
         say_missing(c, program, path);
+        r = 0;
     }
     buf_fini(&name);
     buf_fini(&found);
@@ -301,8 +314,8 @@ int source_check(struct source *source, const struct project_spec *spec,
             continue;
         }
         const struct checked c = {source, spec, service, problems};
-        check_folder(&c);
-        r = check_command(&c);
+        r = check_folder(&c);
+        r = r < 0 ? r : check_command(&c);
         r = r < 0 ? r : check_user(&c);
         if (r < 0) {
             return r;
@@ -383,12 +396,14 @@ static struct str decode_string(struct decoder *d)
 {
     struct buf text = BUF_INIT(SOURCE_BYTES_MAX);
     struct str copy = STR_NONE;
-    if (json_token_decode(&d->r, &text) == 0) {
+    int r = json_token_decode(&d->r, &text);
+    if (r == 0) {
         copy = arena_str(&d->source->arena, buf_str(&text));
+        r = copy.p ? 0 : -ENOMEM;
     }
     buf_fini(&text);
-    if (!copy.p) {
-        d->error = -EBADMSG;
+    if (r < 0) {
+        d->error = r == -ENOMEM ? r : -EBADMSG;
     }
     return copy;
 }
@@ -399,9 +414,8 @@ static size_t decode_list(struct decoder *d, struct str **ret)
     enum json_type type;
     while (!d->error && (type = json_next(&d->r)) == JSON_STRING) {
         struct str item = decode_string(d);
-        if (vec_push(&items, &item) < 0) {
-            d->error = -EBADMSG;
-        }
+        int r = vec_push(&items, &item);
+        d->error = d->error ? d->error : r;
     }
     size_t count = items.len;
     *ret = arena_array(&d->source->arena, MAX(count, 1), sizeof(struct str));
@@ -422,7 +436,8 @@ static void decode_environment(struct decoder *d)
         d->error = json_next(&d->r) == JSON_STRING ? d->error : -EBADMSG;
         if (!d->error) {
             pair.value = decode_string(d);
-            d->error = vec_push(&pairs, &pair) < 0 ? -EBADMSG : d->error;
+            int r = vec_push(&pairs, &pair);
+            d->error = d->error ? d->error : r;
         }
     }
     struct spec_pair *copy = arena_array(&d->source->arena, MAX(pairs.len, 1), sizeof(*copy));
@@ -441,10 +456,11 @@ static void decode_environment(struct decoder *d)
 static void decode_content(struct decoder *d, struct source_file *file)
 {
     struct buf bytes = BUF_INIT(SOURCE_BYTES_MAX);
-    if (decode_base64(&bytes, d->r.token) < 0) {
-        d->error = -EBADMSG;
-    }
+    d->error = decode_base64(&bytes, d->r.token);
     file->content = arena_str(&d->source->arena, buf_str(&bytes));
+    if (!d->error && !file->content.p) {
+        d->error = -ENOMEM;
+    }
     buf_fini(&bytes);
 }
 
@@ -465,8 +481,8 @@ static void decode_file(struct decoder *d)
             d->error = -EBADMSG;
         }
     }
-    if (!d->error && vec_push(&d->source->read, &file) < 0) {
-        d->error = -EBADMSG;
+    if (!d->error) {
+        d->error = vec_push(&d->source->read, &file);
     }
 }
 

@@ -13,6 +13,7 @@ struct word_reader {
     size_t at;
     struct buf word;
     bool unclosed;
+    bool failed; /* a word is not whole: no memory */
 };
 
 static void read_quoted(struct word_reader *r)
@@ -57,6 +58,7 @@ static bool next_word(struct word_reader *r)
         buf_add_char(&r->word, c);
         r->at++;
     }
+    r->failed |= buf_error(&r->word) != 0;
     return true;
 }
 
@@ -79,6 +81,9 @@ static const struct str *words_of_text(struct schema_pass *pass, const struct va
     r.at = 0;
     for (size_t i = 0; words && i < count && next_word(&r); i++) {
         words[i] = pass_str(pass, buf_str(&r.word));
+    }
+    if (r.failed) {
+        pass->error = -ENOMEM; /* half a command must not run */
     }
     buf_fini(&r.word);
     *ret_count = words ? count : 0;

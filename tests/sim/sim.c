@@ -186,6 +186,10 @@ void sim_core_start(void)
     ensure(sim.core && sim.loop && loop_init(sim.loop, rng_u64(&sim.rng)) == 0);
     sim_trace("core starts");
     int r = core_open(sim.core, sim.loop, &options, rooms, &problem);
+    if (r < 0 && sim_memory_was_short()) {
+        sim_core_kill(false);
+        return;
+    }
     if (r < 0) {
         sim_fail("the core does not start: %s (%s)", problem.what, problem.where);
         return;
@@ -225,6 +229,16 @@ void sim_core_kill(bool power_cut)
     sim_after(SIM_WORLD, sim_between(2 * SIM_MS, 300 * SIM_MS), restart_core, NULL);
 }
 
+/* It may when it cannot get the memory to start; the keeper starts it again. */
+static void gave_up(void)
+{
+    if (sim_memory_was_short()) {
+        sim_core_kill(false);
+    } else {
+        sim_fail("the core gave up: exit code %d", sim.core->exit_code);
+    }
+}
+
 void sim_core_turn(void)
 {
     if (!sim.core) {
@@ -240,7 +254,7 @@ void sim_core_turn(void)
             sim_fail("the core turns without end at one moment");
         }
         if (sim.loop->stopping) {
-            sim_fail("the core gave up: exit code %d", sim.core->exit_code);
+            gave_up();
         }
     }
 }
@@ -308,6 +322,9 @@ static void step(void)
             sim.loop->wall_ns = SIM_WALL + sim.now;
         }
         item.run(item.arg);
+        if (sim.core && sim.loop->stopping) {
+            gave_up();
+        }
     }
 }
 
@@ -322,10 +339,19 @@ static void run_seed(uint64_t seed)
     sim.core_down_ns = sim.keeper_down_ns = -1000 * SIM_S;
 }
 
-static bool simulate(uint64_t seed, bool trace)
+struct options {
+    uint64_t seed, seeds;
+    bool trace;
+    bool mutants;
+    bool shortages; /* of memory */
+};
+
+static bool simulate(uint64_t seed, const struct options *options)
 {
     run_seed(seed);
-    sim.trace = trace;
+    sim.trace = options->trace;
+    sim.shortages = options->shortages;
+    sim_memory_init(seed);
     crash_vfs_init();
     sim_os_init();
     sim_keeper_init();
@@ -355,12 +381,6 @@ static bool simulate(uint64_t seed, bool trace)
     return !sim.failed;
 }
 
-struct options {
-    uint64_t seed, seeds;
-    bool trace;
-    bool mutants;
-};
-
 static bool parse(int argc, char **argv, struct options *options)
 {
     for (int i = 1; i < argc; i++) {
@@ -370,6 +390,8 @@ static bool parse(int argc, char **argv, struct options *options)
             options->trace = true;
         } else if (str_is(arg, "--mutants")) {
             options->mutants = true;
+        } else if (str_is(arg, "--shortages")) {
+            options->shortages = true;
         } else if ((str_is(arg, "--seed") || str_is(arg, "--from")) &&
                    num_parse_u64(value, &options->seed) == 0) {
             i++;
@@ -398,7 +420,7 @@ static int find_mutants(void)
     for (unsigned m = 1; m < MUTANT_COUNT; m++) {
         mutant_active = (enum mutant)m;
         uint64_t seed = 1;
-        while (seed <= mutant_rows[m].seeds && simulate(seed, false)) {
+        while (seed <= mutant_rows[m].seeds && simulate(seed, &(struct options){0})) {
             seed++;
         }
         bool found = seed <= mutant_rows[m].seeds;
@@ -417,9 +439,8 @@ int main(int argc, char **argv)
 {
     struct options options = {.seed = 1, .seeds = 1};
     if (!parse(argc, argv, &options)) {
-        fprintf(
-            stderr,
-            "usage: sim [--seed N | --from N] [--seeds N] [--trace] [--mutant NAME | --mutants]\n");
+        fprintf(stderr, "usage: sim [--seed N | --from N] [--seeds N] [--trace] [--shortages] "
+                        "[--mutant NAME | --mutants]\n");
         return 2;
     }
     if (options.mutants) {
@@ -428,7 +449,7 @@ int main(int argc, char **argv)
     int failed = 0;
     printf("1..%llu\n", (unsigned long long)options.seeds);
     for (uint64_t i = 0; i < options.seeds; i++) {
-        bool ok = simulate(options.seed + i, options.trace);
+        bool ok = simulate(options.seed + i, &options);
         failed += !ok;
         printf("%s %llu - seed %llu: %s (%llu events)\n", ok ? "ok" : "not ok",
                (unsigned long long)i + 1, (unsigned long long)(options.seed + i),

@@ -43,7 +43,9 @@ struct sim {
     struct rng rng;
     int64_t now; /* monotonic; the wall clock is SIM_WALL ahead */
     bool trace;
-    bool healing; /* no more faults */
+    bool healing;    /* no more faults */
+    bool shortages;  /* memory runs out now and then */
+    unsigned plenty; /* > 0: not now, the world works for itself */
     uint32_t generation[SIM_WHO_COUNT];
     struct core *core; /* NULL: dead */
     struct loop *loop;
@@ -86,6 +88,11 @@ void sim_file_put(const char *path, struct str content);
 int sim_fd_dup(int fd);
 struct store_executor *sim_executor(void);
 void sim_executor_reset(void);
+
+/* sim_memory.c */
+void sim_memory_init(uint64_t seed);
+/* A moment ago: a refusal is no wonder. */
+bool sim_memory_was_short(void);
 
 /* sim_keeper.c */
 enum child_kind {

@@ -712,7 +712,9 @@ void keeper_client_spawn(struct keeper_client *client, struct keeper_request *re
                          const struct order *order)
 {
     prepare(client, request, KEEPER_SPAWN, str_from(order->id));
+    sim.plenty++;
     ensure(order_seal(order, &request->fd) == 0);
+    sim.plenty--;
     submit(client, request, false);
 }
 

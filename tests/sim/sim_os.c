@@ -464,7 +464,7 @@ int file_read_all(const char *path, size_t max, struct buf *out)
     if (file) {
         buf_add(out, buf_str(&file->data));
     }
-    return file ? 0 : -ENOENT;
+    return file ? buf_error(out) : -ENOENT;
 }
 
 int file_system_of(const char *path, struct file_system *ret)

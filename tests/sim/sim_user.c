@@ -111,6 +111,7 @@ static void write_service(struct buf *out, const struct sim_service *s)
 static void write_file(void)
 {
     struct buf out = BUF_INIT(64 * KIB);
+    sim.plenty++;
     buf_printf(&out, "name: sim\ngateway: { listen: [ \"http://127.0.0.1:8080\" ] }\nservices:\n");
     for (unsigned i = 0; i < SIM_SERVICES; i++) {
         if (services[i].present) {
@@ -119,6 +120,7 @@ static void write_file(void)
     }
     sim_file_put("/cfg/p.yaml", buf_str(&out));
     buf_fini(&out);
+    sim.plenty--;
 }
 
 static void make_service(unsigned i)
@@ -227,6 +229,16 @@ static void effect(bool sure)
     }
 }
 
+/* Only for want of memory, and then nothing has changed. */
+static void refused(const char *what, const struct problem *problem)
+{
+    if (!sim_memory_was_short() || !strstr(problem->what, "memory")) {
+        sim_fail("%s is refused: %s (%s)", what, problem->what, problem->where);
+    }
+    sim_trace("%s is refused: %s", what, problem->what);
+    user.pending = OP_NONE;
+}
+
 static void applied(void *arg, const struct run_applied *result)
 {
     if (result->problems.count > 0) {
@@ -235,7 +247,7 @@ static void applied(void *arg, const struct run_applied *result)
             user.pending = OP_NONE;
             return;
         }
-        sim_fail("apply is refused: %s (%s)", problem->what, problem->where);
+        refused("apply", problem);
         return;
     }
     sim_trace("apply acknowledged: generation %llu", (unsigned long long)result->generation);
@@ -245,7 +257,7 @@ static void applied(void *arg, const struct run_applied *result)
 static void done(void *arg, const struct problem *problem)
 {
     if (problem && problem->status != 404) {
-        sim_fail("operation is refused: %s", problem->what);
+        refused("operation", problem);
     } else if (problem) {
         user.pending = OP_NONE; /* no such service now: nothing was changed */
     } else {
