@@ -63,6 +63,7 @@ static void give_up(struct run *run, const char *what, int error)
                  strerror(error < 0 ? -error : EBADMSG));
     }
     run->gave_up = true;
+    run->started = false;
     core_stop(run->core, 1);
 }
 

@@ -26,7 +26,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TAIL_SIZE = 4096, DRAIN_LOOK_MS = 20, DRAIN_LOOKS = 2, SAVE_AGAIN_MS = 500 };
+enum { TAIL_SIZE = 4096, DRAIN_LOOK_MS = 20, DRAIN_LOOKS = 2 };
 
 static struct run *run_of(const struct replica *replica)
 {
@@ -57,9 +57,7 @@ void replica_forget_ended(struct run *run, struct replica *replica)
 static void save_later(struct run *run, struct replica *replica)
 {
     replica->unsaved = true;
-    if (!timer_armed(&run->save_again)) {
-        loop_timer_after(run->core->loop, &run->save_again, SAVE_AGAIN_MS * NS_PER_MS);
-    }
+    run_again(run);
 }
 
 static void saving_ended(struct saving *saving, bool stored)
@@ -195,21 +193,12 @@ static void save(struct run *run, struct replica *replica, const struct event *e
     }
 }
 
-void replica_save_again(struct timer *timer, int64_t now_ns)
+void replica_again(struct run *run, struct replica *replica)
 {
-    struct run *run = container_of(timer, struct run, save_again);
-    list_for_each (p, &run->projects) {
-        struct project *project = list_entry(p, struct project, node);
-        list_for_each (s, &project->services) {
-            struct service *service = list_entry(s, struct service, node);
-            list_for_each (r, &service->members) {
-                struct replica *replica = list_entry(r, struct replica, node);
-                if (replica->unsaved) {
-                    save(run, replica, NULL);
-                }
-            }
-        }
+    if (replica->unsaved) {
+        save(run, replica, NULL);
     }
+    health_started(run, replica);
 }
 
 /* What a change of state means to people; false = nothing worth an event. */

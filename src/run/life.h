@@ -16,7 +16,7 @@ void replica_perform(struct run *run, struct replica *replica, uint8_t before, u
 /* Has the keeper forget a process that ended, where that waited for a commit. */
 void replica_forget_ended(struct run *run, struct replica *replica);
 void replica_timers_init(struct replica *replica);
-/* run->save_again: what could not be stored is tried once more. */
-void replica_save_again(struct timer *timer, int64_t now_ns);
+/* What could not be done for it when memory or the disk was full is tried once more. */
+void replica_again(struct run *run, struct replica *replica);
 
 #endif

@@ -128,7 +128,7 @@ struct run {
     struct list projects;
     struct driver *process, *none; /* none: services that nothing here can run */
     struct loop_task reconcile;
-    struct timer save_again;
+    struct timer again; /* run_again */
     bool snapshot_dirty;
     bool end_instance; /* with the last project */
     bool loaded;       /* from the store */
@@ -146,5 +146,9 @@ struct run {
     struct list execs;
     uint64_t exec_last;
 };
+
+/* What failed for want of memory or disk is tried again in half a second: rows that are not stored,
+ * projects that are dirty, a snapshot that is. */
+void run_again(struct run *run);
 
 #endif

@@ -458,6 +458,8 @@ void publish_snapshot(struct run *run)
     snapshot_builder_fini(&builder);
     if (r < 0) {
         core_log(run->core, "snapshot not published: %s", strerror(-r));
+        run->snapshot_dirty = true;
+        run_again(run);
         return;
     }
     listen_sweep(run);

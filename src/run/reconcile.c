@@ -33,6 +33,13 @@ void reconcile_soon(struct run *run, struct project *project)
     loop_defer(run->core->loop, &run->reconcile);
 }
 
+/* For want of memory or disk. */
+static void later(struct run *run, struct project *project)
+{
+    project->dirty = true;
+    run_again(run);
+}
+
 /* --- dependencies --- */
 
 /* A restart alone does not say so: the process may never have come to be. */
@@ -157,8 +164,12 @@ static void add_missing(struct run *run, struct service *service)
             continue;
         }
         int slot = free_slot(run, service, n);
-        if (slot < 0 || !replica_new(run, service, n, (uint8_t)slot)) {
-            return; /* both are still going, or no memory: later */
+        if (slot < 0) {
+            return; /* both are still going */
+        }
+        if (!replica_new(run, service, n, (uint8_t)slot)) {
+            later(run, service->project);
+            return;
         }
         reconcile_soon(run, service->project); /* to start it */
     }
@@ -228,12 +239,13 @@ static void replace(struct run *run, struct replica *replica)
     int slot = beside ? free_slot(run, service, replica->number) : -1;
     if (slot >= 0) {
         replica->retiring = true;
-        replica->restart_due = false;
         struct replica *next = replica_new(run, service, replica->number, (uint8_t)slot);
         if (!next) {
             replica->retiring = false;
+            later(run, service->project);
             return;
         }
+        replica->restart_due = false;
         next->sm.restarts = replica->sm.restarts; /* to people it is the same replica */
         reconcile_soon(run, service->project);    /* to start it */
     } else if ((state == REPLICA_STOPPING && replica->sm.want_run) ||
@@ -357,6 +369,7 @@ static void forgotten(void *arg, int status, const struct txn *txn)
         core_log(run->core, "project %s is not forgotten: %s", project->name,
                  strerror(status < 0 ? -status : EAGAIN));
         project->forgetting = false;
+        later(run, project);
     } else if (project) {
         project_free(run, project);
         event_committed(run->core, &forgetting->event, txn_rowid(txn, forgetting->statement));
@@ -375,6 +388,7 @@ static void forget_project(struct run *run, struct project *project)
 {
     struct forgetting *forgetting = calloc(1, sizeof(*forgetting));
     if (!forgetting) {
+        later(run, project);
         return;
     }
     struct txn *txn = txn_new();
@@ -389,6 +403,7 @@ static void forget_project(struct run *run, struct project *project)
     project->forgetting = store_commit(run->core->store, txn, forgotten, forgetting) == 0;
     if (!project->forgetting) {
         free(forgetting);
+        later(run, project);
     }
 }
 

@@ -17,6 +17,8 @@
 
 #include <stdlib.h>
 
+enum { AGAIN_MS = 500 };
+
 struct run *run_get(const struct core *core)
 {
     return core_room(core, "run");
@@ -69,6 +71,28 @@ static void run_free(struct run *run)
     free(run);
 }
 
+static void again(struct timer *timer, int64_t now_ns)
+{
+    struct run *run = container_of(timer, struct run, again);
+    list_for_each (p, &run->projects) {
+        struct project *project = list_entry(p, struct project, node);
+        list_for_each (s, &project->services) {
+            struct service *service = list_entry(s, struct service, node);
+            list_for_each (r, &service->members) {
+                replica_again(run, list_entry(r, struct replica, node));
+            }
+        }
+    }
+    loop_defer(run->core->loop, &run->reconcile);
+}
+
+void run_again(struct run *run)
+{
+    if (!timer_armed(&run->again)) {
+        loop_timer_after(run->core->loop, &run->again, AGAIN_MS * NS_PER_MS);
+    }
+}
+
 static int run_init(struct core *core, void **ret_room)
 {
     struct run *run = calloc(1, sizeof(*run));
@@ -82,7 +106,7 @@ static int run_init(struct core *core, void **ret_room)
     list_init(&run->listens);
     list_init(&run->execs);
     loop_task_init(&run->reconcile, reconcile_run);
-    timer_init(&run->save_again, replica_save_again);
+    timer_init(&run->again, again);
     health_init(run);
     *ret_room = run;
     int r = driver_process_new(run, &run->process);
@@ -101,6 +125,7 @@ static void run_stop(void *room)
 {
     struct run *run = room;
     run->started = false; /* services stay; nothing is decided any more */
+    loop_timer_cancel(run->core->loop, &run->again);
     loop_task_cancel(&run->reconcile);
 }
 
@@ -112,7 +137,7 @@ static void run_fini(void *room)
     }
     run->core->reload = NULL;
     loop_task_cancel(&run->reconcile);
-    loop_timer_cancel(run->core->loop, &run->save_again);
+    loop_timer_cancel(run->core->loop, &run->again);
     apply_fini(run);
     exec_fini(run);
     adopt_fini(run);

@@ -24,6 +24,10 @@ static struct {
     uint32_t core_generation;
     bool project_maybe; /* there may be a project */
     int64_t down_asked;
+    struct {
+        int version, replicas;
+        bool present;
+    } before[SIM_SERVICES]; /* the file as it was before this apply */
 } user;
 
 struct sim_service *sim_service(unsigned i)
@@ -229,13 +233,21 @@ static void effect(bool sure)
     }
 }
 
-/* Only for want of memory, and then nothing has changed. */
+/* Only for want of memory, and then nothing has changed: the operator takes the edit back. */
 static void refused(const char *what, const struct problem *problem)
 {
     if (!sim_memory_was_short() || !strstr(problem->what, "memory")) {
         sim_fail("%s is refused: %s (%s)", what, problem->what, problem->where);
     }
     sim_trace("%s is refused: %s", what, problem->what);
+    if (user.pending == OP_APPLY) {
+        for (unsigned i = 0; i < SIM_SERVICES; i++) {
+            services[i].file_version = user.before[i].version;
+            services[i].file_replicas = user.before[i].replicas;
+            services[i].present = user.before[i].present;
+        }
+        write_file();
+    }
     user.pending = OP_NONE;
 }
 
@@ -273,6 +285,9 @@ static void edit_file(void)
     for (unsigned i = 0; i < SIM_SERVICES; i++) {
         struct sim_service *s = &services[i];
         unsigned dice = (unsigned)rng_below(&sim.rng, 100);
+        user.before[i].version = s->file_version;
+        user.before[i].replicas = s->file_replicas;
+        user.before[i].present = s->present;
         user.reset_scale[i] = false;
         user.edited[i] = dice < 26;
         if (dice < 15) {
