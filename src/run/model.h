@@ -83,8 +83,8 @@ struct replica {
     struct health_command *health;
     uint8_t edge_state; /* what the edge knows: EDGE_NONE, else enum snapshot_endpoint_state + 1 */
     bool output_open, forget_due; /* due: its process ended, the keeper still knows how */
+    bool unsaved;                 /* the last commit of its state failed */
     unsigned saves;               /* commits of its state under way */
-    bool unsaved;                 /* the last one failed */
     uint8_t drained;              /* looks in a row that found nothing in flight */
 };
 
@@ -117,10 +117,9 @@ struct project {
     struct source *source; /* how it was loaded, for reload and restart */
     struct project_spec *spec;
     struct list services; /* in the order of the file */
-    bool removing;
-    bool dirty;      /* reconcile */
-    bool forgetting; /* the last commit of a removal is under way */
-    bool applying;   /* a commit that brings it back is under way */
+    bool removing, dirty; /* dirty: reconcile */
+    bool forgetting;      /* the last commit of a removal is under way */
+    bool applying;        /* a commit that brings it back is under way */
 };
 
 struct run {
@@ -130,8 +129,7 @@ struct run {
     struct loop_task reconcile;
     struct timer again; /* run_again */
     bool snapshot_dirty;
-    bool end_instance; /* with the last project */
-    bool loaded;       /* from the store */
+    bool end_instance, loaded; /* with the last project · from the store */
     bool children_known, gave_up;
     bool started;        /* may act: both of the above */
     bool listens_known;  /* the sockets of what was stored are open again: the edge may be told */
@@ -146,9 +144,5 @@ struct run {
     struct list execs;
     uint64_t exec_last;
 };
-
-/* What failed for want of memory or disk is tried again in half a second: rows that are not stored,
- * projects that are dirty, a snapshot that is. */
-void run_again(struct run *run);
 
 #endif

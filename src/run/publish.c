@@ -20,6 +20,7 @@
 #include "run/listen.h"
 #include "run/model.h"
 #include "run/project.h"
+#include "run/reconcile.h"
 
 #include <stdio.h>
 
