@@ -16,6 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define FOR_EVER_S 1e9
+
 const char *const metrics_role_names[3] = {"keeper", "core", "edge"};
 
 /* --- things --- */
@@ -57,7 +59,7 @@ static struct metrics_thing *get(struct metrics *metrics, const struct bus_id *i
     thing->id = *id;
     thing->id.replica = replica;
     thing->service = parent;
-    thing->sample.p50_ms = thing->sample.p99_ms = NAN;
+    thing->sample.cpu_percent = thing->sample.p50_ms = thing->sample.p99_ms = NAN;
     if (map_put(&metrics->things, str_from(thing->key), thing) < 0) {
         free(thing);
         return NULL;
@@ -90,16 +92,20 @@ static void drop_all(struct metrics *metrics, const struct bus_id *id)
 void metrics_message(struct metrics *metrics, const struct bus_message *message)
 {
     struct metrics_thing *thing = NULL;
+    const struct bus_id *id = &message->id;
+    bool met;
     switch (message->topic) {
     case BUS_SERVICE_CHANGED:
         (void)get(metrics, &message->id, 0);
         break;
     case BUS_REPLICA_CHANGED:
-        thing = get(metrics, &message->id, message->id.replica);
+        met = find(metrics, str_from(id->project), str_from(id->service), id->replica) != NULL;
+        thing = get(metrics, id, id->replica);
         if (thing && thing->pid != message->replica.pid) {
             thing->slot = message->replica.slot;
             thing->pid = message->replica.pid;
             thing->cpu_known = false;
+            thing->adopted = !met;
             metrics->usage_ns = 0; /* what was read before says nothing of it */
         }
         break;
@@ -226,6 +232,9 @@ static void read_replica(struct metrics_thing *thing, struct usage_scan *scan)
      * before. */
     uint64_t before = thing->cpu_known ? thing->cpu_ns : 0;
     thing->cpu_total_ns += thing->usage.cpu_ns > before ? thing->usage.cpu_ns - before : 0;
+    if (thing->adopted && !thing->cpu_known) {
+        thing->cpu_before_ns = thing->cpu_total_ns;
+    }
     thing->cpu_ns = thing->usage.cpu_ns;
     thing->cpu_known = true;
 }
@@ -244,7 +253,7 @@ static void read_roles(struct metrics *metrics)
     }
 }
 
-/* What is used now; of a service the sum over its replicas. */
+/* What is used now; of a service the sum over its replicas, as far as known. */
 static void sum_up_usage(struct metrics *metrics)
 {
     for (size_t i = 0; i < metrics->things.len; i++) {
@@ -305,12 +314,18 @@ static void make_sample(struct metrics_sample *sample, const struct red *now,
     sample->p99_ms = (float)red_quantile_ms(&change, 0.99);
 }
 
+/* Of a process that is new all counts, of one that was met running only what comes after. */
 static void sample_cpu(struct metrics_thing *thing, double seconds)
 {
+    float *sum = &thing->service->sample.cpu_percent;
     uint64_t used = thing->cpu_total_ns - thing->cpu_before_ns;
+    bool known = thing->cpu_known && !thing->adopted && seconds < FOR_EVER_S;
     thing->cpu_before_ns = thing->cpu_total_ns;
-    thing->sample.cpu_percent = (float)((double)used / (seconds * 1e7));
-    thing->service->sample.cpu_percent += thing->sample.cpu_percent;
+    thing->adopted = thing->adopted && !thing->cpu_known;
+    thing->sample.cpu_percent = known ? (float)((double)used / (seconds * 1e7)) : NAN;
+    if (known) {
+        *sum = thing->sample.cpu_percent + (isnan(*sum) ? 0 : *sum);
+    }
 }
 
 static void keep_history(struct metrics *metrics, struct metrics_thing *thing)
@@ -334,7 +349,7 @@ static void sample_things(struct metrics *metrics, double seconds)
         thing->sample.wall_ns = wall;
         thing->before = thing->red;
         if (!thing->service) {
-            thing->sample.cpu_percent = 0;
+            thing->sample.cpu_percent = NAN;
         }
     }
     for (size_t i = 0; i < count; i++) {
@@ -370,7 +385,7 @@ static void tick(struct metrics *metrics)
 {
     int64_t now = core_now(metrics->see->core);
     /* The first one has nothing to be compared with: as if it had taken for ever. */
-    double seconds = metrics->tick_ns ? (double)(now - metrics->tick_ns) / 1e9 : 1e9;
+    double seconds = metrics->tick_ns ? (double)(now - metrics->tick_ns) / 1e9 : FOR_EVER_S;
     read_counters(metrics);
     read_processes(metrics);
     sample_things(metrics, MAX(seconds, 0.001));

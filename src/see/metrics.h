@@ -20,14 +20,14 @@ enum { METRICS_HISTORY = 300, METRICS_IDLE_S = 10 };
 /* One service, or one replica, at one tick. Rates are over the time between its last two ticks. */
 struct metrics_sample {
     int64_t wall_ns;   /* 0 = nothing known yet */
-    float cpu_percent; /* 100 = one CPU */
+    float cpu_percent; /* 100 = one CPU; NaN = unknown: no process, or read only once so far */
     float requests_per_s;
     float errors_per_s; /* 5xx and requests that got no answer */
     float p50_ms;       /* NaN without requests */
     float p99_ms;
-    uint32_t pids;
+    uint32_t pids; /* 0 = unknown */
     uint32_t in_flight;
-    uint64_t memory_bytes; /* cgroup memory.current, else the sum of RSS */
+    uint64_t memory_bytes; /* cgroup memory.current, else the sum of RSS; 0 = unknown */
     uint64_t requests;     /* since ever */
     uint64_t errors;
 };

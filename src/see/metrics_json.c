@@ -8,11 +8,26 @@
 #include <math.h>
 
 /* Three digits behind the point: the rest is noise of the float. NaN stays NaN (null in JSON). */
-/* Three digits behind the point are more than is measured. */
 static void write_number(struct json_writer *json, float value)
 {
     double scaled = (double)value * 1000.0;
     json_double(json, scaled < 1e15 ? (double)(int64_t)(scaled + 0.5) / 1000.0 : (double)value);
+}
+
+/* 0 = unknown: null. */
+static void write_known(struct json_writer *json, uint64_t value)
+{
+    if (value) {
+        json_u64(json, value);
+    } else {
+        json_null(json);
+    }
+}
+
+static void known(struct json_writer *json, const char *name, uint64_t value)
+{
+    json_key(json, str_from(name));
+    write_known(json, value);
 }
 
 static void number(struct json_writer *json, const char *name, float value)
@@ -24,8 +39,8 @@ static void number(struct json_writer *json, const char *name, float value)
 void metrics_sample_json(struct json_writer *json, const struct metrics_sample *sample)
 {
     number(json, "cpu_percent", sample->cpu_percent);
-    json_field(json, "memory_bytes", u64, sample->memory_bytes);
-    json_field(json, "pids", u64, sample->pids);
+    known(json, "memory_bytes", sample->memory_bytes);
+    known(json, "pids", sample->pids);
     number(json, "requests_per_s", sample->requests_per_s);
     number(json, "errors_per_s", sample->errors_per_s);
     number(json, "p50_ms", sample->p50_ms);
@@ -57,7 +72,7 @@ void metrics_history_json(struct json_writer *json, const struct metrics_sample 
     json_key(json, STR("memory_bytes"));
     json_begin_array(json);
     for (size_t i = 0; i < count; i++) {
-        json_u64(json, samples[i].memory_bytes);
+        write_known(json, samples[i].memory_bytes);
     }
     json_end_array(json);
     for (size_t c = 0; c < ARRAY_LEN(columns); c++) {
@@ -82,7 +97,7 @@ static void write_thing(struct json_writer *json, const struct metrics_thing *th
         json_null(json); /* the whole service */
     } else {
         json_u64(json, thing->id.replica);
-        json_field(json, "pid", u64, (uint64_t)MAX(thing->pid, 0));
+        known(json, "pid", (uint64_t)MAX(thing->pid, 0));
     }
     metrics_sample_json(json, &thing->sample);
     json_end_object(json);
@@ -106,8 +121,8 @@ static void write_roles(struct json_writer *json, const struct metrics *metrics)
     for (size_t i = 0; i < ARRAY_LEN(metrics->roles); i++) {
         json_begin_object(json);
         json_field(json, "role", cstr, metrics_role_names[i]);
-        json_field(json, "pid", u64, (uint64_t)metrics->roles[i].pid);
-        json_field(json, "memory_bytes", u64, metrics->roles[i].memory_bytes);
+        known(json, "pid", (uint64_t)metrics->roles[i].pid);
+        known(json, "memory_bytes", metrics->roles[i].memory_bytes);
         json_field(json, "cpu_seconds", double, (double)metrics->roles[i].cpu_ns / 1e9);
         json_end_object(json);
     }

@@ -29,6 +29,7 @@ struct metrics_thing {
     uint64_t cpu_total_ns;         /* over its processes and restarts, since this core started */
     uint64_t cpu_before_ns;        /* the same at the last tick */
     bool cpu_known;                /* cpu_ns is of this process */
+    bool adopted; /* it ran before it was met: what it had used then is of no tick */
     struct usage usage;
     struct red red;    /* now */
     struct red before; /* at the tick before */

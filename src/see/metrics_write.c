@@ -178,7 +178,10 @@ static void write_replicas(struct openmetrics *om, const struct metrics *metrics
                            families[f].help);
         for (size_t i = 0; i < metrics->things.len; i++) {
             const struct metrics_thing *thing = metrics_thing_at(metrics, i);
-            if (!thing->service) {
+            bool known = f == UP || (f == CPU && thing->cpu_total_ns > 0) ||
+                         (f == MEMORY && thing->usage.memory_bytes > 0) ||
+                         (f == PROCESSES && thing->usage.pids > 0);
+            if (!thing->service || !known) {
                 continue;
             }
             thing_labels(&labels, thing);
@@ -283,19 +286,24 @@ static void write_core(struct openmetrics *om, const struct metrics *metrics)
     write_one(om, gauge, "muelle_store_queued", "Transactions that wait.", store->queued);
 }
 
+/* A role that is not there just now has no figures. */
 static void write_roles(struct openmetrics *om, const struct metrics *metrics)
 {
     openmetrics_family(om, OPENMETRICS_GAUGE, "muelle_role_memory_bytes", "bytes",
                        "Resident memory of muelle's own processes.");
     for (size_t i = 0; i < ARRAY_LEN(metrics->roles); i++) {
         const struct openmetrics_label label = {"role", str_from(metrics_role_names[i])};
-        openmetrics_u64(om, &label, 1, metrics->roles[i].memory_bytes);
+        if (metrics->roles[i].pid) {
+            openmetrics_u64(om, &label, 1, metrics->roles[i].memory_bytes);
+        }
     }
     openmetrics_family(om, OPENMETRICS_COUNTER, "muelle_role_cpu_seconds", "seconds",
                        "CPU time of muelle's own processes.");
     for (size_t i = 0; i < ARRAY_LEN(metrics->roles); i++) {
         const struct openmetrics_label label = {"role", str_from(metrics_role_names[i])};
-        openmetrics_double(om, &label, 1, (double)metrics->roles[i].cpu_ns / 1e9);
+        if (metrics->roles[i].pid) {
+            openmetrics_double(om, &label, 1, (double)metrics->roles[i].cpu_ns / 1e9);
+        }
     }
 }
 

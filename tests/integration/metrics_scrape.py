@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """GET /metrics and its relatives, as scrapers and people read them."""
+import json
 import re
 import shutil
+import socket
 import subprocess
 import urllib.error
 import urllib.request
@@ -143,3 +145,48 @@ services:
     muelle.kill("core")
     wait_until(lambda: muelle.cli("ps", check=False).returncode == 0, what="a new core")
     wait_until(lambda: memory() > 20 << 20, what="memory after the core was replaced")
+
+
+def live_figures(muelle, ticks):
+    """What the live stream says at each of its next ticks, by service and replica (null = all of the service)."""
+    with socket.socket(socket.AF_UNIX) as stream:
+        stream.settimeout(20)
+        stream.connect(str(muelle.socket()))
+        stream.sendall(b"GET /api/v1/stream HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n")
+        kind, found = None, []
+        for line in stream.makefile("r", encoding="utf-8"):
+            kind = line[7:].strip() if line.startswith("event: ") else kind
+            if line.startswith("data: ") and kind == "metrics":
+                found.append({(i["service"], i["replica"]): i for i in json.loads(line[6:])["items"]})
+            if len(found) == ticks:
+                return found
+
+
+def test_what_is_not_known_is_not_said(muelle):
+    """No process, no figures: null in JSON, absent in the exposition. And what a process had used before this core
+    met it is not the use of one second."""
+    muelle.write("muelle.yaml", """
+name: shop
+gateway: { admin: false }
+services:
+  busy: { command: [/usr/bin/python3, -c, "while True: pass"] }
+  off: { command: sleep 1000 }
+""")
+    muelle.up()
+    muelle.cli("stop", "off")
+    first = live_figures(muelle, 1)[0]
+    for key in (("off", None), ("off", 1)):
+        assert (first[key]["cpu_percent"], first[key]["memory_bytes"]) == (None, None)
+    assert first["busy", 1]["memory_bytes"] > 1_000_000
+    history = muelle.get("/api/metrics")
+    assert [i["memory_bytes"] for i in history["replicas"] if i["service"] == "off"] == [None]
+    _, text = scrape(muelle)
+    assert total(text, "muelle_replica_up", replica="off-1") == 0
+    for family in ("memory_bytes", "processes"):
+        assert "busy-1" in "".join(re.findall(rf"^muelle_replica_{family}{{.*", text, re.M))
+        assert "off-1" not in "".join(re.findall(rf"^muelle_replica_{family}{{.*", text, re.M))
+    wait_until(lambda: (live_figures(muelle, 2)[1]["busy", 1]["cpu_percent"] or 0) > 5, what="the use of a processor")
+    muelle.kill("core")
+    wait_until(lambda: muelle.cli("ps", check=False).returncode == 0, what="a new core")
+    figures = [tick["busy", 1]["cpu_percent"] for tick in live_figures(muelle, 4) if ("busy", 1) in tick]
+    assert all(figure is None or figure < 120 for figure in figures) and figures[-1] > 5
