@@ -3,7 +3,8 @@
  * Bodies on their way. A piece is read into the worker's one hot buffer, decoded, shown to the
  * filters, framed and sent in the same turn; only what the receiver's socket does not take is kept,
  * and nothing is read meanwhile. Small pieces are gathered behind the head, so that a small answer
- * is one send.
+ * is one send. Trailers go behind the last chunk, if the other side gets chunks too; they wait in a
+ * block of their own, which only a body that has any takes.
  */
 #include "edge/exchange.h"
 
@@ -68,11 +69,18 @@ static void gather_piece(struct gather *gather, struct str piece)
     }
 }
 
-static void gather_last(struct gather *gather)
+static void gather_last(struct gather *gather, const struct http1_body *body)
 {
-    if (gather->chunked) {
-        gather_put(gather, STR(HTTP1_LAST_CHUNK));
+    if (!gather->chunked) {
+        return;
     }
+    if (likely(!body->trailers || body->trailers->at == 0)) {
+        gather_put(gather, STR(HTTP1_LAST_CHUNK));
+        return;
+    }
+    gather_put(gather, STR("0\r\n"));
+    gather_put(gather, http1_trailers_str(body->trailers));
+    gather_put(gather, STR("\r\n"));
 }
 
 /* --- decoding and filters, the same for both directions --- */
@@ -82,6 +90,34 @@ enum take { TAKE_NOTHING, TAKE_PIECE, TAKE_LAST, TAKE_STOPPED, TAKE_BAD };
 static struct http1_body *body_of(struct stream *stream, enum stream_direction direction)
 {
     return direction == STREAM_UP ? &stream->up : &stream->down;
+}
+
+void exchange_begin_body(struct stream *stream, enum stream_direction direction,
+                         const struct http1_head *head)
+{
+    struct http1_body *body = body_of(stream, direction);
+    http1_body_of(body, head);
+    /* A trailer with a name that Connection lists is for this hop (RFC 9110 §7.6.1); a head that
+     * lists any has its trailers dropped rather than read again for each. */
+    if (head->framing == HTTP1_BODY_CHUNKED && stream->req.minor > 0 && !head->hop_names) {
+        block_put(&stream->worker->blocks, stream->trailer_block[direction]);
+        stream->trailer_block[direction] = NULL;
+        stream->trailers[direction] = (struct http1_trailers){0};
+        body->trailers = &stream->trailers[direction];
+    }
+}
+
+/* Trailers come. Without memory for them they are dropped, as if the sender had left them out. */
+static void give_room(struct stream *stream, enum stream_direction direction)
+{
+    struct block *block = block_get(&stream->worker->blocks, BLOCK_HEAD);
+    if (!block) {
+        body_of(stream, direction)->trailers = NULL;
+        return;
+    }
+    _Static_assert(HTTP1_TRAILERS_ROOM <= (int)BLOCK_HEAD_SIZE, "trailers fit a block");
+    stream->trailer_block[direction] = block;
+    stream->trailers[direction].p = block->data;
 }
 
 /* A filter suspended: the piece and what was not decoded yet wait in a block; `at` is the
@@ -142,6 +178,9 @@ static enum take take(struct stream *stream, enum stream_direction direction, st
     int r = http1_body_read(body_of(stream, direction), *in, &used, piece);
     if (r == HTTP1_E_BAD) {
         return TAKE_BAD;
+    }
+    if (unlikely(r == HTTP1_E_ROOM)) {
+        give_room(stream, direction);
     }
     *in = str_skip(*in, used);
     return show_filters(stream, direction, piece, *in);
@@ -210,7 +249,7 @@ static int feed_up(struct stream *stream, struct str in, bool from_first)
         stream->client->in->at = stream->client->in->len - (uint32_t)in.len;
     }
     if (taken == TAKE_LAST) {
-        gather_last(&gather);
+        gather_last(&gather, &stream->up);
         gather.error = gather.error < 0 ? gather.error : end_up(stream, in, from_first);
     }
     gather_send(&gather, STR_NONE);
@@ -297,7 +336,7 @@ static bool feed_down(struct stream *stream, struct gather *gather, struct str i
         }
     }
     if (taken == TAKE_LAST) {
-        gather_last(gather);
+        gather_last(gather, &stream->down);
         stream->down_done = true;
         stream->keep_upstream &= in.len == 0;
     }
@@ -317,7 +356,7 @@ static bool end_of_upstream(struct stream *stream, struct gather *gather)
     }
     stream->down_done = true;
     stream->keep_upstream = false;
-    gather_last(gather);
+    gather_last(gather, &stream->down);
     gather_send(gather, STR_NONE);
     if (gather->error < 0) {
         stream_abort(stream);

@@ -46,7 +46,7 @@ static void begin(struct stream *stream)
     struct http1_head *req = &stream->req;
     client->in->at = req->len;
     stream->head_ns = stream->worker->loop.now_ns;
-    http1_body_of(&stream->up, req);
+    exchange_begin_body(stream, STREAM_UP, req);
     stream->up_done = req->framing == HTTP1_BODY_NONE;
     stream->keep_client = req->keep_alive && !stream->worker->stopping;
     set_request_id(stream);
@@ -179,7 +179,7 @@ static bool take_answer(struct stream *stream, struct str bytes)
     }
     stream->status = head->status;
     stream->answer_ns = worker->loop.now_ns;
-    http1_body_of(&stream->down, head);
+    exchange_begin_body(stream, STREAM_DOWN, head);
     stream->keep_upstream = head->keep_alive;
     stream->down_done = head->framing == HTTP1_BODY_NONE;
     struct str rest = str_skip(bytes, head->len);

@@ -8,6 +8,7 @@
 #define EDGE_EXCHANGE_H
 
 #include "edge/stream.h"
+#include "proto/http1_write.h"
 
 must_check bool exchange_read_head(struct stream *stream);
 must_check bool exchange_run(struct stream *stream);
@@ -16,10 +17,15 @@ void exchange_timeout(struct stream *stream);
 
 /* request_head.c: writes the request as the upstream gets it. 0 or -ENOBUFS (grew too large). */
 must_check int exchange_write_request(struct stream *stream, struct str *ret);
+/* The Trailer fields of a head whose body goes on in chunks: what will come behind it. */
+void exchange_write_trailer_names(struct http1_writer *w, const struct http1_head *head);
 /* response_head.c: writes worker->response as the client gets it; decides on framing and
  * keep-alive. 0 or -ENOBUFS. */
 must_check int exchange_write_response(struct stream *stream, size_t *ret_len);
-/* body.c: moves body bytes. True = the exchange goes on. */
+/* body.c: gets the decoder of the body behind `head` ready, also once more. */
+void exchange_begin_body(struct stream *stream, enum stream_direction direction,
+                         const struct http1_head *head);
+/* Moves body bytes. True = the exchange goes on. */
 must_check bool exchange_pump_up(struct stream *stream);
 must_check bool exchange_pump_down(struct stream *stream, struct str already);
 

@@ -88,6 +88,45 @@ static void who_they_say(struct http1_writer *w, const struct stream *stream, st
     }
 }
 
+void exchange_write_trailer_names(struct http1_writer *w, const struct http1_head *head)
+{
+    if (likely(!http_set_has(&head->present, HTTP_H_TRAILER)) ||
+        head->framing != HTTP1_BODY_CHUNKED) {
+        return;
+    }
+    for (size_t i = 0; i < head->count; i++) {
+        if (head->headers[i].id == HTTP_H_TRAILER) {
+            http1_write_header(w, STR("Trailer"), http1_value(head, i));
+        }
+    }
+}
+
+/* Does the client take trailers (RFC 9110 §10.1.4)? We pass them on, so it may be said. */
+static bool takes_trailers(const struct http1_head *req)
+{
+    for (size_t i = 0; i < req->count; i++) {
+        struct str list = http1_value(req, i);
+        struct str item;
+        while (req->headers[i].id == HTTP_H_TE && http_list_next(&list, &item)) {
+            if (str_eq_nocase(item, STR("trailers"))) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* What we say about our connection to the upstream. */
+static void connection(struct http1_writer *w, const struct http1_head *req)
+{
+    if (unlikely(req->upgrade)) {
+        http1_write_raw(w, STR("Connection: upgrade\r\n"));
+        http1_write_header(w, STR("Upgrade"), http1_get(req, HTTP_H_UPGRADE));
+    } else if (http_set_has(&req->present, HTTP_H_TE) && req->minor > 0 && takes_trailers(req)) {
+        http1_write_raw(w, STR("Connection: TE\r\nTE: trailers\r\n"));
+    }
+}
+
 int exchange_write_request(struct stream *stream, struct str *ret)
 {
     enum { CONSTANTS = 1024 }; /* all literals, an address twice, a request id */
@@ -112,11 +151,9 @@ int exchange_write_request(struct stream *stream, struct str *ret)
     for (unsigned i = 0; i < stream->add_request_count; i++) {
         http1_write_header(&w, stream->add_request[i].name, stream->add_request[i].value);
     }
-    if (unlikely(req->upgrade)) {
-        http1_write_raw(&w, STR("Connection: upgrade\r\n"));
-        http1_write_header(&w, STR("Upgrade"), http1_get(req, HTTP_H_UPGRADE));
-    }
+    connection(&w, req);
     http1_write_framing_of(&w, req);
+    exchange_write_trailer_names(&w, req);
     http1_write_end(&w);
     *ret = str_make(w.p, w.len);
     return w.full ? -ENOBUFS : 0;

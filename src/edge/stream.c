@@ -89,8 +89,10 @@ static void free_stream(struct stream *stream)
     struct worker *worker = stream->worker;
     block_put(&worker->blocks, stream->path_block);
     block_put(&worker->blocks, stream->answer_in);
-    block_put(&worker->blocks, stream->held[STREAM_UP]);
-    block_put(&worker->blocks, stream->held[STREAM_DOWN]);
+    for (size_t i = 0; i < STREAM_DIRECTIONS; i++) {
+        block_put(&worker->blocks, stream->held[i]);
+        block_put(&worker->blocks, stream->trailer_block[i]);
+    }
     if (worker->free_stream_count >= FREE_STREAMS_MAX) {
         free(stream);
         return;
@@ -520,7 +522,7 @@ static bool can_repeat(const struct stream *stream, bool written)
 
 static void rewind_request(struct stream *stream)
 {
-    http1_body_of(&stream->up, &stream->req);
+    exchange_begin_body(stream, STREAM_UP, &stream->req);
     stream->client->in->at = stream->req.len;
     stream->up_done = stream->req.framing == HTTP1_BODY_NONE;
     stream->head_sent = false;

@@ -89,13 +89,15 @@ struct stream {
     struct block *path_block;
     struct block *answer_in;               /* a response head that is not complete yet */
     struct block *held[STREAM_DIRECTIONS]; /* a body piece whose filter suspended */
-    void *filter_state[2 * FILTERS_MAX];   /* by filter->slot */
+    struct block *trailer_block[STREAM_DIRECTIONS];
+    void *filter_state[2 * FILTERS_MAX]; /* by filter->slot */
     uint64_t bytes_in, bytes_out, body_max;
     int64_t start_ns, start_wall_ns, head_ns, pick_ns, connect_ns, sent_ns, answer_ns;
     uint64_t route_id;
 
     /* Not cleared for a new request. */
     struct http1_head req;
+    struct http1_trailers trailers[STREAM_DIRECTIONS]; /* of a chunked body */
     struct stream_field add_request[STREAM_EDITS_MAX];
     struct stream_field add_response[STREAM_EDITS_MAX];
     char request_id[STREAM_REQUEST_ID_MAX];

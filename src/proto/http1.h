@@ -67,6 +67,7 @@ struct http1_head {
     uint8_t framing; /* enum http1_framing */
     bool keep_alive; /* the sender lets the connection live on */
     bool upgrade;    /* Connection: upgrade with an Upgrade field, in 1.1 */
+    bool hop_names;  /* Connection names a field that is not one of hops anyway */
     bool has_length; /* a Content-Length was there: also on HEAD and 304, where no body follows */
     uint64_t content_length;
     struct http_set present; /* ids of the headers that are there */

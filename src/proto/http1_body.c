@@ -6,7 +6,8 @@
  *   last-chunk = 1*"0" [ BWS ";" ext ] CRLF *( trailer CRLF ) CRLF
  *
  * Extensions are checked for control characters and ignored; extensions and trailers of a whole
- * body have a budget, so that a sender cannot make us read much for little.
+ * body have a budget, so that a sender cannot make us read much for little. Trailers go to whoever
+ * asked for them (body->trailers), line by line; else they are checked and dropped.
  */
 #include "proto/http1_body.h"
 
@@ -133,38 +134,80 @@ static int size_line_feed(struct http1_body *body, char c)
     return 0;
 }
 
-/* One byte of the trailer section: header lines without their meaning. */
+static int trailer_name(struct http1_body *body, char c)
+{
+    if (c == ':') {
+        body->step = TRAILER_VALUE;
+    } else if (!http_char_is(c, HTTP_C_TOKEN)) {
+        return refuse(body, "bad trailer");
+    }
+    if (body->trailers) {
+        http1_trailers_name(body->trailers, c);
+    }
+    return 0;
+}
+
+/* The first byte of a trailer line, or of the empty line behind the last one. */
+static int trailer_start(struct http1_body *body, char c)
+{
+    if (c == '\r') {
+        body->step = TRAILER_END_LF;
+        return 0;
+    }
+    if (body->trailer_lines == HTTP1_TRAILER_LINES_MAX) {
+        return refuse(body, "too many trailers");
+    }
+    body->trailer_lines++;
+    body->step = TRAILER_NAME;
+    return c == ':' ? refuse(body, "bad trailer") : trailer_name(body, c);
+}
+
+static int trailer_value(struct http1_body *body, char c)
+{
+    if (c == '\r') {
+        body->step = TRAILER_LF;
+        return 0;
+    }
+    if (body->trailers) {
+        http1_trailers_value(body->trailers, c);
+    }
+    return http_char_is(c, HTTP_C_VALUE) ? 0 : refuse(body, "bad trailer");
+}
+
+static int trailer_line_feed(struct http1_body *body, char c)
+{
+    if (c != '\n') {
+        return refuse(body, "CR without LF in a trailer");
+    }
+    if (body->step == TRAILER_END_LF) {
+        body->step = BODY_DONE;
+        return 0;
+    }
+    if (body->trailers) {
+        http1_trailers_line_end(body->trailers);
+    }
+    body->step = TRAILER_START;
+    return 0;
+}
+
+/* One byte of the trailer section. */
 static int trailer_byte(struct http1_body *body, char c)
 {
+    if (body->step == TRAILER_START && c != '\r' && body->trailers && !body->trailers->p) {
+        return HTTP1_E_ROOM;
+    }
     if (take(&body->trailer_left) < 0) {
         return refuse(body, "trailers too large");
     }
     switch (body->step) {
     case TRAILER_START:
-        if (c == '\r') {
-            body->step = TRAILER_END_LF;
-            return 0;
-        }
-        body->step = TRAILER_NAME;
-        return http_char_is(c, HTTP_C_TOKEN) ? 0 : refuse(body, "bad trailer");
+        return trailer_start(body, c);
     case TRAILER_NAME:
-        if (c == ':') {
-            body->step = TRAILER_VALUE;
-            return 0;
-        }
-        return http_char_is(c, HTTP_C_TOKEN) ? 0 : refuse(body, "bad trailer");
+        return trailer_name(body, c);
     case TRAILER_VALUE:
-        if (c == '\r') {
-            body->step = TRAILER_LF;
-            return 0;
-        }
-        return http_char_is(c, HTTP_C_VALUE) ? 0 : refuse(body, "bad trailer");
+        return trailer_value(body, c);
     default:
-        if (c != '\n') {
-            return refuse(body, "CR without LF in a trailer");
-        }
-        body->step = body->step == TRAILER_LF ? TRAILER_START : BODY_DONE;
-        return 0;
+        return trailer_line_feed(body, c);
     }
 }
 
@@ -216,14 +259,15 @@ int http1_body_read(struct http1_body *body, struct str in, size_t *ret_used, st
             *ret_data = take_data(body, str_skip(in, at));
             at += ret_data->len;
         } else {
-            r = chunk_byte(body, in.p[at++]);
+            r = chunk_byte(body, in.p[at]);
+            at += r != HTTP1_E_ROOM;
         }
     }
     *ret_used = at;
     if (body->step == BODY_BAD) {
         return HTTP1_E_BAD;
     }
-    return body->step == BODY_DONE ? HTTP1_E_DONE : 0;
+    return body->step == BODY_DONE ? HTTP1_E_DONE : r;
 }
 
 int http1_body_eof(struct http1_body *body)

@@ -195,9 +195,12 @@ static int mark_named(struct http1_head *head)
         struct str list = http1_value(head, i);
         struct str item;
         while (http_list_next(&list, &item)) {
-            if (is_end_to_end(http_header_find(item))) {
+            enum http_header_id id = http_header_find(item);
+            if (is_end_to_end(id)) {
                 return http1_refuse(head, 400, "Connection names an end-to-end header");
             }
+            head->hop_names |=
+                id > HTTP_H_UPGRADE || (id == HTTP_H_OTHER && !str_eq_nocase(item, STR("close")));
             mark_hop(head, item);
         }
     }

@@ -5,6 +5,7 @@ import pytest
 import edge_peer
 from edge_http import *  # noqa: F401,F403
 from edge_services import *  # noqa: F401,F403
+from edge_trailers import *  # noqa: F401,F403
 
 
 @pytest.fixture(autouse=True)

@@ -116,8 +116,8 @@ def request(method="GET", path="/", host="x", headers=(), body=b""):
 
 
 class Response:
-    def __init__(self, status, headers, body):
-        self.status, self.headers, self.body = status, headers, body
+    def __init__(self, status, headers, body, trailers=()):
+        self.status, self.headers, self.body, self.trailers = status, headers, body, list(trailers)
 
     def __repr__(self):
         return f"<{self.status} {self.headers} {self.body[:80]}>"
@@ -166,6 +166,13 @@ class Client:
             headers[name.lower()] = value if name.lower() not in headers else headers[name.lower()] + ", " + value
         return int(lines[0].split(" ")[1]), headers
 
+    def trailers(self):
+        """The lines between the last chunk and the empty line."""
+        lines = []
+        while line := self.until(b"\r\n"):
+            lines.append(line.decode("latin-1"))
+        return lines
+
     def response(self, method="GET"):
         status, headers = self.head()
         if method == "HEAD" or status in (204, 304) or status < 200:
@@ -174,10 +181,10 @@ class Client:
             body = b""
             while True:
                 size = int(self.until(b"\r\n"), 16)
+                if size == 0:
+                    return Response(status, headers, body, self.trailers())
                 body += self.exactly(size)
                 assert self.exactly(2) == b"\r\n"
-                if size == 0:
-                    return Response(status, headers, body)
         if "content-length" in headers:
             return Response(status, headers, self.exactly(int(headers["content-length"])))
         while self.more():
@@ -248,7 +255,7 @@ class Peer(Client):
         self.buffer = b""
 
     def request(self):
-        """The next request: (first line, headers, body)."""
+        """The next request: (first line, headers, body); the trailers of chunks are headers[""]."""
         lines = self.until(b"\r\n\r\n").decode("latin-1").split("\r\n")
         headers = [tuple(line.split(": ", 1)) for line in lines[1:]]
         low = {name.lower(): value for name, value in headers}
@@ -256,10 +263,11 @@ class Peer(Client):
         if low.get("transfer-encoding") == "chunked":
             while True:
                 size = int(self.until(b"\r\n"), 16)
+                if size == 0:
+                    low[""] = self.trailers()
+                    break
                 body += self.exactly(size)
                 assert self.exactly(2) == b"\r\n"
-                if size == 0:
-                    break
         elif "content-length" in low:
             body = self.exactly(int(low["content-length"]))
         return lines[0], low, body

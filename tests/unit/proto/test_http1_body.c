@@ -146,6 +146,140 @@ static size_t feed(struct str start, struct str unit, size_t max)
 TEST(extensions_and_trailers_have_a_budget)
 {
     check_int(feed(STR(""), STR("1;abcdefg\r\nx\r\n"), 1 << 20), HTTP1_EXTENSIONS_MAX / 8);
-    check_int(feed(STR("0\r\n"), STR("A: b\r\n"), 1 << 20), HTTP1_TRAILERS_MAX / 6);
+    check_int(feed(STR("0\r\n"), STR("A: b\r\n"), 1 << 20), HTTP1_TRAILER_LINES_MAX);
+    check_int(feed(STR("0\r\nA:"), STR("1234567"), 1 << 20), (HTTP1_TRAILERS_MAX - 2) / 7);
     check_int(feed(STR(""), STR("1\r\nx\r\n"), 1 << 16), 1 << 16);
+}
+
+/* Decodes `in` in pieces of `step`, giving room when it is asked for; the trailers go to `out`. */
+static int keep_trailers(struct str in, size_t step, struct buf *out, struct http1_body *body)
+{
+    static char memory[HTTP1_TRAILERS_ROOM];
+    struct http1_trailers trailers = {0};
+    unsigned asked = 0;
+    int r = 0;
+    http1_body_init(body, HTTP1_BODY_CHUNKED, 0);
+    body->trailers = &trailers;
+    while ((r == 0 || r == HTTP1_E_ROOM) && in.len) {
+        size_t used;
+        struct str data;
+        struct str piece = str_slice(in, 0, step);
+        r = http1_body_read(body, piece, &used, &data);
+        if (r == HTTP1_E_ROOM) {
+            check(trailers.p == NULL && asked++ == 0);
+            trailers.p = memory;
+        } else {
+            check(used > 0);
+        }
+        in = str_skip(in, used);
+    }
+    if (trailers.p) {
+        buf_add(out, http1_trailers_str(&trailers));
+    }
+    body->trailers = NULL;
+    return r;
+}
+
+static const char trailer_section[] = "3\r\nabc\r\n0\r\n"
+                                      "X-Sum: 1 2\r\n"
+                                      "x-none:\r\n"
+                                      "X-Wide:\t  a b \t\r\n"
+                                      "Content-Length: 5\r\n"
+                                      "ETag: \"x\"\r\n"
+                                      "Transfer_Encoding: chunked\r\n"
+                                      "Authorization: Basic eA==\r\n"
+                                      "Server-Timing: db;dur=5\r\n"
+                                      "X-Forwarded-Anything: 1\r\n\r\n";
+
+TEST(trailers_are_kept_whole_however_they_are_cut)
+{
+    struct str in = str_from(trailer_section);
+    for (size_t step = 1; step <= in.len; step++) {
+        struct buf out = BUF_INIT(1024);
+        struct http1_body body;
+        check_int(keep_trailers(in, step, &out, &body), HTTP1_E_DONE);
+        check_str(buf_str(&out), STR("X-Sum: 1 2\r\nx-none: \r\nX-Wide: a b\r\nETag: \"x\"\r\n"
+                                     "Server-Timing: db;dur=5\r\n"));
+        buf_fini(&out);
+    }
+}
+
+TEST(a_body_without_trailers_asks_for_no_room)
+{
+    struct buf out = BUF_INIT(16);
+    struct http1_body body;
+    check_int(keep_trailers(STR("1\r\nx\r\n0\r\n\r\n"), 1, &out, &body), HTTP1_E_DONE);
+    check_int(out.len, 0);
+    buf_fini(&out);
+}
+
+/* The longest section that is taken: each line grows by a space, and all of it fits the room. */
+TEST(the_largest_trailers_fit_their_room)
+{
+    struct buf in = BUF_INIT(16384), out = BUF_INIT(16384);
+    struct http1_body body;
+    buf_add(&in, STR("0\r\n"));
+    size_t section = in.len;
+    for (size_t i = 1; i < HTTP1_TRAILER_LINES_MAX; i++) {
+        buf_add(&in, STR("x:y\r\n"));
+    }
+    buf_add(&in, STR("z:"));
+    while (in.len - section < HTTP1_TRAILERS_MAX - 4) {
+        buf_add_char(&in, 'v');
+    }
+    buf_add(&in, STR("\r\n\r\n"));
+    check_int(keep_trailers(buf_str(&in), 1000, &out, &body), HTTP1_E_DONE);
+    check_int(out.len, HTTP1_TRAILERS_MAX - 2 + HTTP1_TRAILER_LINES_MAX);
+    out.len = 0;
+    in.len = section;
+    for (size_t i = 0; i <= HTTP1_TRAILER_LINES_MAX; i++) {
+        buf_add(&in, STR("x:y\r\n"));
+    }
+    check_int(keep_trailers(buf_str(&in), 7, &out, &body), HTTP1_E_BAD);
+    check_int(strcmp(body.error.reason, "too many trailers"), 0);
+    buf_fini(&in);
+    buf_fini(&out);
+}
+
+TEST(what_frames_routes_or_authenticates_is_no_trailer)
+{
+    static const char *const never[] = {
+        "Transfer-Encoding",
+        "content-length",
+        "HOST",
+        "Connection",
+        "TE",
+        "Trailer",
+        "Upgrade",
+        "Keep-Alive",
+        "Proxy-Anything",
+        "Set-Cookie",
+        "Cookie",
+        "Authorization",
+        "Forwarded",
+        "WWW-Authenticate",
+        "Content-MD5",
+        "X-Forwarded-User",
+        "X-Real-IP",
+        "Via",
+        "Authentication-Info",
+        "If-Anything",
+        "Cache-Control",
+        "Max-Forwards",
+        "Range",
+        "X-Request-ID",
+        "x_sum",
+        "Access-Control-Allow-Credentials",
+        "Date",
+        "Sec-Anything",
+        "Set-Cookie2",
+    };
+    static const char *const fine[] = {"ETag",   "X-Checksum",    "grpc-status", "Server-Timing",
+                                       "Digest", "Accept-Ranges", "Contentment"};
+    for (size_t i = 0; i < ARRAY_LEN(never); i++) {
+        check(!http1_trailer_allowed(str_from(never[i])));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(fine); i++) {
+        check(http1_trailer_allowed(str_from(fine[i])));
+    }
 }
