@@ -2,7 +2,7 @@
  *
  * The store: two lanes (writing, reading), each with a queue on the loop's side and one group of
  * transactions that runs on a worker. There is no lock and nothing shared: a txn belongs to the
- * queue, to the running group or to its callback, never to two of them.
+ * queue, to the running group or to the answered ones, never to two of them.
  *
  * The happy path: store_commit queues → at the end of the loop's turn the lane is free: up to
  * STORE_GROUP_MAX queued ones become the group → the executor runs it, one fdatasync → `done` on
@@ -29,13 +29,15 @@ struct lane {
     size_t queued_bytes;
     struct list group; /* the worker's while `busy` */
     bool busy;
-    bool ran;         /* set by the worker when the group is through */
+    bool ran;             /* set by the worker when the group is through */
+    struct list answered; /* wait for their callbacks */
+    bool answering;
     int64_t spent_ns; /* by the worker in this group */
     struct loop_task start;
 };
 
 struct store {
-    struct loop *loop; /* NULL with a foreign executor: groups start at once */
+    struct loop *loop; /* NULL: groups start at once; the executor takes every job */
     struct store_executor *executor;
     struct lane lanes[STORE_LANES];
     struct store_stats stats;
@@ -76,19 +78,23 @@ static void count_answer(struct store_stats *stats, enum store_lane lane, int st
     stats->guards += status == TXN_E_GUARD;
 }
 
-/* Calls back and frees a finished group, which is not in the lane any more: callbacks may
- * submit. */
-static void answer_group(struct store *store, enum store_lane lane, struct list *group)
+/* Calls back in order and frees. Callbacks may submit, and cancel what is not answered yet. */
+static void answer(struct lane *lane)
 {
     struct list *node;
-    while ((node = list_pop_front(group)) != NULL) {
+    if (lane->answering) { /* a callback's submit failed: its turn comes */
+        return;
+    }
+    lane->answering = true;
+    while ((node = list_pop_front(&lane->answered)) != NULL) {
         struct txn *txn = list_entry(node, struct txn, node);
-        count_answer(&store->stats, lane, txn->status);
+        count_answer(&lane->store->stats, lane->id, txn->status);
         if (txn->done) {
             txn->done(txn->arg, txn->status, txn);
         }
         txn_free(txn);
     }
+    lane->answering = false;
 }
 
 static void count_group(struct lane *lane)
@@ -116,11 +122,9 @@ static void lane_start(struct lane *lane)
         lane->ran = false;
         int r = lane->store->executor->submit(lane->store->executor, lane->id, &lane->job);
         if (r < 0) { /* no thread could be started */
-            struct list failed = LIST_INIT(failed);
-            list_splice_back(&failed, &lane->group);
+            fail_all(&lane->group, r);
+            list_splice_back(&lane->answered, &lane->group);
             lane->busy = false;
-            fail_all(&failed, r);
-            answer_group(lane->store, lane->id, &failed);
         }
     }
 }
@@ -128,17 +132,18 @@ static void lane_start(struct lane *lane)
 static void lane_done(struct store_job *job)
 {
     struct lane *lane = container_of(job, struct lane, job);
-    struct list finished = LIST_INIT(finished);
-    list_splice_back(&finished, &lane->group);
+    list_splice_back(&lane->answered, &lane->group);
     count_group(lane);
     lane->busy = false;
     lane_start(lane);
-    answer_group(lane->store, lane->id, &finished);
+    answer(lane);
 }
 
 static void start_task(struct loop_task *task)
 {
-    lane_start(container_of(task, struct lane, start));
+    struct lane *lane = container_of(task, struct lane, start);
+    lane_start(lane);
+    answer(lane);
 }
 
 static int lane_submit(struct lane *lane, struct txn *txn, store_done_fn *done, void *arg)
@@ -177,11 +182,11 @@ int store_query(struct store *store, struct txn *txn, store_done_fn *done, void 
     return lane_submit(&store->lanes[STORE_LANE_READ], txn, done, arg);
 }
 
-static void forget(struct list *list, const void *arg, bool all)
+static void forget(struct list *list, const void *arg)
 {
     list_for_each (it, list) {
         struct txn *txn = list_entry(it, struct txn, node);
-        if (all || txn->arg == arg) {
+        if (txn->arg == arg) {
             txn->done = NULL;
         }
     }
@@ -190,8 +195,9 @@ static void forget(struct list *list, const void *arg, bool all)
 void store_cancel(struct store *store, const void *arg)
 {
     for (int i = 0; i < STORE_LANES; i++) {
-        forget(&store->lanes[i].queue, arg, false);
-        forget(&store->lanes[i].group, arg, false);
+        forget(&store->lanes[i].queue, arg);
+        forget(&store->lanes[i].group, arg);
+        forget(&store->lanes[i].answered, arg);
     }
 }
 
@@ -211,6 +217,7 @@ static void lane_init(struct store *store, enum store_lane id)
     lane->job = (struct store_job){.run = lane_run, .done = lane_done};
     list_init(&lane->queue);
     list_init(&lane->group);
+    list_init(&lane->answered);
     loop_task_init(&lane->start, start_task);
 }
 
@@ -227,6 +234,7 @@ static void store_free(struct store *store)
     for (int i = STORE_LANES - 1; i >= 0; i--) { /* the reader first: the writer checkpoints last */
         struct lane *lane = &store->lanes[i];
         loop_task_cancel(&lane->start);
+        free_group(&lane->answered);
         free_group(&lane->group);
         free_group(&lane->queue);
         engine_close(&lane->engine);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
+ * What fails below the store: memory, threads, the database's file, and each call to the disk.
+ *
  * Log segments on a disk that fails: one life of a stream (appends, syncs, sealing, trimming, a
  * crash, reading), again and again, in each run with another call to the disk or another allocation
  * that fails. Whatever it is: what was acknowledged is there afterwards, once and in order, what
@@ -10,10 +12,13 @@
 #include "harness/test.h"
 
 #include "base/vec.h"
+#include "fixture.h"
 #include "os/file.h"
+#include "os/loop.h"
 #include "store/segment_files.h"
 
 #include <errno.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -236,4 +241,170 @@ TEST(whatever_call_to_the_disk_fails_nothing_that_was_acknowledged_is_lost)
         (void)live_with_failure(n, n % 2 ? -EIO : -ENOSPC);
         check(fired);
     }
+}
+
+/* --- the database --- */
+
+static char folder[64], path[96];
+static struct store_stepper stepper;
+static struct problem problem;
+
+static void make_folder(void)
+{
+    (void)snprintf(folder, sizeof(folder), "/tmp/muelle-test-XXXXXX");
+    check(mkdtemp(folder));
+    (void)snprintf(path, sizeof(path), "%s/work.db", folder);
+}
+
+static int open_with(struct store_executor *executor, struct store **ret)
+{
+    const struct store_options options = {.path = path, .wall_ns = 1, .executor = executor};
+    problem = (struct problem){0};
+    return store_open(&options, ret, &problem);
+}
+
+static struct store *open_stepped(void)
+{
+    struct store *store = NULL;
+    store_stepper_init(&stepper);
+    check_int(open_with(&stepper.executor, &store), 0);
+    return store;
+}
+
+/* Everything that may be asked of it at once: texts, numbers, rows to be copied. */
+static int ask(struct store *store, struct answer *answer)
+{
+    struct txn *txn = txn_new();
+    (void)txn_add(txn, "INSERT INTO tenant (tenant, created_at) VALUES (?, ?)");
+    txn_cstr(txn, "t");
+    txn_i64(txn, 5);
+    (void)txn_add(txn, "SELECT 1.5, NULL, x'00', tenant FROM tenant");
+    int r = store_commit(store, txn, take_answer, answer);
+    store_stepper_run(&stepper);
+    return r;
+}
+
+static int64_t count_of(struct store *store)
+{
+    struct answer answer = {0};
+    struct txn *txn = txn_new();
+    (void)txn_add(txn, "SELECT count(*) FROM tenant WHERE tenant = 't'");
+    check_int(store_query(store, txn, take_answer, &answer), 0);
+    store_stepper_run(&stepper);
+    check_int(answer.status, 0);
+    return answer.number;
+}
+
+TEST(without_memory_a_transaction_is_refused_or_undone_and_the_next_one_works)
+{
+    size_t total = 0;
+    for (size_t n = 0; n <= total; n++) { /* first without */
+        make_folder();
+        struct store *store = open_stepped();
+        struct answer answer = {0};
+        calls = 0;
+        fail_at = n;
+        int r = ask(store, &answer);
+        fail_at = 0;
+        total = MAX(total, calls);
+        check(r == 0 || (r == -ENOMEM && answer.calls == 0));
+        check(r < 0 || (answer.calls == 1 && (answer.status == 0 || answer.status == -ENOMEM)));
+        bool there = r == 0 && answer.status == 0;
+        check_int(count_of(store), there);
+        if (!there) {
+            answer = (struct answer){0};
+            check_int(ask(store, &answer), 0);
+            check_int(answer.status, 0);
+        }
+        store_close(store);
+        check_int(file_remove_tree(folder), 0);
+    }
+    check(total > 3);
+}
+
+TEST(without_memory_a_store_that_is_opened_says_so_or_works)
+{
+    size_t total = 0;
+    for (size_t n = 0; n <= total; n++) {
+        struct store *store = NULL;
+        make_folder();
+        calls = 0;
+        fail_at = n;
+        store_stepper_init(&stepper);
+        int r = open_with(&stepper.executor, &store);
+        fail_at = 0;
+        total = MAX(total, calls);
+        check(r == 0 || (r < 0 && problem.code && problem.what[0]));
+        store_close(r == 0 ? store : NULL);
+        check_int(file_remove_tree(folder), 0);
+    }
+}
+
+static int refuse_job(struct store_executor *executor, enum store_lane lane, struct store_job *job)
+{
+    return -EAGAIN;
+}
+
+static void stop_nothing(struct store_executor *executor)
+{
+}
+
+TEST(a_store_without_threads_answers_each_transaction_with_the_error)
+{
+    struct store_executor none = {.submit = refuse_job, .stop = stop_nothing};
+    struct store *store = NULL;
+    struct answer answers[3] = {0};
+    struct loop loop;
+    make_folder();
+    check_int(loop_init(&loop, 1), 0);
+    const struct store_options options = {
+        .path = path, .wall_ns = 1, .executor = &none, .loop = &loop};
+    check_int(store_open(&options, &store, &problem), 0);
+    for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
+        struct txn *txn = txn_new();
+        (void)txn_add(txn, "SELECT 1");
+        check_int(store_query(store, txn, take_answer, &answers[i]), 0);
+        check_int(answers[i].calls, 0);
+    }
+    check_int(loop_turn(&loop, 0), 0);
+    for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
+        check_int(answers[i].calls, 1);
+        check_int(answers[i].status, -EAGAIN);
+    }
+    store_close(store);
+    loop_fini(&loop);
+    check_int(file_remove_tree(folder), 0);
+}
+
+TEST(a_damaged_database_is_refused_with_what_to_do)
+{
+    static char rubbish[900];
+    struct store *store = NULL;
+    int fd = -1;
+    make_folder();
+    store_close(open_stepped());
+    memset(rubbish, 0xa5, sizeof(rubbish));
+    check_int(file_open(path, FILE_WRITE, 0, &fd), 0);
+    check_int(file_pwrite(fd, rubbish, sizeof(rubbish), 100), 0); /* behind the header */
+    file_close(&fd);
+    check(open_with(&stepper.executor, &store) < 0);
+    check_cstr(problem.code, "state.damaged");
+    check(str_find(str_from(problem.where), str_from(path)) >= 0 && problem.hint[0]);
+    check_int(file_remove_tree(folder), 0);
+}
+
+TEST(a_database_that_another_program_holds_is_refused)
+{
+    struct store *store = NULL;
+    sqlite3 *other = NULL;
+    make_folder();
+    store_close(open_stepped());
+    check_int(sqlite3_open(path, &other), SQLITE_OK);
+    check_int(
+        sqlite3_exec(other, "PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE", NULL, NULL, NULL),
+        SQLITE_OK);
+    check(open_with(&stepper.executor, &store) < 0);
+    check_cstr(problem.code, "state.busy");
+    check_int(sqlite3_close(other), SQLITE_OK);
+    check_int(file_remove_tree(folder), 0);
 }

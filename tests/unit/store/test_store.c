@@ -297,6 +297,30 @@ TEST(cancelled_callbacks_do_not_come_but_their_work_is_done)
     crash_vfs_fini();
 }
 
+static struct store *cancel_store;
+
+static void cancel_other(void *arg, int status, const struct txn *txn)
+{
+    store_cancel(cancel_store, arg);
+}
+
+/* The first callback frees the owner of the second one: both were in one group. */
+TEST(a_callback_may_cancel_one_that_was_committed_with_it)
+{
+    struct answer other = {0}, third = {0};
+    cancel_store = fresh_store();
+    check_int(store_commit(cancel_store, insert("running", 1), NULL, NULL), 0);
+    check_int(store_commit(cancel_store, insert("first", 1), cancel_other, &other), 0);
+    check_int(store_commit(cancel_store, insert("other", 2), take_answer, &other), 0);
+    check_int(store_commit(cancel_store, insert("third", 3), take_answer, &third), 0);
+    store_stepper_run(&stepper);
+    check_int(other.calls, 0);
+    check_int(third.calls, 1);
+    check_int(value_of(cancel_store, "other"), 2);
+    store_close(cancel_store);
+    crash_vfs_fini();
+}
+
 static struct store *chain_store;
 static int chain_calls;
 
