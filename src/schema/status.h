@@ -48,7 +48,9 @@ struct replica_status {
 };
 
 struct replica_counts {
-    int64_t desired, running, ready;
+    int64_t desired;    /* 0 while it is stopped */
+    int64_t configured; /* the file's number or an override's, also while it is stopped */
+    int64_t running, ready;
 };
 
 struct port_status {

@@ -75,7 +75,12 @@ const struct schema_table schema_replica = {
 
 #define C(member) AT(struct replica_counts, member), STATUS, .unit = SCHEMA_UNIT_COUNT
 static const struct schema_field replica_count_rows[] = {
-    {"desired", SCHEMA_INT, C(desired), SAY("How many there should be.", "Cuántas debería haber.")},
+    {"desired", SCHEMA_INT, C(desired),
+     SAY("How many there should be now; 0 while it is stopped.",
+         "Cuántas debería haber ahora; 0 mientras está parado.")},
+    {"configured", SCHEMA_INT, C(configured),
+     SAY("How many there are once it is started: by the file, or by an override.",
+         "Cuántas hay una vez arrancado: según el archivo o un cambio.")},
     {"running", SCHEMA_INT, C(running), SAY("How many run.", "Cuántas se ejecutan.")},
     {"ready", SCHEMA_INT, C(ready), SAY("How many take requests.", "Cuántas atienden.")},
 };

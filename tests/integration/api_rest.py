@@ -65,13 +65,20 @@ def test_resources(shop):
     assert project["name"] == "shop" and project["tenant"] == "default" and project["generation"] == 1
     assert project["services"]["total"] == 2 and project["origin"] == "file"
     service = shop.get(P + "/services/web")
-    assert service["replicas"] == {"desired": 2, "running": 2, "ready": 2}
+    assert service["replicas"] == {"desired": 2, "configured": 2, "running": 2, "ready": 2}
     assert service["urls"] == [f"http://shop.localhost:{shop.port}/"]
     assert service["spec"]["routes"][0]["host"] == "shop.localhost"
     routes = shop.get(P + "/routes")["items"]
     assert [e["ready"] for e in routes[0]["endpoints"]] == [True, True]
     mappings = shop.get("/api/mappings")["items"]
     assert {m["replica"] for m in mappings} == {1, 2} and mappings[0]["listen"].endswith(str(shop.port))
+
+
+def test_a_stopped_service_says_what_it_comes_back_with(shop):
+    shop.cli("stop", "web")
+    assert shop.get(P + "/services/web")["replicas"] == {"desired": 0, "configured": 2, "running": 0, "ready": 0}
+    shop.cli("start", "web")
+    assert shop.get(P + "/services/web")["replicas"]["configured"] == 2
 
 
 def test_secrets_are_never_shown(shop):

@@ -75,7 +75,9 @@ TEST(lists_and_details)
                    STR("\"ports\":[{\"address\":\"127.0.0.1:5\",\"published\":5,\"target\":null")) >
           0);
     check(str_find(text, STR("\"urls\":[\"a\",\"b\"],\"depends_on\":[]")) > 0);
-    check(str_find(text, STR("\"replicas\":{\"desired\":0,\"running\":0,\"ready\":0}")) > 0);
+    check(str_find(text,
+                   STR("\"replicas\":{\"desired\":0,\"configured\":0,\"running\":0,\"ready\":0}")) >
+          0);
     check(str_find(text, STR("\"spec\"")) < 0);
     check(str_find(encode(&out, &schema_service, &s, SCHEMA_ENCODE_DETAIL),
                    STR("\"spec\":{\"x\":1}}")) > 0);
