@@ -2,7 +2,8 @@
 //
 // usage: node shots.mjs URL OUT_DIR [--wait SECONDS] [--only NAME] [--service PATH]
 //
-// URL may be the link that `muelle up` prints. Screenshots of every page: light, dark, a phone of 390 px, Spanish. To be looked at, not compared.
+// URL may be the link that `muelle up` prints. Screenshots of every page: light, dark, a phone of 390 px, each in English and
+// Spanish. To be looked at, not compared.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { launch } from "./browser.mjs";
@@ -16,11 +17,16 @@ const wait = Number(flag("--wait", "8")) * 1000;
 const only = flag("--only", "");
 const service = flag("--service", "/projects/hello/services/web");
 
+const DESK = { width: 1440, height: 900 };
+const PHONE = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true };
 const LOOKS = {
-  light: { colorScheme: "light", locale: "en-GB", viewport: { width: 1440, height: 900 } },
-  dark: { colorScheme: "dark", locale: "en-GB", viewport: { width: 1440, height: 900 } },
-  phone: { colorScheme: "light", locale: "en-GB", viewport: { width: 390, height: 844 }, deviceScaleFactor: 2 },
-  es: { colorScheme: "dark", locale: "es-ES", viewport: { width: 1280, height: 800 } },
+  "light": { colorScheme: "light", locale: "en-GB", viewport: DESK },
+  "dark": { colorScheme: "dark", locale: "en-GB", viewport: DESK },
+  "light-es": { colorScheme: "light", locale: "es-ES", viewport: DESK },
+  "dark-es": { colorScheme: "dark", locale: "es-ES", viewport: { width: 1280, height: 800 } },
+  "phone": { colorScheme: "light", locale: "en-GB", ...PHONE },
+  "phone-dark": { colorScheme: "dark", locale: "en-GB", ...PHONE },
+  "phone-es": { colorScheme: "light", locale: "es-ES", ...PHONE },
 };
 const PAGES = { overview: "/", service, routes: "/routes", events: "/events", logs: "/logs", config: "/config" };
 
@@ -39,7 +45,7 @@ await Promise.all(
       // Inside the page, so that the figures gathered so far stay.
       await page.evaluate((to) => (history.pushState(null, "", to), dispatchEvent(new PopStateEvent("popstate"))), path);
       await page.waitForTimeout(1200);
-      await page.screenshot({ path: join(out, `${look}-${name}.png`), fullPage: name === "service" || look === "phone" });
+      await page.screenshot({ path: join(out, `${look}-${name}.png`), fullPage: name === "service" || look.startsWith("phone") });
     }
     if (!only || only === "palette") {
       await page.keyboard.press("Control+k");

@@ -64,6 +64,7 @@ function stream(req, res) {
     send("service", world.serviceView(name));
     for (const r of s.replicas) send("replica", world.replicaView(name, r));
   }
+  for (const [name, s] of world.services) if (!s.shape.once) send("history", world.history(name));
   send("ping", {});
   if (last) for (const row of world.events.filter((e) => e.seq > last)) send("event", row, row.seq);
   world.on("message", send);
@@ -73,6 +74,7 @@ function stream(req, res) {
 function logs(req, res, query) {
   const wanted = (line) =>
     (!query.get("service") || query.get("service").split(",").includes(line.service)) &&
+    (!query.get("replica") || line.replica === `${line.service}-${query.get("replica")}`) &&
     (!query.get("q") || line.message.toLowerCase().includes(query.get("q").toLowerCase())) &&
     (!query.get("since") || line.time >= query.get("since")) &&
     (!query.get("until") || line.time < query.get("until"));

@@ -61,7 +61,7 @@ export class World extends EventEmitter {
       name, project: this.project, tenant: "default", state: s.state,
       health: s.shape.host ? (s.state === "unhealthy" ? "unhealthy" : "healthy") : null,
       reason: s.reason,
-      replicas: { desired: s.shape.once ? 1 : s.desired, running: s.replicas.length, ready: s.shape.once ? 1 : ready },
+      replicas: { desired: s.state === "stopped" ? 0 : s.shape.once ? 1 : s.desired, configured: s.shape.once ? 1 : s.desired, running: s.replicas.length, ready: s.shape.once ? 1 : ready },
       restarts: s.restarts, cpu_percent: s.shape.cpu, memory_bytes: s.shape.memory * ready, pids: ready,
       ports: s.replicas.map((r) => r.port),
       urls: s.shape.host ? [`http://${s.shape.host}:8080${s.shape.path ?? "/"}`] : [],
@@ -221,6 +221,17 @@ export class World extends EventEmitter {
       }
     }
     return { time: new Date(now).toISOString(), items };
+  }
+
+  /** The last minutes of one service, in columns: what charts begin with. */
+  history(name, now = Date.now()) {
+    const seconds = Array.from({ length: 300 }, (_, i) => Math.floor(now / 1000) - 300 + i);
+    const rows = seconds.map((second) => this.figures(name, second * 1000));
+    const column = (field) => rows.map((row) => row[field]);
+    return {
+      project: this.project, service: name, time: seconds,
+      ...Object.fromEntries(["cpu_percent", "memory_bytes", "requests_per_s", "errors_per_s", "p50_ms", "p99_ms"].map((field) => [field, column(field)])),
+    };
   }
 
   routes() {

@@ -68,11 +68,14 @@ test("configuration reads as YAML and quotes what would be misread", () => {
 
 test("the sentence names the worst and why", () => {
   const all = [service("a"), service("b"), service("c", { state: "crashed", reason: "exited 1 after 3 s" }), service("d", { state: "unhealthy" })];
-  assert.equal(sentence(healthOf(all), en), "2 running, 1 degraded, 1 crashed: c: exited 1 after 3 s.");
+  assert.equal(sentence(healthOf(all), en), "2 running, 1 degraded, 1 crashed: c exited 1 after 3 s.");
   assert.equal(sentence(healthOf(all.slice(0, 2)), en), "All 2 services are running.");
   assert.equal(sentence(healthOf([]), en), "No services yet.");
   const short = service("e", { replicas: { desired: 3, running: 3, ready: 1 } });
-  assert.equal(sentence(healthOf([short]), en), "1 degraded: e: 1 of 3 ready.");
+  assert.equal(sentence(healthOf([short]), en), "1 degraded: e (1 of 3 ready).");
+  assert.equal(sentence(healthOf([all[3]!]), en, "14:02"), "1 degraded: d is failing its probe since 14:02.");
+  const long = service("f", { state: "crashed", reason: "exited 1 after 2 min, last line: Error: no: more" });
+  assert.equal(sentence(healthOf([long]), en), "1 crashed: f exited 1 after 2 min.");
 });
 
 test("services stand by dependency, also with a cycle in it", () => {

@@ -2,7 +2,7 @@
 //
 // The browser's own modal dialog: it holds the focus, gives it back and closes on Escape by itself.
 import type { ComponentChildren, JSX } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 interface Props {
   label: string;
@@ -14,7 +14,8 @@ interface Props {
 export function Dialog({ label, class: name, onClose, children }: Props): JSX.Element {
   const ref = useRef<HTMLDialogElement>(null);
 
-  useEffect(() => {
+  // Before the next key arrives: what is typed right after Ctrl-K belongs to the palette.
+  useLayoutEffect(() => {
     const dialog = ref.current!;
     const before = document.activeElement;
     dialog.showModal();

@@ -20,11 +20,14 @@ const MARKS: Record<Severity, "note" | "unhealthy" | "bad"> = {
   critical: "bad",
 };
 
+/** Causes that the message tells already. */
+const TOLD = new Set(["supervision", "down", "output", "logs", "keeper lost", "edge lost"]);
+
 /** What muelle does by itself needs no "by muelle because of supervision"; a person's action names the person. */
 function whoText(row: EventRow): string {
   const { actor, cause } = row;
   const { events } = t.value;
-  const quiet = !cause || cause === "supervision" || cause.startsWith("api:");
+  const quiet = !cause || TOLD.has(cause) || cause.startsWith("api:");
 
   // Messages of actions name the person themselves.
   const by = actor && actor !== "muelle" && !row.message.includes(actor) && events.by(actor);

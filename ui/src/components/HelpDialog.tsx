@@ -4,8 +4,27 @@
 import type { JSX } from "preact";
 import { t } from "../i18n";
 import { PAGES } from "../store/keys";
+import { instance } from "../store/store";
 import { helpOpen } from "../store/ui";
 import { Dialog } from "./Dialog";
+
+/** Which instance this is: a phone has no other place for it. */
+function About(): JSX.Element | null {
+  const about = instance.value;
+  if (!about) return null;
+
+  return (
+    <p class="about dim">
+      muelle {about.version} · {t.value.top.instance(about.id)}
+      {about.state_dir && (
+        <>
+          <br />
+          <code>{about.state_dir}</code>
+        </>
+      )}
+    </p>
+  );
+}
 
 export function HelpDialog(): JSX.Element | null {
   if (!helpOpen.value) return null;
@@ -38,6 +57,7 @@ export function HelpDialog(): JSX.Element | null {
             <dd>{text}</dd>,
           ])}
         </dl>
+        <About />
         <footer>
           <button type="button" class="button" onClick={close} autoFocus>
             {t.value.action.close}

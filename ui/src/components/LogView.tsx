@@ -17,19 +17,21 @@ import { VirtualLog } from "./VirtualLog";
 interface Props {
   projects: readonly string[];
   service: string;
+  /** Only this one of its replicas. */
+  replica?: string;
   search?: string;
   onSearch?: (text: string) => void;
   /** More controls, before the counter. */
   children?: ComponentChildren;
 }
 
-export function LogView({ projects, service, search = "", onSearch, children }: Props): JSX.Element {
+export function LogView({ projects, service, replica = "", search = "", onSearch, children }: Props): JSX.Element {
   const words = t.value.logs;
   const text = useSignal(search);
   const stream = useSignal("");
   const chosen = useSignal<number | null>(null);
   const found = useSignal<LogLine[] | null>(null);
-  const log = useMemo(() => new LogFollow(projects, service), [projects.join(), service]);
+  const log = useMemo(() => new LogFollow(projects, service, replica), [projects.join(), service, replica]);
 
   useEffect(() => {
     setCurrentLog(log);

@@ -2,13 +2,15 @@
 //
 // The replicas of one service, each with what a person would ask about it at night: what did the last
 // probe say, why did it end.
-import type { JSX } from "preact";
+import { Fragment, type JSX } from "preact";
 import { t } from "../i18n";
 import { said } from "../i18n/said";
+import { query, setQuery } from "../lib/router";
 import { replicasOf } from "../store/store";
 import type { Replica } from "../store/types";
 import { Figure } from "./Figure";
 import { Health } from "./Health";
+import { ReplicaHistory } from "./ReplicaHistory";
 import { StateMark } from "./StateMark";
 import { Since } from "./Time";
 
@@ -28,16 +30,28 @@ function exitText({ exit }: Replica): string {
   return typeof exit === "number" ? `exit ${exit}` : String(exit);
 }
 
-function Row({ replica, of }: { replica: Replica; of: string }): JSX.Element {
+/** The columns of the table: the row below one spans them all. */
+const COLUMNS = 10;
+
+function Row({ replica, of, open }: { replica: Replica; of: string; open: boolean }): JSX.Element {
   const why = said(replica.reason ?? "") || exitText(replica) || probeText(replica);
+  const name = `${replica.service}-${replica.replica}`;
 
   return (
-    <tr>
+    <tr data-replica={replica.replica} class={open ? "chosen" : ""}>
       <td>
         <StateMark state={replica.state} />
       </td>
-      <td class="mono">
-        {replica.service}-{replica.replica}
+      <td>
+        <button
+          type="button"
+          class="opener mono"
+          aria-expanded={open}
+          title={t.value.service.historyOf(name)}
+          onClick={() => setQuery("replica", open ? "" : String(replica.replica))}
+        >
+          {name}
+        </button>
       </td>
       <td class="desk">
         <Health health={replica.health} />
@@ -51,9 +65,7 @@ function Row({ replica, of }: { replica: Replica; of: string }): JSX.Element {
         <Figure of={`${of}/${replica.replica}`} figure="memory" fallback={replica.memory_bytes} />
       </td>
       <td class="num">{replica.restarts}</td>
-      <td class="num desk">
-        <Since at={replica.started_at} />
-      </td>
+      <td class="num desk">{replica.pid === null ? "–" : <Since at={replica.started_at} />}</td>
       <td class="wide desk" title={why}>
         {why}
       </td>
@@ -64,6 +76,8 @@ function Row({ replica, of }: { replica: Replica; of: string }): JSX.Element {
 export function ReplicaTable({ of }: { of: string }): JSX.Element {
   const { table, service } = t.value;
   const replicas = [...replicasOf(of).value.values()].sort((a, b) => Number(a.replica) - Number(b.replica));
+  // In the URL, so that one replica can be linked to.
+  const open = query.value.get("replica") ?? "";
   if (replicas.length === 0) return <p class="empty">{service.noReplicas}</p>;
 
   return (
@@ -85,7 +99,16 @@ export function ReplicaTable({ of }: { of: string }): JSX.Element {
         </thead>
         <tbody>
           {replicas.map((replica) => (
-            <Row key={replica.replica} replica={replica} of={of} />
+            <Fragment key={replica.replica}>
+              <Row replica={replica} of={of} open={open === String(replica.replica)} />
+              {open === String(replica.replica) && (
+                <tr class="below">
+                  <td colSpan={COLUMNS}>
+                    <ReplicaHistory replica={replica} />
+                  </td>
+                </tr>
+              )}
+            </Fragment>
           ))}
         </tbody>
       </table>

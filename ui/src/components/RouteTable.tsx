@@ -29,7 +29,7 @@ function Row({ route, project }: { route: Route; project: string }): JSX.Element
 
   return (
     <tr>
-      <td class="mono">
+      <td class="mono path">
         {route.host || <span class="dim">{table.anyHost}</span>}
         <span class="dim">{route.path ?? "/"}</span>
         {route.strip_prefix && <span class="pill desk">{table.strip}</span>}

@@ -4,7 +4,7 @@
 import type { ComponentChildren, JSX } from "preact";
 import { t } from "../i18n";
 import { servicePath } from "../lib/router";
-import { dependencyName, type Service } from "../store/types";
+import { dependencyName, replicasWanted, type Service } from "../store/types";
 import { Health } from "./Health";
 import { Link } from "./Link";
 import { Ago, Since } from "./Time";
@@ -52,7 +52,7 @@ export function ServiceFacts({ service }: { service: Service }): JSX.Element {
       <Fact name={table.health}>
         <Health health={service.health} />
       </Fact>
-      <Fact name={table.replicas}>{table.ready(service.replicas.ready, service.replicas.desired)}</Fact>
+      <Fact name={table.replicas}>{table.ready(service.replicas.ready, replicasWanted(service))}</Fact>
       <Fact name={table.restarts}>{service.restarts}</Fact>
       <Fact name={table.up}>
         <Since at={service.started_at} />

@@ -8,13 +8,13 @@ import { said } from "../i18n/said";
 import { servicePath } from "../lib/router";
 import { bytes, percent } from "../lib/format";
 import { ringOf, serviceKeys, serviceSignal, tick } from "../store/store";
-import type { Service } from "../store/types";
+import { replicasWanted, type Service } from "../store/types";
 import { chosenKey } from "../store/ui";
 import { Figure } from "./Figure";
 import { Health } from "./Health";
 import { Link } from "./Link";
 import { RowActions } from "./ServiceActions";
-import { StateMark } from "./StateMark";
+import { ServiceState } from "./ServiceState";
 import { Since } from "./Time";
 
 /** A phone has no room for columns: the reason, else the cost, stands under the name. */
@@ -35,12 +35,13 @@ function Row({ of }: { of: string }): JSX.Element | null {
     if (chosen) row.current?.scrollIntoView({ block: "nearest" });
   }, [chosen]);
   if (!service) return null;
-  const { ready, desired } = service.replicas;
+  const { ready } = service.replicas;
+  const wanted = replicasWanted(service);
 
   return (
     <tr ref={row} class={chosen ? "chosen" : ""} data-service={service.name} onClick={() => (chosenKey.value = of)}>
       <td>
-        <StateMark state={service.state} />
+        <ServiceState service={service} />
       </td>
       <td class="wide">
         <Link to={servicePath(service.project, service.name)} class="service-name">
@@ -52,8 +53,8 @@ function Row({ of }: { of: string }): JSX.Element | null {
       <td class="desk">
         <Health health={service.health} />
       </td>
-      <td class="num" title={t.value.table.ready(ready, desired)}>
-        {ready}/{desired}
+      <td class="num" title={t.value.table.ready(ready, wanted)}>
+        {ready}/{wanted}
       </td>
       <td class="num roomy">
         <Figure of={of} figure="requests" />

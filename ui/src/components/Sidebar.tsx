@@ -8,6 +8,7 @@ import { perSecond } from "../lib/format";
 import { servicePath } from "../lib/router";
 import { PAGES } from "../store/keys";
 import { instance, projects, ringOf, serviceKeys, serviceSignal, tick } from "../store/store";
+import { replicasWanted } from "../store/types";
 import { Link } from "./Link";
 import { Sparkline } from "./Sparkline";
 import { Mark } from "./StateMark";
@@ -38,8 +39,8 @@ function ServiceLink({ of }: { of: string }): JSX.Element | null {
         <Mark shape={service.state} label={t.value.state[service.state]} />
         <span class="name">{service.name}</span>
         <Sparkline of={of} figure="requests" label={t.value.figure.requests} text={rate} floor={2} />
-        <span class="count" title={t.value.table.ready(service.replicas.ready, service.replicas.desired)}>
-          {service.replicas.ready}/{service.replicas.desired}
+        <span class="count" title={t.value.table.ready(service.replicas.ready, replicasWanted(service))}>
+          {service.replicas.ready}/{replicasWanted(service)}
         </span>
       </Link>
     </li>

@@ -1,44 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The five figures of the whole project, in one line. Sums are made here, once per sample; p99 is the
-// slowest service's, because percentiles cannot be added.
+// The five figures of the whole project, in one line.
 import type { JSX } from "preact";
-import { effect } from "@preact/signals";
 import { t } from "../i18n";
 import { bytes, millis, percent, perSecond } from "../lib/format";
 import type { Figure } from "../lib/ring";
-import { ringOf, serviceKeys, tick } from "../store/store";
+import { ringOf, tick } from "../store/store";
+import { TOTAL } from "../store/totals";
 import { Sparkline } from "./Sparkline";
 
-/** The ring of the sum; no service's key can be empty. */
-export const TOTAL = "";
-
-type Totals = Record<Exclude<Figure, "p50">, number | null>;
-
-function totals(keys: readonly string[]): Totals {
-  const latest = (figure: Figure): number[] =>
-    keys.map((key) => ringOf(key).latest(figure)).filter((value): value is number => value !== null);
-  const sum = (values: number[]): number | null => (values.length ? values.reduce((a, b) => a + b, 0) : null);
-  const slowest = latest("p99");
-
-  return {
-    requests: sum(latest("requests")),
-    errors: sum(latest("errors")),
-    p99: slowest.length ? Math.max(...slowest) : null,
-    cpu: sum(latest("cpu")),
-    memory: sum(latest("memory")),
-  };
-}
-
-/** Started once, with the page: the sum has a history wherever the person is. */
-export function installTotals(): void {
-  effect(() => {
-    if (tick.value > 0) ringOf(TOTAL).push(Date.now() / 1000, totals(serviceKeys.peek()));
-  });
-}
-
 interface One {
-  figure: keyof Totals;
+  figure: Exclude<Figure, "p50">;
   label: string;
   format: (value: number | null) => string;
   floor: number;

@@ -13,6 +13,7 @@ function Row({ toast }: { toast: Toast }): JSX.Element {
       <div>
         {toast.text}
         {toast.detail && <p>{toast.detail}</p>}
+        {toast.hint && <p class="hint">{toast.hint}</p>}
       </div>
       {undo && (
         <button

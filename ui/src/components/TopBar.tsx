@@ -6,7 +6,8 @@ import { t } from "../i18n";
 import { clock, exact } from "../lib/format";
 import { dark, lang, setLang, toggleTheme } from "../lib/prefs";
 import { health, healthSentence } from "../store/health";
-import { link, now, projects } from "../store/store";
+import { copy } from "../store/actions";
+import { instance, link, now, projects } from "../store/store";
 import { page } from "../lib/router";
 import { paletteOpen } from "../store/ui";
 import { Link } from "./Link";
@@ -24,6 +25,22 @@ function Brand(): JSX.Element {
       <span>muelle</span>
       {name && <span class="project">{name}</span>}
     </Link>
+  );
+}
+
+/** Enough to tell instances apart by eye; the title has all of it. */
+const ID_SHOWN = 7;
+
+/** Which of several instances this tab shows; a click copies its id. */
+function Instance(): JSX.Element | null {
+  const about = instance.value;
+  if (!about) return null;
+  const title = `${t.value.top.instance(about.id)}${about.state_dir ? ` · ${about.state_dir}` : ""}`;
+
+  return (
+    <button type="button" class="button bare instance" title={title} aria-label={title} onClick={() => void copy(about.id)}>
+      {about.id.slice(0, ID_SHOWN)}
+    </button>
   );
 }
 
@@ -46,7 +63,10 @@ export function TopBar(): JSX.Element {
 
   return (
     <header class="top">
-      <Brand />
+      <div class="where">
+        <Brand />
+        <Instance />
+      </div>
       <div class="saying" title={sentence} data-health={health.value.tone}>
         {/* The overview says it in its headline; twice would be noise. */}
         {page.value.name !== "overview" && (

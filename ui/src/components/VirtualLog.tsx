@@ -41,6 +41,7 @@ export function VirtualLog({ log, needle, chosen, onChoose }: Props): JSX.Elemen
     const moved = buffer.base - before.current.base;
     before.current = { dropped: buffer.dropped, base: buffer.base };
     // Set by hand, in this order: the space must have its new height before the view can scroll to it.
+    view.parentElement!.style.setProperty("--log-lines", String(count));
     space.current!.style.height = `${count * ROW}px`;
     if (following.peek()) view.scrollTop = count * ROW;
     else if (moved !== 0 && !buffer.filtered) view.scrollTop -= moved * ROW;

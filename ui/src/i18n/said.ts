@@ -10,6 +10,9 @@ const SIGNALS: Record<string, string> = {
   "hang-up": "desconexión",
   interrupt: "interrupción",
   quit: "abandono",
+  trap: "trampa",
+  "user signal 1": "señal de usuario 1",
+  "user signal 2": "señal de usuario 2",
   "illegal instruction": "instrucción ilegal",
   aborted: "abortado",
   "bus error": "error de bus",
@@ -45,12 +48,20 @@ const BEGINNINGS: readonly Rule[] = [
   [/^not a program \(a script needs a #! line\): /, "no es un programa (un guion necesita una línea #!): "],
   [/^working directory /, "carpeta de trabajo "],
   [/^cannot become user /, "no puede ser el usuario "],
+  [/^port (\d+) is taken by a process of user /, "el puerto $1 lo tiene un proceso del usuario "],
   [/^port (\d+) is taken by /, "el puerto $1 lo tiene "],
   [/^nothing answers on port (\d+)/, "nada responde en el puerto $1"],
-  [/^probe GET /, "sonda GET "],
-  [/^health command /, "orden de salud "],
+  [/^probe GET (\S+) /, "sonda GET $1: "],
+  [/^health command /, "orden de salud: "],
+  [/^answered (\d+)/, "respondió $1"],
+  [/^no answer$/, "sin respuesta"],
+  [/^timed out/, "no terminó a tiempo"],
+  [/^was killed by signal (\d+)/, "la mató la señal $1"],
+  [/^has no command$/, "no tiene ninguna orden"],
+  [/^needs an engine driver; none is configured$/, "necesita un motor de contenedores; no hay ninguno configurado"],
   [/^waits for (\S+) to be healthy/, "espera a que $1 esté sano"],
-  [/^waits for (\S+) to be /, "espera a que $1 esté "],
+  [/^waits for (\S+) to be completed/, "espera a que $1 termine"],
+  [/^waits for (\S+) to be started/, "espera a que $1 arranque"],
   [/^truncated its own (\w+); lines that were not read yet are lost\./, "truncó su propio $1; se perdieron líneas sin leer."],
   [/^wrote more than could be kept: (\d+) bytes of its (\w+) are missing\./, "escribió más de lo que cabe: faltan $1 bytes de su $2."],
   [/^Project (\S+) is down: nothing of it is left\./, "El proyecto $1 está parado: no queda nada de él."],
@@ -80,13 +91,14 @@ const CHANGES: Record<string, string> = {
 
 /** What may follow such a beginning: which signal, after how long, the last line. */
 function ending(rest: string): string {
-  const signal = /^ \(([a-zA-Z -]+?)(, core dumped)?\)/.exec(rest);
+  const signal = /^ \(([a-zA-Z0-9 -]+?)(, core dumped)?\)/.exec(rest);
   if (signal && SIGNALS[signal[1]!]) {
     const dumped = signal[2] ? `, ${SIGNALS["core dumped"]}` : "";
     return ` (${SIGNALS[signal[1]!]}${dumped})${ending(rest.slice(signal[0].length))}`;
   }
   const after = /^ after (\d+ (?:ms|s|min|h)(?: \d+ min)?)/.exec(rest);
   if (after) return ` tras ${after[1]}${ending(rest.slice(after[0].length))}`;
+  if (rest === ", which has failed") return ", que ha fallado";
   if (rest.startsWith(", last line: ")) return `, última línea: ${rest.slice(13)}`;
   return rest;
 }
@@ -100,7 +112,7 @@ export function spanish(text: string): string {
     const found = pattern.exec(text);
     if (!found) continue;
     const rest = text.slice(found[0].length);
-    const begun = found[0].replace(pattern, words).replace("looked in", "buscada en");
+    const begun = found[0].replace(pattern, words).replace("(looked in", "(buscada en");
     if (pattern.source.startsWith("^Project") && /: $/.test(begun)) return begun + changes(rest);
     return begun + (/: $/.test(begun) ? spanish(rest) : ending(rest));
   }

@@ -78,10 +78,12 @@ export function ago(time: number, now: number): string {
 export const exact = (time: number): string =>
   new Date(time).toLocaleString(lang.value, { dateStyle: "full", timeStyle: "long" });
 
-export const clock = (time: number): string => new Date(time).toLocaleTimeString(lang.value, { hour12: false });
+/** Two digits and 00 for midnight in every language. */
+const CLOCK = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" } as const;
 
-export const clockShort = (time: number): string =>
-  new Date(time).toLocaleTimeString(lang.value, { hour: "2-digit", minute: "2-digit", hour12: false });
+export const clock = (time: number): string => new Date(time).toLocaleTimeString(lang.value, { ...CLOCK, second: "2-digit" });
+
+export const clockShort = (time: number): string => new Date(time).toLocaleTimeString(lang.value, CLOCK);
 
 /** Milliseconds too: the order of two log lines is often below a second. Built by hand, 30 times faster. */
 export function logTime(time: string): string {

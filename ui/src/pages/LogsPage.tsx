@@ -5,11 +5,13 @@ import type { JSX } from "preact";
 import { LogView } from "../components/LogView";
 import { t } from "../i18n";
 import { query, setQuery } from "../lib/router";
+import { replicaName } from "../store/types";
 import { allServices, known, projects } from "../store/store";
 
 export function LogsPage(): JSX.Element | null {
   const words = t.value.logs;
   const service = query.value.get("service") ?? "";
+  const replica = service ? (query.value.get("replica") ?? "") : "";
   const names = [...new Set(allServices.value.map((one) => one.name))];
   // With one service chosen, only the projects that have it are asked.
   const asked = service ? projects.value.filter((p) => allServices.value.some((s) => s.project === p && s.name === service)) : projects.value;
@@ -19,9 +21,10 @@ export function LogsPage(): JSX.Element | null {
     <div class="logs-page">
       <h1>{words.title}</h1>
       <LogView
-        key={`${service} ${asked.join()}`}
+        key={`${service} ${replica} ${asked.join()}`}
         projects={asked}
         service={service}
+        replica={replica}
         search={query.value.get("q") ?? ""}
         onSearch={(text) => setQuery("q", text)}
       >
@@ -29,7 +32,7 @@ export function LogsPage(): JSX.Element | null {
           class="field"
           aria-label={words.service}
           value={service}
-          onChange={(event) => setQuery("service", event.currentTarget.value)}
+          onChange={(event) => (setQuery("replica", ""), setQuery("service", event.currentTarget.value))}
         >
           <option value="">{words.allServices}</option>
           {names.map((name) => (
@@ -38,6 +41,11 @@ export function LogsPage(): JSX.Element | null {
             </option>
           ))}
         </select>
+        {replica && (
+          <button type="button" class="button" aria-pressed="true" onClick={() => setQuery("replica", "")}>
+            {words.onlyReplica(replicaName(service, replica))} ×
+          </button>
+        )}
       </LogView>
     </div>
   );

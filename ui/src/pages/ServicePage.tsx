@@ -13,9 +13,10 @@ import { Section } from "../components/Section";
 import { PageActions } from "../components/ServiceActions";
 import { ServiceCharts } from "../components/ServiceCharts";
 import { ServiceFacts } from "../components/ServiceFacts";
-import { StateMark } from "../components/StateMark";
+import { ServiceState } from "../components/ServiceState";
 import { useLoad } from "../components/load";
 import { t } from "../i18n";
+import { said } from "../i18n/said";
 import { servicePath } from "../lib/router";
 import { serviceUrl } from "../store/api";
 import { allServices, events, known, serviceSignal } from "../store/store";
@@ -69,8 +70,8 @@ export function ServicePage({ project, name }: { project: string; name: string }
         <div>
           <h1>{name}</h1>
           <p class="service-state">
-            <StateMark state={service.state} />
-            {service.reason && <span>{service.reason}</span>}
+            <ServiceState service={service} />
+            {service.reason && <span>{said(service.reason)}</span>}
           </p>
         </div>
         <PageActions service={service} />

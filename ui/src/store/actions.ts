@@ -5,8 +5,9 @@ import { t } from "../i18n";
 import { copyText } from "../lib/clipboard";
 import { ApiError, del, post, projectUrl, serviceUrl } from "./api";
 import { putService, serviceKeys, serviceSignal } from "./store";
-import { dependencyName, serviceKey, type Service } from "./types";
+import { dependencyName, replicasWanted, serviceKey, type Service } from "./types";
 import { pending, toast, type Pending, type Verb } from "./ui";
+import { acceptWork, beginWork, endWork } from "./working";
 
 /** Verbs that hurt, or need a number, ask first. */
 const ASKS: ReadonlySet<Verb> = new Set(["stop", "restart", "scale", "reset", "down"]);
@@ -20,7 +21,7 @@ export function commandLine(verb: Verb, service: string, replicas = 1): string {
 }
 
 export function ask(verb: Verb, service: Service): void {
-  const wish: Pending = { verb, project: service.project, service: service.name, replicas: service.replicas.desired, routed: !!service.urls?.length };
+  const wish: Pending = { verb, project: service.project, service: service.name, replicas: replicasWanted(service), routed: !!service.urls?.length };
 
   if (ASKS.has(verb)) pending.value = wish;
   else void carryOut(wish);
@@ -39,11 +40,18 @@ export function dependentsOf(project: string, name: string): string[] {
     .map((s) => s.name);
 }
 
-export function explain(error: unknown): string {
-  if (!(error instanceof ApiError)) return String(error);
-  if (error.status === 0) return t.peek().error.offline;
+/** What a person should read, and what to do about it. */
+export function explained(error: unknown): { detail: string; hint: string } {
+  if (!(error instanceof ApiError)) return { detail: String(error), hint: "" };
+  if (error.status === 0) return { detail: t.peek().error.offline, hint: "" };
   const { detail, hint, title } = error.problem;
-  return [detail ?? title ?? t.peek().error.code(error.status), hint].filter(Boolean).join(" ");
+  return { detail: detail ?? title ?? t.peek().error.code(error.status), hint: hint ?? "" };
+}
+
+export function explain(error: unknown): string {
+  const { detail, hint } = explained(error);
+
+  return [detail, hint].filter(Boolean).join(" ");
 }
 
 function inverse(wish: Pending, before: Service | undefined): (() => void) | undefined {
@@ -61,22 +69,32 @@ function doneText(wish: Pending): string {
   return wish.verb === "down" ? done.down(wish.project) : done[wish.verb](wish.service);
 }
 
+async function send(wish: Pending, key: string): Promise<void> {
+  const body = wish.verb === "scale" ? { replicas: wish.replicas } : {};
+
+  beginWork(key, wish.verb, wish.replicas);
+  try {
+    const answer = await post<Service | null>(serviceUrl(wish.project, wish.service, `/${wish.verb}`), body);
+    if (answer?.name && answer.replicas) putService(answer);
+    acceptWork(key);
+  } catch (error) {
+    endWork(key);
+    throw error;
+  }
+}
+
 export async function carryOut(wish: Pending): Promise<void> {
-  const before = serviceSignal(serviceKey(wish.project, wish.service))?.peek();
+  const key = serviceKey(wish.project, wish.service);
+  const before = serviceSignal(key)?.peek();
 
   try {
-    if (wish.verb === "down") {
-      await del(projectUrl(wish.project));
-    } else {
-      const body = wish.verb === "scale" ? { replicas: wish.replicas } : {};
-      const answer = await post<Service | null>(serviceUrl(wish.project, wish.service, `/${wish.verb}`), body);
-      if (answer?.name && answer.replicas) putService(answer);
-    }
+    if (wish.verb === "down") await del(projectUrl(wish.project));
+    else await send(wish, key);
     const undo = inverse(wish, before);
     toast(doneText(wish), undo ? { undo } : {});
   } catch (error) {
     const verb = t.peek().action[wish.verb].replace("…", "").toLowerCase();
-    toast(t.peek().error.action(verb, wish.service || wish.project), { bad: true, detail: explain(error) });
+    toast(t.peek().error.action(verb, wish.service || wish.project), { bad: true, ...explained(error) });
   }
 }
 

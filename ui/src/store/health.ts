@@ -3,6 +3,7 @@
 // "Is it all right?" in one sentence: how many are in which state, and the worst one's reason.
 import { computed } from "@preact/signals";
 import type { Messages } from "../i18n/en";
+import { said } from "../i18n/said";
 import { clockShort } from "../lib/format";
 import { allServices, events, known } from "./store";
 import type { Service, State } from "./types";
@@ -70,11 +71,24 @@ export function sentence(health: Health, t: Messages, since = ""): string {
   const parts = ORDER.filter((group) => counts[group]).map((group) => t.health.count[group](counts[group]!));
   const text = parts.join(", ");
   if (!worst) return `${text}.`;
+  return `${text}: ${worstText(worst, t, since)}.`;
+}
+
+/** Verbs follow the name as they are; anything else stands in brackets behind it. */
+const VERB = /^(exited|killed|stopped|ended) /;
+
+/** The last line that a program wrote stands in its row and in its event: a headline has room for the reason. */
+function worstText(worst: Service, t: Messages, since: string): string {
   const { ready, desired } = worst.replicas;
-  const fallback =
-    worst.state === "unhealthy" ? t.health.failingProbe : worst.state === "running" ? t.table.ready(ready, desired) : t.state[worst.state];
-  const why = t.health.because(worst.name, worst.reason || fallback);
-  return `${text}: ${why}${since ? ` ${t.health.since(since)}` : ""}`.replace(/\.?$/, ".");
+  const reason = (worst.reason ?? "").replace(/, last line: .*$/s, "").replace(/\.$/, "");
+  const state = worst.state === "running" ? t.table.ready(ready, desired) : t.state[worst.state];
+  const why = VERB.test(reason)
+    ? t.health.because(worst.name, said(reason))
+    : reason || worst.state !== "unhealthy"
+      ? t.health.bracket(worst.name, said(reason) || state)
+      : t.health.because(worst.name, t.health.failingProbe);
+
+  return since ? `${why} ${t.health.since(since)}` : why;
 }
 
 export const health = computed<Health>(() => healthOf(allServices.value));

@@ -30,6 +30,7 @@ export class LogFollow {
   constructor(
     private readonly projects: readonly string[],
     private readonly service: string,
+    private readonly replica = "",
   ) {
     this.follows = projects.map(
       (project) =>
@@ -45,10 +46,16 @@ export class LogFollow {
     );
   }
 
+  /** Only this service, only this replica of it. */
+  private name(params: URLSearchParams): void {
+    if (this.service) params.set("service", this.service);
+    if (this.service && this.replica) params.set("replica", this.replica);
+  }
+
   private url(project: string): string {
     const params = new URLSearchParams({ follow: "1" });
 
-    if (this.service) params.set("service", this.service);
+    this.name(params);
     // After a break: from the last line on; what comes twice is known by its offset.
     if (this.lastTime) params.set("since", this.lastTime);
     else params.set("tail", String(TAIL));
@@ -122,7 +129,7 @@ export class LogFollow {
   private async page(project: string, extra: Record<string, string>): Promise<LogLine[]> {
     const params = new URLSearchParams(Object.entries(extra).filter(([, value]) => value));
 
-    if (this.service) params.set("service", this.service);
+    this.name(params);
     return (await get<{ items: LogLine[] }>(projectUrl(project, `/logs?${params}`))).items;
   }
 

@@ -7,7 +7,7 @@ import { lang, setLang, toggleTheme } from "../lib/prefs";
 import { navigate, servicePath } from "../lib/router";
 import { ask, askDown, commandLine, copy, isUp } from "./actions";
 import { allServices, projects } from "./store";
-import type { Service } from "./types";
+import { replicasWanted, type Service } from "./types";
 import { helpOpen } from "./ui";
 
 export interface Command {
@@ -32,7 +32,7 @@ function ofService(service: Service, t: Messages): Command[] {
   }
   commands.push({
     label: p.scale(name),
-    line: commandLine("scale", name, service.replicas.desired),
+    line: commandLine("scale", name, replicasWanted(service)),
     run: () => ask("scale", service),
   });
   if (service.overrides?.length) {

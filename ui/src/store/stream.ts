@@ -8,6 +8,7 @@ import type { SseMessage } from "../lib/sse";
 import type { Figure } from "../lib/ring";
 import { getAll } from "./api";
 import * as store from "./store";
+import { totalsBefore } from "./totals";
 import { serviceKey, type EventRow, type Figures, type Instance, type Replica, type Service } from "./types";
 
 /** Without a service: the whole project; without a replica (or with 0): the whole service. */
@@ -39,7 +40,11 @@ interface History {
 let replay: Set<string> | null = null;
 
 function endReplay(): void {
-  if (replay) store.keepOnly(replay);
+  if (replay) {
+    store.keepOnly(replay);
+    totalsBefore([...replay]);
+    store.tick.value += 1;
+  }
   replay = null;
 }
 
@@ -76,7 +81,6 @@ function applyHistory(history: History): void {
       p99: history.p99_ms[i],
     }),
   );
-  store.tick.value += 1;
 }
 
 const handlers: Record<string, (data: never) => void> = {

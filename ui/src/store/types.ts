@@ -41,7 +41,8 @@ export interface Service {
   state: State;
   health: string | null;
   reason: string | null;
-  replicas: { desired: number; running: number; ready: number };
+  /** `desired` is 0 while it is stopped; `configured` is what it comes back with. */
+  replicas: { desired: number; configured?: number; running: number; ready: number };
   restarts: number;
   cpu_percent: number | null;
   memory_bytes: number | null;
@@ -136,6 +137,9 @@ export interface Problem {
 }
 
 export const serviceKey = (project: string, name: string): string => `${project}/${name}`;
+
+/** How many there should be, also of a service that is stopped: "0 of 2". */
+export const replicasWanted = ({ replicas }: Service): number => replicas.desired || (replicas.configured ?? 0);
 
 export const replicaKey = (project: string, service: string, replica: number | string): string =>
   `${project}/${service}/${replica}`;

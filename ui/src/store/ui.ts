@@ -21,6 +21,7 @@ export interface Toast {
   id: number;
   text: string;
   detail?: string;
+  hint?: string;
   bad: boolean;
   undo?: () => void;
 }
@@ -53,9 +54,10 @@ let toastId = 0;
 const TOASTS_MAX = 4;
 const TOAST_MS = 6_000;
 
-export function toast(text: string, options: { detail?: string; bad?: boolean; undo?: () => void } = {}): void {
+export function toast(text: string, options: { detail?: string; hint?: string; bad?: boolean; undo?: () => void } = {}): void {
   const added: Toast = { id: ++toastId, text, bad: options.bad ?? false };
   if (options.detail) added.detail = options.detail;
+  if (options.hint) added.hint = options.hint;
   if (options.undo) added.undo = options.undo;
 
   toasts.value = [...toasts.value, added].slice(-TOASTS_MAX);
