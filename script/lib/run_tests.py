@@ -2,67 +2,18 @@
 """Runs the stages of script/test and adds up what passed and failed.
 
 A stage is a function that returns (passed, failed, skipped). Each prints one line when it is well, and the
-output of what failed when it is not.
+output of what failed when it is not. The stages here run always; those of full_stages.py only with --full, or
+by name.
 """
 import argparse
 import concurrent.futures
-import json
-import os
-import re
-import subprocess
 import sys
 import time
-import xml.etree.ElementTree as ET
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-PYTHON = "/usr/bin/python3"
-JOBS = os.cpu_count() or 2
-SANITIZERS = {
-    "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=0",
-    "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
-}
+import full_stages
+from runner import JOBS, ROOT, add, build, pytest, run, run_tap, tap_stage
 
-
-def run(command, **options):
-    return subprocess.run(command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          errors="replace", **options)
-
-
-def build(folder, *options):
-    result = run(["script/build", folder, *options])
-    if result.returncode != 0:
-        print(result.stdout[-6000:])
-        sys.exit(f"build of {folder} failed")
-
-
-def run_tap(command, env=None):
-    """Runs one TAP program: (passed, failed, skipped, output)."""
-    try:
-        result = run(command, env={**os.environ, **SANITIZERS, **(env or {})}, timeout=600)
-        output, code = result.stdout, result.returncode
-    except subprocess.TimeoutExpired as late:
-        output, code = f"{late.stdout or ''}\n# timed out after 600 s", 1
-    oks = re.findall(r"^ok \d+.*$", output, re.M)
-    skipped = sum("# SKIP" in line for line in oks)
-    failed = len(re.findall(r"^not ok \d+", output, re.M))
-    if code != 0 and failed == 0:
-        failed = 1  # died outside a test: a leak at exit, or a crash of the harness
-    return len(oks) - skipped, failed, skipped, output
-
-
-def tap_stage(folder, suites, names):
-    tests = json.loads(run(["meson", "introspect", folder, "--tests"]).stdout)
-    chosen = [t for t in tests if suites(t) and (not names or any(n in t["name"] for n in names))]
-    totals = [0, 0, 0]
-    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
-        futures = {pool.submit(run_tap, t["cmd"], t["env"]): t for t in chosen}
-        for future in concurrent.futures.as_completed(futures):
-            *counts, output = future.result()
-            totals = [a + b for a, b in zip(totals, counts)]
-            if counts[1]:
-                print(f"--- {futures[future]['name']} ({folder})\n{output[-5000:]}")
-    return totals
+SIM_SEEDS, SIM_SHARE = 4000, 250  # of the long form: so many seeds, in processes of so many
 
 
 def unit(options, names):
@@ -72,44 +23,35 @@ def unit(options, names):
 
 def sim(options, names):
     build("build")
-    return tap_stage("build", lambda t: t["name"].startswith("sim/"), names)
+    counts = tap_stage("build", lambda t: t["name"].startswith("sim/"), names)
+    return add(counts, sim_long()) if options.full else counts
 
 
-def pytest(folder, names, env=None):
-    if not any((ROOT / folder).glob("*.py")):
-        return 0, 0, 0
-    report = ROOT / "build" / f"pytest-{Path(folder).name}.xml"
-    command = [PYTHON, "-m", "pytest", "-q", "-x" if "-x" in names else "--maxfail=50", "--tb=short",
-               "-p", "no:cacheprovider", f"--junitxml={report}", folder]
-    wanted = [n for n in names if not n.startswith("-")]
-    if wanted:
-        command += ["-k", " or ".join(wanted)]
-    result = run(command, env={**os.environ, **(env or {})})
-    if result.returncode not in (0, 5):
-        print(result.stdout[-12000:])
-    if not report.exists():
-        return 0, 1, 0
-    suite = next(ET.parse(report).getroot().iter("testsuite"))
-    total, skipped = int(suite.get("tests")), int(suite.get("skipped"))
-    failed = int(suite.get("failures")) + int(suite.get("errors"))
-    if result.returncode not in (0, 5) and failed == 0:
-        failed = 1
-    return total - skipped - failed, failed, skipped
+def sim_long():
+    """Many seeds; what fails is printed with its seed."""
+    counts = (0, 0, 0)
+    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+        command = [str(ROOT / "build/tests/sim/sim"), "--seeds", str(SIM_SHARE), "--from"]
+        for *part, output in pool.map(run_tap, [[*command, str(n)] for n in range(1, SIM_SEEDS, SIM_SHARE)]):
+            counts = add(counts, part)
+            if part[1]:
+                print("\n".join(line for line in output.split("\n") if not line.startswith("ok "))[-5000:])
+    return counts
 
 
 def integration(options, names):
     build("build")
-    return pytest("tests/integration", names)
+    return pytest(["tests/integration"], names)
 
 
 def chaos(options, names):
     build("build")
-    return pytest("tests/chaos", names, {"CHAOS_LONG": "1"} if options.full else {})
+    return pytest(["tests/chaos"], names, {"CHAOS_LONG": "1"} if options.full else {})
 
 
 def e2e(options, names):
     build("build")
-    return pytest("tests/e2e", names)
+    return pytest(["tests/e2e"], names)
 
 
 def tidy(options, names):
@@ -127,24 +69,30 @@ def fuzz(options, names):
     return (1, 0, 0) if result.returncode == 0 else (0, 1, 0)
 
 
-STAGES = {"tidy": tidy, "unit": unit, "sim": sim, "integration": integration, "chaos": chaos, "e2e": e2e, "fuzz": fuzz}
+QUICK = {"tidy": tidy, "unit": unit, "sim": sim, "integration": integration, "chaos": chaos, "e2e": e2e, "fuzz": fuzz}
+STAGES = {**QUICK, **full_stages.STAGES}
+
+
+def chosen(options):
+    if options.stage:
+        return {options.stage: STAGES[options.stage]}
+    return STAGES if options.full else QUICK
 
 
 def main():
     parser = argparse.ArgumentParser(prog="script/test")
-    parser.add_argument("--full", action="store_true", help="long chaos and fuzz runs too")
+    parser.add_argument("--full", action="store_true", help="all stages, and the long form of those that have one")
     parser.add_argument("stage", nargs="?", choices=STAGES, help="only this stage")
     parser.add_argument("names", nargs="*", help="of the stage, what these select")
     options, rest = parser.parse_known_args()
-    passed = failed = skipped = 0
-    for name, stage in STAGES.items():
-        if options.stage and name != options.stage:
-            continue
+    total = (0, 0, 0)
+    for name, stage in chosen(options).items():
         start = time.monotonic()
         counts = stage(options, options.names + rest)
-        passed, failed, skipped = passed + counts[0], failed + counts[1], skipped + counts[2]
+        total = add(total, counts)
         print(f"{name:12} {counts[0]:5} passed {counts[1]:4} failed {counts[2]:4} skipped   "
               f"{time.monotonic() - start:6.1f} s", flush=True)
+    passed, failed, skipped = total
     if skipped:
         print(f"{skipped} skipped")
     print(f"{passed} passed, {failed} failed")

@@ -5,6 +5,7 @@
  */
 #include "base/num.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 static bool is_digit(char c)
@@ -128,7 +129,7 @@ int num_parse_double(struct str s, double *ret)
         return -ERANGE;
     }
     double value = strtod(text, NULL);
-    if (value > 1.7976931348623157e308 || value < -1.7976931348623157e308) {
+    if (isinf(value)) {
         return -ERANGE;
     }
     *ret = value;
@@ -273,7 +274,8 @@ static void add_fixed(struct buf *out, uint64_t n, unsigned digits)
         buf_add_char(out, '.');
     }
     while (rest) {
-        unit /= 10;
+        unit /= 10; /* rest < unit: it is 0 when the last digit is out */
+        /* cppcheck-suppress zerodivcond */
         buf_add_char(out, (char)('0' + rest / unit));
         rest %= unit;
     }

@@ -160,7 +160,7 @@ int edge_apply(struct edge *edge, int snapshot_fd)
         r = config_new(&shm, &config);
         shm_unmap(&shm);
     }
-    if (r < 0) {
+    if (r != 0) {
         return r;
     }
     bool older = config->snapshot.sequence <= edge->sequence;

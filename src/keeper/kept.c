@@ -75,6 +75,7 @@ void kept_drop(struct keeper *keeper, struct kept *kept, const struct peer *from
     file_close(&kept->fd);
     for (size_t i = 0; i < KEEPER_CLIENTS_MAX; i++) {
         struct peer *peer = &keeper->peers[i];
+        /* cppcheck-suppress nullPointerRedundantCheck; only `from` may be NULL */
         if (peer->used && peer->copies && peer != from) {
             peer_send(peer, &msg, -1);
         }

@@ -176,7 +176,7 @@ int file_data_start(int fd, uint64_t offset, uint64_t *ret)
     if (errno != ENXIO) {
         return -errno;
     }
-    struct file_stat stat;
+    struct file_stat stat = {0};
     int result = file_fstat(fd, &stat);
     *ret = result == 0 ? stat.size : 0;
     return result;

@@ -209,7 +209,7 @@ int sock_peer_uid(const struct sock_addr *peer, const struct sock_addr *local, u
     struct sock_diag_pair pair = {peer, local};
     struct sock_diag_query query = {peer->family == SOCK_ADDR_IP4 ? AF_INET : AF_INET6,
                                     SOCK_DIAG_ALL, sock_diag_match_pair, &pair};
-    struct sock_diag_hit hit;
+    struct sock_diag_hit hit = {0};
     int result = sock_diag_find(&query, &hit);
     if (result == 0) {
         *ret_uid = hit.uid;

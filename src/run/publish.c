@@ -361,7 +361,9 @@ static void add_service(struct run *run, struct snapshot_builder *builder, struc
         item.balance = SNAPSHOT_LEAST_CONN;
     }
     service->edge_state = (uint8_t)item.state;
-    item.probe = elsewhere ? (struct snapshot_probe){0} : probe_of(spec, project);
+    if (!elsewhere) {
+        item.probe = probe_of(spec, project);
+    }
     snapshot_builder_service(builder, &item);
     if (elsewhere) {
         item.id = probe_service_id(service);

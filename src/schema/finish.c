@@ -181,7 +181,7 @@ static void use_command_line(struct schema_pass *pass, const struct value *v,
     size_t total = counts[0] + counts[1];
     struct str *argv = total ? pass_alloc(pass, total, sizeof(*argv)) : NULL;
     for (size_t i = 0, n = 0; argv && i < 2; n += counts[i], i++) {
-        if (counts[i]) {
+        if (words[i]) {
             memcpy(argv + n, words[i], counts[i] * sizeof(*argv));
         }
     }

@@ -64,6 +64,7 @@ static bool is_measure(struct str text)
 {
     for (size_t i = 0; i < text.len; i++) {
         bool digit = text.p[i] >= '0' && text.p[i] <= '9';
+        /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): without its NUL */
         if (!digit && (i == 0 || !memchr("smhgk", text.p[i], 5))) {
             return false;
         }

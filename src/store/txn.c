@@ -202,6 +202,7 @@ const char *txn_message(const struct txn *txn)
 static const struct txn_cell *cell_at(struct txn_rows rows, uint32_t row, uint32_t column)
 {
     ensure(row < rows.count && column < rows.columns);
+    /* cppcheck-suppress returnDanglingLifetime; the cells are the transaction's, not the copy's */
     return &rows.cells[(size_t)row * rows.columns + column];
 }
 

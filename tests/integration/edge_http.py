@@ -189,6 +189,7 @@ def test_50_mb_in_both_directions_with_little_memory(tmp_path):
             assert edge.records()[-1]["bytes_out"] == size
 
 
+@pytest.mark.figures
 def test_slow_readers_do_not_cost_memory(tmp_path):
     size = 8 * 1024 * 1024
 

@@ -489,6 +489,7 @@ def test_a_replica_that_dies_under_a_request_costs_only_what_cannot_be_repeated(
             assert sorted(edge.get(method="POST", body=b"x").status for _ in range(4)) == [200, 200, 502, 502]
 
 
+@pytest.mark.figures
 def test_connections_are_spread_over_the_threads(tmp_path):
     with Upstream(named("a")) as a:
         with Edge(tmp_path, "service web", f"endpoint web web-1 {a.address}", "route web * /", gateway="threads=4") as edge:
