@@ -62,7 +62,6 @@ struct job {
     struct work work;
     bool ran;
     bool done;
-    int64_t sleep_ns;
 };
 static struct worker_pool pool;
 static unsigned done_count;
@@ -71,7 +70,6 @@ static unsigned done_wanted;
 static void job_run(struct work *work)
 {
     struct job *job = container_of(work, struct job, work);
-    clock_sleep_ns(job->sleep_ns);
     job->ran = true;
 }
 
@@ -104,18 +102,32 @@ TEST(each_work_runs_once_and_is_done_on_the_loop)
     loop_fini(&loop);
 }
 
+static _Atomic bool gate_reached, gate_open;
+
+static void gate_run(struct work *work)
+{
+    gate_reached = true;
+    while (!gate_open) {
+        clock_sleep_ns(NS_PER_MS);
+    }
+    job_run(work);
+}
+
 TEST(a_waiting_work_can_be_cancelled_a_running_one_cannot)
 {
-    struct job slow = {.work = {.run = job_run, .done = job_done}, .sleep_ns = 50 * NS_PER_MS};
+    struct job slow = {.work = {.run = gate_run, .done = job_done}};
     struct job waiting = {.work = {.run = job_run, .done = job_done}};
     done_wanted = 1;
     check_int(loop_init(&loop, 1), 0);
     check_int(worker_pool_init(&pool, &loop, 1, 8), 0);
     check_int(worker_submit(&pool, &slow.work), 0);
-    clock_sleep_ns(20 * NS_PER_MS);
+    while (!gate_reached) {
+        clock_sleep_ns(NS_PER_MS);
+    }
     check_int(worker_submit(&pool, &waiting.work), 0);
     check(worker_cancel(&pool, &waiting.work));
     check(!worker_cancel(&pool, &slow.work));
+    gate_open = true;
     check_int(loop_run(&loop), 0);
     check(slow.done && !waiting.ran);
     worker_pool_fini(&pool);
