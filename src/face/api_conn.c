@@ -39,6 +39,8 @@ void api_conn_close(struct api_conn *conn)
         if (x->streaming) {
             x->stream.closed(x);
             exchange_free(x);
+        } else if (conn->state == CONN_BODY) {
+            exchange_free(x); /* no handler has seen it */
         }
         /* Else a handler still works on it: its answer will go nowhere. */
     }
