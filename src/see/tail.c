@@ -34,9 +34,12 @@ struct tail_entry {
     int error;            /* said last */
     int64_t remove_at_ns; /* 0 = not to be removed */
     int64_t said_ns;      /* when the last loss was said as an event */
+    uint64_t unsaid_dropped;
+    bool unsaid_truncated;
 };
 
 static void schedule(struct tail *tail);
+static void arm_timers(struct tail *tail);
 
 /* --- entries --- */
 
@@ -263,33 +266,59 @@ static struct bus_id bus_id_of(const struct stream_id *id)
                        id->replica);
 }
 
-/* A loss is an event for people; a service that loses all the time gets one a minute. */
-static void say_loss(struct tail *tail, struct tail_entry *entry)
+static void say_loss(struct tail *tail, struct tail_entry *entry, const char *kind,
+                     const char *message)
 {
-    const struct tail_result *result = &entry->result;
+    struct context ctx = context_system("output");
+    struct event event;
+    event_draft(&event, &ctx, kind, EVENT_WARNING);
+    event.id = bus_id_of(&entry->file.id);
+    event_message(&event, "%s", message);
+    event_emit(tail->core, &event);
+}
+
+static bool is_unsaid(const struct tail_entry *entry)
+{
+    return entry->unsaid_dropped || entry->unsaid_truncated;
+}
+
+/* A loss is an event for people; a service that loses all the time gets one a minute, with the sum
+ * of what was lost since the last one. */
+static void say_losses(struct tail *tail, struct tail_entry *entry)
+{
     const struct stream_id *id = &entry->file.id;
+    const char *stream = logs_stream_name(id->stream);
     int64_t now = core_now(tail->core);
-    if ((!result->truncated && !result->dropped) ||
-        (entry->said_ns && now - entry->said_ns < 60 * NS_PER_S)) {
+    char text[256];
+    if (!is_unsaid(entry) || (entry->said_ns && now - entry->said_ns < TAIL_SAY_NS)) {
         return;
     }
     entry->said_ns = now;
-    struct context ctx = context_system("output");
-    struct event event;
-    event_draft(&event, &ctx, result->truncated ? "output.truncated" : "output.dropped",
-                EVENT_WARNING);
-    event.id = bus_id_of(id);
-    if (result->truncated) {
-        event_message(&event,
-                      "%s-%" PRIu32 " truncated its own %s; lines that were not read yet are lost.",
-                      id->service, id->replica, logs_stream_name(id->stream));
-    } else {
-        event_message(&event,
-                      "%s-%" PRIu32 " wrote more than could be kept: %" PRIu64
-                      " bytes of its %s are missing.",
-                      id->service, id->replica, result->dropped, logs_stream_name(id->stream));
+    if (entry->unsaid_truncated) {
+        (void)snprintf(text, sizeof(text),
+                       "%s-%" PRIu32
+                       " truncated its own %s; lines that were not read yet are lost.",
+                       id->service, id->replica, stream);
+        say_loss(tail, entry, "output.truncated", text);
     }
-    event_emit(tail->core, &event);
+    if (entry->unsaid_dropped) {
+        (void)snprintf(text, sizeof(text),
+                       "%s-%" PRIu32 " wrote more than could be kept: %" PRIu64
+                       " bytes of its %s are missing.",
+                       id->service, id->replica, entry->unsaid_dropped, stream);
+        say_loss(tail, entry, "output.dropped", text);
+    }
+    entry->unsaid_dropped = 0;
+    entry->unsaid_truncated = false;
+}
+
+static void on_say(struct timer *timer, int64_t now_ns)
+{
+    struct tail *tail = container_of(timer, struct tail, say);
+    for (size_t i = 0; i < tail->entries.len; i++) {
+        say_losses(tail, entry_at(tail, i));
+    }
+    arm_timers(tail);
 }
 
 static void say_full(struct tail *tail, bool full)
@@ -341,7 +370,9 @@ static void entry_done(struct tail *tail, struct tail_entry *entry, bool *ret_fu
         }
     }
     say_error(tail, entry);
-    say_loss(tail, entry);
+    entry->unsaid_dropped += result->dropped;
+    entry->unsaid_truncated = entry->unsaid_truncated || result->truncated;
+    say_losses(tail, entry);
 }
 
 static void learn_streams(struct tail *tail)
@@ -360,6 +391,8 @@ static void remove_gone(struct tail *tail)
     for (size_t i = tail->entries.len; i-- > 0;) {
         struct tail_entry *entry = entry_at(tail, i);
         if (entry->gone && entry->remove_at_ns) {
+            entry->said_ns = 0; /* what is not said yet is said now */
+            say_losses(tail, entry);
             entry_free(tail, entry);
         } else if (entry->gone) {
             entry->gone = false;
@@ -372,7 +405,7 @@ static void remove_gone(struct tail *tail)
 static void arm_timers(struct tail *tail)
 {
     struct loop *loop = tail->core->loop;
-    int64_t remove_at = INT64_MAX;
+    int64_t remove_at = INT64_MAX, say_at = INT64_MAX;
     bool unsynced = false;
     for (size_t i = 0; i < tail->entries.len; i++) {
         const struct tail_entry *entry = entry_at(tail, i);
@@ -380,12 +413,18 @@ static void arm_timers(struct tail *tail)
         if (entry->remove_at_ns) {
             remove_at = MIN(remove_at, entry->remove_at_ns);
         }
+        if (is_unsaid(entry)) {
+            say_at = MIN(say_at, entry->said_ns + TAIL_SAY_NS);
+        }
     }
     if (unsynced && !timer_armed(&tail->sync)) {
         loop_timer_after(loop, &tail->sync, TAIL_SYNC_NS);
     }
     if (remove_at != INT64_MAX) {
         loop_timer_set(loop, &tail->remove, remove_at);
+    }
+    if (say_at != INT64_MAX) {
+        loop_timer_set(loop, &tail->say, say_at);
     }
     if (!timer_armed(&tail->trim)) {
         loop_timer_after(loop, &tail->trim, TAIL_TRIM_NS);
@@ -646,6 +685,7 @@ int tail_init(struct tail *tail, struct core *core, struct worker_pool *pool)
     timer_init(&tail->pause, on_pause);
     timer_init(&tail->sync, on_sync);
     timer_init(&tail->remove, on_remove);
+    timer_init(&tail->say, on_say);
     timer_init(&tail->trim, on_trim);
     tail->notify.changed = on_changed;
     tail->notify.lost = on_lost;
@@ -675,7 +715,8 @@ void tail_stop(struct tail *tail)
 {
     tail->stopped = true;
     loop_task_cancel(&tail->start_task);
-    struct timer *const timers[] = {&tail->pause, &tail->sync, &tail->remove, &tail->trim};
+    struct timer *const timers[] = {&tail->pause, &tail->sync, &tail->remove, &tail->say,
+                                    &tail->trim};
     for (size_t i = 0; i < ARRAY_LEN(timers); i++) {
         loop_timer_cancel(tail->core->loop, timers[i]);
     }

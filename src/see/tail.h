@@ -27,6 +27,7 @@
 #define TAIL_SYNC_NS   (1 * NS_PER_S)
 #define TAIL_RETRY_NS  (1 * NS_PER_S)
 #define TAIL_REMOVE_NS (2 * NS_PER_S)
+#define TAIL_SAY_NS    (60 * NS_PER_S) /* between two events of a stream about losses */
 /* A file that nobody opened for so long after the start belongs to a replica that is no more. */
 #define TAIL_ORPHAN_NS (60 * NS_PER_S)
 /* Old logs are looked for after so much was stored, and each hour. */
@@ -94,6 +95,7 @@ struct tail {
     struct timer pause;
     struct timer sync;
     struct timer remove;
+    struct timer say;
     struct timer trim;
 };
 

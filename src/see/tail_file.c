@@ -368,6 +368,19 @@ static void read_chunks(struct batch *batch, uint64_t size, uint64_t budget, boo
     free(batch->records);
 }
 
+/* Has somebody moved or removed it, so that the name is another file's by now? And nobody writes to
+ * it any more: then what it holds is all, and the other one is next. */
+static bool was_left(const struct tail_file *file, const struct file_stat *stat)
+{
+    struct file_stat named;
+    if (file_stat(file->path, &named) < 0 ||
+        (named.inode == stat->inode && named.device == stat->device) || lease_take(file->fd) != 0) {
+        return false;
+    }
+    lease_end(file->fd);
+    return true;
+}
+
 void tail_file_read(struct tail_file *file, struct tail_clock *clock, uint64_t budget, bool ended,
                     struct tail_result *ret)
 {
@@ -381,6 +394,11 @@ void tail_file_read(struct tail_file *file, struct tail_clock *clock, uint64_t b
     if (ret->error == 0 && was_truncated(file, stat.size)) {
         begin_again(file, clock, ret);
     }
+    bool left = ret->error == 0 && was_left(file, &stat);
+    if (left) {
+        ended = true;
+        ret->error = file_fstat(file->fd, &stat); /* its last words came before */
+    }
     if (ret->error < 0) {
         return;
     }
@@ -388,6 +406,10 @@ void tail_file_read(struct tail_file *file, struct tail_clock *clock, uint64_t b
     limit_burst(file, stat.size);
     if (stat.size > file->offset) {
         read_chunks(&batch, stat.size, budget, ended);
+    }
+    if (left && ret->error == 0 && !ret->more) {
+        file_close(&file->fd);
+        ret->more = true;
     }
 }
 

@@ -82,6 +82,14 @@ def test_400000_lines_across_kills(muelle, roles):
     check_numbers(lines_of(muelle, "writer"), count)
 
 
+def test_an_output_that_somebody_removed_is_followed_by_the_next_one(muelle):
+    start(muelle, "  w: { command: [sh, -c, 'echo from $$$$; sleep 1000'] }")
+    wait_until(lambda: len(lines_of(muelle, "w")) == 1, 10, "the first line")
+    (muelle.state / "output/logs/w-1.out").unlink()
+    muelle.cli("restart", "w")
+    wait_until(lambda: len(lines_of(muelle, "w")) == 2, 10, "the line of the next process")
+
+
 def test_what_a_killed_writer_left_is_a_line(muelle):
     start(muelle, "  w: { command: 'printf \"a\\nno end\"', restart: 'no' }")
     wait_until(lambda: len(lines_of(muelle, "w")) == 2, 10, "two lines")

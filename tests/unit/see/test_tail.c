@@ -35,12 +35,14 @@ static atomic_int append_error;
 static atomic_llong clock_jump, wall_jump, frozen_at;
 static atomic_int unlinking; /* 1: the next unlink waits for 3; 2: it waits */
 static char kinds[512];      /* of the events, each with a blank behind */
+static char message[512];    /* of the last event */
 
 void __wrap_event_emit(struct core *c, const struct event *draft);
 void __wrap_event_emit(struct core *c, const struct event *draft)
 {
     size_t len = strlen(kinds);
     snprintf(kinds + len, sizeof(kinds) - len, "%s ", draft->kind);
+    snprintf(message, sizeof(message), "%s", draft->message);
 }
 
 int __wrap_segment_append(struct segment_stream *stream, const struct segment_record *records,
@@ -133,18 +135,18 @@ static void say(const char *text)
 
 static struct bus_message news(enum bus_topic topic)
 {
-    struct bus_message message = {.topic = topic};
-    message.id = bus_id_make(STR("default"), STR("shop"), STR("web"), 1);
+    struct bus_message told = {.topic = topic};
+    told.id = bus_id_make(STR("default"), STR("shop"), STR("web"), 1);
     if (topic == BUS_OUTPUT_OPENED || topic == BUS_OUTPUT_CLOSED) {
-        snprintf(message.output.path, sizeof(message.output.path), "output/shop/web-1.out");
+        snprintf(told.output.path, sizeof(told.output.path), "output/shop/web-1.out");
     }
-    return message;
+    return told;
 }
 
 static void tell(enum bus_topic topic)
 {
-    struct bus_message message = news(topic);
-    tail_message(&tail, &message);
+    struct bus_message told = news(topic);
+    tail_message(&tail, &told);
 }
 
 /* Turns the loop until `done`, at most some seconds. */
@@ -262,9 +264,9 @@ TEST(an_output_announced_again_while_it_is_removed_is_read_from_its_new_file)
     turn_until(unlinking == 2);
     usleep(10000); /* two files made in one tick of the kernel's clock may look the same */
     open_writer();
-    struct bus_message message = news(BUS_OUTPUT_OPENED);
-    message.output.burst_bytes = 64 * 1024;
-    tail_message(&tail, &message);
+    struct bus_message told = news(BUS_OUTPUT_OPENED);
+    told.output.burst_bytes = 64 * 1024;
+    tail_message(&tail, &told);
     for (int i = 0; i < 400; i++) { /* ten times of what may wait */
         char line[KIB];
         memset(line, 'x', sizeof(line));
@@ -355,12 +357,50 @@ TEST(a_service_that_truncates_its_output_all_the_time_is_said_once_a_minute)
         turn_until(tail.stats.truncations == i);
     }
     check_cstr(kinds, "output.truncated ");
-    clock_jump += 60 * NS_PER_S;
-    say("a longer line\n");
-    turn_until(tail.stats.lines == 4);
-    check_int(file_truncate(writer, 0), 0);
-    turn_until(tail.stats.truncations == 4);
+    clock_jump += TAIL_SAY_NS; /* nothing more happens, and the rest is said */
+    turn_until(strlen(kinds) > strlen("output.truncated "));
     check_cstr(kinds, "output.truncated output.truncated ");
+    clock_jump += TAIL_SAY_NS;
+    turn_for(50 * NS_PER_MS);
+    check_cstr(kinds, "output.truncated output.truncated ");
+    tear_down();
+}
+
+/* 400 KiB at once, where 64 may wait. */
+static void lose_some(void)
+{
+    uint64_t before = tail.stats.dropped_bytes;
+    for (int i = 0; i < 400; i++) {
+        char line[KIB];
+        memset(line, 'x', sizeof(line));
+        line[sizeof(line) - 1] = '\n';
+        check_int(file_write(writer, line, sizeof(line)), 0);
+    }
+    turn_until(tail.stats.dropped_bytes > before && !tail.running);
+}
+
+TEST(what_is_lost_within_a_minute_is_said_as_one_sum)
+{
+    char want[64];
+    set_up();
+    open_writer();
+    if (file_punch_hole(writer, 0, 4096) == -EOPNOTSUPP) {
+        test_skip("this file system has no holes");
+    }
+    check_int(tail_start(&tail), 0);
+    struct bus_message opened = news(BUS_OUTPUT_OPENED);
+    opened.output.burst_bytes = 64 * KIB;
+    tail_message(&tail, &opened);
+    lose_some();
+    uint64_t said = tail.stats.dropped_bytes;
+    lose_some();
+    lose_some();
+    check_cstr(kinds, "output.dropped ");
+    clock_jump += TAIL_SAY_NS;
+    turn_until(strlen(kinds) > strlen("output.dropped "));
+    snprintf(want, sizeof(want), ": %llu bytes of its stdout",
+             (unsigned long long)(tail.stats.dropped_bytes - said));
+    check(strstr(message, want));
     tear_down();
 }
 

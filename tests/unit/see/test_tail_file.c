@@ -179,6 +179,32 @@ TEST(a_new_file_of_the_same_name_is_read_from_its_start)
     tear_down();
 }
 
+TEST(an_output_that_somebody_moved_away_is_read_to_its_end_before_the_new_one)
+{
+    char moved[128];
+    int other = -1;
+    set_up();
+    say(STR("first\n"));
+    look(false);
+    snprintf(moved, sizeof(moved), "%s/moved", folder);
+    check_int(file_rename(output, moved), 0);
+    say(STR("still written\n"));
+    look(false);
+    usleep(10000); /* two files made in one tick of the kernel's clock may look the same */
+    check_int(file_open(output, FILE_WRITE | FILE_CREATE | FILE_APPEND, 0600, &other), 0);
+    check_int(file_write(other, "new\n", 4), 0);
+    say(STR("last words"));
+    look(false); /* its writer has it open */
+    check_str(stored(), STR("first|still written|"));
+    file_close(&writer);
+    check(look(false).more);
+    check_int(tail_file_open(&file, logs, &tail_time), 0);
+    check(!look(false).more);
+    check_str(stored(), STR("first|still written|last words$|new|"));
+    file_close(&other);
+    tear_down();
+}
+
 static void say_numbers(size_t from, size_t to)
 {
     static struct buf out = {.max = 64 * MIB};
