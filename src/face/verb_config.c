@@ -76,6 +76,11 @@ static void say_notices(const struct session *s, const struct problem_list *noti
         buf_printf(&out, ": %s (%s)\n", notices->items[i].what, notices->items[i].where);
         term_write(&s->err, buf_str(&out));
     }
+    if (notices->count > PROBLEM_LIST_MAX) {
+        cleanup(buf_fini) struct buf out = BUF_INIT(KIB);
+        buf_printf(&out, "note: and %zu more\n", notices->count - PROBLEM_LIST_MAX);
+        term_write(&s->err, buf_str(&out));
+    }
 }
 
 int session_load(struct session *s, struct project_spec **ret_spec)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a process is told about keys that are understood but do nothing for it, and about ports that
+ * What a person is told about keys that are understood but do nothing here, and about ports that
  * will surprise. Notices, and errors when the caller is strict; each key is said once a load.
  */
 #include "schema/decode.h"
+#include "schema/resource.h"
 #include "schema/table.h"
 
 static bool is_new(struct schema_pass *pass, const struct schema_field *row)
@@ -11,6 +12,20 @@ static bool is_new(struct schema_pass *pass, const struct schema_field *row)
     /* By the row itself: `mode` of a port and `mode` of deploy are two. */
     struct str key = str_make((const char *)row, sizeof(*row));
     return !map_get(&pass->noticed, key) && map_put(&pass->noticed, key, pass) == 0;
+}
+
+static void say_key(struct schema_pass *pass, const struct schema_field *row,
+                    const struct value_member *m, const struct service_spec *service)
+{
+    bool is_kept = row->support == SCHEMA_KEPT;
+    if (is_new(pass, row)) {
+        struct problem *notice =
+            pass_notice(pass, m->at, true, "config.not-applicable",
+                        "'%s' has no effect %s (service '" STR_FMT "')", row->name,
+                        is_kept ? "in this version" : "on a process", STR_ARG(service->name));
+        problem_hint(notice, is_kept ? "remove it, or leave it for tools that know it"
+                                     : "it is meant for containers: a service with image or build");
+    }
 }
 
 static void say_unused(struct schema_pass *pass, const struct schema_table *table,
@@ -22,14 +37,8 @@ static void say_unused(struct schema_pass *pass, const struct schema_table *tabl
         if (!row || m->value->kind == VALUE_NULL) {
             continue;
         }
-        if (row->support == SCHEMA_CONTAINER) {
-            if (is_new(pass, row)) {
-                struct problem *notice =
-                    pass_notice(pass, m->at, true, "config.not-applicable",
-                                "'%s' has no effect on a process (service '" STR_FMT "')",
-                                row->name, STR_ARG(service->name));
-                problem_hint(notice, "it is meant for containers: a service with image or build");
-            }
+        if (row->support == SCHEMA_CONTAINER || row->support == SCHEMA_KEPT) {
+            say_key(pass, row, m, service);
         } else if (row->of && row->type == SCHEMA_OBJECT) {
             say_unused(pass, row->of, m->value, service);
         } else if (row->of) {
@@ -74,11 +83,50 @@ static bool has_fixed_port(const struct service_spec *service)
     return fixed;
 }
 
+/* The gateway balances a service, not a route. */
+static void say_balance(struct schema_pass *pass, const struct value *routes,
+                        const struct service_spec *service)
+{
+    for (size_t i = 1; routes && i < service->routes_count && i < routes->count; i++) {
+        const struct value *balance = value_get(routes->members[i].value, "balance");
+        if (value_is_set(balance) && service->routes[i].balance != service->routes[0].balance) {
+            struct problem *notice =
+                pass_notice(pass, balance->at, true, "config.not-applicable",
+                            "'balance' of a further route has no effect (service '" STR_FMT "')",
+                            STR_ARG(service->name));
+            problem_hint(notice, "that of the first route counts for the whole service");
+        }
+    }
+}
+
+/* What belongs to another kind of health check than the one that was chosen. */
+static void say_health(struct schema_pass *pass, const struct value *v,
+                       const struct service_spec *service)
+{
+    static const struct {
+        const char *key, *wants;
+        unsigned kinds;
+    } keys[] = {{"host", "http", 1U << HEALTH_HTTP},
+                {"port", "http or tcp", 1U << HEALTH_HTTP | 1U << HEALTH_TCP}};
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        const struct value *value = value_get(v, keys[i].key);
+        if (value_is_set(value) && !(keys[i].kinds >> service->health.kind & 1)) {
+            struct problem *notice =
+                pass_notice(pass, value->at, true, "config.not-applicable",
+                            "'%s' has no effect on this health check (service '" STR_FMT "')",
+                            keys[i].key, STR_ARG(service->name));
+            problem_expected(notice, "it beside '%s'", keys[i].wants);
+        }
+    }
+}
+
 void advise_process(struct schema_pass *pass, const struct value *v,
                     const struct service_spec *service)
 {
     const struct value *ports = value_get(v, "ports");
     say_unused(pass, &table_service, v, service);
+    say_balance(pass, value_get(v, "routes"), service);
+    say_health(pass, value_get(v, "healthcheck"), service);
     for (size_t i = 0; ports && i < service->ports_count && i < ports->count; i++) {
         say_port(pass, service, &service->ports[i], ports->members[i].value->at);
     }
@@ -88,5 +136,24 @@ void advise_process(struct schema_pass *pass, const struct value *v,
                         "the %lld replicas of '" STR_FMT "' share one port of their own",
                         (long long)service->replicas, STR_ARG(service->name));
         problem_hint(notice, "let the program listen on $PORT, which differs for each replica");
+    }
+}
+
+void advise_project(struct schema_pass *pass, const struct value *root,
+                    const struct project_spec *spec)
+{
+    bool has_container = false;
+    for (size_t i = 0; i < spec->services_count; i++) {
+        has_container |= spec->services[i].kind == SERVICE_CONTAINER;
+    }
+    for (size_t i = 0; !has_container && i < root->count; i++) {
+        const struct value_member *m = &root->members[i];
+        const struct schema_field *row = schema_field_find(&schema_config, m->key);
+        if (row && row->support == SCHEMA_KEPT && value_is_set(m->value)) {
+            struct problem *notice =
+                pass_notice(pass, m->at, true, "config.not-applicable",
+                            "'%s' has no effect: all services are processes", row->name);
+            problem_hint(notice, "containers use it: services with image or build");
+        }
     }
 }

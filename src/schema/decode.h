@@ -38,6 +38,9 @@ void decode_expected(const struct schema_field *row, enum schema_type type, stru
 /* What a process should know about keys and ports that do nothing for it (advise.c). */
 void advise_process(struct schema_pass *pass, const struct value *v,
                     const struct service_spec *service);
+/* The same about the keys beside the services. */
+void advise_project(struct schema_pass *pass, const struct value *root,
+                    const struct project_spec *spec);
 
 /* Bytes of one item of a list or map row. */
 size_t decode_item_size(const struct schema_field *row);

@@ -166,6 +166,11 @@ int envfile_next(struct envfile *f, struct interpolate *vars, struct buf *value)
         return after.len && after.p[0] != '#' ? error(f, "'=' is missing behind the name") : 1;
     }
     f->at++;
+    if (f->raw) {
+        struct str text = rest_of_line(f);
+        buf_add(value, str_ends(text, STR("\r")) ? str_slice(text, 0, text.len - 1) : text);
+        return 1;
+    }
     skip_blanks(f);
     c = peek(f);
     return c == '"' || c == '\'' ? read_quoted(f, vars, value) : read_plain(f, vars, value);

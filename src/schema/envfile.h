@@ -9,6 +9,8 @@
  *   NAME                  without a value: the caller's own variable of that name, if it is set
  *   export NAME=value     the word is passed over
  *   # comment
+ *
+ * A raw file has lines NAME=value whose value is the rest of the line.
  */
 #ifndef SCHEMA_ENVFILE_H
 #define SCHEMA_ENVFILE_H
@@ -19,6 +21,7 @@ struct envfile {
     struct str text;
     size_t at;
     uint32_t line; /* of the entry or error at hand, from 1 */
+    bool raw;      /* values are what stands behind "=": no quotes, comments, variables */
     /* The entry read last: */
     struct str name;
     bool has_value;

@@ -26,12 +26,11 @@ static bool get_variable(void *ctx, struct str name, struct str *ret_value)
     return true;
 }
 
-static void parse_entries(struct schema_pass *pass, uint16_t file, struct str text,
+static void parse_entries(struct schema_pass *pass, uint16_t file, struct envfile reader,
                           struct value *into)
 {
     struct lookup lookup = {pass, into};
     struct interpolate vars = {.get = get_variable, .ctx = &lookup};
-    struct envfile reader = ENVFILE(text);
     struct buf value = BUF_INIT(ENV_FILE_MAX);
     int r;
     while ((r = envfile_next(&reader, &vars, &value)) > 0 && !pass->error &&
@@ -50,7 +49,7 @@ static void parse_entries(struct schema_pass *pass, uint16_t file, struct str te
     buf_fini(&value);
 }
 
-void environment_read(struct schema_pass *pass, struct str path, bool required, struct value_at at,
+void environment_read(struct schema_pass *pass, struct str path, unsigned flags, struct value_at at,
                       struct value *into)
 {
     struct buf text = BUF_INIT(ENV_FILE_MAX);
@@ -60,14 +59,16 @@ void environment_read(struct schema_pass *pass, struct str path, bool required, 
         struct str kept = pass_take(pass, &text);
         int file = pass_file(pass, path, path);
         if (file >= 0 && pass_check_text(pass, (uint16_t)file, kept)) {
-            parse_entries(pass, (uint16_t)file, kept, into);
+            struct envfile envfile = ENVFILE(kept);
+            envfile.raw = flags & ENVIRONMENT_RAW;
+            parse_entries(pass, (uint16_t)file, envfile, into);
         }
         return;
     }
     buf_fini(&text);
     if (r == -ENOMEM) {
         pass->error = r;
-    } else if (required || r != -ENOENT) {
+    } else if (!(flags & ENVIRONMENT_OPTIONAL) || r != -ENOENT) {
         struct problem *problem =
             pass_problem(pass, at, "config.unreadable-file", "cannot read '" STR_FMT "': %s",
                          STR_ARG(path), strerror(-r));
@@ -91,7 +92,7 @@ static bool add_variable(struct schema_pass *pass, struct str name, struct str v
 void environment_load(struct schema_pass *pass, struct str path, bool required, struct value_at at)
 {
     struct value *entries = pass_value(pass, VALUE_MAP, at);
-    environment_read(pass, path, required, at, entries);
+    environment_read(pass, path, required ? 0 : ENVIRONMENT_OPTIONAL, at, entries);
     value_each(m, entries)
     {
         if (m->value->kind == VALUE_SCALAR && !pass_env(pass, m->key) &&
@@ -115,6 +116,24 @@ static void take_from_caller(struct schema_pass *pass, struct value *environment
     }
 }
 
+static void read_entry(struct schema_pass *pass, const struct value *entry, struct value *entries)
+{
+    const struct value *path = value_get(entry, "path"), *format = value_get(entry, "format");
+    if (!decode_check(pass, &table_env_file, entry)) {
+        return;
+    }
+    unsigned flags = decode_truth(value_get(entry, "required"), true) ? 0 : ENVIRONMENT_OPTIONAL;
+    if (value_is_set(format) && str_is(format->text, "raw")) {
+        flags |= ENVIRONMENT_RAW;
+    } else if (value_is_set(format)) {
+        struct problem *problem =
+            pass_problem(pass, format->at, "config.bad-value", "'format' cannot be '" STR_FMT "'",
+                         STR_ARG(str_slice(format->text, 0, 80)));
+        problem_expected(problem, "raw, or nothing for the usual form");
+    }
+    environment_read(pass, path->text, flags, path->at, entries);
+}
+
 static void resolve_service(struct schema_pass *pass, struct value *service)
 {
     struct value *files = value_take(service, "env_file");
@@ -128,12 +147,7 @@ static void resolve_service(struct schema_pass *pass, struct value *service)
         struct value *entries = pass_value(pass, VALUE_MAP, files->at);
         value_each(m, files)
         {
-            const struct value *path = value_get(m->value, "path");
-            const struct value *required = value_get(m->value, "required");
-            if (decode_check(pass, &table_env_file, m->value)) {
-                bool optional = !decode_truth(required, true);
-                environment_read(pass, path->text, !optional, path->at, entries);
-            }
+            read_entry(pass, m->value, entries);
         }
         if (environment && environment->kind == VALUE_MAP) {
             value_each(m, environment)

@@ -55,7 +55,8 @@ enum schema_merge {
 enum schema_support {
     SCHEMA_SUPPORTED,
     SCHEMA_CONTAINER, /* acted on by engine drivers; said once when a process has it */
-    SCHEMA_KEPT,      /* read, checked and rendered; acted on by later parts of muelle */
+    SCHEMA_KEPT,      /* read, checked and rendered; no effect yet; said once */
+    SCHEMA_SHOWN,     /* words for people and tools: part of every rendering, never acted on */
 };
 
 enum schema_flag {
@@ -87,7 +88,6 @@ enum { SCHEMA_NO_MEMBER = UINT16_MAX };
 struct schema_table;
 struct schema_pass;
 struct value;
-
 /* Rewrites a short form into the long one, in place. Problems go to the pass. */
 typedef void schema_normalise_fn(struct schema_pass *pass, struct value *value);
 /* After a table's rows are decoded into `object`: what needs more than one row. `value` is the map.

@@ -127,6 +127,16 @@ void finish_listen(struct schema_pass *pass, const struct value *v, void *object
         pass_problem(pass, value_get(v, "service")->at, "config.bad-value",
                      "an http listener takes its services from their routes");
     }
+    if (!to_service && l->target) {
+        pass_problem(pass, value_get(v, "target")->at, "config.bad-value",
+                     "only a tcp or tls listener has a target");
+    }
+    if (value_is_set(tls) && (l->kind == LISTEN_HTTP || l->kind == LISTEN_TCP)) {
+        struct problem *problem =
+            pass_problem(pass, tls->at, "config.bad-value",
+                         STR_FMT " listeners have no certificate", STR_ARG(schemes[l->kind]));
+        problem_expected(problem, "https:// or tls:// in the address");
+    }
     if (l->kind == LISTEN_HTTPS && !value_is_set(tls)) {
         struct problem *problem = pass_problem(pass, address->at, "config.missing-key",
                                                "an https listener needs a certificate");

@@ -259,9 +259,14 @@ static void fill_hashes(struct schema_pass *pass, struct project_spec *spec, str
 }
 
 /* What has no meaning once all is merged: the old `version`, and the file's own x-… (anchors). */
-static void drop_foreign(struct value *root)
+static void drop_foreign(struct schema_pass *pass, struct value *root)
 {
-    (void)value_take(root, "version");
+    const struct value *version = value_take(root, "version");
+    if (value_is_set(version)) {
+        struct problem *notice = pass_notice(pass, version->at, false, "config.obsolete",
+                                             "'version' has no meaning any more");
+        problem_hint(notice, "remove it");
+    }
     for (size_t i = 0; root->kind == VALUE_MAP && i < root->count;) {
         if (str_starts(root->members[i].key, STR("x-"))) {
             value_remove(root, i);
@@ -282,7 +287,7 @@ static struct project_spec *build(struct schema_pass *pass)
         return NULL;
     }
     choose_name(pass, root);
-    drop_foreign(root);
+    drop_foreign(pass, root);
     profiles_apply(pass, root);
     environment_resolve(pass, root);
     decode_table(pass, &schema_config, root, spec);

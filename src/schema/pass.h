@@ -101,8 +101,12 @@ struct value *load_file(struct schema_pass *pass, struct str path, struct str ba
                         struct value_at asked_at, unsigned depth);
 /* Adds the variables of a file; those that are there win. */
 void environment_load(struct schema_pass *pass, struct str path, bool required, struct value_at at);
+enum environment_flag {
+    ENVIRONMENT_OPTIONAL = 1 << 0, /* it may be missing */
+    ENVIRONMENT_RAW = 1 << 1,      /* see envfile.h */
+};
 /* Reads a file of variables into `into` (a map of texts); later entries win. */
-void environment_read(struct schema_pass *pass, struct str path, bool required, struct value_at at,
+void environment_read(struct schema_pass *pass, struct str path, unsigned flags, struct value_at at,
                       struct value *into);
 
 #endif

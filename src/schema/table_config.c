@@ -180,7 +180,7 @@ const struct schema_table table_include = {
     SCHEMA_MAP, .item = SCHEMA_OBJECT, .of = &(table), DOC_ONLY, .merge = SCHEMA_MERGE_OBJECT,     \
                 .flags = SCHEMA_ITEM_OR_NULL, .support = SCHEMA_KEPT, .normalise = normalise_empty
 static const struct schema_field rows[] = {
-    {"version", SCHEMA_STRING, DOC_ONLY,
+    {"version", SCHEMA_STRING, DOC_ONLY, .support = SCHEMA_KEPT,
      SAY("Of old Compose files; has no meaning.",
          "De archivos Compose antiguos; no significa nada.")},
     {"name", SCHEMA_STRING, DOC_ONLY, .flags = SCHEMA_IMMUTABLE,

@@ -33,7 +33,9 @@ static const struct schema_field env_file_rows[] = {
     {"path", SCHEMA_STRING, DOC_ONLY, .flags = SCHEMA_REQUIRED, SAY("The file.", "El archivo.")},
     {"required", SCHEMA_BOOL, DOC_ONLY, .preset = "true",
      SAY("Its absence is an error.", "Su ausencia es un error.")},
-    {"format", SCHEMA_STRING, DOC_ONLY, SAY("How it is written.", "Cómo está escrito.")},
+    {"format", SCHEMA_STRING, DOC_ONLY,
+     SAY("raw: values are taken as they stand, without quotes or variables.",
+         "raw: los valores se toman tal cual, sin comillas ni variables.")},
 };
 const struct schema_table table_env_file = {
     TABLE_DOC("env_file", env_file_rows),
@@ -107,7 +109,9 @@ static const struct schema_field route_rows[] = {
     {"path", SCHEMA_STRING, RT(path), .preset = "/", .max = 2048,
      SAY("Beginning of the path, whole segments.", "Comienzo de la ruta, por segmentos enteros.")},
     {"balance", SCHEMA_ENUM, RT(balance), ONE_OF(names_balance), .preset = "round_robin",
-     .normalise = normalise_balance, SAY("Which replica is next.", "Qué réplica es la siguiente.")},
+     .normalise = normalise_balance,
+     SAY("Which replica is next; that of a service's first route counts for all.",
+         "Qué réplica es la siguiente; cuenta la de la primera ruta del servicio.")},
     {"strip_prefix", SCHEMA_BOOL, RT(strip_prefix),
      SAY("Take the path's beginning off before sending on.",
          "Quitar el comienzo de la ruta al reenviar.")},
@@ -121,7 +125,8 @@ const struct schema_table table_route = {
 
 #define P(member) AT(struct port_spec, member)
 static const struct schema_field port_rows[] = {
-    {"name", SCHEMA_STRING, DOC_ONLY, SAY("A name for people.", "Un nombre para personas.")},
+    {"name", SCHEMA_STRING, DOC_ONLY, .support = SCHEMA_SHOWN,
+     SAY("A name for people.", "Un nombre para personas.")},
     {"host_ip", SCHEMA_STRING, P(host_ip), SAY("Address of the host.", "Dirección del equipo.")},
     {"published", SCHEMA_STRING, DOC_ONLY,
      SAY("Port of the host, or a range; a free one by default.",

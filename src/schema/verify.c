@@ -4,7 +4,7 @@
  * what follows from the whole: default listeners, listeners for `ports:`.
  */
 #include "base/vec.h"
-#include "schema/pass.h"
+#include "schema/decode.h"
 #include "schema/resource.h"
 
 struct verifier {
@@ -410,5 +410,6 @@ void verify_project(struct schema_pass *pass, const struct value *root, struct p
     check_routes(&v);
     check_ports(&v);
     derive_listens(&v);
+    advise_project(pass, root, spec);
     map_fini(&v.services);
 }

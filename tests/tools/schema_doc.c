@@ -95,6 +95,7 @@ static const char *support_word(const struct schema_field *row)
     }
     return row->support == SCHEMA_CONTAINER ? "containers"
            : row->support == SCHEMA_KEPT    ? "kept"
+           : row->support == SCHEMA_SHOWN   ? "shown"
                                             : "yes";
 }
 

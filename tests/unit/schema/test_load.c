@@ -222,3 +222,30 @@ TEST(a_port_in_the_environment_is_the_services_port)
     check_int(project_spec_service(p, STR("c"))->port, 5);
     project_spec_unref(l.spec);
 }
+
+TEST(image_build_or_provider_make_a_container)
+{
+    const struct project_spec *p = load_good(
+        &l, "services: {a: {image: x}, b: {build: .}, c: {provider: {type: x}}, d: {command: x}}");
+    for (size_t i = 0; i < p->services_count; i++) {
+        check_int(p->services[i].kind,
+                  str_is(p->services[i].name, "d") ? SERVICE_PROCESS : SERVICE_CONTAINER);
+    }
+    project_spec_unref(l.spec);
+}
+
+TEST(a_raw_file_of_variables_is_taken_as_it_stands)
+{
+    struct memory_file files[] = {
+        {"/p/muelle.yaml", "services: {a: {command: x, env_file: [{path: r, format: raw}]}}"},
+        {"/p/r", "A='a' $X # b\r\nB=\n# c\nexport C = d\n"},
+        {NULL, NULL}};
+    struct schema_load_options options = {0};
+    load_with(&l, files, &options);
+    const struct service_spec *s = &l.spec->services[0];
+    check_int(s->environment_count, 3);
+    check_str(s->environment[0].value, STR("'a' $X # b"));
+    check_str(s->environment[1].value, STR(""));
+    check_str(s->environment[2].value, STR(" d"));
+    project_spec_unref(l.spec);
+}
