@@ -13,7 +13,7 @@ enum { BUF_CAP_MIN = 256 };
 
 void buf_fini(struct buf *buf)
 {
-    if (buf) {
+    if (buf && !buf->fixed) {
         free(buf->p);
         *buf = (struct buf){.max = buf->max};
     }
@@ -36,7 +36,7 @@ static bool grow(struct buf *buf, size_t n)
         return false;
     }
     if (buf->p && n <= buf->cap - buf->len) {
-        return true;
+        return true; /* always, where the memory is the caller's: cap is max */
     }
     size_t cap = MAX(buf->cap * 2, (size_t)BUF_CAP_MIN);
     cap = MIN(MAX(cap, buf->len + n), buf->max);
@@ -155,6 +155,7 @@ void buf_cut(struct buf *buf, size_t len)
 
 char *buf_take(struct buf *buf)
 {
+    ensure(!buf->fixed);
     char *p = NULL;
     if (!buf->error && grow(buf, 0)) {
         (void)buf_cstr(buf);

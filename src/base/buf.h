@@ -18,9 +18,13 @@ struct buf {
     size_t cap;
     size_t max;
     int error;
+    bool fixed; /* p is the caller's: neither grown nor freed */
 };
 
 #define BUF_INIT(limit) ((struct buf){.max = (limit)})
+/* On an array of the caller's, one byte of which is for the NUL: for those who may not allocate. */
+#define BUF_ON(array)                                                                              \
+    ((struct buf){.p = (array), .cap = sizeof(array) - 1, .max = sizeof(array) - 1, .fixed = true})
 
 void buf_fini(struct buf *buf);
 /* Empties it and forgets an error; keeps the memory. */

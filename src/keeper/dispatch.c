@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What each message does: one table of handlers and of who may send it. A handler answers exactly
- * once; the answer is the request's own struct, changed.
+ * What each message does: one table of handlers and of who may send it.
+ *
+ * 1. Every request gets exactly one answer: the request's own struct, changed. A handler returns
+ *    what it is (0 or -errno); one that must answer before it acts says ANSWERED.
+ * 2. The edge talks to strangers, so it may neither start, signal nor replace anything.
  */
+#include "base/num.h"
 #include "keeper/private.h"
-#include "os/file.h"
-#include "os/shm.h"
 
 enum {
     FROM_CORE = 1 << KEEPER_ROLE_CORE,
@@ -14,33 +16,43 @@ enum {
     FROM_ANY = FROM_CORE | FROM_EDGE | FROM_TOOL | 1 << KEEPER_ROLE_NONE,
 };
 
+enum { ANSWERED = 1 };
+
 /* What a handler gets. `fd` is the caller's to close unless the handler sets it to -1. */
 struct call {
     struct keeper *keeper;
     struct peer *peer;
     struct keeper_msg *msg;
     int *fd;
+    int answer_fd;     /* goes with the answer, if that is 0 */
+    struct ward *ward; /* the child of that name, where the table says that there must be one */
 };
 
-static void answer(struct call *call, int error, int fd)
+static int answer(struct call *call, int error)
 {
     call->msg->error = error;
-    peer_send(call->peer, call->msg, error < 0 ? -1 : fd);
+    peer_send(call->peer, call->msg, error < 0 ? -1 : call->answer_fd);
+    return ANSWERED;
 }
 
-static void on_hello(struct call *call)
+static int take_fd(struct call *call)
+{
+    int fd = *call->fd;
+    *call->fd = -1;
+    return fd;
+}
+
+static int on_hello(struct call *call)
 {
     struct keeper *keeper = call->keeper;
     struct peer *peer = call->peer;
     struct keeper_msg *msg = call->msg;
     if (peer->role == KEEPER_ROLE_NONE) {
         /* Over keeper.sock a role is who the keeper knows by pid; whoever else comes is a tool. */
-        peer->role = KEEPER_ROLE_TOOL;
-        if ((msg->role == KEEPER_ROLE_CORE || msg->role == KEEPER_ROLE_EDGE) &&
-            (role_is(&keeper->roles[msg->role], peer->cred.pid) ||
-             role_claim(keeper, msg->role, peer->cred.pid))) {
-            peer->role = msg->role;
-        }
+        bool role = msg->role == KEEPER_ROLE_CORE || msg->role == KEEPER_ROLE_EDGE;
+        peer->role = role && role_claim(keeper, msg->role, peer->cred.pid)
+                         ? msg->role
+                         : (uint8_t)KEEPER_ROLE_TOOL;
     }
     peer->greeted = true;
     peer->copies = msg->a & KEEPER_HELLO_COPIES && peer->role != KEEPER_ROLE_TOOL;
@@ -56,228 +68,174 @@ static void on_hello(struct call *call)
     msg->a = (uint64_t)proc_own_pid();
     msg->b = KEEPER_VERSION;
     msg->c = keeper->cgroups.rung;
-    answer(call, 0, -1);
+    return 0;
 }
 
-static void on_listen(struct call *call)
+static int on_listen(struct call *call)
 {
-    int fd = -1;
-    /* The edge talks to strangers: it may not open what the core has not named. */
     bool only_listed = call->peer->role == KEEPER_ROLE_EDGE;
-    int result = kept_listen(call->keeper, call->msg, only_listed, &fd);
-    answer(call, result, fd);
+    return kept_listen(call->keeper, call->msg, only_listed, &call->answer_fd);
 }
 
-static void on_keep(struct call *call)
+static int on_keep(struct call *call)
 {
     struct str name = keeper_msg_name(call->msg);
     if (*call->fd < 0 || name.len == 0) {
-        answer(call, -EINVAL, -1);
-        return;
+        return -EINVAL;
     }
-    /* The edge talks to strangers: it may give back what a new keeper lacks, and replace
-     * nothing. */
     if (call->peer->role == KEEPER_ROLE_EDGE && call->msg->a != 1) {
-        answer(call, -EPERM, -1);
-        return;
+        return -EPERM; /* it may give back what a new keeper lacks, and replace nothing */
     }
     if (call->msg->a == 1 && kept_find(call->keeper, name)) {
-        answer(call, 0, -1); /* handed over twice: by both roles */
-        return;
+        return 0; /* handed over twice: by both roles */
     }
-    int fd = *call->fd;
-    *call->fd = -1;
-    answer(call, kept_put(call->keeper, name, fd, call->peer), -1);
+    return kept_put(call->keeper, name, take_fd(call), call->peer);
 }
 
-static void on_get(struct call *call)
+static int on_get(struct call *call)
 {
     struct str name = keeper_msg_name(call->msg);
     if (call->peer->role != KEEPER_ROLE_CORE && kept_is_private(name)) {
-        answer(call, -EPERM, -1);
-        return;
+        return -EPERM;
     }
-    struct kept *kept = kept_find(call->keeper, name);
-    answer(call, kept ? 0 : -ENOENT, kept ? kept->fd : -1);
+    const struct kept *kept = kept_find(call->keeper, name);
+    call->answer_fd = kept ? kept->fd : -1;
+    return kept ? 0 : -ENOENT;
 }
 
-static void on_drop(struct call *call)
+static int on_drop(struct call *call)
 {
     struct str name = keeper_msg_name(call->msg);
     /* The edge gives up listeners that its snapshot does not name any more; memory is the
      * core's. */
     if (call->peer->role == KEEPER_ROLE_EDGE && !str_starts(name, STR("listen:"))) {
-        answer(call, -EPERM, -1);
-        return;
+        return -EPERM;
     }
     struct kept *kept = kept_find(call->keeper, name);
     if (kept) {
         kept_drop(call->keeper, kept, call->peer);
     }
-    answer(call, kept ? 0 : -ENOENT, -1);
+    return kept ? 0 : -ENOENT;
 }
 
-static void on_spawn(struct call *call)
+static int on_spawn(struct call *call)
 {
-    static const char *space[ORDER_ARGS_MAX * 2 + 2];
-    static struct order order; /* large; one thread */
+    static struct order_space space; /* large; one thread */
     struct keeper_msg *msg = call->msg;
     const char *step = "read the order";
-    struct shm shm = {NULL, 0};
     struct ward *ward = NULL;
-    int result = call->keeper->stopping ? -ESHUTDOWN : 0;
-    if (result == 0) {
-        result = shm_check(*call->fd, SHM_SEAL_SIZE | SHM_SEAL_WRITE);
-    }
-    if (result == 0) {
-        result = shm_map(&shm, *call->fd, false);
-    }
-    if (result == 0) {
-        result = order_unpack(str_make((const char *)shm.p, shm.size), space, &order);
-    }
-    if (result == 0 && !str_is(keeper_msg_name(msg), order.id)) {
+    int result = call->keeper->stopping ? -ESHUTDOWN : order_receive(*call->fd, &space);
+    if (result == 0 && !str_is(keeper_msg_name(msg), space.order.id)) {
         result = -EBADMSG;
     }
     if (result == 0) {
-        result = ward_spawn(call->keeper, keeper_msg_name(msg), &order, &ward, &step);
+        result = child_spawn(call->keeper, &space.order, &ward, &step);
     }
-    shm_unmap(&shm);
     uint32_t serial = msg->serial;
     if (result == 0) {
         ward_message(ward, KEEPER_STARTED, msg);
+        call->answer_fd = ward->exit_watch.fd;
     } else {
         msg->type = KEEPER_STARTED;
         str_copy(msg->text, sizeof(msg->text), str_from(step));
     }
     msg->serial = serial;
-    answer(call, result, ward ? ward->exit_watch.fd : -1);
+    return result;
 }
 
-/* The child that the message names, or NULL after an answer. */
-static struct ward *named(struct call *call)
+static int on_signal(struct call *call)
 {
-    struct ward *ward = ward_find(call->keeper, keeper_msg_name(call->msg));
-    if (!ward) {
-        answer(call, -ENOENT, -1);
-    }
-    return ward;
-}
-
-static void on_signal(struct call *call)
-{
-    struct ward *ward = named(call);
-    if (!ward) {
-        return;
-    }
     bool valid = call->msg->a > 0 && call->msg->a < 65;
-    answer(call,
-           valid ? ward_signal(call->keeper, ward, (int)call->msg->a, call->msg->b == 1) : -EINVAL,
-           -1);
+    return valid ? child_signal(call->keeper, call->ward, (int)call->msg->a, call->msg->b == 1)
+                 : -EINVAL;
 }
 
-static void on_kill_tree(struct call *call)
+static int on_kill_tree(struct call *call)
 {
-    struct ward *ward = named(call);
-    if (!ward) {
-        return;
+    bool empty = call->ward->rec.empty;
+    answer(call, 0);
+    child_kill(call->keeper, call->ward);
+    if (empty) { /* asked again, by a core that missed it */
+        struct keeper_msg news;
+        ward_message(call->ward, KEEPER_EMPTY, &news);
+        peer_send(call->peer, &news, -1);
     }
-    answer(call, 0, -1);
-    if (!ward->empty) {
-        ward_kill(call->keeper, ward);
-        return;
-    }
-    struct keeper_msg news; /* asked again, by a core that missed it */
-    ward_message(ward, KEEPER_EMPTY, &news);
-    peer_send(call->peer, &news, -1);
+    return ANSWERED;
 }
 
-static void on_forget(struct call *call)
+static int on_forget(struct call *call)
 {
-    struct ward *ward = named(call);
-    if (!ward) {
-        return;
+    if (call->ward->rec.running || !call->ward->rec.empty) {
+        return -EBUSY;
     }
-    bool over = !ward->running && ward->empty;
-    if (over) {
-        ward_forget(call->keeper, ward);
-    }
-    answer(call, over ? 0 : -EBUSY, -1);
+    child_forget(call->keeper, call->ward);
+    return 0;
 }
 
-static void on_children(struct call *call)
+/* By pages: four thousand children at once would not fit into the channel. */
+static int on_children(struct call *call)
 {
+    enum { PAGE = 32 };
     struct keeper *keeper = call->keeper;
-    size_t at = (size_t)MIN(call->msg->a, (uint64_t)KEEPER_CHILDREN_MAX);
-    /* By pages: a thousand children at once would not fit into the channel. */
-    for (int sent = 0; at < keeper->ward_top && sent < KEEPER_PAGE; at++) {
-        struct ward *ward = &keeper->wards[at];
-        if (ward->used) {
-            struct keeper_msg news;
-            ward_message(ward, KEEPER_CHILD, &news);
-            peer_send(call->peer, &news, ward->exit_watch.fd);
-            sent++;
-        }
+    struct ward *first = keeper->wards + MIN(call->msg->a, (uint64_t)KEEPER_CHILDREN_MAX);
+    struct ward *ward = ward_next(keeper, first == keeper->wards ? NULL : first - 1);
+    for (int i = 0; ward && i < PAGE; i++, ward = ward_next(keeper, ward)) {
+        struct keeper_msg news;
+        ward_message(ward, KEEPER_CHILD, &news);
+        peer_send(call->peer, &news, ward->exit_watch.fd);
     }
-    call->msg->a = at < keeper->ward_top ? at : 0;
-    answer(call, 0, -1);
+    call->msg->a = ward ? (uint64_t)(ward - keeper->wards) : 0;
+    return 0;
 }
 
-static void on_adopt(struct call *call)
+static int on_adopt(struct call *call)
 {
-    struct ward *ward = named(call);
-    if (!ward) {
-        return;
-    }
     if (*call->fd >= 0) {
-        int fd = *call->fd;
-        *call->fd = -1;
-        ward_adopt_fd(call->keeper, ward, fd);
+        child_adopt_fd(call->keeper, call->ward, take_fd(call));
     }
-    answer(call, 0, -1);
+    return 0;
 }
 
-static void on_role_stop(struct call *call)
+/* ROLE and ROLE_STOP. */
+static int on_role(struct call *call)
 {
     enum keeper_role role = call->msg->role;
-    bool known = role == KEEPER_ROLE_CORE || role == KEEPER_ROLE_EDGE;
-    answer(call, known ? 0 : -EINVAL, -1);
-    if (known) {
-        role_stop(call->keeper, role);
+    bool again = call->msg->type == KEEPER_ROLE;
+    if (role != KEEPER_ROLE_CORE && role != KEEPER_ROLE_EDGE) {
+        return -EINVAL;
     }
+    if (again && call->keeper->stopping) {
+        return -ESHUTDOWN;
+    }
+    answer(call, 0);
+    (again ? role_restart : role_stop)(call->keeper, role);
+    return ANSWERED;
 }
 
-static void on_shutdown(struct call *call)
+static int on_shutdown(struct call *call)
 {
     bool kill_services = call->msg->a == 1;
-    answer(call, 0, -1);
-    keeper_stop(call->keeper, kill_services);
+    answer(call, 0);
+    stop_begin(call->keeper, kill_services);
+    return ANSWERED;
 }
 
-static void on_reexec(struct call *call)
+static int on_reexec(struct call *call)
 {
     char binary[KEEPER_NAME_MAX + 1];
     str_copy(binary, sizeof(binary), keeper_msg_name(call->msg));
     int result = reexec_prepare(call->keeper, binary);
-    answer(call, result, -1);
+    answer(call, result);
     if (result == 0) {
         reexec_run(call->keeper, binary);
     }
-}
-
-static void on_role(struct call *call)
-{
-    enum keeper_role role = call->msg->role;
-    bool known = role == KEEPER_ROLE_CORE || role == KEEPER_ROLE_EDGE;
-    int result = !known ? -EINVAL : call->keeper->stopping ? -ESHUTDOWN : 0;
-    answer(call, result, -1);
-    if (result == 0) {
-        role_restart(call->keeper, role);
-    }
+    return ANSWERED;
 }
 
 static const struct {
-    void (*handle)(struct call *call);
+    int (*handle)(struct call *call);
     uint8_t from;
+    bool child; /* it names one, else -ENOENT */
 } dispatch_table[KEEPER_TYPE_COUNT] = {
     [KEEPER_HELLO] = {on_hello, FROM_ANY},
     [KEEPER_LISTEN] = {on_listen, FROM_CORE | FROM_EDGE},
@@ -285,12 +243,12 @@ static const struct {
     [KEEPER_GET] = {on_get, FROM_CORE | FROM_EDGE},
     [KEEPER_DROP] = {on_drop, FROM_CORE | FROM_EDGE},
     [KEEPER_SPAWN] = {on_spawn, FROM_CORE},
-    [KEEPER_SIGNAL] = {on_signal, FROM_CORE},
-    [KEEPER_KILL_TREE] = {on_kill_tree, FROM_CORE | FROM_TOOL},
-    [KEEPER_FORGET] = {on_forget, FROM_CORE},
+    [KEEPER_SIGNAL] = {on_signal, FROM_CORE, true},
+    [KEEPER_KILL_TREE] = {on_kill_tree, FROM_CORE | FROM_TOOL, true},
+    [KEEPER_FORGET] = {on_forget, FROM_CORE, true},
     [KEEPER_CHILDREN] = {on_children, FROM_CORE | FROM_TOOL},
-    [KEEPER_ADOPT] = {on_adopt, FROM_CORE | FROM_EDGE},
-    [KEEPER_ROLE_STOP] = {on_role_stop, FROM_CORE | FROM_TOOL},
+    [KEEPER_ADOPT] = {on_adopt, FROM_CORE | FROM_EDGE, true},
+    [KEEPER_ROLE_STOP] = {on_role, FROM_CORE | FROM_TOOL},
     [KEEPER_ROLE] = {on_role, FROM_CORE | FROM_TOOL},
     [KEEPER_REEXEC] = {on_reexec, FROM_CORE | FROM_TOOL},
     [KEEPER_SHUTDOWN] = {on_shutdown, FROM_CORE | FROM_TOOL},
@@ -298,12 +256,18 @@ static const struct {
 
 void dispatch(struct keeper *keeper, struct peer *peer, struct keeper_msg *msg, int *fd)
 {
-    struct call call = {keeper, peer, msg, fd};
+    struct call call = {keeper, peer, msg, fd, -1, ward_find(keeper, keeper_msg_name(msg))};
+    int result = -ENOSYS;
     if (!dispatch_table[msg->type].handle) {
-        answer(&call, -ENOSYS, -1);
+        result = -ENOSYS;
     } else if (!(dispatch_table[msg->type].from & 1 << peer->role)) {
-        answer(&call, -EPERM, -1);
+        result = -EPERM;
+    } else if (dispatch_table[msg->type].child && !call.ward) {
+        result = -ENOENT;
     } else {
-        dispatch_table[msg->type].handle(&call);
+        result = dispatch_table[msg->type].handle(&call);
+    }
+    if (result != ANSWERED) {
+        answer(&call, result);
     }
 }

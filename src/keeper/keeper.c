@@ -13,16 +13,13 @@
 #include "keeper/keeper.h"
 #include "base/num.h"
 #include "keeper/private.h"
-#include "os/clock.h"
 #include "os/entropy.h"
 #include "os/file.h"
 #include "os/shm.h"
 #include "os/user.h"
 #include <signal.h>
-#include <stdarg.h>
 
 #define KEEPER_AWAIT_NS (1000 * NS_PER_MS)
-#define KEEPER_STOP_NS  (10 * NS_PER_S)
 
 enum { KEEPER_EXIT_USAGE = 2, KEEPER_EXIT_LOCKED = 3 };
 
@@ -31,98 +28,14 @@ struct keeper_args {
     const char *state_dir;
     const char *id;
     const char *rung; /* the best control group rung to try, for tests */
-    int lock_fd;
-    int ready_fd;
-    int adopt_fd;
-    int reexec_fd; /* we are the same process, executed anew */
-    enum keeper_role adopt_role;
+    const char *lock_fd;
+    const char *ready_fd;
+    const char *adopt_fd;
+    const char *adopt_role;
+    const char *reexec; /* given: we are the same process, executed anew */
 };
 
 static struct keeper keeper_state; /* tens of MiB of which only what is used is ever touched */
-
-void keeper_log(const struct keeper *keeper, const char *fmt, ...)
-{
-    char text[512];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
-    va_end(args);
-    fprintf(stderr, "muelle: keeper: %s\n", text);
-}
-
-void keeper_run_path(const struct keeper *keeper, const char *name, char ret[KEEPER_PATH_MAX])
-{
-    snprintf(ret, KEEPER_PATH_MAX, "%s/%s", keeper->run_dir, name);
-}
-
-static bool keeper_all_empty(const struct keeper *keeper)
-{
-    for (size_t i = 0; i < keeper->ward_top; i++) {
-        if (keeper->wards[i].used && !keeper->wards[i].empty) {
-            return false;
-        }
-    }
-    return true;
-}
-
-void keeper_stop_step(struct keeper *keeper)
-{
-    if (keeper->stopping == KEEPER_STOP_SERVICES && keeper_all_empty(keeper)) {
-        keeper->stopping = KEEPER_STOP_ROLES;
-        role_stop(keeper, KEEPER_ROLE_CORE);
-        role_stop(keeper, KEEPER_ROLE_EDGE);
-    }
-    if (keeper->stopping == KEEPER_STOP_ROLES && !keeper->roles[KEEPER_ROLE_CORE].up &&
-        !keeper->roles[KEEPER_ROLE_EDGE].up) {
-        keeper->stopping = KEEPER_STOPPED;
-        loop_stop(&keeper->loop);
-    }
-}
-
-void keeper_stop(struct keeper *keeper, bool kill_services)
-{
-    if (keeper->stopping) {
-        return;
-    }
-    /* The roles must not take our end for a crash and bring us back. */
-    keeper->roles[KEEPER_ROLE_CORE].wanted = false;
-    keeper->roles[KEEPER_ROLE_EDGE].wanted = false;
-    keeper->stopping = KEEPER_STOP_SERVICES;
-    if (!kill_services) {
-        keeper->stopping = KEEPER_STOP_ROLES;
-        role_stop(keeper, KEEPER_ROLE_CORE);
-        role_stop(keeper, KEEPER_ROLE_EDGE);
-    }
-    for (size_t i = 0; kill_services && i < keeper->ward_top; i++) {
-        if (keeper->wards[i].used && !keeper->wards[i].empty) {
-            ward_kill(keeper, &keeper->wards[i]);
-        }
-    }
-    loop_timer_after(&keeper->loop, &keeper->stop_timer, KEEPER_STOP_NS);
-    keeper_stop_step(keeper);
-}
-
-/* Something does not die (in the kernel, on a dead disk): the end comes all the same and is
- * said. */
-static void keeper_stop_late(struct timer *timer, int64_t now_ns)
-{
-    struct keeper *keeper = container_of(timer, struct keeper, stop_timer);
-    for (size_t i = 0; i < keeper->ward_top; i++) {
-        const struct ward *ward = &keeper->wards[i];
-        if (ward->used && !ward->empty && keeper->stopping == KEEPER_STOP_SERVICES) {
-            keeper_log(keeper, "%s (pid %d) does not end", ward->id, ward->proc.pid);
-        }
-    }
-    if (keeper->stopping == KEEPER_STOP_SERVICES) {
-        keeper->stopping = KEEPER_STOP_ROLES;
-        role_stop(keeper, KEEPER_ROLE_CORE);
-        role_stop(keeper, KEEPER_ROLE_EDGE);
-        loop_timer_after(&keeper->loop, timer, KEEPER_STOP_NS);
-        keeper_stop_step(keeper);
-        return;
-    }
-    loop_stop(&keeper->loop);
-}
 
 static void keeper_on_child(struct loop_signal *signal)
 {
@@ -134,45 +47,46 @@ static void keeper_on_child(struct loop_signal *signal)
     while ((pid = proc_reap_any(&how)) > 0) {
         struct ward *ward = ward_by_pid(keeper, pid);
         if (ward) {
-            ward_ended(keeper, ward, &how);
+            child_ended(keeper, ward, &how);
         }
     }
 }
 
 static void keeper_on_term(struct loop_signal *signal)
 {
-    keeper_stop(container_of(signal, struct keeper, term_signal), false);
+    stop_begin(container_of(signal, struct keeper, term_signal), false);
 }
 
 static bool keeper_parse(int argc, char **argv, struct keeper_args *ret)
 {
-    *ret = (struct keeper_args){.lock_fd = -1, .ready_fd = -1, .adopt_fd = -1, .reexec_fd = -1};
+    const struct {
+        const char *name;
+        const char **value;
+    } table[] = {{"--run-dir", &ret->run_dir},
+                 {"--state-dir", &ret->state_dir},
+                 {"--id", &ret->id},
+                 {"--cgroups", &ret->rung},
+                 {"--lock-fd", &ret->lock_fd},
+                 {"--ready-fd", &ret->ready_fd},
+                 {"--adopt-fd", &ret->adopt_fd},
+                 {"--adopt-role", &ret->adopt_role},
+                 {"--reexec", &ret->reexec}};
+    *ret = (struct keeper_args){0};
     for (int i = 0; i + 1 < argc; i++) {
-        struct str name = str_from(argv[i]);
-        const char *value = argv[i + 1];
-        uint64_t number = 0;
-        bool is_number = num_parse_u64(str_from(value), &number) == 0 && number < 1024;
-        if (str_is(name, "--run-dir")) {
-            ret->run_dir = value;
-        } else if (str_is(name, "--state-dir")) {
-            ret->state_dir = value;
-        } else if (str_is(name, "--id")) {
-            ret->id = value;
-        } else if (str_is(name, "--cgroups")) {
-            ret->rung = value;
-        } else if (str_is(name, "--lock-fd") && is_number) {
-            ret->lock_fd = (int)number;
-        } else if (str_is(name, "--ready-fd") && is_number) {
-            ret->ready_fd = (int)number;
-        } else if (str_is(name, "--adopt-fd") && is_number) {
-            ret->adopt_fd = (int)number;
-        } else if (str_is(name, "--reexec-fd") && is_number) {
-            ret->reexec_fd = (int)number;
-        } else if (str_is(name, "--adopt-role")) {
-            ret->adopt_role = str_is(STR("edge"), value) ? KEEPER_ROLE_EDGE : KEEPER_ROLE_CORE;
+        for (size_t k = 0; k < ARRAY_LEN(table); k++) {
+            if (strcmp(argv[i], table[k].name) == 0) {
+                *table[k].value = argv[i + 1];
+            }
         }
     }
     return ret->run_dir && ret->state_dir && ret->id;
+}
+
+/* A descriptor that was handed down, or -1. */
+static int keeper_parse_fd(const char *text)
+{
+    uint64_t fd;
+    return text && num_parse_u64(str_from(text), &fd) == 0 && fd < 1024 ? (int)fd : -1;
 }
 
 /* Says to who started us whether we run: a HELLO with the pid, or an error with its text. */
@@ -193,35 +107,25 @@ static void keeper_tell_ready(struct keeper *keeper, int error, const char *text
 static int keeper_lock(struct keeper *keeper, const struct keeper_args *args)
 {
     char path[KEEPER_PATH_MAX];
-    if (args->lock_fd >= 0) {
-        lock_adopt(&keeper->lock, args->lock_fd);
+    char text[KEEPER_TEXT_MAX];
+    int holder = 0;
+    if (args->lock_fd) {
+        lock_adopt(&keeper->lock, keeper_parse_fd(args->lock_fd));
         return 0;
     }
     keeper_run_path(keeper, "keeper.lock", path);
-    int holder = 0;
     int result = lock_take(&keeper->lock, path, &holder);
-    char text[KEEPER_TEXT_MAX];
     if (result == LOCK_E_HELD) {
         snprintf(text, sizeof(text), "a keeper runs for this instance already (pid %d)", holder);
-        keeper_tell_ready(keeper, -EALREADY, text);
-        keeper_log(keeper, "%s", text);
-        return -EALREADY;
+        result = -EALREADY;
+    } else if (result < 0) {
+        snprintf(text, sizeof(text), "keeper.lock: %s", strerror(-result));
     }
     if (result < 0) {
-        snprintf(text, sizeof(text), "%s: %s", "keeper.lock", strerror(-result));
+        keeper_log(keeper, "%s", text);
         keeper_tell_ready(keeper, result, text);
     }
     return result;
-}
-
-static enum cgroup_rung keeper_best_rung(const char *name)
-{
-    for (enum cgroup_rung rung = CGROUP_NONE; name && rung <= CGROUP_SYSTEMD; rung++) {
-        if (str_is(str_from(name), cgroup_rung_name(rung))) {
-            return rung;
-        }
-    }
-    return CGROUP_SYSTEMD;
 }
 
 /* Control groups as the last keeper had them: its children are in there. */
@@ -231,7 +135,7 @@ static void keeper_groups(struct keeper *keeper, const struct keeper_args *args)
     bool children = keeper->ward_top > 0;
     if (!known && !children) {
         const char *rung = args->rung ? args->rung : getenv("MUELLE_CGROUPS");
-        cgroup_root_find(&keeper->cgroups, keeper->id, keeper_best_rung(rung));
+        cgroup_root_find(&keeper->cgroups, keeper->id, cgroup_rung_parse(rung));
     }
     const char *warning = cgroup_promise(&keeper->cgroups);
     if (warning) {
@@ -249,7 +153,7 @@ static void keeper_keep_groups(struct keeper *keeper)
     }
 }
 
-static int keeper_open(struct keeper *keeper, const struct keeper_args *args)
+static int keeper_open(struct keeper *keeper)
 {
     int result = loop_init(&keeper->loop, entropy_seed());
     if (result < 0) {
@@ -258,41 +162,38 @@ static int keeper_open(struct keeper *keeper, const struct keeper_args *args)
     keeper->child_signal.received = keeper_on_child;
     keeper->term_signal.received = keeper_on_term;
     result = loop_signal_add(&keeper->loop, &keeper->child_signal, SIGCHLD);
-    if (result == 0) {
-        result = loop_signal_add(&keeper->loop, &keeper->term_signal, SIGTERM);
-    }
-    if (result == 0) {
-        result = proc_boot_id(keeper->boot_id);
-    }
-    timer_init(&keeper->trim_timer, output_trim);
-    timer_init(&keeper->sweep_timer, ward_sweep);
-    timer_init(&keeper->await_timer, ward_await_over);
-    timer_init(&keeper->stop_timer, keeper_stop_late);
+    result = result < 0 ? result : loop_signal_add(&keeper->loop, &keeper->term_signal, SIGTERM);
+    result = result < 0 ? result : proc_boot_id(keeper->boot_id);
+    keeper->message = dispatch;
+    timer_init(&keeper->trim_timer, child_trim);
+    timer_init(&keeper->sweep_timer, child_sweep);
+    timer_init(&keeper->await_timer, child_await_over);
     timer_init(&keeper->journal_timer, journal_retry);
+    stop_init(keeper);
+    role_init(keeper, KEEPER_ROLE_CORE);
+    role_init(keeper, KEEPER_ROLE_EDGE);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
     signal(SIGINT, SIG_IGN);
     (void)!proc_set_subreaper();
     proc_raise_nofile();
-    role_init(keeper, KEEPER_ROLE_CORE);
-    role_init(keeper, KEEPER_ROLE_EDGE);
     return result;
 }
 
 static void keeper_adopt(struct keeper *keeper, const struct keeper_args *args)
 {
-    bool handover = args->adopt_fd >= 0;
-    for (size_t i = 0; i < keeper->ward_top; i++) {
-        if (keeper->wards[i].used) {
-            ward_adopt(keeper, &keeper->wards[i], handover);
-        }
+    struct ward *ward = NULL;
+    while ((ward = ward_next(keeper, ward))) {
+        child_adopt(keeper, ward, args->adopt_fd != NULL);
     }
-    if (handover) {
+    if (args->adopt_fd) {
+        bool edge = args->adopt_role && strcmp(args->adopt_role, "edge") == 0;
         loop_timer_after(&keeper->loop, &keeper->await_timer, KEEPER_AWAIT_NS);
-        (void)peer_new(keeper, args->adopt_fd, args->adopt_role);
+        (void)peer_new(keeper, keeper_parse_fd(args->adopt_fd),
+                       edge ? KEEPER_ROLE_EDGE : KEEPER_ROLE_CORE);
     }
     for (enum keeper_role role = KEEPER_ROLE_CORE; role <= KEEPER_ROLE_EDGE; role++) {
-        struct proc_id last = keeper->roles[role].proc;
+        struct proc_id last = keeper->roles[role].rec.proc;
         if (!role_adopt(keeper, role, &last)) {
             role_start(keeper, role);
         }
@@ -306,7 +207,7 @@ static void keeper_clean(struct keeper *keeper)
     static const char *const names[] = {"keeper.sock", "keeper.journal", "core.lock",
                                         "core.sock",   "core.problem",   "admin.sock",
                                         "edge.lock",   "token",          "keeper.lock"};
-    bool all = keeper_all_empty(keeper);
+    bool all = ward_all_empty(keeper);
     kept_unlink(keeper);
     for (size_t i = 0; i < (all ? ARRAY_LEN(names) : 1); i++) {
         char path[KEEPER_PATH_MAX];
@@ -321,19 +222,20 @@ static void keeper_clean(struct keeper *keeper)
 
 static int keeper_run(struct keeper *keeper, const struct keeper_args *args)
 {
-    int result = keeper_open(keeper, args);
+    int result = keeper_open(keeper);
     if (result < 0) {
         keeper_tell_ready(keeper, result, strerror(-result));
         return result;
     }
     journal_load(keeper);
     keeper_groups(keeper, args);
-    if (args->reexec_fd >= 0) {
-        result = reexec_load(keeper, args->reexec_fd);
+    if (args->reexec) {
+        result = reexec_load(keeper);
     } else {
         keeper_keep_groups(keeper);
         result = peer_listen(keeper);
     }
+    keeper->handed_count = 0;
     if (result < 0) {
         keeper_log(keeper, "keeper.sock: %s", strerror(-result));
         keeper_tell_ready(keeper, result, "keeper.sock cannot be made");
@@ -344,42 +246,48 @@ static int keeper_run(struct keeper *keeper, const struct keeper_args *args)
         (void)!file_chmod(keeper->run_dir, 0711);
     }
     keeper_adopt(keeper, args);
-    journal_rewrite(keeper);
+    (void)journal_rewrite(keeper);
     keeper_tell_ready(keeper, 0, "");
     result = loop_run(&keeper->loop);
     keeper_clean(keeper);
     return result;
 }
 
+/* Nothing is held yet. False: a path is too long. */
+static bool keeper_init(struct keeper *keeper, const struct keeper_args *args)
+{
+    keeper->lock = (struct lock)LOCK_INIT;
+    keeper->ready_fd = keeper_parse_fd(args->ready_fd);
+    keeper->journal.fd = -1;
+    keeper->listen_watch.fd = -1;
+    for (size_t i = 0; i < KEEPER_KEPT_MAX; i++) {
+        keeper->kept[i].fd = -1;
+    }
+    return str_copy(keeper->run_dir, sizeof(keeper->run_dir), str_from(args->run_dir)) &&
+           str_copy(keeper->state_dir, sizeof(keeper->state_dir), str_from(args->state_dir)) &&
+           str_copy(keeper->id, sizeof(keeper->id), str_from(args->id));
+}
+
 int keeper_main(int argc, char **argv)
 {
     struct keeper *keeper = &keeper_state;
     struct keeper_args args;
-    if (argc == 2 && str_is(STR("--self-test"), argv[1])) {
+    if (argc == 2 && strcmp(argv[1], "--self-test") == 0) {
         return KEEPER_SELF_TEST_CODE; /* the loader found all that this binary needs */
     }
     if (!keeper_parse(argc, argv, &args)) {
         fprintf(stderr, "usage: muelle keeper --run-dir DIR --state-dir DIR --id ID\n");
         return KEEPER_EXIT_USAGE;
     }
-    keeper->lock = (struct lock)LOCK_INIT;
-    keeper->ready_fd = args.ready_fd;
-    keeper->journal_fd = -1;
-    for (size_t i = 0; i < KEEPER_KEPT_MAX; i++) {
-        keeper->kept[i].fd = -1;
-    }
-    if (!str_copy(keeper->run_dir, sizeof(keeper->run_dir), str_from(args.run_dir)) ||
-        !str_copy(keeper->state_dir, sizeof(keeper->state_dir), str_from(args.state_dir)) ||
-        !str_copy(keeper->id, sizeof(keeper->id), str_from(args.id))) {
+    if (!keeper_init(keeper, &args)) {
         keeper_tell_ready(keeper, -ENAMETOOLONG, "the folder's path is too long");
         return KEEPER_EXIT_USAGE;
     }
     proc_title_set("muelle: keeper %s", keeper->id);
-    int result = args.reexec_fd >= 0 ? 0 : keeper_lock(keeper, &args);
-    if (result < 0) {
+    if (!args.reexec && keeper_lock(keeper, &args) < 0) {
         return KEEPER_EXIT_LOCKED;
     }
-    result = keeper_run(keeper, &args);
+    int result = keeper_run(keeper, &args);
     loop_fini(&keeper->loop);
     lock_release(&keeper->lock);
     return result < 0 ? 1 : 0;

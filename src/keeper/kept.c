@@ -1,8 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Descriptors held under a name. Everybody who asked for copies holds one of each, so that a new
- * keeper can be given all of them; names are those of docs/architecture.md.
+ * Descriptors held under a name; names are those of docs/architecture.md.
+ *
+ * 1. Everybody who asked for copies holds one of each, so that a new keeper can be given all of
+ *    them.
+ * 2. Streams of commands and services are the core's alone.
+ * 3. A listening socket is opened only where nobody has it: not this keeper, not a child.
+ *
+ * Happy path: LISTEN → found under its name, or opened → KEPT to all. It fails with the sentence
+ * that a person will read: who has the port.
  */
+#include "base/map.h"
 #include "keeper/private.h"
 #include "link/snapshot.h"
 #include "os/file.h"
@@ -25,27 +33,22 @@ bool kept_is_private(struct str name)
     return str_starts(name, STR(KEEPER_STDIO)) || str_starts(name, STR(KEEPER_OUTPUT));
 }
 
-static void kept_send(struct peer *peer, const struct kept *kept)
-{
-    if (kept_is_private(str_from(kept->name)) && peer->role != KEEPER_ROLE_CORE) {
-        return;
-    }
-    struct keeper_msg msg;
-    keeper_msg_init(&msg, KEEPER_KEPT, str_from(kept->name));
-    peer_send(peer, &msg, kept->fd);
-}
-
 void kept_send_all(struct keeper *keeper, struct peer *peer)
 {
     for (size_t i = 0; i < KEEPER_KEPT_MAX && peer->used; i++) {
-        if (keeper->kept[i].fd >= 0) {
-            kept_send(peer, &keeper->kept[i]);
+        const struct kept *kept = &keeper->kept[i];
+        struct str name = str_from(kept->name);
+        if (kept->fd >= 0 && (peer->role == KEEPER_ROLE_CORE || !kept_is_private(name))) {
+            struct keeper_msg msg;
+            keeper_msg_init(&msg, KEEPER_KEPT, name);
+            peer_send(peer, &msg, kept->fd);
         }
     }
 }
 
 int kept_put(struct keeper *keeper, struct str name, int fd, const struct peer *from)
 {
+    struct keeper_msg msg;
     struct kept *kept = kept_find(keeper, name);
     for (size_t i = 0; !kept && i < KEEPER_KEPT_MAX; i++) {
         if (keeper->kept[i].fd < 0) {
@@ -59,12 +62,8 @@ int kept_put(struct keeper *keeper, struct str name, int fd, const struct peer *
     file_close(&kept->fd);
     kept->fd = fd;
     str_copy(kept->name, sizeof(kept->name), name);
-    for (size_t i = 0; i < KEEPER_CLIENTS_MAX; i++) {
-        struct peer *peer = &keeper->peers[i];
-        if (peer->used && peer->copies && peer != from) {
-            kept_send(peer, kept);
-        }
-    }
+    keeper_msg_init(&msg, KEEPER_KEPT, name);
+    peer_tell_copies(keeper, from, kept_is_private(name), &msg, fd);
     return 0;
 }
 
@@ -73,13 +72,7 @@ void kept_drop(struct keeper *keeper, struct kept *kept, const struct peer *from
     struct keeper_msg msg;
     keeper_msg_init(&msg, KEEPER_DROP, str_from(kept->name));
     file_close(&kept->fd);
-    for (size_t i = 0; i < KEEPER_CLIENTS_MAX; i++) {
-        struct peer *peer = &keeper->peers[i];
-        /* cppcheck-suppress nullPointerRedundantCheck; only `from` may be NULL */
-        if (peer->used && peer->copies && peer != from) {
-            peer_send(peer, &msg, -1);
-        }
-    }
+    peer_tell_copies(keeper, from, false, &msg, -1);
 }
 
 /* A stream that somebody keeps open never ends for its reader. */
@@ -100,56 +93,77 @@ static bool kept_listed(struct keeper *keeper, const struct sock_addr *addr)
     const struct kept *kept = kept_find(keeper, STR("snapshot"));
     struct shm shm = {NULL, 0};
     struct snapshot snapshot;
-    bool listed = false;
     if (!kept || shm_check(kept->fd, SHM_SEAL_SIZE | SHM_SEAL_WRITE) < 0 ||
         shm_map(&shm, kept->fd, false) < 0) {
         return false;
     }
-    if (snapshot_open(str_make((const char *)shm.p, shm.size), &snapshot) == 0) {
-        for (uint32_t i = 0; !listed && i < snapshot.listeners; i++) {
-            struct sock_addr named;
-            struct snapshot_listener listener = snapshot_listener_at(&snapshot, i);
-            listed = sock_addr_parse(listener.address, &named) == 0 && sock_addr_eq(&named, addr);
-        }
-    }
+    bool listed = snapshot_open(str_make((const char *)shm.p, shm.size), &snapshot) == 0 &&
+                  snapshot_has_listener(&snapshot, addr);
     shm_unmap(&shm);
     return listed;
+}
+
+/* A socket that a child was handed outlives every role in it, also where all three died and with
+ * them the keeper's copy: then it is taken back from there. -ENOENT: none has it. */
+static int kept_take_back(struct keeper *keeper, struct str name, const struct sock_addr *addr,
+                          int *ret_fd)
+{
+    uint64_t hash = map_hash(0, name);
+    struct ward *ward = NULL;
+    while ((ward = ward_next(keeper, ward))) {
+        for (int i = 0; i < ORDER_LISTEN_MAX && ward->rec.listen[i]; i++) {
+            if (ward->rec.listen[i] == hash && ward->exit_watch.fd >= 0 &&
+                sock_take_listening(ward->exit_watch.fd, 3 + i, addr, ret_fd) == 0) {
+                return 0;
+            }
+        }
+    }
+    return -ENOENT;
+}
+
+/* What is wrong goes into msg->text. */
+static int kept_open(struct keeper_msg *msg, const struct sock_addr *addr, int *ret_fd)
+{
+    struct sock_listen_opts opts = {.replace = true};
+    int result = sock_listen(addr, &opts, ret_fd);
+    if (result < 0) {
+        struct problem problem;
+        sock_listen_problem(&problem, addr, result);
+        str_copy(msg->text, sizeof(msg->text), str_from(problem.what));
+    }
+    return result;
 }
 
 int kept_listen(struct keeper *keeper, struct keeper_msg *msg, bool only_listed, int *ret_fd)
 {
     struct sock_addr addr;
-    if (sock_addr_parse(keeper_msg_name(msg), &addr) < 0) {
+    char space[KEEPER_NAME_MAX + 1];
+    struct buf text = BUF_ON(space);
+    buf_add_cstr(&text, "listen:");
+    if (sock_addr_parse(keeper_msg_name(msg), &addr) == 0) {
+        sock_addr_format(&text, &addr);
+    } else {
+        text.error = -EINVAL;
+    }
+    if (buf_error(&text) < 0) {
         str_copy(msg->text, sizeof(msg->text), STR("not an address"));
         return -EINVAL;
     }
-    struct buf name = BUF_INIT(KEEPER_NAME_MAX);
-    buf_add_cstr(&name, "listen:");
-    sock_addr_format(&name, &addr);
-    int result = buf_error(&name);
-    struct kept *kept = result == 0 ? kept_find(keeper, buf_str(&name)) : NULL;
+    struct str name = buf_str(&text);
+    const struct kept *kept = kept_find(keeper, name);
     if (kept) {
         msg->a = 1;
         *ret_fd = kept->fd;
-    } else if (result == 0 && only_listed && !kept_listed(keeper, &addr)) {
-        str_copy(msg->text, sizeof(msg->text), STR("not a listener of the snapshot"));
-        result = -EPERM;
-    } else if (result == 0) {
-        struct sock_listen_opts opts = {.replace = true};
-        int fd = -1;
-        result = sock_listen(&addr, &opts, &fd);
-        if (result < 0) {
-            struct problem problem;
-            sock_listen_problem(&problem, &addr, result);
-            str_copy(msg->text, sizeof(msg->text), str_from(problem.what));
-        } else {
-            *ret_fd = fd;
-            result =
-                kept_put(keeper, buf_str(&name), fd, NULL); /* the asker too: it learns the name */
-        }
+        return 0;
     }
-    buf_fini(&name);
-    return result;
+    if (only_listed && !kept_listed(keeper, &addr)) {
+        str_copy(msg->text, sizeof(msg->text), STR("not a listener of the snapshot"));
+        return -EPERM;
+    }
+    int result = kept_take_back(keeper, name, &addr, ret_fd);
+    result = result < 0 ? kept_open(msg, &addr, ret_fd) : result;
+    return result < 0 ? result
+                      : kept_put(keeper, name, *ret_fd, NULL); /* the asker learns it too */
 }
 
 void kept_unlink(struct keeper *keeper)

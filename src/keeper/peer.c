@@ -2,21 +2,35 @@
  *
  * Those who talk to the keeper: the roles, over the socketpair they were started with or over
  * keeper.sock after a keeper died; and tools of the same user, over keeper.sock.
+ *
+ * 1. The keeper never waits for a peer: what it does not read is queued; when the queue is full it
+ *    is dropped, connects again and is told how all stands.
+ * 2. Who does not read its answers is not listened to either (PEER_PAUSE_AT): nobody is dropped for
+ *    asking much.
+ * 3. Only well-formed messages pass on, and none before HELLO.
  */
+#include "base/num.h"
 #include "keeper/private.h"
 #include "os/file.h"
 #include "os/user.h"
 
 /* What waits holds its descriptors open: beyond a thousand messages only those without one wait. */
 enum { PEER_QUEUE_WITH_FD = 1024 * KEEPER_MSG_SIZE };
+/* Beyond that nothing more is read from a peer: its own answers never fill the queue, which is for
+ * news. */
+enum { PEER_PAUSE_AT = 64 * KEEPER_MSG_SIZE };
 
-static struct keeper *peer_keeper; /* channels carry no pointer to it */
+static struct keeper *peer_keeper(const struct peer *peer)
+{
+    return container_of(peer->chan.loop, struct keeper, loop);
+}
 
 static void peer_gone(struct peer *peer)
 {
+    struct keeper *keeper = peer_keeper(peer);
     peer->used = false;
-    if (peer->role == KEEPER_ROLE_CORE && !timer_armed(&peer_keeper->trim_timer)) {
-        loop_timer_after(&peer_keeper->loop, &peer_keeper->trim_timer, 1000 * 1000 * 1000);
+    if (peer->role == KEEPER_ROLE_CORE && !timer_armed(&keeper->trim_timer)) {
+        loop_timer_after(&keeper->loop, &keeper->trim_timer, NS_PER_S);
     }
 }
 
@@ -36,28 +50,24 @@ static void peer_drop(struct peer *peer)
 static void peer_message(struct chan *chan, struct chan_msg *msg)
 {
     struct peer *peer = container_of(chan, struct peer, chan);
+    struct keeper *keeper = peer_keeper(peer);
     struct keeper_msg copy;
-    if (msg->len != sizeof(copy) || msg->fd_count > 1) {
+    bool ok = msg->len == sizeof(copy) && msg->fd_count <= 1;
+    if (ok) {
+        memcpy(&copy, msg->data, sizeof(copy));
+        ok = keeper_msg_valid(&copy, msg->len) && (peer->greeted || copy.type == KEEPER_HELLO);
+    }
+    if (!ok) {
+        keeper_log(keeper, "pid %d sent a message that is not understood: dropped", peer->cred.pid);
         peer_drop(peer);
         return;
     }
-    memcpy(&copy, msg->data, sizeof(copy));
-    if (!keeper_msg_valid(&copy, msg->len) || (!peer->greeted && copy.type != KEEPER_HELLO)) {
-        keeper_log(peer_keeper, "pid %d sent a message that is not understood: dropped",
-                   peer->cred.pid);
-        peer_drop(peer);
-        return;
-    }
-    int fd = msg->fd_count == 1 ? msg->fds[0] : -1;
-    dispatch(peer_keeper, peer, &copy, &fd);
-    if (msg->fd_count == 1) {
-        msg->fds[0] = fd; /* -1 when the handler kept it */
-    }
+    int none = -1; /* a descriptor that a handler keeps it sets to -1 */
+    keeper->message(keeper, peer, &copy, msg->fd_count == 1 ? &msg->fds[0] : &none);
 }
 
 struct peer *peer_new(struct keeper *keeper, int fd, enum keeper_role role)
 {
-    peer_keeper = keeper;
     for (size_t i = 0; i < KEEPER_CLIENTS_MAX; i++) {
         struct peer *peer = &keeper->peers[i];
         if (peer->used) {
@@ -65,7 +75,8 @@ struct peer *peer_new(struct keeper *keeper, int fd, enum keeper_role role)
         }
         peer->greeted = peer->copies = false;
         peer->role = (uint8_t)role;
-        peer->chan = (struct chan){.message = peer_message, .closed = peer_closed};
+        peer->chan = (struct chan){
+            .message = peer_message, .closed = peer_closed, .pause_at = PEER_PAUSE_AT};
         if (chan_open(&peer->chan, &keeper->loop, fd, peer->queue, sizeof(peer->queue)) < 0) {
             break;
         }
@@ -87,16 +98,27 @@ void peer_send(struct peer *peer, const struct keeper_msg *msg, int fd)
     bool too_many = fd >= 0 && peer->chan.queue_len >= PEER_QUEUE_WITH_FD;
     int result = too_many ? -ENOBUFS : chan_send(&peer->chan, msg, sizeof(*msg), &fd, fd >= 0);
     if (result < 0 && result != -EPIPE) { /* the end of a broken pipe is told by the channel */
-        keeper_log(peer_keeper, "pid %d does not read its messages: dropped", peer->cred.pid);
+        keeper_log(peer_keeper(peer), "pid %d does not read its messages: dropped", peer->cred.pid);
         peer_drop(peer);
     }
 }
 
-void peer_tell(struct keeper *keeper, enum keeper_role role, const struct keeper_msg *msg, int fd)
+void peer_tell(struct keeper *keeper, enum keeper_role role, const struct keeper_msg *msg)
 {
     for (size_t i = 0; i < KEEPER_CLIENTS_MAX; i++) {
         struct peer *peer = &keeper->peers[i];
-        if (peer->used && peer->greeted && (role == KEEPER_ROLE_NONE || peer->role == role)) {
+        if (peer->greeted && (role == KEEPER_ROLE_NONE || peer->role == role)) {
+            peer_send(peer, msg, -1);
+        }
+    }
+}
+
+void peer_tell_copies(struct keeper *keeper, const struct peer *from, bool private,
+                      const struct keeper_msg *msg, int fd)
+{
+    for (size_t i = 0; i < KEEPER_CLIENTS_MAX; i++) {
+        struct peer *peer = &keeper->peers[i];
+        if (peer->copies && peer != from && (!private || peer->role == KEEPER_ROLE_CORE)) {
             peer_send(peer, msg, fd);
         }
     }
@@ -130,9 +152,12 @@ static void peer_accept(struct loop_fd *watch, uint32_t events)
 
 int peer_listen_on(struct keeper *keeper, int fd)
 {
-    peer_keeper = keeper;
     loop_fd_init(&keeper->listen_watch, peer_accept);
-    return loop_fd_add(&keeper->loop, &keeper->listen_watch, fd, LOOP_READ);
+    int result = loop_fd_add(&keeper->loop, &keeper->listen_watch, fd, LOOP_READ);
+    if (result < 0) {
+        file_close(&fd);
+    }
+    return result;
 }
 
 int peer_listen(struct keeper *keeper)
@@ -141,12 +166,5 @@ int peer_listen(struct keeper *keeper)
     keeper_run_path(keeper, "keeper.sock", path);
     int fd = -1;
     int result = chan_listen(path, &fd);
-    if (result < 0) {
-        return result;
-    }
-    result = peer_listen_on(keeper, fd);
-    if (result < 0) {
-        file_close(&fd);
-    }
-    return result;
+    return result < 0 ? result : peer_listen_on(keeper, fd);
 }

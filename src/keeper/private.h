@@ -1,55 +1,66 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the keeper's files offer each other; the state they share: state.h.
+ * What the keeper's files offer each other; the state they share: state.h. Listed from the bottom
+ * up: a file calls only those above it here, so there is no circle.
  */
 #ifndef KEEPER_PRIVATE_H
 #define KEEPER_PRIVATE_H
 
 #include "keeper/state.h"
 
-/* keeper.c */
+/* --- state.c --- */
 void keeper_log(const struct keeper *keeper, const char *fmt, ...) printf_like(2, 3);
 /* "RUN/NAME". */
 void keeper_run_path(const struct keeper *keeper, const char *name, char ret[KEEPER_PATH_MAX]);
-void keeper_stop(struct keeper *keeper, bool kill_services);
-/* Goes on with stopping when something ended. */
-void keeper_stop_step(struct keeper *keeper);
+/* Something ended: whoever is stopping goes on (stop.c), later in this turn. */
+void keeper_ended(struct keeper *keeper);
 
-/* ward.c */
+/* --- ward.c --- */
 struct ward *ward_find(struct keeper *keeper, struct str id);
+struct ward *ward_by_pid(struct keeper *keeper, int pid);
+/* The next one in use after `after` (NULL: the first), or NULL. */
+struct ward *ward_next(struct keeper *keeper, struct ward *after);
 /* A free place with that id, or NULL. */
 struct ward *ward_new(struct keeper *keeper, struct str id);
-/* Starts what the order says. 0, or -errno with *ret_step. */
-must_check int ward_spawn(struct keeper *keeper, struct str id, const struct order *order,
-                          struct ward **ret, const char **ret_step);
-must_check int ward_signal(struct keeper *keeper, struct ward *ward, int signum, bool tree);
-void ward_kill(struct keeper *keeper, struct ward *ward);
-/* Watches again what the journal told of; a process that is gone is ended or awaited. */
-void ward_adopt(struct keeper *keeper, struct ward *ward, bool await);
-/* The pidfd of an awaited one arrived (taken over). */
-void ward_adopt_fd(struct keeper *keeper, struct ward *ward, int pidfd);
-void ward_ended(struct keeper *keeper, struct ward *ward, const struct proc_exit *how);
-void ward_forget(struct keeper *keeper, struct ward *ward);
-struct ward *ward_by_pid(struct keeper *keeper, int pid);
+/* The place is free; nothing may be watched. */
+void ward_free(struct keeper *keeper, struct ward *ward);
+bool ward_all_empty(struct keeper *keeper);
 void ward_message(const struct ward *ward, enum keeper_type type, struct keeper_msg *msg);
-void ward_sweep(struct timer *timer, int64_t now_ns);
-void ward_await_over(struct timer *timer, int64_t now_ns);
 
-/* output.c */
-/* Opens an output file for appending, made if needed and owned by the order's user. */
-must_check int output_open(const struct order *order, unsigned stream, int *ret_fd);
-/* Cuts the oldest bytes of outputs that nobody reads, while no core is there. */
-void output_trim(struct timer *timer, int64_t now_ns);
+/* --- journal.c --- */
+/* Reads what the last keeper wrote; fills wards, role identities, cgroups and handed descriptors.
+ * Nothing of another boot. */
+void journal_load(struct keeper *keeper);
+/* Writes everything anew. 0, or -errno: the old file stays, and it is tried again. */
+int journal_rewrite(struct keeper *keeper);
+void journal_retry(struct timer *timer, int64_t now_ns);
+void journal_ward(struct keeper *keeper, const struct ward *ward);
+void journal_forget(struct keeper *keeper, const struct ward *ward);
+void journal_role(struct keeper *keeper, const struct role_slot *slot);
 
-/* kept.c */
+/* --- peer.c --- */
+must_check int peer_listen(struct keeper *keeper);
+must_check int peer_listen_on(struct keeper *keeper, int fd);
+/* A peer on that channel; NULL (fd closed) when all places are taken. */
+struct peer *peer_new(struct keeper *keeper, int fd, enum keeper_role role);
+/* Sends; a peer that does not read is dropped. */
+void peer_send(struct peer *peer, const struct keeper_msg *msg, int fd);
+/* To every greeted peer with that role (NONE: all). */
+void peer_tell(struct keeper *keeper, enum keeper_role role, const struct keeper_msg *msg);
+/* To all who hold copies but `from`; private: to the core's alone. */
+void peer_tell_copies(struct keeper *keeper, const struct peer *from, bool private,
+                      const struct keeper_msg *msg, int fd);
+bool peer_has_core(const struct keeper *keeper);
+
+/* --- kept.c --- */
 bool kept_is_private(struct str name); /* for the core alone */
 struct kept *kept_find(struct keeper *keeper, struct str name);
 /* Takes fd over; tells all peers but `from`. 0 or -ENOSPC. */
 must_check int kept_put(struct keeper *keeper, struct str name, int fd, const struct peer *from);
 void kept_drop(struct keeper *keeper, struct kept *kept, const struct peer *from);
 void kept_send_all(struct keeper *keeper, struct peer *peer);
-/* The socket of that address, opened where it is not yet; only_listed: and the snapshot names it.
- * 0, -EPERM, -errno with msg->text. */
+/* The socket of that address; where it is not held it is taken back from a child that has it, else
+ * opened. only_listed: and the snapshot names it. 0, -EPERM, -errno with msg->text. */
 must_check int kept_listen(struct keeper *keeper, struct keeper_msg *msg, bool only_listed,
                            int *ret_fd);
 /* Drops the streams of commands whose core died between giving them and taking them back. */
@@ -57,29 +68,24 @@ void kept_drop_stdio(struct keeper *keeper);
 /* Removes the files of unix listeners. */
 void kept_unlink(struct keeper *keeper);
 
-/* peer.c */
-must_check int peer_listen(struct keeper *keeper);
-must_check int peer_listen_on(struct keeper *keeper, int fd);
-/* A peer on that channel; NULL (fd closed) when all places are taken. */
-struct peer *peer_new(struct keeper *keeper, int fd, enum keeper_role role);
-/* Sends; a peer that does not read is dropped. */
-void peer_send(struct peer *peer, const struct keeper_msg *msg, int fd);
-/* To every greeted peer with that role (NONE: all), except one. */
-void peer_tell(struct keeper *keeper, enum keeper_role role, const struct keeper_msg *msg, int fd);
-bool peer_has_core(const struct keeper *keeper);
-/* dispatch.c */
-void dispatch(struct keeper *keeper, struct peer *peer, struct keeper_msg *msg, int *fd);
+/* --- child.c --- */
+/* Starts what the order says. 0, or -errno with *ret_step. */
+must_check int child_spawn(struct keeper *keeper, const struct order *order, struct ward **ret,
+                           const char **ret_step);
+must_check int child_signal(struct keeper *keeper, struct ward *ward, int signum, bool tree);
+void child_kill(struct keeper *keeper, struct ward *ward);
+/* Watches again what the journal told of; a process that is gone is ended or awaited. */
+void child_adopt(struct keeper *keeper, struct ward *ward, bool await);
+/* The pidfd of an awaited one arrived (taken over). */
+void child_adopt_fd(struct keeper *keeper, struct ward *ward, int pidfd);
+void child_ended(struct keeper *keeper, struct ward *ward, const struct proc_exit *how);
+void child_forget(struct keeper *keeper, struct ward *ward);
+void child_sweep(struct timer *timer, int64_t now_ns);
+void child_await_over(struct timer *timer, int64_t now_ns);
+/* Cuts the oldest bytes of outputs that nobody reads, while no core is there. */
+void child_trim(struct timer *timer, int64_t now_ns);
 
-/* reexec.c */
-enum { KEEPER_SELF_TEST_CODE = 42 };
-/* Tries the binary. 0 or -errno. */
-must_check int reexec_prepare(struct keeper *keeper, const char *binary);
-/* Executes it; returns when that failed, and all goes on. */
-void reexec_run(struct keeper *keeper, const char *binary);
-/* Takes over what the last image left in `fd`. */
-must_check int reexec_load(struct keeper *keeper, int fd);
-
-/* role.c */
+/* --- role.c --- */
 void role_init(struct keeper *keeper, enum keeper_role role);
 /* Starts it, or takes on the living process that holds its lock. */
 void role_start(struct keeper *keeper, enum keeper_role role);
@@ -88,23 +94,26 @@ bool role_adopt(struct keeper *keeper, enum keeper_role role, const struct proc_
 void role_stop(struct keeper *keeper, enum keeper_role role);
 /* Ends it so that it starts again, from the binary that the keeper runs. Not while stopping. */
 void role_restart(struct keeper *keeper, enum keeper_role role);
-/* Is that process the role, or its guard (link/keeper_guard.c), which connects for it? */
-bool role_is(const struct role_slot *slot, int pid);
-/* Takes on a role that greets and holds the role's lock, though its place was given to another: the
- * keeper that started it died before it wrote that down. */
+/* Does that process speak for the role: is it the role, or its guard (link/keeper_guard.c)? Takes
+ * on one that holds the role's lock though its place was given to another: the keeper that started
+ * it died before it wrote that down. */
 bool role_claim(struct keeper *keeper, enum keeper_role role, int pid);
 void role_message(const struct role_slot *slot, struct keeper_msg *msg);
-const char *role_name(enum keeper_role role);
 
-/* journal.c */
-/* Reads what the last keeper wrote; fills wards, role identities and cgroups. Nothing of another
- * boot. */
-void journal_load(struct keeper *keeper);
-/* Writes everything anew; where that fails the old file stays, and it is tried again. */
-void journal_rewrite(struct keeper *keeper);
-void journal_retry(struct timer *timer, int64_t now_ns);
-void journal_ward(struct keeper *keeper, const struct ward *ward);
-void journal_forget(struct keeper *keeper, const struct ward *ward);
-void journal_role(struct keeper *keeper, const struct role_slot *slot);
+/* --- reexec.c --- */
+enum { KEEPER_SELF_TEST_CODE = 42 };
+/* Tries the binary. 0 or -errno. */
+must_check int reexec_prepare(struct keeper *keeper, const char *binary);
+/* Executes it; returns when that failed, and all goes on. */
+void reexec_run(struct keeper *keeper, const char *binary);
+/* Takes over the descriptors that the last image named in the journal. 0 or -EBADMSG. */
+must_check int reexec_load(struct keeper *keeper);
+
+/* --- stop.c --- */
+void stop_init(struct keeper *keeper);
+void stop_begin(struct keeper *keeper, bool kill_services);
+
+/* --- dispatch.c --- */
+void dispatch(struct keeper *keeper, struct peer *peer, struct keeper_msg *msg, int *fd);
 
 #endif

@@ -1,43 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The core and the edge as processes: started with a channel in MUELLE_KEEPER_FD, started again at
- * once when they die, with a growing delay only when they keep dying young.
+ * The core and the edge as processes: started with a channel, started again at once when they die,
+ * with a growing delay only when they keep dying young.
+ *
+ * 1. A role has one process: whoever holds its lock is taken on before another is started.
+ * 2. Nothing is started once the end is ordered (`wanted`).
+ * 3. Its place in the journal is written after its start: a keeper killed in between leaves a role
+ *    that the next one learns of by its lock, or when it greets (role_claim).
  */
 #include "base/num.h"
 #include "keeper/private.h"
+#include "link/role_spawn.h"
 #include "os/file.h"
 #include "os/user.h"
 #include <signal.h>
-#include <unistd.h>
 
 #define ROLE_QUICK_NS     (1000 * NS_PER_MS)
 #define ROLE_DELAY_NS     (100 * NS_PER_MS)
 #define ROLE_DELAY_MAX_NS (5000 * NS_PER_MS)
 #define ROLE_GRACE_NS     (3000 * NS_PER_MS)
 
-enum { ROLE_QUICK_FREE = 3, ROLE_CHANNEL_FD = 3, ROLE_ENV_MAX = 1024 };
+enum { ROLE_QUICK_FREE = 3 };
 
-static struct keeper *role_keeper;
-
-const char *role_name(enum keeper_role role)
+static struct keeper *role_keeper(struct role_slot *slot)
 {
-    static const char *const names[KEEPER_ROLE_COUNT] = {"none", "core", "edge", "tool"};
-    return names[role];
+    return container_of(slot - slot->rec.role, struct keeper, roles[0]);
 }
 
-bool role_is(const struct role_slot *slot, int pid)
+static const char *role_name(enum keeper_role role)
 {
-    struct proc_stat stat;
-    return slot->up &&
-           (slot->proc.pid == pid || (proc_stat(pid, &stat) == 0 && stat.parent == slot->proc.pid));
+    return role == KEEPER_ROLE_CORE ? "core" : "edge";
 }
 
 void role_message(const struct role_slot *slot, struct keeper_msg *msg)
 {
-    keeper_msg_init(msg, KEEPER_ROLE, str_from(role_name(slot->role)));
-    msg->role = slot->role;
-    msg->a = slot->up ? (uint64_t)slot->proc.pid : 0;
-    msg->b = slot->restarts;
+    keeper_msg_init(msg, KEEPER_ROLE, str_from(role_name(slot->rec.role)));
+    msg->role = (uint8_t)slot->rec.role;
+    msg->a = slot->up ? (uint64_t)slot->rec.proc.pid : 0;
+    msg->b = slot->rec.restarts;
     msg->c = slot->up;
 }
 
@@ -45,40 +45,45 @@ static void role_tell(struct keeper *keeper, const struct role_slot *slot)
 {
     struct keeper_msg msg;
     role_message(slot, &msg);
-    peer_tell(keeper, KEEPER_ROLE_NONE, &msg, -1);
+    peer_tell(keeper, KEEPER_ROLE_NONE, &msg);
+}
+
+static void role_unwatch(struct keeper *keeper, struct role_slot *slot)
+{
+    int pidfd = slot->watch.fd;
+    loop_fd_remove(&keeper->loop, &slot->watch);
+    file_close(&pidfd);
+    loop_timer_cancel(&keeper->loop, &slot->timer);
+    slot->up = false;
 }
 
 static void role_died(struct loop_fd *watch, uint32_t events)
 {
     struct role_slot *slot = container_of(watch, struct role_slot, watch);
-    struct keeper *keeper = role_keeper;
-    int pidfd = watch->fd;
+    struct keeper *keeper = role_keeper(slot);
     struct proc_exit how = {0};
-    if (proc_reap(pidfd, &how) == -EAGAIN) {
+    if (proc_reap(watch->fd, &how) == -EAGAIN) {
         return;
     }
-    loop_fd_remove(&keeper->loop, watch);
-    file_close(&pidfd);
-    loop_timer_cancel(&keeper->loop, &slot->timer);
-    slot->up = false;
-    keeper_log(keeper, "%s (pid %d) ended: %s %d", role_name(slot->role), slot->proc.pid,
+    role_unwatch(keeper, slot);
+    keeper_log(keeper, "%s (pid %d) ended: %s %d", role_name(slot->rec.role), slot->rec.proc.pid,
                !how.known     ? "status unknown"
                : how.signaled ? "signal"
                               : "exit code",
                how.code);
     role_tell(keeper, slot);
-    if (slot->role == KEEPER_ROLE_CORE) {
+    if (slot->rec.role == KEEPER_ROLE_CORE) {
         kept_drop_stdio(keeper);
     }
     if (!slot->wanted) {
-        keeper_stop_step(keeper);
+        keeper_ended(keeper);
         return;
     }
     bool quick = keeper->loop.now_ns - slot->started_ns < ROLE_QUICK_NS;
     slot->quick = quick ? slot->quick + 1 : 0;
-    slot->restarts++;
+    slot->rec.restarts++;
     if (slot->quick <= ROLE_QUICK_FREE) {
-        role_start(keeper, slot->role);
+        role_start(keeper, slot->rec.role);
         return;
     }
     unsigned shift = MIN(slot->quick - ROLE_QUICK_FREE - 1, 6u);
@@ -93,15 +98,14 @@ static void role_timer(struct timer *timer, int64_t now_ns)
     if (slot->up) {
         (void)!proc_signal(slot->watch.fd, SIGKILL);
     } else if (slot->wanted) {
-        role_start(role_keeper, slot->role);
+        role_start(role_keeper(slot), slot->rec.role);
     }
 }
 
 void role_init(struct keeper *keeper, enum keeper_role role)
 {
     struct role_slot *slot = &keeper->roles[role];
-    role_keeper = keeper;
-    slot->role = (uint8_t)role;
+    slot->rec.role = role;
     loop_fd_init(&slot->watch, role_died);
     timer_init(&slot->timer, role_timer);
 }
@@ -122,41 +126,24 @@ static bool role_run_dir_open(const struct keeper *keeper)
     return true;
 }
 
-static int role_spawn(struct keeper *keeper, enum keeper_role role, int channel_fd,
-                      struct proc *ret, const char **ret_step)
+static int role_run(struct keeper *keeper, enum keeper_role role, int channel_fd, struct proc *ret,
+                    const char **ret_step)
 {
-    static const char *envp[ROLE_ENV_MAX + 2];
-    char binary[] = "/proc/self/exe";
     /* What is open to the world runs without root; a guard stays behind (link/keeper_guard.c). */
     const char *user = getenv("MUELLE_EDGE_USER");
     bool give_up = role == KEEPER_ROLE_EDGE && user_own_uid() == 0 && role_run_dir_open(keeper);
-    const char *argv[] = {binary,
-                          role_name(role),
-                          "--run-dir",
-                          keeper->run_dir,
-                          "--state-dir",
-                          keeper->state_dir,
-                          "--id",
-                          keeper->id,
-                          give_up ? "--user" : NULL,
-                          user ? user : "nobody",
-                          NULL};
-    size_t count = 0;
-    for (char **env = environ; *env && count < ROLE_ENV_MAX; env++) {
-        if (!str_starts(str_from(*env), STR("MUELLE_KEEPER_FD="))) {
-            envp[count++] = *env;
-        }
-    }
-    envp[count++] = "MUELLE_KEEPER_FD=3";
-    envp[count] = NULL;
     struct proc_fd fds[] = {{1, 1}, {2, 2}, {channel_fd, ROLE_CHANNEL_FD}};
-    struct proc_spawn spawn = {.cgroup_fd = -1,
-                               .argv = argv,
-                               .envp = envp,
-                               .fds = fds,
-                               .fd_count = ARRAY_LEN(fds),
-                               .new_session = true};
-    return proc_spawn(&spawn, ret, ret_step);
+    struct role_spawn spawn = {
+        .role = role_name(role),
+        .run_dir = keeper->run_dir,
+        .state_dir = keeper->state_dir,
+        .id = keeper->id,
+        .more = {give_up ? "--user" : NULL, user ? user : "nobody"},
+        .fds = fds,
+        .fd_count = ARRAY_LEN(fds),
+        .channel = true,
+    };
+    return role_spawn(&spawn, ret, ret_step);
 }
 
 bool role_adopt(struct keeper *keeper, enum keeper_role role, const struct proc_id *proc)
@@ -172,7 +159,7 @@ bool role_adopt(struct keeper *keeper, enum keeper_role role, const struct proc_
     }
     slot->up = true;
     slot->wanted = true;
-    slot->proc = *proc;
+    slot->rec.proc = *proc;
     slot->started_ns = keeper->loop.now_ns;
     return true;
 }
@@ -218,7 +205,7 @@ void role_start(struct keeper *keeper, enum keeper_role role)
     const char *step = "make its channel";
     int result = chan_pair(ends);
     if (result == 0) {
-        result = role_spawn(keeper, role, ends[1], &proc, &step);
+        result = role_run(keeper, role, ends[1], &proc, &step);
     }
     if (result == 0) {
         step = "watch it";
@@ -233,30 +220,32 @@ void role_start(struct keeper *keeper, enum keeper_role role)
         return;
     }
     slot->up = true;
-    slot->proc = proc.id;
+    slot->rec.proc = proc.id;
     (void)peer_new(keeper, ends[0], role);
     journal_role(keeper, slot);
     role_tell(keeper, slot);
 }
 
+/* A process, or its guard, which connects for it. */
+static bool role_speaks_for(int pid, int role_pid)
+{
+    struct proc_stat stat;
+    return pid == role_pid || (proc_stat(pid, &stat) == 0 && stat.parent == role_pid);
+}
+
 bool role_claim(struct keeper *keeper, enum keeper_role role, int pid)
 {
     struct role_slot *slot = &keeper->roles[role];
-    struct proc_stat stat;
+    if (slot->up && role_speaks_for(pid, slot->rec.proc.pid)) {
+        return true;
+    }
     int holder = role_lock_holder(keeper, role);
-    bool it = holder == pid || (proc_stat(pid, &stat) == 0 && stat.parent == holder);
-    if (keeper->stopping || holder <= 0 || !it) {
+    if (keeper->stopping || holder <= 0 || !role_speaks_for(pid, holder)) {
         return false;
     }
-    loop_timer_cancel(&keeper->loop, &slot->timer);
-    if (slot->up) { /* our own attempt, which ends by itself: it is reaped by SIGCHLD */
-        int pidfd = slot->watch.fd;
-        loop_fd_remove(&keeper->loop, &slot->watch);
-        file_close(&pidfd);
-        slot->up = false;
-    }
+    role_unwatch(keeper, slot); /* our own attempt ends by itself: it is reaped by SIGCHLD */
     role_start(keeper, role);
-    return slot->up && slot->proc.pid == holder;
+    return slot->up && slot->rec.proc.pid == holder;
 }
 
 void role_restart(struct keeper *keeper, enum keeper_role role)

@@ -6,12 +6,9 @@
 #ifndef KEEPER_STATE_H
 #define KEEPER_STATE_H
 
-#include "link/keeper.h"
-#include "link/order.h"
-#include "os/cgroup.h"
+#include "link/journal.h"
 #include "os/chan.h"
 #include "os/lock.h"
-#include "os/proc.h"
 
 enum {
     KEEPER_RUN_MAX = 128,
@@ -19,31 +16,17 @@ enum {
      * message with its head and alignment. Memory that is not used is not touched. */
     KEEPER_QUEUE_SIZE = 2 * KEEPER_CHILDREN_MAX * (KEEPER_MSG_SIZE + 16),
     KEEPER_PATH_MAX = 256,
-    KEEPER_PAGE = 32
+    KEEPER_HANDED_MAX = KEEPER_KEPT_MAX + KEEPER_CLIENTS_MAX + 2
 };
 
 /* A child in the keeper's care: a replica's main process and its tree. */
 struct ward {
     bool used;
-    bool running; /* the main process lives */
-    bool empty;   /* nothing of its tree is left */
-    bool oom;
-    bool killing; /* until it is empty */
-    bool
-        awaiting; /* its process is gone: a reviver may still bring the pidfd that knows how it ended */
+    bool awaiting; /* gone; a reviver may still bring the pidfd that knows how it ended */
     uint64_t hash; /* of the id: looked at before the id is compared */
-    char id[KEEPER_NAME_MAX + 1];
-    char cgroup[CGROUP_NAME_MAX + 1];
-    struct proc_id proc;
-    struct proc_exit exit;
-    struct loop_fd exit_watch; /* on its pidfd; fd -1 when it ended */
-    struct loop_fd
-        empty_watch; /* on cgroup.events, while the main process is gone and others are not */
-    uint64_t spec_hash;
-    uint64_t output_max;
-    uint64_t trimmed[2];
-    uint16_t ports[KEEPER_PORTS_MAX];
-    char output[2][ORDER_PATH_MAX];
+    struct loop_fd exit_watch;  /* on its pidfd; fd -1 when it ended */
+    struct loop_fd empty_watch; /* on cgroup.events, once only others of its tree are left */
+    struct journal_child rec;   /* what the journal says of it */
 };
 
 /* A descriptor held under a name. */
@@ -64,16 +47,16 @@ struct peer {
 
 /* The core or the edge as a process. */
 struct role_slot {
-    uint8_t role;
+    struct journal_role rec;
     bool up;
     bool wanted;
-    struct proc_id proc;
     struct loop_fd watch; /* on its pidfd */
     struct timer timer;   /* start again, or kill when it does not end */
-    uint64_t restarts;
-    unsigned quick; /* deaths in a row within ROLE_QUICK_NS of the start */
+    unsigned quick;       /* deaths in a row within ROLE_QUICK_NS of the start */
     int64_t started_ns;
 };
+
+enum keeper_stopping { KEEPER_RUNNING, KEEPER_STOP_SERVICES, KEEPER_STOP_ROLES, KEEPER_STOPPED };
 
 struct keeper {
     struct loop loop;
@@ -87,22 +70,24 @@ struct keeper {
     struct loop_fd listen_watch;
     struct loop_signal child_signal;
     struct loop_signal term_signal;
-    struct timer trim_timer;  /* runs while no core is there */
-    struct timer sweep_timer; /* trees without a group, and those being killed */
-    struct timer await_timer; /* then what nobody brought is said to be unknown */
-    struct timer stop_timer;
-    uint8_t stopping; /* enum keeper_stopping */
-    int journal_fd;
-    uint64_t journal_size;
+    struct timer trim_timer;    /* runs while no core is there */
+    struct timer sweep_timer;   /* trees without a group, and those being killed */
+    struct timer await_timer;   /* then what nobody brought is said to be unknown */
+    struct timer stop_timer;    /* the end comes, whatever does not end */
+    struct loop_task stop_task; /* something ended while stopping */
+    uint8_t stopping;           /* enum keeper_stopping */
+    struct records journal;
     bool journal_behind;        /* the file lacks something: a fresh one is due */
     struct timer journal_timer; /* until then */
-    size_t ward_top;            /* places used so far: loops end there */
+    /* What a peer says goes there (dispatch.c). */
+    void (*message)(struct keeper *keeper, struct peer *peer, struct keeper_msg *msg, int *fd);
+    size_t ward_top;     /* places used so far: loops end there */
+    size_t handed_count; /* on their way to the next image of this process (reexec.c) */
+    struct journal_handed handed[KEEPER_HANDED_MAX];
     struct role_slot roles[KEEPER_ROLE_COUNT];
     struct kept kept[KEEPER_KEPT_MAX];
     struct peer peers[KEEPER_CLIENTS_MAX];
     struct ward wards[KEEPER_CHILDREN_MAX];
 };
-
-enum keeper_stopping { KEEPER_RUNNING, KEEPER_STOP_SERVICES, KEEPER_STOP_ROLES, KEEPER_STOPPED };
 
 #endif

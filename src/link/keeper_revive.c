@@ -8,6 +8,7 @@
  */
 #include "base/num.h"
 #include "link/keeper_client_private.h"
+#include "link/role_spawn.h"
 #include "os/file.h"
 #include "os/lock.h"
 #include "os/shm.h"
@@ -16,7 +17,6 @@
 #define REVIVE_DELAY_NS     NS_PER_MS
 #define REVIVE_DELAY_MAX_NS (500 * NS_PER_MS)
 
-enum { REVIVE_LOCK_FD = 3, REVIVE_CHANNEL_FD = 4, REVIVE_ENV_MAX = 1024 };
 enum { COPIES_MAX = KEEPER_KEPT_MAX + KEEPER_CHILDREN_MAX };
 
 struct keeper_client_copy {
@@ -157,39 +157,18 @@ int keeper_client_channel_from_env(void)
 /* Starts `muelle keeper` with the lock and one end of a channel. 0 or -errno. */
 static int revive_spawn(const struct revive *revive, int lock_fd, int channel_fd, int *ret_pidfd)
 {
-    static const char *envp[REVIVE_ENV_MAX + 1];
-    size_t count = 0;
-    for (char **env = environ; *env && count < REVIVE_ENV_MAX; env++) {
-        envp[count++] = *env;
-    }
-    envp[count] = NULL;
     const char *role = revive->role == KEEPER_ROLE_EDGE ? "edge" : "core";
-    const char *argv[] = {proc_own_binary(),
-                          "keeper",
-                          "--run-dir",
-                          revive->run_dir,
-                          "--state-dir",
-                          revive->state_dir,
-                          "--id",
-                          revive->id,
-                          "--lock-fd",
-                          "3",
-                          "--adopt-fd",
-                          "4",
-                          "--adopt-role",
-                          role,
-                          NULL};
-    struct proc_fd fds[] = {
-        {1, 1}, {2, 2}, {lock_fd, REVIVE_LOCK_FD}, {channel_fd, REVIVE_CHANNEL_FD}};
-    struct proc_spawn spawn = {.cgroup_fd = -1,
-                               .argv = argv,
-                               .envp = envp,
-                               .fds = fds,
-                               .fd_count = ARRAY_LEN(fds),
-                               .new_session = true};
+    struct proc_fd fds[] = {{1, 1}, {2, 2}, {lock_fd, 3}, {channel_fd, 4}};
+    struct role_spawn keeper = {.role = "keeper",
+                                .run_dir = revive->run_dir,
+                                .state_dir = revive->state_dir,
+                                .id = revive->id,
+                                .more = {"--lock-fd", "3", "--adopt-fd", "4", "--adopt-role", role},
+                                .fds = fds,
+                                .fd_count = ARRAY_LEN(fds)};
     struct proc proc;
     const char *step;
-    int result = proc_spawn(&spawn, &proc, &step);
+    int result = role_spawn(&keeper, &proc, &step);
     if (result == 0) {
         *ret_pidfd = proc.pidfd;
     }

@@ -5,16 +5,14 @@
 #include "link/keeper_start.h"
 #include "base/num.h"
 #include "link/keeper.h"
+#include "link/role_spawn.h"
 #include "os/chan.h"
 #include "os/clock.h"
 #include "os/file.h"
-#include "os/proc.h"
 #include "os/user.h"
 #include <unistd.h>
 
 #define START_TIMEOUT_NS (10 * NS_PER_S)
-
-enum { START_READY_FD = 3, START_ENV_MAX = 1024 };
 
 /* RUN holds sockets and the token: it must be ours alone, also in /tmp where anybody may have made
  * it before. */
@@ -43,36 +41,16 @@ static int start_run_dir(const char *path, struct problem *problem)
 static int start_spawn(const struct keeper_start *start, int log_fd, int ready_fd, struct proc *ret,
                        const char **ret_step)
 {
-    const char *envp[START_ENV_MAX + 1];
-    size_t count = 0;
-    for (char **env = environ; *env && count < START_ENV_MAX; env++) {
-        if (!str_starts(str_from(*env), STR("MUELLE_KEEPER_FD="))) {
-            envp[count++] = *env;
-        }
-    }
-    envp[count] = NULL;
-    const char *argv[] = {proc_own_binary(),
-                          "keeper",
-                          "--run-dir",
-                          start->run_dir,
-                          "--state-dir",
-                          start->state_dir,
-                          "--id",
-                          start->id,
-                          "--ready-fd",
-                          "3",
-                          NULL};
-    struct proc_fd fds[] = {{log_fd, 1}, {log_fd, 2}, {ready_fd, START_READY_FD}};
-    struct proc_spawn spawn = {.cgroup_fd = -1,
-                               .argv = argv,
-                               .envp = envp,
-                               .cwd = "/",
-                               .fds = fds,
-                               .fd_count = ARRAY_LEN(fds),
-                               .set_umask = true,
-                               .umask = 022,
-                               .new_session = true};
-    return proc_spawn(&spawn, ret, ret_step);
+    struct proc_fd fds[] = {{log_fd, 1}, {log_fd, 2}, {ready_fd, 3}};
+    struct role_spawn keeper = {.role = "keeper",
+                                .run_dir = start->run_dir,
+                                .state_dir = start->state_dir,
+                                .id = start->id,
+                                .more = {"--ready-fd", "3"},
+                                .fds = fds,
+                                .fd_count = ARRAY_LEN(fds),
+                                .fresh = true};
+    return role_spawn(&keeper, ret, ret_step);
 }
 
 /* Waits for the keeper's first word. */

@@ -6,6 +6,7 @@
  * length, so that neither a damaged nor a hostile order makes the keeper read beside them.
  */
 #include "link/order.h"
+#include "os/file.h"
 #include "os/shm.h"
 
 #define ORDER_MAGIC UINT32_C(0x4452554d) /* "MURD" */
@@ -319,4 +320,16 @@ int order_unpack(struct str bytes, const char **space, struct order *ret)
     ret->argv = reader.args;
     ret->envp = reader.envs;
     return 0;
+}
+
+int order_receive(int fd, struct order_space *space)
+{
+    int result = shm_check(fd, SHM_SEAL_SIZE | SHM_SEAL_WRITE);
+    if (result < 0) {
+        return result;
+    }
+    int64_t len = file_pread(fd, space->bytes, sizeof(space->bytes), 0);
+    return len < 0
+               ? (int)len
+               : order_unpack(str_make(space->bytes, (size_t)len), space->pointers, &space->order);
 }

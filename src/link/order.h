@@ -2,9 +2,9 @@
  *
  * struct order: a spawn order, everything the keeper needs to start one process, as a sealed memfd.
  *
- * The writer fills a struct order and packs it; the reader maps the memfd and gets the same struct
- * with pointers into the mapping, checked: every string lies inside and ends with NUL, every count
- * is within its bound. Format (packed, native order): u32 magic, u16 version, u16 count, then
+ * The writer fills a struct order and packs it; the reader copies the memfd and gets the same
+ * struct with pointers into its copy, checked: every string lies inside and ends with NUL, every
+ * count is within its bound. Format (packed, native order): u32 magic, u16 version, u16 count, then
  * `count` records of u16 tag, u16 0, u32 length, bytes, padded to 8. Unknown tags from 0x8000 up
  * are skipped, others refused.
  */
@@ -33,6 +33,12 @@ struct order_limits { /* of the group; UINT64_MAX = none (cgroup.h says more) */
 };
 
 #define ORDER_KEPT "kept:"
+/* The name of the kept descriptor that a stream is, or an empty one: it is a file. */
+static inline struct str order_kept_name(const char *path)
+{
+    struct str name = str_from(path);
+    return str_starts(name, STR(ORDER_KEPT)) ? str_skip(name, sizeof(ORDER_KEPT) - 1) : STR_NONE;
+}
 
 /* All strings are NUL-terminated and borrowed. NULL or zero = as the keeper has it. */
 struct order {
@@ -77,5 +83,15 @@ must_check int order_pack(const struct order *order, struct buf *out);
 /* Reads packed bytes; strings point into `bytes`, pointer arrays into `space` (ORDER_ARGS_MAX*2+2
  * pointers). 0 or -EBADMSG. Allocates nothing. */
 must_check int order_unpack(struct str bytes, const char **space, struct order *ret);
+
+/* Where a received order lies: large, the receiver's. */
+struct order_space {
+    struct order order;
+    const char *pointers[ORDER_ARGS_MAX * 2 + 2];
+    char bytes[ORDER_SIZE_MAX] __attribute__((aligned(8)));
+};
+/* Reads the sealed memfd into space->order. 0; -EPERM: not sealed; -EBADMSG; -errno. Allocates
+ * nothing. */
+must_check int order_receive(int fd, struct order_space *space);
 
 #endif

@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/vec.h"
 #include "link/snapshot_types.h"
+#include "os/sock.h"
 
 /* --- building (core) --- */
 struct snapshot_builder {
@@ -55,6 +56,7 @@ struct snapshot {
 must_check int snapshot_open(struct str blob, struct snapshot *ret);
 struct snapshot_gateway snapshot_gateway_get(const struct snapshot *snapshot);
 struct snapshot_listener snapshot_listener_at(const struct snapshot *snapshot, uint32_t i);
+bool snapshot_has_listener(const struct snapshot *snapshot, const struct sock_addr *addr);
 struct snapshot_service snapshot_service_at(const struct snapshot *snapshot, uint32_t i);
 struct snapshot_endpoint snapshot_endpoint_at(const struct snapshot *snapshot, uint32_t i);
 struct snapshot_route snapshot_route_at(const struct snapshot *snapshot, uint32_t i);

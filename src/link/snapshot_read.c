@@ -240,6 +240,17 @@ struct snapshot_listener snapshot_listener_at(const struct snapshot *snapshot, u
     };
 }
 
+bool snapshot_has_listener(const struct snapshot *snapshot, const struct sock_addr *addr)
+{
+    bool found = false;
+    for (uint32_t i = 0; !found && i < snapshot->listeners; i++) {
+        struct sock_addr named;
+        struct snapshot_listener listener = snapshot_listener_at(snapshot, i);
+        found = sock_addr_parse(listener.address, &named) == 0 && sock_addr_eq(&named, addr);
+    }
+    return found;
+}
+
 struct snapshot_service snapshot_service_at(const struct snapshot *snapshot, uint32_t i)
 {
     struct wire_service item;

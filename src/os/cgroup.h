@@ -65,6 +65,8 @@ void cgroup_root_find(struct cgroup_root *root, const char *instance_id, enum cg
 /* Removes the instance's folders when they are empty. */
 void cgroup_root_remove(const struct cgroup_root *root);
 const char *cgroup_rung_name(enum cgroup_rung rung);
+/* The rung of that name; the best one for NULL and for what is none. */
+enum cgroup_rung cgroup_rung_parse(const char *name);
 /* What this rung cannot promise, as a sentence; NULL when it promises all. */
 const char *cgroup_promise(const struct cgroup_root *root);
 

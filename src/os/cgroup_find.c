@@ -205,6 +205,16 @@ const char *cgroup_rung_name(enum cgroup_rung rung)
     return (size_t)rung < ARRAY_LEN(names) ? names[rung] : "unknown";
 }
 
+enum cgroup_rung cgroup_rung_parse(const char *name)
+{
+    for (enum cgroup_rung rung = CGROUP_NONE; name && rung <= CGROUP_SYSTEMD; rung++) {
+        if (str_is(str_from(name), cgroup_rung_name(rung))) {
+            return rung;
+        }
+    }
+    return CGROUP_SYSTEMD;
+}
+
 const char *cgroup_promise(const struct cgroup_root *root)
 {
     if (root->rung == CGROUP_NONE) {

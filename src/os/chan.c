@@ -225,6 +225,19 @@ static uint8_t *chan_queue_room(struct chan *chan, size_t size)
     return chan->queue;
 }
 
+static bool chan_is_paused(const struct chan *chan)
+{
+    return chan->pause_at > 0 && chan->queue_len >= chan->pause_at;
+}
+
+/* Waits for what the queue's length asks for. 0 or -errno. */
+static int chan_watch(struct chan *chan)
+{
+    return loop_fd_set(chan->loop, &chan->watch,
+                       (chan_is_paused(chan) ? 0u : LOOP_READ) |
+                           (chan->queue_len > 0 ? LOOP_WRITE : 0u));
+}
+
 static int chan_queue_add(struct chan *chan, struct str data, const int *fds, size_t fd_count)
 {
     size_t size = chan_record_size(data.len, fd_count);
@@ -250,7 +263,7 @@ static int chan_queue_add(struct chan *chan, struct str data, const int *fds, si
     memcpy(at + sizeof(record), copies, fd_count * sizeof(int));
     memcpy(at + sizeof(record) + fd_count * sizeof(int), data.p, data.len);
     chan->queue_len += size;
-    return loop_fd_set(chan->loop, &chan->watch, LOOP_READ | LOOP_WRITE);
+    return chan_watch(chan);
 }
 
 int chan_send(struct chan *chan, const void *data, size_t len, const int *fds, size_t fd_count)
@@ -284,14 +297,14 @@ static int chan_flush(struct chan *chan)
         int result =
             chan_send_now(chan->watch.fd, str_make(bytes, record.len), fds, record.fd_count);
         if (result == -EAGAIN || result == -ETOOMANYREFS) {
-            return 0;
+            break;
         }
         if (result < 0) {
             return result;
         }
         chan_queue_pop(chan, at, &record);
     }
-    return loop_fd_set(chan->loop, &chan->watch, LOOP_READ);
+    return chan_watch(chan);
 }
 
 void chan_close(struct chan *chan)
@@ -348,7 +361,12 @@ static void chan_ready(struct loop_fd *watch, uint32_t events)
             return;
         }
     }
-    for (int i = 0; i < CHAN_TURN_MAX && chan_receive(chan); i++) {
+    /* A peer that is gone asks for nothing: its end is read even so. */
+    bool gone = events & (LOOP_HUP | LOOP_ERROR);
+    for (int i = 0; i < CHAN_TURN_MAX && (gone || !chan_is_paused(chan)); i++) {
+        if (!chan_receive(chan)) {
+            break;
+        }
     }
 }
 

@@ -33,6 +33,9 @@ struct chan {
     size_t queue_size;
     size_t queue_head;
     size_t queue_len;
+    /* From that much unsent on nothing is read: who does not take its answers asks for no more.
+     * 0 = always read. */
+    size_t pause_at;
 };
 
 /* Two connected ends, close-on-exec, non-blocking. 0 or -errno. */

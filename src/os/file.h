@@ -48,13 +48,13 @@ struct file_system {
     uint64_t total_bytes;
 };
 
-struct file_dir {
-    void *handle;
+struct file_dir { /* nothing is allocated */
+    int fd, at, len;
+    char space[4096] __attribute__((aligned(8)));
 };
 
 must_check int file_open(const char *path, unsigned flags, uint32_t mode, int *ret_fd);
-/* Closes and sets -1; nothing when it is -1. */
-void file_close(int *fd);
+void file_close(int *fd); /* and sets -1; nothing when it is -1 */
 must_check int file_dup(int fd, int *ret_fd);
 /* Whether a program executed by this process gets the descriptor. */
 must_check int file_set_inherit(int fd, bool inherit);

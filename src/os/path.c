@@ -169,38 +169,42 @@ int file_working_dir(struct buf *out)
 
 int file_dir_open(struct file_dir *dir, const char *path)
 {
-    dir->handle = opendir(path);
-    return dir->handle ? 0 : -errno;
+    dir->at = dir->len = 0;
+    dir->fd = -1;
+    return file_open(path, FILE_READ | FILE_DIRECTORY, 0, &dir->fd);
 }
 
 const char *file_dir_next(struct file_dir *dir, enum file_kind *ret_kind)
 {
-    struct dirent *entry;
-    while ((entry = readdir(dir->handle))) {
-        const char *name = entry->d_name;
-        if (str_is(STR("."), name) || str_is(STR(".."), name)) {
+    static const uint8_t kinds[DT_WHT + 1] = {
+        [DT_UNKNOWN] = FILE_KIND_OTHER, [DT_FIFO] = FILE_KIND_OTHER,
+        [DT_CHR] = FILE_KIND_OTHER,     [DT_BLK] = FILE_KIND_OTHER,
+        [DT_DIR] = FILE_KIND_DIRECTORY, [DT_REG] = FILE_KIND_REGULAR,
+        [DT_LNK] = FILE_KIND_LINK,      [DT_SOCK] = FILE_KIND_SOCKET,
+    };
+    for (;;) {
+        if (dir->at >= dir->len) {
+            dir->at = 0;
+            dir->len = (int)getdents64(dir->fd, dir->space, sizeof(dir->space));
+            if (dir->len <= 0) {
+                return NULL;
+            }
+        }
+        const struct dirent64 *entry = (const void *)(dir->space + dir->at);
+        dir->at += entry->d_reclen;
+        if (str_is(STR("."), entry->d_name) || str_is(STR(".."), entry->d_name)) {
             continue;
         }
         if (ret_kind) {
-            static const uint8_t kinds[DT_WHT + 1] = {
-                [DT_UNKNOWN] = FILE_KIND_OTHER, [DT_FIFO] = FILE_KIND_OTHER,
-                [DT_CHR] = FILE_KIND_OTHER,     [DT_BLK] = FILE_KIND_OTHER,
-                [DT_DIR] = FILE_KIND_DIRECTORY, [DT_REG] = FILE_KIND_REGULAR,
-                [DT_LNK] = FILE_KIND_LINK,      [DT_SOCK] = FILE_KIND_SOCKET,
-            };
             *ret_kind = kinds[MIN(entry->d_type, DT_WHT)];
         }
-        return name;
+        return entry->d_name;
     }
-    return NULL;
 }
 
 void file_dir_close(struct file_dir *dir)
 {
-    if (dir->handle) {
-        closedir(dir->handle);
-        dir->handle = NULL;
-    }
+    file_close(&dir->fd);
 }
 
 /* The folder part of a path, as open(2) wants it. */

@@ -5,6 +5,7 @@
  */
 #include "os/proc.h"
 #include "base/num.h"
+#include "os/clock.h"
 #include "os/file.h"
 #include <poll.h>
 #include <signal.h>
@@ -174,6 +175,42 @@ int proc_reap_any(struct proc_exit *ret)
         proc_exit_from_info(&info, ret);
     }
     return info.si_pid;
+}
+
+int proc_run(const struct proc_spawn *spawn, int64_t timeout_ns, struct proc_exit *ret)
+{
+    struct proc proc;
+    const char *step;
+    int result = proc_spawn(spawn, &proc, &step);
+    if (result < 0) {
+        return result;
+    }
+    int64_t deadline_ns = clock_mono_ns() + timeout_ns;
+    while ((result = proc_reap(proc.pidfd, ret)) == -EAGAIN && clock_mono_ns() < deadline_ns) {
+        clock_sleep_ns(NS_PER_MS);
+    }
+    if (result == -EAGAIN) {
+        siginfo_t info;
+        (void)!proc_signal(proc.pidfd, SIGKILL);
+        (void)!waitid(P_PIDFD, (id_t)proc.pidfd, &info, WEXITED);
+        result = -ETIMEDOUT;
+    }
+    close(proc.pidfd);
+    return result;
+}
+
+void proc_environment(const char **envp, size_t size, const char *less, const char *more)
+{
+    size_t count = 0;
+    for (char **env = environ; *env && count + 2 < size; env++) {
+        if (strncmp(*env, less, strlen(less)) != 0) {
+            envp[count++] = *env;
+        }
+    }
+    if (more) {
+        envp[count++] = more;
+    }
+    envp[count] = NULL;
 }
 
 int proc_set_subreaper(void)

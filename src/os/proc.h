@@ -82,6 +82,11 @@ struct proc_exit {
  * "set user" …); no process is left then. Signals: default handlers, empty mask, SIGPIPE restored;
  * soft limits as at the start of this process (proc_limits_save). */
 must_check int proc_spawn(const struct proc_spawn *spawn, struct proc *ret, const char **ret_step);
+/* Runs a program to its end, which it has `timeout_ns` to reach; waits. 0 and how it ended;
+ * -ETIMEDOUT (it is killed then); as proc_spawn. */
+must_check int proc_run(const struct proc_spawn *spawn, int64_t timeout_ns, struct proc_exit *ret);
+/* This process's environment without the variable `less` ("NAME="), with `more` (or NULL), cut. */
+void proc_environment(const char **envp, size_t size, const char *less, const char *more);
 /* Replaces this program, keeping the process; environment and signal mask stay, the soft limits
  * become those of proc_limits_save. Returns only when it failed: -errno. */
 must_check int proc_exec(const char *path, const char *const *argv);

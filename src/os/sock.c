@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -318,6 +319,24 @@ size_t sock_unsent(int fd)
 {
     int value = 0;
     return ioctl(fd, SIOCOUTQ, &value) == 0 && value > 0 ? (size_t)value : 0;
+}
+
+int sock_take_listening(int pidfd, int fd, const struct sock_addr *addr, int *ret_fd)
+{
+    int copy = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+    if (copy < 0) {
+        return errno == EBADF ? -ENOENT : -errno;
+    }
+    struct sock_addr local;
+    int listens = 0;
+    socklen_t len = sizeof(listens);
+    if (getsockopt(copy, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) < 0 || !listens ||
+        sock_local_addr(copy, &local) < 0 || !sock_addr_eq(&local, addr)) {
+        close(copy);
+        return -ENOENT;
+    }
+    *ret_fd = copy;
+    return 0;
 }
 
 int sock_local_addr(int fd, struct sock_addr *ret)

@@ -91,6 +91,9 @@ void sock_set_notsent_lowat(int fd, unsigned bytes);
 /* Bytes the kernel still holds unsent; 0 when it does not say. */
 size_t sock_unsent(int fd);
 
+/* A copy of descriptor `fd` of another process, when it is a socket that listens on `addr`. 0;
+ * -ENOENT: it is none; -EPERM: no right to look there; -errno. */
+must_check int sock_take_listening(int pidfd, int fd, const struct sock_addr *addr, int *ret_fd);
 must_check int sock_local_addr(int fd, struct sock_addr *ret);
 must_check int sock_peer_addr(int fd, struct sock_addr *ret);
 must_check int sock_peer_cred(int fd, struct sock_cred *ret);

@@ -155,17 +155,18 @@ int sock_find_owner(const struct sock_addr *addr, struct sock_owner *ret)
     if (proc_stat(holder.pid, &stat) == 0) {
         str_copy(ret->name, sizeof(ret->name), str_trim(str_from(stat.name)));
     }
-    struct buf command = BUF_INIT(4096);
+    char space[4096];
+    struct buf command = BUF_ON(space);
     if (proc_command(holder.pid, &command) == 0) {
         str_copy(ret->command, sizeof(ret->command), buf_str(&command));
     }
-    buf_fini(&command);
     return 0;
 }
 
 void sock_listen_problem(struct problem *problem, const struct sock_addr *addr, int error)
 {
-    struct buf text = BUF_INIT(SOCK_ADDR_TEXT_MAX * 2);
+    char space[SOCK_ADDR_TEXT_MAX * 2]; /* nothing is allocated: the keeper asks */
+    struct buf text = BUF_ON(space);
     sock_addr_format(&text, addr);
     const char *address = buf_cstr(&text);
     struct sock_owner owner;
@@ -186,7 +187,6 @@ void sock_listen_problem(struct problem *problem, const struct sock_addr *addr, 
         problem_hint(problem, "stop that process or choose another port");
     }
     problem->status = 409;
-    buf_fini(&text);
 }
 
 struct sock_diag_pair {

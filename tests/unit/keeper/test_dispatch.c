@@ -17,18 +17,19 @@ static void setup(enum keeper_role role)
     check(mkdtemp(folder) != NULL);
     str_copy(keeper.run_dir, sizeof(keeper.run_dir), str_from(folder));
     str_copy(keeper.id, sizeof(keeper.id), STR("unit"));
-    keeper.journal_fd = -1;
+    keeper.journal.fd = keeper.listen_watch.fd = -1;
+    keeper.message = dispatch;
     for (size_t i = 0; i < KEEPER_KEPT_MAX; i++) {
         keeper.kept[i].fd = -1;
     }
     check_int(loop_init(&keeper.loop, 1), 0);
-    timer_init(&keeper.trim_timer, output_trim);
-    timer_init(&keeper.sweep_timer, ward_sweep);
-    timer_init(&keeper.await_timer, ward_await_over);
+    timer_init(&keeper.trim_timer, child_trim);
+    timer_init(&keeper.sweep_timer, child_sweep);
+    timer_init(&keeper.await_timer, child_await_over);
     timer_init(&keeper.journal_timer, journal_retry);
     role_init(&keeper, KEEPER_ROLE_CORE);
     role_init(&keeper, KEEPER_ROLE_EDGE);
-    journal_rewrite(&keeper);
+    (void)journal_rewrite(&keeper);
     int ends[2];
     check_int(chan_pair(ends), 0);
     struct peer *peer = peer_new(&keeper, ends[0], role);
@@ -40,15 +41,15 @@ static void setup(enum keeper_role role)
 static void teardown(void)
 {
     for (size_t i = 0; i < keeper.ward_top; i++) {
-        if (keeper.wards[i].used && keeper.wards[i].running) {
-            ward_kill(&keeper, &keeper.wards[i]);
-            (void)!ward_signal(&keeper, &keeper.wards[i], SIGKILL, false);
+        if (keeper.wards[i].used && keeper.wards[i].rec.running) {
+            child_kill(&keeper, &keeper.wards[i]);
+            (void)!child_signal(&keeper, &keeper.wards[i], SIGKILL, false);
         }
     }
     for (int i = 0; i < 2000; i++) {
         bool left = false;
         for (size_t k = 0; k < keeper.ward_top; k++) {
-            left |= keeper.wards[k].used && !keeper.wards[k].empty;
+            left |= keeper.wards[k].used && !keeper.wards[k].rec.empty;
         }
         if (!left) {
             break;
@@ -56,7 +57,7 @@ static void teardown(void)
         check_int(loop_turn(&keeper.loop, NS_PER_MS), 0);
     }
     file_close(&far_end);
-    file_close(&keeper.journal_fd);
+    file_close(&keeper.journal.fd);
     check_int(file_remove_tree(keeper.run_dir), 0);
     loop_fini(&keeper.loop);
 }

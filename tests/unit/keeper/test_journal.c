@@ -14,19 +14,19 @@ static void setup(void)
     check(mkdtemp(folder) != NULL);
     str_copy(keeper.run_dir, sizeof(keeper.run_dir), str_from(folder));
     str_copy(keeper.boot_id, sizeof(keeper.boot_id), STR("00000000-1111-2222-3333-444444444444"));
-    keeper.journal_fd = -1;
+    keeper.journal.fd = -1;
     for (size_t i = 0; i < KEEPER_KEPT_MAX; i++) {
         keeper.kept[i].fd = -1;
     }
     check_int(loop_init(&keeper.loop, 1), 0);
     timer_init(&keeper.journal_timer, journal_retry);
-    keeper.roles[KEEPER_ROLE_CORE].role = KEEPER_ROLE_CORE;
-    keeper.roles[KEEPER_ROLE_EDGE].role = KEEPER_ROLE_EDGE;
+    keeper.roles[KEEPER_ROLE_CORE].rec.role = KEEPER_ROLE_CORE;
+    keeper.roles[KEEPER_ROLE_EDGE].rec.role = KEEPER_ROLE_EDGE;
 }
 
 static void teardown(void)
 {
-    file_close(&keeper.journal_fd);
+    file_close(&keeper.journal.fd);
     check_int(file_remove_tree(keeper.run_dir), 0);
     loop_fini(&keeper.loop);
 }
@@ -34,15 +34,15 @@ static void teardown(void)
 /* As a new process would begin. */
 static void forget_all(void)
 {
-    file_close(&keeper.journal_fd);
+    file_close(&keeper.journal.fd);
     for (size_t i = 0; i < KEEPER_CHILDREN_MAX; i++) {
         keeper.wards[i].used = false;
     }
     keeper.ward_top = 0;
     memset(&keeper.cgroups, 0, sizeof(keeper.cgroups));
     for (size_t i = 0; i < KEEPER_ROLE_COUNT; i++) {
-        keeper.roles[i].proc = (struct proc_id){0, 0};
-        keeper.roles[i].restarts = 0;
+        keeper.roles[i].rec.proc = (struct proc_id){0, 0};
+        keeper.roles[i].rec.restarts = 0;
     }
 }
 
@@ -50,13 +50,13 @@ static struct ward *add_ward(const char *id, int pid)
 {
     struct ward *ward = ward_new(&keeper, str_from(id));
     check(ward != NULL);
-    ward->running = true;
-    ward->proc = (struct proc_id){pid, (uint64_t)pid * 3};
-    ward->spec_hash = map_hash(1, str_from(id));
-    ward->ports[0] = (uint16_t)pid;
-    ward->trimmed[1] = 77;
-    str_copy(ward->cgroup, sizeof(ward->cgroup), STR("a/b"));
-    str_copy(ward->output[0], sizeof(ward->output[0]), STR("/out/1"));
+    ward->rec.running = true;
+    ward->rec.proc = (struct proc_id){pid, (uint64_t)pid * 3};
+    ward->rec.spec_hash = map_hash(1, str_from(id));
+    ward->rec.ports[0] = (uint16_t)pid;
+    ward->rec.trimmed[1] = 77;
+    str_copy(ward->rec.cgroup, sizeof(ward->rec.cgroup), STR("a/b"));
+    str_copy(ward->rec.output[0], sizeof(ward->rec.output[0]), STR("/out/1"));
     journal_ward(&keeper, ward);
     return ward;
 }
@@ -75,32 +75,32 @@ TEST(what_was_written_is_what_the_next_keeper_knows)
     setup();
     keeper.cgroups.rung = CGROUP_UNIFIED;
     str_copy(keeper.cgroups.path, sizeof(keeper.cgroups.path), STR("/sys/fs/cgroup/x"));
-    journal_rewrite(&keeper);
+    (void)journal_rewrite(&keeper);
     add_ward("d/p/one/1", 100);
     struct ward *two = add_ward("d/p/two/1", 200);
     struct ward *three = add_ward("d/p/three/1", 300);
-    keeper.roles[KEEPER_ROLE_EDGE].proc = (struct proc_id){42, 4242};
-    keeper.roles[KEEPER_ROLE_EDGE].restarts = 3;
+    keeper.roles[KEEPER_ROLE_EDGE].rec.proc = (struct proc_id){42, 4242};
+    keeper.roles[KEEPER_ROLE_EDGE].rec.restarts = 3;
     journal_role(&keeper, &keeper.roles[KEEPER_ROLE_EDGE]);
-    two->running = false;
-    two->exit = (struct proc_exit){.known = true, .code = 7};
+    two->rec.running = false;
+    two->rec.exit = (struct proc_exit){.known = true, .code = 7};
     journal_ward(&keeper, two);
-    three->running = false;
-    ward_forget(&keeper, three);
+    three->rec.running = false;
+    child_forget(&keeper, three);
     forget_all();
     journal_load(&keeper);
     check_int(count_wards(), 2);
     struct ward *one = ward_find(&keeper, STR("d/p/one/1"));
-    check(one && one->running && one->proc.pid == 100 && one->proc.start_time == 300);
-    check(one->spec_hash == map_hash(1, STR("d/p/one/1")) && one->ports[0] == 100);
-    check_cstr(one->cgroup, "a/b");
-    check_cstr(one->output[0], "/out/1");
-    check_int(one->trimmed[1], 77);
+    check(one && one->rec.running && one->rec.proc.pid == 100 && one->rec.proc.start_time == 300);
+    check(one->rec.spec_hash == map_hash(1, STR("d/p/one/1")) && one->rec.ports[0] == 100);
+    check_cstr(one->rec.cgroup, "a/b");
+    check_cstr(one->rec.output[0], "/out/1");
+    check_int(one->rec.trimmed[1], 77);
     two = ward_find(&keeper, STR("d/p/two/1"));
-    check(two && !two->running && two->exit.known && two->exit.code == 7);
+    check(two && !two->rec.running && two->rec.exit.known && two->rec.exit.code == 7);
     check(!ward_find(&keeper, STR("d/p/three/1")));
-    check_int(keeper.roles[KEEPER_ROLE_EDGE].proc.pid, 42);
-    check_int(keeper.roles[KEEPER_ROLE_EDGE].restarts, 3);
+    check_int(keeper.roles[KEEPER_ROLE_EDGE].rec.proc.pid, 42);
+    check_int(keeper.roles[KEEPER_ROLE_EDGE].rec.restarts, 3);
     check_int(keeper.cgroups.rung, CGROUP_UNIFIED);
     teardown();
 }
@@ -108,7 +108,7 @@ TEST(what_was_written_is_what_the_next_keeper_knows)
 TEST(a_journal_of_another_boot_says_nothing)
 {
     setup();
-    journal_rewrite(&keeper);
+    (void)journal_rewrite(&keeper);
     add_ward("x", 100);
     forget_all();
     keeper.boot_id[0] = '9';
@@ -125,13 +125,13 @@ TEST(a_damaged_or_torn_journal_gives_a_part_of_what_was_written)
     struct buf whole = BUF_INIT(4 * MIB);
     char path[KEEPER_PATH_MAX];
     keeper_run_path(&keeper, "keeper.journal", path);
-    journal_rewrite(&keeper);
+    (void)journal_rewrite(&keeper);
     for (int i = 1; i <= 8; i++) {
         char id[16];
         snprintf(id, sizeof(id), "ward-%d", i);
         add_ward(id, i);
     }
-    file_close(&keeper.journal_fd);
+    file_close(&keeper.journal.fd);
     check_int(file_read_all(path, 4 * MIB, &whole), 0);
     for (size_t round = 0; round < test_rounds(400); round++) {
         struct str cut = str_slice(buf_str(&whole), 0, rng_below(test_rng(), whole.len + 1));
@@ -149,7 +149,7 @@ TEST(a_damaged_or_torn_journal_gives_a_part_of_what_was_written)
         check(count_wards() <= 8);
         for (size_t i = 0; i < keeper.ward_top; i++) {
             const struct ward *ward = &keeper.wards[i];
-            check(!ward->used || ward->proc.start_time == (uint64_t)ward->proc.pid * 3);
+            check(!ward->used || ward->rec.proc.start_time == (uint64_t)ward->rec.proc.pid * 3);
         }
     }
     buf_fini(&whole);
@@ -159,23 +159,23 @@ TEST(a_damaged_or_torn_journal_gives_a_part_of_what_was_written)
 TEST(a_fresh_file_replaces_one_that_has_grown)
 {
     setup();
-    journal_rewrite(&keeper);
+    (void)journal_rewrite(&keeper);
     struct ward *ward = add_ward("busy", 1);
     uint64_t largest = 0;
     for (int i = 0; i < 20000; i++) {
-        ward->trimmed[0] = (uint64_t)i;
+        ward->rec.trimmed[0] = (uint64_t)i;
         journal_ward(&keeper, ward);
-        largest = MAX(largest, keeper.journal_size);
+        largest = MAX(largest, keeper.journal.size);
     }
     check(largest < 17 * MIB);
     char path[KEEPER_PATH_MAX];
     struct file_stat stat;
     keeper_run_path(&keeper, "keeper.journal", path);
     check_int(file_stat(path, &stat), 0);
-    check_int(stat.size, keeper.journal_size);
+    check_int(stat.size, keeper.journal.size);
     forget_all();
     journal_load(&keeper);
-    check_int(ward_find(&keeper, STR("busy"))->trimmed[0], 19999);
+    check_int(ward_find(&keeper, STR("busy"))->rec.trimmed[0], 19999);
     teardown();
 }
 
@@ -190,10 +190,10 @@ static void limit_files(rlim_t size)
 TEST(nothing_known_is_lost_when_the_journal_cannot_be_written)
 {
     setup();
-    journal_rewrite(&keeper);
+    (void)journal_rewrite(&keeper);
     add_ward("one", 1);
     add_ward("two", 2);
-    uint64_t whole = keeper.journal_size;
+    uint64_t whole = keeper.journal.size;
     limit_files(whole + 100);
     add_ward("three", 3); /* torn */
     check(keeper.journal_behind && timer_armed(&keeper.journal_timer));
@@ -213,8 +213,8 @@ TEST(nothing_known_is_lost_when_the_journal_cannot_be_written)
     check(!keeper.journal_behind && !timer_armed(&keeper.journal_timer));
     add_ward("five", 5);
     struct ward *two = ward_find(&keeper, STR("two"));
-    two->running = false;
-    ward_forget(&keeper, two);
+    two->rec.running = false;
+    child_forget(&keeper, two);
     forget_all();
     journal_load(&keeper);
     check_int(count_wards(), 4);
@@ -226,7 +226,7 @@ TEST(nothing_known_is_lost_when_the_journal_cannot_be_written)
 TEST(a_fresh_journal_that_cannot_take_its_place_leaves_the_old_one)
 {
     setup();
-    journal_rewrite(&keeper);
+    (void)journal_rewrite(&keeper);
     add_ward("one", 1);
     char path[KEEPER_PATH_MAX];
     char aside[KEEPER_PATH_MAX];
@@ -236,16 +236,16 @@ TEST(a_fresh_journal_that_cannot_take_its_place_leaves_the_old_one)
     keeper_run_path(&keeper, "keeper.journal.new", fresh);
     check_int(file_rename(path, aside), 0);
     check_int(file_mkdir(path, 0700), 0); /* nothing can be renamed over it */
-    journal_rewrite(&keeper);
-    check(keeper.journal_behind && keeper.journal_fd >= 0 && !file_exists(fresh));
+    (void)journal_rewrite(&keeper);
+    check(keeper.journal_behind && keeper.journal.fd >= 0 && !file_exists(fresh));
     check_int(file_rmdir(path), 0);
     check_int(file_rename(aside, path), 0);
     check_int(file_mkdir(fresh, 0700), 0); /* not even opened */
     add_ward("two", 2);
-    journal_rewrite(&keeper);
+    (void)journal_rewrite(&keeper);
     check(keeper.journal_behind);
     check_int(file_rmdir(fresh), 0);
-    journal_rewrite(&keeper);
+    (void)journal_rewrite(&keeper);
     check(!keeper.journal_behind);
     forget_all();
     journal_load(&keeper);
@@ -256,12 +256,12 @@ TEST(a_fresh_journal_that_cannot_take_its_place_leaves_the_old_one)
 TEST(what_is_forgotten_while_the_file_is_made_anew_stays_forgotten)
 {
     setup();
-    journal_rewrite(&keeper);
+    (void)journal_rewrite(&keeper);
     struct ward *ward = add_ward("gone", 1);
-    keeper.journal_size = 17 * MIB; /* the next record finds it too large */
-    ward->running = false;
-    ward_forget(&keeper, ward);
-    check(keeper.journal_size < MIB);
+    keeper.journal.size = 17 * MIB; /* the next record finds it too large */
+    ward->rec.running = false;
+    child_forget(&keeper, ward);
+    check(keeper.journal.size < MIB);
     forget_all();
     journal_load(&keeper);
     check_int(count_wards(), 0);

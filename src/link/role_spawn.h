@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Starting one role of an instance as a process of this same binary: what a keeper does for core
+ * and edge, and what brings a keeper up or back.
+ */
+#ifndef LINK_ROLE_SPAWN_H
+#define LINK_ROLE_SPAWN_H
+
+#include "os/proc.h"
+
+enum { ROLE_SPAWN_MORE_MAX = 6, ROLE_CHANNEL_FD = 3 };
+#define ROLE_CHANNEL_ENV "MUELLE_KEEPER_FD=" /* tells a role where its channel is */
+
+/* All is borrowed during the call. */
+struct role_spawn {
+    const char *role; /* "keeper", "core", "edge" */
+    const char *run_dir, *state_dir, *id;
+    const char *more[ROLE_SPAWN_MORE_MAX + 1]; /* further arguments, up to the first NULL */
+    const struct proc_fd *fds;
+    size_t fd_count;
+    bool channel; /* its channel is among the fds, at ROLE_CHANNEL_FD: it is told so */
+    bool fresh;   /* nothing of who starts it: cwd "/", umask 022 */
+};
+
+/* Starts it in a session of its own, with this process's environment. 0, or -errno and
+ * *ret_step. */
+must_check int role_spawn(const struct role_spawn *role, struct proc *ret, const char **ret_step);
+
+#endif
