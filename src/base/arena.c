@@ -48,6 +48,7 @@ void arena_reset(struct arena *arena)
         arena->chunks->len = 0;
     }
     arena->used = 0;
+    arena->failed = false;
 }
 
 static bool add_chunk(struct arena *arena, size_t size)
@@ -64,16 +65,22 @@ static bool add_chunk(struct arena *arena, size_t size)
     return true;
 }
 
+static void *fail(struct arena *arena)
+{
+    arena->failed = true;
+    return NULL;
+}
+
 void *arena_alloc(struct arena *arena, size_t size)
 {
     size_t want = ALIGN_UP(MAX(size, 1u), ARENA_ALIGN);
     if (want < size || want > arena->max - arena->used) {
-        return NULL;
+        return fail(arena);
     }
     struct arena_chunk *chunk = arena->chunks;
     if (!chunk || want > chunk->cap - chunk->len) {
         if (!add_chunk(arena, want)) {
-            return NULL;
+            return fail(arena);
         }
         chunk = arena->chunks;
     }
@@ -86,12 +93,12 @@ void *arena_alloc(struct arena *arena, size_t size)
 void *arena_array(struct arena *arena, size_t count, size_t size)
 {
     size_t total;
-    return __builtin_mul_overflow(count, size, &total) ? NULL : arena_alloc(arena, total);
+    return __builtin_mul_overflow(count, size, &total) ? fail(arena) : arena_alloc(arena, total);
 }
 
 char *arena_cstr(struct arena *arena, struct str s)
 {
-    char *copy = s.len == SIZE_MAX ? NULL : arena_alloc(arena, s.len + 1);
+    char *copy = s.len == SIZE_MAX ? fail(arena) : arena_alloc(arena, s.len + 1);
     if (copy && s.len) {
         memcpy(copy, s.p, s.len);
     }

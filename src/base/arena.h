@@ -16,6 +16,7 @@ struct arena {
     struct arena_chunk *chunks; /* newest first */
     size_t used;                /* bytes handed out, with their alignment */
     size_t max;
+    bool failed; /* some allocation returned NULL: for those who look once, at the end */
 };
 
 #define ARENA_INIT(limit) ((struct arena){.max = (limit)})

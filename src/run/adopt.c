@@ -29,6 +29,7 @@
 #include "run/port.h"
 #include "run/project.h"
 #include "run/reconcile.h"
+#include "run/shortage.h"
 #include "schema/load.h"
 #include "store/store.h"
 #include "store/tables.h"
@@ -52,20 +53,6 @@ struct stray {
     bool killed; /* a stale one that was told to go */
     struct keeper_request request;
 };
-
-/* A core that knows but half of what was applied, or of what runs, would stop what it does not
- * know and start a second of what it thinks gone: better no core, until the keeper starts the next.
- */
-static void give_up(struct run *run, const char *what, int error)
-{
-    if (!run->gave_up) {
-        core_log(run->core, "%s: %s; services run on", what,
-                 strerror(error < 0 ? -error : EBADMSG));
-    }
-    run->gave_up = true;
-    run->started = false;
-    core_stop(run->core, 1);
-}
 
 /* --- strays --- */
 
@@ -100,7 +87,7 @@ static void on_child(void *arg, const struct keeper_child *child)
         if (!stray || !str_copy(stray->id, sizeof(stray->id), child->id) ||
             map_put(&run->children, str_from(stray->id), stray) < 0) {
             free(stray);
-            give_up(run, "what runs cannot be taken in", -ENOMEM);
+            shortage_give_up(run, "what runs cannot be taken in", -ENOMEM);
             return;
         }
         stray->run = run;
@@ -163,7 +150,7 @@ static struct replica *make_retiring(struct run *run, const struct stray *stray)
     struct replica *other = replica_current(service, (uint32_t)number);
     struct replica *replica = replica_new(run, service, (uint32_t)number, second ? 1 : 0);
     if (!replica) {
-        give_up(run, "what runs cannot be taken in", -ENOMEM);
+        shortage_give_up(run, "what runs cannot be taken in", -ENOMEM);
     } else {
         /* Of the two the one with today's spec stays; if both have it, the one whose row was
          * committed. */
@@ -602,7 +589,7 @@ static void members_loaded(void *arg, int status, const struct txn *txn)
         i++;
     }
     if (status != 0) {
-        give_up(run, "replicas cannot be read", status);
+        shortage_give_up(run, "replicas cannot be read", status);
         return;
     }
     run->loaded = true;
@@ -631,7 +618,7 @@ static void projects_loaded(void *arg, int status, const struct txn *txn)
         status = store_query(run->core->store, next, members_loaded, run);
     }
     if (status != 0) {
-        give_up(run, "what was applied cannot be taken up", status);
+        shortage_give_up(run, "what was applied cannot be taken up", status);
     }
 }
 

@@ -18,6 +18,7 @@
 #include "run/model.h"
 #include "run/project.h"
 #include "run/reconcile.h"
+#include "run/shortage.h"
 #include "schema/load.h"
 #include "store/store.h"
 #include "store/tables.h"
@@ -147,7 +148,7 @@ static void committed(void *arg, int status, const struct txn *txn)
         project = project_new(run, str_from(apply->ctx.tenant), apply->spec->name);
     }
     if (!project) {
-        refuse_error(apply, -ENOMEM);
+        shortage_give_up(run, "what was applied cannot be taken up", -ENOMEM);
         return;
     }
     if (project->spec) {
@@ -158,7 +159,7 @@ static void committed(void *arg, int status, const struct txn *txn)
     project->removing = false;
     int r = project_take(run, project, apply->source, apply->spec);
     if (r < 0) {
-        refuse_error(apply, r); /* committed all the same: the next start of the core takes it up */
+        shortage_give_up(run, "what was applied cannot be taken up", r); /* it is committed */
         return;
     }
     event_committed(run->core, &apply->event, txn_rowid(txn, apply->statement));
@@ -477,7 +478,7 @@ static int copy_request(struct source *source, const struct run_apply *request)
     source->name = arena_str(arena, request->name);
     source->working_dir = arena_str(arena, request->working_dir);
     source->strict = request->strict;
-    return arena->used > SOURCE_BYTES_MAX ? -E2BIG : 0;
+    return arena->used > SOURCE_BYTES_MAX ? -E2BIG : arena->failed ? -ENOMEM : 0;
 }
 
 static struct apply *apply_new(struct run *run, const struct context *ctx,
@@ -553,6 +554,7 @@ static void reload_one(struct run *run, const struct context *ctx, struct projec
     /* The name is fixed now: a file that renames itself would be another project. */
     if (apply->source && apply->source->name.len == 0) {
         apply->source->name = arena_str(&apply->source->arena, str_from(project->name));
+        apply->error = apply->source->name.p ? apply->error : -ENOMEM;
     }
     begin_next(run);
 }

@@ -19,6 +19,7 @@
 #include "run/project.h"
 #include "run/publish.h"
 #include "run/reconcile.h"
+#include "run/shortage.h"
 #include "store/store.h"
 #include "store/tables.h"
 
@@ -57,7 +58,7 @@ void replica_forget_ended(struct run *run, struct replica *replica)
 static void save_later(struct run *run, struct replica *replica)
 {
     replica->unsaved = true;
-    run_again(run);
+    shortage_again(run);
 }
 
 static void saving_ended(struct saving *saving, bool stored)
@@ -97,27 +98,22 @@ static int64_t retry_wall(const struct run *run, const struct replica_sm *sm)
 }
 
 /* {"code":1,"failures":3,"retry_at":NS}: how it ended, how often in a row, and when it is tried
- * again. */
-static void add_exit(struct buf *out, const struct run *run, const struct replica *replica)
+ * again. "" when there is nothing to say. */
+static void write_exit(char *out, size_t size, const struct run *run, const struct replica *replica)
 {
     const struct replica_sm *sm = &replica->sm;
-    const char *comma = "";
-    if (!replica->exited && sm->failures == 0 && sm->state != REPLICA_CRASHED) {
-        return;
-    }
-    buf_add_cstr(out, "{");
+    char code[32] = "", failures[32] = "", retry[40] = "";
     if (replica->exited) {
-        buf_printf(out, "\"code\":%d", replica->exit_code);
-        comma = ",";
+        snprintf(code, sizeof(code), ",\"code\":%d", replica->exit_code);
     }
     if (sm->failures > 0) {
-        buf_printf(out, "%s\"failures\":%u", comma, sm->failures);
-        comma = ",";
+        snprintf(failures, sizeof(failures), ",\"failures\":%u", sm->failures);
     }
     if (sm->state == REPLICA_CRASHED) {
-        buf_printf(out, "%s\"retry_at\":%lld", comma, (long long)retry_wall(run, sm));
+        snprintf(retry, sizeof(retry), ",\"retry_at\":%lld", (long long)retry_wall(run, sm));
     }
-    buf_add_cstr(out, "}");
+    snprintf(out, size, "%s%s%s%s", code, failures, retry, "}");
+    out[0] = out[0] == ',' ? '{' : '\0';
 }
 
 /* ports: {"port":20001,"slot":0,"pid":4711,"act":NS}. With `exit`: what adoption needs to know
@@ -125,12 +121,11 @@ static void add_exit(struct buf *out, const struct run *run, const struct replic
 static void put_row(struct txn *txn, const struct run *run, const struct replica *replica)
 {
     const struct service *service = replica->service;
-    char ports[96], hash[24];
-    struct buf exit = BUF_INIT(128);
+    char ports[96], hash[24], exit[128];
     snprintf(ports, sizeof(ports), "{\"port\":%u,\"slot\":%u,\"pid\":%d,\"act\":%lld}",
              replica->port, replica->slot, replica->pid, (long long)replica->act_seen);
     snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)replica->spec_hash);
-    add_exit(&exit, run, replica);
+    write_exit(exit, sizeof(exit), run, replica);
     replica_put(txn, &(struct replica_row){
                          .tenant = str_from(service->project->tenant),
                          .project = str_from(service->project->name),
@@ -138,7 +133,7 @@ static void put_row(struct txn *txn, const struct run *run, const struct replica
                          .origin = STR("muelle"),
                          .state = str_from(sm_name(&replica_machine, replica->sm.state)),
                          .reason = str_from(replica->reason),
-                         .exit = buf_str(&exit),
+                         .exit = str_from(exit),
                          .ports = str_from(ports),
                          .spec_hash = str_from(hash),
                          .replica = replica->number,
@@ -147,7 +142,6 @@ static void put_row(struct txn *txn, const struct run *run, const struct replica
                          .started_at = replica->started_wall_ns,
                          .updated_at = core_wall(run->core),
                      });
-    buf_fini(&exit);
 }
 
 /* Of two with one number the row tells of the one that is to stay, once that has been started. */
@@ -178,7 +172,7 @@ static void save(struct run *run, struct replica *replica, const struct event *e
             event_committed(run->core, &saving->event, (int64_t)event_seq_last(run->core) + 1);
         }
     }
-    if (txn_count(txn) == 0) {
+    if (txn_error(txn) == 0 && txn_count(txn) == 0) {
         txn_free(txn);
         free(saving);
         return;

@@ -127,7 +127,7 @@ struct run {
     struct list projects;
     struct driver *process, *none; /* none: services that nothing here can run */
     struct loop_task reconcile;
-    struct timer again; /* run_again */
+    struct timer again; /* shortage.h */
     bool snapshot_dirty;
     bool end_instance, loaded; /* with the last project · from the store */
     bool children_known, gave_up;

@@ -20,7 +20,7 @@
 #include "run/listen.h"
 #include "run/model.h"
 #include "run/project.h"
-#include "run/reconcile.h"
+#include "run/shortage.h"
 
 #include <stdio.h>
 
@@ -462,7 +462,7 @@ void publish_snapshot(struct run *run)
     if (r < 0) {
         core_log(run->core, "snapshot not published: %s", strerror(-r));
         run->snapshot_dirty = true;
-        run_again(run);
+        shortage_again(run);
         return;
     }
     listen_sweep(run);

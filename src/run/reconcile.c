@@ -21,6 +21,7 @@
 #include "run/model.h"
 #include "run/project.h"
 #include "run/publish.h"
+#include "run/shortage.h"
 #include "store/store.h"
 #include "store/tables.h"
 
@@ -37,7 +38,7 @@ void reconcile_soon(struct run *run, struct project *project)
 static void later(struct run *run, struct project *project)
 {
     project->dirty = true;
-    run_again(run);
+    shortage_again(run);
 }
 
 /* --- dependencies --- */

@@ -11,8 +11,4 @@
 void reconcile_soon(struct run *run, struct project *project);
 void reconcile_run(struct loop_task *task);
 
-/* What failed for want of memory or disk is tried again in half a second: rows that are not stored,
- * projects that are dirty, a snapshot that is. */
-void run_again(struct run *run);
-
 #endif

@@ -17,8 +17,6 @@
 
 #include <stdlib.h>
 
-enum { AGAIN_MS = 500 };
-
 struct run *run_get(const struct core *core)
 {
     return core_room(core, "run");
@@ -71,6 +69,7 @@ static void run_free(struct run *run)
     free(run);
 }
 
+/* See shortage.h. */
 static void again(struct timer *timer, int64_t now_ns)
 {
     struct run *run = container_of(timer, struct run, again);
@@ -84,13 +83,6 @@ static void again(struct timer *timer, int64_t now_ns)
         }
     }
     loop_defer(run->core->loop, &run->reconcile);
-}
-
-void run_again(struct run *run)
-{
-    if (!timer_armed(&run->again)) {
-        loop_timer_after(run->core->loop, &run->again, AGAIN_MS * NS_PER_MS);
-    }
 }
 
 static int run_init(struct core *core, void **ret_room)

@@ -375,7 +375,7 @@ void oracle_core_died(void)
     const struct replica *replica;
     for (unsigned i = 0; run && (replica = each_replica(run, i)); i++) {
         struct memory *memory = remember(replica->id);
-        bool stored = memory->ended > 0 && sim.now - memory->ended > SIM_S && !replica->unsaved;
+        bool stored = memory->ended > 0 && replica->saves == 0 && !replica->unsaved;
         if (replica->sm.state == REPLICA_CRASHED && replica->sm.retry_ns < INT64_MAX && stored) {
             memory->retry = replica->sm.retry_ns;
         }
