@@ -32,6 +32,7 @@ void handle_config(struct exchange *x);
 /* api_services.c */
 void handle_services(struct exchange *x);
 void handle_service(struct exchange *x);
+void handle_memory(struct exchange *x);
 void handle_replicas(struct exchange *x);
 void handle_routes(struct exchange *x);
 void handle_start(struct exchange *x);

@@ -144,6 +144,7 @@ static void room_fini(void *room)
             store_cancel(api->core->store, x);
         }
         logs_cancel(see_get(api->core), x);
+        pss_cancel(see_get(api->core), x);
         exchange_free(x);
     }
     api_live_fini(api);

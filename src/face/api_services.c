@@ -115,6 +115,44 @@ void handle_service(struct exchange *x)
     answer_service(x);
 }
 
+static void on_memory(void *arg, int error, const struct pss *pss)
+{
+    struct exchange *x = arg;
+    struct json_writer w = JSON_WRITER(&x->out);
+
+    if (error) {
+        exchange_answer_error(x, error);
+        return;
+    }
+    json_begin_object(&w);
+    json_field(&w, "project", str, x->params[0]);
+    json_field(&w, "service", str, x->params[1]);
+    json_key(&w, STR("pss_bytes"));
+    if (pss->processes) {
+        json_u64(&w, pss->bytes);
+    } else {
+        json_null(&w);
+    }
+    json_field(&w, "processes", u64, pss->processes);
+    json_field(&w, "unreadable", u64, pss->unreadable);
+    json_end_object(&w);
+    exchange_answer_json(x, -1);
+}
+
+void handle_memory(struct exchange *x)
+{
+    struct service_status service;
+
+    if (!api_need_service(x, &service)) {
+        return;
+    }
+    const struct bus_id id = path_id(x);
+    int r = pss_read(api_see(x), &id, on_memory, x);
+    if (r < 0) {
+        exchange_answer_error(x, r);
+    }
+}
+
 /* ---- actions ---- */
 
 static void on_acted(void *arg, const struct problem *problem)

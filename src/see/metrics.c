@@ -366,13 +366,10 @@ static void sample_things(struct metrics *metrics, double seconds)
     }
 }
 
-static void sample_routes(struct metrics *metrics, double seconds)
+static void drop_routes(struct metrics *metrics)
 {
     for (size_t i = metrics->routes.len; i-- > 0;) {
         struct metrics_route *route = metrics_route_at(metrics, i);
-        make_sample(&route->sample, &route->red, &route->before, seconds);
-        route->sample.wall_ns = core_wall(metrics->see->core);
-        route->before = route->red;
         if (!route->red.requests && !route->red.in_flight) { /* its cells are gone */
             (void)map_take(&metrics->routes,
                            str_make((const char *)&route->key, sizeof(route->key)));
@@ -389,7 +386,7 @@ static void tick(struct metrics *metrics)
     read_counters(metrics);
     read_processes(metrics);
     sample_things(metrics, MAX(seconds, 0.001));
-    sample_routes(metrics, MAX(seconds, 0.001));
+    drop_routes(metrics);
     metrics->tick_ns = now;
 }
 
@@ -481,18 +478,6 @@ bool metrics_latest(struct see *see, struct str project, struct str service, uin
     return true;
 }
 
-bool metrics_route(struct see *see, uint64_t route, uint64_t endpoint, struct metrics_sample *ret)
-{
-    for (size_t i = 0; i < see->metrics->routes.len; i++) {
-        const struct metrics_route *one = metrics_route_at(see->metrics, i);
-        if (one->key.route == route && one->key.endpoint == endpoint) {
-            *ret = one->sample;
-            return true;
-        }
-    }
-    return false;
-}
-
 size_t metrics_history(struct see *see, struct str project, struct str service,
                        struct metrics_sample *ret, size_t count)
 {
@@ -517,39 +502,28 @@ void metrics_visit(struct see *see, metrics_visit_fn *visit, void *arg)
     }
 }
 
-static void add_pss(struct metrics_thing *thing, struct usage_scan *scan, struct metrics_pss *ret)
-{
-    char group[3 * NAME_MAX_SIZE + 16];
-    int pids[USAGE_TREE_MAX / 16];
-    group_of(thing, group, sizeof(group));
-    size_t count = usage_pids(scan, str_from(group), thing->pid, pids, ARRAY_LEN(pids));
-    for (size_t i = 0; i < count; i++) {
-        uint64_t bytes = 0;
-        int r = proc_pss(pids[i], &bytes);
-        ret->bytes += r == 0 ? bytes : 0;
-        ret->processes += r == 0;
-        ret->unreadable += r == -EACCES || r == -EPERM;
-    }
-}
-
-bool metrics_pss(struct see *see, struct str project, struct str service, uint32_t replica,
-                 struct metrics_pss *ret)
+int metrics_pids(const struct metrics *metrics, const struct bus_id *id, int *pids, size_t max,
+                 size_t *ret_count)
 {
     struct cgroup_root root;
     struct usage_scan scan;
-    struct metrics_thing *wanted = find(see->metrics, project, service, replica);
-    bool groups = keeper_client_cgroups(see->core->keeper, &root) == 0;
-    *ret = (struct metrics_pss){0};
+    const struct metrics_thing *wanted =
+        find(metrics, str_from(id->project), str_from(id->service), id->replica);
+    bool groups = keeper_client_cgroups(metrics->see->core->keeper, &root) == 0;
+    *ret_count = 0;
     if (!wanted) {
-        return false;
+        return -ENOENT;
     }
     usage_scan_init(&scan, groups ? &root : NULL);
-    for (size_t i = 0; i < see->metrics->things.len; i++) {
-        struct metrics_thing *thing = metrics_thing_at(see->metrics, i);
+    for (size_t i = 0; i < metrics->things.len; i++) {
+        const struct metrics_thing *thing = metrics_thing_at(metrics, i);
+        char group[3 * NAME_MAX_SIZE + 16];
         if (thing->service && (thing == wanted || thing->service == wanted)) {
-            add_pss(thing, &scan, ret);
+            group_of(thing, group, sizeof(group));
+            *ret_count +=
+                usage_pids(&scan, str_from(group), thing->pid, pids + *ret_count, max - *ret_count);
         }
     }
     usage_scan_fini(&scan);
-    return true;
+    return 0;
 }

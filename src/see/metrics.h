@@ -35,8 +35,6 @@ struct metrics_sample {
 /* The newest sample; false when the thing is not known. replica 0 = the whole service. */
 bool metrics_latest(struct see *see, struct str project, struct str service, uint32_t replica,
                     struct metrics_sample *ret);
-/* Of one endpoint of one route (stable ids as in the snapshot): for the list of routes. */
-bool metrics_route(struct see *see, uint64_t route, uint64_t endpoint, struct metrics_sample *ret);
 /* The last `count` (at most METRICS_HISTORY) samples of a service, oldest first; returns how
  * many. */
 size_t metrics_history(struct see *see, struct str project, struct str service,
@@ -66,15 +64,5 @@ void metrics_sample_json(struct json_writer *json, const struct metrics_sample *
  * braces. */
 void metrics_history_json(struct json_writer *json, const struct metrics_sample *samples,
                           size_t count);
-
-/* PSS of a service's processes, and of muelle's roles: reads smaps_rollup of each, so only on
- * demand. */
-struct metrics_pss {
-    uint64_t bytes;
-    uint32_t processes;
-    uint32_t unreadable; /* processes of another user */
-};
-bool metrics_pss(struct see *see, struct str project, struct str service, uint32_t replica,
-                 struct metrics_pss *ret);
 
 #endif

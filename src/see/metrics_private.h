@@ -44,8 +44,6 @@ struct metrics_route {
         uint64_t route, service, endpoint;
     } key;
     struct red red;
-    struct red before;
-    struct metrics_sample sample;
 };
 
 struct metrics {
@@ -81,6 +79,9 @@ static inline struct metrics_route *metrics_route_at(const struct metrics *metri
 /* Reads the counters, and the processes if they were read more than METRICS_FRESH_NS ago. Rates
  * stay those of the last tick. */
 void metrics_refresh(struct metrics *metrics);
+/* The processes of a service or replica (0 = all), at most `max`. 0 or -ENOENT. */
+must_check int metrics_pids(const struct metrics *metrics, const struct bus_id *id, int *pids,
+                            size_t max, size_t *ret_count);
 #define METRICS_FRESH_NS (NS_PER_S / 2)
 
 #endif

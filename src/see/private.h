@@ -43,6 +43,7 @@ struct see {
     int names_stale;         /* how often to look for a new snapshot; 0 = it is known */
     struct vec new_replicas; /* struct bus_id: names to be added */
     struct metrics *metrics;
+    struct list pss; /* requests of pss.c */
     struct bus_subscriber subscriber;
 };
 
@@ -54,6 +55,8 @@ must_check int metrics_new(struct see *see, struct metrics **ret);
 void metrics_start(struct metrics *metrics);
 void metrics_free(struct metrics *metrics);
 void metrics_message(struct metrics *metrics, const struct bus_message *message);
+
+void pss_fini(struct see *see);
 
 void logs_init(struct logs *logs);
 void logs_stop(struct logs *logs);

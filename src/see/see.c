@@ -95,6 +95,7 @@ static void see_fini(void *room)
         worker_pool_fini(&see->pool);
     }
     bus_unsubscribe(&see->subscriber);
+    pss_fini(see);
     metrics_free(see->metrics);
     logs_fini(&see->logs);
     access_fini(&see->access);
@@ -125,6 +126,7 @@ static void set_up(struct see *see, struct core *core)
     see->access.logs = see->logs_folder;
     see->subscriber =
         (struct bus_subscriber){.topics = BUS_ALL & ~BUS_BIT(BUS_EVENT), .notify = on_message};
+    list_init(&see->pss);
     logs_init(&see->logs);
 }
 

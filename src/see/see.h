@@ -4,6 +4,7 @@
  *
  *   see/logs.h      reading logs: tail, history, search, following
  *   see/metrics.h   figures per service and replica, OpenMetrics
+ *   see/pss.h       memory as it is shared, on demand
  *
  * It learns of output files and replicas from the bus, of requests from the edge's counters and
  * rings.
@@ -14,6 +15,7 @@
 #include "core/core.h"
 #include "see/logs.h"
 #include "see/metrics.h"
+#include "see/pss.h"
 
 struct see;
 

@@ -147,6 +147,17 @@ services:
     wait_until(lambda: memory() > 20 << 20, what="memory after the core was replaced")
 
 
+def test_memory_as_it_is_shared_is_read_on_demand(web):
+    path = "/api/v1/projects/shop/services/web/memory"
+    memory = web.get(path)
+    assert 1_000_000 < memory.pop("pss_bytes") < 200_000_000
+    assert memory == {"project": "shop", "service": "web", "processes": 2, "unreadable": 0}
+    web.cli("stop", "web")
+    wait_until(lambda: web.get(path) == {**memory, "pss_bytes": None, "processes": 0}, what="no process any more")
+    status, _, body = web.request("GET", "/api/v1/projects/shop/services/none/memory")
+    assert status == 404 and body["code"] == "service.unknown"
+
+
 def live_figures(muelle, ticks):
     """What the live stream says at each of its next ticks, by service and replica (null = all of the service)."""
     with socket.socket(socket.AF_UNIX) as stream:
