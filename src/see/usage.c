@@ -124,7 +124,9 @@ bool usage_read(struct usage_scan *scan, struct str group, int pid, struct usage
     struct cgroup_stats stats = {0};
     bool group_known = scan->root && scan->root->rung != CGROUP_NONE &&
                        cgroup_stats(scan->root, group, &stats) == 0;
-    if (group_known && stats.cpu_known && stats.memory_known) {
+    /* A group that holds nothing is not (yet) the one of a process that lives. */
+    bool memory_known = group_known && stats.memory_known && stats.memory_bytes > 0;
+    if (group_known && stats.cpu_known && memory_known) {
         *ret = (struct usage){stats.cpu_ns, stats.memory_bytes, (uint32_t)stats.pids};
         if (!stats.pids_known) {
             int pids[256];
@@ -136,6 +138,6 @@ bool usage_read(struct usage_scan *scan, struct str group, int pid, struct usage
         return false;
     }
     ret->cpu_ns = group_known && stats.cpu_known ? stats.cpu_ns : ret->cpu_ns;
-    ret->memory_bytes = group_known && stats.memory_known ? stats.memory_bytes : ret->memory_bytes;
+    ret->memory_bytes = memory_known ? stats.memory_bytes : ret->memory_bytes;
     return true;
 }
