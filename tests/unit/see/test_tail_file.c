@@ -11,6 +11,7 @@
 #include "os/thread.h"
 #include "see/tail_file.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -399,6 +400,116 @@ TEST(an_output_that_was_written_and_closed_since_it_was_read_is_not_removed)
     look(false);
     check(tail_file_remove(&file));
     check_str(stored(), STR("x|y|"));
+    tear_down();
+}
+
+/* --- what fails below --- */
+
+static int append_error; /* of the next append, once */
+static int read_error;   /* of the next read of the output, once */
+
+int __wrap_segment_append(struct segment_stream *stream, const struct segment_record *records,
+                          size_t count);
+int __real_segment_append(struct segment_stream *stream, const struct segment_record *records,
+                          size_t count);
+int __wrap_segment_append(struct segment_stream *stream, const struct segment_record *records,
+                          size_t count)
+{
+    int error = append_error;
+    append_error = 0;
+    return error ? error : __real_segment_append(stream, records, count);
+}
+
+int64_t __wrap_file_pread(int fd, void *p, size_t len, uint64_t offset);
+int64_t __real_file_pread(int fd, void *p, size_t len, uint64_t offset);
+int64_t __wrap_file_pread(int fd, void *p, size_t len, uint64_t offset)
+{
+    int error = fd == file.fd ? read_error : 0;
+    read_error = error ? 0 : read_error;
+    return error ? error : __real_file_pread(fd, p, len, offset);
+}
+
+static int look_failing(void)
+{
+    struct tail_result result;
+    tail_file_read(&file, &tail_time, UINT64_MAX, false, &result);
+    return result.error;
+}
+
+TEST(lines_that_cannot_be_stored_are_stored_later)
+{
+    set_up();
+    say_numbers(0, 5000); /* more than one batch */
+    append_error = -ENOSPC;
+    check_int(look_failing(), -ENOSPC);
+    check_int(file.offset, 0);
+    look(false);
+    check_numbers(5000);
+    tear_down();
+}
+
+TEST(an_output_that_cannot_be_read_is_read_later)
+{
+    set_up();
+    say(STR("x\n"));
+    read_error = -EIO;
+    check_int(look_failing(), -EIO);
+    look(false);
+    check_str(stored(), STR("x|"));
+    tear_down();
+}
+
+TEST(a_truncation_that_cannot_be_said_is_said_later_and_once)
+{
+    set_up();
+    say(STR("before\n"));
+    look(false);
+    uint64_t source = file.source;
+    check_int(file_truncate(writer, 0), 0);
+    append_error = -ENOSPC;
+    check_int(look_failing(), -ENOSPC);
+    check_int(file.source, source);
+    check(look(false).truncated);
+    say(STR("after\n"));
+    look(false);
+    check_str(stored(), STR("before|!|after|"));
+    tear_down();
+}
+
+TEST(a_gap_that_cannot_be_said_is_said_later_and_counted_once)
+{
+    set_up();
+    say_numbers(0, 100000);
+    if (file_punch_hole(writer, 0, MIB) < 0) {
+        test_skip("this file system has no holes");
+    }
+    append_error = -ENOSPC;
+    check_int(look_failing(), -ENOSPC);
+    struct tail_result result = look(false);
+    check(result.dropped > MIB - 100 && result.dropped < MIB + 100);
+    check(str_starts(stored(), STR("!|line ")));
+    check_int(look(false).dropped, 0);
+    tear_down();
+}
+
+/* Nothing is read of a name that holds something else, and a stream whose folder cannot be made is
+ * an error, not a crash. */
+TEST(what_is_no_output_file_is_an_error)
+{
+    set_up();
+    tail_file_close(&file);
+    file_close(&writer);
+    check_int(file_unlink(output), 0);
+    check_int(file_symlink("/etc/passwd", output), 0);
+    tail_file_init(&file, &id, output);
+    check_int(tail_file_open(&file, logs, &tail_time), -ELOOP);
+    check(look(false).missing);
+    tail_file_close(&file);
+    check_int(file_unlink(output), 0);
+    check_int(file_remove_tree(logs), 0);
+    check_int(file_open(logs, FILE_WRITE | FILE_CREATE, 0600, &writer), 0);
+    tail_file_init(&file, &id, output);
+    check_int(tail_file_open(&file, logs, &tail_time), -ENOTDIR);
     tear_down();
 }
 
