@@ -18,7 +18,8 @@ enum { MESSAGE_MAX = 2048, BATCH = 256, LOOK_BACK = 65536, KEEP_ITEMS = 512 };
 /* How far a ring's records are in a stream. */
 struct access_place {
     uint64_t epoch;
-    uint64_t next; /* sequence that is not stored yet */
+    uint64_t next;  /* sequence that is not stored yet */
+    uint64_t taken; /* that is not in the batch yet; between batches as `next` */
 };
 
 struct access_stream {
@@ -237,10 +238,16 @@ static int load_places(struct access_stream *stream, const char *folder)
         }
         if (r == 0 && i == stream->place_count && i < ACCESS_EPOCHS_MAX) {
             stream->places[stream->place_count++] =
-                (struct access_place){record.source, record.offset};
+                (struct access_place){record.source, record.offset, record.offset};
         }
     }
     segment_reader_free(reader);
+    for (size_t i = 0; i < stream->place_count / 2; i++) { /* oldest first: those are forgotten */
+        struct access_place *other = &stream->places[stream->place_count - 1 - i];
+        struct access_place place = stream->places[i];
+        stream->places[i] = *other;
+        *other = place;
+    }
     return r == SEGMENT_E_END ? 0 : r;
 }
 
@@ -332,6 +339,9 @@ static int flush_stream(struct access_log *log, struct access_stream *stream)
         }
     }
     stream->count = 0;
+    for (size_t i = 0; i < stream->place_count; i++) {
+        stream->places[i].taken = stream->places[i].next;
+    }
     return r;
 }
 
@@ -378,11 +388,14 @@ static int store_item(struct access_log *log, const struct access_item *item,
     if (!stream) {
         return log->error;
     }
-    if (item->sequence < place_of(stream, item->epoch)->next) {
+    struct access_place *place = place_of(stream, item->epoch);
+    if (item->sequence < place->taken) {
         log->work.doubled++;
         return 0;
     }
-    return add_line(log, stream, item, clock);
+    int r = add_line(log, stream, item, clock);
+    place->taken = r == 0 ? item->sequence + 1 : place->taken;
+    return r;
 }
 
 /* Batch by batch; what of a batch is not stored is tried again as a whole, and what of it is stored

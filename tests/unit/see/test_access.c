@@ -2,7 +2,12 @@
 #include "harness/test.h"
 
 #include "base/json.h"
+#include "os/file.h"
 #include "see/access.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 /* Is it one valid JSON value? */
 static bool is_json(struct str text)
@@ -65,4 +70,211 @@ TEST(any_record_the_edge_may_write_becomes_valid_json)
         buf_fini(&out);
     }
     names_fini(&names);
+}
+
+/* --- the way into the log --- */
+
+static char folder[64];
+static struct core core;
+static struct tail tail;
+static struct tail_clock now;
+static struct names names = {0};
+static struct vec catalog;
+static struct access_log access_log;
+static uint64_t committed[ACCESS_RINGS_MAX]; /* per ring: what the edge may write over */
+static size_t kicks, told;
+static int append_fails_at, appends; /* which append, from 1; 0 = none */
+
+void __wrap_edge_link_commit(struct edge_link *link, uint32_t ring, uint64_t sequence);
+void __wrap_edge_link_commit(struct edge_link *link, uint32_t ring, uint64_t sequence)
+{
+    committed[ring] = sequence;
+}
+
+void __wrap_edge_link_unsubscribe(struct edge_reader *reader);
+void __wrap_edge_link_unsubscribe(struct edge_reader *reader)
+{
+}
+
+void __wrap_tail_kick(struct tail *t);
+void __wrap_tail_kick(struct tail *t)
+{
+    kicks++;
+}
+
+int __wrap_segment_append(struct segment_stream *stream, const struct segment_record *records,
+                          size_t count);
+int __real_segment_append(struct segment_stream *stream, const struct segment_record *records,
+                          size_t count);
+int __wrap_segment_append(struct segment_stream *stream, const struct segment_record *records,
+                          size_t count)
+{
+    return ++appends == append_fails_at ? -ENOSPC : __real_segment_append(stream, records, count);
+}
+
+static void tell(void *arg, const struct stream_id *ids, size_t count)
+{
+    told += count;
+}
+
+static void open_log(void)
+{
+    access_log = (struct access_log){.names = &names, .catalog = &catalog, .logs = folder};
+    list_init(&tail.sources);
+    check_int(access_init(&access_log, &core, &tail), 0);
+}
+
+static void set_up(void)
+{
+    (void)snprintf(folder, sizeof(folder), "/tmp/muelle-test-XXXXXX");
+    check(mkdtemp(folder));
+    tail = (struct tail){.ops = {.committed = tell}};
+    catalog = VEC_INIT(struct stream_id, STREAM_CATALOG_MAX);
+    open_log();
+}
+
+static void tear_down(void)
+{
+    access_fini(&access_log);
+    vec_fini(&catalog);
+    check_int(file_remove_tree(folder), 0);
+}
+
+/* As the edge's ring brings them. */
+static void bring(uint64_t epoch, uint64_t from, uint64_t to, uint8_t kind)
+{
+    static struct ring_record record;
+    record.kind = kind;
+    record.access = (struct ring_access){.status = 200, .path_len = 1, .path = "/"};
+    for (uint64_t sequence = from; sequence < to; sequence++) {
+        const struct edge_record one = {
+            .ring = 3, .epoch = epoch, .sequence = sequence, .record = &record};
+        access_log.reader.records(&access_log.reader, &one, 1);
+    }
+}
+
+/* One pass of the tail; false: there was nothing to do. */
+static bool pass(void)
+{
+    struct tail_source *source = &access_log.source;
+    bool work = source->take(source);
+    if (work) {
+        source->run(source, &now);
+        source->done(source, 0, now.last_ns);
+    }
+    return work;
+}
+
+static size_t stored(void)
+{
+    const struct stream_id id = stream_access(STR("default"), STR(ACCESS_NO_PROJECT));
+    char path[STREAM_PATH_MAX];
+    struct segment_reader *reader = NULL;
+    struct segment_record record;
+    size_t count = 0;
+    check_int(stream_folder(&id, folder, path), 0);
+    check_int(segment_reader_new(path, &(struct segment_query){.to = INT64_MAX}, &reader), 0);
+    while (segment_reader_next(reader, &record) == 0) {
+        count++;
+    }
+    segment_reader_free(reader);
+    return count;
+}
+
+TEST(a_record_is_given_back_to_the_ring_when_it_is_stored)
+{
+    set_up();
+    bring(7, 0, 10, RING_ACCESS);
+    check_int(kicks, 10);
+    check_int(committed[3], 0);
+    check(pass());
+    check_int(committed[3], 10);
+    check_int(stored(), 10);
+    check_int(told, 1);
+    check(!pass());
+    bring(7, 10, 12, RING_PROBE); /* nothing to store: given back at once */
+    check_int(committed[3], 12);
+    tear_down();
+}
+
+TEST(records_that_come_again_after_a_crash_are_stored_once)
+{
+    set_up();
+    bring(7, 0, 10, RING_ACCESS);
+    check(pass());
+    access_fini(&access_log);
+    open_log();
+    bring(7, 5, 15, RING_ACCESS);
+    check(pass());
+    check_int(access_log.stats.doubled, 5);
+    check_int(stored(), 15);
+    bring(8, 0, 3, RING_ACCESS); /* another ring begins at 0 */
+    check(pass());
+    check_int(stored(), 18);
+    tear_down();
+}
+
+TEST(on_a_full_disk_records_wait_and_none_is_doubled)
+{
+    set_up();
+    append_fails_at = 2;
+    bring(7, 0, 1000, RING_ACCESS);
+    check(pass());
+    uint64_t first = committed[3];
+    check(first > 0 && first < 1000 && tail.failed && tail.kicked);
+    check_int(stored(), first);
+    while (pass()) {
+    }
+    check_int(committed[3], 1000);
+    check_int(stored(), 1000);
+    tear_down();
+}
+
+TEST(beyond_its_bound_records_are_dropped_and_counted)
+{
+    set_up();
+    bring(7, 0, ACCESS_PENDING_MAX + 5, RING_ACCESS);
+    check_int(access_log.stats.dropped, 5);
+    while (pass()) {
+    }
+    check_int(stored(), ACCESS_PENDING_MAX);
+    check_int(access_log.stats.records, ACCESS_PENDING_MAX);
+    tear_down();
+}
+
+TEST(many_rings_after_each_other_are_known_by_their_epochs)
+{
+    set_up();
+    for (uint64_t epoch = 1; epoch <= ACCESS_EPOCHS_MAX + 10; epoch++) {
+        bring(epoch, 0, 2, RING_ACCESS);
+        bring(epoch, 0, 2, RING_ACCESS);
+        while (pass()) {
+        }
+    }
+    check_int(stored(), (ACCESS_EPOCHS_MAX + 10) * 2);
+    access_fini(&access_log);
+    open_log();
+    bring(1000, 0, 2, RING_ACCESS); /* the oldest is forgotten for it, not the newest */
+    bring(ACCESS_EPOCHS_MAX + 10, 0, 2, RING_ACCESS);
+    check(pass());
+    check_int(stored(), (ACCESS_EPOCHS_MAX + 11) * 2);
+    tear_down();
+}
+
+TEST(a_folder_that_cannot_be_made_keeps_the_records_in_the_ring)
+{
+    char path[96];
+    int fd = -1;
+    set_up();
+    (void)snprintf(path, sizeof(path), "%s/default", folder);
+    check_int(file_open(path, FILE_WRITE | FILE_CREATE, 0600, &fd), 0);
+    bring(7, 0, 3, RING_ACCESS);
+    check(pass());
+    check(tail.failed && committed[3] == 0);
+    file_close(&fd);
+    check_int(file_unlink(path), 0);
+    check(pass());
+    check_int(committed[3], 3);
+    check_int(stored(), 3);
+    tear_down();
 }
