@@ -78,6 +78,18 @@ static void check_enum(struct check *c, const struct schema_field *field, struct
                      "one of: %s", buf_cstr(&names));
 }
 
+/* All our cursors are numbers; to ignore another one would be to begin again without a word. */
+static void check_text(struct check *c, const struct schema_field *field, struct str text)
+{
+    uint64_t n;
+
+    check_bounds(c, field, (int64_t)text.len, "the length");
+    if (strcmp(field->name, "cursor") == 0 && num_parse_u64(text, &n) < 0) {
+        problem_expected(complain(c, "request.cursor", "no answer gave this cursor"),
+                         "next_cursor of the page before");
+    }
+}
+
 static void check_scalar(struct check *c, const struct schema_field *field, uint8_t type,
                          const struct jdoc *value)
 {
@@ -109,7 +121,7 @@ static void check_scalar(struct check *c, const struct schema_field *field, uint
         break;
     default:
         if (value->type == JSON_STRING) {
-            check_bounds(c, field, (int64_t)value->text.len, "the length");
+            check_text(c, field, value->text);
             return;
         }
         break;

@@ -5,12 +5,11 @@
 
 struct page api_page(struct exchange *x, size_t count)
 {
-    struct str cursor = exchange_option(x, "cursor");
     uint64_t from = 0;
     size_t limit = (size_t)exchange_option_i64(x, "limit", 100);
 
-    if (cursor.len > 0 && num_parse_u64(cursor, &from) < 0) {
-        from = count; /* not one of ours: there is nothing behind it */
+    if (num_parse_u64(exchange_option(x, "cursor"), &from) < 0) {
+        from = 0; /* there is none */
     }
     struct page page = {.from = (size_t)MIN(from, (uint64_t)count)};
     page.to = MIN(page.from + limit, count);

@@ -110,6 +110,12 @@ def test_logs_go_by_pages_and_search(shop):
     assert shop.get(P + "/logs?service=talk&stream=stderr")["items"] == []
 
 
+@pytest.mark.parametrize("path", [f"{P}/replicas", f"{P}/logs", "/api/v1/events"])
+def test_a_cursor_that_no_answer_gave_is_refused(shop, path):
+    status, _, problem = shop.request("GET", f"{path}?cursor=abc")
+    assert (status, problem["code"], problem["where"]) == (400, "request.cursor", "/cursor")
+
+
 def test_what_is_not_there_is_a_problem(shop):
     problem(shop.request("GET", "/api/v1/projects/nope"), 404, "project.unknown")
     problem(shop.request("GET", "/api/v1/projects/nope/services"), 404, "project.unknown")
