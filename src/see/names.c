@@ -1,4 +1,14 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What stands for an id is copied out of the snapshot, which the keeper's memory may lose.
+ *
+ *   1. A name that is known is never forgotten while the edge's counters may still speak of it;
+ *      only when half of the memory is used does everything begin anew with what is there now.
+ *   2. Services come first: endpoints and routes take tenant, project and service from theirs, and
+ *      are left out when it is not known.
+ *   3. `sequence` moves when all of a snapshot was taken in; a failure is tried again with the next
+ *      look.
+ */
 #include "see/names.h"
 
 #include "base/num.h"

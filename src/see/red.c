@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Sums and differences of the edge's cells. A cell that another owner took begins again at 0: its
+ * counter went back, and then all that it shows is new. Quantiles lie straight between the borders
+ * of their bucket, so they are at most one bucket wrong.
+ */
 #include "see/red.h"
 
 #include <math.h>

@@ -1,4 +1,12 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Trimming: list the sealed files of all streams → oldest end first → unlink until the rest fits
+ * and is young enough → streams that nobody writes and that hold nothing young go as a whole.
+ *
+ *   1. Heads are never removed while their stream is written: their writer has them open.
+ *   2. What could not be removed ends the round; the next one begins with it. Nothing depends on a
+ *      round being whole, since each looks at the disk anew.
+ */
 #include "see/retain.h"
 
 #include "os/file.h"

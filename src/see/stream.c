@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Names of streams, read from paths and written into them, and the catalog: the list of all streams
+ * that have a folder. A name that cannot be one of ours (another suffix, a number too large, a part
+ * too long) is no stream: files that a person puts there are left alone.
+ */
 #include "see/stream.h"
 
 #include "base/num.h"

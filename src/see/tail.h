@@ -11,6 +11,9 @@
  *   3. `committed_ns` moves when a pass is over: readers see lines up to it, so that none ever
  *      appears in front of a cursor.
  *
+ *   4. Losses are said as events, one a minute and stream, as sums: none stays unsaid.
+ *   5. Nothing stored is removed before the budget is known (core->logging).
+ *
  * A full disk: the lines stay where they are, in the output files; it is said once and tried again
  * each second. Idle: no timer is armed, nothing wakes up.
  */

@@ -9,6 +9,9 @@
  *   3. What is lost (the burst limit, a service that truncates its own file, the keeper's trimming
  *      while no core lived) is said in place, as a record with LOGS_NOTICE.
  *
+ *   4. An output is removed under a lease (os/lease.h): whoever opens it then has a new one.
+ *   5. One whose name somebody gave to another file is read to its end, then the other one.
+ *
  * A file that begins again (truncated, or another inode) has another `source`; its offsets start at
  * 0.
  */

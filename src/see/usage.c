@@ -1,4 +1,12 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Figures of one replica: the control group's own counters if it has them; what it does not count
+ * (no memory controller, no group at all) is summed up over the tree of the main process.
+ *
+ *   1. A group that holds nothing is not believed: its process would use no memory.
+ *   2. /proc is walked at most once a scan; figures are read per process then, so one that ended in
+ *      between counts as none.
+ */
 #include "see/usage.h"
 
 #include "os/proc.h"
