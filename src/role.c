@@ -307,6 +307,92 @@ void role_kill_instance(const char *state_dir)
     file_close(&fd);
 }
 
+/* ---- replacing ---- */
+
+/* One request and its answer. */
+static int keeper_ask(const char *state_dir, const struct keeper_msg *request,
+                      struct role_report *ret)
+{
+    uint64_t ignored;
+    int fd = -1;
+    int r = keeper_connect(state_dir, &fd);
+
+    r = r < 0 ? r : keeper_send(fd, KEEPER_HELLO, 1, 0);
+    r = r < 0 ? r : await(fd, 1, ret, &ignored);
+    r = r < 0 ? r : chan_send_blocking(fd, request, sizeof(*request), NULL, 0);
+    r = r < 0 ? r : await(fd, request->serial, ret, &ignored);
+    file_close(&fd);
+    return r;
+}
+
+/* Does that process run this file? */
+static bool runs(int pid, const char *binary)
+{
+    cleanup(buf_fini) struct buf real = BUF_INIT(PATH_MAX_STATE);
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+    return file_real_path(path, &real) == 0 && str_is(buf_str(&real), binary);
+}
+
+int role_become(const char *state_dir, const char *binary, struct problem *problem)
+{
+    struct role_report report = {0};
+    struct keeper_msg request;
+    int64_t end = clock_mono_ns() + START_NS;
+
+    keeper_msg_init(&request, KEEPER_REEXEC, str_from(binary));
+    request.serial = 2;
+    request.role = KEEPER_ROLE_TOOL;
+    int r = strlen(binary) <= KEEPER_NAME_MAX ? keeper_ask(state_dir, &request, &report)
+                                              : -ENAMETOOLONG;
+    while (r == 0 &&
+           !(role_ask_keeper(state_dir, &report) == 0 && runs(report.keeper_pid, binary))) {
+        r = clock_mono_ns() < end ? 0 : -ETIMEDOUT;
+        clock_sleep_ns(5 * NS_PER_MS);
+    }
+    if (r < 0) {
+        problem_set(problem, "upgrade.keeper", "the keeper does not become this program: %s",
+                    r == -ENOEXEC ? "it is no muelle that runs here" : strerror(-r));
+        problem_where(problem, "%s", binary);
+        problem_expected(problem, "the binary of another version of muelle");
+        problem_hint(problem, "all goes on as before");
+    }
+    return r;
+}
+
+static int pid_of(const struct role_report *report, enum role_kind kind)
+{
+    return kind == ROLE_CORE ? report->core_pid : report->edge_pid;
+}
+
+int role_replace(const char *state_dir, enum role_kind kind, int *ret_pid, struct problem *problem)
+{
+    struct role_report before = {0}, now = {0};
+    struct keeper_msg request;
+    int64_t end = clock_mono_ns() + START_NS;
+
+    keeper_msg_init(&request, KEEPER_ROLE, STR_NONE);
+    request.serial = 2;
+    request.role = kind == ROLE_CORE ? KEEPER_ROLE_CORE : KEEPER_ROLE_EDGE;
+    int r = role_ask_keeper(state_dir, &before);
+    r = r < 0 ? r : keeper_ask(state_dir, &request, &now);
+    while (r == 0) {
+        bool known = role_ask_keeper(state_dir, &now) == 0;
+        *ret_pid = pid_of(&now, kind);
+        if (known && *ret_pid > 0 && *ret_pid != pid_of(&before, kind)) {
+            return 0;
+        }
+        r = clock_mono_ns() < end ? 0 : -ETIMEDOUT;
+        clock_sleep_ns(5 * NS_PER_MS);
+    }
+    problem_set(problem, "upgrade.role", "the %s is not replaced: %s",
+                kind == ROLE_CORE ? "core" : "edge", strerror(-r));
+    problem_where(problem, "%s/muelle.log", state_dir);
+    problem_hint(problem, "'muelle status' shows what runs");
+    return r;
+}
+
 /* ---- starting ---- */
 
 static void start_problem(struct problem *problem, const char *state_dir, int error,

@@ -47,6 +47,15 @@ bool role_core_problem(const char *state_dir, struct problem *ret);
  * it has been told; role_instance_exists says when it is done. */
 void role_kill_instance(const char *state_dir);
 
+/* Upgrade, role by role. The keeper becomes the program at `binary` (absolute) in place: its
+ * process, children and channels stay. -ENOEXEC: that is no muelle; then nothing has changed. */
+must_check int role_become(const char *state_dir, const char *binary, struct problem *problem);
+enum role_kind { ROLE_CORE, ROLE_EDGE };
+/* Ends the role in order (an edge finishes its requests) and waits until the keeper has started
+ * another one. */
+must_check int role_replace(const char *state_dir, enum role_kind kind, int *ret_pid,
+                            struct problem *problem);
+
 /* Removes what only a running instance needs: the link to its run folder, its lock, and the folders
  * of run folders when they are empty. Does nothing while one runs or is being started, or when
  * services were left behind. */

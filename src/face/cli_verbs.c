@@ -264,6 +264,18 @@ const struct cli_verb cli_verbs[] = {
      .run = verb_reload,
      .summary = {"apply the changed file; a bad file changes nothing",
                  "aplica el archivo cambiado; uno malo no cambia nada"}},
+    {.name = "upgrade",
+     .usage = "[BINARY]",
+     .words_max = 1,
+     .options = json_options,
+     .run = verb_upgrade,
+     .complete = CLI_COMPLETE_FILE,
+     .summary = {"replace the running muelle by another version, without a pause",
+                 "sustituye el muelle en marcha por otra versión, sin pausa"},
+     .details =
+         "Keeper, core and edge become BINARY (default: the one that runs this command), one "
+         "after another. Services and traffic go on; connections that stay open longer than "
+         "a few seconds (WebSocket) are closed when the edge is replaced."},
     {.name = "status",
      .usage = "",
      .options = json_options,

@@ -24,6 +24,7 @@ int verb_status(const struct cli_args *args);
 int verb_top(const struct cli_args *args);
 int verb_events(const struct cli_args *args);
 int verb_routes(const struct cli_args *args);
+int verb_upgrade(const struct cli_args *args);
 int verb_doctor(const struct cli_args *args);
 int verb_init(const struct cli_args *args);
 int verb_version(const struct cli_args *args);
