@@ -249,12 +249,12 @@ static const struct board_column {
     {{.title = "SERVICE", .shrink = true}, SHOWN_ALWAYS},
     {{.title = "STATE"}, SHOWN_ALWAYS},
     {{.title = "READY", .right = true}, SHOWN_ALWAYS},
-    {{.title = "RESTARTS", .right = true}, SHOWN_LINKS},
+    {{.title = "RESTARTS", .right = true, .drop = 2}, SHOWN_LINKS},
     {{.title = "CPU", .right = true}, SHOWN_FIGURES},
-    {{.title = "MEMORY", .right = true}, SHOWN_FIGURES},
-    {{.title = "REQ/S", .right = true}, SHOWN_FIGURES},
-    {{.title = "ERR/S", .right = true}, SHOWN_FIGURES},
-    {{.title = "P99", .right = true}, SHOWN_FIGURES},
+    {{.title = "MEMORY", .right = true, .drop = 5}, SHOWN_FIGURES},
+    {{.title = "REQ/S", .right = true, .drop = 4}, SHOWN_FIGURES},
+    {{.title = "ERR/S", .right = true, .drop = 3}, SHOWN_FIGURES},
+    {{.title = "P99", .right = true, .drop = 1}, SHOWN_FIGURES},
     {{.title = "WHERE / WHY", .shrink = true}, SHOWN_LINKS},
 };
 

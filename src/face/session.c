@@ -17,6 +17,9 @@
 #define CORE_BACK_NS       (10 * NS_PER_S)
 #define CORE_BACK_QUIET_NS (2 * NS_PER_S) /* the caller has another way */
 
+#define LIST_HEAD "{\"items\":["
+enum { LIST_HEAD_LEN = sizeof(LIST_HEAD) - 1, CURSOR_MAX = 256 };
+
 static const char *const file_names[] = {
     "muelle.yaml",         "muelle.yml",         "compose.yaml", "compose.yml",
     "docker-compose.yaml", "docker-compose.yml", "Procfile",
@@ -282,6 +285,50 @@ int session_get(struct session *s, struct client_answer *ret, const char *fmt, .
     va_end(args);
     return session_call(s, &(struct client_request){.method = "GET", .target = buf_cstr(&target)},
                         ret);
+}
+
+/* Adds the items of a page to the list in `all`; its cursor to *ret_cursor ("" = the last one). */
+static void add_page(struct buf *all, const struct client_answer *page, char *ret_cursor,
+                     size_t size)
+{
+    jdoc_each(item, jdoc_get(page->doc, "items"))
+    {
+        buf_add_cstr(all, all->len > LIST_HEAD_LEN ? "," : "");
+        buf_add(all, item->raw);
+    }
+    if (!str_copy(ret_cursor, size, jdoc_str(page->doc, "next_cursor"))) {
+        ret_cursor[0] = '\0';
+    }
+}
+
+int session_list(struct session *s, struct client_answer *ret, const char *path)
+{
+    cleanup(buf_fini) struct buf all = BUF_INIT(CLIENT_BODY_MAX);
+    char cursor[CURSOR_MAX] = "";
+    int r;
+
+    buf_add_cstr(&all, LIST_HEAD);
+    do {
+        struct client_answer page = {0};
+        r = session_get(s, &page, "%s?limit=1000%s%s", path, cursor[0] ? "&cursor=" : "", cursor);
+        if (r) {
+            return r;
+        }
+        add_page(&all, &page, cursor, sizeof(cursor));
+        client_answer_fini(&page);
+    } while (cursor[0]);
+    buf_add_cstr(&all, "]}");
+    *ret = (struct client_answer){
+        .status = 200, .body = all, .arena = ARENA_INIT((size_t)CLIENT_BODY_MAX * 2)};
+    all = BUF_INIT(0); /* handed over */
+    r = buf_error(&ret->body);
+    r = r < 0 ? r : jdoc_parse(&ret->arena, buf_str(&ret->body), &ret->doc, NULL);
+    if (r < 0) {
+        client_answer_fini(ret);
+        say_error(s, "the list is too long: %s", strerror(-r));
+        return CLI_FAILED;
+    }
+    return 0;
 }
 
 int session_need_words(struct session *s)

@@ -55,6 +55,9 @@ must_check int session_open(struct session *s, const struct cli_args *args);
  * status of 400 and more is said and becomes an exit code; 0 = *ret holds the answer. */
 must_check int session_get(struct session *s, struct client_answer *ret, const char *fmt, ...)
     printf_like(3, 4);
+/* A whole list below the project ("/replicas"): its pages, followed by their cursors, as one
+ * {"items":[…]}. */
+must_check int session_list(struct session *s, struct client_answer *ret, const char *path);
 must_check int session_call(struct session *s, const struct client_request *request,
                             struct client_answer *ret);
 

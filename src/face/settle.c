@@ -16,7 +16,7 @@
 int settle_begin(struct settle *settle, struct session *s)
 {
     *settle = (struct settle){.s = s};
-    return session_get(s, &settle->before, "/replicas?limit=1000");
+    return session_list(s, &settle->before, "/replicas");
 }
 
 void settle_fini(struct settle *settle)
@@ -58,22 +58,39 @@ static const struct jdoc *find_same(const struct jdoc *items, const struct jdoc 
     return NULL;
 }
 
-/* Is no replica one from before? */
-static int renewal(struct settle *settle, struct str service, bool *ret_renewed)
+/* Is one of the page a replica of the service from before? */
+static bool has_old(const struct settle *settle, const struct jdoc *page, struct str service)
 {
-    struct client_answer now = {0};
-    int r = ask(settle->s, "/replicas?limit=1000", STR_NONE, &now);
-
-    *ret_renewed = r == 0 && now.status == 200;
-    jdoc_each(replica, jdoc_get(now.doc, "items"))
+    jdoc_each(replica, jdoc_get(page, "items"))
     {
+        if (!str_eq(jdoc_str(replica, "service"), service)) {
+            continue;
+        }
         const struct jdoc *old = find_same(jdoc_get(settle->before.doc, "items"), replica);
-        if (old && str_eq(jdoc_str(replica, "service"), service) &&
-            str_eq(jdoc_str(old, "started_at"), jdoc_str(replica, "started_at"))) {
-            *ret_renewed = false;
+        if (old && str_eq(jdoc_str(old, "started_at"), jdoc_str(replica, "started_at"))) {
+            return true;
         }
     }
-    client_answer_fini(&now);
+    return false;
+}
+
+/* Is no replica one from before? Page by page, since a core that goes away meanwhile is waited
+ * for. */
+static int renewal(struct settle *settle, struct str service, bool *ret_renewed)
+{
+    char cursor[256] = "";
+    int r;
+
+    *ret_renewed = true;
+    do {
+        struct client_answer page = {0};
+        const char *target = cursor[0] ? "/replicas?limit=1000&cursor=" : "/replicas?limit=1000";
+        r = ask(settle->s, target, str_from(cursor), &page);
+        bool fine = r == 0 && page.status == 200 &&
+                    str_copy(cursor, sizeof(cursor), jdoc_str(page.doc, "next_cursor"));
+        *ret_renewed = fine && *ret_renewed && !has_old(settle, page.doc, service);
+        client_answer_fini(&page);
+    } while (*ret_renewed && cursor[0]);
     return r;
 }
 

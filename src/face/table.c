@@ -2,7 +2,7 @@
  *
  * Tables: cells are collected first, widths are known then. Text lies in one buffer, cells are
  * offsets in it. On a terminal that is too narrow, columns marked `shrink` give way, the widest
- * first.
+ * first; when that is not enough, those marked `drop` are left out. No row ends in blanks.
  */
 #include "base/utf8.h"
 #include "face/term.h"
@@ -79,14 +79,22 @@ static void natural_widths(const struct table *table, size_t *widths)
     }
 }
 
-/* Takes columns from those that may shrink until the row fits. */
-static void fit(const struct table *table, size_t columns, size_t *widths)
+/* Of a whole row; columns that are left out have width 0. */
+static size_t row_width(const struct table *table, const size_t *widths)
 {
-    size_t total = GAP * (table->column_count - 1);
+    size_t total = 0;
 
     for (unsigned c = 0; c < table->column_count; c++) {
-        total += widths[c];
+        total += widths[c] ? widths[c] + (total ? GAP : 0) : 0;
     }
+    return total;
+}
+
+/* Takes from the columns that may shrink until the row fits. */
+static void shrink(const struct table *table, size_t columns, size_t *widths)
+{
+    size_t total = row_width(table, widths);
+
     while (total > columns) {
         unsigned widest = table->column_count;
         for (unsigned c = 0; c < table->column_count; c++) {
@@ -100,6 +108,38 @@ static void fit(const struct table *table, size_t columns, size_t *widths)
         }
         widths[widest]--;
         total--;
+    }
+}
+
+/* The column that goes next, or column_count. */
+static unsigned next_drop(const struct table *table, const size_t *widths)
+{
+    unsigned next = table->column_count;
+
+    for (unsigned c = 0; c < table->column_count; c++) {
+        bool sooner =
+            next == table->column_count || table->columns[c].drop < table->columns[next].drop;
+        if (table->columns[c].drop && widths[c] && sooner) {
+            next = c;
+        }
+    }
+    return next;
+}
+
+static void fit(const struct table *table, size_t columns, size_t *widths)
+{
+    size_t natural[TABLE_COLUMNS_MAX];
+
+    memcpy(natural, widths, sizeof(natural));
+    shrink(table, columns, widths);
+    while (row_width(table, widths) > columns) {
+        unsigned c = next_drop(table, natural);
+        if (c == table->column_count) {
+            return;
+        }
+        natural[c] = 0;
+        memcpy(widths, natural, sizeof(natural));
+        shrink(table, columns, widths);
     }
 }
 
@@ -135,7 +175,6 @@ struct shown {
     size_t width;
     enum term_style style;
     bool right;
-    bool last;
 };
 
 static void add_cell(struct buf *out, const struct term *term, struct shown cell, size_t width)
@@ -150,15 +189,21 @@ static void add_cell(struct buf *out, const struct term *term, struct shown cell
     if (cell.right) {
         spaces(out, pad);
     }
-    term_style(out, term, cell.style, cell.text);
+    if (cell.text.len > 0) {
+        term_style(out, term, cell.style, cell.text);
+    }
     if (cut) {
         buf_add_cstr(out, "…");
     }
-    if (cell.last) {
-        buf_add_char(out, '\n');
-        return;
-    }
     spaces(out, (cell.right ? 0 : pad) + GAP);
+}
+
+static void end_row(struct buf *out)
+{
+    while (out->len > 0 && out->p[out->len - 1] == ' ') {
+        buf_cut(out, out->len - 1);
+    }
+    buf_add_char(out, '\n');
 }
 
 void table_render(const struct table *table, const struct term *term, struct buf *out)
@@ -175,10 +220,12 @@ void table_render(const struct table *table, const struct term *term, struct buf
         struct shown cell = {.text = title,
                              .width = utf8_width(title),
                              .style = TERM_DIM,
-                             .right = table->columns[c].right,
-                             .last = c + 1 == table->column_count};
-        add_cell(out, term, cell, widths[c]);
+                             .right = table->columns[c].right};
+        if (widths[c]) {
+            add_cell(out, term, cell, widths[c]);
+        }
     }
+    end_row(out);
     for (size_t i = 0; i < rows * table->column_count; i++) {
         const struct table_cell *from = &table->cells[i];
         unsigned c = (unsigned)(i % table->column_count);
@@ -186,8 +233,12 @@ void table_render(const struct table *table, const struct term *term, struct buf
                                  str_slice(buf_str(&table->text), from->at, from->at + from->len),
                              .width = from->width,
                              .style = from->style,
-                             .right = table->columns[c].right,
-                             .last = c + 1 == table->column_count};
-        add_cell(out, term, cell, widths[c]);
+                             .right = table->columns[c].right};
+        if (widths[c]) {
+            add_cell(out, term, cell, widths[c]);
+        }
+        if (c + 1 == table->column_count) {
+            end_row(out);
+        }
     }
 }

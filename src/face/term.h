@@ -48,12 +48,13 @@ void term_add_safe(struct buf *out, struct str text);
 
 /* ---- tables ---- */
 
-enum { TABLE_COLUMNS_MAX = 12, TABLE_CELLS_MAX = 12 * 4096, TABLE_TEXT_MAX = 4 << 20 };
+enum { TABLE_COLUMNS_MAX = 12, TABLE_CELLS_MAX = 12 << 16, TABLE_TEXT_MAX = 16 << 20 };
 
 struct table_column {
     const char *title;
-    bool right;  /* numbers */
-    bool shrink; /* may be cut when the terminal is too narrow; else never */
+    bool right;   /* numbers */
+    bool shrink;  /* may be cut when the terminal is too narrow; else never */
+    uint8_t drop; /* still too narrow: left out, 1 first; 0 = never */
 };
 
 struct table_cell {

@@ -113,7 +113,7 @@ int verb_scale(const struct cli_args *args)
 static int reset_all(struct session *s)
 {
     struct client_answer answer = {0};
-    int r = session_get(s, &answer, "/services?limit=1000");
+    int r = session_list(s, &answer, "/services");
 
     if (r) {
         return r;

@@ -205,7 +205,7 @@ static void add_overrides(struct session *s, struct buf *out)
 {
     struct client_answer answer = {0};
 
-    if (session_connect(s, true) || session_get(s, &answer, "/services?limit=1000")) {
+    if (session_connect(s, true) || session_list(s, &answer, "/services")) {
         return;
     }
     jdoc_each(service, jdoc_get(answer.doc, "items"))

@@ -13,7 +13,7 @@
 
 #define REOPEN_NS (15 * NS_PER_S)
 
-enum { TAIL_MAX = 10000, EVENTS_DEFAULT = 50, NAME_WIDTH_MAX = 24 };
+enum { TAIL_MAX = 10000, EVENTS_DEFAULT = 50, EVENTS_PAGE = 1000, NAME_WIDTH_MAX = 24 };
 
 struct tail {
     struct session s;
@@ -24,6 +24,7 @@ struct tail {
     bool found;       /* something was printed */
     char last_id[32]; /* of the newest record: a stream that broke goes on behind it */
     bool stopped;     /* the reader has seen enough */
+    int64_t skip;     /* lines that are passed over before the first that is shown */
     bool broken;      /* the stream ended by itself: the core went away */
     void (*print)(struct tail *tail, const struct jdoc *record);
 };
@@ -80,11 +81,20 @@ static void add_prefix(struct tail *t, const struct jdoc *line)
     buf_add_cstr(&t->out, " | ");
 }
 
+static void count_log(struct tail *t, const struct jdoc *line)
+{
+    t->skip++;
+}
+
 static void print_log(struct tail *t, const struct jdoc *line)
 {
     static const char *const keys[] = {"time", "service", "replica", "stream", "message"};
 
     t->found = true;
+    if (t->skip > 0) {
+        t->skip--;
+        return;
+    }
     if (t->s.json) {
         raw_fields(&t->out, line, keys, ARRAY_LEN(keys));
         return;
@@ -104,6 +114,12 @@ static void print_log(struct tail *t, const struct jdoc *line)
     buf_add_char(&t->out, '\n');
 }
 
+/* Several services are picked here; the API picks one. */
+static bool is_wanted_event(const struct tail *t, const struct jdoc *event)
+{
+    return t->s.args->word_count <= 1 || show_wanted(t->s.args, jdoc_str(event, "service"));
+}
+
 static void print_event(struct tail *t, const struct jdoc *event)
 {
     struct str severity = jdoc_str(event, "severity");
@@ -112,6 +128,10 @@ static void print_event(struct tail *t, const struct jdoc *event)
                             : str_is(severity, "warning") ? TERM_AMBER
                                                           : TERM_PLAIN;
 
+    if (!is_wanted_event(t, event)) {
+        return;
+    }
+    t->found = true;
     if (t->s.json) {
         buf_add(&t->out, event->raw);
         buf_add_char(&t->out, '\n');
@@ -275,10 +295,34 @@ static int64_t tail_count(const struct session *s, int64_t otherwise)
     return (int64_t)n;
 }
 
+/* What a mistyped word of an option would leave without a line. */
+static int check_filters(const struct session *s)
+{
+    static const struct str streams[] = {STR_INIT("stdout"), STR_INIT("stderr"),
+                                         STR_INIT("access")};
+    const char *stream = cli_value(s->args, "stream"), *replica = cli_value(s->args, "replica");
+    bool known = !stream;
+    uint64_t n = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(streams); i++) {
+        known = known || str_is(streams[i], stream);
+    }
+    if (!known) {
+        say_error(s, "--stream wants stdout, stderr or access, not '%s'", stream);
+        return CLI_USAGE;
+    }
+    if (replica && (num_parse_u64(str_from(replica), &n) < 0 || n == 0)) {
+        say_error(s, "--replica wants the number of a replica, from 1, not '%s'", replica);
+        return CLI_USAGE;
+    }
+    return 0;
+}
+
 static int logs_query(const struct session *s, struct buf *query)
 {
-    int r = add_time(s, query, "since", cli_value(s->args, "since"));
+    int r = check_filters(s);
 
+    r = r ? r : add_time(s, query, "since", cli_value(s->args, "since"));
     r = r ? r : add_time(s, query, "until", cli_value(s->args, "until"));
     for (unsigned i = 0; i < s->args->word_count; i++) {
         add_param(query, "service", s->args->words[i]);
@@ -316,15 +360,22 @@ static int logs_all(struct tail *t, struct str query)
     }
 }
 
-/* The last `count` lines in one request; the server bounds a page, so more than that is read as a
- * whole. */
+/* The last `count` lines in one request. The server bounds a page: of more than that all are
+ * counted first, and those in front passed over then. */
 static int logs_tail(struct tail *t, struct str query, int64_t count)
 {
     struct client_answer answer = {0};
     int r;
 
-    if (count > TAIL_MAX) {
+    if (count == INT64_MAX) {
         return logs_all(t, query);
+    }
+    if (count > TAIL_MAX) {
+        t->print = count_log;
+        r = logs_all(t, query);
+        t->print = print_log;
+        t->skip = MAX(t->skip - count, INT64_C(0));
+        return r ? r : logs_all(t, query);
     }
     r = session_get(&t->s, &answer, "/logs?tail=%lld" STR_FMT, (long long)count, STR_ARG(query));
     if (r) {
@@ -386,40 +437,81 @@ int verb_logs(const struct cli_args *args)
 
 /* ---- events ---- */
 
+/* One page of events; of those that are wanted the last `most`. */
+static int events_page(struct tail *t, struct str target, int64_t most, int64_t *last,
+                       size_t *ret_count)
+{
+    cleanup(buf_fini) struct buf path = BUF_INIT(8 * KIB);
+    struct client_answer answer = {0};
+    int64_t wanted = 0;
+
+    buf_add(&path, target);
+    int r = session_call(
+        &t->s, &(struct client_request){.method = "GET", .target = buf_cstr(&path)}, &answer);
+    if (r) {
+        return r;
+    }
+    const struct jdoc *items = jdoc_get(answer.doc, "items");
+    jdoc_each(event, items)
+    {
+        wanted += is_wanted_event(t, event);
+    }
+    jdoc_each(event, items)
+    {
+        *last = jdoc_i64(event, "seq", *last);
+        if (is_wanted_event(t, event) && wanted-- <= most) {
+            t->print(t, event);
+        }
+    }
+    *ret_count = items ? items->count : 0;
+    flush(t);
+    client_answer_fini(&answer);
+    return 0;
+}
+
+/* The last `count`, or all of them when that is more than a page. */
+static int events_history(struct tail *t, struct str query, int64_t count, int64_t *last)
+{
+    cleanup(buf_fini) struct buf target = BUF_INIT(8 * KIB);
+    size_t got = 0;
+    int r;
+
+    if (count <= EVENTS_PAGE) {
+        bool some = t->s.args->word_count > 1;
+        buf_printf(&target, "/api/v1/events?tail=%lld" STR_FMT,
+                   (long long)(some ? EVENTS_PAGE : count), STR_ARG(query));
+        return events_page(t, buf_str(&target), count, last, &got);
+    }
+    do {
+        buf_reset(&target);
+        buf_printf(&target, "/api/v1/events?after=%lld&limit=%d" STR_FMT, (long long)*last,
+                   EVENTS_PAGE, STR_ARG(query));
+        r = events_page(t, buf_str(&target), EVENTS_PAGE, last, &got);
+    } while (r == 0 && got == EVENTS_PAGE);
+    return r;
+}
+
 static int events_run(struct tail *t)
 {
     cleanup(buf_fini) struct buf query = BUF_INIT(8 * KIB);
-    struct client_answer answer = {0};
     struct session *s = &t->s;
     int64_t count = tail_count(s, EVENTS_DEFAULT);
-    int r;
+    int64_t last = 0;
 
     if (count < 0) {
         return CLI_USAGE;
     }
     add_param(&query, "project", s->project);
-    add_param(&query, "service", s->args->word_count ? s->args->words[0] : NULL);
+    add_param(&query, "service", s->args->word_count == 1 ? s->args->words[0] : NULL);
     add_param(&query, "kind", cli_value(s->args, "kind"));
-    cleanup(buf_fini) struct buf target = BUF_INIT(8 * KIB);
-    buf_printf(&target, "/api/v1/events?tail=%lld" STR_FMT, (long long)MIN(count, INT64_C(1000)),
-               STR_ARG(buf_str(&query)));
-    r = session_call(s, &(struct client_request){.method = "GET", .target = buf_cstr(&target)},
-                     &answer);
-    if (r) {
+    int r = events_history(t, buf_str(&query), count, &last);
+    if (r == 0 && !t->found) { /* of one that is gone there are events all the same */
+        r = session_need_words(s);
+    }
+    if (r || !cli_has(s->args, "follow")) {
         return r;
     }
-    int64_t last = 0;
-    jdoc_each(event, jdoc_get(answer.doc, "items"))
-    {
-        t->print(t, event);
-        last = jdoc_i64(event, "seq", last);
-    }
-    flush(t);
-    client_answer_fini(&answer);
-    if (!cli_has(s->args, "follow")) {
-        return 0;
-    }
-    buf_reset(&target);
+    cleanup(buf_fini) struct buf target = BUF_INIT(8 * KIB);
     buf_printf(&target, "/api/v1/events?follow=1&after=%lld" STR_FMT, (long long)last,
                STR_ARG(buf_str(&query)));
     return follow(t, buf_cstr(&target));

@@ -27,6 +27,9 @@ void show_table(const struct session *s, const struct table *table)
 
     table_render(table, &s->out, &out);
     term_write(&s->out, buf_str(&out));
+    if (table->error || buf_error(&out)) {
+        say_error(s, "there is more than can be shown; --json prints all");
+    }
 }
 
 void show_raw(struct json_writer *w, const struct jdoc *object, const char *key)
@@ -127,11 +130,11 @@ static void ps_table(const struct session *s, const struct jdoc *items)
     static const struct table_column columns[] = {{.title = "SERVICE", .shrink = true},
                                                   {.title = "REPLICA", .right = true},
                                                   {.title = "STATE"},
-                                                  {.title = "HEALTH"},
-                                                  {.title = "PID", .right = true},
-                                                  {.title = "PORT", .right = true},
-                                                  {.title = "RESTARTS", .right = true},
-                                                  {.title = "SINCE", .right = true},
+                                                  {.title = "HEALTH", .drop = 4},
+                                                  {.title = "PID", .right = true, .drop = 3},
+                                                  {.title = "PORT", .right = true, .drop = 1},
+                                                  {.title = "RESTARTS", .right = true, .drop = 2},
+                                                  {.title = "SINCE", .right = true, .drop = 5},
                                                   {.title = "REASON", .shrink = true}};
     cleanup(table_fini) struct table table;
 
@@ -166,7 +169,7 @@ static void ps_column(const struct session *s, const struct jdoc *items, const c
 static int ps_show(struct session *s)
 {
     struct client_answer answer = {0};
-    int r = session_get(s, &answer, "/replicas?limit=1000");
+    int r = session_list(s, &answer, "/replicas");
 
     if (r) {
         return r;
@@ -224,9 +227,9 @@ static void routes_table(const struct session *s, const struct jdoc *items)
     static const struct table_column columns[] = {{.title = "HOST", .shrink = true},
                                                   {.title = "PATH", .shrink = true},
                                                   {.title = "SERVICE"},
-                                                  {.title = "BALANCE"},
+                                                  {.title = "BALANCE", .drop = 1},
                                                   {.title = "READY", .right = true},
-                                                  {.title = "REQUESTS", .right = true}};
+                                                  {.title = "REQUESTS", .right = true, .drop = 2}};
     cleanup(table_fini) struct table table;
 
     table_init(&table, columns, ARRAY_LEN(columns));
@@ -240,7 +243,7 @@ static void routes_table(const struct session *s, const struct jdoc *items)
 static int routes_show(struct session *s)
 {
     struct client_answer answer = {0};
-    int r = session_get(s, &answer, "/routes?limit=1000");
+    int r = session_list(s, &answer, "/routes");
 
     if (r) {
         return r;
@@ -428,7 +431,7 @@ static void status_project(struct session *s, const struct jdoc *project, struct
     struct str state = jdoc_str(project, "state");
 
     str_copy(s->project, sizeof(s->project), jdoc_str(project, "name"));
-    if (session_get(s, &answer, "/services?limit=1000")) {
+    if (session_list(s, &answer, "/services")) {
         return;
     }
     term_style(out, &s->out, term_state_style(state), str_from(term_state_mark(state)));

@@ -14,6 +14,7 @@
 #include "run/env.h"
 #include "run/model.h"
 #include "run/project.h"
+#include "run/reason.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -30,6 +31,7 @@ struct exec {
     struct keeper_request spawn, signal, forget, kill;
     struct keeper_request keep[3], drop[3]; /* the caller's descriptors, on their way */
     struct run_exec_done done;
+    char program[REASON_LINE_MAX], folder[REASON_LINE_MAX]; /* for the reason of a failed start */
     bool ended;
 };
 
@@ -154,8 +156,14 @@ static void spawn_answered(struct keeper_request *request, int error, const stru
         }
         return;
     }
-    problem_set(&problem, "exec.failed", "could not start: %s%s%s", msg ? msg->text : "",
-                msg && msg->text[0] ? ": " : "", strerror(-error));
+    struct buf reason = BUF_INIT(REASON_MAX - 1);
+    reason_spawn(&reason, &(struct reason_spawn){.error = error,
+                                                 .step = str_from(msg ? msg->text : ""),
+                                                 .program = str_from(exec->program),
+                                                 .path = STR("its PATH"),
+                                                 .cwd = str_from(exec->folder)});
+    problem_set(&problem, "exec.failed", STR_FMT, STR_ARG(buf_str(&reason)));
+    buf_fini(&reason);
     problem.status = error == -ENOENT ? 404 : 422;
     exec->done.done(exec->done.arg, &problem, 127);
     exec->ended = true;
@@ -196,6 +204,8 @@ static int send(struct exec *exec, struct replica *replica, const struct run_exe
         order.envp = env.envp;
         order.cwd =
             arena_cstr(&arena, request->working_dir.len ? request->working_dir : spec->working_dir);
+        str_copy(exec->program, sizeof(exec->program), str_from(env.argv[0]));
+        str_copy(exec->folder, sizeof(exec->folder), str_from(order.cwd));
         order.stdin_path = paths[0];
         order.output[0] = paths[1];
         order.output[1] = paths[2];

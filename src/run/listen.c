@@ -148,7 +148,12 @@ static const char *say_where(const struct project_spec *spec, const struct liste
 static void say_hint(struct problem *problem, int error, const char *key, bool written)
 {
     const char *from = written ? "" : ": the file does not, so it is the default";
-    if (error == -EACCES) {
+    if (error == -EADDRNOTAVAIL) {
+        problem_hint(problem,
+                     "this machine has no such address: set '%s' to one that it has, or leave the "
+                     "host out for all",
+                     key);
+    } else if (error == -EACCES) {
         problem_hint(problem, "ports below 1024 need privileges; choose a higher one with '%s'",
                      key);
     } else if (strstr(problem->what, " is taken by muelle")) {

@@ -24,9 +24,9 @@
 
 enum {
     RUN_PROJECTS_MAX = 256,
-    RUN_SERVICES_MAX = 4096, /* of one project */
-    RUN_REPLICAS_MAX = 256,  /* of one service */
-    RUN_ID_MAX = 216,        /* "tenant/project/service/12.b" */
+    RUN_SERVICES_MAX = 4096,              /* of one project */
+    RUN_REPLICAS_MAX = SPEC_REPLICAS_MAX, /* of one service */
+    RUN_ID_MAX = 216,                     /* "tenant/project/service/12.b" */
     RUN_PORT_FIRST = 20000,
     RUN_PORT_LAST = 31999,
 };

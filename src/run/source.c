@@ -276,6 +276,7 @@ static int check_user(const struct checked *c)
     }
     if (user_find(service->user, user, &problem) < 0) {
         (void)service_where(c, &problem, "user");
+        problem_expected(&problem, "NAME, UID or NAME:GROUP that this machine knows");
         *problem_list_add(c->problems) = problem;
         return 0;
     }

@@ -99,6 +99,9 @@ void decode_expected(const struct schema_field *row, enum schema_type type, stru
     } else if (type == SCHEMA_SIZE && row->min > 0) {
         buf_printf(out, " of at least %lld bytes", (long long)row->min);
     }
+    if (type != row->type) {
+        return; /* an item: the short forms are those of the whole */
+    }
     if (row->flags & SCHEMA_OR_STRING) {
         buf_add_cstr(out, " or text");
     }
@@ -118,8 +121,8 @@ static void say_wrong(struct schema_pass *pass, const struct schema_field *row,
         problem = pass_problem(pass, v->at, "config.bad-value", "'%s' cannot be '" STR_FMT "'",
                                row->name, STR_ARG(str_slice(v->text, 0, 80)));
     } else {
-        problem = pass_problem(pass, v->at, "config.bad-value", "'%s' cannot be %s", row->name,
-                               kinds[v->kind]);
+        problem = pass_problem(pass, v->at, "config.bad-value", "%s'%s' cannot be %s",
+                               type == row->type ? "" : "an item of ", row->name, kinds[v->kind]);
     }
     problem_expected(problem, "%s", buf_cstr(&expected));
     buf_fini(&expected);

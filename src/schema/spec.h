@@ -14,7 +14,7 @@
 
 enum service_kind { SERVICE_PROCESS, SERVICE_CONTAINER };
 
-enum { SPEC_UMASK_INHERIT = -1 };
+enum { SPEC_UMASK_INHERIT = -1, SPEC_REPLICAS_MAX = 256 /* of one service */ };
 
 struct service_spec {
     struct str name;

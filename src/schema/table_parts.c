@@ -218,7 +218,7 @@ static const struct schema_table table_resources = {
 
 #define SWARM DOC_ONLY, .merge = SCHEMA_MERGE_OBJECT, .support = SCHEMA_CONTAINER
 static const struct schema_field deploy_rows[] = {
-    {"replicas", SCHEMA_INT, AT(struct service_spec, replicas), BOUNDS(0, 1000),
+    {"replicas", SCHEMA_INT, AT(struct service_spec, replicas), BOUNDS(0, SPEC_REPLICAS_MAX),
      SAY("Number of replicas; 1 by default.", "Número de réplicas; 1 por defecto.")},
     {"resources", SCHEMA_OBJECT, AT_PARENT, .of = &table_resources, .merge = SCHEMA_MERGE_OBJECT,
      SAY("Limits and reservations.", "Límites y reservas.")},

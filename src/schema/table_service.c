@@ -78,7 +78,7 @@ static const struct schema_field rows[] = {
      SAY("Hand the open socket over as LISTEN_FDS: no connection is refused in a restart.",
          "Entregar el socket abierto como LISTEN_FDS: un reinicio no rechaza conexiones.")},
 
-    {"scale", SCHEMA_INT, S(replicas), BOUNDS(0, 1000),
+    {"scale", SCHEMA_INT, S(replicas), BOUNDS(0, SPEC_REPLICAS_MAX),
      SAY("Number of replicas (deploy.replicas wins).",
          "Número de réplicas (deploy.replicas gana).")},
     {"deploy", SCHEMA_OBJECT, AT_PARENT, OF(table_deploy), .merge = SCHEMA_MERGE_OBJECT,

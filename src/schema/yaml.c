@@ -318,6 +318,9 @@ static void say_syntax(struct yaml_reader *r)
                      "this is not valid YAML: %s", p->problem ? p->problem : "unknown error");
     if (p->context && p->context_mark.line != p->problem_mark.line) {
         problem_hint(problem, "%s, which begins at line %zu", p->context, p->context_mark.line + 1);
+    } else if (p->problem && strstr(p->problem, "cannot start any token")) {
+        problem_hint(problem, "indent with blanks, not tabs; put quotes around a text that begins "
+                              "with @, %% or `");
     } else {
         problem_hint(problem, "check indentation, colons and quotes near this place");
     }

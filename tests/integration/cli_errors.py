@@ -52,6 +52,12 @@ def refused(m, text, *words, code=5, args=("up", "-d")):
     ("services:\n  a: {command: sleep 1, deploy: {replicas: -1}}\n", ["replicas"]),
     ("services:\n  a: {command: 'echo ${MISSING?say it}'}\n", ["MISSING", "say it"]),
     ("a: *b\n", ["muelle.yaml:1:"]),
+    ("services:\n\ta: 1\n", ["muelle.yaml:2:1", "indent with blanks, not tabs"]),
+    ("services:\n  a: {command: [sleep, {a: b}]}\n", ["an item of 'command' cannot be a map", "2:24", "expected text\n"]),
+    ("services:\n  a: {command: sleep 1, user: 'nobody:no-such-group'}\n", ["NAME, UID or NAME:GROUP", "2:31"]),
+    ("services:\n  a: {command: sleep 1, scale: 257}\n", ["'scale' cannot be '257'", "from 0 to 256"]),
+    ("services:\n  a: {command: sleep 1}\ngateway: {listen: 'http://192.0.2.1:80', admin: none}\n",
+     ["192.0.2.1:80", "muelle.yaml:3:19", "this machine has no such address: set 'gateway.listen'"]),
     ("", ["muelle.yaml"]),
 ], ids=lambda x: None if isinstance(x, list) else "-")
 def test_a_wrong_file_is_told_with_its_place(muelle, text, words):

@@ -50,6 +50,44 @@ TEST(a_narrow_terminal_cuts_the_widest_column_first)
           str_find(buf_str(&out), STR("…\n")) > 0);
 }
 
+TEST(what_cannot_shrink_is_left_out_in_its_order)
+{
+    static const struct table_column many[] = {{.title = "SERVICE", .shrink = true},
+                                               {.title = "STATE"},
+                                               {.title = "PORT", .right = true, .drop = 1},
+                                               {.title = "PID", .right = true, .drop = 2},
+                                               {.title = "REASON", .shrink = true}};
+    static const struct {
+        unsigned columns;
+        const char *heading;
+    } cases[] = {{80, "SERVICE  STATE     PORT    PID  REASON\n"},
+                 {33, "SERVICE  STATE      PID  REASON\n"},
+                 {24, "SERVICE  STATE    REASON\n"}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct term term = {.is_tty = true, .columns = cases[i].columns, .rows = 24};
+        cleanup(buf_fini) struct buf out = BUF_INIT(1 * KIB);
+        struct table table;
+        table_init(&table, many, ARRAY_LEN(many));
+        const char *cells[] = {"web", "running", "10080", "12345", ""};
+        for (size_t c = 0; c < ARRAY_LEN(cells); c++) {
+            table_add(&table, TERM_DIM, str_from(cells[c]));
+        }
+        table_render(&table, &term, &out);
+        table_fini(&table);
+        struct str rest = buf_str(&out), line;
+        bool first = true;
+        while (str_split(rest, '\n', &line, &rest)) {
+            check(utf8_width(line) <= cases[i].columns);
+            check(!str_ends(line, STR(" ")));
+            if (first) {
+                check_str(line,
+                          str_slice(str_from(cases[i].heading), 0, strlen(cases[i].heading) - 1));
+            }
+            first = false;
+        }
+    }
+}
+
 TEST(widths_hold_for_random_text)
 {
     struct rng *rng = test_rng();
