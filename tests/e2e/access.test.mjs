@@ -8,7 +8,16 @@ import { launch } from "./browser.mjs";
 import { open } from "./session.mjs";
 import { start } from "./target.mjs";
 
-const PAGES = ["/", "/projects/hello/services/web", "/routes", "/events", "/logs", "/config", "/nosuch"];
+const PAGES = ["/", "/projects/hello/services/web?replica=1", "/routes", "/events", "/logs", "/config", "/nosuch"];
+/** What a page shows last. */
+const LATER = {
+  "/": [".services .spark .line", ".events li"],
+  "/projects/hello/services/web?replica=1": [".chart canvas", ".replica-history .events li", ".log-row", "#config .config"],
+  "/routes": [".endpoints li, .table .touch"],
+  "/events": [".events li"],
+  "/logs": [".log-row"],
+  "/config": [".config .key"],
+};
 const PHONE = { viewport: { width: 390, height: 844 }, hasTouch: true };
 let browser, target;
 
@@ -25,7 +34,7 @@ async function settle(page, path) {
   await page.goto(target.base + path);
   await page.locator("main h1, main .empty").first().waitFor();
   // What comes after the frame: configuration, routes, the first figures and log lines.
-  await page.waitForTimeout(400);
+  for (const selector of LATER[path] ?? []) await page.locator(selector).first().waitFor({ state: "attached" });
 }
 
 async function axe(page, what) {
@@ -34,7 +43,7 @@ async function axe(page, what) {
   assert.deepEqual(told, []);
 }
 
-for (const [name, options] of [["light", { colorScheme: "light" }], ["dark", { colorScheme: "dark" }], ["phone", PHONE], ["Spanish", { locale: "es-ES" }]]) {
+for (const [name, options] of [["light", { colorScheme: "light" }], ["dark", { colorScheme: "dark" }], ["a phone", PHONE], ["a dark phone in Spanish", { ...PHONE, colorScheme: "dark", locale: "es-ES" }], ["Spanish", { locale: "es-ES" }]]) {
   test(`axe finds nothing on any page: ${name}`, { timeout: 120_000 }, async () => {
     const { page, close } = await open(browser, target, "/", options);
     for (const path of PAGES) {
@@ -45,24 +54,71 @@ for (const [name, options] of [["light", { colorScheme: "light" }], ["dark", { c
   });
 }
 
-test("axe finds nothing in what comes over the page", { timeout: 120_000 }, async () => {
-  const { page, close } = await open(browser, target);
-  await page.keyboard.press("Control+k");
-  await page.keyboard.type("web");
-  await axe(page, "palette");
-  await page.keyboard.press("Escape");
-  await page.keyboard.press("?");
-  await page.locator("dialog[open]").waitFor();
-  await axe(page, "help");
-  await page.keyboard.press("Escape");
+/** Opens each thing that comes over the page; `look` sees it, Escape closes it. */
+async function overlays(page, look) {
+  const over = async (name, selector, open) => {
+    await open();
+    await page.locator(selector).waitFor();
+    await look(name, selector);
+    await page.keyboard.press("Escape");
+    await page.locator(selector).waitFor({ state: "detached" });
+  };
+  await page.locator(".services .menu button").first().waitFor();
+  await over("palette", "dialog.palette", async () => {
+    await page.keyboard.press("Control+k");
+    await page.keyboard.type("web");
+  });
+  await over("help", "dialog[open] .keys", () => page.keyboard.press("?"));
   await page.keyboard.press("j");
-  await page.keyboard.press("r");
-  await page.locator("dialog[open]").waitFor();
-  await axe(page, "confirm");
+  await over("confirm", "dialog[open] form", () => page.keyboard.press("r"));
+  await over("menu", '[role="menu"]', () => page.locator(".services .menu button").first().click());
+}
+
+for (const colorScheme of ["light", "dark"]) {
+  test(`axe finds nothing in what comes over the page: ${colorScheme}`, { timeout: 120_000 }, async () => {
+    const { page, close } = await open(browser, target, "/", { colorScheme });
+    await overlays(page, (name) => axe(page, `${colorScheme} ${name}`));
+    await close();
+  });
+}
+
+test("what comes over the page holds the focus, and gives it back on Escape", { timeout: 120_000 }, async () => {
+  const { page, close } = await open(browser, target);
+  const holder = () => page.evaluate(() => document.activeElement?.outerHTML.slice(0, 80));
+  await page.locator(".search-button").focus();
+  const before = await holder();
+  for (const [open, selector] of [["Control+k", "dialog.palette"], ["?", "dialog[open] .keys"]]) {
+    await page.keyboard.press(open);
+    await page.locator(selector).waitFor();
+    for (let i = 0; i < 12; i += 1) {
+      await page.keyboard.press(i % 3 ? "Tab" : "Shift+Tab");
+      // The browser's own frame stands between the last and the first: there the page has no focus at all.
+      const inside = await page.evaluate(() => document.activeElement === document.body || !!document.activeElement.closest("dialog[open]"));
+      assert.ok(inside, `${selector}: ${await holder()}`);
+    }
+    await page.keyboard.press("Escape");
+    await page.locator(selector).waitFor({ state: "detached" });
+    assert.equal(await holder(), before, selector);
+  }
+  await close();
+});
+
+test("every action of a service is reached by keyboard alone", { timeout: 120_000 }, async () => {
+  const { page, close } = await open(browser, target);
+  const menu = page.locator('tr[data-service="web"] .menu button').first();
+  await menu.focus();
+  await page.keyboard.press("Enter");
+  const items = await page.locator('[role="menuitem"]').allTextContents();
+  assert.deepEqual(items.slice(0, 3), ["Restart", "Stop", "Scale…"]);
+  for (const item of items) {
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), item);
+    await page.keyboard.press("ArrowDown");
+  }
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("Enter");
+  await page.locator("dialog[open]", { hasText: "Stop web?" }).waitFor();
   await page.keyboard.press("Escape");
-  await page.locator(".services .menu button").first().click();
-  await page.locator('[role="menu"]').waitFor();
-  await axe(page, "menu");
+  await page.locator("dialog[open]").waitFor({ state: "detached" });
   await close();
 });
 
@@ -77,7 +133,7 @@ test("axe finds nothing on the login page", async () => {
 
 test("wherever Tab goes, the focus is seen", { timeout: 120_000 }, async () => {
   const { page, close } = await open(browser, target);
-  for (const path of ["/", "/projects/hello/services/web", "/logs"]) {
+  for (const path of ["/", "/projects/hello/services/web?replica=1", "/logs"]) {
     await settle(page, path);
     const seen = new Set();
     for (let i = 0; i < 60; i += 1) {

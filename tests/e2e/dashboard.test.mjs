@@ -92,14 +92,45 @@ scenario("the palette does what the command line does, and shows its line", "/",
   assert.match(await page.locator("dialog .hint").textContent(), /Nothing matches/);
 });
 
-scenario("a restart asks first, says what it does, and happens", "/", async (page) => {
+scenario("a restart asks first, says what it does, shows that it is under way, and happens", "/", async (page) => {
   await rowOf(page, "site").click();
   await page.keyboard.press("r");
   const dialog = page.locator("dialog[open]");
   assert.match(await dialog.textContent(), /Restart site\?.*muelle restart site/s);
+  // It may be over before anyone can look: note what the row said.
+  await page.evaluate(() => {
+    window.said = new Set();
+    const look = () => window.said.add(document.querySelector('tr[data-service="site"] .state').textContent);
+    new MutationObserver(look).observe(document.querySelector(".services"), { childList: true, subtree: true, characterData: true });
+  });
   await dialog.getByRole("button", { name: "Restart", exact: true }).click();
   await page.locator(".toast", { hasText: "site is restarting" }).waitFor();
-  await poll(page, () => /running/.test(document.querySelector('tr[data-service="site"]').textContent));
+  await poll(page, () => window.said.has("restarting…"));
+  await poll(page, () => document.querySelector('tr[data-service="site"] .state').textContent === "running");
+});
+
+scenario("while an action is under way its button says so and does nothing more", SERVICE, async (page) => {
+  let answer;
+  const asked = [];
+  await page.route("**/services/web/restart", async (route) => {
+    asked.push(route.request().url());
+    await new Promise((resolve) => (answer = resolve));
+    await route.fulfill({ status: 409, contentType: "application/problem+json", body: JSON.stringify({ title: "Conflict", status: 409, detail: "web is being changed by someone else.", hint: "Try again in a moment." }) });
+  });
+  await page.getByRole("button", { name: "Restart", exact: true }).click();
+  await page.locator("dialog[open]").getByRole("button", { name: "Restart", exact: true }).click();
+  const busy = page.getByRole("button", { name: "Restarting…" });
+  await busy.waitFor();
+  assert.equal(await busy.getAttribute("aria-busy"), "true");
+  await page.locator('.service-state .state[data-working="restart"]').waitFor();
+  await busy.click({ force: true });
+  assert.equal(await page.locator("dialog[open]").count(), 0);
+  answer();
+  const toast = page.locator(".toast.failed");
+  await toast.waitFor();
+  assert.match(await toast.textContent(), /Could not restart web.*changed by someone else.*Try again in a moment/s);
+  await page.getByRole("button", { name: "Restart", exact: true }).waitFor();
+  assert.equal(asked.length, 1);
 });
 
 scenario("scaling is one dialog away, and can be undone", SERVICE, async (page) => {
@@ -122,6 +153,7 @@ scenario("stopping names who needs it; starting brings it back", "/projects/hell
   await page.getByRole("button", { name: "Stop", exact: true }).click();
   await page.locator("dialog[open]").getByRole("button", { name: "Stop", exact: true }).click();
   await poll(page, () => document.querySelector(".service-state .state").dataset.state === "stopped");
+  await poll(page, () => /0 of 1 ready/.test(document.querySelector(".facts").textContent));
   await page.getByRole("button", { name: "Start", exact: true }).click();
   await poll(page, () => document.querySelector(".service-state .state").dataset.state === "running");
 });
@@ -135,8 +167,9 @@ scenario("live logs flow, pause, and are searched; only what is on screen is in 
   await page.locator('button[aria-pressed="true"]', { hasText: "Resume" }).waitFor();
   await page.locator(".log-more").waitFor();
   const paused = await newest();
-  await page.waitForTimeout(1500);
-  assert.equal(await newest(), paused);
+  const waiting = await page.locator(".log-more").textContent();
+  await poll(page, (old) => document.querySelector(".log-more").textContent !== old, waiting);
+  assert.equal(await newest(), paused, "lines come, the view stands still");
   await page.keyboard.press("p");
   await poll(page, (old) => [...document.querySelectorAll(".log-row")].pop().textContent !== old, paused);
   await page.keyboard.press("/");
@@ -154,6 +187,45 @@ scenario("events tell what happened, newest first, and are filtered in the URL",
   await page.locator("[data-search]").fill("worker");
   for (const row of await texts(page, ".events li")) assert.match(row, /worker/i);
   assert.match(await page.evaluate(() => location.search), /q=worker/);
+});
+
+scenario("charts begin with what was measured before the page was opened", SERVICE, async (page) => {
+  // Not a second has passed for this page, but its figures are there.
+  await poll(page, () => document.querySelectorAll(".chart canvas").length >= 4);
+  const points = await page.evaluate(async () => {
+    const reader = (await fetch("/api/v1/stream", { headers: { Accept: "text/event-stream" } })).body.pipeThrough(new TextDecoderStream()).getReader();
+    let text = "";
+    while (!/^event: ping/m.test(text)) text += (await reader.read()).value;
+    await reader.cancel();
+    const found = text.split("\n\n").filter((one) => one.startsWith("event: history")).map((one) => JSON.parse(one.split("data: ")[1]));
+    return found.find((one) => one.service === "web").time.length;
+  });
+  assert.ok(points >= 2, String(points));
+  await page.goto(target.base);
+  const strip = page.locator(".strip .spark .line").last();
+  await strip.waitFor({ state: "attached" });
+  assert.ok((await strip.getAttribute("d")).split("L").length > 2, "so do the sums of the overview");
+});
+
+scenario("a replica has its history, with an address of its own, and its logs", SERVICE, async (page) => {
+  await page.getByRole("button", { name: "web-2", exact: true }).click();
+  const history = page.getByRole("region", { name: "History of web-2" });
+  await history.locator(".events li", { hasText: "is ready" }).first().waitFor();
+  for (const row of await history.locator(".events li").allTextContents()) assert.match(row, /web-2/);
+  assert.match(page.url(), /replica=2/);
+  await page.reload();
+  await history.getByRole("link", { name: "Logs of web-2" }).click();
+  await poll(page, () => document.querySelectorAll(".log-row").length > 0);
+  for (const row of await texts(page, ".log-row .from")) assert.equal(row, "web-2");
+  await page.getByRole("button", { name: "Only web-2" }).click();
+  await poll(page, () => !location.search.includes("replica"));
+});
+
+scenario("the bar names the project and the instance", "/routes", async (page) => {
+  const bar = page.locator("header.top");
+  await bar.locator(".instance").waitFor();
+  assert.match(await bar.textContent(), /muelle\s*hello/);
+  assert.match(await bar.locator(".instance").getAttribute("title"), /^Instance [0-9a-f]{12}/);
 });
 
 scenario("routes and the configuration are shown as understood", "/routes", async (page) => {

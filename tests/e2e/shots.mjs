@@ -29,6 +29,16 @@ const LOOKS = {
   "phone-es": { colorScheme: "light", locale: "es-ES", ...PHONE },
 };
 const PAGES = { overview: "/", service, routes: "/routes", events: "/events", logs: "/logs", config: "/config" };
+/** What comes over a page. */
+const OVER = {
+  palette: async (page) => (await page.keyboard.press("Control+k"), await page.keyboard.type("web")),
+  help: (page) => page.keyboard.press("?"),
+  confirm: async (page) => {
+    await page.evaluate((to) => (history.pushState(null, "", to), dispatchEvent(new PopStateEvent("popstate"))), service);
+    await page.waitForTimeout(300);
+    await page.keyboard.press("r");
+  },
+};
 
 mkdirSync(out, { recursive: true });
 const browser = await launch();
@@ -47,11 +57,18 @@ await Promise.all(
       await page.waitForTimeout(1200);
       await page.screenshot({ path: join(out, `${look}-${name}.png`), fullPage: name === "service" || look.startsWith("phone") });
     }
-    if (!only || only === "palette") {
-      await page.keyboard.press("Control+k");
-      await page.keyboard.type("web");
+    for (const [name, open] of Object.entries(OVER)) {
+      if (only && !`${look}-${name}`.includes(only)) continue;
+      await open(page);
       await page.waitForTimeout(200);
-      await page.screenshot({ path: join(out, `${look}-palette.png`) });
+      await page.screenshot({ path: join(out, `${look}-${name}.png`) });
+      await page.keyboard.press("Escape");
+    }
+    if (!only || `${look}-login`.includes(only)) {
+      await context.clearCookies();
+      await page.goto(new URL("/", base).href, { waitUntil: "domcontentloaded" });
+      await page.waitForTimeout(500);
+      await page.screenshot({ path: join(out, `${look}-login.png`) });
     }
     await context.close();
   }),
