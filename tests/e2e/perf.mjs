@@ -5,12 +5,15 @@
 // The three figures that a person feels, each beside its target (ui/README.md): the first paint of a cold page, the
 // longest tasks while 10,000 log lines scroll by, the longest tasks while a chart of 100,000 points is zoomed. Figures
 // to look at; not a test, because a busy machine makes any task long.
+import { Agent, get } from "node:http";
 import { launch } from "./browser.mjs";
 import { open } from "./session.mjs";
 import { start } from "./target.mjs";
 
 const [browser, target] = await Promise.all([launch(), start()]);
 const figures = {};
+/** --log-row in theme.css. */
+const ROW = 20;
 
 /** From the request to the first text, over several loads without a cache. */
 async function firstPaint() {
@@ -47,18 +50,38 @@ const MEASURE = `window.measure = async (steps, step) => {
   return { target_ms: 50, frames: frames.length, p50_ms: at(0.5), p99_ms: at(0.99), tasks_over_50_ms: tasks };
 }`;
 
+const LINES = 10_000;
+
+/** The example prints a line for each request; the mock has its lines already. */
+async function fillLog() {
+  if (!target.gateway) return;
+  const agent = new Agent({ keepAlive: true, maxSockets: 16 });
+  const one = () =>
+    new Promise((resolve, reject) => {
+      get({ port: target.gateway, host: "127.0.0.1", agent, headers: { Host: "hello.localhost" } }, (answer) => answer.resume().on("end", resolve)).on("error", reject);
+    });
+  await Promise.all(Array.from({ length: 16 }, async () => {
+    for (let i = 0; i < LINES / 16; i += 1) await one();
+  }));
+  agent.destroy();
+}
+
 async function scrollLog() {
+  await fillLog();
   const { page, close } = await open(browser, target, "/logs");
   await page.waitForFunction(() => document.querySelectorAll(".log-row").length > 5);
   // Scrolling to the top loads the history before it, a thousand lines at a time.
-  for (let i = 0; i < 12; i += 1) {
+  for (let held = 0; held < LINES; ) {
+    const before = held;
     await page.evaluate(() => (document.querySelector(".log-scroll").scrollTop = 40));
-    await page.waitForTimeout(250);
+    await page.waitForFunction((height) => document.querySelector(".log-space").clientHeight > height, before * ROW, { timeout: 10_000 });
+    await page.waitForTimeout(50);
+    held = await page.evaluate((row) => document.querySelector(".log-space").clientHeight / row, ROW);
   }
   await page.evaluate(MEASURE);
   const found = await page.evaluate(() => {
     const view = document.querySelector(".log-scroll");
-    return window.measure(Math.ceil(view.scrollHeight / 1200), (i) => (view.scrollTop = i * 1200)).then((all) => ({ lines: view.scrollHeight / 20, ...all }));
+    return window.measure(Math.ceil(view.scrollHeight / 1200), (i) => (view.scrollTop = i * 1200)).then((all) => ({ lines: Math.round(view.scrollHeight / 20), ...all }));
   });
   await close();
   return found;
@@ -79,6 +102,8 @@ async function zoomChart() {
     place.style.width = "1000px";
     const plot = makePlot(place, { series: [{ label: "x", color: "--accent", fill: "--accent-area" }], format: String, clock: String, floor: 1, marks: () => [], onCursor: () => undefined });
     plot.setData([times, values]);
+    // Making the points is no part of the zoom.
+    await new Promise((resolve) => setTimeout(resolve, 500));
     // In and out again, from all of it to a minute.
     return window.measure(120, (i) => {
       const width = points / 1.2 ** Math.min(i, 119 - i);

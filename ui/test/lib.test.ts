@@ -2,7 +2,7 @@
 import test from "node:test";
 import assert from "node:assert/strict";
 import { draw } from "../src/components/Sparkline";
-import { ago, bytes, duration, integer, millis, percent } from "../src/lib/format";
+import { ago, bytes, clock, clockShort, duration, exact, integer, millis, percent } from "../src/lib/format";
 import { lang } from "../src/lib/prefs";
 import { Ring, RING_SECONDS } from "../src/lib/ring";
 import { parse, servicePath } from "../src/lib/router";
@@ -38,13 +38,23 @@ test("a ring keeps the last ten minutes in order, gaps as gaps", () => {
 test("numbers have the units and the format of the language", () => {
   lang.value = "en";
   assert.deepEqual([bytes(0), bytes(1500), bytes(41_234_567), bytes(3.2e9), bytes(null)], ["0 B", "2 kB", "41.2 MB", "3.2 GB", "–"]);
-  assert.deepEqual([percent(0), percent(3.14), percent(97.6)], ["0 %", "3.1 %", "98 %"]);
+  assert.deepEqual([percent(0), percent(0.04), percent(3.14), percent(97.6)], ["0 %", "0 %", "3.1 %", "98 %"]);
   assert.deepEqual([millis(0.42), millis(23.4), millis(1500)], ["0.42 ms", "23.4 ms", "1.50 s"]);
   assert.deepEqual([duration(4_000), duration(61_000), duration(12_000_000), duration(2e8)], ["4 s", "1 min 1 s", "3 h 20 min", "2 d 7 h"]);
   assert.equal(ago(0, 180_000), "3 min. ago");
   lang.value = "es";
   assert.deepEqual([bytes(41_234_567), integer(1_234_567)], ["41,2 MB", "1.234.567"]);
   assert.equal(ago(0, 180_000), "hace 3 min");
+  lang.value = "en";
+});
+
+test("clocks have two digits and no hour 24, and dates their words, in the language", () => {
+  const night = new Date(2026, 2, 5, 0, 7, 9).getTime();
+  for (const [language, month] of [["en", "March"], ["es", "marzo"]] as const) {
+    lang.value = language;
+    assert.deepEqual([clock(night), clockShort(night)], ["00:07:09", "00:07"]);
+    assert.match(exact(night), new RegExp(month));
+  }
   lang.value = "en";
 });
 

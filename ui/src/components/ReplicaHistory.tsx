@@ -12,48 +12,43 @@ import { Empty } from "./Empty";
 import { EventList } from "./EventList";
 import { Health } from "./Health";
 import { Link } from "./Link";
-import { Ago, Since } from "./Time";
+import { Since } from "./Time";
 
 const PAGE = 10;
 /** The page holds the newest events of all; those of one service reach further back. */
 const LOADED_MAX = 1_000;
 
-function Facts({ replica }: { replica: Replica }): JSX.Element {
+/** In full what the row may have cut; on a phone also what it has no columns for. */
+function Facts({ replica, why }: { replica: Replica; why: string }): JSX.Element {
   const { table } = t.value;
-  const { probe } = replica;
 
   return (
     <dl class="facts">
-      <div>
+      <div class="phone-only">
         <dt>{table.up}</dt>
-        <dd>{replica.state === "crashed" ? "–" : <Since at={replica.started_at} />}</dd>
+        <dd>{replica.pid === null ? "–" : <Since at={replica.started_at} />}</dd>
       </div>
-      <div>
+      <div class="phone-only">
         <dt>{table.port}</dt>
         <dd class="mono">{replica.port ?? "–"}</dd>
       </div>
-      <div>
+      <div class="phone-only">
         <dt>{table.health}</dt>
         <dd>
-          <Health health={replica.health} />
+          <Health health={replica.health} state={replica.state} />
         </dd>
       </div>
-      {probe?.time && (
+      {why && (
         <div>
-          <dt>{table.probe}</dt>
-          <dd>
-            <span class="mono">{[probe.status, probe.body?.trim().split("\n")[0]?.slice(0, 80)].filter(Boolean).join(" · ") || "–"}</span>{" "}
-            <span class="dim">
-              <Ago at={probe.time} />
-            </span>
-          </dd>
+          <dt>{table.reason}</dt>
+          <dd>{why}</dd>
         </div>
       )}
     </dl>
   );
 }
 
-export function ReplicaHistory({ replica }: { replica: Replica }): JSX.Element {
+export function ReplicaHistory({ replica, why }: { replica: Replica; why: string }): JSX.Element {
   const { project, service } = replica;
   const words = t.value.service;
   const shown = useSignal(PAGE);
@@ -70,7 +65,7 @@ export function ReplicaHistory({ replica }: { replica: Replica }): JSX.Element {
 
   return (
     <div class="replica-history" role="region" aria-label={words.historyOf(name)}>
-      <Facts replica={replica} />
+      <Facts replica={replica} why={why} />
       {rows.length ? (
         <EventList rows={rows.slice(0, shown.value)} withService={false} />
       ) : (

@@ -16,9 +16,11 @@ import { Since } from "./Time";
 
 function probeText({ probe }: Replica): string {
   if (!probe) return "";
-  const body = probe.body?.trim();
+  // The first line: a probe may answer a whole page.
+  const body = probe.body?.trim().split("\n")[0];
 
-  return [probe.status ?? "", body].filter(Boolean).join(" · ");
+  const said = [probe.status ?? "", body].filter(Boolean).join(" · ");
+  return said && `${t.value.table.probe}: ${said}`;
 }
 
 function exitText({ exit }: Replica): string {
@@ -33,8 +35,10 @@ function exitText({ exit }: Replica): string {
 /** The columns of the table: the row below one spans them all. */
 const COLUMNS = 10;
 
+const whyOf = (replica: Replica): string => said(replica.reason ?? "") || exitText(replica) || probeText(replica);
+
 function Row({ replica, of, open }: { replica: Replica; of: string; open: boolean }): JSX.Element {
-  const why = said(replica.reason ?? "") || exitText(replica) || probeText(replica);
+  const why = whyOf(replica);
   const name = `${replica.service}-${replica.replica}`;
 
   return (
@@ -54,7 +58,7 @@ function Row({ replica, of, open }: { replica: Replica; of: string; open: boolea
         </button>
       </td>
       <td class="desk">
-        <Health health={replica.health} />
+        <Health health={replica.health} state={replica.state} />
       </td>
       <td class="num mono">{replica.pid ?? "–"}</td>
       <td class="num mono desk">{replica.port ?? "–"}</td>
@@ -104,7 +108,7 @@ export function ReplicaTable({ of }: { of: string }): JSX.Element {
               {open === String(replica.replica) && (
                 <tr class="below">
                   <td colSpan={COLUMNS}>
-                    <ReplicaHistory replica={replica} />
+                    <ReplicaHistory replica={replica} why={whyOf(replica)} />
                   </td>
                 </tr>
               )}

@@ -50,7 +50,7 @@ export function ServiceFacts({ service }: { service: Service }): JSX.Element {
   return (
     <dl class="facts">
       <Fact name={table.health}>
-        <Health health={service.health} />
+        <Health health={service.health} state={service.state} />
       </Fact>
       <Fact name={table.replicas}>{table.ready(service.replicas.ready, replicasWanted(service))}</Fact>
       <Fact name={table.restarts}>{service.restarts}</Fact>

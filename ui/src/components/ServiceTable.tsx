@@ -51,7 +51,7 @@ function Row({ of }: { of: string }): JSX.Element | null {
         <Touch of={of} service={service} />
       </td>
       <td class="desk">
-        <Health health={service.health} />
+        <Health health={service.health} state={service.state} />
       </td>
       <td class="num" title={t.value.table.ready(ready, wanted)}>
         {ready}/{wanted}

@@ -37,10 +37,15 @@ function drawMarks(plot: uPlot, marks: PlotMark[]): void {
   const { ctx, bbox } = plot;
   const ratio = devicePixelRatio;
 
+  const drawn = new Set<string>();
+
   ctx.save();
   for (const mark of marks) {
     const x = Math.round(plot.valToPos(mark.time, "x", true));
-    if (x < bbox.left || x > bbox.left + bbox.width) continue;
+    // Three replicas that start together are one line.
+    const place = `${Math.round(x / (4 * ratio))} ${mark.bad}`;
+    if (x < bbox.left || x > bbox.left + bbox.width || drawn.has(place)) continue;
+    drawn.add(place);
     ctx.strokeStyle = ctx.fillStyle = css(mark.bad ? "--bad" : "--ink-3");
     ctx.lineWidth = ratio;
     ctx.setLineDash(mark.bad ? [] : [3 * ratio, 3 * ratio]);

@@ -10,7 +10,6 @@ function number(value: number, digits: number): string {
   let format = cache.get(key);
 
   if (!format) {
-    // useGrouping "always": Spanish would otherwise leave four digits without a point.
     format = new Intl.NumberFormat(lang.value, { maximumFractionDigits: digits, minimumFractionDigits: digits });
     cache.set(key, format);
   }
@@ -32,7 +31,7 @@ export function short(value: Maybe): string {
 }
 
 export const percent = (value: Maybe): string =>
-  missing(value) ? MISSING : `${number(value, value > 0 && value < 9.95 ? 1 : 0)} %`;
+  missing(value) ? MISSING : `${number(value, value >= 0.05 && value < 9.95 ? 1 : 0)} %`;
 
 const BYTE_UNITS = ["B", "kB", "MB", "GB", "TB"];
 
