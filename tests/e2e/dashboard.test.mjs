@@ -39,7 +39,7 @@ scenario("the overview says in a sentence whether all is right, and lists every 
   await poll(page, () => /running/.test(document.querySelector("h1").textContent));
   const names = await texts(page, ".services .service-name");
   for (const name of ["redis", "web", "site", "worker"]) assert.ok(names.includes(name), name);
-  assert.match(await rowOf(page, "web").textContent(), /running.*2\/2/);
+  await rowOf(page, "web").filter({ hasText: /running.*2\/2/ }).waitFor();
   assert.ok(names.indexOf("redis") < names.indexOf("web"), "what others need comes first");
 });
 
@@ -185,7 +185,8 @@ scenario("events tell what happened, newest first, and are filtered in the URL",
   const numbers = await page.locator(".events li").evaluateAll((all) => all.map((one) => Number(one.dataset.seq)));
   assert.deepEqual(numbers, [...numbers].sort((a, b) => b - a));
   await page.locator("[data-search]").fill("worker");
-  for (const row of await texts(page, ".events li")) assert.match(row, /worker/i);
+  await poll(page, () => [...document.querySelectorAll(".events li")].every((row) => /worker/i.test(row.textContent)));
+  assert.ok((await page.locator(".events li").count()) > 0);
   assert.match(await page.evaluate(() => location.search), /q=worker/);
 });
 
@@ -230,7 +231,7 @@ scenario("the bar names the project and the instance", "/routes", async (page) =
 
 scenario("routes and the configuration are shown as understood", "/routes", async (page) => {
   await page.locator("table", { hasText: "hello.localhost" }).waitFor();
-  assert.match(await page.locator("main").textContent(), /web-1.*127\.0\.0\.1:\d+/s);
+  await page.locator("main", { hasText: /web-1.*127\.0\.0\.1:\d+/s }).waitFor();
   await page.goto(`${target.base}/config`);
   await page.locator(".config .key").first().waitFor();
   assert.match(await page.locator(".config").textContent(), /services:/);
@@ -243,7 +244,7 @@ scenario("a service page has an address of its own, also after a reload; a wrong
   await page.reload();
   await page.locator("h1", { hasText: "web" }).waitFor();
   await page.goto(`${target.base}/projects/hello/services/nosuch`);
-  assert.match(await page.locator("main").textContent(), /no service named nosuch.*web/s);
+  await page.locator("main", { hasText: /no service named nosuch.*web/s }).waitFor();
 });
 
 scenario("Spanish and English, kept over a reload", "/", async (page) => {
