@@ -209,7 +209,6 @@ static void done(struct tail_source *source, int64_t from_ns, int64_t to_ns)
     if (left) { /* not stored: the next pass tries again, after a rest */
         struct access_item *items = log->taken.items;
         memmove(items, items + log->stored, left * sizeof(*items));
-        log->tail->failed = log->tail->failed || log->error < 0;
     }
     log->taken.len = left;
     if (left == 0 && log->taken.cap > KEEP_ITEMS) { /* after a burst: an idle core is small */
@@ -415,6 +414,7 @@ static void run(struct tail_source *source, struct tail_clock *clock)
             log->stored = end;
         }
     }
+    source->error = log->error;
 }
 
 /* --- life --- */

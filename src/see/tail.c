@@ -330,17 +330,31 @@ static void say_full(struct tail *tail, bool full)
     struct context ctx = context_system("logs");
     struct event event;
     event_draft(&event, &ctx, full ? "logs.full" : "logs.resumed", full ? EVENT_ERROR : EVENT_INFO);
-    event_message(&event, full ? "The disk is full: logs wait in the services' output files."
-                               : "There is room again: logs are stored, none was lost.");
+    if (full) {
+        tail->stats.full_dropped = tail->stats.dropped_bytes;
+        event_message(&event, "The disk is full: logs wait in the services' output files.");
+    } else if (tail->stats.full_dropped == tail->stats.dropped_bytes) {
+        event_message(&event, "There is room again: logs are stored, no output was lost.");
+    } else {
+        event_message(&event,
+                      "There is room again: logs are stored; %" PRIu64
+                      " bytes of output did not find room meanwhile.",
+                      tail->stats.dropped_bytes - tail->stats.full_dropped);
+    }
     core_log(tail->core, "%s", event.message);
     event_emit(tail->core, &event);
+}
+
+static bool is_full(int error)
+{
+    return error == -ENOSPC || error == -EDQUOT;
 }
 
 /* Once per kind of failure of a file; a full disk is said for all of them. */
 static void say_error(struct tail *tail, struct tail_entry *entry)
 {
     int error = entry->result.error;
-    if (error < 0 && error != entry->error && error != -ENOSPC && error != -EDQUOT) {
+    if (error < 0 && error != entry->error && !is_full(error)) {
         core_log(tail->core, "the output of %s cannot be stored: %s", entry->key, strerror(-error));
     }
     entry->error = error;
@@ -353,7 +367,7 @@ static void entry_done(struct tail *tail, struct tail_entry *entry, bool *ret_fu
     /* Something may have been written while the pass ran: then it was marked again. */
     entry->dirty = entry->dirty || result->more || (failed && entry->pass_reads);
     tail->failed = tail->failed || failed;
-    *ret_full = *ret_full || result->error == -ENOSPC || result->error == -EDQUOT;
+    *ret_full = *ret_full || is_full(result->error);
     if (tail->pass_syncs && !failed) {
         entry->unsynced = false;
     }
@@ -451,6 +465,8 @@ static void pass_done(struct work *work)
     list_for_each_safe (it, &tail->sources) {
         struct tail_source *source = list_entry(it, struct tail_source, node);
         source->done(source, before, tail->committed_ns);
+        tail->failed = tail->failed || source->error < 0;
+        full = full || is_full(source->error);
     }
     say_full(tail, full);
     if (tail->changed.len) {

@@ -45,6 +45,7 @@ struct tail_source {
     bool (*take)(struct tail_source *self);                          /* loop: is there work? */
     void (*run)(struct tail_source *self, struct tail_clock *clock); /* worker */
     void (*done)(struct tail_source *self, int64_t from_ns, int64_t to_ns); /* loop */
+    int error; /* set by run: why not all was stored; 0 */
 };
 
 struct tail_stats {
@@ -54,6 +55,7 @@ struct tail_stats {
     uint64_t passes;
     uint64_t stored_bytes; /* all segments on disk, as last counted */
     bool full;             /* the disk */
+    uint64_t full_dropped; /* dropped_bytes when it became so */
 };
 
 struct tail_entry;

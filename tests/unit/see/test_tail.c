@@ -318,7 +318,45 @@ TEST(a_full_disk_is_said_once_and_everything_is_stored_later)
     turn_until(tail.stats.lines == 2);
     check_cstr(stored(), "one|two|");
     check_cstr(kinds, "logs.full logs.resumed ");
+    check(strstr(message, "no output was lost"));
     check(!tail.stats.full);
+    tear_down();
+}
+
+static bool source_wants;
+static int source_error;
+
+static bool source_take(struct tail_source *source)
+{
+    return source_wants;
+}
+
+static void source_run(struct tail_source *source, struct tail_clock *clock)
+{
+    source->error = source_error;
+}
+
+static void source_done(struct tail_source *source, int64_t from_ns, int64_t to_ns)
+{
+    source_wants = source->error < 0;
+    tail.kicked = source_wants;
+}
+
+/* Traffic with quiet services: nothing but access records finds the disk full. */
+TEST(a_disk_that_is_full_for_access_records_alone_is_said_too)
+{
+    struct tail_source source = {.take = source_take, .run = source_run, .done = source_done};
+    set_up();
+    tail_add_source(&tail, &source);
+    source_wants = true;
+    source_error = -ENOSPC;
+    tail_kick(&tail);
+    turn_until(tail.stats.full);
+    check_cstr(kinds, "logs.full ");
+    source_error = 0;
+    clock_jump += TAIL_RETRY_NS;
+    turn_until(!tail.stats.full);
+    check_cstr(kinds, "logs.full logs.resumed ");
     tear_down();
 }
 

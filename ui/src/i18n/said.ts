@@ -77,7 +77,8 @@ const BEGINNINGS: readonly Rule[] = [
   [/^The keeper is gone; it is started again\. Services run on\./, "El keeper no está; se arranca de nuevo. Los servicios siguen."],
   [/^The edge ended and was started again \(pid (\d+)\)\./, "El edge terminó y se arrancó de nuevo (pid $1)."],
   [/^The disk is full: logs wait in the services' output files\./, "El disco está lleno: los registros esperan en los archivos de salida."],
-  [/^There is room again: logs are stored, none was lost\./, "Vuelve a haber sitio: los registros se guardan, no se perdió ninguno."],
+  [/^There is room again: logs are stored, no output was lost\./, "Vuelve a haber sitio: los registros se guardan, no se perdió ninguna salida."],
+  [/^There is room again: logs are stored; (\d+) bytes of output did not find room meanwhile\./, "Vuelve a haber sitio: los registros se guardan; entretanto no cupieron $1 bytes de salida."],
 ];
 
 const CHANGES: Record<string, string> = {
