@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the tick makes of readings: use of processors over time, sums of services, and that what is
+ * not known is never 0. The linker puts functions of this file in front of those that read
+ * processes, counters and clocks (meson.build).
+ */
+#include "harness/test.h"
+
+#include "os/clock.h"
+#include "os/loop.h"
+#include "see/metrics_private.h"
+
+#include <math.h>
+
+static struct loop loop;
+static struct core core;
+static struct see see;
+static int64_t clock_jump;
+static struct usage readings[8]; /* by pid */
+
+bool __wrap_usage_read(struct usage_scan *scan, struct str group, int pid, struct usage *ret);
+bool __wrap_usage_read(struct usage_scan *scan, struct str group, int pid, struct usage *ret)
+{
+    *ret = readings[pid];
+    return ret->pids > 0;
+}
+
+int __wrap_keeper_client_cgroups(const struct keeper_client *client, struct cgroup_root *ret);
+int __wrap_keeper_client_cgroups(const struct keeper_client *client, struct cgroup_root *ret)
+{
+    return -ENOENT;
+}
+
+const struct counters *__wrap_edge_link_counters(const struct edge_link *link);
+const struct counters *__wrap_edge_link_counters(const struct edge_link *link)
+{
+    return NULL;
+}
+
+void __wrap_core_roles(const struct core *c, struct role_info *ret);
+void __wrap_core_roles(const struct core *c, struct role_info *ret)
+{
+    *ret = (struct role_info){0};
+}
+
+struct store_stats __wrap_store_stats(struct store *store);
+struct store_stats __wrap_store_stats(struct store *store)
+{
+    return (struct store_stats){0};
+}
+
+int64_t __wrap_clock_mono_ns(void);
+int64_t __wrap_clock_mono_ns(void)
+{
+    return NS_PER_S + clock_jump; /* stands still but for the tests' jumps */
+}
+
+static size_t ticks;
+
+static void on_tick(struct metrics_watcher *watcher, int64_t wall_ns)
+{
+    ticks++;
+}
+
+static struct metrics_watcher watcher = {.tick = on_tick};
+
+static void set_up(void)
+{
+    check_int(loop_init(&loop, 1), 0);
+    core = (struct core){.loop = &loop};
+    see = (struct see){.core = &core};
+    see.new_replicas = VEC_INIT(struct bus_id, 16);
+    check_int(metrics_new(&see, &see.metrics), 0);
+}
+
+static void tear_down(void)
+{
+    metrics_unwatch(&watcher);
+    metrics_free(see.metrics);
+    loop_fini(&loop);
+}
+
+static void replica(uint32_t number, int pid)
+{
+    struct bus_message message = {.topic = BUS_REPLICA_CHANGED, .replica = {.pid = pid}};
+    message.id = bus_id_make(STR("default"), STR("shop"), STR("web"), number);
+    metrics_message(see.metrics, &message);
+}
+
+/* A second goes by, in which the process uses `cpu_ms`. */
+static void tick(int pid, int cpu_ms)
+{
+    size_t before = ticks;
+    readings[pid].cpu_ns += (uint64_t)cpu_ms * NS_PER_MS;
+    clock_jump += NS_PER_S;
+    for (int turn = 0; turn < 100 && ticks == before; turn++) {
+        check_int(loop_turn(&loop, 0), 0);
+        clock_jump += NS_PER_MS / 8; /* timers are a little late */
+    }
+    check_int(ticks, before + 1);
+}
+
+static struct metrics_sample latest(uint32_t number)
+{
+    struct metrics_sample sample;
+    check(metrics_latest(&see, STR("shop"), STR("web"), number, &sample));
+    return sample;
+}
+
+static void check_cpu(uint32_t number, double percent)
+{
+    double is = (double)latest(number).cpu_percent;
+    if (isnan(percent) ? !isnan(is) : !(fabs(is - percent) < 0.5)) {
+        printf("# %u: %g %%, expected %g\n", number, is, percent);
+        check(!"the use of processors");
+    }
+}
+
+TEST(of_a_process_that_was_started_here_all_use_counts)
+{
+    set_up();
+    metrics_watch(&see, &watcher);
+    replica(1, 0); /* pending */
+    tick(2, 0);
+    check_cpu(1, NAN);
+    replica(1, 2);
+    readings[2] = (struct usage){.memory_bytes = 5000, .pids = 1};
+    tick(2, 300);
+    check_cpu(1, 30);
+    check_cpu(0, 30);
+    tick(2, 1500); /* on two processors */
+    check_cpu(1, 150);
+    check_int(latest(0).memory_bytes, 5000);
+    tear_down();
+}
+
+TEST(of_a_process_that_was_met_running_only_what_comes_after_counts)
+{
+    set_up();
+    metrics_watch(&see, &watcher);
+    tick(2, 0); /* before the core has adopted it */
+    replica(1, 2);
+    readings[2] = (struct usage){.cpu_ns = (uint64_t)3600 * NS_PER_S, .memory_bytes = 1, .pids = 1};
+    tick(2, 100);
+    check_cpu(1, NAN);
+    check_cpu(0, NAN);
+    tick(2, 200);
+    check_cpu(1, 20);
+    /* Its successor is started by this core. */
+    replica(1, 3);
+    readings[3] = (struct usage){.memory_bytes = 1, .pids = 1};
+    tick(3, 400);
+    check_cpu(1, 40);
+    tear_down();
+}
+
+TEST(a_service_is_the_sum_of_what_is_known_of_its_replicas)
+{
+    set_up();
+    replica(1, 0);
+    replica(2, 0);
+    replica(3, 0);
+    metrics_watch(&see, &watcher);
+    tick(7, 0);
+    replica(1, 2);
+    replica(2, 3);
+    replica(3, 4); /* cannot be read */
+    readings[2] = (struct usage){.memory_bytes = 1000, .pids = 1};
+    readings[3] = (struct usage){.cpu_ns = 100 * NS_PER_MS, .memory_bytes = 500, .pids = 2};
+    readings[4] = (struct usage){0};
+    tick(2, 200);
+    check_cpu(1, 20);
+    check_cpu(2, 10);
+    check_cpu(3, NAN);
+    check_cpu(0, 30);
+    check_int(latest(0).memory_bytes, 1500);
+    check_int(latest(0).pids, 3);
+    check_int(latest(3).memory_bytes, 0);
+    replica(1, 0); /* it ended */
+    tick(3, 0);
+    check_cpu(1, NAN);
+    check_int(latest(0).memory_bytes, 500);
+    tear_down();
+}
+
+static bool says(const struct buf *out, const char *text)
+{
+    return str_find(buf_str(out), str_from(text)) >= 0;
+}
+
+TEST(what_is_not_known_is_null_in_json_and_absent_in_the_exposition)
+{
+    struct buf json_text = BUF_INIT(MIB), text = BUF_INIT(MIB);
+    set_up();
+    metrics_watch(&see, &watcher);
+    replica(1, 0);
+    replica(2, 0);
+    tick(7, 0);
+    replica(2, 3);
+    readings[3] = (struct usage){.cpu_ns = 1, .memory_bytes = 700, .pids = 1};
+    tick(3, 0);
+    struct json_writer json = JSON_WRITER(&json_text);
+    metrics_write_json(&see, &json);
+    check(says(&json_text, "\"replica\":1,\"pid\":null,\"cpu_percent\":null,\"memory_bytes\":null,"
+                           "\"pids\":null"));
+    check(says(&json_text, "\"replica\":2,\"pid\":3,\"cpu_percent\":0,\"memory_bytes\":700"));
+    check(says(&json_text, "\"role\":\"edge\",\"pid\":null,\"memory_bytes\":null"));
+    check_int(metrics_write(&see, false, &text), 0);
+    check(says(&text, "muelle_replica_memory_bytes{tenant=\"default\",project=\"shop\","
+                      "service=\"web\",replica=\"web-2\"} 700"));
+    check(says(&text, "muelle_replica_up{tenant=\"default\",project=\"shop\",service=\"web\","
+                      "replica=\"web-1\"} 0"));
+    check(!says(&text, "muelle_role_memory_bytes{"));
+    check(!says(&text, "muelle_replica_processes{tenant=\"default\",project=\"shop\","
+                       "service=\"web\",replica=\"web-1\"}"));
+    check(says(&text, "muelle_core_loop_stalls_total 0"));
+    struct metrics_sample history[4];
+    buf_reset(&json_text);
+    check_int(metrics_history(&see, STR("shop"), STR("web"), history, 4), 2);
+    history[0].memory_bytes = 0;
+    json = JSON_WRITER(&json_text);
+    json_begin_object(&json);
+    metrics_history_json(&json, history, 1);
+    json_end_object(&json);
+    check(says(&json_text, "\"memory_bytes\":[null]"));
+    buf_fini(&json_text);
+    buf_fini(&text);
+    tear_down();
+}
+
+TEST(what_is_removed_has_no_figures)
+{
+    struct metrics_sample sample;
+    struct bus_message gone = {.topic = BUS_SERVICE_REMOVED};
+    set_up();
+    replica(1, 2);
+    replica(2, 3);
+    gone.id = bus_id_make(STR("default"), STR("shop"), STR("web"), 0);
+    metrics_message(see.metrics, &gone);
+    check(!metrics_latest(&see, STR("shop"), STR("web"), 0, &sample));
+    check(!metrics_latest(&see, STR("shop"), STR("web"), 1, &sample));
+    check_int(see.metrics->things.len, 0);
+    list_init(&watcher.node);
+    tear_down();
+}
