@@ -65,29 +65,21 @@ static int make_run_dir(const char *id, char *ret, size_t size)
     return r;
 }
 
+/* STATE/run leads to RUN, and RUN/state says back whose it is. */
 static int link_run_dir(const char *state_dir, const char *run_dir)
 {
     char path[PATH_MAX_STATE];
     int r;
 
+    snprintf(path, sizeof(path), "%s/state", run_dir);
+    r = file_replace(path, str_from(state_dir), 0600);
+    if (r < 0) {
+        return r;
+    }
     snprintf(path, sizeof(path), "%s/run", state_dir);
     r = file_unlink(path);
     r = r == -ENOENT ? 0 : r;
     return r < 0 ? r : file_symlink(run_dir, path);
-}
-
-int role_find_run_dir(const char *state_dir, char *ret, size_t size)
-{
-    cleanup(buf_fini) struct buf real = BUF_INIT(ROLE_PATH_MAX);
-    char path[PATH_MAX_STATE];
-    int r;
-
-    snprintf(path, sizeof(path), "%s/run", state_dir);
-    r = file_real_path(path, &real);
-    if (r < 0) {
-        return r;
-    }
-    return str_copy(ret, size, buf_str(&real)) ? 0 : -ENAMETOOLONG;
 }
 
 static const char *const role_locks[ROLE_COUNT] = {"keeper.lock", "core.lock", "edge.lock"};
@@ -102,20 +94,91 @@ static bool lock_held(const char *run_dir, const char *name, int *ret_pid)
     return lock_probe(path, ret_pid) == 1;
 }
 
-bool role_instance_exists(const char *state_dir)
+static bool any_lock_held(const char *run_dir)
 {
-    char run_dir[ROLE_PATH_MAX];
     int pid;
 
-    if (role_find_run_dir(state_dir, run_dir, sizeof(run_dir)) < 0) {
-        return false;
-    }
     for (size_t i = 0; i < ROLE_COUNT; i++) {
         if (lock_held(run_dir, role_locks[i], &pid)) {
             return true;
         }
     }
     return false;
+}
+
+/* RUN/state names the state folder, for when that was removed under a running instance. */
+static bool is_run_dir_of(const char *run_dir, const char *state_dir)
+{
+    cleanup(buf_fini) struct buf text = BUF_INIT(PATH_MAX_STATE);
+    char path[PATH_MAX_STATE];
+
+    snprintf(path, sizeof(path), "%s/state", run_dir);
+    return file_read_all(path, PATH_MAX_STATE, &text) == 0 && str_is(buf_str(&text), state_dir) &&
+           any_lock_held(run_dir);
+}
+
+/* Looks through the run folders below `base`. */
+static bool search_run_dirs(const char *base, const char *state_dir, char *ret, size_t size)
+{
+    struct file_dir dir;
+    enum file_kind kind;
+    const char *name;
+    bool found = false;
+
+    if (file_dir_open(&dir, base) < 0) {
+        return false;
+    }
+    while (!found && (name = file_dir_next(&dir, &kind)) != NULL) {
+        found =
+            snprintf(ret, size, "%s/%s", base, name) < (int)size && is_run_dir_of(ret, state_dir);
+    }
+    file_dir_close(&dir);
+    return found;
+}
+
+static int find_lost(const char *state_dir, char *ret, size_t size)
+{
+    const char *base = getenv("XDG_RUNTIME_DIR");
+    char paths[2][PATH_MAX_STATE];
+
+    snprintf(paths[0], sizeof(paths[0]), "%s/muelle", base && base[0] == '/' ? base : "/run");
+    snprintf(paths[1], sizeof(paths[1]), "/tmp/muelle-%u", user_own_uid());
+    bool found = (user_own_uid() == 0 && search_run_dirs("/run/muelle", state_dir, ret, size)) ||
+                 search_run_dirs(paths[0], state_dir, ret, size) ||
+                 search_run_dirs(paths[1], state_dir, ret, size);
+    return found ? 0 : -ENOENT;
+}
+
+int role_find_run_dir(const char *state_dir, char *ret, size_t size)
+{
+    cleanup(buf_fini) struct buf real = BUF_INIT(ROLE_PATH_MAX);
+    char path[PATH_MAX_STATE];
+    struct file_stat stat;
+    int r;
+
+    snprintf(path, sizeof(path), "%s/run", state_dir);
+    r = file_real_path(path, &real);
+    if (r < 0) {
+        /* A link that leads nowhere is that of an instance which ended in order. */
+        bool linked = file_lstat(path, &stat) == 0;
+        return linked || find_lost(state_dir, ret, size) < 0 ? r : 0;
+    }
+    return str_copy(ret, size, buf_str(&real)) ? 0 : -ENAMETOOLONG;
+}
+
+bool role_instance_exists(const char *state_dir)
+{
+    char run_dir[ROLE_PATH_MAX];
+
+    return role_find_run_dir(state_dir, run_dir, sizeof(run_dir)) == 0 && any_lock_held(run_dir);
+}
+
+bool role_state_is_lost(const char *state_dir)
+{
+    char path[PATH_MAX_STATE];
+
+    snprintf(path, sizeof(path), "%s/instance.json", state_dir);
+    return !file_exists(path);
 }
 
 void role_watch_open(const char *state_dir, struct role_watch *ret)
@@ -272,8 +335,7 @@ static int count_children(int fd, struct role_report *report)
 
 int role_ask_keeper(const char *state_dir, struct role_report *ret)
 {
-    struct instance instance;
-    struct problem problem;
+    char run_dir[ROLE_PATH_MAX];
     uint64_t ignored;
     int fd = -1;
     int r = keeper_connect(state_dir, &fd);
@@ -283,8 +345,10 @@ int role_ask_keeper(const char *state_dir, struct role_report *ret)
     r = r < 0 ? r : await(fd, 1, ret, &ignored);
     r = r < 0 ? r : count_children(fd, ret);
     file_close(&fd);
-    if (r == 0 && instance_open(&instance, state_dir, &problem) == 0) {
-        str_copy(ret->instance, sizeof(ret->instance), str_from(instance.id));
+    if (r == 0 && role_find_run_dir(state_dir, run_dir, sizeof(run_dir)) == 0) {
+        ptrdiff_t slash = str_rfind_char(str_from(run_dir), '/'); /* RUN is named by the id */
+        str_copy(ret->instance, sizeof(ret->instance),
+                 str_skip(str_from(run_dir), (size_t)(slash + 1)));
     }
     ret->edge_threads = count_threads(ret->edge_pid);
     return r;

@@ -29,6 +29,10 @@ must_check int role_find_run_dir(const char *state_dir, char *ret, size_t size);
  * socket that answers. Never trusts a file that merely exists. */
 bool role_instance_exists(const char *state_dir);
 
+/* Whether the state folder was removed under an instance that exists: it is found by RUN/state
+ * then, and what it writes is lost with it. */
+bool role_state_is_lost(const char *state_dir);
+
 /* Makes the state folder and the instance's identity where they are missing, and starts a keeper,
  * detached from this terminal, which starts core and edge. 0: started, and its socket is there;
  * 1: somebody else was faster (it is up as well). -errno with the problem filled: a network

@@ -12,6 +12,7 @@
 #include "core/edge.h"
 #include "core/event_txn.h"
 #include "link/keeper_client.h"
+#include "os/file.h"
 #include "os/loop.h"
 #include "os/proc.h"
 #include "os/worker.h"
@@ -267,6 +268,23 @@ static int open_parts(struct core *core, const struct core_options *options,
     return open_keeper(core, parts, options);
 }
 
+/* A new folder in the place of one that was removed would know none of what runs, and stop it. */
+static int check_state(const struct core_options *options, const struct instance *instance,
+                       struct problem *problem)
+{
+    char path[sizeof(instance->state_dir) + 16];
+    bool opened = instance->id[0] != '\0';
+    snprintf(path, sizeof(path), "%s/instance.json", options->state_dir);
+    if (!options->id || (opened ? strcmp(instance->id, options->id) == 0 : file_exists(path))) {
+        return 0;
+    }
+    problem_set(problem, "state.removed",
+                "the state folder of the running instance was removed, so its core cannot start");
+    problem_where(problem, "%s", options->state_dir);
+    problem_hint(problem, "services and traffic go on; 'muelle down --kill' ends all of it");
+    return -ESTALE;
+}
+
 int core_open(struct core *core, struct loop *loop, const struct core_options *options,
               const struct room_ops *const *rooms, struct problem *problem)
 {
@@ -276,7 +294,9 @@ int core_open(struct core *core, struct loop *loop, const struct core_options *o
     core->roles.core_pid = proc_own_pid();
     core->instance.started_wall_ns = loop->wall_ns;
     str_copy(core->instance.run_dir, sizeof(core->instance.run_dir), str_from(options->run_dir));
-    int r = instance_open(&core->instance, options->state_dir, problem);
+    int r = check_state(options, &core->instance, problem);
+    r = r < 0 ? r : instance_open(&core->instance, options->state_dir, problem);
+    r = r < 0 ? r : check_state(options, &core->instance, problem);
     return r < 0 ? r : open_parts(core, options, problem);
 }
 

@@ -29,7 +29,8 @@ struct worker_pool;
 struct core_options {
     const char *state_dir;
     const char *run_dir;
-    int keeper_fd; /* the socketpair given at spawn; -1 = connect to keeper.sock */
+    const char *id; /* of the instance, by its keeper; NULL = what the state folder says */
+    int keeper_fd;  /* the socketpair given at spawn; -1 = connect to keeper.sock */
     struct store_executor *executor; /* of the store; NULL = its threads. For simulators */
     const char *vfs;                 /* of the store; NULL = the usual */
 };

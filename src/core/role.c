@@ -62,6 +62,8 @@ static bool parse(int argc, char **argv, struct core_options *options)
             options->state_dir = argv[++i];
         } else if (strcmp(argv[i], "--run-dir") == 0) {
             options->run_dir = argv[++i];
+        } else if (strcmp(argv[i], "--id") == 0) {
+            options->id = argv[++i];
         }
     }
     return options->state_dir && options->run_dir;

@@ -190,6 +190,18 @@ static int try_connect(struct session *s)
     return r;
 }
 
+void session_say_lost(const struct session *s)
+{
+    cleanup(buf_fini) struct buf out = BUF_INIT(8 * KIB);
+
+    say_render(
+        &s->err, STR("the state folder of the running instance was removed"),
+        str_from(s->state_dir),
+        STR("'muelle down' ends the instance and its services, 'muelle up' starts anew then"),
+        &out);
+    term_write(&s->err, buf_str(&out));
+}
+
 static void say_core_away(const struct session *s)
 {
     cleanup(buf_fini) struct buf out = BUF_INIT(8 * KIB);
@@ -210,6 +222,9 @@ int session_connect_back(struct session *s)
         clock_sleep_ns(10 * NS_PER_MS);
         r = try_connect(s);
     }
+    if (r == 0 && role_state_is_lost(s->state_dir)) {
+        session_say_lost(s);
+    }
     return r < 0 ? CLI_NOT_RUNNING : 0;
 }
 
@@ -224,10 +239,18 @@ int session_connect(struct session *s, bool quiet)
         r = try_connect(s);
     }
     if (r == 0) {
+        if (!quiet && role_state_is_lost(s->state_dir)) {
+            session_say_lost(s);
+        }
         return 0;
     }
     if (!quiet && role_instance_exists(s->state_dir)) {
-        say_core_away(s);
+        struct problem problem;
+        if (role_core_problem(s->state_dir, &problem)) {
+            say_problem(s, &problem);
+        } else {
+            say_core_away(s);
+        }
         return CLI_FAILED;
     }
     if (!quiet) {

@@ -46,6 +46,8 @@ must_check int session_connect_back(struct session *s);
 /* All roles of the instance were killed, so its end was not an orderly one and its services may run
  * on: a keeper that is started adopts them. */
 bool session_left_behind(const struct session *s);
+/* Says that the state folder was removed under the instance (role_state_is_lost). */
+void session_say_lost(const struct session *s);
 /* Which project is meant: --project, else the only one, else the file's. 0 or an exit code. */
 must_check int session_need_project(struct session *s);
 /* Connect and project: what most verbs begin with. */

@@ -519,6 +519,10 @@ static int ensure_instance(struct up *up)
 {
     int r = CLI_NOT_RUNNING;
 
+    if (role_instance_exists(up->s.state_dir) && role_state_is_lost(up->s.state_dir)) {
+        session_say_lost(&up->s);
+        return CLI_FAILED;
+    }
     if (session_connect(&up->s, true) == 0) {
         return 0;
     }

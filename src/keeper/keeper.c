@@ -204,9 +204,9 @@ static void keeper_adopt(struct keeper *keeper, const struct keeper_args *args)
 /* Removes what we put into RUN. Services that run on need the journal. */
 static void keeper_clean(struct keeper *keeper)
 {
-    static const char *const names[] = {"keeper.sock", "keeper.journal", "core.lock",
-                                        "core.sock",   "core.problem",   "admin.sock",
-                                        "edge.lock",   "token",          "keeper.lock"};
+    static const char *const names[] = {"keeper.sock",  "keeper.journal", "core.lock", "core.sock",
+                                        "core.problem", "admin.sock",     "edge.lock", "token",
+                                        "state",        "keeper.lock"};
     bool all = ward_all_empty(keeper);
     kept_unlink(keeper);
     for (size_t i = 0; i < (all ? ARRAY_LEN(names) : 1); i++) {

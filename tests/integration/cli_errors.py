@@ -4,6 +4,7 @@ import http.server
 import json
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import threading
 
 import pytest
 
-from muelle import BINARY, Muelle, free_port, wait_until
+from muelle import BINARY, Muelle, alive, free_port, wait_until
 
 GOOD = """
 name: good
@@ -242,3 +243,43 @@ def test_status_shows_no_link_where_there_is_no_dashboard(muelle):
     muelle.write("muelle.yaml", "gateway: { admin: false }\nservices: { a: { command: sleep 1000 } }\n")
     muelle.up()
     assert "login" not in muelle.cli("status").stdout
+
+
+LOST = "the state folder of the running instance was removed"
+
+
+def test_a_state_folder_removed_under_a_running_instance_is_said_and_down_ends_it(muelle):
+    muelle.write("muelle.yaml", GOOD.format(port=free_port()))
+    muelle.up()
+    muelle.note_pids()
+    pids = set(muelle.pids)
+    shutil.rmtree(muelle.state)
+    for verb in (["ps"], ["status"]):
+        result = muelle.cli(*verb)
+        assert LOST in result.stderr and f"  at {muelle.state}\n" in result.stderr and result.stdout
+    result = muelle.cli("up", "-d", check=False)
+    assert result.returncode == 1 and LOST in result.stderr and "'muelle down' ends" in result.stderr
+    assert not muelle.state.exists(), "nothing makes it anew"
+    muelle.cli("down")
+    wait_until(lambda: not any(map(alive, pids)), what="the end of all")
+    assert "nothing is running here" in muelle.cli("down").stdout
+    muelle.up()
+    assert [r["state"] for r in muelle.ps()] == ["running"]
+
+
+def test_without_its_state_folder_a_core_does_not_come_back_as_another_one(muelle):
+    """It would know none of the services that run, and stop them."""
+    muelle.write("muelle.yaml", GOOD.format(port=free_port()))
+    muelle.up()
+    muelle.note_pids()
+    pids = set(muelle.pids)
+    (replica,) = muelle.ps()
+    core = muelle.pid("core")
+    shutil.rmtree(muelle.state)
+    os.kill(core, signal.SIGKILL)
+    result = muelle.cli("ps", check=False)
+    assert result.returncode == 1 and LOST in result.stderr and "'muelle down --kill' ends" in result.stderr
+    assert alive(replica["pid"]) and "1 processes are watched" in muelle.cli("status", check=False).stdout
+    assert LOST in muelle.cli("down", check=False).stderr
+    muelle.cli("down", "--kill")
+    wait_until(lambda: not any(map(alive, pids)), what="the end of all")
