@@ -152,10 +152,11 @@ static void apply_body(const struct session *s, bool dry_run, const struct vec *
 {
     struct json_writer w = JSON_WRITER(out);
     struct str values[PROFILES_MAX];
+    const char *name = cli_value(s->args, "project");
 
     json_begin_object(&w);
     apply_list(&w, "files", s->files, s->file_count);
-    json_field(&w, "name", cstr, s->project);
+    json_field(&w, "name", cstr, name ? name : ""); /* else the file's own */
     apply_list(&w, "profiles", values, collect_values(s, "profile", values, PROFILES_MAX));
     size_t env_files = collect_values(s, "env-file", values, PROFILES_MAX);
     if (env_files > 0) {

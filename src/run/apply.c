@@ -296,11 +296,34 @@ static void check_route(struct apply *apply, const struct service_spec *own, siz
     }
 }
 
+/* The name in a file was changed while it runs under the old one: both would run. Who wants that
+ * says so with a name of their own (--project). */
+static bool check_renamed(struct apply *apply, const struct project *other)
+{
+    const struct source *mine = apply->source, *its = other->source;
+    if (mine->name.len || !its || its->name.len || !its->file_count ||
+        !str_eq(mine->files[0], its->files[0])) {
+        return false;
+    }
+    struct problem *problem = problem_list_add(&apply->result.problems);
+    problem_set(problem, "config.renamed",
+                "this file runs as project '%s' already, and names itself '" STR_FMT "' now",
+                other->name, STR_ARG(apply->spec->name));
+    problem->status = 409;
+    (void)schema_where(apply->spec, problem, "/name");
+    problem_expected(problem, "the name that it runs under");
+    problem_hint(problem,
+                 "'muelle down --project %s' ends that one; --project " STR_FMT " runs both",
+                 other->name, STR_ARG(apply->spec->name));
+    return true;
+}
+
 static void check_others(struct apply *apply)
 {
     list_for_each (it, &apply->run->projects) {
         const struct project *other = list_entry(it, struct project, node);
-        if (str_is(apply->spec->name, other->name) || other->removing) {
+        if (str_is(apply->spec->name, other->name) || other->removing ||
+            check_renamed(apply, other)) {
             continue;
         }
         for (size_t s = 0; s < apply->spec->services_count; s++) {
@@ -551,11 +574,6 @@ static void reload_one(struct run *run, const struct context *ctx, struct projec
     apply->reload = true;
     apply->source = source_again(project->source);
     apply->error = apply->error ? apply->error : apply->source ? 0 : -ENOMEM;
-    /* The name is fixed now: a file that renames itself would be another project. */
-    if (apply->source && apply->source->name.len == 0) {
-        apply->source->name = arena_str(&apply->source->arena, str_from(project->name));
-        apply->error = apply->source->name.p ? apply->error : -ENOMEM;
-    }
     begin_next(run);
 }
 

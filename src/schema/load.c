@@ -303,7 +303,9 @@ static struct project_spec *build(struct schema_pass *pass)
     if (pass->problems->count || pass->error) {
         return NULL;
     }
-    pass_put(pass, root, STR("name"), pass_scalar(pass, pass->project_name, root->at));
+    const struct value *name = value_get(root, "name"); /* its place, if it has one, stays */
+    struct value_at name_at = value_is_set(name) ? name->at : (struct value_at){0};
+    pass_put(pass, root, STR("name"), pass_scalar(pass, pass->project_name, name_at));
     fill_files(pass, spec);
     fill_hashes(pass, spec, root);
     return pass->error ? NULL : spec;

@@ -283,3 +283,21 @@ def test_without_its_state_folder_a_core_does_not_come_back_as_another_one(muell
     assert LOST in muelle.cli("down", check=False).stderr
     muelle.cli("down", "--kill")
     wait_until(lambda: not any(map(alive, pids)), what="the end of all")
+
+
+def test_a_project_renamed_in_its_file_is_not_started_beside_itself(muelle):
+    muelle.write("muelle.yaml", GOOD.format(port=free_port()))
+    muelle.up()
+    before = muelle.ps()
+    muelle.write("muelle.yaml", (muelle.folder / "muelle.yaml").read_text().replace("name: good", "name: better"))
+    for args in (["up", "-d"], ["reload"], ["plan"]):
+        result = muelle.cli(*args, check=False)
+        assert result.returncode != 0 and "runs as project 'good' already" in result.stderr, result.stderr
+        assert f"{muelle.folder}/muelle.yaml:2:7\n" in result.stderr and "'muelle down --project good'" in result.stderr
+    assert muelle.ps() == before
+    muelle.cli("up", "-d", "--project", "second")  # wanted: said with a name
+    assert {p["name"] for p in muelle.status()["projects"]} == {"good", "second"}
+    muelle.cli("down", "--project", "second")
+    muelle.cli("down", "--project", "good")
+    muelle.up()
+    assert [p["name"] for p in muelle.status()["projects"]] == ["better"]
