@@ -120,7 +120,7 @@ static int read_or_create(struct instance *instance, const char *path, struct pr
 int instance_open(struct instance *instance, const char *state_dir, struct problem *problem)
 {
     char path[sizeof(instance->state_dir) + 16];
-    struct file_system system;
+    struct file_system system = {0};
     instance->owner = user_own_uid();
     str_copy(instance->version, sizeof(instance->version), STR(MUELLE_VERSION));
     if (state_dir[0] != '/' ||

@@ -67,9 +67,13 @@ int proc_open(const struct proc_id *id, int *ret_pidfd)
     }
     /* The pidfd is fixed to one process now; if that one has the start time, it is ours. */
     uint64_t start_time;
-    if (proc_start_time(id->pid, &start_time) < 0 || start_time != id->start_time) {
+    int result = proc_start_time(id->pid, &start_time);
+    if (result == 0 && start_time != id->start_time) {
+        result = -ESRCH;
+    }
+    if (result < 0) {
         close(fd);
-        return -ESRCH;
+        return result;
     }
     *ret_pidfd = fd;
     return 0;

@@ -9,14 +9,16 @@
 #include <limits.h>
 #include <unistd.h>
 
-/* Reads "/proc/PID/NAME" into `space`; the bytes, or an empty slice. */
-static struct str proc_read(int pid, const char *name, char *space, size_t size)
+/* Reads "/proc/PID/NAME" into `space`. 0, -ESRCH, -errno: without descriptors a process is not
+ * gone. */
+static int proc_read(int pid, const char *name, char *space, size_t size, struct str *ret)
 {
     char path[64];
     snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
     int fd = -1;
-    if (file_open(path, FILE_READ, 0, &fd) < 0) {
-        return STR_NONE;
+    int result = file_open(path, FILE_READ, 0, &fd);
+    if (result < 0) {
+        return result == -ENOENT ? -ESRCH : result;
     }
     size_t len = 0;
     int64_t n;
@@ -24,7 +26,8 @@ static struct str proc_read(int pid, const char *name, char *space, size_t size)
         len += (size_t)n;
     }
     file_close(&fd);
-    return str_make(space, len);
+    *ret = str_make(space, len);
+    return 0;
 }
 
 static uint64_t proc_field(struct str *rest)
@@ -38,7 +41,11 @@ static uint64_t proc_field(struct str *rest)
 int proc_stat(int pid, struct proc_stat *ret)
 {
     char space[1024];
-    struct str text = proc_read(pid, "stat", space, sizeof(space));
+    struct str text;
+    int result = proc_read(pid, "stat", space, sizeof(space), &text);
+    if (result < 0) {
+        return result;
+    }
     /* The name may hold anything, ")" and spaces too: it ends at the last parenthesis. */
     ptrdiff_t open = str_find_char(text, '(');
     ptrdiff_t close = str_rfind_char(text, ')');
@@ -81,7 +88,11 @@ int proc_start_time(int pid, uint64_t *ret)
 int proc_pss(int pid, uint64_t *ret_bytes)
 {
     char space[4096];
-    struct str text = proc_read(pid, "smaps_rollup", space, sizeof(space));
+    struct str text;
+    int result = proc_read(pid, "smaps_rollup", space, sizeof(space), &text);
+    if (result < 0) {
+        return result;
+    }
     ptrdiff_t at = str_find(text, STR("\nPss:"));
     if (at < 0) {
         return -ESRCH;
@@ -90,7 +101,7 @@ int proc_pss(int pid, uint64_t *ret_bytes)
     struct str word;
     str_split(rest, ' ', &word, &rest);
     uint64_t kib;
-    int result = num_parse_u64(word, &kib);
+    result = num_parse_u64(word, &kib);
     if (result == 0) {
         *ret_bytes = kib * KIB;
     }
@@ -100,7 +111,11 @@ int proc_pss(int pid, uint64_t *ret_bytes)
 int proc_command(int pid, struct buf *out)
 {
     char space[4096];
-    struct str text = proc_read(pid, "cmdline", space, sizeof(space));
+    struct str text;
+    int result = proc_read(pid, "cmdline", space, sizeof(space), &text);
+    if (result < 0) {
+        return result;
+    }
     if (text.len == 0) {
         return -ESRCH;
     }

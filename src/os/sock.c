@@ -144,9 +144,14 @@ int sock_pick_port(struct rng *rng, uint16_t from, uint16_t to, uint16_t *ret_po
         uint16_t port = (uint16_t)(from + (start + i) % span);
         struct sock_addr any = {.family = SOCK_ADDR_IP6, .port = port};
         struct sock_addr loopback = sock_addr_loopback(port);
-        if (sock_probe_bind(&any) == 0 && sock_probe_bind(&loopback) == 0) {
+        int result = sock_probe_bind(&any);
+        result = result < 0 ? result : sock_probe_bind(&loopback);
+        if (result == 0) {
             *ret_port = port;
             return 0;
+        }
+        if (result != -EADDRINUSE && result != -EACCES) {
+            return result; /* no descriptor, no memory: another port would not help */
         }
     }
     return -EADDRINUSE;

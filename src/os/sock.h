@@ -59,7 +59,7 @@ must_check int sock_find_owner(const struct sock_addr *addr, struct sock_owner *
 /* Fills the problem "port is taken by …" for a failed sock_listen. */
 void sock_listen_problem(struct problem *problem, const struct sock_addr *addr, int error);
 /* A TCP port in [from, to] free on 127.0.0.1 and on all addresses, starting at a random place. 0,
- * -EADDRINUSE. */
+ * -EADDRINUSE, -errno. */
 must_check int sock_pick_port(struct rng *rng, uint16_t from, uint16_t to, uint16_t *ret_port);
 
 /* Starts connecting; when writable ask sock_error. 0 (connected or under way) or -errno. */

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static struct cgroup_root root;
 static char instance[32];
@@ -197,4 +198,184 @@ TEST(without_groups_the_tree_is_found_by_its_mark_and_its_parents)
     check_int(count, 0);
     file_close(&proc.pidfd);
     end_strays();
+}
+
+/* ---- what the kernel's files get and say, on plain files in their place ---- */
+
+static char folder[64];
+
+static void put(const char *file, const char *text)
+{
+    char path[256];
+    snprintf(path, sizeof(path), "%s/%s", folder, file);
+    check_int(file_replace(path, str_from(text), 0600), 0);
+}
+
+static void check_file(const char *file, const char *want)
+{
+    char path[256];
+    cleanup(buf_fini) struct buf text = BUF_INIT(4096);
+    snprintf(path, sizeof(path), "%s/%s", folder, file);
+    check_int(file_read_all(path, 4096, &text), 0);
+    check_str(buf_str(&text), str_from(want));
+}
+
+/* A group `web` whose files are there and empty. */
+static void plain_group(uint8_t rung, const char *const *files, size_t count)
+{
+    char path[256];
+    snprintf(folder, sizeof(folder), "/tmp/muelle-cgroup-%d", proc_own_pid());
+    snprintf(path, sizeof(path), "%s/web", folder);
+    check_int(file_mkdir_p(path, 0700), 0);
+    root = (struct cgroup_root){.rung = rung, .limits = true};
+    str_copy(root.path, sizeof(root.path), str_from(folder));
+    for (size_t i = 0; rung == CGROUP_HYBRID && i < CGROUP_V1_COUNT; i++) {
+        str_copy(root.v1[i], sizeof(root.v1[i]), str_from(folder));
+    }
+    for (size_t i = 0; i < count; i++) {
+        put(files[i], "");
+    }
+}
+
+static const struct cgroup_limits some_limits = {.memory_bytes = 64 * MIB,
+                                                 .memory_low_bytes = 16 * MIB,
+                                                 .cpu_micros_per_s = 1500000,
+                                                 .cpu_weight = 200,
+                                                 .pids = 30};
+
+TEST(limits_are_written_in_the_words_of_version_2)
+{
+    const char *const files[] = {"web/memory.max", "web/memory.low", "web/cpu.max",
+                                 "web/cpu.weight", "web/pids.max"};
+    plain_group(CGROUP_UNIFIED, files, ARRAY_LEN(files));
+    check_int(cgroup_create(&root, STR("web"), &some_limits), 0);
+    check_file("web/memory.max", "67108864");
+    check_file("web/memory.low", "16777216");
+    check_file("web/cpu.max", "150000 100000");
+    check_file("web/cpu.weight", "200");
+    check_file("web/pids.max", "30");
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        put(files[i], "");
+    }
+    struct cgroup_limits none = CGROUP_LIMITS_NONE;
+    check_int(cgroup_set_limits(&root, STR("web"), &none), 0);
+    check_file("web/memory.max", "max");
+    check_file("web/cpu.max", "max 100000");
+    check_file("web/pids.max", "max");
+    check_file("web/memory.low", "");
+    check_int(file_remove_tree(folder), 0);
+}
+
+TEST(limits_are_written_in_the_words_of_version_1)
+{
+    const char *const files[] = {"web/memory.limit_in_bytes", "web/cpu.cfs_quota_us",
+                                 "web/cpu.shares", "web/pids.max"};
+    plain_group(CGROUP_HYBRID, files, ARRAY_LEN(files));
+    check_int(cgroup_set_limits(&root, STR("web"), &some_limits), 0);
+    check_file("web/memory.limit_in_bytes", "67108864");
+    check_file("web/cpu.cfs_quota_us", "150000");
+    check_file("web/cpu.shares", "2048");
+    check_file("web/pids.max", "30");
+    memset(root.v1, 0, sizeof(root.v1));
+    check_int(cgroup_set_limits(&root, STR("web"), &some_limits), -EOPNOTSUPP);
+    root.limits = false;
+    check_int(cgroup_set_limits(&root, STR("web"), &some_limits), -EOPNOTSUPP);
+    struct cgroup_limits none = CGROUP_LIMITS_NONE;
+    check_int(cgroup_set_limits(&root, STR("web"), &none), 0);
+    check_int(file_remove_tree(folder), 0);
+}
+
+TEST(figures_are_read_from_the_files_of_version_2)
+{
+    struct cgroup_stats stats;
+    plain_group(CGROUP_UNIFIED, NULL, 0);
+    put("web/cpu.stat", "usage_usec 1500\nuser_usec 1000\nthrottled_usec 20\n");
+    put("web/memory.current", "5000\n");
+    put("web/memory.stat", "anon 100\ninactive_file 2000\n");
+    put("web/memory.peak", "9000\n");
+    put("web/memory.events", "low 0\noom 2\noom_kill 1\n");
+    put("web/pids.current", "4\n");
+    check_int(cgroup_stats(&root, STR("web"), &stats), 0);
+    check_int(stats.cpu_ns, 1500000);
+    check_int(stats.throttled_ns, 20000);
+    check_int(stats.memory_bytes, 3000); /* what the kernel could drop at once does not count */
+    check_int(stats.memory_peak_bytes, 9000);
+    check_int(stats.oom_kills, 1);
+    check_int(stats.pids, 4);
+    check_int(file_remove_tree(folder), 0);
+}
+
+TEST(figures_are_read_from_the_files_of_version_1_where_2_has_none)
+{
+    struct cgroup_stats stats;
+    plain_group(CGROUP_HYBRID, NULL, 0);
+    put("web/cpu.stat", "usage_usec 1500\nthrottled_time 77\n");
+    put("web/memory.usage_in_bytes", "5000\n");
+    put("web/memory.stat", "total_inactive_file 9999\n");
+    put("web/memory.max_usage_in_bytes", "9000\n");
+    put("web/memory.oom_control", "oom_kill_disable 0\noom_kill 3\n");
+    check_int(cgroup_stats(&root, STR("web"), &stats), 0);
+    check_int(stats.memory_bytes, 0); /* never below nothing */
+    check_int(stats.memory_peak_bytes, 9000);
+    check_int(stats.oom_kills, 3);
+    check_int(stats.throttled_ns, 77);
+    check_int(file_remove_tree(folder), 0);
+}
+
+TEST(a_kernel_without_cgroup_kill_freezes_kills_and_thaws)
+{
+    char self[16];
+    plain_group(CGROUP_UNIFIED, NULL, 0);
+    check_int(cgroup_kill(&root, STR("gone")), 0); /* no such group */
+    int pid = fork();
+    if (pid == 0) {
+        for (;;) {
+            (void)pause();
+        }
+    }
+    snprintf(self, sizeof(self), "%d\n", pid);
+    put("web/cgroup.freeze", "");
+    put("web/cgroup.procs", self);
+    put("web/cgroup.events", "populated 1\nfrozen 0\n");
+    check_int(cgroup_kill(&root, STR("web")), 0);
+    check_file("web/cgroup.freeze", "0");
+    int status = 0;
+    check_int(waitpid(pid, &status, 0), pid);
+    check(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    check_int(file_remove_tree(folder), 0);
+}
+
+TEST(without_groups_nothing_is_promised)
+{
+    struct cgroup_stats stats;
+    int fd = 0, pids[4];
+    root = (struct cgroup_root){.rung = CGROUP_NONE};
+    check_int(cgroup_create(&root, STR("web"), NULL), 0);
+    check_int(cgroup_open(&root, STR("web"), &fd), 0);
+    check_int(fd, -1);
+    check_int(cgroup_open_events(&root, STR("web"), &fd), -ENOTSUP);
+    check_int(cgroup_is_empty(&root, STR("web")), -ENOTSUP);
+    check_int(cgroup_freeze(&root, STR("web"), true), -ENOTSUP);
+    check_int(cgroup_kill(&root, STR("web")), -ENOTSUP);
+    check_int(cgroup_pids(&root, STR("web"), pids, 4), -ENOTSUP);
+    check_int(cgroup_signal(&root, STR("web"), SIGTERM), -ENOTSUP);
+    check_int(cgroup_stats(&root, STR("web"), &stats), -ENOTSUP);
+    check_int(cgroup_remove(&root, STR("web")), 0);
+}
+
+TEST(a_name_beyond_the_longest_is_refused_everywhere)
+{
+    static char longer[4096];
+    struct str name = str_make(longer, sizeof(longer) - 1);
+    int fd = -1, pids[4];
+    memset(longer, 'x', sizeof(longer) - 1);
+    plain_group(CGROUP_UNIFIED, NULL, 0);
+    check_int(cgroup_create(&root, name, NULL), -EINVAL);
+    check_int(cgroup_open(&root, name, &fd), -ENAMETOOLONG);
+    check_int(cgroup_open_events(&root, name, &fd), -ENAMETOOLONG);
+    check_int(cgroup_pids(&root, name, pids, 4), -ENAMETOOLONG);
+    check_int(cgroup_freeze(&root, name, true), -ENAMETOOLONG);
+    check_int(cgroup_remove(&root, name), -ENAMETOOLONG);
+    check_int(cgroup_set_limits(&root, name, &some_limits), -ENAMETOOLONG);
+    check_int(file_remove_tree(folder), 0);
 }

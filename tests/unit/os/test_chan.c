@@ -5,6 +5,8 @@
 #include "os/file.h"
 #include "os/proc.h"
 #include "os/shm.h"
+#include "os/thread.h"
+#include <sys/socket.h>
 
 static struct loop loop;
 static struct chan left;
@@ -144,4 +146,80 @@ TEST(blocking_receive_gives_up_at_its_deadline)
     file_close(&fds[1]);
     check_int(chan_recv_blocking(fds[0], data, sizeof(data), NULL, &fd_count, -1), 0);
     file_close(&fds[0]);
+}
+
+/* The same against a reader that takes a few at a time, so that the queue's end meets its
+ * beginning. */
+TEST(messages_keep_their_order_around_the_end_of_the_queue)
+{
+    static uint8_t queue[9 * 1024 + 8];
+    static uint8_t data[CHAN_MSG_MAX];
+    int fds[2];
+    uint32_t sent = 0, got = 0;
+    struct chan chan = {.message = on_message, .closed = on_closed};
+    check_int(loop_init(&loop, 1), 0);
+    check_int(chan_pair(fds), 0);
+    check_int(chan_open(&chan, &loop, fds[0], queue, sizeof(queue)), 0);
+    for (size_t round = 0; round < test_rounds(2000); round++) {
+        for (int i = 0; i < 200; i++) {
+            memcpy(data, &sent, sizeof(sent));
+            if (chan_send(&chan, data, 4 + rng_below(test_rng(), 1500), NULL, 0) < 0) {
+                break;
+            }
+            sent++;
+        }
+        for (uint64_t n = rng_below(test_rng(), 12); n > 0; n--) {
+            size_t none = 0;
+            uint32_t number;
+            check(chan_recv_blocking(fds[1], data, sizeof(data), NULL, &none, NS_PER_S) >= 4);
+            memcpy(&number, data, sizeof(number));
+            check_int(number, got);
+            got++;
+            check_int(loop_turn(&loop, 0), 0);
+        }
+    }
+    chan_close(&chan);
+    file_close(&fds[1]);
+    loop_fini(&loop);
+}
+
+struct chan_reader {
+    struct thread thread;
+    int fd;
+    int want;
+    int got;
+};
+
+static void read_all(struct thread *thread)
+{
+    static uint8_t data[CHAN_MSG_MAX];
+    struct chan_reader *reader = container_of(thread, struct chan_reader, thread);
+    size_t none = 0;
+    clock_sleep_ns(20 * NS_PER_MS); /* most likely the sender waits by then */
+    while (reader->got < reader->want &&
+           chan_recv_blocking(reader->fd, data, sizeof(data), NULL, &none, 20 * NS_PER_S) > 0) {
+        reader->got++;
+    }
+}
+
+TEST(a_send_that_blocks_waits_for_its_reader_and_ends_with_it)
+{
+    static uint8_t data[1024];
+    int fds[2];
+    setup();
+    check_int(chan_pair(fds), 0);
+    int count = 0;
+    while (send(fds[0], data, sizeof(data), MSG_DONTWAIT) > 0) {
+        count++;
+    }
+    check(count > 0);
+    struct chan_reader reader = {.fd = fds[1], .want = count + 1};
+    check_int(thread_start(&reader.thread, "reader", read_all), 0);
+    check_int(chan_send_blocking(fds[0], data, sizeof(data), NULL, 0), 0);
+    thread_join(&reader.thread);
+    check_int(reader.got, count + 1);
+    file_close(&fds[1]);
+    check_int(chan_send_blocking(fds[0], data, sizeof(data), NULL, 0), -EPIPE);
+    file_close(&fds[0]);
+    teardown();
 }

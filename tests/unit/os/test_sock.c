@@ -2,8 +2,12 @@
 #include "base/buf.h"
 #include "harness/test.h"
 #include "os/clock.h"
+#include "os/file.h"
 #include "os/proc.h"
 #include "os/sock.h"
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static struct str format(struct buf *out, const struct sock_addr *addr)
@@ -149,4 +153,120 @@ TEST(a_dead_unix_socket_is_replaced_a_living_one_and_a_file_are_not)
     fclose(file);
     check_int(sock_listen(&addr, &opts, &second), -EADDRINUSE);
     unlink(addr.path);
+}
+
+static void connect_two(int *ret_client, int *ret_server)
+{
+    struct sock_addr addr = sock_addr_loopback(0);
+    int listener = -1;
+    check_int(sock_listen(&addr, &(struct sock_listen_opts){0}, &listener), 0);
+    check_int(sock_local_addr(listener, &addr), 0);
+    sock_set_defer_accept(listener, 0);
+    check_int(sock_connect(&addr, ret_client), 0);
+    for (int i = 0; i < 2000 && sock_accept(listener, ret_server, NULL) == -EAGAIN; i++) {
+        clock_sleep_ns(NS_PER_MS);
+    }
+    check(*ret_server >= 0);
+    sock_close(&listener);
+}
+
+static int option(int fd, int level, int name)
+{
+    int value = -1;
+    socklen_t len = sizeof(value);
+    check_int(getsockopt(fd, level, name, &value, &len), 0);
+    return value;
+}
+
+TEST(options_reach_the_kernel)
+{
+    int client = -1, server = -1;
+    connect_two(&client, &server);
+    sock_set_nodelay(client, true);
+    check_int(option(client, IPPROTO_TCP, TCP_NODELAY), 1);
+    sock_set_keepalive(client, 30, 5, 3);
+    check_int(option(client, SOL_SOCKET, SO_KEEPALIVE), 1);
+    check_int(option(client, IPPROTO_TCP, TCP_KEEPIDLE), 30);
+    check_int(option(client, IPPROTO_TCP, TCP_KEEPINTVL), 5);
+    check_int(option(client, IPPROTO_TCP, TCP_KEEPCNT), 3);
+    sock_set_user_timeout(client, 12345);
+    check_int(option(client, IPPROTO_TCP, TCP_USER_TIMEOUT), 12345);
+    sock_set_notsent_lowat(client, 16384);
+    check_int(option(client, IPPROTO_TCP, TCP_NOTSENT_LOWAT), 16384);
+    check_int(sock_unsent(client), 0);
+    sock_close(&client);
+    sock_close(&server);
+}
+
+TEST(what_the_reader_does_not_take_is_counted_as_unsent)
+{
+    static char zeros[64 << 10];
+    int client = -1, server = -1;
+    connect_two(&client, &server);
+    while (sock_send(client, zeros, sizeof(zeros), false) > 0) {
+    }
+    check(sock_unsent(client) > 0);
+    sock_close(&client);
+    sock_close(&server);
+}
+
+TEST(the_user_behind_a_connection_of_this_machine_is_known)
+{
+    struct sock_addr near, far;
+    uint32_t uid = UINT32_MAX;
+    int client = -1, server = -1;
+    connect_two(&client, &server);
+    check_int(sock_local_addr(client, &near), 0);
+    check_int(sock_peer_addr(client, &far), 0);
+    check_int(sock_peer_uid(&near, &far, &uid), 0);
+    check_int(uid, getuid());
+    sock_close(&client);
+    sock_close(&server);
+    near.port = 1;
+    check_int(sock_peer_uid(&near, &far, &uid), -ENOENT);
+}
+
+TEST(why_an_address_cannot_be_had_is_said)
+{
+    struct sock_addr addr = sock_addr_loopback(80);
+    struct problem problem;
+    sock_listen_problem(&problem, &addr, -EACCES);
+    check_cstr(problem.code, "listen.failed");
+    check(str_find(str_from(problem.hint), STR("1024")) >= 0);
+    addr.port = 1; /* nobody listens there: it was let go meanwhile */
+    sock_listen_problem(&problem, &addr, -EADDRINUSE);
+    check_cstr(problem.what, "127.0.0.1:1 is taken");
+    sock_listen_problem(&problem, &addr, -EADDRNOTAVAIL);
+    check_cstr(problem.code, "listen.failed");
+    check_int(problem.status, 409);
+}
+
+TEST(paths_zones_and_nothing_print_too)
+{
+    struct sock_addr addr = {0};
+    cleanup(buf_fini) struct buf text = BUF_INIT(256);
+    sock_addr_format(&text, &addr);
+    check_str(buf_str(&text), STR("none"));
+    buf_reset(&text);
+    check_int(sock_addr_parse(STR("[fe80::1%lo]:80"), &addr), 0);
+    check(addr.scope != 0);
+    sock_addr_format(&text, &addr);
+    check_str(buf_str(&text), STR("[fe80::1%1]:80"));
+    struct sock_addr other = addr;
+    check(sock_addr_eq(&addr, &other));
+    other.family = SOCK_ADDR_IP4;
+    check(!sock_addr_eq(&addr, &other));
+    check_int(sock_addr_parse(STR("[fe80::1%aninterfacewithaverylongname]:80"), &addr), -EINVAL);
+}
+
+TEST(a_unix_socket_knows_its_path)
+{
+    struct sock_addr addr = {.family = SOCK_ADDR_UNIX}, got;
+    int fd = -1;
+    snprintf(addr.path, sizeof(addr.path), "/tmp/muelle-path-%d", proc_own_pid());
+    check_int(sock_listen(&addr, &(struct sock_listen_opts){.replace = true}, &fd), 0);
+    check_int(sock_local_addr(fd, &got), 0);
+    check_cstr(got.path, addr.path);
+    sock_close(&fd);
+    check_int(file_unlink(addr.path), 0);
 }
