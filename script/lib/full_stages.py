@@ -89,9 +89,10 @@ def clang_tidy(options, names):
         passed, failed = (passed + 1, failed) if result.returncode == 0 else (passed, failed + 1)
         for line in result.stdout.split("\n"):
             # what stands in a header is said once
+            line = re.sub(r"^\S*?((src|tests)/)", r"\1", line).replace(",-warnings-as-errors", "")
             if re.search(r": (error|warning): .*\]$", line) and line not in seen:
                 seen.add(line)
-                print(re.sub(r"^.*?((src|tests)/)", r"\1", line))
+                print(line)
     return passed, failed, 0
 
 

@@ -204,7 +204,7 @@ static void cell_texts(const struct schema_field *row, const char *object, struc
 {
     const struct str *items;
     size_t count;
-    memcpy(&items, object + row->offset, sizeof(items)); /* NOLINT: the member is a pointer */
+    memcpy(&items, object + row->offset, sizeof(items));
     memcpy(&count, object + row->count_offset, sizeof(count));
     for (size_t i = 0; row->item == SCHEMA_STRING && i < count; i++) {
         buf_add(out, i ? STR(", ") : STR(""));
