@@ -110,12 +110,16 @@ def analyzer(options, names):
     """gcc 12's -fanalyzer, which is wrong too often to fail on: what it says is printed, and counted."""
     runner.build("build")
     said = {}
-    late = []
+    late, broken = [], []
     command = lambda path, words: analyzer_command(words)
     for path, future in each_source("build", names, command, ANALYZER_SECONDS):
         try:
-            for line in future.result().stdout.split("\n"):
-                match = re.match(r"^.*?(src/\S+:\d+):\d+: warning: (.*)\[(?:CWE-\d+\] )?\[?(-W\S+)\]$", line)
+            result = future.result()
+            if result.returncode != 0:
+                broken.append(path)
+                print(result.stdout[-500:])
+            for line in result.stdout.split("\n"):
+                match = re.match(r"^.*?(src/\S+:\d+):\d+: warning: (.*)\[(?:CWE-\d+\] )?\[?(-Wanalyzer\S+)\]$", line)
                 if match:
                     said[f"{match[1]}: {match[2].strip()} [{match[3]}]"] = True
         except subprocess.TimeoutExpired:
@@ -125,13 +129,18 @@ def analyzer(options, names):
     for path in late:
         print(f"advice: {path}: not analysed within {ANALYZER_SECONDS} s")
     print(f"-fanalyzer: {len(said)} remarks; none of them fails the run")
-    return 1, 0, 0
+    return (0, 1, 0) if broken else (1, 0, 0)
 
 
 def analyzer_command(words):
-    out = words.index("-o")
-    words = words[:out] + ["-o", "/dev/null"] + words[out + 2:]
-    return [w for w in words if w not in ("-MD", "-Werror")] + ["-fanalyzer", "-fdiagnostics-plain-output"]
+    """The compile command without its outputs. Without the optimiser, which takes away what is to be found."""
+    kept = []
+    skip = False
+    for word in words:
+        if not skip and word not in ("-MD", "-MQ", "-MF", "-o", "-Werror") and not word.startswith(("-O", "-D_FORTIFY")):
+            kept.append(word)
+        skip = word in ("-MQ", "-MF", "-o")
+    return [*kept, "-O0", "-fanalyzer", "-fdiagnostics-plain-output", "-o", "/dev/null"]
 
 
 def coverage(options, names):

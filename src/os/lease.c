@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Leases by F_SETLEASE: see lease.h.
+ */
 #include "os/lease.h"
 
 #include "os/file.h"

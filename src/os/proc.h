@@ -95,8 +95,7 @@ void proc_limits_save(void);
 /* Raises the soft limit of open files to the hard one; returns what it is now. */
 uint64_t proc_raise_nofile(void);
 
-/* Opens a pidfd and checks the identity. 0, -ESRCH when that process is gone (or it is another),
- * -errno. */
+/* Opens a pidfd and checks the identity. 0, -ESRCH (gone, or another process), -errno. */
 must_check int proc_open(const struct proc_id *id, int *ret_pidfd);
 must_check int proc_signal(int pidfd, int signum);
 /* Readable in the loop when it ended. Fills how: from the parent's wait, else PIDFD_GET_INFO, else

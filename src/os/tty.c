@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Terminals: see tty.h.
+ */
 #include "os/tty.h"
 
 #include <sys/ioctl.h>
