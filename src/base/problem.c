@@ -18,12 +18,28 @@ void ensure_failed(const char *cond, const char *file, int line)
     abort();
 }
 
+/* A text that did not fit ends inside a character: that one goes, too. */
+static void drop_half_character(char *text)
+{
+    size_t len = strlen(text);
+    size_t lead = len;
+    while (lead > 0 && ((unsigned char)text[lead - 1] & 0xc0) == 0x80) {
+        lead--;
+    }
+    unsigned char c = lead > 0 ? (unsigned char)text[lead - 1] : 0;
+    size_t size = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 0;
+    if (len + 1 - lead < size) {
+        text[lead - 1] = '\0';
+    }
+}
+
 #define FORMAT_INTO(field, fmt)                                                                    \
     do {                                                                                           \
         va_list args;                                                                              \
         va_start(args, fmt);                                                                       \
         (void)vsnprintf((field), sizeof(field), (fmt), args);                                      \
         va_end(args);                                                                              \
+        drop_half_character(field);                                                                \
     } while (0)
 
 void problem_set(struct problem *problem, const char *code, const char *fmt, ...)

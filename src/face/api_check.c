@@ -2,6 +2,7 @@
 #include "face/api_check.h"
 #include "base/num.h"
 #include "base/timefmt.h"
+#include "base/utf8.h"
 #include "proto/uri.h"
 
 enum { NAMES_MAX = 32, POINTER_MAX = 200 };
@@ -26,6 +27,25 @@ static struct problem *complain(struct check *c, const char *code, const char *f
     problem_where(problem, "%s", c->pointer[0] ? c->pointer : "/");
     problem->status = 400;
     return problem;
+}
+
+/* Appends "/NAME" as a JSON pointer has it (RFC 6901: "~0" is a tilde, "~1" a slash). What is too
+ * long is cut, between characters. */
+static void enter(struct check *c, struct str name)
+{
+    cleanup(buf_fini) struct buf text = BUF_INIT(POINTER_MAX * 2);
+
+    buf_add_cstr(&text, c->pointer);
+    buf_add_char(&text, '/');
+    for (size_t i = 0; i < MIN(name.len, (size_t)POINTER_MAX); i++) {
+        if (name.p[i] == '~' || name.p[i] == '/') {
+            buf_add_cstr(&text, name.p[i] == '~' ? "~0" : "~1");
+        } else {
+            buf_add_char(&text, name.p[i]);
+        }
+    }
+    struct str whole = str_slice(buf_str(&text), 0, POINTER_MAX - 1);
+    str_copy(c->pointer, sizeof(c->pointer), str_slice(whole, 0, utf8_valid_prefix(whole)));
 }
 
 static const char *type_name(uint8_t type)
@@ -149,7 +169,7 @@ static void check_items(struct check *c, const struct schema_field *field, const
         if (field->type == SCHEMA_LIST) {
             snprintf(c->pointer + end, sizeof(c->pointer) - end, "/%zu", i++);
         } else {
-            snprintf(c->pointer + end, sizeof(c->pointer) - end, "/" STR_FMT, STR_ARG(one->key));
+            enter(c, one->key);
         }
         check_scalar(c, &item, field->item, one);
         c->pointer[end] = '\0';
@@ -185,7 +205,8 @@ void api_check(const struct schema_table *table, const struct jdoc *doc,
     jdoc_each(member, doc)
     {
         const struct schema_field *field = schema_field_find(table, member->key);
-        snprintf(c.pointer, sizeof(c.pointer), "/" STR_FMT, STR_ARG(member->key));
+        c.pointer[0] = '\0';
+        enter(&c, member->key);
         if (!field) {
             unknown_member(&c, table, member->key);
         } else if (field->type == SCHEMA_LIST || field->type == SCHEMA_MAP) {
@@ -305,6 +326,9 @@ static int decode_param(struct arena *arena, struct str text, struct str *ret)
     if (r < 0) {
         return r;
     }
+    if (utf8_valid_prefix(buf_str(&decoded)) < decoded.len) {
+        return -EINVAL;
+    }
     *ret = arena_str(arena, buf_str(&decoded));
     return ret->p ? 0 : -ENOMEM;
 }
@@ -323,7 +347,7 @@ int api_parse_query(const struct schema_table *table, struct str query, struct a
         r = r ? r : decode_param(arena, value, &value);
         if (r == -EINVAL) {
             struct check c = {.problems = problems};
-            complain(&c, "request.query", "the query holds a broken escape");
+            complain(&c, "request.query", "the query holds a broken escape, or is not UTF-8");
             continue;
         }
         r = r ? r : add_param(&q, key, value);

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The JSON document: one pass over the pull reader, without recursion; the reader bounds the depth.
+ * Repeated keys: a small object is compared at each member, a large one is sorted at its end, so
+ * that a body of 400,000 members does not stop the loop.
  */
 #include "face/jdoc.h"
 #include "base/num.h"
+
+enum { COMPARED_MAX = 32 };
 
 struct build {
     struct arena *arena;
@@ -42,7 +46,8 @@ static int attach(struct build *b, struct jdoc *node)
         return 0;
     }
     if (parent->type == JSON_OBJECT) {
-        for (const struct jdoc *m = parent->first; m; m = m->next) {
+        const struct jdoc *m = parent->count < COMPARED_MAX ? parent->first : NULL;
+        for (; m; m = m->next) {
             if (str_eq(m->key, b->key)) {
                 return -EINVAL;
             }
@@ -108,6 +113,42 @@ static int add_value(struct build *b, enum json_type type)
     return 0;
 }
 
+static int by_key(const void *a, const void *b)
+{
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+/* 0, -EINVAL (a key is there twice), -ENOMEM. */
+static int check_large(const struct jdoc *object)
+{
+    size_t count = 0;
+    struct str *keys = calloc(object->count, sizeof(*keys));
+
+    if (!keys) {
+        return -ENOMEM;
+    }
+    jdoc_each(member, object)
+    {
+        keys[count++] = member->key;
+    }
+    qsort(keys, count, sizeof(*keys), by_key);
+    bool repeated = false;
+    for (size_t i = 1; i < count && !repeated; i++) {
+        repeated = str_eq(keys[i - 1], keys[i]);
+    }
+    free(keys);
+    return repeated ? -EINVAL : 0;
+}
+
+static int end_container(struct build *b)
+{
+    struct jdoc *node = b->open[--b->depth];
+    const char *start = b->start[b->depth];
+
+    node->raw = str_make(start, (size_t)(b->reader.text.p + b->reader.at - start));
+    return node->type == JSON_OBJECT && node->count > COMPARED_MAX ? check_large(node) : 0;
+}
+
 static int step(struct build *b, enum json_type type)
 {
     switch (type) {
@@ -116,10 +157,7 @@ static int step(struct build *b, enum json_type type)
     case JSON_KEY:
         return decode(b, &b->key);
     case JSON_END:
-        b->depth--;
-        b->open[b->depth]->raw = str_make(
-            b->start[b->depth], (size_t)(b->reader.text.p + b->reader.at - b->start[b->depth]));
-        return 0;
+        return end_container(b);
     default:
         return add_value(b, type);
     }

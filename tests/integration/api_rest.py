@@ -97,6 +97,16 @@ def test_lists_go_by_pages(shop):
     assert [(r["service"], r["replica"]) for r in pages] == [(r["service"], r["replica"]) for r in whole]
 
 
+def test_a_body_that_ends_in_the_middle_leaves_nothing_behind(shop):
+    for _ in range(20):
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(str(shop.socket()))
+            s.sendall(b"POST " + P.encode() + b"/reload HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                      b"Content-Length: 90\r\n\r\n{")
+    problem(shop.request("GET", "/api/v1/projects/shop?x=%ff"), 400, "request.query")
+    assert shop.get("/healthz")
+
+
 def test_logs_go_by_pages_and_search(shop):
     wait_until(lambda: len(shop.get(P + "/logs?service=talk")["items"]) == 9, what="nine lines")
     lines, cursor = [], ""

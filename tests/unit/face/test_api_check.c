@@ -2,6 +2,7 @@
  *
  * Requests against tables: what is accepted, and how each mistake is told.
  */
+#include "base/utf8.h"
 #include "face/api_check.h"
 #include "harness/test.h"
 
@@ -100,4 +101,35 @@ TEST(a_query_with_mistakes)
     check_int(problems.count, 1);
     query("name=%zz");
     check(problems.count >= 1);
+}
+
+TEST(the_place_of_a_problem_is_a_json_pointer)
+{
+    check_int(body("{\"name\":\"web\",\"environment\":{\"a/b~c\":1}}"), 1);
+    check_cstr(problems.items[0].where, "/environment/a~1b~0c");
+}
+
+TEST(a_name_that_is_too_long_is_cut_between_characters)
+{
+    cleanup(buf_fini) struct buf text = BUF_INIT(1024);
+    buf_add_cstr(&text, "{\"name\":\"web\",\"x");
+    for (int i = 0; i < 150; i++) {
+        buf_add_cstr(&text, "é");
+    }
+    buf_add_cstr(&text, "\":1}");
+    check_int(body(buf_cstr(&text)), 1);
+    struct str where = str_from(problems.items[0].where), what = str_from(problems.items[0].what);
+    check_int(utf8_valid_prefix(where), where.len);
+    check_int(utf8_valid_prefix(what), what.len);
+    check(where.len > 100);
+}
+
+TEST(a_query_that_is_not_utf8_is_refused)
+{
+    query("name=web&deep%ff=1");
+    check_int(problems.count, 1);
+    check_cstr(problems.items[0].code, "request.query");
+    query("name=web&colour=\x91");
+    check_int(problems.count, 1);
+    check_cstr(problems.items[0].code, "request.query");
 }

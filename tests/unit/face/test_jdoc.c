@@ -75,3 +75,36 @@ TEST(memory_is_bounded)
     check_int(jdoc_parse(&small, STR("[1,2,3,4,5,6,7,8,9,10,11,12]"), &doc, NULL), -ENOMEM);
     arena_fini(&small);
 }
+
+/* {"0":0,"1":0, … ,"LAST":0} */
+static struct str large_object(struct buf *out, size_t count, const char *last)
+{
+    buf_reset(out);
+    buf_add_char(out, '{');
+    for (size_t i = 0; i < count; i++) {
+        buf_printf(out, "\"%zu\":0,", i);
+    }
+    buf_printf(out, "\"%s\":0}", last);
+    return buf_str(out);
+}
+
+TEST(a_name_that_comes_twice_is_seen_in_an_object_of_any_size)
+{
+    cleanup(buf_fini) struct buf text = BUF_INIT(1 << 20);
+    for (size_t count = 28; count < 40; count++) {
+        check(parse(large_object(&text, count, "last")) != NULL);
+        check(parse(large_object(&text, count, "0")) == NULL);
+        check(parse(large_object(&text, count, "27")) == NULL);
+    }
+}
+
+/* By comparing each with each this would take minutes. */
+TEST(an_object_of_very_many_members_is_read_at_once)
+{
+    static struct arena large = {.max = 256 << 20};
+    cleanup(buf_fini) struct buf text = BUF_INIT(8 << 20);
+    struct jdoc *doc = NULL;
+    check_int(jdoc_parse(&large, large_object(&text, 400000, "last"), &doc, NULL), 0);
+    check_int(doc->count, 400001);
+    arena_fini(&large);
+}
