@@ -146,8 +146,8 @@ static struct metrics_route *route_of(struct metrics *metrics, const struct coun
 
 static void add_cell(struct metrics *metrics, const struct counters_cell *cell)
 {
-    const struct name *service = names_get(&metrics->see->names, cell->service);
-    const struct name *endpoint = names_get(&metrics->see->names, cell->endpoint);
+    const struct name *service = names_get(&metrics->see->naming.names, cell->service);
+    const struct name *endpoint = names_get(&metrics->see->naming.names, cell->endpoint);
     struct metrics_route *route = route_of(metrics, cell);
     if (route) {
         red_add(&route->red, cell);
@@ -193,7 +193,7 @@ static void forget_counts(struct metrics *metrics)
 static void read_counters(struct metrics *metrics)
 {
     const struct counters *counters = edge_link_counters(metrics->see->core->edge);
-    see_update_names(metrics->see);
+    naming_update(&metrics->see->naming);
     forget_counts(metrics);
     for (uint32_t t = 0; counters && t < counters->threads; t++) {
         struct counters_thread thread = counters_thread_read(counters, t);
@@ -206,8 +206,8 @@ static void read_counters(struct metrics *metrics)
             }
         }
     }
-    if (metrics->unknown && metrics->see->names_stale == 0) {
-        metrics->see->names_stale = 1;
+    if (metrics->unknown) {
+        naming_missed(&metrics->see->naming);
     }
 }
 

@@ -69,7 +69,7 @@ static void write_requests(struct openmetrics *om, const struct metrics *metrics
     for (size_t i = 0; i < metrics->routes.len; i++) {
         const struct metrics_route *route = metrics_route_at(metrics, i);
         for (size_t n = 0; n < ARRAY_LEN(classes); n++) {
-            if (route->red.status[n] && route_labels(&labels, &metrics->see->names, route)) {
+            if (route->red.status[n] && route_labels(&labels, &metrics->see->naming.names, route)) {
                 add_label(&labels, "status", str_from(classes[n]));
                 openmetrics_u64(om, labels.list, labels.count, route->red.status[n]);
             }
@@ -111,7 +111,7 @@ static void write_routes(struct openmetrics *om, const struct metrics *metrics)
             const struct metrics_route *route = metrics_route_at(metrics, i);
             uint64_t value;
             memcpy(&value, (const char *)&route->red + family->offset, sizeof(value));
-            if (route_labels(&labels, &metrics->see->names, route)) {
+            if (route_labels(&labels, &metrics->see->naming.names, route)) {
                 openmetrics_u64(om, labels.list, labels.count, value);
             }
         }
@@ -120,7 +120,7 @@ static void write_routes(struct openmetrics *om, const struct metrics *metrics)
                        "Requests that are under way.");
     for (size_t i = 0; i < metrics->routes.len; i++) {
         const struct metrics_route *route = metrics_route_at(metrics, i);
-        if (route_labels(&labels, &metrics->see->names, route)) {
+        if (route_labels(&labels, &metrics->see->naming.names, route)) {
             openmetrics_u64(om, labels.list, labels.count, route->red.in_flight);
         }
     }

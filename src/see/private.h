@@ -6,6 +6,7 @@
 #define SEE_PRIVATE_H
 
 #include "see/access.h"
+#include "see/naming.h"
 #include "see/see.h"
 #include "see/tail.h"
 
@@ -39,17 +40,11 @@ struct see {
     struct tail tail;
     struct logs logs;
     struct access_log access;
-    struct names names;      /* changed while no pass runs */
-    int names_stale;         /* how often to look for a new snapshot; 0 = it is known */
-    struct vec new_replicas; /* struct bus_id: names to be added */
+    struct naming naming;
     struct metrics *metrics;
     struct list pss; /* requests of pss.c */
     struct bus_subscriber subscriber;
 };
-
-enum { SEE_NAMES_TRIES = 5 };
-/* Brings the names up to date if no pass reads them. */
-void see_update_names(struct see *see);
 
 must_check int metrics_new(struct see *see, struct metrics **ret);
 void metrics_start(struct metrics *metrics);

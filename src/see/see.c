@@ -7,61 +7,22 @@
  */
 #include "see/see.h"
 
-#include "link/keeper_client.h"
-#include "os/shm.h"
 #include "see/private.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { THREADS = 2, WORKS_MAX = 4, UNKNOWN_REPLICAS_MAX = 4096 };
+enum { THREADS = 2, WORKS_MAX = 4 };
 
 struct see *see_get(const struct core *core)
 {
     return core_room(core, see_room.name);
 }
 
-/* Reads the snapshot that the keeper holds, when it may have changed. */
-static void read_snapshot(struct see *see)
-{
-    struct shm shm = {0};
-    int fd = keeper_client_fd(see->core->keeper, STR("snapshot"));
-    uint64_t before = see->names.sequence;
-    if (fd < 0 || shm_map(&shm, fd, false) < 0) {
-        return;
-    }
-    int r = names_read(&see->names, str_make((const char *)shm.p, shm.size));
-    if (r < 0) {
-        core_log(see->core, "the names in the snapshot: %s", strerror(-r));
-    }
-    shm_unmap(&shm);
-    /* The message may be ahead of the snapshot: look again until it has moved. */
-    see->names_stale = see->names.sequence == before ? see->names_stale - 1 : 0;
-}
-
-/* Names are read by the tail's worker, so they change between passes only. */
-void see_update_names(struct see *see)
-{
-    if (see->tail.running) {
-        return;
-    }
-    for (size_t i = 0; i < see->new_replicas.len; i++) {
-        const struct bus_id *id = vec_at(&see->new_replicas, struct bus_id, i);
-        int r = names_add_replica(&see->names, str_from(id->tenant), str_from(id->project),
-                                  str_from(id->service), id->replica);
-        if (r < 0) {
-            core_log(see->core, "the name of %s-%u: %s", id->service, id->replica, strerror(-r));
-        }
-    }
-    vec_fini(&see->new_replicas);
-    if (see->names_stale > 0) {
-        read_snapshot(see);
-    }
-}
-
 static void before_pass(void *arg)
 {
-    see_update_names(arg);
+    struct see *see = arg;
+    naming_update(&see->naming);
 }
 
 static void committed(void *arg, const struct stream_id *ids, size_t count)
@@ -73,12 +34,7 @@ static void committed(void *arg, const struct stream_id *ids, size_t count)
 static void on_message(struct bus_subscriber *subscriber, const struct bus_message *message)
 {
     struct see *see = container_of(subscriber, struct see, subscriber);
-    if (message->topic == BUS_ROUTES_CHANGED || message->topic == BUS_RESYNC) {
-        see->names_stale = SEE_NAMES_TRIES;
-    }
-    if (message->topic == BUS_REPLICA_CHANGED && vec_push(&see->new_replicas, &message->id) < 0) {
-        see->names_stale = SEE_NAMES_TRIES;
-    }
+    naming_message(&see->naming, message);
     tail_message(&see->tail, message);
     metrics_message(see->metrics, message);
 }
@@ -100,8 +56,7 @@ static void see_fini(void *room)
     logs_fini(&see->logs);
     access_fini(&see->access);
     tail_fini(&see->tail);
-    names_fini(&see->names);
-    vec_fini(&see->new_replicas);
+    naming_fini(&see->naming);
     vec_fini(&see->catalog);
     free(see);
 }
@@ -110,9 +65,7 @@ static void set_up(struct see *see, struct core *core)
 {
     see->core = core;
     see->catalog = VEC_INIT(struct stream_id, STREAM_CATALOG_MAX);
-    see->new_replicas = VEC_INIT(struct bus_id, UNKNOWN_REPLICAS_MAX);
-    see->names = NAMES_INIT;
-    see->names_stale = SEE_NAMES_TRIES;
+    naming_init(&see->naming, core, &see->tail.running);
     (void)snprintf(see->logs_folder, sizeof(see->logs_folder), "%s/logs", core->instance.state_dir);
     (void)snprintf(see->output_folder, sizeof(see->output_folder), "%s/output",
                    core->instance.state_dir);
@@ -121,7 +74,7 @@ static void set_up(struct see *see, struct core *core)
     see->tail.output = see->output_folder;
     see->tail.ops = (struct tail_ops){.committed = committed, .before = before_pass, .arg = see};
     see->tail.notify.watch.fd = -1;
-    see->access.names = &see->names;
+    see->access.names = &see->naming.names;
     see->access.catalog = &see->catalog;
     see->access.logs = see->logs_folder;
     see->subscriber =

@@ -69,7 +69,8 @@ static void set_up(void)
     check_int(loop_init(&loop, 1), 0);
     core = (struct core){.loop = &loop};
     see = (struct see){.core = &core};
-    see.new_replicas = VEC_INIT(struct bus_id, 16);
+    naming_init(&see.naming, &core, &see.tail.running);
+    see.naming.looks = 0;
     check_int(metrics_new(&see, &see.metrics), 0);
 }
 
@@ -77,6 +78,7 @@ static void tear_down(void)
 {
     metrics_unwatch(&watcher);
     metrics_free(see.metrics);
+    naming_fini(&see.naming);
     loop_fini(&loop);
 }
 

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * When names are read, and that they are read again. What fails is said once a look and tried with
+ * the next one; until then lines and figures of what has no name have none.
+ */
+#include "see/naming.h"
+
+#include "link/keeper_client.h"
+#include "os/shm.h"
+
+enum { LOOKS = 5, REPLICAS_MAX = 4096 };
+
+void naming_init(struct naming *naming, struct core *core, const bool *busy)
+{
+    *naming = (struct naming){
+        .names = NAMES_INIT,
+        .core = core,
+        .busy = busy,
+        .looks = LOOKS,
+        .replicas = VEC_INIT(struct bus_id, REPLICAS_MAX),
+    };
+}
+
+void naming_fini(struct naming *naming)
+{
+    names_fini(&naming->names);
+    vec_fini(&naming->replicas);
+}
+
+void naming_message(struct naming *naming, const struct bus_message *message)
+{
+    if (message->topic == BUS_ROUTES_CHANGED || message->topic == BUS_RESYNC) {
+        naming->looks = LOOKS;
+    }
+    if (message->topic == BUS_REPLICA_CHANGED && vec_push(&naming->replicas, &message->id) < 0) {
+        naming->looks = LOOKS;
+    }
+}
+
+void naming_missed(struct naming *naming)
+{
+    naming->looks = MAX(naming->looks, 1);
+}
+
+static void read_snapshot(struct naming *naming)
+{
+    struct shm shm = {0};
+    int fd = keeper_client_fd(naming->core->keeper, STR("snapshot"));
+    uint64_t before = naming->names.sequence;
+    if (fd < 0 || shm_map(&shm, fd, false) < 0) {
+        return;
+    }
+    int r = names_read(&naming->names, str_make((const char *)shm.p, shm.size));
+    if (r < 0) {
+        core_log(naming->core, "the names in the snapshot: %s", strerror(-r));
+    }
+    shm_unmap(&shm);
+    naming->looks = naming->names.sequence == before ? naming->looks - 1 : 0;
+}
+
+void naming_update(struct naming *naming)
+{
+    if (*naming->busy) {
+        return;
+    }
+    for (size_t i = 0; i < naming->replicas.len; i++) {
+        const struct bus_id *id = vec_at(&naming->replicas, struct bus_id, i);
+        int r = names_add_replica(&naming->names, str_from(id->tenant), str_from(id->project),
+                                  str_from(id->service), id->replica);
+        if (r < 0) {
+            core_log(naming->core, "the name of %s-%u: %s", id->service, id->replica, strerror(-r));
+        }
+    }
+    vec_fini(&naming->replicas);
+    if (naming->looks > 0) {
+        read_snapshot(naming);
+    }
+}
