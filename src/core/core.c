@@ -11,6 +11,7 @@
 
 #include "core/edge.h"
 #include "core/event_txn.h"
+#include "core/reserve.h"
 #include "link/keeper_client.h"
 #include "os/file.h"
 #include "os/loop.h"
@@ -212,6 +213,9 @@ static int open_store(struct core *core, const struct core_options *options,
                                              .created_at = core->loop->wall_ns});
     tenant_put(txn, STR("default"), core->loop->wall_ns);
     r = store_commit(core->store, txn, NULL, NULL);
+    if (!options->vfs) { /* a simulator's disk has no files */
+        reserve_take(core->instance.state_dir);
+    }
     return r < 0 ? r : event_log_start(core);
 }
 

@@ -9,6 +9,7 @@
 #include "run/act.h"
 #include "core/event_txn.h"
 #include "core/mutate.h"
+#include "core/reserve.h"
 #include "run/life.h"
 #include "run/model.h"
 #include "run/project.h"
@@ -166,6 +167,15 @@ static void carry_out(struct acting *acting, struct service *service)
     publish_service(acting->run, service);
 }
 
+static int commit(struct acting *acting);
+
+/* On a full disk the room that is kept for this makes a second attempt. */
+static bool again(struct acting *acting, int status)
+{
+    return acting->down && status == -ENOSPC &&
+           reserve_release(acting->run->core->instance.state_dir) && commit(acting) == 0;
+}
+
 static void acted(void *arg, int status, const struct txn *txn)
 {
     struct acting *acting = arg;
@@ -174,6 +184,9 @@ static void acted(void *arg, int status, const struct txn *txn)
     struct project *project =
         project_find(run, str_from(acting->id.tenant), str_from(acting->id.project));
     struct service *service = project ? service_find(project, str_from(acting->id.service)) : NULL;
+    if (again(acting, status)) {
+        return;
+    }
     if (status != 0) {
         say_failed(status, &problem);
         acting->done.fn(acting->done.arg, &problem);
@@ -272,12 +285,9 @@ static void draft(struct acting *acting, const struct context *ctx)
     acting->event.wall_ns = core_wall(run->core);
 }
 
-static void submit(struct acting *acting, const struct context *ctx)
+static int commit(struct acting *acting)
 {
-    struct problem problem;
     struct txn *txn = txn_new();
-    str_copy(acting->actor, sizeof(acting->actor), str_from(ctx->principal.name));
-    draft(acting, ctx);
     if (acting->down) {
         project_set_state(txn, str_from(acting->id.tenant), str_from(acting->id.project),
                           STR("removing"));
@@ -285,7 +295,15 @@ static void submit(struct acting *acting, const struct context *ctx)
         write_action(txn, acting);
     }
     acting->statement = event_append(acting->run->core, txn, &acting->event);
-    int r = store_commit(acting->run->core->store, txn, acted, acting);
+    return store_commit(acting->run->core->store, txn, acted, acting);
+}
+
+static void submit(struct acting *acting, const struct context *ctx)
+{
+    struct problem problem;
+    str_copy(acting->actor, sizeof(acting->actor), str_from(ctx->principal.name));
+    draft(acting, ctx);
+    int r = commit(acting);
     if (r < 0) {
         say_failed(r, &problem);
         run_answer(acting->run, acting->done, &problem);

@@ -187,6 +187,16 @@ def test_a_full_disk_is_told_and_what_runs_goes_on(muelle, tmp_path):
             (disk / "ballast").unlink()
             muelle.cli("scale", "a=2", *state)
             wait_until(lambda: len(json.loads(muelle.cli("ps", "--json", *state).stdout)) == 2, what="scale")
+            (running,) = {r["pid"] for r in before}
+            with open(disk / "ballast", "wb", buffering=0) as ballast, pytest.raises(OSError):
+                while ballast.write(b"x" * 4096):
+                    pass
+            muelle.cli("down", *state)  # in the room that is kept for it
+            assert not alive(running)
+            assert "nothing is running here" in muelle.cli("down", *state).stdout
+            (disk / "ballast").unlink()
+            muelle.cli("up", "-d", "--wait", *state)
+            assert "is taken down by" in muelle.cli("events", "-n", "all", *state).stdout, "it was written down"
         finally:
             (disk / "ballast").unlink(missing_ok=True)
             muelle.cli("down", *state)
