@@ -4,6 +4,7 @@
  */
 #include "schema/normalise.h"
 
+#include "schema/decode.h"
 #include "schema/pass.h"
 #include "schema/resource.h"
 
@@ -125,11 +126,26 @@ void normalise_depends_on(struct schema_pass *pass, struct value *v)
     names(pass, v, fill_started);
 }
 
+/* What exists already is called as the key says, unless it has a name: old files write it as
+ * {external: {name: …}}. */
+static void name_external(struct schema_pass *pass, struct str key, struct value *v)
+{
+    struct value *external = value_get(v, "external"), *name = value_get(external, "name");
+    bool old_form = external && external->kind == VALUE_MAP && external->count == 1 && name;
+    if (value_is_set(value_get(v, "name")) || !(old_form || decode_truth(external, false))) {
+        return;
+    }
+    struct value_at at = external->at;
+    pass_put(pass, v, STR("name"), old_form ? name : pass_scalar(pass, key, at));
+    pass_put(pass, v, STR("external"), pass_scalar(pass, STR("true"), at));
+}
+
 void normalise_empty(struct schema_pass *pass, struct value *v)
 {
     value_each(m, v)
     {
         m->value->kind = m->value->kind == VALUE_NULL ? VALUE_MAP : m->value->kind;
+        name_external(pass, m->key, m->value);
     }
 }
 

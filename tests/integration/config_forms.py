@@ -86,6 +86,12 @@ services:
 networks: {n: {driver: bridge, internal: true, labels: [a=b]}}
 secrets: {s: {file: ./s.txt}}
 """, "s.txt": ""},
+    "external": {"a.yaml": """
+services: {a: {image: x, volumes: ["v:/v"], networks: [n], secrets: [s]}}
+networks: {n: {external: true}, m: {external: true, name: other}, o: {external: false}}
+volumes: {v: {external: true}, w: {external: {name: old}}}
+secrets: {s: {external: true}}
+"""},
     "anchors": {"a.yaml": """
 x-base: &base
   image: x
