@@ -2,6 +2,7 @@
 #include "edge/record.h"
 
 #include "base/num.h"
+#include "edge/cells.h"
 #include "edge/stream.h"
 #include "edge/worker.h"
 
@@ -18,8 +19,7 @@ static void count(struct stream *stream, uint64_t total_us)
 {
     struct counters_cell *cell = stream->cell;
     if (!cell && stream->service) { /* refused before there was an endpoint */
-        cell = counters_cell_get(&stream->worker->counters, stream->worker->index, stream->route_id,
-                                 stream->service->spec.id, 0);
+        cell = cells_get(stream->worker, stream->route_id, stream->service->spec.id, 0);
     }
     if (!cell) {
         return; /* no route: the thread's counters know */

@@ -220,25 +220,6 @@ void endpoint_worked(struct endpoint *endpoint)
     endpoint->down_until_ns = 0;
 }
 
-struct counters_cell *endpoint_cell(struct endpoint *endpoint, const struct route *route)
-{
-    struct service *service = endpoint->service;
-    struct worker *worker = service->worker;
-    uint32_t slot = route ? route->service_slot : service->route_count;
-    uint64_t route_id = route ? route->id : 0;
-    bool room = endpoint->cells && slot < endpoint->cell_count;
-    /* A request that began before a change numbers the routes in the old way: the id decides. */
-    if (likely(room && endpoint->cells[slot] && endpoint->cells[slot]->route == route_id)) {
-        return endpoint->cells[slot];
-    }
-    struct counters_cell *cell = counters_cell_get(&worker->counters, worker->index, route_id,
-                                                   service->spec.id, endpoint->id);
-    if (room) {
-        endpoint->cells[slot] = cell;
-    }
-    return cell;
-}
-
 /* Room for the cells of the service's routes; without it they are looked up each time. */
 static void make_cells(struct endpoint *endpoint)
 {
@@ -304,6 +285,7 @@ static void remove_endpoint(struct worker *worker, struct endpoint *endpoint)
 {
     struct service *service = endpoint->service;
     (void)map_take(&worker->set.endpoints, str_make((const char *)&endpoint->id, 8));
+    worker->set.cells_gone = true;
     list_del(&endpoint->node);
     service->endpoint_count--;
     endpoint->removed = true;
@@ -517,6 +499,7 @@ int service_set_apply(struct worker *worker, const struct config *config)
     }
     free(worker->set.by_index);
     worker->set.by_index = by_index;
+    worker->set.cells_gone = true; /* perhaps: routes are not compared */
     if (r == 0) {
         sweep(worker);
     }

@@ -14,7 +14,7 @@
 #include "base/list.h"
 #include "base/wheel.h"
 #include "edge/config.h"
-#include "link/counters.h"
+#include "link/counters_probe.h"
 #include "link/delta.h"
 #include "os/sock.h"
 
@@ -74,6 +74,7 @@ struct service_set {
     struct map services;       /* id → struct service */
     struct map endpoints;      /* id → struct endpoint */
     struct service **by_index; /* the config's order */
+    bool cells_gone;           /* keys of the counters may be: ids went since they were looked at */
 };
 
 void service_set_init(struct service_set *set);
@@ -108,7 +109,4 @@ static inline bool endpoint_pools(const struct endpoint *endpoint)
 {
     return !endpoint->removed && endpoint->state == SNAPSHOT_ENDPOINT_READY;
 }
-/* Where requests of this route are counted; never NULL. */
-struct counters_cell *endpoint_cell(struct endpoint *endpoint, const struct route *route);
-
 #endif

@@ -11,6 +11,7 @@
 
 #include "base/num.h"
 #include "base/sm.h"
+#include "edge/cells.h"
 #include "edge/exchange.h"
 #include "edge/record.h"
 #include "edge/reply.h"
@@ -147,6 +148,7 @@ void stream_detach(struct stream *stream, bool reusable)
     if (stream->endpoint) {
         service_done(stream->endpoint, stream->shared_load);
         stream->cell->in_flight--;
+        stream->cell = NULL; /* may be another's from here on */
         endpoint_unref(stream->endpoint);
         stream->endpoint = NULL;
     }
@@ -426,7 +428,7 @@ static bool step_pick(struct stream *stream)
     }
     stream->endpoint = endpoint;
     endpoint_ref(endpoint);
-    stream->cell = endpoint_cell(endpoint, stream->route);
+    stream->cell = cells_of(endpoint, stream->route);
     stream->cell->in_flight++;
     stream_move(stream, STREAM_UPSTREAM);
     return true;

@@ -54,8 +54,8 @@ struct stream {
     const struct filter_chain *filters;   /* the route's */
     const struct filter_chain *global;    /* the gateway's */
     const struct route *route;            /* valid while `generation` is held */
-    struct counters_cell *cell;
-    struct list waiting; /* service->waiters */
+    struct counters_cell *cell;           /* while there is an endpoint: counted in its in_flight */
+    struct list waiting;                  /* service->waiters */
     struct loop_task resume;
     struct stream *next_free;
 

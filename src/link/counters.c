@@ -4,45 +4,47 @@
  *
  *   0    header (64 bytes): magic u64, threads u32, cells u32, probes_used u32
  *   64   COUNTERS_PROBES_MAX probes (used from the front)
- *   …    per thread: struct counters_thread, then `cells` cells (used from the front), 64-aligned
+ *   …    per thread: struct counters_thread, struct counters_upkeep, `cells` cells (used from the
+ *        front; free ones have an odd epoch), the writer's index: 2·cells u32, cell number + 1 by
+ *        the hash of its key, open addressing
  *
- * Cells are found by a linear look at the cells in use: that happens once per route and endpoint
- * after a change (the edge keeps the address), never per request, and keeps the memory a plain list
- * that a reader can copy. A cell index (hash to cell number, heap) of the writer's would be the
- * next step beyond some thousand cells.
+ * The writer keeps the addresses of cells, so the index is asked once per route and endpoint after
+ * a change; the cells are a plain list that a reader can copy. An edge that was killed may have
+ * left index and free cells half written: the next one makes them anew (counters_take_over).
  */
 #include "link/counters.h"
 
 #include "base/map.h"
+#include "link/counters_private.h"
+#include "link/counters_probe.h"
 #include "link/words.h"
 
-#define COUNTERS_MAGIC UINT64_C(0x31544e434d) /* "MCNT1" */
+#define COUNTERS_MAGIC UINT64_C(0x32544e434d) /* "MCNT2" */
 enum { CELLS_MAX = 1 << 20 };
 
-struct counters_header {
-    uint64_t magic;
-    uint32_t threads, cells, probes_used, reserved;
-    uint64_t unused[5];
+/* What the writer of a table notes about giving cells back. */
+struct counters_upkeep {
+    uint64_t begun, ended; /* reclaims; equal: none is under way */
+    uint64_t free;         /* cells that were given back and not used again */
+    uint64_t free_from;    /* none lies before it */
+    uint64_t unused[4];
 };
 
-_Static_assert(sizeof(struct counters_header) == 64, "the header's layout is fixed");
+_Static_assert(sizeof(struct counters_upkeep) == 64, "it is part of the layout");
 _Static_assert(sizeof(struct counters_cell) % 8 == 0 && sizeof(struct counters_probe) % 8 == 0 &&
                    sizeof(struct counters_thread) % 8 == 0,
                "they are copied by words");
 
-static size_t probes_offset(void)
-{
-    return sizeof(struct counters_header);
-}
-
 static size_t threads_offset(void)
 {
-    return ALIGN_UP(probes_offset() + COUNTERS_PROBES_MAX * sizeof(struct counters_probe), 4096);
+    return ALIGN_UP(COUNTERS_PROBES_OFFSET + COUNTERS_PROBES_MAX * sizeof(struct counters_probe),
+                    4096);
 }
 
 static size_t index_offset(uint32_t cells)
 {
-    return sizeof(struct counters_thread) + (size_t)cells * sizeof(struct counters_cell);
+    return sizeof(struct counters_thread) + sizeof(struct counters_upkeep) +
+           (size_t)cells * sizeof(struct counters_cell);
 }
 
 static size_t table_size(uint32_t cells)
@@ -56,17 +58,16 @@ static char *table_of(const struct counters *counters, uint32_t thread)
     return (char *)counters->header + threads_offset() + thread * table_size(counters->cells);
 }
 
+static struct counters_upkeep *upkeep_of(const struct counters *counters, uint32_t thread)
+{
+    return (void *)(table_of(counters, thread) + sizeof(struct counters_thread));
+}
+
 static struct counters_cell *cell_of(const struct counters *counters, uint32_t thread, uint32_t i)
 {
     char *at = table_of(counters, thread) + sizeof(struct counters_thread) +
-               i * sizeof(struct counters_cell);
+               sizeof(struct counters_upkeep) + i * sizeof(struct counters_cell);
     return (struct counters_cell *)(void *)at;
-}
-
-static struct counters_probe *probe_of(const struct counters *counters, uint32_t i)
-{
-    char *at = (char *)counters->header + probes_offset() + i * sizeof(struct counters_probe);
-    return (struct counters_probe *)(void *)at;
 }
 
 size_t counters_size(uint32_t threads, uint32_t cells)
@@ -111,10 +112,15 @@ uint32_t counters_cells_used(const struct counters *counters, uint32_t thread)
     return (uint32_t)MIN(used, (uint64_t)counters->cells);
 }
 
+static uint32_t *index_of(const struct counters *counters, uint32_t thread)
+{
+    return (void *)(table_of(counters, thread) + index_offset(counters->cells));
+}
+
 /* The index slot of this key: its own, or the free one where it belongs. */
 static uint32_t *index_slot(const struct counters *counters, uint32_t thread, const uint64_t key[3])
 {
-    uint32_t *index = (void *)(table_of(counters, thread) + index_offset(counters->cells));
+    uint32_t *index = index_of(counters, thread);
     uint32_t slots = counters->cells * 2;
     uint32_t i = (uint32_t)(map_hash(0, str_make((const char *)key, 24)) % slots);
     for (uint32_t tries = 0; tries < slots; tries++, i = (i + 1) % slots) {
@@ -130,6 +136,61 @@ static uint32_t *index_slot(const struct counters *counters, uint32_t thread, co
     return &index[i];
 }
 
+/* Cells that may have a key of their own and are in use, or were. */
+static uint32_t own_cells(const struct counters *counters, uint32_t thread)
+{
+    return MIN(counters_cells_used(counters, thread), counters->cells - 1);
+}
+
+static bool is_free(const struct counters_cell *cell)
+{
+    return cell->epoch & 1;
+}
+
+static void cell_begin(struct counters_cell *cell)
+{
+    __atomic_store_n(&cell->epoch, cell->epoch | 1, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+}
+
+static void cell_end(struct counters_cell *cell)
+{
+    __atomic_store_n(&cell->epoch, (cell->epoch | 1) + 1, __ATOMIC_RELEASE);
+}
+
+/* A cell that was given back; its number, or `cells`. */
+static uint32_t take_free(const struct counters *counters, uint32_t thread)
+{
+    struct counters_upkeep *upkeep = upkeep_of(counters, thread);
+    uint32_t used = own_cells(counters, thread);
+    if (upkeep->free == 0) {
+        return counters->cells;
+    }
+    for (uint64_t i = upkeep->free_from; i < used; i++) {
+        if (is_free(cell_of(counters, thread, (uint32_t)i))) {
+            upkeep->free--;
+            upkeep->free_from = i + 1;
+            return (uint32_t)i;
+        }
+    }
+    upkeep->free = 0;
+    return counters->cells;
+}
+
+/* The last cell is kept for all that find no place; its key stays 0. */
+static struct counters_cell *shared_cell(const struct counters *counters, uint32_t thread)
+{
+    __atomic_store_n(&counters_thread_of(counters, thread)->cells_used, counters->cells,
+                     __ATOMIC_RELEASE);
+    return cell_of(counters, thread, counters->cells - 1);
+}
+
+bool counters_full(const struct counters *counters, uint32_t thread)
+{
+    return counters_cells_used(counters, thread) >= counters->cells - 1 &&
+           upkeep_of(counters, thread)->free == 0;
+}
+
 struct counters_cell *counters_cell_get(const struct counters *counters, uint32_t thread,
                                         uint64_t route, uint64_t service, uint64_t endpoint)
 {
@@ -139,20 +200,136 @@ struct counters_cell *counters_cell_get(const struct counters *counters, uint32_
     if (*slot != 0 && *slot <= counters->cells) {
         return cell_of(counters, thread, *slot - 1);
     }
+    uint32_t i = take_free(counters, thread);
     uint32_t used = counters_cells_used(counters, thread);
-    if (used >= counters->cells - 1) {
-        /* The last cell is kept for all that find no place; its key stays 0. */
-        counters_add(&table->cells_overflow, 1);
-        __atomic_store_n(&table->cells_used, counters->cells, __ATOMIC_RELEASE);
-        return cell_of(counters, thread, counters->cells - 1);
+    if (i == counters->cells) {
+        i = used;
     }
-    struct counters_cell *cell = cell_of(counters, thread, used);
-    cell->route = route;
-    cell->service = service;
-    cell->endpoint = endpoint;
-    *slot = used + 1;
-    __atomic_store_n(&table->cells_used, used + 1, __ATOMIC_RELEASE);
+    if (i >= counters->cells - 1) {
+        counters_add(&table->cells_overflow, 1);
+        return shared_cell(counters, thread);
+    }
+    struct counters_cell *cell = cell_of(counters, thread, i);
+    cell_begin(cell);
+    uint32_t epoch = cell->epoch;
+    *cell = (struct counters_cell){
+        .epoch = epoch, .route = route, .service = service, .endpoint = endpoint};
+    cell_end(cell);
+    *slot = i + 1;
+    __atomic_store_n(&table->cells_used, MAX(used, i + 1), __ATOMIC_RELEASE);
     return cell;
+}
+
+/* --- giving cells back --- */
+
+static void make_index(const struct counters *counters, uint32_t thread)
+{
+    memset(index_of(counters, thread), 0, (size_t)counters->cells * 2 * sizeof(uint32_t));
+    for (uint32_t i = 0; i < own_cells(counters, thread); i++) {
+        const struct counters_cell *cell = cell_of(counters, thread, i);
+        if (!is_free(cell)) {
+            const uint64_t key[3] = {cell->route, cell->service, cell->endpoint};
+            *index_slot(counters, thread, key) = i + 1;
+        }
+    }
+}
+
+static void count_free(const struct counters *counters, uint32_t thread)
+{
+    struct counters_upkeep *upkeep = upkeep_of(counters, thread);
+    upkeep->free = 0;
+    upkeep->free_from = 0;
+    for (uint32_t i = 0; i < own_cells(counters, thread); i++) {
+        upkeep->free += is_free(cell_of(counters, thread, i));
+    }
+}
+
+/* All that was counted there; in_flight is 0. */
+static void add_up(struct counters_cell *to, const struct counters_cell *from)
+{
+    const size_t first = offsetof(struct counters_cell, requests);
+    uint64_t *sum = (void *)((char *)to + first);
+    const uint64_t *one = (const void *)((const char *)from + first);
+    for (size_t i = 0; i < (sizeof(*to) - first) / sizeof(uint64_t); i++) {
+        counters_add(&sum[i], one[i]);
+    }
+}
+
+static bool lives(const struct counters_living *living, bool (*question)(void *, uint64_t),
+                  uint64_t id)
+{
+    return id == 0 || question(living->context, id);
+}
+
+static void rename_cell(struct counters_cell *cell, const uint64_t key[3])
+{
+    cell_begin(cell);
+    cell->route = key[0];
+    cell->service = key[1];
+    cell->endpoint = key[2];
+}
+
+/* Takes the cell's key away: what it counted goes to the cell that stands for those that are gone;
+ * is there none, it becomes that cell. True: it is free. */
+static bool retire(const struct counters *counters, uint32_t thread, uint32_t i, uint64_t route,
+                   bool service_lives)
+{
+    struct counters_cell *cell = cell_of(counters, thread, i);
+    const uint64_t none[3] = {0}, key[3] = {route, cell->service, 0};
+    if (!service_lives) {
+        add_up(shared_cell(counters, thread), cell);
+        rename_cell(cell, none);
+        return true;
+    }
+    uint32_t *slot = index_slot(counters, thread, key);
+    if (*slot != 0 && *slot < counters->cells) {
+        add_up(cell_of(counters, thread, *slot - 1), cell);
+        rename_cell(cell, none);
+        return true;
+    }
+    *slot = i + 1;
+    rename_cell(cell, key);
+    cell_end(cell);
+    return false;
+}
+
+uint32_t counters_reclaim(const struct counters *counters, uint32_t thread,
+                          const struct counters_living *living)
+{
+    struct counters_upkeep *upkeep = upkeep_of(counters, thread);
+    uint32_t used = own_cells(counters, thread);
+    uint32_t freed = 0;
+    __atomic_store_n(&upkeep->begun, upkeep->begun + 1, __ATOMIC_RELAXED);
+    __atomic_thread_fence(__ATOMIC_RELEASE);
+    for (uint32_t i = 0; i < used; i++) {
+        const struct counters_cell *cell = cell_of(counters, thread, i);
+        if (is_free(cell) || cell->in_flight) {
+            continue;
+        }
+        bool service = lives(living, living->service, cell->service);
+        bool route = lives(living, living->route, cell->route);
+        if (!service || !route || !lives(living, living->endpoint, cell->endpoint)) {
+            freed += retire(counters, thread, i, route ? cell->route : 0, service);
+        }
+    }
+    make_index(counters, thread);
+    count_free(counters, thread);
+    __atomic_store_n(&upkeep->ended, upkeep->begun, __ATOMIC_RELEASE);
+    return freed;
+}
+
+bool counters_settled(const struct counters *counters, uint64_t *ret_count)
+{
+    bool settled = true;
+    *ret_count = 0;
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    for (uint32_t t = 0; t < counters->threads; t++) {
+        const struct counters_upkeep *upkeep = upkeep_of(counters, t);
+        uint64_t ended = __atomic_load_n(&upkeep->ended, __ATOMIC_ACQUIRE);
+        settled &= __atomic_load_n(&upkeep->begun, __ATOMIC_ACQUIRE) == ended;
+        *ret_count += ended;
+    }
+    return settled;
 }
 
 void counters_take_over(const struct counters *counters)
@@ -167,67 +344,10 @@ void counters_take_over(const struct counters *counters)
         for (uint32_t i = 0; i < counters_cells_used(counters, t); i++) {
             cell_of(counters, t, i)->in_flight = 0;
         }
+        make_index(counters, t);
+        count_free(counters, t);
+        upkeep_of(counters, t)->ended = upkeep_of(counters, t)->begun;
     }
-}
-
-struct counters_probe *counters_probe_find(const struct counters *counters, uint64_t endpoint)
-{
-    uint32_t used = __atomic_load_n(&counters->header->probes_used, __ATOMIC_ACQUIRE);
-    for (uint32_t i = 0; i < MIN(used, (uint32_t)COUNTERS_PROBES_MAX); i++) {
-        if (probe_of(counters, i)->endpoint == endpoint) {
-            return probe_of(counters, i);
-        }
-    }
-    return NULL;
-}
-
-struct counters_probe *counters_probe_get(const struct counters *counters, uint64_t endpoint)
-{
-    uint32_t used = MIN(counters->header->probes_used, (uint32_t)COUNTERS_PROBES_MAX);
-    struct counters_probe *found = counters_probe_find(counters, endpoint);
-    if (found) {
-        return found;
-    }
-    uint32_t place = 0; /* one that was given back, else a new one at the end */
-    while (place < used && probe_of(counters, place)->endpoint != 0) {
-        place++;
-    }
-    if (place == COUNTERS_PROBES_MAX) {
-        return NULL;
-    }
-    struct counters_probe *probe = probe_of(counters, place);
-    counters_probe_begin(probe);
-    uint32_t epoch = probe->epoch;
-    *probe = (struct counters_probe){.epoch = epoch, .endpoint = endpoint};
-    counters_probe_end(probe);
-    __atomic_store_n(&counters->header->probes_used, MAX(used, place + 1), __ATOMIC_RELEASE);
-    return probe;
-}
-
-void counters_probe_sweep(const struct counters *counters,
-                          bool (*wanted)(void *context, uint64_t endpoint), void *context)
-{
-    uint32_t used = MIN(counters->header->probes_used, (uint32_t)COUNTERS_PROBES_MAX);
-    for (uint32_t i = 0; i < used; i++) {
-        struct counters_probe *probe = probe_of(counters, i);
-        if (probe->endpoint != 0 && !wanted(context, probe->endpoint)) {
-            counters_probe_begin(probe);
-            probe->endpoint = 0;
-            probe->status = COUNTERS_PROBE_UNKNOWN;
-            counters_probe_end(probe);
-        }
-    }
-}
-
-void counters_probe_begin(struct counters_probe *probe)
-{
-    __atomic_store_n(&probe->epoch, probe->epoch | 1, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_RELEASE);
-}
-
-void counters_probe_end(struct counters_probe *probe)
-{
-    __atomic_store_n(&probe->epoch, (probe->epoch | 1) + 1, __ATOMIC_RELEASE);
 }
 
 unsigned counters_bucket(uint64_t us)
@@ -268,19 +388,4 @@ struct counters_thread counters_thread_read(const struct counters *counters, uin
     struct counters_thread copy;
     words_load(&copy, counters_thread_of(counters, thread), sizeof(copy));
     return copy;
-}
-
-bool counters_probe_read(const struct counters *counters, uint32_t i, struct counters_probe *ret)
-{
-    uint32_t used = __atomic_load_n(&counters->header->probes_used, __ATOMIC_ACQUIRE);
-    if (i >= MIN(used, (uint32_t)COUNTERS_PROBES_MAX)) {
-        return false;
-    }
-    const struct counters_probe *probe = probe_of(counters, i);
-    uint32_t before = __atomic_load_n(&probe->epoch, __ATOMIC_ACQUIRE);
-    words_load(ret, probe, sizeof(*ret));
-    __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    uint32_t after = __atomic_load_n(&probe->epoch, __ATOMIC_RELAXED);
-    return before == after && (before & 1) == 0 && ret->endpoint != 0 &&
-           ret->status <= COUNTERS_PROBE_FAILING && ret->body_len <= COUNTERS_PROBE_BODY_MAX;
 }

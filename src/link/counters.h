@@ -4,11 +4,20 @@
  * core.
  *
  * One table per edge thread, so every cell has one writer and counting is a plain load and store;
- * the core adds the tables up. A cell is named by (route, endpoint) stable ids: route × service ×
- * replica. When a table is full, further keys share its last cell (both ids 0) and `cells_overflow`
- * counts them. Invariants: 1. a cell's counters only grow while its `epoch` stays; 2. epoch is odd
- * while the key changes (the reader skips the cell); 3. an edge that starts sets in_flight to 0 in
- * the tables it takes over.
+ * the core adds the tables up. A cell is named by (route, service, endpoint) stable ids: route ×
+ * service × replica. It outlives its key, so that a scrape still sees what a replica did that is
+ * gone; only when the table is full the writer gives back the cells of keys that the last snapshot
+ * and deltas do not name any more (counters_reclaim): what they counted goes to the cell of their
+ * route and service without an endpoint, else of their service, else to the last cell (all ids 0).
+ * When every key lives, further ones share that last cell, and `cells_overflow` counts them.
+ *
+ * Invariants:
+ * 1. A cell's counters only grow while its `epoch` stays.
+ * 2. epoch is odd while the key changes and while the cell is free (the reader skips it).
+ * 3. The sum over the cells of a service never falls while the service lives; nor does that over
+ *    all cells. A reader that must not see a sum in the middle asks counters_settled.
+ * 4. A cell with a request in flight is not given back: who holds its address holds in_flight.
+ * 5. An edge that starts sets in_flight to 0 in the tables it takes over.
  *
  * Histograms are log-linear (4 buckets per power of two) in microseconds: 0…3 exact, then 2^k·(1 +
  * j/4).
@@ -22,8 +31,6 @@ enum {
     COUNTERS_THREADS_MAX = 16,
     COUNTERS_CELLS_DEFAULT = 4096, /* per thread; untouched pages cost nothing */
     COUNTERS_BUCKETS = 108,        /* up to 2^27 us, about 134 s; the last takes the rest */
-    COUNTERS_PROBES_MAX = 4096,
-    COUNTERS_PROBE_BODY_MAX = 96,
 };
 
 struct counters_cell {
@@ -47,22 +54,6 @@ struct counters_thread {
         snapshots, deltas;
 };
 
-enum counters_probe_status {
-    COUNTERS_PROBE_UNKNOWN,
-    COUNTERS_PROBE_PASSING,
-    COUNTERS_PROBE_FAILING
-};
-struct counters_probe {
-    uint32_t epoch;  /* as in a cell; odd while it is written */
-    uint32_t status; /* enum counters_probe_status */
-    uint64_t endpoint;
-    int64_t at_wall_ns;
-    uint64_t runs, failures;
-    uint32_t failures_in_row, http_status, latency_us, error; /* errno of the last run, 0 = none */
-    uint32_t body_len;
-    char body[COUNTERS_PROBE_BODY_MAX];
-};
-
 struct counters {
     struct counters_header *header; /* private layout */
     uint32_t threads, cells;
@@ -76,21 +67,25 @@ must_check int counters_open(void *memory, size_t size, struct counters *ret);
 
 /* --- writers: one edge thread per table --- */
 struct counters_thread *counters_thread_of(const struct counters *counters, uint32_t thread);
-/* The cell of this key, made when there is none; never NULL. Its address is stable; keep it in the
- * route. */
+/* The cell of this key, made when there is none; never NULL. Its address is good until the next
+ * counters_reclaim, and longer while its in_flight is not 0. */
 struct counters_cell *counters_cell_get(const struct counters *counters, uint32_t thread,
                                         uint64_t route, uint64_t service, uint64_t endpoint);
+/* No place for a further key? */
+bool counters_full(const struct counters *counters, uint32_t thread);
+/* Which ids are still counted; 0 is not asked for. */
+struct counters_living {
+    bool (*route)(void *context, uint64_t id);
+    bool (*service)(void *context, uint64_t id);
+    bool (*endpoint)(void *context, uint64_t id);
+    void *context;
+};
+/* Gives back the cells of keys with an id that does not live, and keeps their sums; returns how
+ * many. */
+uint32_t counters_reclaim(const struct counters *counters, uint32_t thread,
+                          const struct counters_living *living);
 /* An edge that starts: no request is in flight, no connection open. */
 void counters_take_over(const struct counters *counters);
-/* Thread 0 only: the place of this endpoint's probe, made when there is none; NULL when full. Write
- * between counters_probe_begin and _end. */
-struct counters_probe *counters_probe_get(const struct counters *counters, uint64_t endpoint);
-struct counters_probe *counters_probe_find(const struct counters *counters, uint64_t endpoint);
-/* Frees the places of endpoints that are not `wanted` any more (those an edge before us had). */
-void counters_probe_sweep(const struct counters *counters,
-                          bool (*wanted)(void *context, uint64_t endpoint), void *context);
-void counters_probe_begin(struct counters_probe *probe);
-void counters_probe_end(struct counters_probe *probe);
 
 static inline void counters_add(uint64_t *counter, uint64_t n)
 {
@@ -103,10 +98,11 @@ uint64_t counters_bucket_low(unsigned bucket); /* smallest value in it */
 /* Copies cell i of a table; false: unused, or being re-keyed. */
 bool counters_cell_read(const struct counters *counters, uint32_t thread, uint32_t i,
                         struct counters_cell *ret);
+/* False: cells are being given back at this moment. *ret_count tells two readings apart: what was
+ * read between two that are settled and the same is whole. */
+bool counters_settled(const struct counters *counters, uint64_t *ret_count);
 /* How many cells of a table may be in use: read [0, n). */
 uint32_t counters_cells_used(const struct counters *counters, uint32_t thread);
 struct counters_thread counters_thread_read(const struct counters *counters, uint32_t thread);
-/* The i-th probe, i < COUNTERS_PROBES_MAX; false: unused, or being written (try again later). */
-bool counters_probe_read(const struct counters *counters, uint32_t i, struct counters_probe *ret);
 
 #endif

@@ -14,7 +14,7 @@
  */
 #include "link/ring.h"
 
-#include "link/counters.h"
+#include "link/counters_probe.h"
 
 #define RING_MAGIC UINT64_C(0x31474e49524d) /* "MRING1" */
 enum { CAPACITY_MAX = 1 << 20 };

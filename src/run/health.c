@@ -13,7 +13,7 @@
 #include "run/health.h"
 #include "core/core.h"
 #include "core/mutate.h"
-#include "link/counters.h"
+#include "link/counters_probe.h"
 #include "link/ring.h"
 #include "os/file.h"
 #include "run/env.h"

@@ -153,7 +153,7 @@ static void add_cell(struct metrics *metrics, const struct counters_cell *cell)
         red_add(&route->red, cell);
     }
     if (!service) {
-        metrics->unknown++;
+        metrics->unknown += cell->service != 0; /* 0: shared by what found no cell of its own */
         return;
     }
     struct metrics_thing *thing = find(metrics, service->project, service->service, 0);
@@ -190,12 +190,10 @@ static void forget_counts(struct metrics *metrics)
     metrics->unknown = 0;
 }
 
-static void read_counters(struct metrics *metrics)
+static void read_tables(struct metrics *metrics, const struct counters *counters)
 {
-    const struct counters *counters = edge_link_counters(metrics->see->core->edge);
-    naming_update(&metrics->see->naming);
     forget_counts(metrics);
-    for (uint32_t t = 0; counters && t < counters->threads; t++) {
+    for (uint32_t t = 0; t < counters->threads; t++) {
         struct counters_thread thread = counters_thread_read(counters, t);
         uint32_t used = counters_cells_used(counters, t);
         add_thread(&metrics->edge, &thread);
@@ -206,6 +204,42 @@ static void read_counters(struct metrics *metrics)
             }
         }
     }
+}
+
+/* Said once: from then on figures by route and replica are not whole, sums are. */
+static void say_overflow(struct metrics *metrics)
+{
+    if (metrics->overflow_said || metrics->edge.cells_overflow == 0) {
+        return;
+    }
+    metrics->overflow_said = true;
+    struct context ctx = context_system("metrics");
+    struct event event;
+    event_draft(&event, &ctx, "edge.counters-full", EVENT_WARNING);
+    event_message(&event,
+                  "There are more pairs of route and replica than one thread of the edge counts "
+                  "apart (%u): further ones are counted together, without a service.",
+                  COUNTERS_CELLS_DEFAULT - 1);
+    core_log(metrics->see->core, "%s", event.message);
+    event_emit(metrics->see->core, &event);
+}
+
+/* Cells that are given back while they are read would be counted twice or not at all, and a counter
+ * that falls looks like a restart: such a reading is made again. */
+static void read_counters(struct metrics *metrics)
+{
+    enum { TRIES = 4 };
+    const struct counters *counters = edge_link_counters(metrics->see->core->edge);
+    naming_update(&metrics->see->naming);
+    forget_counts(metrics);
+    bool whole = !counters;
+    for (unsigned i = 0; i < TRIES && !whole; i++) {
+        uint64_t before, after;
+        whole = counters_settled(counters, &before);
+        read_tables(metrics, counters);
+        whole = counters_settled(counters, &after) && whole && before == after;
+    }
+    say_overflow(metrics);
     if (metrics->unknown) {
         naming_missed(&metrics->see->naming);
     }

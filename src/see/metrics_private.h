@@ -57,6 +57,7 @@ struct metrics {
     int64_t usage_ns;            /* when processes were read last */
     struct counters_thread edge; /* all threads summed up */
     uint64_t unknown;            /* cells whose service is not known (yet) */
+    bool overflow_said;          /* that the edge counts some together */
     struct {
         uint64_t memory_bytes;
         uint64_t cpu_ns;

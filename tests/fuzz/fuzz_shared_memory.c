@@ -5,7 +5,7 @@
  * within its bounds, and nothing is read or written beside the memory.
  */
 #include "fuzz.h"
-#include "link/counters.h"
+#include "link/counters_probe.h"
 #include "link/delta.h"
 #include "link/ring.h"
 
@@ -111,6 +111,21 @@ static void write_counters(const struct counters *counters, struct str *in)
     }
 }
 
+static bool is_odd(void *context, uint64_t id)
+{
+    return id & 1;
+}
+
+static void give_back(const struct counters *counters, struct str *in)
+{
+    const struct counters_living living = {is_odd, is_odd, is_odd, NULL};
+    uint32_t thread = fuzz_byte(in) % counters->threads;
+    uint64_t count;
+    uint32_t freed = counters_reclaim(counters, thread, &living);
+    fuzz_check(freed < counters->cells && (freed == 0 || !counters_full(counters, thread)));
+    (void)counters_settled(counters, &count);
+}
+
 static void step_counters(const struct memory *memory, struct str *in)
 {
     struct counters counters;
@@ -125,6 +140,9 @@ static void step_counters(const struct memory *memory, struct str *in)
         break;
     case 1:
         write_counters(&counters, in);
+        break;
+    case 2:
+        give_back(&counters, in);
         break;
     default:
         for (uint32_t i = 0; i < CELLS + 1; i++) {

@@ -7,7 +7,7 @@
  */
 #include "sim/sim.h"
 
-#include "link/counters.h"
+#include "link/counters_probe.h"
 #include "link/delta.h"
 #include "link/ring.h"
 #include "link/snapshot.h"

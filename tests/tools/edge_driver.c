@@ -25,7 +25,7 @@
 #include "base/num.h"
 #include "edge/config.h"
 #include "edge/edge.h"
-#include "link/counters.h"
+#include "link/counters_probe.h"
 #include "link/delta.h"
 #include "link/ring.h"
 #include "link/snapshot.h"

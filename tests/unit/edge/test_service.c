@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "edge/cells.h"
 #include "edge/service.h"
 #include "edge/worker.h"
 #include "harness/test.h"
@@ -35,6 +36,7 @@ struct plan {
     size_t endpoints;
     enum snapshot_balance balance;
     uint32_t weights[8];
+    uint64_t first_route; /* ids follow it */
 };
 
 static struct config *new_config(const struct plan *plan, uint64_t sequence)
@@ -48,7 +50,9 @@ static struct config *new_config(const struct plan *plan, uint64_t sequence)
     for (uint64_t s = 1; s <= plan->services; s++) {
         struct snapshot_service service = {.id = s, .name = STR("s"), .balance = plan->balance};
         snapshot_builder_service(&builder, &service);
-        struct snapshot_route route = {.id = 1000 + s, .service = s, .path = STR("/")};
+        struct snapshot_route route = {.id = (plan->first_route ? plan->first_route : 1000) + s,
+                                       .service = s,
+                                       .path = STR("/")};
         snapshot_builder_route(&builder, &route);
         for (uint64_t e = 0; e < plan->endpoints; e++) {
             struct snapshot_endpoint endpoint = {.id = s * 100 + e,
@@ -272,10 +276,52 @@ TEST(cells_follow_the_route_over_a_renumbering)
     struct endpoint *endpoint = endpoint_of(worker, 100);
     struct route old = {.id = 7, .service_slot = 0};
     struct route fresh = {.id = 8, .service_slot = 0};
-    struct counters_cell *cell = endpoint_cell(endpoint, &old);
+    struct counters_cell *cell = cells_of(endpoint, &old);
     check_int(cell->route, 7);
-    check_int(endpoint_cell(endpoint, &fresh)->route, 8);
-    check(endpoint_cell(endpoint, &old) == cell);
-    check_int(endpoint_cell(endpoint, NULL)->route, 0);
+    check_int(cells_of(endpoint, &fresh)->route, 8);
+    check(cells_of(endpoint, &old) == cell);
+    check_int(cells_of(endpoint, NULL)->route, 0);
+    free_worker(worker);
+}
+
+/* Every change gives the service another route; the table has 64 cells. */
+TEST(cells_of_routes_that_are_gone_are_used_again)
+{
+    enum { CHANGES = 10000 };
+    struct worker *worker = new_worker();
+    struct generation generation = {.refs = 1};
+    struct counters_cell *held = NULL;
+    worker->generation = &generation;
+    for (uint64_t i = 0; i < CHANGES; i++) {
+        struct config *config =
+            new_config(&(struct plan){.services = 1, .endpoints = 2, .first_route = 5000 + i}, i);
+        check_int(service_set_apply(worker, config), 0);
+        if (generation.config) {
+            config_unref(generation.config);
+        }
+        generation.config = config;
+        for (uint64_t id = 100; id < 102; id++) {
+            struct counters_cell *cell = cells_of(endpoint_of(worker, id), &config->routes[0]);
+            check_int(cell->route, 5001 + i);
+            check_int(cell->endpoint, id);
+            check(cells_of(endpoint_of(worker, id), &config->routes[0]) == cell);
+            counters_add(&cell->requests, 1);
+            if (i == 5) { /* a long request: its cell is its own until it ends */
+                held = cell;
+                held->in_flight = 1;
+            }
+        }
+    }
+    check_int(held->route, 5006);
+    check_int(held->requests, 1);
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < counters_cells_used(&worker->counters, 0); i++) {
+        struct counters_cell cell;
+        sum += counters_cell_read(&worker->counters, 0, i, &cell) ? cell.requests : 0;
+    }
+    check_int(sum, 2 * CHANGES);
+    check_int(worker->stats->cells_overflow, 0);
+    worker->generation = NULL;
+    config_unref(generation.config);
     free_worker(worker);
 }

@@ -75,6 +75,7 @@ const BEGINNINGS: readonly Rule[] = [
   [/^Service (\S+) is scaled to (\d+) by /, "El servicio $1 lo escala a $2 "],
   [/^Reload changed nothing: /, "La recarga no cambió nada: "],
   [/^The keeper is gone; it is started again\. Services run on\./, "El keeper no está; se arranca de nuevo. Los servicios siguen."],
+  [/^There are more pairs of route and replica than one thread of the edge counts apart \((\d+)\): further ones are counted together, without a service\./, "Hay más pares de ruta y réplica de los que un hilo del edge cuenta por separado ($1): los demás se cuentan juntos, sin servicio."],
   [/^The edge ended and was started again \(pid (\d+)\)\./, "El edge terminó y se arrancó de nuevo (pid $1)."],
   [/^The disk is full: logs wait in the services' output files\./, "El disco está lleno: los registros esperan en los archivos de salida."],
   [/^There is room again: logs are stored, no output was lost\./, "Vuelve a haber sitio: los registros se guardan, no se perdió ninguna salida."],
