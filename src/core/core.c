@@ -12,6 +12,7 @@
 #include "core/edge.h"
 #include "core/event_txn.h"
 #include "core/reserve.h"
+#include "link/counters.h"
 #include "link/keeper_client.h"
 #include "os/file.h"
 #include "os/loop.h"
@@ -74,6 +75,11 @@ void *core_room(const struct core *core, const char *name)
 void core_roles(const struct core *core, struct role_info *ret)
 {
     *ret = core->roles;
+    const struct counters *counters = edge_link_counters(core->edge);
+    unsigned serving = counters ? counters_serving(counters) : 0;
+    if (serving > 0) { /* it keeps what it began with; else what the next one is told */
+        ret->edge_threads = serving;
+    }
 }
 
 static void publish_role(struct core *core, const char *name, int pid)
@@ -101,10 +107,7 @@ static void keeper_ready(struct keeper_client *client)
     struct core *core = parts_of(client)->core;
     core->roles.keeper_pid = client->keeper_pid;
     publish_role(core, "keeper", client->keeper_pid);
-    int r = edge_link_keeper_ready(core->edge);
-    if (r < 0) {
-        core_log(core, "shared memory for the edge: %s", strerror(-r));
-    }
+    edge_link_keeper_ready(core->edge);
     if (!core->ready) {
         if (start_rooms(core) < 0) {
             core_stop(core, 1);

@@ -33,6 +33,7 @@ enum {
     NAME_SIZE = 16,
     LOOK_MS = 20
 };
+#define OPEN_RETRY_NS NS_PER_S
 
 /* Something that the keeper holds. */
 struct thing {
@@ -57,6 +58,7 @@ struct edge_link {
     unsigned ring_count;
     unsigned threads_wanted;
     bool open;
+    int open_error; /* of the last try */
     bool counters_open;
     uint64_t sequence; /* of the last snapshot */
     uint64_t bad;
@@ -66,6 +68,7 @@ struct edge_link {
     struct loop_fd bell_watch;
     struct loop_task more;
     struct timer look;
+    struct timer retry; /* of opening */
     unsigned next_ring;
 };
 
@@ -242,23 +245,47 @@ static void learn_sequence(struct edge_link *link)
 
 static void send_waiting(struct edge_link *link);
 
-int edge_link_keeper_ready(struct edge_link *link)
+static int open_link(struct edge_link *link)
 {
-    if (link->open) {
-        return 0; /* the keeper client has handed everything over */
-    }
     int r;
     if ((r = bell_ensure(link, &link->bell_core, "bell:core")) < 0 ||
         (r = bell_ensure(link, &link->bell_edge, "bell:edge")) < 0 ||
         (r = deltas_ensure(link)) < 0 || (r = counters_ensure(link)) < 0 ||
         (r = rings_ensure(link)) < 0 ||
         (r = loop_fd_add(link->core->loop, &link->bell_watch, link->bell_core.fd, LOOP_READ)) < 0) {
-        return r; /* the next keeper's word tries again */
+        return r;
     }
     learn_sequence(link);
     link->open = true;
     send_waiting(link);
     return 0;
+}
+
+void edge_link_keeper_ready(struct edge_link *link)
+{
+    if (link->open) {
+        return; /* the keeper client has handed everything over */
+    }
+    int r = open_link(link);
+    if (r != link->open_error && r < 0) { /* said once, not every second */
+        core_log(link->core, "shared memory for the edge: %s; trying again", strerror(-r));
+    } else if (r == 0 && link->open_error < 0) {
+        core_log(link->core, "shared memory for the edge: it is there");
+    }
+    link->open_error = r;
+    if (r < 0) {
+        loop_timer_set(link->core->loop, &link->retry, core_now(link->core) + OPEN_RETRY_NS);
+    }
+}
+
+static void on_retry(struct timer *timer, int64_t now_ns)
+{
+    edge_link_keeper_ready(container_of(timer, struct edge_link, retry));
+}
+
+bool edge_link_is_fresh(const struct edge_link *link)
+{
+    return link->open && link->sequence == 0;
 }
 
 void edge_link_kept(struct edge_link *link, struct str name, int fd)
@@ -485,6 +512,7 @@ int edge_link_new(struct core *core, struct edge_link **ret_link)
     loop_fd_init(&link->bell_watch, on_bell);
     loop_task_init(&link->more, on_more);
     timer_init(&link->look, on_look);
+    timer_init(&link->retry, on_retry);
     *ret_link = link;
     return 0;
 }
@@ -496,6 +524,7 @@ void edge_link_free(struct edge_link *link)
     }
     loop_task_cancel(&link->more);
     loop_timer_cancel(link->core->loop, &link->look);
+    loop_timer_cancel(link->core->loop, &link->retry);
     loop_fd_remove(link->core->loop, &link->bell_watch);
     if (link->keep_snapshot.serial) {
         keeper_client_cancel(link->core->keeper, &link->keep_snapshot);

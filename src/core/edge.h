@@ -64,8 +64,11 @@ uint64_t edge_link_bad(const struct edge_link *link);
 /* Everything in front of `sequence` is stored by its reader: its places may be used again. */
 void edge_link_commit(struct edge_link *link, uint32_t ring, uint64_t sequence);
 
-/* From core.c: the keeper is there (again); it has a copy of something. */
-must_check int edge_link_keeper_ready(struct edge_link *link);
+/* Nothing was ever published: the edge still waits for what it is to be. */
+bool edge_link_is_fresh(const struct edge_link *link);
+/* From core.c: the keeper is there (again); it has a copy of something. Memory that cannot be had
+ * is asked for again every second. */
+void edge_link_keeper_ready(struct edge_link *link);
 void edge_link_kept(struct edge_link *link, struct str name, int fd);
 
 #endif

@@ -72,7 +72,7 @@ int memory_open(struct edge_shared *shared, const struct edge_memory *memory, un
         shared->has_deltas =
             delta_log_open(shared->deltas_shm.p, shared->deltas_shm.size, &shared->deltas) == 0;
     }
-    counters_take_over(&shared->counters);
+    counters_take_over(&shared->counters, threads);
     return 0;
 }
 

@@ -29,10 +29,20 @@ static bool is_ip4(struct str host)
     return dots == 3;
 }
 
+struct str access_host_of(struct str authority)
+{
+    struct uri_authority parsed;
+    if (uri_parse_authority(authority, &parsed) < 0) {
+        return STR_NONE;
+    }
+    struct str host = parsed.host;
+    return str_ends(host, STR(".")) ? str_slice(host, 0, host.len - 1) : host;
+}
+
 bool access_host_allowed(const struct access_facts *facts)
 {
     struct uri_authority authority;
-    struct str host;
+    struct str host = access_host_of(facts->host);
 
     if (facts->local && !facts->forwarded) {
         return true; /* no browser speaks to a unix socket */
@@ -40,22 +50,13 @@ bool access_host_allowed(const struct access_facts *facts)
     if (uri_parse_authority(facts->host, &authority) < 0) {
         return false;
     }
-    host = authority.host;
-    if (host.len > 0 && host.p[host.len - 1] == '.') {
-        host.len--;
-    }
     if (authority.is_ipv6 || is_ip4(host) || str_eq_nocase(host, STR("localhost"))) {
         return true;
     }
     if (host.len > 10 && str_eq_nocase(str_skip(host, host.len - 10), STR(".localhost"))) {
         return true;
     }
-    for (size_t i = 0; i < facts->name_count; i++) {
-        if (str_eq_nocase(host, facts->names[i])) {
-            return true;
-        }
-    }
-    return false;
+    return facts->named;
 }
 
 bool access_origin_allowed(const struct access_facts *facts)

@@ -28,10 +28,12 @@ struct access_facts {
     struct str fetch_site; /* Sec-Fetch-Site, empty = none */
     struct str authorization;
     struct str cookie;
-    struct str token;        /* the instance's; empty = there is none: nobody has it */
-    const struct str *names; /* configured host names */
-    size_t name_count;
+    struct str token; /* the instance's; empty = there is none: nobody has it */
+    bool named;       /* Host is one of gateway.admin_names */
 };
+
+/* The host of an authority without port and the dot at its end; empty when it is none. */
+struct str access_host_of(struct str authority);
 
 /* Whether Host names this machine. */
 bool access_host_allowed(const struct access_facts *facts);

@@ -109,6 +109,8 @@ static struct access_facts gather_facts(const struct exchange *x)
         .forwarded = forwarded,
         .uid = x->conn->uid,
         .host = http1_str(head, head->host),
+        .named = x->over_edge &&
+                 run_is_admin_name(api_run(x), access_host_of(http1_str(head, head->host))),
         .scheme = proto.len > 0 ? proto : STR("http"),
         .origin = http1_get(head, HTTP_H_ORIGIN),
         .fetch_site = http1_get(head, HTTP_H_SEC_FETCH_SITE),
@@ -326,9 +328,10 @@ void api_request_begin(struct api_conn *conn)
     bool keep_alive = x->keep_alive;
     x->keep_alive = keep_alive && x->head.framing == HTTP1_BODY_NONE;
     if (!access_host_allowed(&facts)) {
-        exchange_refuse(
-            x, 421, "access.host",
-            "this host name is not known here; use localhost, an address or *.localhost");
+        exchange_refuse(x, 421, "access.host",
+                        "this host name is not known here; use localhost, an address or "
+                        "*.localhost, or add it to "
+                        "gateway.admin_names");
         return;
     }
     answered = find_endpoint(x) || check_access(x, &facts) || check_ready(x) || check_accept(x) ||

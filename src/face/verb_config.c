@@ -68,18 +68,35 @@ static size_t collect_values(const struct session *s, const char *option, struct
     return count;
 }
 
+static void say_note(const struct session *s, struct str what, struct str where, struct str hint)
+{
+    cleanup(buf_fini) struct buf out = BUF_INIT(8 * KIB);
+    term_style(&out, &s->err, TERM_AMBER, STR("note"));
+    buf_printf(&out, ": " STR_FMT " (" STR_FMT ")%s" STR_FMT "\n", STR_ARG(what), STR_ARG(where),
+               hint.len > 0 ? "; " : "", STR_ARG(hint));
+    term_write(&s->err, buf_str(&out));
+}
+
 static void say_notices(const struct session *s, const struct problem_list *notices)
 {
     for (size_t i = 0; i < MIN(notices->count, (size_t)PROBLEM_LIST_MAX); i++) {
-        cleanup(buf_fini) struct buf out = BUF_INIT(8 * KIB);
-        term_style(&out, &s->err, TERM_AMBER, STR("note"));
-        buf_printf(&out, ": %s (%s)\n", notices->items[i].what, notices->items[i].where);
-        term_write(&s->err, buf_str(&out));
+        say_note(s, str_from(notices->items[i].what), str_from(notices->items[i].where), STR_NONE);
     }
     if (notices->count > PROBLEM_LIST_MAX) {
         cleanup(buf_fini) struct buf out = BUF_INIT(KIB);
         buf_printf(&out, "note: and %zu more\n", notices->count - PROBLEM_LIST_MAX);
         term_write(&s->err, buf_str(&out));
+    }
+}
+
+/* What only the core knows: notices about the files were given when they were checked here. */
+static void say_told(const struct session *s, const struct client_answer *answer)
+{
+    jdoc_each(item, jdoc_get(answer->doc, "warnings"))
+    {
+        if (!str_starts(jdoc_str(item, "code"), STR("config."))) {
+            say_note(s, jdoc_str(item, "detail"), jdoc_str(item, "where"), jdoc_str(item, "hint"));
+        }
     }
 }
 
@@ -191,12 +208,16 @@ int session_apply(struct session *s, bool dry_run, struct client_answer *ret)
         say_error(s, "the environment is too large to send: %s", strerror(-r));
         return CLI_FAILED;
     }
-    return session_call(s,
-                        &(struct client_request){.method = "POST",
-                                                 .target = "/api/v1/projects",
-                                                 .body = buf_str(&body),
-                                                 .timeout_ns = 60 * NS_PER_S},
-                        ret);
+    r = session_call(s,
+                     &(struct client_request){.method = "POST",
+                                              .target = "/api/v1/projects",
+                                              .body = buf_str(&body),
+                                              .timeout_ns = 60 * NS_PER_S},
+                     ret);
+    if (r == 0) {
+        say_told(s, ret);
+    }
+    return r;
 }
 
 /* ---- the verb ---- */

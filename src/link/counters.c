@@ -2,7 +2,8 @@
  *
  * The counters' memory:
  *
- *   0    header (64 bytes): magic u64, threads u32, cells u32, probes_used u32
+ *   0    header (64 bytes): magic u64, threads u32, cells u32, probes_used u32,
+ *        serving u32
  *   64   COUNTERS_PROBES_MAX probes (used from the front)
  *   …    per thread: struct counters_thread, struct counters_upkeep, `cells` cells (used from the
  *        front; free ones have an odd epoch), the writer's index: 2·cells u32, cell number + 1 by
@@ -318,6 +319,11 @@ uint32_t counters_reclaim(const struct counters *counters, uint32_t thread,
     return freed;
 }
 
+uint32_t counters_serving(const struct counters *counters)
+{
+    return __atomic_load_n(&counters->header->serving, __ATOMIC_RELAXED);
+}
+
 bool counters_settled(const struct counters *counters, uint64_t *ret_count)
 {
     bool settled = true;
@@ -332,8 +338,9 @@ bool counters_settled(const struct counters *counters, uint64_t *ret_count)
     return settled;
 }
 
-void counters_take_over(const struct counters *counters)
+void counters_take_over(const struct counters *counters, uint32_t threads)
 {
+    __atomic_store_n(&counters->header->serving, threads, __ATOMIC_RELAXED);
     for (uint32_t t = 0; t < counters->threads; t++) {
         struct counters_thread *table = counters_thread_of(counters, t);
         if (table->cells_used == 0 && table->connections == 0) {

@@ -84,8 +84,8 @@ struct counters_living {
  * many. */
 uint32_t counters_reclaim(const struct counters *counters, uint32_t thread,
                           const struct counters_living *living);
-/* An edge that starts: no request is in flight, no connection open. */
-void counters_take_over(const struct counters *counters);
+/* An edge that starts, with that many threads: no request is in flight, no connection open. */
+void counters_take_over(const struct counters *counters, uint32_t threads);
 
 static inline void counters_add(uint64_t *counter, uint64_t n)
 {
@@ -98,6 +98,8 @@ uint64_t counters_bucket_low(unsigned bucket); /* smallest value in it */
 /* Copies cell i of a table; false: unused, or being re-keyed. */
 bool counters_cell_read(const struct counters *counters, uint32_t thread, uint32_t i,
                         struct counters_cell *ret);
+/* Threads of the edge that runs, or ran last; 0: none did. */
+uint32_t counters_serving(const struct counters *counters);
 /* False: cells are being given back at this moment. *ret_count tells two readings apart: what was
  * read between two that are settled and the same is whole. */
 bool counters_settled(const struct counters *counters, uint64_t *ret_count);

@@ -9,7 +9,7 @@
 
 struct counters_header {
     uint64_t magic;
-    uint32_t threads, cells, probes_used, reserved;
+    uint32_t threads, cells, probes_used, serving;
     uint64_t unused[5];
 };
 

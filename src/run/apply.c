@@ -10,13 +10,16 @@
  * event. What comes after cannot fail.
  */
 #include "run/apply.h"
+#include "core/edge.h"
 #include "core/event_txn.h"
 #include "core/mutate.h"
+#include "link/counters.h"
 #include "os/worker.h"
 #include "run/act.h"
 #include "run/listen.h"
 #include "run/model.h"
 #include "run/project.h"
+#include "run/publish.h"
 #include "run/reconcile.h"
 #include "run/shortage.h"
 #include "schema/load.h"
@@ -389,6 +392,26 @@ static bool is_same(const struct apply *apply)
            project->spec->content_hash == apply->spec->content_hash;
 }
 
+/* The edge that runs keeps its threads: another number is for the next one. */
+static void say_threads(struct apply *apply)
+{
+    const struct counters *counters = edge_link_counters(apply->run->core->edge);
+    unsigned now = counters ? counters_serving(counters) : 0;
+    unsigned wanted = publish_threads(apply->run, apply->spec);
+    if (now == 0 || now == wanted) {
+        return;
+    }
+    struct problem *problem = problem_list_add(&apply->result.warnings);
+    problem_set(problem, "gateway.threads",
+                "the edge serves with %u thread%s until its next start, then with %u", now,
+                now == 1 ? "" : "s", wanted);
+    (void)schema_where(apply->spec, problem, "/gateway/threads");
+    problem->status = 200;
+    problem_hint(
+        problem,
+        "to have it now: muelle upgrade, which replaces the edge without losing a request");
+}
+
 static void loaded(struct apply *apply)
 {
     struct run *run = apply->run;
@@ -400,6 +423,7 @@ static void loaded(struct apply *apply)
         return;
     }
     plan(apply);
+    say_threads(apply);
     if (!apply->result.plan) {
         refuse_error(apply, -ENOMEM);
     } else if (apply->dry_run || is_same(apply)) {

@@ -289,7 +289,11 @@ static bool same_gateway(const struct project_spec *a, const struct project_spec
     }
     bool ended = (i == x->listens_count || x->listens[i].from_ports) &&
                  (i == y->listens_count || y->listens[i].from_ports);
-    return ended && same_listen(&x->admin, &y->admin) && x->threads == y->threads &&
+    bool same = x->admin_names_count == y->admin_names_count;
+    for (size_t n = 0; same && n < x->admin_names_count; n++) {
+        same = str_eq(x->admin_names[n], y->admin_names[n]);
+    }
+    return ended && same && same_listen(&x->admin, &y->admin) && x->threads == y->threads &&
            x->expose_replica == y->expose_replica;
 }
 

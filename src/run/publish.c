@@ -402,18 +402,29 @@ static uint64_t add_admin(struct run *run, struct snapshot_builder *builder)
     return id;
 }
 
+unsigned publish_threads(const struct run *run, const struct project_spec *next)
+{
+    int64_t threads = next ? next->gateway.threads : 0;
+    list_for_each (it, &run->projects) {
+        const struct project *project = list_entry(it, struct project, node);
+        if (project->spec && !(next && str_is(next->name, project->name))) {
+            threads = MAX(threads, project->spec->gateway.threads);
+        }
+    }
+    _Static_assert((int)GATEWAY_THREADS_MAX == (int)COUNTERS_THREADS_MAX, "all are counted");
+    return threads > 0 ? (unsigned)threads : MIN(thread_cpus(), THREADS_MAX);
+}
+
 static void add_gateway(struct run *run, struct snapshot_builder *builder)
 {
-    unsigned threads = 0;
+    unsigned threads = publish_threads(run, NULL);
     bool expose = false;
     list_for_each (it, &run->projects) {
         const struct project *project = list_entry(it, struct project, node);
         if (project->spec) {
-            threads = MAX(threads, (unsigned)MAX(project->spec->gateway.threads, 0));
             expose = expose || project->spec->gateway.expose_replica;
         }
     }
-    threads = threads ? MIN(threads, COUNTERS_THREADS_MAX) : MIN(thread_cpus(), THREADS_MAX);
     if (edge_link_set_threads(run->core->edge, threads) < 0) {
         core_log(run->core, "no memory for the rings of %u edge threads", threads);
     }

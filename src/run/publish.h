@@ -11,6 +11,9 @@ void publish_endpoint(struct run *run, struct replica *replica);
 void publish_remove(struct run *run, struct replica *replica);
 void publish_service(struct run *run, struct service *service);
 void publish_snapshot(struct run *run);
+/* The threads of the edge that all projects together ask for; `next` stands for the project of its
+ * name (NULL: none does). */
+unsigned publish_threads(const struct run *run, const struct project_spec *next);
 unsigned publish_in_flight(struct run *run, const struct replica *replica);
 /* Does the edge probe it? Services that take requests have at least a TCP probe: a port nobody
  * listens on is not ready. */

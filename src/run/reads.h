@@ -33,5 +33,8 @@ must_check int run_config(struct run *run, const struct context *ctx, struct str
 /* The spec of one service as a JSON object. */
 must_check int run_service_spec(struct run *run, const struct context *ctx, struct bus_id id,
                                 struct buf *out);
+/* Whether some project names that host (lower or upper case, no port) as one of the admin listener.
+ * Asked before anybody is known: it tells nothing else. */
+bool run_is_admin_name(const struct run *run, struct str host);
 
 #endif

@@ -14,6 +14,7 @@
  *  5. stopped and not wanted any more → forget it
  */
 #include "run/reconcile.h"
+#include "core/edge.h"
 #include "core/event_txn.h"
 #include "core/mutate.h"
 #include "run/graph.h"
@@ -437,7 +438,10 @@ void reconcile_run(struct loop_task *task)
             reconcile_project(run, project);
         }
     }
-    if (run->snapshot_dirty && run->listens_known) {
+    /* The edge opens with the threads that its first snapshot asks for: not before a project
+     * does. */
+    bool early = list_empty(&run->projects) && edge_link_is_fresh(run->core->edge);
+    if (run->snapshot_dirty && run->listens_known && !early) {
         run->snapshot_dirty = false;
         publish_snapshot(run);
     }

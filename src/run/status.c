@@ -388,6 +388,19 @@ int run_projects(struct run *run, const struct context *ctx, struct arena *arena
     return 0;
 }
 
+bool run_is_admin_name(const struct run *run, struct str host)
+{
+    bool found = false;
+    for (const struct list *it = run ? run->projects.next : NULL; it && it != &run->projects;
+         it = it->next) {
+        const struct project *project = list_entry(it, struct project, node);
+        for (size_t i = 0; project->spec && i < project->spec->gateway.admin_names_count; i++) {
+            found |= str_eq_nocase(project->spec->gateway.admin_names[i], host);
+        }
+    }
+    return found;
+}
+
 /* --- routes --- */
 
 static void add_figures(struct run *run, uint64_t route, uint64_t endpoint,

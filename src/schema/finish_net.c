@@ -145,22 +145,6 @@ void finish_listen(struct schema_pass *pass, const struct value *v, void *object
     }
 }
 
-void finish_gateway(struct schema_pass *pass, const struct value *v, void *object)
-{
-    struct gateway_spec *gateway = object;
-    const struct value *admin = value_get(v, "admin");
-    struct str text = value_is_set(admin) ? admin->text : STR("http://127.0.0.1:7070");
-    if (!decode_truth(admin, true) || str_is(text, "none")) {
-        return;
-    }
-    if (decode_truth(admin, false)) {
-        text = STR("http://127.0.0.1:7070");
-    }
-    if (!read_address(pass, text, &gateway->admin) || gateway->admin.kind != LISTEN_HTTP) {
-        say_bad_address(pass, admin ? admin->at : pass->owner_at, text);
-    }
-}
-
 static bool is_host_char(char c)
 {
     return c == '-' || c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z');
@@ -187,16 +171,55 @@ static bool is_host_name(struct str host)
     return true;
 }
 
+static struct str lower_case(struct schema_pass *pass, struct str text)
+{
+    struct buf lower = BUF_INIT(512);
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.p[i];
+        buf_add_char(&lower, c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c);
+    }
+    return pass_take(pass, &lower);
+}
+
+/* Names that no foreign page may point here are taken one by one: no pattern. */
+static void check_admin_names(struct schema_pass *pass, const struct value *v,
+                              struct gateway_spec *gateway)
+{
+    struct str *names = (struct str *)gateway->admin_names; /* ours until the pass ends */
+    for (size_t i = 0; i < gateway->admin_names_count; i++) {
+        names[i] = lower_case(pass, names[i]);
+        if (is_host_name(names[i]) && names[i].p[0] != '*') {
+            continue;
+        }
+        struct problem *problem = pass_problem(
+            pass, value_get(v, "admin_names")->at, "config.bad-host",
+            "this is no host name: '" STR_FMT "'", STR_ARG(str_slice(names[i], 0, 80)));
+        problem_expected(problem, "a name such as panel.example.org, without scheme, port or '*'");
+    }
+}
+
+void finish_gateway(struct schema_pass *pass, const struct value *v, void *object)
+{
+    struct gateway_spec *gateway = object;
+    check_admin_names(pass, v, gateway);
+    const struct value *admin = value_get(v, "admin");
+    struct str text = value_is_set(admin) ? admin->text : STR("http://127.0.0.1:7070");
+    if (!decode_truth(admin, true) || str_is(text, "none")) {
+        return;
+    }
+    if (decode_truth(admin, false)) {
+        text = STR("http://127.0.0.1:7070");
+    }
+    if (!read_address(pass, text, &gateway->admin) || gateway->admin.kind != LISTEN_HTTP) {
+        say_bad_address(pass, admin ? admin->at : pass->owner_at, text);
+    }
+}
+
 void finish_route(struct schema_pass *pass, const struct value *v, void *object)
 {
     struct route_spec *route = object;
     const struct value *host = value_get(v, "host"), *path = value_get(v, "path");
-    struct buf lower = BUF_INIT(512);
-    for (size_t i = 0; i < route->host.len; i++) {
-        char c = route->host.p[i];
-        buf_add_char(&lower, c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c);
-    }
-    route->host = pass_take(pass, &lower);
+    route->host = lower_case(pass, route->host);
     if (str_is(route->host, "*")) {
         route->host = STR_NONE;
     }

@@ -63,12 +63,16 @@ struct service_spec {
     uint64_t spec_hash; /* changes if and only if a change needs a restart of the replicas */
 };
 
+enum { GATEWAY_THREADS_MAX = 16 };
+
 struct gateway_spec {
     const struct listen_spec *listens; /* of `gateway.listen` first, then those from `ports:` */
     size_t listens_count;
-    struct listen_spec admin; /* port 0: no admin listener */
-    int64_t threads;          /* 0 = chosen by muelle */
-    bool expose_replica;      /* adds X-Muelle-Replica: web-1 */
+    struct listen_spec admin;      /* port 0: no admin listener */
+    int64_t threads;               /* 0 = chosen by muelle */
+    bool expose_replica;           /* adds X-Muelle-Replica: web-1 */
+    const struct str *admin_names; /* host names of the admin listener, in lower case */
+    size_t admin_names_count;
 };
 
 /* Of the whole instance: the largest of its projects counts. */

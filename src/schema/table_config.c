@@ -55,9 +55,16 @@ static const struct schema_field gateway_rows[] = {
     {"admin", SCHEMA_STRING, DOC_ONLY, .flags = SCHEMA_OR_BOOL,
      SAY("Address of dashboard and API; http://127.0.0.1:7070 by default, false for none.",
          "Dirección del panel y la API; http://127.0.0.1:7070 por defecto, false para ninguna.")},
-    {"threads", SCHEMA_INT, G(threads), BOUNDS(0, 256),
-     SAY("Threads of the gateway; 0 = chosen by muelle.",
-         "Hilos de la pasarela; 0 = los elige muelle.")},
+    {"admin_names", SCHEMA_LIST, TEXTS, LIST_AT(struct gateway_spec, admin_names),
+     .merge = SCHEMA_MERGE_UNIQUE,
+     SAY("Host names under which the admin listener may be asked, besides localhost, *.localhost "
+         "and addresses.",
+         "Nombres con los que se puede llamar al panel, además de localhost, *.localhost y "
+         "direcciones.")},
+    {"threads", SCHEMA_INT, G(threads), BOUNDS(0, GATEWAY_THREADS_MAX),
+     SAY("Threads of the gateway; 0 = chosen by muelle. A change waits for the edge's next start.",
+         "Hilos de la pasarela; 0 = los elige muelle. Un cambio espera al próximo arranque del "
+         "edge.")},
     {"expose_replica", SCHEMA_BOOL, G(expose_replica),
      SAY("Name the replica in the answer's X-Muelle-Replica.",
          "Nombrar la réplica en X-Muelle-Replica de la respuesta.")},

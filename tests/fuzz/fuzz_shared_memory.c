@@ -136,7 +136,7 @@ static void step_counters(const struct memory *memory, struct str *in)
     }
     switch (fuzz_byte(in) & 3) {
     case 0:
-        counters_take_over(&counters);
+        counters_take_over(&counters, 2);
         break;
     case 1:
         write_counters(&counters, in);

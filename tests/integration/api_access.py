@@ -16,7 +16,7 @@ def shop(tmp_path_factory):
         m.admin = free_port()
         m.write("muelle.yaml", f"""
 name: shop
-gateway: {{ listen: [], admin: "http://127.0.0.1:{m.admin}" }}
+gateway: {{ listen: [], admin: "http://127.0.0.1:{m.admin}", admin_names: [Panel.example] }}
 services: {{ a: {{ command: sleep 1000 }} }}
 """)
         m.up()
@@ -77,9 +77,10 @@ def test_the_login_link_sets_a_session(shop):
 
 
 def test_foreign_host_names_are_refused(shop):
-    for host in ("evil.example", "localhost.evil.example", f"evil.example:{shop.admin}"):
+    for host in ("evil.example", "localhost.evil.example", f"evil.example:{shop.admin}", "a.panel.example", "xpanel.example"):
         assert tcp(shop, "GET", "/healthz", {"Host": host}).status == 421, host
-    for host in ("localhost", f"127.0.0.1:{shop.admin}", "muelle.localhost", f"[::1]:{shop.admin}"):
+    for host in ("localhost", f"127.0.0.1:{shop.admin}", "muelle.localhost", f"[::1]:{shop.admin}",
+                 "panel.example", f"PANEL.EXAMPLE.:{shop.admin}"):  # gateway.admin_names
         assert tcp(shop, "GET", "/healthz", {"Host": host}).status == 200, host
 
 

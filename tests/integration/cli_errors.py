@@ -238,7 +238,7 @@ def test_the_address_that_is_taken_stands_once_in_the_sentence(muelle):
 def test_a_default_port_that_is_taken_names_the_key_to_set(muelle):
     muelle.write("muelle.yaml", "services:\n  a:\n    command: sleep 1000\n    routes: [{host: a.localhost}]\n")
     for port, key in ((7070, "gateway.admin"), (8080, "gateway.listen")):
-        script = (f"ip link set lo up; {sys.executable} -m http.server --bind 127.0.0.1 {port} >http.log 2>&1 & server=$!; "
+        script = (f"ip link set lo up; rm -f http.log; {sys.executable} -m http.server --bind 127.0.0.1 {port} >http.log 2>&1 & server=$!; "
                   f"until grep -q Serving http.log; do sleep 0.05; done; {BINARY} up -d; code=$?; "
                   f"{BINARY} down; kill $server; wait $server; exit $code")
         result = subprocess.run(["unshare", "-n", "sh", "-c", script.replace("-m http", "-u -m http")], cwd=muelle.folder,

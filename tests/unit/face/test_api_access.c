@@ -90,13 +90,9 @@ TEST(host_names_of_this_machine_are_allowed)
 {
     static const char *const good[] = {"localhost",        "localhost:7070",   "LOCALHOST:1",
                                        "127.0.0.1:7070",   "[::1]:7070",       "192.168.1.5:7070",
-                                       "muelle.localhost", "a.b.localhost:80", "localhost.",
-                                       "panel.example"};
-    static const struct str names[] = {STR_INIT("panel.example")};
+                                       "muelle.localhost", "a.b.localhost:80", "localhost."};
     struct access_facts facts = tcp();
 
-    facts.names = names;
-    facts.name_count = 1;
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {
         facts.host = str_from(good[i]);
         check(access_host_allowed(&facts));
@@ -119,6 +115,20 @@ TEST(names_that_a_foreign_page_can_point_here_are_refused)
         facts.host = str_from(bad[i]);
         check(!access_host_allowed(&facts));
     }
+}
+
+TEST(a_configured_name_is_allowed_and_no_nonsense_with_it)
+{
+    struct access_facts facts = tcp();
+
+    facts.named = true;
+    facts.host = STR("panel.example:7070");
+    check(access_host_allowed(&facts));
+    facts.host = STR("panel.example@evil");
+    check(!access_host_allowed(&facts));
+    check_str(access_host_of(STR("Panel.example.:7070")), STR("Panel.example"));
+    check_str(access_host_of(STR("[::1]:7070")), STR("::1"));
+    check_str(access_host_of(STR("a b")), STR(""));
 }
 
 TEST(the_local_socket_needs_no_host)

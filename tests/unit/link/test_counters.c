@@ -161,7 +161,7 @@ TEST(a_new_edge_makes_index_and_free_cells_anew)
     *begun += 1;
     memset((char *)(begun + 8) + 8 * sizeof(*torn), 0, 2 * 8 * sizeof(uint32_t));
     check(!counters_settled(&counters, &count));
-    counters_take_over(&counters);
+    counters_take_over(&counters, 2);
     check(counters_settled(&counters, &count));
     check(!counters_full(&counters, 0));
     for (uint64_t id = 1; id < 8; id++) {
@@ -178,7 +178,7 @@ TEST(a_new_edge_starts_with_nothing_in_flight)
     cell->in_flight = 9;
     cell->requests = 9;
     counters_thread_of(&counters, 1)->connections = 4;
-    counters_take_over(&counters);
+    counters_take_over(&counters, 2);
     check_int(cell->in_flight, 0);
     check_int(cell->requests, 9);
     check_int(counters_thread_of(&counters, 1)->connections, 0);

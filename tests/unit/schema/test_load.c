@@ -41,7 +41,7 @@ TEST(every_key_of_a_process_is_decoded)
     const struct project_spec *p = load_good(
         &l, "name: shop\n"
             "gateway: {listen: ['http://:80', {address: 'tcp://:5', service: a}], threads: 2,\n"
-            "  expose_replica: true, admin: false}\n"
+            "  expose_replica: true, admin: false, admin_names: [Panel.Example, b]}\n"
             "logging: {max_size: 500m, max_age: 36h}\n"
             "services:\n"
             "  a:\n"
@@ -70,6 +70,8 @@ TEST(every_key_of_a_process_is_decoded)
     check_str(p->name, STR("shop"));
     check_int(p->gateway.threads, 2);
     check(p->gateway.expose_replica);
+    check_int(p->gateway.admin_names_count, 2);
+    check_str(p->gateway.admin_names[0], STR("panel.example"));
     check_int(p->logging.max_bytes, 500 << 20);
     check_int(p->logging.max_age_ns, INT64_C(36) * 3600 * 1000000000);
     check_int(p->gateway.admin.port, 0);
