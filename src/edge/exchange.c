@@ -52,6 +52,7 @@ static void begin(struct stream *stream)
     set_request_id(stream);
     stream_take_global(stream);
     if (req->method == HTTP_CONNECT || req->method == HTTP_TRACE) {
+        stream->keep_client = false; /* what follows a CONNECT is no HTTP */
         reply_page(stream, 405, "the method is not allowed here");
         return;
     }
