@@ -493,6 +493,7 @@ def test_a_replica_that_dies_under_a_request_costs_only_what_cannot_be_repeated(
 def test_connections_are_spread_over_the_threads(tmp_path):
     with Upstream(named("a")) as a:
         with Edge(tmp_path, "service web", f"endpoint web web-1 {a.address}", "route web * /", gateway="threads=4") as edge:
+            until(lambda: edge.stats()["snapshots"] == 4)  # a thread that has none is given no connection
             clients = [edge.connect() for _ in range(80)]
             for client in clients:
                 client.send(request())
