@@ -64,7 +64,7 @@ void core_log(const struct core *core, const char *fmt, ...)
 
 void *core_room(const struct core *core, const char *name)
 {
-    for (size_t i = 0; core->ops[i]; i++) {
+    for (size_t i = 0; core->ops && core->ops[i]; i++) {
         if (strcmp(core->ops[i]->name, name) == 0) {
             return core->rooms[i];
         }
@@ -75,7 +75,7 @@ void *core_room(const struct core *core, const char *name)
 void core_roles(const struct core *core, struct role_info *ret)
 {
     *ret = core->roles;
-    const struct counters *counters = edge_link_counters(core->edge);
+    const struct counters *counters = core->edge ? edge_link_counters(core->edge) : NULL;
     unsigned serving = counters ? counters_serving(counters) : 0;
     if (serving > 0) { /* it keeps what it began with; else what the next one is told */
         ret->edge_threads = serving;
