@@ -13,10 +13,11 @@ import socket
 import statistics
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 
-from edge_peer import BACKEND, DRIVER, Edge, free_port, wait_port
+from edge_peer import BACKEND, DRIVER, Edge, free_port, until, wait_port
 
 ROUNDS = 9
 SECONDS = 1
@@ -209,6 +210,35 @@ def syscalls(Figure, folder, backend):
     yield Figure("edge.syscalls_per_request", total / requests, "", "<= 4.2", {"haproxy": 4.1, "nginx": 4.8})
 
 
+def whole(Figure, folder, backend):
+    """Every request made one count and one record, also with all connections at once."""
+    each, connections = 2500, 6
+    proxy = Muelle(folder, backend)
+    try:
+        threads = [threading.Thread(target=drive, args=(proxy.port, each)) for _ in range(connections)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        records, stats = [], {}
+
+        def settled():
+            records.extend(proxy.edge.command("records"))
+            stats.update(proxy.edge.stats())
+            return len(records) >= sent and stats["cell_requests"] >= sent
+        sent = each * connections
+        try:
+            until(settled)
+        except AssertionError:
+            pass  # the figures say what is missing
+    finally:
+        proxy.stop()
+    different = len({record["request_id"] for record in records})
+    yield Figure("edge.missing_requests", abs(sent - stats["cell_requests"]), "requests", "0", None, f"of {sent}")
+    yield Figure("edge.missing_records", abs(sent - different), "records", "0", None, f"of {sent}")
+    yield Figure("edge.doubled_records", len(records) - different, "records", "0")
+
+
 def measure(Figure):
     assert DRIVER.exists(), f"{DRIVER} is not built"
     with tempfile.TemporaryDirectory(prefix="muelle-bench-") as folder:
@@ -216,6 +246,7 @@ def measure(Figure):
         backend = subprocess.Popen([*pin(1), str(BACKEND), str(port)])
         try:
             wait_port(port)
+            yield from whole(Figure, folder, port)
             yield from counts(Figure, folder, port)
             yield from syscalls(Figure, folder, port)
             yield from cpu(Figure, folder, port)
