@@ -325,3 +325,66 @@ TEST(cells_of_routes_that_are_gone_are_used_again)
     config_unref(generation.config);
     free_worker(worker);
 }
+
+TEST(options_of_a_service_change_without_a_snapshot)
+{
+    struct worker *worker = new_worker();
+    apply(worker, &(struct plan){.services = 1, .endpoints = 1});
+    const struct snapshot_service *spec = &service_of(worker, 1)->spec;
+    uint32_t idle_ms = spec->idle_ms;
+    struct delta delta = {.kind = DELTA_SERVICE_OPTIONS,
+                          .service = 1,
+                          .balance = SNAPSHOT_LEAST_CONN,
+                          .connect_ms = 7,
+                          .retries = UINT32_MAX,
+                          .body_max = 9};
+    service_set_delta(worker, &delta);
+    check_int(spec->balance, SNAPSHOT_LEAST_CONN);
+    check_int(spec->connect_ms, 7);
+    check_int(spec->retries, 0);
+    check_int(spec->body_max, 9);
+    check_int(spec->idle_ms, idle_ms); /* 0: as it was */
+    delta.service = 77;
+    service_set_delta(worker, &delta);
+    free_worker(worker);
+}
+
+TEST(an_endpoint_may_move_to_another_service_and_to_no_address)
+{
+    struct worker *worker = new_worker();
+    apply(worker, &(struct plan){.services = 2, .endpoints = 1});
+    struct delta delta = {.kind = DELTA_ENDPOINT_SET,
+                          .service = 2,
+                          .endpoint = 100,
+                          .address = "127.0.0.1:2",
+                          .replica = "r",
+                          .endpoint_state = SNAPSHOT_ENDPOINT_READY,
+                          .weight = 1};
+    service_set_delta(worker, &delta);
+    check(endpoint_of(worker, 100)->service == service_of(worker, 2));
+    check(pick(service_of(worker, 1), NULL) == NULL);
+    (void)str_copy(delta.address, sizeof(delta.address), STR("nowhere"));
+    service_set_delta(worker, &delta);
+    const struct endpoint *other = endpoint_of(worker, 200);
+    check(pick(service_of(worker, 2), NULL) == other);
+    check(pick(service_of(worker, 2), NULL) == other);
+    endpoint_of(worker, 200)->in_flight = 0;
+    free_worker(worker);
+}
+
+/* The pick that falls on it is the retry that finds it well again. */
+TEST(a_refused_connect_keeps_an_endpoint_out_for_a_while)
+{
+    struct worker *worker = new_worker();
+    apply(worker, &(struct plan){.services = 1, .endpoints = 2});
+    struct endpoint *down = endpoint_of(worker, 100), *up = endpoint_of(worker, 101);
+    endpoint_failed(down);
+    for (size_t i = 0; i < 6; i++) {
+        check(pick(service_of(worker, 1), NULL) == up);
+        check(pick(service_of(worker, 1), down) == up);
+    }
+    endpoint_worked(down);
+    check(pick(service_of(worker, 1), up) == down);
+    up->in_flight = down->in_flight = 0;
+    free_worker(worker);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "edge/conn.h"
+#include "edge/worker.h"
+#include "harness/test.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+
+/* A connection, and the other end of it; the kernel takes little. */
+struct pair {
+    struct worker worker;
+    struct conn conn;
+    int peer;
+};
+
+static void ready(struct loop_fd *watch, uint32_t events)
+{
+    conn_note(container_of(watch, struct conn, watch), events);
+}
+
+static void open_pair(struct pair *pair)
+{
+    int ends[2];
+    int small = 4096;
+    *pair = (struct pair){0};
+    check_int(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+    check_int(setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
+    check_int(loop_init(&pair->worker.loop, 1), 0);
+    block_pool_init(&pair->worker.blocks, 4);
+    check_int(conn_open(&pair->conn, &pair->worker, ends[0], ready), 0);
+    pair->conn.writable = true;
+    pair->peer = ends[1];
+}
+
+static void close_pair(struct pair *pair)
+{
+    conn_close(&pair->conn);
+    sock_close(&pair->peer);
+    block_pool_fini(&pair->worker.blocks);
+    loop_fini(&pair->worker.loop);
+}
+
+static size_t drain(struct pair *pair, struct buf *out)
+{
+    char bytes[3000];
+    int64_t n = sock_recv(pair->peer, bytes, 1 + rng_below(test_rng(), sizeof(bytes)));
+    if (n > 0) {
+        buf_add_mem(out, bytes, (size_t)n);
+    }
+    return n > 0 ? (size_t)n : 0;
+}
+
+/* Whatever the sizes and the peer's pace: what was accepted arrives whole and in its order. */
+TEST(what_is_sent_arrives_in_order_whatever_the_kernel_takes)
+{
+    struct rng *rng = test_rng();
+    for (size_t round = 0; round < test_rounds(30); round++) {
+        struct pair pair;
+        struct buf sent = BUF_INIT(8 * MIB), got = BUF_INIT(8 * MIB);
+        static char bytes[8][9000];
+        open_pair(&pair);
+        for (size_t i = 0; i < 200; i++) {
+            struct str parts[8];
+            size_t count = 1 + rng_below(rng, 8);
+            for (size_t p = 0; p < count; p++) {
+                size_t len = rng_below(rng, 4) ? rng_below(rng, 200) : rng_below(rng, 9000);
+                memset(bytes[p], (int)(sent.len + p), len);
+                parts[p] = str_make(bytes[p], len);
+            }
+            if (!conn_blocked(&pair.conn)) { /* as all who produce ask before */
+                check_int(conn_send(&pair.conn, parts, count), 0);
+                for (size_t p = 0; p < count; p++) {
+                    buf_add(&sent, parts[p]);
+                }
+            }
+            (void)drain(&pair, &got);
+            pair.conn.writable = true;
+            check_int(conn_flush(&pair.conn), 0);
+        }
+        while (got.len < sent.len) {
+            check(drain(&pair, &got) > 0 || conn_blocked(&pair.conn));
+            pair.conn.writable = true;
+            check_int(conn_flush(&pair.conn), 0);
+        }
+        check_str(buf_str(&got), buf_str(&sent));
+        check(!conn_blocked(&pair.conn));
+        check_int(pair.worker.blocks.live[BLOCK_LARGE], 0);
+        close_pair(&pair);
+        buf_fini(&sent);
+        buf_fini(&got);
+    }
+}
+
+TEST(what_waits_has_a_maximum)
+{
+    static char piece[16 * 1024];
+    struct pair pair;
+    struct str part = str_make(piece, sizeof(piece));
+    int r = 0;
+    open_pair(&pair);
+    for (size_t i = 0; r == 0 && i < 100; i++) {
+        r = conn_send(&pair.conn, &part, 1);
+    }
+    check_int(r, -ENOBUFS);
+    check(pair.conn.out->len <= BLOCK_LARGE_SIZE);
+    close_pair(&pair);
+    check_int(pair.worker.blocks.live[BLOCK_LARGE], 0);
+}
+
+TEST(without_a_block_the_connection_is_of_no_use)
+{
+    static char piece[64 * 1024];
+    struct pair pair;
+    struct str part = str_make(piece, sizeof(piece));
+    open_pair(&pair);
+    pair.worker.blocks.max[BLOCK_LARGE] = 0;
+    check_int(conn_send(&pair.conn, &part, 1), -ENOMEM);
+    close_pair(&pair);
+}
+
+TEST(a_peer_that_is_gone_is_an_error_and_an_end_is_an_end)
+{
+    struct pair pair;
+    char byte;
+    struct str part = STR("x");
+    open_pair(&pair);
+    check_int(shutdown(pair.peer, SHUT_WR), 0);
+    check_int(conn_recv(&pair.conn, &byte, 1), 0);
+    check(pair.conn.eof && !pair.conn.failed);
+    sock_close(&pair.peer);
+    check_int(conn_send(&pair.conn, &part, 1), -EPIPE);
+    conn_shut_write(&pair.conn);
+    check(pair.conn.write_shut);
+    close_pair(&pair);
+}
+
+TEST(a_flush_to_a_peer_that_is_gone_says_so)
+{
+    static char piece[64 * 1024];
+    struct pair pair;
+    struct str part = str_make(piece, sizeof(piece));
+    open_pair(&pair);
+    check_int(conn_send(&pair.conn, &part, 1), 0);
+    check(conn_blocked(&pair.conn));
+    conn_shut_write(&pair.conn); /* waits for what waits */
+    check(!pair.conn.write_shut);
+    sock_close(&pair.peer);
+    pair.conn.writable = true;
+    check_int(conn_flush(&pair.conn), -EPIPE);
+    close_pair(&pair);
+}
