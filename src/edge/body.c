@@ -92,18 +92,18 @@ static struct http1_body *body_of(struct stream *stream, enum stream_direction d
     return direction == STREAM_UP ? &stream->up : &stream->down;
 }
 
-void exchange_begin_body(struct stream *stream, enum stream_direction direction,
-                         const struct http1_head *head)
+void exchange_keep_trailers(struct stream *stream, enum stream_direction direction,
+                            const struct http1_head *head)
 {
-    struct http1_body *body = body_of(stream, direction);
-    http1_body_of(body, head);
     /* A trailer with a name that Connection lists is for this hop (RFC 9110 §7.6.1); a head that
      * lists any has its trailers dropped rather than read again for each. */
-    if (head->framing == HTTP1_BODY_CHUNKED && stream->req.minor > 0 && !head->hop_names) {
+    if (stream->has_trailers[direction]) { /* the request is sent once more */
+        stream->has_trailers[direction] = false;
         block_put(&stream->worker->blocks, stream->trailer_block[direction]);
-        stream->trailer_block[direction] = NULL;
+    }
+    if (stream->req.minor > 0 && !head->hop_names) {
         stream->trailers[direction] = (struct http1_trailers){0};
-        body->trailers = &stream->trailers[direction];
+        body_of(stream, direction)->trailers = &stream->trailers[direction];
     }
 }
 
@@ -116,6 +116,7 @@ static void give_room(struct stream *stream, enum stream_direction direction)
         return;
     }
     _Static_assert(HTTP1_TRAILERS_ROOM <= (int)BLOCK_HEAD_SIZE, "trailers fit a block");
+    stream->has_trailers[direction] = true;
     stream->trailer_block[direction] = block;
     stream->trailers[direction].p = block->data;
 }

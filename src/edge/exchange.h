@@ -22,9 +22,18 @@ void exchange_write_trailer_names(struct http1_writer *w, const struct http1_hea
 /* response_head.c: writes worker->response as the client gets it; decides on framing and
  * keep-alive. 0 or -ENOBUFS. */
 must_check int exchange_write_response(struct stream *stream, size_t *ret_len);
-/* body.c: gets the decoder of the body behind `head` ready, also once more. */
-void exchange_begin_body(struct stream *stream, enum stream_direction direction,
-                         const struct http1_head *head);
+/* body.c: the trailers of a chunked body are to be kept, if the other side can be sent any. */
+void exchange_keep_trailers(struct stream *stream, enum stream_direction direction,
+                            const struct http1_head *head);
+/* Gets the decoder of the body behind `head` ready, also once more. */
+static inline void exchange_begin_body(struct stream *stream, enum stream_direction direction,
+                                       const struct http1_head *head)
+{
+    http1_body_of(direction == STREAM_UP ? &stream->up : &stream->down, head);
+    if (unlikely(head->framing == HTTP1_BODY_CHUNKED)) {
+        exchange_keep_trailers(stream, direction, head);
+    }
+}
 /* Moves body bytes. True = the exchange goes on. */
 must_check bool exchange_pump_up(struct stream *stream);
 must_check bool exchange_pump_down(struct stream *stream, struct str already);

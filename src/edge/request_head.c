@@ -90,11 +90,8 @@ static void who_they_say(struct http1_writer *w, const struct stream *stream, st
 
 void exchange_write_trailer_names(struct http1_writer *w, const struct http1_head *head)
 {
-    if (likely(!http_set_has(&head->present, HTTP_H_TRAILER)) ||
-        head->framing != HTTP1_BODY_CHUNKED) {
-        return;
-    }
-    for (size_t i = 0; i < head->count; i++) {
+    bool chunked = head->framing == HTTP1_BODY_CHUNKED;
+    for (size_t i = 0; chunked && i < head->count; i++) {
         if (head->headers[i].id == HTTP_H_TRAILER) {
             http1_write_header(w, STR("Trailer"), http1_value(head, i));
         }
@@ -119,10 +116,10 @@ static bool takes_trailers(const struct http1_head *req)
 /* What we say about our connection to the upstream. */
 static void connection(struct http1_writer *w, const struct http1_head *req)
 {
-    if (unlikely(req->upgrade)) {
+    if (req->upgrade) {
         http1_write_raw(w, STR("Connection: upgrade\r\n"));
         http1_write_header(w, STR("Upgrade"), http1_get(req, HTTP_H_UPGRADE));
-    } else if (http_set_has(&req->present, HTTP_H_TE) && req->minor > 0 && takes_trailers(req)) {
+    } else if (req->minor > 0 && takes_trailers(req)) {
         http1_write_raw(w, STR("Connection: TE\r\nTE: trailers\r\n"));
     }
 }
@@ -151,9 +148,13 @@ int exchange_write_request(struct stream *stream, struct str *ret)
     for (unsigned i = 0; i < stream->add_request_count; i++) {
         http1_write_header(&w, stream->add_request[i].name, stream->add_request[i].value);
     }
-    connection(&w, req);
+    if (unlikely(req->upgrade || http_set_has(&req->present, HTTP_H_TE))) {
+        connection(&w, req);
+    }
     http1_write_framing_of(&w, req);
-    exchange_write_trailer_names(&w, req);
+    if (unlikely(http_set_has(&req->present, HTTP_H_TRAILER))) {
+        exchange_write_trailer_names(&w, req);
+    }
     http1_write_end(&w);
     *ret = str_make(w.p, w.len);
     return w.full ? -ENOBUFS : 0;

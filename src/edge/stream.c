@@ -90,9 +90,13 @@ static void free_stream(struct stream *stream)
     struct worker *worker = stream->worker;
     block_put(&worker->blocks, stream->path_block);
     block_put(&worker->blocks, stream->answer_in);
-    for (size_t i = 0; i < STREAM_DIRECTIONS; i++) {
-        block_put(&worker->blocks, stream->held[i]);
-        block_put(&worker->blocks, stream->trailer_block[i]);
+    block_put(&worker->blocks, stream->held[STREAM_UP]);
+    block_put(&worker->blocks, stream->held[STREAM_DOWN]);
+    if (unlikely(stream->has_trailers[STREAM_UP])) {
+        block_put(&worker->blocks, stream->trailer_block[STREAM_UP]);
+    }
+    if (unlikely(stream->has_trailers[STREAM_DOWN])) {
+        block_put(&worker->blocks, stream->trailer_block[STREAM_DOWN]);
     }
     if (worker->free_stream_count >= FREE_STREAMS_MAX) {
         free(stream);

@@ -2,8 +2,8 @@
  *
  * struct stream: one request and its answer, whatever the HTTP versions on both sides: a head of
  * ids and values (struct http1_head is just that: spans into a base), body pieces, and
- * back-pressure. The codecs of the two sides are h1_request.c and h1_response.c; the state machine
- * is stream.c.
+ * back-pressure. The codec of both sides is exchange.c with its
+ * parts; the state machine is stream.c.
  *
  * Invariants:
  * 1. The request's head stays in client->in until the answer's head was sent: until then it can be
@@ -62,6 +62,7 @@ struct stream {
     uint8_t state; /* enum stream_state */
     uint8_t filter_at[STREAM_DIRECTIONS];
     bool suspended[STREAM_DIRECTIONS];
+    bool has_trailers[STREAM_DIRECTIONS];
     bool tcp;
     bool shared_load;   /* how service_pick counted it */
     bool woken;         /* was held, may try again */
@@ -89,8 +90,7 @@ struct stream {
     struct block *path_block;
     struct block *answer_in;               /* a response head that is not complete yet */
     struct block *held[STREAM_DIRECTIONS]; /* a body piece whose filter suspended */
-    struct block *trailer_block[STREAM_DIRECTIONS];
-    void *filter_state[2 * FILTERS_MAX]; /* by filter->slot */
+    void *filter_state[2 * FILTERS_MAX];   /* by filter->slot */
     uint64_t bytes_in, bytes_out, body_max;
     int64_t start_ns, start_wall_ns, head_ns, pick_ns, connect_ns, sent_ns, answer_ns;
     uint64_t route_id;
@@ -98,6 +98,7 @@ struct stream {
     /* Not cleared for a new request. */
     struct http1_head req;
     struct http1_trailers trailers[STREAM_DIRECTIONS]; /* of a chunked body */
+    struct block *trailer_block[STREAM_DIRECTIONS];    /* while has_trailers */
     struct stream_field add_request[STREAM_EDITS_MAX];
     struct stream_field add_response[STREAM_EDITS_MAX];
     char request_id[STREAM_REQUEST_ID_MAX];

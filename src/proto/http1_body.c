@@ -71,7 +71,7 @@ static int hex_digit(char c)
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-static int take(uint32_t *budget)
+static int take(uint16_t *budget)
 {
     return (*budget)-- == 0 ? -1 : 0;
 }

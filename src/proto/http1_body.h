@@ -16,9 +16,9 @@ struct http1_body {
     uint8_t step;            /* chunked: private */
     uint8_t digits;          /* of the chunk size */
     uint8_t trailer_lines;   /* met so far */
+    uint16_t extension_left; /* bytes that chunk extensions may still take, all chunks together */
+    uint16_t trailer_left;   /* the same for trailers */
     uint64_t left;           /* of the body or chunk; UINT64_MAX until the connection closes */
-    uint32_t extension_left; /* bytes that chunk extensions may still take, all chunks together */
-    uint32_t trailer_left;   /* the same for trailers */
     struct http1_error error;
     /* Where trailers are kept for one who passes them on; set it behind init. NULL: checked and
      * dropped (RFC 9110 §6.5.1 allows it). */
