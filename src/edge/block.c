@@ -1,4 +1,11 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A stack per class. Taking and giving back is a few moves; memory comes from the heap only when
+ * the stack is empty, and goes back when it is full, so that a burst leaves little behind.
+ *
+ * 1. live <= max: more is refused (NULL), which its caller turns into one refused request.
+ * 2. A block that is given back is in nobody's hands: callers set their pointer to NULL.
+ */
 #include "edge/block.h"
 
 #include <stdlib.h>

@@ -1,4 +1,18 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A client's connection from accept to its end: requests one after the other, idleness between
+ * them, and the last moments.
+ *
+ * 1. At most one stream at a time; client_run makes and ends them in a loop, never by recursion.
+ * 2. `in` is there only while a request is (being) read or under way; `ahead` only behind a body
+ *    whose end came together with the next request.
+ * 3. A client is in exactly one list: idle, clients, or dead; it is freed at the end of the turn,
+ *    so whoever still holds it in this turn sees `closed`.
+ *
+ * As it goes: client_open → idle → bytes: begin, a stream, `clients` → stream_end: client_next →
+ * idle. As it fails: the deadline (stream_timeout, else the end), the peer (stream_abort), memory
+ * (refused).
+ */
 #include "edge/client.h"
 
 #include "base/num.h"

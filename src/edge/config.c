@@ -1,4 +1,11 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Compiling a snapshot: everything that can be known before a request comes is found out here,
+ * once, on thread 0: which service a route leads to, which filters it has, where its counts lie.
+ *
+ * 1. What does not compile leaves what is served as it is; the snapshot stays the caller's then.
+ * 2. Nothing is written after config_new but `refs` and, before others see it, the listeners' fds.
+ */
 #include "edge/config.h"
 
 #include "os/sock.h"

@@ -1,4 +1,13 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Sending tries the kernel first and keeps only what it did not take; receiving says when the
+ * socket is drained without the call that would only say so.
+ *
+ * 1. `out` is there exactly while bytes wait; then nothing overtakes them.
+ * 2. More than one block never waits: who produces asks conn_blocked first, and who does not gets
+ *    -ENOBUFS and loses the connection.
+ * 3. After a failure the connection is closed by its owner, never here.
+ */
 #include "edge/conn.h"
 
 #include "edge/worker.h"

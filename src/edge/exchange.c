@@ -2,6 +2,16 @@
  *
  * Reading the request head, sending it on, reading the answer's head, and the loop that moves both
  * bodies.
+ *
+ * 1. What is not understood is not forwarded: a bad request is answered before a byte of it went
+ *    on, a bad answer becomes a 502 and its connection ends.
+ * 2. The request's head may be written again (another endpoint) until the answer's head was sent.
+ * 3. Of an answer that does not come whole only one part is kept, in `answer_in`; it is given back
+ *    when the head is done.
+ *
+ * As it fails: the client leaves (stream_abort), the upstream does (stream_lost: another try, a
+ * page, or a cut), nobody speaks (exchange_timeout). After a broken upload the answer is still
+ * read: it may say why.
  */
 #include "edge/exchange.h"
 

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Chains are filled while a snapshot is compiled and run by stream.c (filters_run). A filter's slot
+ * is its place for state in the stream; a stage without filters costs one test.
+ */
 #include "edge/filter.h"
 
 #include "edge/stream.h"

@@ -1,4 +1,12 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Listening sockets as one thread sees them. All threads watch the same socket, and the one that
+ * accepts gives the connection to a thread that has clearly less to do (worker_least_busy).
+ *
+ * 1. A listener of the next snapshot with the same id keeps its socket: no connection is lost.
+ * 2. Out of descriptors, memory or room: idle clients end first, then accepting pauses for
+ *    PAUSE_MS; who waits is in the kernel's queue, not refused.
+ */
 #include "edge/listener.h"
 
 #include "base/num.h"

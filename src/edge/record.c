@@ -1,4 +1,12 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a request leaves behind: one count in its cell, one record in the thread's ring.
+ *
+ * 1. Exactly one of each for a request whose head came whole (or a tcp connection), whatever became
+ *    of it; none for a connection that ended before it said anything whole.
+ * 2. It never waits: a full ring drops the record and counts that.
+ * 3. No query string is recorded: they carry secrets.
+ */
 #include "edge/record.h"
 
 #include "base/num.h"

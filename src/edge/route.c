@@ -1,4 +1,11 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Compiling and asking the route table (route.h says how it decides).
+ *
+ * 1. Open addressing at most half full, sizes powers of two: a search ends at the first free slot.
+ * 2. A host is asked only for prefixes as deep as its deepest route: a long path costs no more.
+ * 3. Nothing here allocates when asked, and nothing is written after route_table_init.
+ */
 #include "edge/route.h"
 
 #include "base/map.h"

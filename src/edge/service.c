@@ -1,4 +1,18 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Services and endpoints from snapshot to pick.
+ *
+ * 1. `ready` holds exactly the endpoints that are READY and not failing; it is made anew when a
+ *    state, a probe or the set changes, so that a pick is a step in an array.
+ * 2. service_pick counts what it gives, service_done takes it back in the same way (`shared`):
+ *    loads are level whatever changed between.
+ * 3. An endpoint that is removed gives nothing new and lives until its last request ended.
+ * 4. An id that is unknown is passed over: the snapshot that knows it is on its way.
+ *
+ * As it fails: a refused connect keeps the endpoint out for 10, 20, 40 … ms (this thread's memory);
+ * all out: requests wait (service_wait) and are woken by what may help. Out of memory leaves what
+ * could be made, and the next snapshot tries again.
+ */
 #include "edge/service.h"
 
 #include "base/num.h"

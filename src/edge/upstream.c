@@ -1,4 +1,12 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Connections to endpoints, from connect to the pool and back.
+ *
+ * 1. In use: `stream` is set, in no list. Idle: no stream, in endpoint->idle. Any event on an idle
+ *    one but "writable" closes it.
+ * 2. Only a connection of which nothing is pending, unread or unsaid goes back to the pool.
+ * 3. Its timer is set when it is first idle and moves only when it fires: reuse costs no timer.
+ */
 #include "edge/upstream.h"
 
 #include "base/num.h"

@@ -1,4 +1,16 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A thread: takes configurations and deltas between two turns, connections from others, and what is
+ * to be done at the end of a turn (closed clients, the core's bell).
+ *
+ * 1. `generation` changes only here, between two turns; streams count those that they still need.
+ * 2. What comes from other threads comes by mailbox or as bits of `todo`; nothing else is shared.
+ * 3. A connection is given to another thread only if that one `serves`; a gift that cannot be
+ *    opened is closed and counted as refused.
+ *
+ * As it ends: stop closes listeners and idle clients, what is under way finishes (or is cut when
+ * the grace is over), and the loop stops when nothing is left (edge_may_stop).
+ */
 #include "edge/worker.h"
 
 #include "base/num.h"
