@@ -44,6 +44,7 @@ ACTS = {
     "gateway.listen.tls.cert": "integration/cli_errors.py::test_a_wrong_file_is_told_with_its_place",
     "gateway.listen.tls.key": "integration/cli_errors.py::test_a_wrong_file_is_told_with_its_place",
     "gateway.admin": "integration/api_access.py::test_tcp_needs_the_token_for_everything_but_health_and_pages",
+    "gateway.admin_names": "integration/api_access.py::test_foreign_host_names_are_refused",
     "gateway.threads": ROUTES,
     "gateway.expose_replica": ROUTES,
     "logging": "integration/logs_lines.py::test_the_budget_of_all_logs_acts_on_reload",
