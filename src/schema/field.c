@@ -6,9 +6,8 @@
 
 const struct schema_field *schema_field_find(const struct schema_table *table, struct str name)
 {
-    for (size_t i = 0; table && name.len && i < table->count; i++) {
-        const char *row = table->fields[i].name;
-        if (row[0] == name.p[0] && strncmp(row, name.p, name.len) == 0 && row[name.len] == '\0') {
+    for (size_t i = 0; table && i < table->count; i++) {
+        if (str_is(name, table->fields[i].name)) {
             return &table->fields[i];
         }
     }

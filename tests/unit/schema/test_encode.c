@@ -137,6 +137,21 @@ TEST(every_row_of_every_resource_is_described_in_both_languages)
     }
 }
 
+TEST(a_name_is_found_whole_or_not_at_all)
+{
+    const struct schema_table *table = &schema_problem;
+    struct str name = str_from(table->fields[0].name);
+    char longer[64] = {0};
+    check(name.len + 2 < sizeof(longer));
+    memcpy(longer, name.p, name.len);
+    check(schema_field_find(table, (struct str){longer, name.len}) == &table->fields[0]);
+    check(!schema_field_find(table, (struct str){longer, name.len + 1}));
+    check(!schema_field_find(table, (struct str){longer, name.len + 2}));
+    check(!schema_field_find(table, (struct str){longer, name.len - 1}));
+    check(!schema_field_find(table, STR("")));
+    check(!schema_field_find(NULL, name));
+}
+
 TEST(derived_schemas_are_json)
 {
     struct buf out = BUF_INIT(4 * MIB);
