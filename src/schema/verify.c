@@ -337,7 +337,8 @@ static void derive_listen(struct verifier *v, const struct service_spec *service
                              v6 ? "]" : "", (long long)port->published);
 }
 
-/* The default listener, and one for each published TCP port of a process. */
+/* The default listener (an empty list means none), and one for each published TCP port of a
+ * process. */
 static void derive_listens(struct verifier *v)
 {
     struct gateway_spec *gateway = &v->spec->gateway;
@@ -349,7 +350,7 @@ static void derive_listens(struct verifier *v)
     }
     if (given) {
         memcpy(all, gateway->listens, given * sizeof(*all));
-    } else if (routes) {
+    } else if (routes && !value_is_set(value_get(value_get(v->root, "gateway"), "listen"))) {
         all[given++] = (struct listen_spec){.address = STR("http://127.0.0.1:8080"),
                                             .kind = LISTEN_HTTP,
                                             .host = STR("127.0.0.1"),

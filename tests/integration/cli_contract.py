@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What scripts may rely on: verbs, JSON shapes, exit codes, waiting, and that nothing is left behind."""
+import http.client
 import json
 import os
 import re
@@ -250,9 +251,17 @@ def test_a_second_project_joins_an_instance(shop, tmp_path):
     other = tmp_path / "joined"
     other.mkdir()
     (other / "muelle.yaml").write_text("name: joined\ngateway: { listen: [], admin: off }\n"
-                                       "services: { a: { command: sleep 1000 } }\n")
+                                       "services: { a: { command: /usr/bin/python3 web.py, "
+                                       "routes: [ { host: joined.localhost } ] } }\n")
+    (other / "web.py").write_text(WEB)
     shop.cli("up", "-f", other / "muelle.yaml", "--instance", shop.state, "-d", "--wait")
     assert sorted(p["name"] for p in shop.status()["projects"]) == ["joined", "shop"]
+
+    def answers():  # at the first project's address: it brought none of its own
+        connection = http.client.HTTPConnection("127.0.0.1", shop.port, timeout=10)
+        connection.request("GET", "/", headers={"Host": "joined.localhost"})
+        return connection.getresponse().status == 200
+    wait_until(answers, what="the joined project's route")
     shop.cli("down", "-f", other / "muelle.yaml", "--instance", shop.state)
     assert [p["name"] for p in shop.status()["projects"]] == ["shop"]
 

@@ -140,6 +140,14 @@ TEST(routes_without_a_listener_get_the_default_one)
     project_spec_unref(l.spec);
 }
 
+TEST(an_empty_list_of_addresses_means_none)
+{
+    const struct project_spec *p =
+        load_good(&l, "gateway: {listen: []}\nservices: {a: {command: x, routes: [{host: h}]}}");
+    check_int(p->gateway.listens_count, 0);
+    project_spec_unref(l.spec);
+}
+
 TEST(truth_has_many_words)
 {
     const struct project_spec *p = load_good(
