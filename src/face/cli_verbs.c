@@ -75,6 +75,7 @@ static const struct cli_option down_options[] = {
     {.name = "kill",
      .help = {"kill the whole instance at once, without asking its core",
               "mata toda la instancia de inmediato, sin preguntar al núcleo"}},
+    JSON_OPTION,
     END};
 
 static const struct cli_option ps_options[] = {

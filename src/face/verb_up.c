@@ -652,6 +652,27 @@ static int down_adopt(struct session *s)
     return connect_soon(s);
 }
 
+/* With the last project the instance ends. */
+static void say_ended(struct session *s)
+{
+    cleanup(buf_fini) struct buf out = BUF_INIT(1 * KIB);
+    struct json_writer w = JSON_WRITER(&out);
+
+    if (!s->json) {
+        return;
+    }
+    json_begin_object(&w);
+    json_key(&w, STR("project"));
+    if (s->project[0]) {
+        json_cstr(&w, s->project);
+    } else {
+        json_null(&w);
+    }
+    json_field(&w, "instance_ended", bool, !role_instance_exists(s->state_dir));
+    json_end_object(&w);
+    show_json(s, &out);
+}
+
 static int down_run(struct session *s)
 {
     const char *limit = cli_value(s->args, "timeout");
@@ -666,6 +687,7 @@ static int down_run(struct session *s)
         if (!s->json) {
             term_write(&s->out, STR("nothing is running here\n"));
         }
+        say_ended(s);
         return 0; /* as wanted */
     }
     r = down_adopt(s);
@@ -689,6 +711,9 @@ static int down_run(struct session *s)
     if (r == CLI_NOT_READY) {
         say_error(s, "it is still stopping; 'muelle ps' shows what is left");
         return CLI_FAILED;
+    }
+    if (r == 0) {
+        say_ended(s);
     }
     return r;
 }

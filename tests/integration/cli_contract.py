@@ -119,6 +119,12 @@ def test_down_leaves_nothing(shop):
     assert shop.cli("down").stdout == "nothing is running here\n"
 
 
+def test_down_as_json(shop):
+    assert json.loads(shop.cli("down", "--json").stdout) == {"project": None, "instance_ended": True}
+    shop.up()
+    assert json.loads(shop.cli("down", "--json").stdout) == {"project": "shop", "instance_ended": True}
+
+
 def test_wait_names_who_is_not_ready_and_why(shop):
     shop.write("bad.yaml", """
 name: bad
