@@ -13,7 +13,6 @@
  * 3. `killing` lasts until the tree is empty: a fork bomb is killed again and again, not once.
  * 4. Not known whether a tree is empty is not empty: it is asked again.
  */
-#include "base/map.h"
 #include "base/num.h"
 #include "keeper/private.h"
 #include "link/order_run.h"
@@ -26,30 +25,7 @@
 #define CHILD_SWEEP_IDLE_NS NS_PER_S
 #define CHILD_TRIM_NS       NS_PER_S
 
-enum { CHILD_OUTPUT_MAX_DEFAULT = 64 * 1024 * 1024 };
-
-static struct keeper *child_keeper; /* watches carry no pointer to it */
-
 static const struct proc_exit child_exit_unknown = {.known = false};
-
-static int child_watch(struct keeper *keeper, struct loop_fd *watch, int fd, uint32_t events,
-                       void (*ready)(struct loop_fd *watch, uint32_t events))
-{
-    child_keeper = keeper;
-    loop_fd_init(watch, ready);
-    int result = loop_fd_add(&keeper->loop, watch, fd, events);
-    if (result < 0) {
-        file_close(&fd);
-    }
-    return result;
-}
-
-static void child_unwatch(struct keeper *keeper, struct loop_fd *watch)
-{
-    int fd = watch->fd;
-    loop_fd_remove(&keeper->loop, watch);
-    file_close(&fd);
-}
 
 /* Its tree; `space` is for the entry that marks it: "MUELLE_ID=INSTANCE/id". */
 static struct proc_tree child_tree(const struct keeper *keeper, const struct ward *ward,
@@ -66,17 +42,17 @@ static struct proc_tree child_tree(const struct keeper *keeper, const struct war
 static void child_tell(struct keeper *keeper, const struct ward *ward, enum keeper_type type)
 {
     struct keeper_msg msg;
-    ward_message(ward, type, &msg);
+    journal_child_message(&ward->rec, type, &msg);
     peer_tell(keeper, KEEPER_ROLE_CORE, &msg);
 }
 
 static void child_emptied(struct keeper *keeper, struct ward *ward)
 {
-    child_unwatch(keeper, &ward->empty_watch);
+    loop_fd_close(&keeper->loop, &ward->empty_watch);
     ward->rec.empty = true;
     ward->rec.killing = false;
     (void)!cgroup_remove(&keeper->cgroups, str_from(ward->rec.cgroup));
-    journal_ward(keeper, ward);
+    memory_ward(keeper, ward);
     child_tell(keeper, ward, KEEPER_EMPTY);
     keeper_ended(keeper);
 }
@@ -85,7 +61,8 @@ static void child_check(struct keeper *keeper, struct ward *ward);
 
 static void child_empty_ready(struct loop_fd *watch, uint32_t events)
 {
-    child_check(child_keeper, container_of(watch, struct ward, empty_watch));
+    struct ward *ward = container_of(watch, struct ward, empty_watch);
+    child_check(ward->keeper, ward);
 }
 
 /* Looks whether anything of the tree is left; if so, sees to it that it is asked again. */
@@ -101,7 +78,8 @@ static void child_check(struct keeper *keeper, struct ward *ward)
     left = proc_tree_left(&tree, ward->rec.killing);
     if (left > 0 && !ward->rec.running && ward->empty_watch.fd < 0 &&
         cgroup_open_events(&keeper->cgroups, tree.group, &fd) == 0) {
-        (void)!child_watch(keeper, &ward->empty_watch, fd, LOOP_PRI, child_empty_ready);
+        ward->empty_watch.ready = child_empty_ready;
+        (void)!loop_fd_take(&keeper->loop, &ward->empty_watch, fd, LOOP_PRI);
     }
     if (left > 0 && ward->empty_watch.fd >= 0) {
         /* The notice compares with the last read: read once, then look again, for it may have come
@@ -122,8 +100,8 @@ static void child_check(struct keeper *keeper, struct ward *ward)
 void child_sweep(struct timer *timer, int64_t now_ns)
 {
     struct keeper *keeper = container_of(timer, struct keeper, sweep_timer);
-    struct ward *ward = NULL;
-    while ((ward = ward_next(keeper, ward))) {
+    WARD_EACH(keeper, ward)
+    {
         child_check(keeper, ward);
     }
 }
@@ -132,7 +110,7 @@ void child_ended(struct keeper *keeper, struct ward *ward, const struct proc_exi
 {
     struct journal_child *rec = &ward->rec;
     struct cgroup_stats stats;
-    child_unwatch(keeper, &ward->exit_watch);
+    loop_fd_close(&keeper->loop, &ward->exit_watch);
     ward->awaiting = false;
     rec->running = false;
     rec->exit = *how;
@@ -140,7 +118,7 @@ void child_ended(struct keeper *keeper, struct ward *ward, const struct proc_exi
         cgroup_stats(&keeper->cgroups, str_from(rec->cgroup), &stats) == 0) {
         rec->oom = stats.oom_kills > 0;
     }
-    journal_ward(keeper, ward);
+    memory_ward(keeper, ward);
     child_tell(keeper, ward, KEEPER_EXITED);
     child_check(keeper, ward);
 }
@@ -151,44 +129,18 @@ static void child_exit_ready(struct loop_fd *watch, uint32_t events)
     struct proc_exit how;
     int result = proc_reap(watch->fd, &how);
     if (result != -EAGAIN) {
-        child_ended(child_keeper, ward, result < 0 ? &child_exit_unknown : &how);
+        child_ended(ward->keeper, ward, result < 0 ? &child_exit_unknown : &how);
     }
 }
 
 void child_forget(struct keeper *keeper, struct ward *ward)
 {
     ensure(!ward->rec.running);
-    child_unwatch(keeper, &ward->empty_watch);
+    loop_fd_close(&keeper->loop, &ward->empty_watch);
     ward_free(keeper, ward);
-    journal_forget(keeper, ward); /* after that: a file made anew by it must not have the child */
-}
-
-static int child_kept(void *arg, struct str name)
-{
-    const struct kept *kept = kept_find(arg, name);
-    return kept ? kept->fd : -1;
-}
-
-static struct ward *child_new(struct keeper *keeper, const struct order *order)
-{
-    struct ward *ward = ward_new(keeper, str_from(order->id));
-    if (!ward) {
-        return NULL;
-    }
-    struct journal_child *rec = &ward->rec;
-    str_copy(rec->cgroup, sizeof(rec->cgroup), order_group(order));
-    rec->spec_hash = order->spec_hash;
-    rec->output_max = order->output_max ? order->output_max : CHILD_OUTPUT_MAX_DEFAULT;
-    memcpy(rec->ports, order->ports, sizeof(rec->ports));
-    for (size_t i = 0; i < ARRAY_LEN(rec->output); i++) {
-        if (order->output[i] && order_kept_name(order->output[i]).len == 0) {
-            str_copy(rec->output[i], ORDER_PATH_MAX, str_from(order->output[i]));
-        }
-    }
-    for (size_t i = 0; i < order->listen_count; i++) {
-        rec->listen[i] = map_hash(0, str_from(order->listen[i]));
-    }
-    return ward;
+    journal_add(
+        &keeper->journal, JOURNAL_FORGET,
+        str_from(ward->rec.id)); /* after that: a file made anew by it must not have the child */
 }
 
 int child_spawn(struct keeper *keeper, const struct order *order, struct ward **ret,
@@ -204,16 +156,17 @@ int child_spawn(struct keeper *keeper, const struct order *order, struct ward **
     if (ward) {
         child_forget(keeper, ward); /* started anew under its name */
     }
-    ward = child_new(keeper, order);
+    ward = ward_new(keeper, str_from(order->id));
     if (!ward) {
         *ret_step = "start one more child";
         return -ENOSPC;
     }
+    journal_child_from(order, &ward->rec);
     ward->rec.killing = true; /* what the next keeper does with it if we do not come further */
-    journal_ward(keeper, ward);
+    memory_ward(keeper, ward);
     ward->rec.killing = false;
     struct proc_tree tree = child_tree(keeper, ward, space);
-    struct order_host host = {&keeper->cgroups, tree.mark.p, child_kept, keeper};
+    struct order_host host = {&keeper->cgroups, tree.mark.p, kept_fd, keeper};
     int result = order_run(order, &host, &proc, ret_step);
     if (result < 0) {
         child_forget(keeper, ward);
@@ -223,11 +176,12 @@ int child_spawn(struct keeper *keeper, const struct order *order, struct ward **
         /* `doctor` says so; the service runs without. */
         keeper_log(keeper, "%s: limits do not work on this machine", ward->rec.id);
     }
+    ward->exit_watch.ready = child_exit_ready;
     ward->rec.proc = proc.id;
     ward->rec.running = true;
-    journal_ward(keeper, ward);
+    memory_ward(keeper, ward);
     /* Where it cannot be watched (no memory in the kernel) SIGCHLD still tells. */
-    (void)!child_watch(keeper, &ward->exit_watch, proc.pidfd, LOOP_READ, child_exit_ready);
+    (void)!loop_fd_take(&keeper->loop, &ward->exit_watch, proc.pidfd, LOOP_READ);
     *ret = ward;
     return 0;
 }
@@ -254,10 +208,11 @@ void child_kill(struct keeper *keeper, struct ward *ward)
 void child_adopt(struct keeper *keeper, struct ward *ward, bool await)
 {
     int pidfd = -1;
+    ward->exit_watch.ready = child_exit_ready;
     if (!ward->rec.running) {
         child_check(keeper, ward);
     } else if (proc_open(&ward->rec.proc, &pidfd) == 0 &&
-               child_watch(keeper, &ward->exit_watch, pidfd, LOOP_READ, child_exit_ready) == 0) {
+               loop_fd_take(&keeper->loop, &ward->exit_watch, pidfd, LOOP_READ) == 0) {
         child_check(keeper, ward); /* one that was being killed is killed on */
     } else if (await) {
         ward->awaiting = true;
@@ -279,8 +234,8 @@ void child_adopt_fd(struct keeper *keeper, struct ward *ward, int pidfd)
 void child_await_over(struct timer *timer, int64_t now_ns)
 {
     struct keeper *keeper = container_of(timer, struct keeper, await_timer);
-    struct ward *ward = NULL;
-    while ((ward = ward_next(keeper, ward))) {
+    WARD_EACH(keeper, ward)
+    {
         if (ward->awaiting) {
             child_ended(keeper, ward, &child_exit_unknown);
         }
@@ -295,8 +250,8 @@ void child_trim(struct timer *timer, int64_t now_ns)
     if (peer_has_core(keeper)) {
         return; /* the core frees what it has stored */
     }
-    struct ward *ward = NULL;
-    while ((ward = ward_next(keeper, ward))) {
+    WARD_EACH(keeper, ward)
+    {
         struct journal_child *rec = &ward->rec;
         bool trimmed = false;
         for (size_t i = 0; !rec->empty && i < ARRAY_LEN(rec->output); i++) {
@@ -305,7 +260,7 @@ void child_trim(struct timer *timer, int64_t now_ns)
             rec->trimmed[i] = MAX(rec->trimmed[i], to);
         }
         if (trimmed) {
-            journal_ward(keeper, ward);
+            memory_ward(keeper, ward);
         }
     }
     loop_timer_set(&keeper->loop, timer, now_ns + CHILD_TRIM_NS);

@@ -8,6 +8,7 @@
  */
 #include "base/num.h"
 #include "keeper/private.h"
+#include "link/keeper_args.h"
 
 enum {
     FROM_CORE = 1 << KEEPER_ROLE_CORE,
@@ -61,7 +62,7 @@ static int on_hello(struct call *call)
     }
     for (enum keeper_role role = KEEPER_ROLE_CORE; role <= KEEPER_ROLE_EDGE; role++) {
         struct keeper_msg news;
-        role_message(&keeper->roles[role], &news);
+        journal_role_message(&keeper->roles[role].rec, keeper->roles[role].up, &news);
         peer_send(peer, &news, -1);
     }
     msg->role = peer->role;
@@ -98,9 +99,8 @@ static int on_get(struct call *call)
     if (call->peer->role != KEEPER_ROLE_CORE && kept_is_private(name)) {
         return -EPERM;
     }
-    const struct kept *kept = kept_find(call->keeper, name);
-    call->answer_fd = kept ? kept->fd : -1;
-    return kept ? 0 : -ENOENT;
+    call->answer_fd = kept_fd(call->keeper, name);
+    return call->answer_fd >= 0 ? 0 : -ENOENT;
 }
 
 static int on_drop(struct call *call)
@@ -133,7 +133,7 @@ static int on_spawn(struct call *call)
     }
     uint32_t serial = msg->serial;
     if (result == 0) {
-        ward_message(ward, KEEPER_STARTED, msg);
+        journal_child_message(&ward->rec, KEEPER_STARTED, msg);
         call->answer_fd = ward->exit_watch.fd;
     } else {
         msg->type = KEEPER_STARTED;
@@ -157,7 +157,7 @@ static int on_kill_tree(struct call *call)
     child_kill(call->keeper, call->ward);
     if (empty) { /* asked again, by a core that missed it */
         struct keeper_msg news;
-        ward_message(call->ward, KEEPER_EMPTY, &news);
+        journal_child_message(&call->ward->rec, KEEPER_EMPTY, &news);
         peer_send(call->peer, &news, -1);
     }
     return ANSWERED;
@@ -181,7 +181,7 @@ static int on_children(struct call *call)
     struct ward *ward = ward_next(keeper, first == keeper->wards ? NULL : first - 1);
     for (int i = 0; ward && i < PAGE; i++, ward = ward_next(keeper, ward)) {
         struct keeper_msg news;
-        ward_message(ward, KEEPER_CHILD, &news);
+        journal_child_message(&ward->rec, KEEPER_CHILD, &news);
         peer_send(call->peer, &news, ward->exit_watch.fd);
     }
     call->msg->a = ward ? (uint64_t)(ward - keeper->wards) : 0;
@@ -224,7 +224,7 @@ static int on_reexec(struct call *call)
 {
     char binary[KEEPER_NAME_MAX + 1];
     str_copy(binary, sizeof(binary), keeper_msg_name(call->msg));
-    int result = reexec_prepare(call->keeper, binary);
+    int result = call->keeper->stopping ? -ESHUTDOWN : keeper_args_try(binary);
     answer(call, result);
     if (result == 0) {
         reexec_run(call->keeper, binary);
@@ -257,7 +257,7 @@ static const struct {
 void dispatch(struct keeper *keeper, struct peer *peer, struct keeper_msg *msg, int *fd)
 {
     struct call call = {keeper, peer, msg, fd, -1, ward_find(keeper, keeper_msg_name(msg))};
-    int result = -ENOSYS;
+    int result;
     if (!dispatch_table[msg->type].handle) {
         result = -ENOSYS;
     } else if (!(dispatch_table[msg->type].from & 1 << peer->role)) {

@@ -13,27 +13,16 @@
 #include "keeper/keeper.h"
 #include "base/num.h"
 #include "keeper/private.h"
+#include "link/keeper_args.h"
+#include "link/keeper_start.h"
 #include "os/entropy.h"
 #include "os/file.h"
 #include "os/shm.h"
-#include "os/user.h"
 #include <signal.h>
 
 #define KEEPER_AWAIT_NS (1000 * NS_PER_MS)
 
 enum { KEEPER_EXIT_USAGE = 2, KEEPER_EXIT_LOCKED = 3 };
-
-struct keeper_args {
-    const char *run_dir;
-    const char *state_dir;
-    const char *id;
-    const char *rung; /* the best control group rung to try, for tests */
-    const char *lock_fd;
-    const char *ready_fd;
-    const char *adopt_fd;
-    const char *adopt_role;
-    const char *reexec; /* given: we are the same process, executed anew */
-};
 
 static struct keeper keeper_state; /* tens of MiB of which only what is used is ever touched */
 
@@ -57,75 +46,12 @@ static void keeper_on_term(struct loop_signal *signal)
     stop_begin(container_of(signal, struct keeper, term_signal), false);
 }
 
-static bool keeper_parse(int argc, char **argv, struct keeper_args *ret)
+/* Says why it cannot start, to who started us and in the log. */
+static int keeper_fail(struct keeper *keeper, int error, const char *text)
 {
-    const struct {
-        const char *name;
-        const char **value;
-    } table[] = {{"--run-dir", &ret->run_dir},
-                 {"--state-dir", &ret->state_dir},
-                 {"--id", &ret->id},
-                 {"--cgroups", &ret->rung},
-                 {"--lock-fd", &ret->lock_fd},
-                 {"--ready-fd", &ret->ready_fd},
-                 {"--adopt-fd", &ret->adopt_fd},
-                 {"--adopt-role", &ret->adopt_role},
-                 {"--reexec", &ret->reexec}};
-    *ret = (struct keeper_args){0};
-    for (int i = 0; i + 1 < argc; i++) {
-        for (size_t k = 0; k < ARRAY_LEN(table); k++) {
-            if (strcmp(argv[i], table[k].name) == 0) {
-                *table[k].value = argv[i + 1];
-            }
-        }
-    }
-    return ret->run_dir && ret->state_dir && ret->id;
-}
-
-/* A descriptor that was handed down, or -1. */
-static int keeper_parse_fd(const char *text)
-{
-    uint64_t fd;
-    return text && num_parse_u64(str_from(text), &fd) == 0 && fd < 1024 ? (int)fd : -1;
-}
-
-/* Says to who started us whether we run: a HELLO with the pid, or an error with its text. */
-static void keeper_tell_ready(struct keeper *keeper, int error, const char *text)
-{
-    if (keeper->ready_fd < 0) {
-        return;
-    }
-    struct keeper_msg msg;
-    keeper_msg_init(&msg, KEEPER_HELLO, str_from(keeper->id));
-    msg.error = error;
-    msg.a = (uint64_t)proc_own_pid();
-    str_copy(msg.text, sizeof(msg.text), str_from(text));
-    (void)!chan_send_blocking(keeper->ready_fd, &msg, sizeof(msg), NULL, 0);
-    file_close(&keeper->ready_fd);
-}
-
-static int keeper_lock(struct keeper *keeper, const struct keeper_args *args)
-{
-    char path[KEEPER_PATH_MAX];
-    char text[KEEPER_TEXT_MAX];
-    int holder = 0;
-    if (args->lock_fd) {
-        lock_adopt(&keeper->lock, keeper_parse_fd(args->lock_fd));
-        return 0;
-    }
-    keeper_run_path(keeper, "keeper.lock", path);
-    int result = lock_take(&keeper->lock, path, &holder);
-    if (result == LOCK_E_HELD) {
-        snprintf(text, sizeof(text), "a keeper runs for this instance already (pid %d)", holder);
-        result = -EALREADY;
-    } else if (result < 0) {
-        snprintf(text, sizeof(text), "keeper.lock: %s", strerror(-result));
-    }
-    if (result < 0) {
-        keeper_log(keeper, "%s", text);
-        keeper_tell_ready(keeper, result, text);
-    }
-    return result;
+    keeper_log(keeper, "%s: %s", text, strerror(-error));
+    keeper_args_ready(&keeper->ready_fd, keeper->id, error, text);
+    return error;
 }
 
 /* Control groups as the last keeper had them: its children are in there. */
@@ -163,12 +89,11 @@ static int keeper_open(struct keeper *keeper)
     keeper->term_signal.received = keeper_on_term;
     result = loop_signal_add(&keeper->loop, &keeper->child_signal, SIGCHLD);
     result = result < 0 ? result : loop_signal_add(&keeper->loop, &keeper->term_signal, SIGTERM);
-    result = result < 0 ? result : proc_boot_id(keeper->boot_id);
+    result = result < 0 ? result : proc_boot_id(keeper->journal.boot_id);
     keeper->message = dispatch;
     timer_init(&keeper->trim_timer, child_trim);
     timer_init(&keeper->sweep_timer, child_sweep);
     timer_init(&keeper->await_timer, child_await_over);
-    timer_init(&keeper->journal_timer, journal_retry);
     stop_init(keeper);
     role_init(keeper, KEEPER_ROLE_CORE);
     role_init(keeper, KEEPER_ROLE_EDGE);
@@ -182,15 +107,13 @@ static int keeper_open(struct keeper *keeper)
 
 static void keeper_adopt(struct keeper *keeper, const struct keeper_args *args)
 {
-    struct ward *ward = NULL;
-    while ((ward = ward_next(keeper, ward))) {
-        child_adopt(keeper, ward, args->adopt_fd != NULL);
+    WARD_EACH(keeper, ward)
+    {
+        child_adopt(keeper, ward, args->adopt_fd >= 0);
     }
-    if (args->adopt_fd) {
-        bool edge = args->adopt_role && strcmp(args->adopt_role, "edge") == 0;
+    if (args->adopt_fd >= 0) {
         loop_timer_after(&keeper->loop, &keeper->await_timer, KEEPER_AWAIT_NS);
-        (void)peer_new(keeper, keeper_parse_fd(args->adopt_fd),
-                       edge ? KEEPER_ROLE_EDGE : KEEPER_ROLE_CORE);
+        (void)peer_new(keeper, args->adopt_fd, args->adopt_role);
     }
     for (enum keeper_role role = KEEPER_ROLE_CORE; role <= KEEPER_ROLE_EDGE; role++) {
         struct proc_id last = keeper->roles[role].rec.proc;
@@ -201,22 +124,16 @@ static void keeper_adopt(struct keeper *keeper, const struct keeper_args *args)
     loop_timer_after(&keeper->loop, &keeper->trim_timer, NS_PER_S);
 }
 
-/* Removes what we put into RUN. Services that run on need the journal. */
+/* Services that run on need the journal. */
 static void keeper_clean(struct keeper *keeper)
 {
-    static const char *const names[] = {"keeper.sock",  "keeper.journal", "core.lock", "core.sock",
-                                        "core.problem", "admin.sock",     "edge.lock", "token",
-                                        "state",        "keeper.lock"};
-    bool all = ward_all_empty(keeper);
+    char path[KEEPER_PATH_MAX];
     kept_unlink(keeper);
-    for (size_t i = 0; i < (all ? ARRAY_LEN(names) : 1); i++) {
-        char path[KEEPER_PATH_MAX];
-        keeper_run_path(keeper, names[i], path);
-        (void)!file_unlink(path);
-    }
-    if (all) {
+    keeper_run_path(keeper, "keeper.sock", path);
+    (void)!file_unlink(path);
+    if (ward_all_empty(keeper)) {
         cgroup_root_remove(&keeper->cgroups);
-        (void)!file_rmdir(keeper->run_dir);
+        keeper_start_clean(keeper->run_dir);
     }
 }
 
@@ -224,30 +141,23 @@ static int keeper_run(struct keeper *keeper, const struct keeper_args *args)
 {
     int result = keeper_open(keeper);
     if (result < 0) {
-        keeper_tell_ready(keeper, result, strerror(-result));
-        return result;
+        return keeper_fail(keeper, result, "the loop cannot be made");
     }
-    journal_load(keeper);
+    memory_load(keeper);
     keeper_groups(keeper, args);
     if (args->reexec) {
         result = reexec_load(keeper);
     } else {
         keeper_keep_groups(keeper);
-        result = peer_listen(keeper);
+        result = peer_listen(keeper, -1);
     }
     keeper->handed_count = 0;
     if (result < 0) {
-        keeper_log(keeper, "keeper.sock: %s", strerror(-result));
-        keeper_tell_ready(keeper, result, "keeper.sock cannot be made");
-        return result;
-    }
-    if (user_own_uid() == 0) {
-        /* Root's edge is nobody and must reach the core's admin.sock; all else in there is 0600. */
-        (void)!file_chmod(keeper->run_dir, 0711);
+        return keeper_fail(keeper, result, "keeper.sock cannot be made");
     }
     keeper_adopt(keeper, args);
-    (void)journal_rewrite(keeper);
-    keeper_tell_ready(keeper, 0, "");
+    (void)journal_rewrite(&keeper->journal);
+    keeper_args_ready(&keeper->ready_fd, keeper->id, 0, "");
     result = loop_run(&keeper->loop);
     keeper_clean(keeper);
     return result;
@@ -257,8 +167,7 @@ static int keeper_run(struct keeper *keeper, const struct keeper_args *args)
 static bool keeper_init(struct keeper *keeper, const struct keeper_args *args)
 {
     keeper->lock = (struct lock)LOCK_INIT;
-    keeper->ready_fd = keeper_parse_fd(args->ready_fd);
-    keeper->journal.fd = -1;
+    keeper->ready_fd = args->ready_fd;
     keeper->listen_watch.fd = -1;
     for (size_t i = 0; i < KEEPER_KEPT_MAX; i++) {
         keeper->kept[i].fd = -1;
@@ -272,22 +181,25 @@ int keeper_main(int argc, char **argv)
 {
     struct keeper *keeper = &keeper_state;
     struct keeper_args args;
+    char text[KEEPER_TEXT_MAX];
     if (argc == 2 && strcmp(argv[1], "--self-test") == 0) {
-        return KEEPER_SELF_TEST_CODE; /* the loader found all that this binary needs */
+        return KEEPER_SELF_TEST_CODE;
     }
-    if (!keeper_parse(argc, argv, &args)) {
+    if (!keeper_args_parse(argc, argv, &args)) {
         fprintf(stderr, "usage: muelle keeper --run-dir DIR --state-dir DIR --id ID\n");
         return KEEPER_EXIT_USAGE;
     }
     if (!keeper_init(keeper, &args)) {
-        keeper_tell_ready(keeper, -ENAMETOOLONG, "the folder's path is too long");
+        (void)keeper_fail(keeper, -ENAMETOOLONG, "the folder's path is too long");
         return KEEPER_EXIT_USAGE;
     }
     proc_title_set("muelle: keeper %s", keeper->id);
-    if (!args.reexec && keeper_lock(keeper, &args) < 0) {
+    int result = args.reexec ? 0 : keeper_args_lock(&args, &keeper->lock, text);
+    if (result < 0) {
+        (void)keeper_fail(keeper, result, text);
         return KEEPER_EXIT_LOCKED;
     }
-    int result = keeper_run(keeper, &args);
+    result = keeper_run(keeper, &args);
     loop_fini(&keeper->loop);
     lock_release(&keeper->lock);
     return result < 0 ? 1 : 0;

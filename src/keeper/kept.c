@@ -12,9 +12,9 @@
  */
 #include "base/map.h"
 #include "keeper/private.h"
+#include "link/keeper_listen.h"
 #include "link/snapshot.h"
 #include "os/file.h"
-#include "os/shm.h"
 
 struct kept *kept_find(struct keeper *keeper, struct str name)
 {
@@ -25,6 +25,12 @@ struct kept *kept_find(struct keeper *keeper, struct str name)
         }
     }
     return NULL;
+}
+
+int kept_fd(void *keeper, struct str name)
+{
+    const struct kept *kept = kept_find(keeper, name);
+    return kept ? kept->fd : -1;
 }
 
 /* Streams are nothing that the edge, which talks to strangers, should hold. */
@@ -86,31 +92,14 @@ void kept_drop_stdio(struct keeper *keeper)
     }
 }
 
-/* Does the core's last snapshot name that listener? It is the core's word: the edge cannot replace
- * it. */
-static bool kept_listed(struct keeper *keeper, const struct sock_addr *addr)
-{
-    const struct kept *kept = kept_find(keeper, STR("snapshot"));
-    struct shm shm = {NULL, 0};
-    struct snapshot snapshot;
-    if (!kept || shm_check(kept->fd, SHM_SEAL_SIZE | SHM_SEAL_WRITE) < 0 ||
-        shm_map(&shm, kept->fd, false) < 0) {
-        return false;
-    }
-    bool listed = snapshot_open(str_make((const char *)shm.p, shm.size), &snapshot) == 0 &&
-                  snapshot_has_listener(&snapshot, addr);
-    shm_unmap(&shm);
-    return listed;
-}
-
 /* A socket that a child was handed outlives every role in it, also where all three died and with
  * them the keeper's copy: then it is taken back from there. -ENOENT: none has it. */
 static int kept_take_back(struct keeper *keeper, struct str name, const struct sock_addr *addr,
                           int *ret_fd)
 {
     uint64_t hash = map_hash(0, name);
-    struct ward *ward = NULL;
-    while ((ward = ward_next(keeper, ward))) {
+    WARD_EACH(keeper, ward)
+    {
         for (int i = 0; i < ORDER_LISTEN_MAX && ward->rec.listen[i]; i++) {
             if (ward->rec.listen[i] == hash && ward->exit_watch.fd >= 0 &&
                 sock_take_listening(ward->exit_watch.fd, 3 + i, addr, ret_fd) == 0) {
@@ -121,47 +110,29 @@ static int kept_take_back(struct keeper *keeper, struct str name, const struct s
     return -ENOENT;
 }
 
-/* What is wrong goes into msg->text. */
-static int kept_open(struct keeper_msg *msg, const struct sock_addr *addr, int *ret_fd)
-{
-    struct sock_listen_opts opts = {.replace = true};
-    int result = sock_listen(addr, &opts, ret_fd);
-    if (result < 0) {
-        struct problem problem;
-        sock_listen_problem(&problem, addr, result);
-        str_copy(msg->text, sizeof(msg->text), str_from(problem.what));
-    }
-    return result;
-}
-
 int kept_listen(struct keeper *keeper, struct keeper_msg *msg, bool only_listed, int *ret_fd)
 {
     struct sock_addr addr;
     char space[KEEPER_NAME_MAX + 1];
-    struct buf text = BUF_ON(space);
-    buf_add_cstr(&text, "listen:");
-    if (sock_addr_parse(keeper_msg_name(msg), &addr) == 0) {
-        sock_addr_format(&text, &addr);
-    } else {
-        text.error = -EINVAL;
-    }
-    if (buf_error(&text) < 0) {
+    struct str name = keeper_listen_name(keeper_msg_name(msg), &addr, space);
+    if (name.len == 0) {
         str_copy(msg->text, sizeof(msg->text), STR("not an address"));
         return -EINVAL;
     }
-    struct str name = buf_str(&text);
     const struct kept *kept = kept_find(keeper, name);
     if (kept) {
         msg->a = 1;
         *ret_fd = kept->fd;
         return 0;
     }
-    if (only_listed && !kept_listed(keeper, &addr)) {
+    /* The core's word: the edge cannot replace it. */
+    const struct kept *snapshot = kept_find(keeper, STR("snapshot"));
+    if (only_listed && !(snapshot && snapshot_fd_has_listener(snapshot->fd, &addr))) {
         str_copy(msg->text, sizeof(msg->text), STR("not a listener of the snapshot"));
         return -EPERM;
     }
     int result = kept_take_back(keeper, name, &addr, ret_fd);
-    result = result < 0 ? kept_open(msg, &addr, ret_fd) : result;
+    result = result < 0 ? keeper_listen_open(msg, &addr, ret_fd) : result;
     return result < 0 ? result
                       : kept_put(keeper, name, *ret_fd, NULL); /* the asker learns it too */
 }

@@ -12,7 +12,6 @@
 #include "base/num.h"
 #include "keeper/private.h"
 #include "os/file.h"
-#include "os/user.h"
 
 /* What waits holds its descriptors open: beyond a thousand messages only those without one wait. */
 enum { PEER_QUEUE_WITH_FD = 1024 * KEEPER_MSG_SIZE };
@@ -20,14 +19,9 @@ enum { PEER_QUEUE_WITH_FD = 1024 * KEEPER_MSG_SIZE };
  * news. */
 enum { PEER_PAUSE_AT = 64 * KEEPER_MSG_SIZE };
 
-static struct keeper *peer_keeper(const struct peer *peer)
-{
-    return container_of(peer->chan.loop, struct keeper, loop);
-}
-
 static void peer_gone(struct peer *peer)
 {
-    struct keeper *keeper = peer_keeper(peer);
+    struct keeper *keeper = peer->keeper;
     peer->used = false;
     if (peer->role == KEEPER_ROLE_CORE && !timer_armed(&keeper->trim_timer)) {
         loop_timer_after(&keeper->loop, &keeper->trim_timer, NS_PER_S);
@@ -50,7 +44,7 @@ static void peer_drop(struct peer *peer)
 static void peer_message(struct chan *chan, struct chan_msg *msg)
 {
     struct peer *peer = container_of(chan, struct peer, chan);
-    struct keeper *keeper = peer_keeper(peer);
+    struct keeper *keeper = peer->keeper;
     struct keeper_msg copy;
     bool ok = msg->len == sizeof(copy) && msg->fd_count <= 1;
     if (ok) {
@@ -74,6 +68,7 @@ struct peer *peer_new(struct keeper *keeper, int fd, enum keeper_role role)
             continue;
         }
         peer->greeted = peer->copies = false;
+        peer->keeper = keeper;
         peer->role = (uint8_t)role;
         peer->chan = (struct chan){
             .message = peer_message, .closed = peer_closed, .pause_at = PEER_PAUSE_AT};
@@ -98,7 +93,7 @@ void peer_send(struct peer *peer, const struct keeper_msg *msg, int fd)
     bool too_many = fd >= 0 && peer->chan.queue_len >= PEER_QUEUE_WITH_FD;
     int result = too_many ? -ENOBUFS : chan_send(&peer->chan, msg, sizeof(*msg), &fd, fd >= 0);
     if (result < 0 && result != -EPIPE) { /* the end of a broken pipe is told by the channel */
-        keeper_log(peer_keeper(peer), "pid %d does not read its messages: dropped", peer->cred.pid);
+        keeper_log(peer->keeper, "pid %d does not read its messages: dropped", peer->cred.pid);
         peer_drop(peer);
     }
 }
@@ -140,31 +135,15 @@ static void peer_accept(struct loop_fd *watch, uint32_t events)
     struct keeper *keeper = container_of(watch, struct keeper, listen_watch);
     int fd = -1;
     while (chan_accept(watch->fd, &fd) == 0) {
-        struct sock_cred cred;
-        /* Our own user or root; the folder's mode says the same, this does not depend on it. */
-        if (sock_peer_cred(fd, &cred) < 0 || (cred.uid != 0 && cred.uid != user_own_uid())) {
-            file_close(&fd);
-            continue;
-        }
         (void)peer_new(keeper, fd, KEEPER_ROLE_NONE);
     }
 }
 
-int peer_listen_on(struct keeper *keeper, int fd)
-{
-    loop_fd_init(&keeper->listen_watch, peer_accept);
-    int result = loop_fd_add(&keeper->loop, &keeper->listen_watch, fd, LOOP_READ);
-    if (result < 0) {
-        file_close(&fd);
-    }
-    return result;
-}
-
-int peer_listen(struct keeper *keeper)
+int peer_listen(struct keeper *keeper, int fd)
 {
     char path[KEEPER_PATH_MAX];
     keeper_run_path(keeper, "keeper.sock", path);
-    int fd = -1;
-    int result = chan_listen(path, &fd);
-    return result < 0 ? result : peer_listen_on(keeper, fd);
+    int result = fd < 0 ? chan_listen(path, &fd) : 0;
+    loop_fd_init(&keeper->listen_watch, peer_accept);
+    return result < 0 ? result : loop_fd_take(&keeper->loop, &keeper->listen_watch, fd, LOOP_READ);
 }

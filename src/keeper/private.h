@@ -20,27 +20,23 @@ struct ward *ward_find(struct keeper *keeper, struct str id);
 struct ward *ward_by_pid(struct keeper *keeper, int pid);
 /* The next one in use after `after` (NULL: the first), or NULL. */
 struct ward *ward_next(struct keeper *keeper, struct ward *after);
+#define WARD_EACH(keeper, ward) for (struct ward *ward = NULL; (ward = ward_next(keeper, ward));)
 /* A free place with that id, or NULL. */
 struct ward *ward_new(struct keeper *keeper, struct str id);
 /* The place is free; nothing may be watched. */
 void ward_free(struct keeper *keeper, struct ward *ward);
 bool ward_all_empty(struct keeper *keeper);
-void ward_message(const struct ward *ward, enum keeper_type type, struct keeper_msg *msg);
 
-/* --- journal.c --- */
+/* --- memory.c --- */
 /* Reads what the last keeper wrote; fills wards, role identities, cgroups and handed descriptors.
- * Nothing of another boot. */
-void journal_load(struct keeper *keeper);
-/* Writes everything anew. 0, or -errno: the old file stays, and it is tried again. */
-int journal_rewrite(struct keeper *keeper);
-void journal_retry(struct timer *timer, int64_t now_ns);
-void journal_ward(struct keeper *keeper, const struct ward *ward);
-void journal_forget(struct keeper *keeper, const struct ward *ward);
-void journal_role(struct keeper *keeper, const struct role_slot *slot);
+ * Nothing of another boot. keeper->journal is ready then to be written anew. */
+void memory_load(struct keeper *keeper);
+void memory_ward(struct keeper *keeper, const struct ward *ward);
+void memory_role(struct keeper *keeper, const struct role_slot *slot);
 
 /* --- peer.c --- */
-must_check int peer_listen(struct keeper *keeper);
-must_check int peer_listen_on(struct keeper *keeper, int fd);
+/* On RUN/keeper.sock, or on what is open already (taken over). */
+must_check int peer_listen(struct keeper *keeper, int fd);
 /* A peer on that channel; NULL (fd closed) when all places are taken. */
 struct peer *peer_new(struct keeper *keeper, int fd, enum keeper_role role);
 /* Sends; a peer that does not read is dropped. */
@@ -55,6 +51,8 @@ bool peer_has_core(const struct keeper *keeper);
 /* --- kept.c --- */
 bool kept_is_private(struct str name); /* for the core alone */
 struct kept *kept_find(struct keeper *keeper, struct str name);
+/* The same for link/order_run.h: the descriptor, or -1. */
+int kept_fd(void *keeper, struct str name);
 /* Takes fd over; tells all peers but `from`. 0 or -ENOSPC. */
 must_check int kept_put(struct keeper *keeper, struct str name, int fd, const struct peer *from);
 void kept_drop(struct keeper *keeper, struct kept *kept, const struct peer *from);
@@ -98,12 +96,8 @@ void role_restart(struct keeper *keeper, enum keeper_role role);
  * on one that holds the role's lock though its place was given to another: the keeper that started
  * it died before it wrote that down. */
 bool role_claim(struct keeper *keeper, enum keeper_role role, int pid);
-void role_message(const struct role_slot *slot, struct keeper_msg *msg);
 
 /* --- reexec.c --- */
-enum { KEEPER_SELF_TEST_CODE = 42 };
-/* Tries the binary. 0 or -errno. */
-must_check int reexec_prepare(struct keeper *keeper, const char *binary);
 /* Executes it; returns when that failed, and all goes on. */
 void reexec_run(struct keeper *keeper, const char *binary);
 /* Takes over the descriptors that the last image named in the journal. 0 or -EBADMSG. */

@@ -12,7 +12,6 @@
 #include "keeper/private.h"
 #include "link/role_spawn.h"
 #include "os/file.h"
-#include "os/user.h"
 #include <signal.h>
 
 #define ROLE_QUICK_NS     (1000 * NS_PER_MS)
@@ -22,37 +21,16 @@
 
 enum { ROLE_QUICK_FREE = 3 };
 
-static struct keeper *role_keeper(struct role_slot *slot)
-{
-    return container_of(slot - slot->rec.role, struct keeper, roles[0]);
-}
-
-static const char *role_name(enum keeper_role role)
-{
-    return role == KEEPER_ROLE_CORE ? "core" : "edge";
-}
-
-void role_message(const struct role_slot *slot, struct keeper_msg *msg)
-{
-    keeper_msg_init(msg, KEEPER_ROLE, str_from(role_name(slot->rec.role)));
-    msg->role = (uint8_t)slot->rec.role;
-    msg->a = slot->up ? (uint64_t)slot->rec.proc.pid : 0;
-    msg->b = slot->rec.restarts;
-    msg->c = slot->up;
-}
-
 static void role_tell(struct keeper *keeper, const struct role_slot *slot)
 {
     struct keeper_msg msg;
-    role_message(slot, &msg);
+    journal_role_message(&slot->rec, slot->up, &msg);
     peer_tell(keeper, KEEPER_ROLE_NONE, &msg);
 }
 
 static void role_unwatch(struct keeper *keeper, struct role_slot *slot)
 {
-    int pidfd = slot->watch.fd;
-    loop_fd_remove(&keeper->loop, &slot->watch);
-    file_close(&pidfd);
+    loop_fd_close(&keeper->loop, &slot->watch);
     loop_timer_cancel(&keeper->loop, &slot->timer);
     slot->up = false;
 }
@@ -60,13 +38,14 @@ static void role_unwatch(struct keeper *keeper, struct role_slot *slot)
 static void role_died(struct loop_fd *watch, uint32_t events)
 {
     struct role_slot *slot = container_of(watch, struct role_slot, watch);
-    struct keeper *keeper = role_keeper(slot);
+    struct keeper *keeper = slot->keeper;
     struct proc_exit how = {0};
     if (proc_reap(watch->fd, &how) == -EAGAIN) {
         return;
     }
     role_unwatch(keeper, slot);
-    keeper_log(keeper, "%s (pid %d) ended: %s %d", role_name(slot->rec.role), slot->rec.proc.pid,
+    keeper_log(keeper, "%s (pid %d) ended: %s %d", role_spawn_name(slot->rec.role),
+               slot->rec.proc.pid,
                !how.known     ? "status unknown"
                : how.signaled ? "signal"
                               : "exit code",
@@ -98,52 +77,17 @@ static void role_timer(struct timer *timer, int64_t now_ns)
     if (slot->up) {
         (void)!proc_signal(slot->watch.fd, SIGKILL);
     } else if (slot->wanted) {
-        role_start(role_keeper(slot), slot->rec.role);
+        role_start(slot->keeper, slot->rec.role);
     }
 }
 
 void role_init(struct keeper *keeper, enum keeper_role role)
 {
     struct role_slot *slot = &keeper->roles[role];
+    slot->keeper = keeper;
     slot->rec.role = role;
     loop_fd_init(&slot->watch, role_died);
     timer_init(&slot->timer, role_timer);
-}
-
-/* Can a user without rights reach what lies in RUN? Every folder above must let others pass. */
-static bool role_run_dir_open(const struct keeper *keeper)
-{
-    char path[KEEPER_RUN_MAX];
-    struct file_stat stat;
-    str_copy(path, sizeof(path), str_from(keeper->run_dir));
-    while (path[0]) {
-        if (file_stat(path, &stat) < 0 || !(stat.mode & 01)) {
-            return false;
-        }
-        char *slash = strrchr(path, '/');
-        path[slash ? slash - path : 0] = '\0';
-    }
-    return true;
-}
-
-static int role_run(struct keeper *keeper, enum keeper_role role, int channel_fd, struct proc *ret,
-                    const char **ret_step)
-{
-    /* What is open to the world runs without root; a guard stays behind (link/keeper_guard.c). */
-    const char *user = getenv("MUELLE_EDGE_USER");
-    bool give_up = role == KEEPER_ROLE_EDGE && user_own_uid() == 0 && role_run_dir_open(keeper);
-    struct proc_fd fds[] = {{1, 1}, {2, 2}, {channel_fd, ROLE_CHANNEL_FD}};
-    struct role_spawn spawn = {
-        .role = role_name(role),
-        .run_dir = keeper->run_dir,
-        .state_dir = keeper->state_dir,
-        .id = keeper->id,
-        .more = {give_up ? "--user" : NULL, user ? user : "nobody"},
-        .fds = fds,
-        .fd_count = ARRAY_LEN(fds),
-        .channel = true,
-    };
-    return role_spawn(&spawn, ret, ret_step);
 }
 
 bool role_adopt(struct keeper *keeper, enum keeper_role role, const struct proc_id *proc)
@@ -153,8 +97,7 @@ bool role_adopt(struct keeper *keeper, enum keeper_role role, const struct proc_
     if (proc_open(proc, &pidfd) < 0) {
         return false;
     }
-    if (loop_fd_add(&keeper->loop, &slot->watch, pidfd, LOOP_READ) < 0) {
-        file_close(&pidfd);
+    if (loop_fd_take(&keeper->loop, &slot->watch, pidfd, LOOP_READ) < 0) {
         return false;
     }
     slot->up = true;
@@ -164,30 +107,18 @@ bool role_adopt(struct keeper *keeper, enum keeper_role role, const struct proc_
     return true;
 }
 
-/* The lock of a role names its process, also where the keeper that started it died before it could
- * write down whom: then the new keeper's own attempt finds the lock taken and ends. RUN is ours
- * alone, and so is what lies in it. */
-static int role_lock_holder(const struct keeper *keeper, enum keeper_role role)
-{
-    char name[16];
-    char path[KEEPER_PATH_MAX];
-    int holder = 0;
-    snprintf(name, sizeof(name), "%s.lock", role_name(role));
-    keeper_run_path(keeper, name, path);
-    return lock_probe(path, &holder) == 1 ? holder : 0;
-}
-
 /* Takes on the living process that holds the role's lock though we do not know it: the keeper that
  * started it died before it wrote that down. False when none holds it. */
 static bool role_adopt_holder(struct keeper *keeper, enum keeper_role role)
 {
-    struct proc_id proc = {.pid = role_lock_holder(keeper, role)};
+    struct proc_id proc = {.pid = role_spawn_holder(keeper->run_dir, role)};
     if (proc.pid <= 0 || proc_start_time(proc.pid, &proc.start_time) < 0 ||
         !role_adopt(keeper, role, &proc)) {
         return false;
     }
-    keeper_log(keeper, "the %s (pid %d) was not known and is taken on", role_name(role), proc.pid);
-    journal_role(keeper, &keeper->roles[role]);
+    keeper_log(keeper, "the %s (pid %d) was not known and is taken on", role_spawn_name(role),
+               proc.pid);
+    memory_role(keeper, &keeper->roles[role]);
     role_tell(keeper, &keeper->roles[role]);
     return true;
 }
@@ -201,46 +132,41 @@ void role_start(struct keeper *keeper, enum keeper_role role)
     slot->wanted = true;
     slot->started_ns = keeper->loop.now_ns;
     int ends[2] = {-1, -1};
-    struct proc proc = {.pidfd = -1};
+    struct proc proc;
     const char *step = "make its channel";
     int result = chan_pair(ends);
     if (result == 0) {
-        result = role_run(keeper, role, ends[1], &proc, &step);
+        struct role_spawn dirs = {
+            .run_dir = keeper->run_dir, .state_dir = keeper->state_dir, .id = keeper->id};
+        result = role_spawn_child(&dirs, role, ends[1], &proc, &step);
     }
     if (result == 0) {
         step = "watch it";
-        result = loop_fd_add(&keeper->loop, &slot->watch, proc.pidfd, LOOP_READ);
+        result = loop_fd_take(&keeper->loop, &slot->watch, proc.pidfd, LOOP_READ);
     }
     file_close(&ends[1]);
     if (result < 0) {
-        keeper_log(keeper, "cannot start the %s: %s: %s", role_name(role), step, strerror(-result));
+        keeper_log(keeper, "cannot start the %s: %s: %s", role_spawn_name(role), step,
+                   strerror(-result));
         file_close(&ends[0]);
-        file_close(&proc.pidfd);
         loop_timer_after(&keeper->loop, &slot->timer, ROLE_DELAY_MAX_NS);
         return;
     }
     slot->up = true;
     slot->rec.proc = proc.id;
     (void)peer_new(keeper, ends[0], role);
-    journal_role(keeper, slot);
+    memory_role(keeper, slot);
     role_tell(keeper, slot);
-}
-
-/* A process, or its guard, which connects for it. */
-static bool role_speaks_for(int pid, int role_pid)
-{
-    struct proc_stat stat;
-    return pid == role_pid || (proc_stat(pid, &stat) == 0 && stat.parent == role_pid);
 }
 
 bool role_claim(struct keeper *keeper, enum keeper_role role, int pid)
 {
     struct role_slot *slot = &keeper->roles[role];
-    if (slot->up && role_speaks_for(pid, slot->rec.proc.pid)) {
+    if (slot->up && role_spawn_speaks_for(pid, slot->rec.proc.pid)) {
         return true;
     }
-    int holder = role_lock_holder(keeper, role);
-    if (keeper->stopping || holder <= 0 || !role_speaks_for(pid, holder)) {
+    int holder = role_spawn_holder(keeper->run_dir, role);
+    if (keeper->stopping || holder <= 0 || !role_spawn_speaks_for(pid, holder)) {
         return false;
     }
     role_unwatch(keeper, slot); /* our own attempt ends by itself: it is reaped by SIGCHLD */

@@ -22,8 +22,9 @@ enum {
 /* A child in the keeper's care: a replica's main process and its tree. */
 struct ward {
     bool used;
-    bool awaiting; /* gone; a reviver may still bring the pidfd that knows how it ended */
-    uint64_t hash; /* of the id: looked at before the id is compared */
+    bool awaiting;         /* gone; a reviver may still bring the pidfd that knows how it ended */
+    uint64_t hash;         /* of the id: looked at before the id is compared */
+    struct keeper *keeper; /* watches carry no pointer to it */
     struct loop_fd exit_watch;  /* on its pidfd; fd -1 when it ended */
     struct loop_fd empty_watch; /* on cgroup.events, once only others of its tree are left */
     struct journal_child rec;   /* what the journal says of it */
@@ -36,6 +37,7 @@ struct kept {
 };
 
 struct peer {
+    struct keeper *keeper;
     bool used;
     bool greeted; /* HELLO came */
     bool copies;  /* wants a copy of what is kept */
@@ -47,6 +49,7 @@ struct peer {
 
 /* The core or the edge as a process. */
 struct role_slot {
+    struct keeper *keeper;
     struct journal_role rec;
     bool up;
     bool wanted;
@@ -63,7 +66,6 @@ struct keeper {
     char run_dir[KEEPER_RUN_MAX];
     char state_dir[KEEPER_PATH_MAX];
     char id[64];
-    char boot_id[PROC_BOOT_ID_LEN + 1];
     struct lock lock;
     struct cgroup_root cgroups;
     int ready_fd;
@@ -76,9 +78,7 @@ struct keeper {
     struct timer stop_timer;    /* the end comes, whatever does not end */
     struct loop_task stop_task; /* something ended while stopping */
     uint8_t stopping;           /* enum keeper_stopping */
-    struct records journal;
-    bool journal_behind;        /* the file lacks something: a fresh one is due */
-    struct timer journal_timer; /* until then */
+    struct journal journal;
     /* What a peer says goes there (dispatch.c). */
     void (*message)(struct keeper *keeper, struct peer *peer, struct keeper_msg *msg, int *fd);
     size_t ward_top;     /* places used so far: loops end there */

@@ -1,11 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reading a journal: see journal.h. It is another process's work: texts are checked to end, roles
- * and rungs to exist; a record that is not right is skipped, an unknown one is a newer keeper's.
+ * The keeper's journal: see journal.h.
+ *
+ * 1. At any moment the file at the path is whole: a fresh one takes its place by rename(2).
+ * 2. Where it cannot be written (a full disk) the old one stays, nothing is appended to it any
+ *    more, and a fresh one is tried every second.
+ * 3. What is read is another process's work: texts are checked to end, roles and rungs to exist; a
+ *    record that is not right is skipped, an unknown one is a newer keeper's.
  */
 #include "link/journal.h"
+#include "base/map.h"
+#include "base/num.h"
+#include "link/order_run.h"
+#include "link/role_spawn.h"
+#include "os/file.h"
 
-enum { JOURNAL_VERSION = 1 };
+#define JOURNAL_RETRY_NS NS_PER_S
+
+enum {
+    JOURNAL_VERSION = 1,
+    JOURNAL_REWRITE = 16 * 1024 * 1024,
+    JOURNAL_OUTPUT_MAX_DEFAULT = 64 * 1024 * 1024
+};
 
 union journal_payload {
     struct journal_child child;
@@ -29,19 +45,117 @@ static struct records_form journal_form(const char *boot_id)
     return form;
 }
 
-int journal_create(struct records *journal, const char *path, const char *boot_id,
-                   const struct cgroup_root *cgroups)
+/* Nothing is appended any more: a whole new file is due. */
+static int journal_fail(struct journal *journal, int error)
 {
-    struct records_form form = journal_form(boot_id);
-    int result = records_create(journal, path, &form);
-    if (result < 0) {
-        return result;
+    char text[JOURNAL_PATH_MAX + 128];
+    if (!journal->behind) {
+        snprintf(text, sizeof(text), "%s cannot be written: %s; tried again every second",
+                 journal->path, strerror(-error));
+        journal->say(journal, text);
     }
-    result = records_add(journal, JOURNAL_CGROUP, JOURNAL_BYTES(cgroups));
-    if (result < 0) {
-        records_close(journal);
+    journal->behind = true;
+    loop_timer_after(journal->loop, &journal->retry, JOURNAL_RETRY_NS);
+    return error;
+}
+
+static void journal_retry(struct timer *timer, int64_t now_ns)
+{
+    (void)journal_rewrite(container_of(timer, struct journal, retry));
+}
+
+void journal_init(struct journal *journal)
+{
+    journal->file.fd = -1;
+    journal->behind = false;
+    timer_init(&journal->retry, journal_retry);
+}
+
+void journal_fini(struct journal *journal)
+{
+    loop_timer_cancel(journal->loop, &journal->retry);
+    records_close(&journal->file);
+}
+
+void journal_add(struct journal *journal, enum journal_type type, struct str bytes)
+{
+    if (journal->behind || journal->file.fd < 0) {
+        return; /* the fresh file will have it */
     }
-    return result;
+    if (journal->file.size > JOURNAL_REWRITE) {
+        (void)journal_rewrite(journal); /* it has what this record says */
+        return;
+    }
+    int result = records_add(&journal->file, (uint16_t)type, bytes);
+    if (result < 0) {
+        (void)journal_fail(journal, result);
+    }
+}
+
+int journal_rewrite(struct journal *journal)
+{
+    char fresh[JOURNAL_PATH_MAX + 8];
+    struct records out = {.fd = -1};
+    struct records_form form = journal_form(journal->boot_id);
+    snprintf(fresh, sizeof(fresh), "%s.new", journal->path);
+    int result = records_create(&out, fresh, &form);
+    result = result < 0 ? result : journal->fill(journal, &out);
+    result = result < 0 ? result : file_rename(fresh, journal->path);
+    if (result < 0) { /* the old one stays as it is */
+        records_close(&out);
+        (void)!file_unlink(fresh);
+        return journal_fail(journal, result);
+    }
+    if (journal->behind) {
+        journal->say(journal, "keeper.journal is whole again");
+    }
+    journal->behind = false;
+    loop_timer_cancel(journal->loop, &journal->retry);
+    records_close(&journal->file);
+    journal->file = out;
+    return 0;
+}
+
+void journal_child_from(const struct order *order, struct journal_child *ret)
+{
+    str_copy(ret->cgroup, sizeof(ret->cgroup), order_group(order));
+    ret->spec_hash = order->spec_hash;
+    ret->output_max = order->output_max ? order->output_max : JOURNAL_OUTPUT_MAX_DEFAULT;
+    memcpy(ret->ports, order->ports, sizeof(ret->ports));
+    for (size_t i = 0; i < ARRAY_LEN(ret->output); i++) {
+        if (order->output[i] && order_kept_name(order->output[i]).len == 0) {
+            str_copy(ret->output[i], ORDER_PATH_MAX, str_from(order->output[i]));
+        }
+    }
+    for (size_t i = 0; i < order->listen_count; i++) {
+        ret->listen[i] = map_hash(0, str_from(order->listen[i]));
+    }
+}
+
+void journal_child_message(const struct journal_child *child, enum keeper_type type,
+                           struct keeper_msg *msg)
+{
+    keeper_msg_init(msg, type, str_from(child->id));
+    msg->a = (uint64_t)child->proc.pid;
+    msg->b = child->proc.start_time;
+    msg->c = (uint64_t)(uint32_t)child->exit.code;
+    msg->d = (child->exit.known ? KEEPER_EXIT_KNOWN : 0u) |
+             (child->exit.signaled ? KEEPER_EXIT_SIGNALED : 0u) |
+             (child->exit.core_dumped ? KEEPER_EXIT_CORE : 0u) |
+             (child->running ? KEEPER_CHILD_RUNNING : 0u) |
+             (child->empty ? KEEPER_CHILD_EMPTY : 0u) | (child->oom ? KEEPER_CHILD_OOM : 0u);
+    msg->spec_hash = child->spec_hash;
+    memcpy(msg->ports, child->ports, sizeof(msg->ports));
+    memcpy(msg->trimmed, child->trimmed, sizeof(msg->trimmed));
+}
+
+void journal_role_message(const struct journal_role *role, bool up, struct keeper_msg *msg)
+{
+    keeper_msg_init(msg, KEEPER_ROLE, str_from(role_spawn_name(role->role)));
+    msg->role = (uint8_t)role->role;
+    msg->a = up ? (uint64_t)role->proc.pid : 0;
+    msg->b = role->restarts;
+    msg->c = up;
 }
 
 static bool journal_text_ok(const char *text, size_t size)
@@ -87,9 +201,14 @@ static void journal_take(void *arg, uint16_t type, struct str bytes)
     }
 }
 
-int journal_read(const char *path, const char *boot_id, const struct journal_ops *ops, void *arg)
+int journal_read(struct journal *journal, const struct journal_ops *ops, void *arg)
 {
-    struct records_form form = journal_form(boot_id);
+    struct records_form form = journal_form(journal->boot_id);
     struct journal_reader reader = {ops, arg};
-    return records_read(path, &form, sizeof(union journal_payload), journal_take, &reader);
+    int result =
+        records_read(journal->path, &form, sizeof(union journal_payload), journal_take, &reader);
+    if (result == RECORDS_E_DAMAGED) {
+        journal->say(journal, "keeper.journal is damaged: what follows there is not used");
+    }
+    return result;
 }

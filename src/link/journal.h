@@ -20,8 +20,10 @@
 #include "link/order.h"
 #include "link/records.h"
 #include "os/cgroup.h"
+#include "os/loop.h"
 #include "os/proc.h"
 
+enum { JOURNAL_PATH_MAX = 256 };
 enum journal_type {
     JOURNAL_CHILD = 1,
     JOURNAL_FORGET,
@@ -63,6 +65,37 @@ struct journal_handed {
     char name[KEEPER_NAME_MAX + 8];
 };
 
+/* What an order says of its child; not its id, process, or state. */
+void journal_child_from(const struct order *order, struct journal_child *ret);
+/* The same as a message: STARTED, CHILD, EXITED, EMPTY. */
+void journal_child_message(const struct journal_child *child, enum keeper_type type,
+                           struct keeper_msg *msg);
+void journal_role_message(const struct journal_role *role, bool up, struct keeper_msg *msg);
+
+/* --- writing: a file that is made anew when it has grown, and when it could not be written --- */
+
+struct journal {
+    struct loop *loop;
+    char path[JOURNAL_PATH_MAX];
+    char boot_id[PROC_BOOT_ID_LEN + 1];
+    struct records file;
+    bool behind;        /* the file lacks something: a fresh one is due … */
+    struct timer retry; /* … every second */
+    /* Writes all that there is to say (records_add). 0 or -errno. */
+    int (*fill)(struct journal *journal, struct records *out);
+    void (*say)(struct journal *journal, const char *text); /* for the log */
+};
+
+/* loop, path, boot_id, fill and say are set. Nothing is written yet. */
+void journal_init(struct journal *journal);
+void journal_fini(struct journal *journal);
+/* One more record. Nothing while it is behind: the fresh file will have it. */
+void journal_add(struct journal *journal, enum journal_type type, struct str bytes);
+/* Writes everything anew. 0, or -errno: the old file stays as it is, and it is tried again. */
+int journal_rewrite(struct journal *journal);
+
+/* --- reading --- */
+
 /* Where what is read goes; everything is checked before. */
 struct journal_ops {
     void (*child)(void *arg, const struct journal_child *child);
@@ -74,11 +107,7 @@ struct journal_ops {
 
 #define JOURNAL_BYTES(object) str_make((const char *)(object), sizeof(*(object)))
 
-/* A fresh file with its first record. Further ones: records_add with a journal_type. */
-must_check int journal_create(struct records *journal, const char *path, const char *boot_id,
-                              const struct cgroup_root *cgroups);
-/* 0, RECORDS_E_DAMAGED, RECORDS_E_OTHER (of another boot), -errno: see records_read. */
-must_check int journal_read(const char *path, const char *boot_id, const struct journal_ops *ops,
-                            void *arg);
+/* 0, RECORDS_E_DAMAGED (said), RECORDS_E_OTHER (of another boot), -errno: see records_read. */
+int journal_read(struct journal *journal, const struct journal_ops *ops, void *arg);
 
 #endif

@@ -20,7 +20,8 @@ static int start_run_dir(const char *path, struct problem *problem)
 {
     int result = file_mkdir_p(path, 0700);
     if (result == 0) {
-        result = file_chmod(path, 0700);
+        /* Root's edge is nobody and must reach the core's admin.sock; all else in there is 0600. */
+        result = file_chmod(path, user_own_uid() == 0 ? 0711 : 0700);
     }
     struct file_stat stat;
     if (result == 0) {
@@ -112,6 +113,19 @@ int keeper_start(const struct keeper_start *start, int *ret_pid, struct problem 
     }
     file_close(&ends[0]);
     return result;
+}
+
+void keeper_start_clean(const char *run_dir)
+{
+    static const char *const names[] = {"keeper.sock",  "keeper.journal", "core.lock", "core.sock",
+                                        "core.problem", "admin.sock",     "edge.lock", "token",
+                                        "state",        "keeper.lock"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        char path[SOCK_PATH_MAX + 16];
+        snprintf(path, sizeof(path), "%s/%s", run_dir, names[i]);
+        (void)!file_unlink(path);
+    }
+    (void)!file_rmdir(run_dir);
 }
 
 /* Connects and greets: the channel, or -errno; -ENOENT when nobody is there. */

@@ -6,6 +6,7 @@
 #ifndef LINK_ROLE_SPAWN_H
 #define LINK_ROLE_SPAWN_H
 
+#include "link/keeper.h"
 #include "os/proc.h"
 
 enum { ROLE_SPAWN_MORE_MAX = 6, ROLE_CHANNEL_FD = 3 };
@@ -25,5 +26,17 @@ struct role_spawn {
 /* Starts it in a session of its own, with this process's environment. 0, or -errno and
  * *ret_step. */
 must_check int role_spawn(const struct role_spawn *role, struct proc *ret, const char **ret_step);
+
+/* "core", "edge". */
+const char *role_spawn_name(enum keeper_role role);
+/* Starts core or edge with that channel: `role` needs its folders and id only. Root's edge is told
+ * to give its rights up (MUELLE_EDGE_USER, else nobody) where one without rights can reach what
+ * lies in RUN. */
+must_check int role_spawn_child(const struct role_spawn *role, enum keeper_role which,
+                                int channel_fd, struct proc *ret, const char **ret_step);
+/* The process that holds the role's lock in RUN, which is ours alone; 0 = none. */
+int role_spawn_holder(const char *run_dir, enum keeper_role role);
+/* Is `pid` the process `role_pid`, or its guard (link/keeper_guard.c), which connects for it? */
+bool role_spawn_speaks_for(int pid, int role_pid);
 
 #endif

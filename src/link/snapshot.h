@@ -56,7 +56,8 @@ struct snapshot {
 must_check int snapshot_open(struct str blob, struct snapshot *ret);
 struct snapshot_gateway snapshot_gateway_get(const struct snapshot *snapshot);
 struct snapshot_listener snapshot_listener_at(const struct snapshot *snapshot, uint32_t i);
-bool snapshot_has_listener(const struct snapshot *snapshot, const struct sock_addr *addr);
+/* Does the sealed snapshot in that memfd name a listener with that address? Maps it meanwhile. */
+bool snapshot_fd_has_listener(int fd, const struct sock_addr *addr);
 struct snapshot_service snapshot_service_at(const struct snapshot *snapshot, uint32_t i);
 struct snapshot_endpoint snapshot_endpoint_at(const struct snapshot *snapshot, uint32_t i);
 struct snapshot_route snapshot_route_at(const struct snapshot *snapshot, uint32_t i);

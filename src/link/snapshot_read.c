@@ -10,6 +10,7 @@
 #include "base/map.h"
 #include "link/snapshot.h"
 #include "link/snapshot_wire.h"
+#include "os/shm.h"
 
 /* Smallest item a reader takes: the fields every writer of this format has. */
 static const struct {
@@ -240,14 +241,22 @@ struct snapshot_listener snapshot_listener_at(const struct snapshot *snapshot, u
     };
 }
 
-bool snapshot_has_listener(const struct snapshot *snapshot, const struct sock_addr *addr)
+bool snapshot_fd_has_listener(int fd, const struct sock_addr *addr)
 {
+    struct shm shm;
+    struct snapshot snapshot;
     bool found = false;
-    for (uint32_t i = 0; !found && i < snapshot->listeners; i++) {
-        struct sock_addr named;
-        struct snapshot_listener listener = snapshot_listener_at(snapshot, i);
-        found = sock_addr_parse(listener.address, &named) == 0 && sock_addr_eq(&named, addr);
+    if (shm_check(fd, SHM_SEAL_SIZE | SHM_SEAL_WRITE) < 0 || shm_map(&shm, fd, false) < 0) {
+        return false;
     }
+    if (snapshot_open(str_make((const char *)shm.p, shm.size), &snapshot) == 0) {
+        for (uint32_t i = 0; !found && i < snapshot.listeners; i++) {
+            struct sock_addr named;
+            struct snapshot_listener listener = snapshot_listener_at(&snapshot, i);
+            found = sock_addr_parse(listener.address, &named) == 0 && sock_addr_eq(&named, addr);
+        }
+    }
+    shm_unmap(&shm);
     return found;
 }
 

@@ -11,6 +11,7 @@
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/sock_private.h"
+#include "os/user.h"
 #include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -71,7 +72,13 @@ int chan_listen(const char *path, int *ret_fd)
 
 int chan_accept(int listen_fd, int *ret_fd)
 {
-    return sock_accept(listen_fd, ret_fd, NULL);
+    int result;
+    struct sock_cred cred;
+    while ((result = sock_accept(listen_fd, ret_fd, NULL)) == 0 &&
+           (sock_peer_cred(*ret_fd, &cred) < 0 || (cred.uid != 0 && cred.uid != user_own_uid()))) {
+        file_close(ret_fd);
+    }
+    return result;
 }
 
 int chan_connect(const char *path, int *ret_fd)

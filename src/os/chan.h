@@ -43,7 +43,8 @@ must_check int chan_pair(int ret_fds[2]);
 /* A listening SEQPACKET socket at `path` (an old file there is removed: hold a lock first), mode
  * 0600. */
 must_check int chan_listen(const char *path, int *ret_fd);
-/* 0, -EAGAIN when nobody waits, -errno. */
+/* The next who connects and is of our own user or root; others are closed. The folder's mode says
+ * the same, this does not depend on it. 0, -EAGAIN when nobody waits, -errno. */
 must_check int chan_accept(int listen_fd, int *ret_fd);
 /* Connects at once or fails (-ECONNREFUSED, -ENOENT, -EAGAIN when the backlog is full). */
 must_check int chan_connect(const char *path, int *ret_fd);

@@ -121,6 +121,24 @@ void loop_fd_remove(struct loop *loop, struct loop_fd *watch)
     }
 }
 
+int loop_fd_take(struct loop *loop, struct loop_fd *watch, int fd, uint32_t events)
+{
+    int result = loop_fd_add(loop, watch, fd, events);
+    if (result < 0) {
+        close(fd);
+    }
+    return result;
+}
+
+void loop_fd_close(struct loop *loop, struct loop_fd *watch)
+{
+    int fd = watch->fd;
+    if (fd >= 0) {
+        loop_fd_remove(loop, watch);
+        close(fd);
+    }
+}
+
 /* How long the kernel may sleep: NULL (for ever) or `space` filled. */
 static struct timespec *loop_sleep_time(struct loop *loop, int64_t wait_ns, struct timespec *space)
 {

@@ -88,13 +88,11 @@ must_check int loop_init(struct loop *loop, uint64_t seed);
 /* Accepts a zeroed loop. What is still watched is forgotten, not closed. */
 void loop_fini(struct loop *loop);
 
-/* Runs turns until loop_stop. 0 or -errno of the wait itself. */
-must_check int loop_run(struct loop *loop);
+must_check int loop_run(struct loop *loop); /* until loop_stop; 0 or -errno of the wait itself */
 void loop_stop(struct loop *loop);
 /* One turn that sleeps at most `wait_ns` (0 = does not sleep, < 0 = as long as it takes). */
 must_check int loop_turn(struct loop *loop, int64_t wait_ns);
-/* The clocks again in the middle of a turn, for those that must measure long work. */
-void loop_update_now(struct loop *loop);
+void loop_update_now(struct loop *loop); /* the clocks again: for those that measure long work */
 
 static inline void loop_fd_init(struct loop_fd *watch,
                                 void (*ready)(struct loop_fd *watch, uint32_t events))
@@ -105,9 +103,11 @@ static inline void loop_fd_init(struct loop_fd *watch,
 must_check int loop_fd_add(struct loop *loop, struct loop_fd *watch, int fd, uint32_t events);
 /* Changes the events; free when they are the same already. 0 or -errno. */
 must_check int loop_fd_set(struct loop *loop, struct loop_fd *watch, uint32_t events);
-/* Stops watching; must be called before the descriptor is closed. Nothing when it is not watched.
- */
+/* Stops watching, before the descriptor is closed. Nothing when it is not watched. */
 void loop_fd_remove(struct loop *loop, struct loop_fd *watch);
+/* The same with a descriptor that the watch owns: add closes it where it fails, close does. */
+must_check int loop_fd_take(struct loop *loop, struct loop_fd *watch, int fd, uint32_t events);
+void loop_fd_close(struct loop *loop, struct loop_fd *watch);
 
 static inline void loop_timer_set(struct loop *loop, struct timer *timer, int64_t deadline_ns)
 {

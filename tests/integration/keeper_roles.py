@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,7 @@ class Play:
         self.env = {**os.environ, "MUELLE_CGROUPS": rung, **({"PLAY_EDGE_USER": edge_user} if edge_user else {})}
         self.rung = rung
         self.pids = set()
+        self.stopped = False
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.sock.bind(str(self.dir / "me.sock"))
         self.sock.settimeout(10)
@@ -115,32 +117,70 @@ class Play:
         return pids
 
     def stop(self):
+        self.stopped = True
         self.tool("shutdown", self.run, 1)
         wait_until(lambda: not any(alive(p) for p in self.pids), 10, f"all ended: {self.pids} {self.log()}")
         assert not re.search("runtime error|Sanitizer|assert", self.log()), self.log()
         left = {p.name for p in self.run.iterdir()} if self.run.exists() else set()
         assert left <= {"play-core.log", "play-edge.log", "play-core.sock", "play-edge.sock"}, left
-        shutil.rmtree(self.dir)
+
+    def mine(self):
+        """Every process of this instance that lives: its roles by their title, its services by their mark."""
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                if folder.joinpath("cmdline").read_bytes().split(b"\0")[0].decode().endswith(f" {self.id}") \
+                        or f"MUELLE_ID={self.id}/".encode() in folder.joinpath("environ").read_bytes():
+                    found.append(int(folder.name))
+            except (OSError, UnicodeDecodeError):
+                pass
+        return found
+
+    def end(self):
+        """Whatever the test did, nothing is left."""
+        try:
+            if not self.stopped:
+                self.stop()
+        finally:
+            while left := self.mine():
+                for sign in (signal.SIGSTOP, signal.SIGKILL):  # together: none may bring back another in between
+                    for pid in left:
+                        if alive(pid):
+                            os.kill(pid, sign)
+                time.sleep(0.02)
+            self.sock.close()
+            shutil.rmtree(self.dir, ignore_errors=True)
 
 
 def fields(line):
     return {k: int(v) for k, v in re.findall(r"(\w+)=(-?\d+)", line)}
 
 
+@pytest.fixture
+def new_play():
+    """Makes instances that are gone when the test is over, also when it failed."""
+    made = []
+
+    def make(*args, **words):
+        made.append(Play(*args, **words))
+        return made[-1]
+    yield make
+    for instance in made:
+        instance.end()
+
+
 @pytest.fixture(params=RUNGS)
-def play(request):
-    instance = Play(request.param)
+def play(request, new_play):
+    instance = new_play(request.param)
     instance.start()
-    yield instance
-    instance.stop()
+    return instance
 
 
 @pytest.fixture
-def grouped():
-    instance = Play("unified")
+def grouped(new_play):
+    instance = new_play("unified")
     instance.start()
-    yield instance
-    instance.stop()
+    return instance
 
 
 def test_roles_have_titles_and_run(play):
@@ -276,7 +316,7 @@ def test_a_killed_keeper_comes_back_and_knows_its_children(play):
     assert alive(pids["stays"])
 
 
-PRELOAD = """
+DIE_IN_SPAWN = """
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -290,21 +330,30 @@ int setsid(void)
 """
 
 
-def mortal_play(rung, tmp_path):
+def preload(play, tmp_path, source, **env):
+    """The instance's roles run with that library."""
+    (tmp_path / "preload.c").write_text(source)
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", tmp_path / "preload.so", tmp_path / "preload.c"], check=True)
+    play.env.update(LD_PRELOAD=str(tmp_path / "preload.so"), **{k: str(v) for k, v in env.items()})
+    return play
+
+
+@pytest.fixture
+def mortal_play(new_play, tmp_path):
     """A keeper that is killed in the middle of starting a process once the file is there."""
-    (tmp_path / "die.c").write_text(PRELOAD)
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "die.so", tmp_path / "die.c"], check=True)
-    play, trigger = Play(rung), tmp_path / "now"
-    play.env.update(LD_PRELOAD=str(tmp_path / "die.so"), DIE_IN_SPAWN=str(trigger))
-    play.start()
-    return play, trigger
+    def make(rung):
+        trigger = tmp_path / "now"
+        play = preload(new_play(rung), tmp_path, DIE_IN_SPAWN, DIE_IN_SPAWN=trigger)
+        play.start()
+        return play, trigger
+    return make
 
 
 @pytest.mark.parametrize("reviver", ["the other", "the half started"])
 @pytest.mark.parametrize("role", ["core", "edge"])
-def test_a_keeper_killed_in_the_middle_of_starting_a_role_gets_one_that_it_knows(role, reviver, tmp_path):
+def test_a_keeper_killed_in_the_middle_of_starting_a_role_gets_one_that_it_knows(role, reviver, mortal_play):
     """The journal names the dead one, and whoever has the keeper's channel first brings the new keeper."""
-    play, trigger = mortal_play("none", tmp_path)
+    play, trigger = mortal_play("none")
     old, victim = play.keeper(), play.pid(role)
     other = play.pid("edge" if role == "core" else "core")
     if reviver == "the half started":
@@ -323,13 +372,12 @@ def test_a_keeper_killed_in_the_middle_of_starting_a_role_gets_one_that_it_knows
     for number, each in ((1, "core"), (2, "edge")):
         wait_until(lambda: known(number, each), 20, f"the keeper knows its {each}: {play.heard()[-9:]}")  # noqa: B023
         play.pids.add(play.pid(each))
-    play.stop()
 
 
 @pytest.mark.parametrize("rung", RUNGS)
-def test_a_keeper_killed_in_the_middle_of_a_start_leaves_no_stranger(rung, tmp_path):
+def test_a_keeper_killed_in_the_middle_of_a_start_leaves_no_stranger(rung, mortal_play):
     """The process exists already, nobody has heard of it yet: the worst moment."""
-    play, trigger = mortal_play(rung, tmp_path)
+    play, trigger = mortal_play(rung)
     old, mark = play.keeper(), f"sleep 63.{os.getpid()}"
     trigger.touch()
     error, _, _ = play.ask("spawn", "x", "-", "-", "-", 0, "sh", "-c", f"exec {mark}")
@@ -339,7 +387,6 @@ def test_a_keeper_killed_in_the_middle_of_a_start_leaves_no_stranger(rung, tmp_p
                "the end of what was begun")
     assert subprocess.run(["pgrep", "-f", f"^{mark}"], stdout=subprocess.PIPE).stdout == b""
     play.spawn("x", "sleep 60")
-    play.stop()
 
 
 def test_an_exit_while_no_keeper_lives_is_learned(grouped):
@@ -362,6 +409,122 @@ def test_an_exit_while_no_keeper_lives_is_learned(grouped):
     end = fields(next(line for line in play.heard()[seen:] if re.match(r"(exited|child) g .*running=0", line)))
     if tuple(map(int, os.uname().release.split("-")[0].split(".")[:2])) >= (6, 15):
         assert (end["known"], end["signaled"], end["code"]) == (1, 1, 15)
+
+
+COUNT_ALLOCATIONS = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+extern void *__libc_malloc(size_t), *__libc_calloc(size_t, size_t), *__libc_realloc(void *, size_t);
+static struct { long count; void *callers[64]; } here, *shared = &here;
+static void note(void *caller)
+{
+    shared->callers[shared->count++ % 64] = caller;
+}
+__attribute__((constructor)) static void begin(void)
+{
+    char path[300];
+    snprintf(path, sizeof(path), "%s.%d", getenv("ALLOCATIONS"), getpid());
+    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0 || ftruncate(fd, sizeof(here)) < 0)
+        abort();
+    void *p = (void *)syscall(SYS_mmap, NULL, sizeof(here), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    shared = p;
+    close(fd);
+}
+void *malloc(size_t n) { note(__builtin_return_address(0)); return __libc_malloc(n); }
+void *calloc(size_t n, size_t m) { note(__builtin_return_address(0)); return __libc_calloc(n, m); }
+void *realloc(void *p, size_t n) { note(__builtin_return_address(0)); return __libc_realloc(p, n); }
+void *mmap(void *at, size_t n, int prot, int flags, int fd, off_t offset)
+{
+    if (flags & MAP_ANONYMOUS)
+        note(__builtin_return_address(0));
+    return (void *)syscall(SYS_mmap, at, n, prot, flags, fd, offset);
+}
+void *mmap64(void *at, size_t n, int prot, int flags, int fd, off_t offset)
+{
+    return mmap(at, n, prot, flags, fd, offset);
+}
+"""
+
+
+def everything(play, round_):
+    """All that a keeper is asked for in its life."""
+    port, name = free_port(), f"all{round_}"
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", 0))
+    taken.listen()
+    assert play.ask("listen", f"127.0.0.1:{port}")[0] == 0
+    assert play.ask("listen", f"127.0.0.1:{taken.getsockname()[1]}")[0] == -98  # says who has it
+    assert play.ask("listen", "no address")[0] == -22
+    assert play.ask("listen", f"127.0.0.1:{free_port()}", role="edge")[0] == -1
+    assert play.ask("keep", "thing", "content")[0] == 0 and play.ask("get", "thing")[2] == "content"
+    out = play.state / "output" / name / "out"
+    play.spawn(name, "setsid sleep 60 & echo hello; sleep 60", out, listen=f"listen:127.0.0.1:{port}")
+    assert play.ask("signal", name, 28, 1)[0] == 0
+    play.spawn(f"{name}b", "exit 3")
+    play.wait_heard(f"exited {name}b ")
+    assert play.ask("spawn", "x", "-", "-", "-", 0, "/no/such/program")[0] < 0
+    assert play.ask("kill", name)[0] == 0
+    play.wait_heard(f"empty {name} ")
+    assert play.ask("forget", name)[0] == 0
+    for role in ("core", "edge"):  # the new one greets, gets copies, the list of children, hands over
+        old = play.pid(role)
+        play.kill(role)
+        wait_until(lambda: play.pid(role) not in (0, old))  # noqa: B023
+        play.wait_ready(role)
+    taken.close()
+
+
+@pytest.mark.skipif("sanitize" in os.environ.get("MESON_ARGS", "") or b"libasan" in PLAY.read_bytes(),
+                    reason="a sanitizer has an allocator of its own")
+@pytest.mark.parametrize("rung", RUNGS)
+def test_the_keeper_allocates_nothing_after_its_start(rung, new_play, tmp_path):
+    play = preload(new_play(rung), tmp_path, COUNT_ALLOCATIONS, ALLOCATIONS=tmp_path / "count")
+    play.start()
+
+    def count():
+        data = (tmp_path / f"count.{play.keeper()}").read_bytes()
+        return struct.unpack_from("l", data)[0], [hex(p) for p in struct.unpack_from("64P", data, 8)]
+    before = count()
+    assert before[0] > 0, "the counter counts"
+    everything(play, 1)
+    assert count()[0] == before[0], (count(), before)
+    old = play.keeper()
+    play.kill("keeper")
+    for role in ("core", "edge"):
+        play.wait_ready(role, other_than=old)
+    before = count()
+    everything(play, 2)
+    assert count()[0] == before[0], (count(), before)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs the right to take descriptors of others")
+def test_sockets_that_services_were_handed_come_back_when_all_roles_died(play):
+    """The keeper's copy died with it; the service's is the same open socket."""
+    port = free_port()
+    assert play.ask("listen", f"127.0.0.1:{port}")[0] == 0
+    play.spawn("s", "exec sleep 60", listen=f"listen:127.0.0.1:{port}")
+    other = free_port()
+    assert play.ask("listen", f"127.0.0.1:{other}")[0] == 0
+    play.spawn("closed", "exec 3<&-; exec sleep 60", listen=f"listen:127.0.0.1:{other}")
+    dead = play.kill("core", "edge", "keeper")
+    wait_until(lambda: not any(alive(p) for p in dead))
+    client = socket.create_connection(("127.0.0.1", port), 1)  # never refused: it waits in the service's queue
+    play.start()
+    assert play.ask("listen", f"127.0.0.1:{port}") == (0, 0, ""), "taken back"
+    assert play.ask("listen", f"127.0.0.1:{other}") == (0, 0, ""), "nobody had it any more: opened anew"
+    service = play.spawn("next", "exec sleep 60", listen=f"listen:127.0.0.1:{port}")
+    first = int(fields(play.last("core", "child s "))["pid"])
+    inodes = {os.readlink(f"/proc/{pid}/fd/3") for pid in (service, first)}
+    assert len(inodes) == 1, "one socket"
+    client.close()
 
 
 def test_when_all_roles_died_the_next_start_adopts(play):
@@ -520,8 +683,8 @@ def test_the_keeper_becomes_another_binary_and_nobody_notices(play, tmp_path):
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root")
-def test_an_edge_without_rights_brings_the_keeper_back_by_its_guard():
-    play = Play("unified", edge_user="nobody")
+def test_an_edge_without_rights_brings_the_keeper_back_by_its_guard(new_play):
+    play = new_play("unified", edge_user="nobody")
     play.start()
     edge = play.pid("edge")
     status = Path(f"/proc/{edge}/status").read_text()
@@ -552,7 +715,6 @@ def test_an_edge_without_rights_brings_the_keeper_back_by_its_guard():
     os.kill(edge, signal.SIGKILL)
     wait_until(lambda: not any(alive(g) for g in guards), what="the guard ends with its edge")
     play.wait_ready("edge")
-    play.stop()
 
 
 SYSTEMD_SCRIPT = """

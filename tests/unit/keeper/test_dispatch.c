@@ -7,6 +7,7 @@
 #include "os/file.h"
 #include "os/shm.h"
 #include <signal.h>
+#include <sys/socket.h>
 
 static struct keeper keeper; /* large */
 static int far_end = -1;     /* the peer's side of its channel */
@@ -17,7 +18,7 @@ static void setup(enum keeper_role role)
     check(mkdtemp(folder) != NULL);
     str_copy(keeper.run_dir, sizeof(keeper.run_dir), str_from(folder));
     str_copy(keeper.id, sizeof(keeper.id), STR("unit"));
-    keeper.journal.fd = keeper.listen_watch.fd = -1;
+    keeper.listen_watch.fd = -1;
     keeper.message = dispatch;
     for (size_t i = 0; i < KEEPER_KEPT_MAX; i++) {
         keeper.kept[i].fd = -1;
@@ -26,10 +27,10 @@ static void setup(enum keeper_role role)
     timer_init(&keeper.trim_timer, child_trim);
     timer_init(&keeper.sweep_timer, child_sweep);
     timer_init(&keeper.await_timer, child_await_over);
-    timer_init(&keeper.journal_timer, journal_retry);
+    memory_load(&keeper);
     role_init(&keeper, KEEPER_ROLE_CORE);
     role_init(&keeper, KEEPER_ROLE_EDGE);
-    (void)journal_rewrite(&keeper);
+    (void)journal_rewrite(&keeper.journal);
     int ends[2];
     check_int(chan_pair(ends), 0);
     struct peer *peer = peer_new(&keeper, ends[0], role);
@@ -57,7 +58,7 @@ static void teardown(void)
         check_int(loop_turn(&keeper.loop, NS_PER_MS), 0);
     }
     file_close(&far_end);
-    file_close(&keeper.journal.fd);
+    file_close(&keeper.journal.file.fd);
     check_int(file_remove_tree(keeper.run_dir), 0);
     loop_fini(&keeper.loop);
 }
@@ -307,5 +308,59 @@ TEST(a_peer_that_does_not_read_is_dropped_and_others_are_not)
     check(!deaf->used);
     check_int(ask_simple(KEEPER_GET, "bell", 0), 0);
     file_close(&ends[1]);
+    teardown();
+}
+
+/* Its answers never fill the queue, so it is not dropped for asking much: it is not listened to
+ * until it reads. */
+TEST(a_peer_that_asks_without_reading_waits_and_gets_every_answer)
+{
+    setup(KEEPER_ROLE_CORE);
+    const struct peer *peer = &keeper.peers[0];
+    struct keeper_msg msg;
+    uint32_t sent = 0;
+    uint32_t got = 0;
+    size_t longest = 0;
+    for (int idle = 0; idle < 20;) {
+        keeper_msg_init(&msg, KEEPER_GET, STR("nobody"));
+        msg.serial = sent + 1;
+        bool taken = send(far_end, &msg, sizeof(msg), MSG_DONTWAIT) == sizeof(msg);
+        sent += taken;
+        idle = taken ? 0 : idle + 1;
+        check(sent < 100000);
+        check_int(loop_turn(&keeper.loop, 0), 0);
+        longest = MAX(longest, peer->chan.queue_len);
+    }
+    check(peer->used && longest > 0 && longest < sizeof(peer->queue) / 8);
+    while (got < sent) {
+        size_t fd_count = 0;
+        check_int(loop_turn(&keeper.loop, 0), 0);
+        int64_t n = chan_recv_blocking(far_end, &msg, sizeof(msg), NULL, &fd_count, 0);
+        check(n == sizeof(msg) || n == -ETIMEDOUT);
+        if (n == sizeof(msg)) {
+            check_int(msg.serial, ++got);
+            check_int(msg.error, -ENOENT);
+        }
+    }
+    check_int(ask_simple(KEEPER_GET, "nobody", 0), -ENOENT);
+    teardown();
+}
+
+/* The end of one that waits for its answers is seen though nothing is read from it. */
+TEST(a_paused_peer_that_ends_is_gone)
+{
+    setup(KEEPER_ROLE_CORE);
+    const struct peer *peer = &keeper.peers[0];
+    struct keeper_msg msg;
+    keeper_msg_init(&msg, KEEPER_GET, STR("nobody"));
+    for (int idle = 0; idle < 20;) {
+        idle = send(far_end, &msg, sizeof(msg), MSG_DONTWAIT) == sizeof(msg) ? 0 : idle + 1;
+        check_int(loop_turn(&keeper.loop, 0), 0);
+    }
+    file_close(&far_end);
+    for (int i = 0; i < 2000 && peer->used; i++) {
+        check_int(loop_turn(&keeper.loop, 0), 0);
+    }
+    check(!peer->used && timer_armed(&keeper.trim_timer));
     teardown();
 }
