@@ -12,6 +12,10 @@
  *    away.
  * 3. `killing` lasts until the tree is empty: a fork bomb is killed again and again, not once.
  * 4. Not known whether a tree is empty is not empty: it is asked again.
+ *
+ * How it fails: a start names its step and leaves nothing (group, place, record). An end that
+ * nobody can tell (the keeper was away, an old kernel) is EXITED with an unknown status. A tree
+ * that does not die is killed every five milliseconds until it does.
  */
 #include "base/num.h"
 #include "keeper/private.h"

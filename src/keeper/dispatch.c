@@ -5,6 +5,12 @@
  * 1. Every request gets exactly one answer: the request's own struct, changed. A handler returns
  *    what it is (0 or -errno); one that must answer before it acts says ANSWERED.
  * 2. The edge talks to strangers, so it may neither start, signal nor replace anything.
+ * 3. Who a peer is, is decided once, at HELLO, by what the kernel says of it, never by its word.
+ * 4. A handler keeps nothing of the message: names are looked up, descriptors taken over or closed.
+ *
+ * Happy path: peer.c checked the form → may this role ask that → is there such a child → handler →
+ * answer. It fails with -ENOSYS (news, not a request), -EPERM, -ENOENT, or what the handler says;
+ * SPAWN also with the step that failed in words.
  */
 #include "base/num.h"
 #include "keeper/private.h"

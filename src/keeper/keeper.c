@@ -3,12 +3,19 @@
  * The keeper's start, its loop and its end. See keeper.h for what it is and private.h for its
  * parts.
  *
- * Start: lock → journal → control groups → children and roles of the last keeper adopted → socket →
- * missing roles started. With --adopt-fd a role that outlived the last keeper hands over what it
- * holds by that channel.
+ * Start: lock → journal → control groups → socket → children and roles of the last keeper adopted →
+ * missing roles started → a fresh journal → the first word to who started us → the loop, until
+ * stop.c ends it → what we put into RUN removed. With --adopt-fd a role that outlived the last
+ * keeper hands over what it holds by that channel; with --reexec we are that keeper ourselves.
  *
- * End (SHUTDOWN, SIGTERM): trees killed if so ordered and empty → roles told to end → socket and
- * journal removed. Only SHUTDOWN with a = 1 stops services.
+ * 1. Two keepers never work on one RUN: the lock is taken, or was handed down held, before anything
+ *    there is read.
+ * 2. All memory is in the one static struct, or made before the first word: nothing is allocated
+ *    after it. Tables that are full are said (-ENOSPC).
+ * 3. The journal stays as long as a service runs on: whoever comes next needs it.
+ *
+ * How it fails: before the first word only, with a sentence to who started us and in the log; exit
+ * code 2 (called wrongly), 3 (locked), 1 (all else). After that nothing ends it but its end.
  */
 #include "keeper/keeper.h"
 #include "base/num.h"

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What the keeper writes into its journal (link/journal.h), and knowing what the last one wrote.
+ *
+ * 1. Who changes a ward or a role calls memory_* before anybody is told.
+ * 2. A fresh file says all that the tables say, so what is forgotten must be out of them first.
+ * 3. Reading fills tables only: nothing is opened, watched or killed before all is read (child.c,
+ *    role.c adopt then).
+ *
+ * A journal that cannot be read, or is of another boot, is no journal: the instance begins anew.
  */
 #include "keeper/private.h"
 

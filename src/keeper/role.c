@@ -7,6 +7,10 @@
  * 2. Nothing is started once the end is ordered (`wanted`).
  * 3. Its place in the journal is written after its start: a keeper killed in between leaves a role
  *    that the next one learns of by its lock, or when it greets (role_claim).
+ *
+ * Happy path: start → up → (it dies) → the others are told → start. It fails (no memory, no
+ * process) with a line in the log and another try after five seconds; one that does not end by
+ * SIGTERM is killed after three.
  */
 #include "base/num.h"
 #include "keeper/private.h"

@@ -2,7 +2,9 @@
  *
  * The table of children: places and names. Their life is child.c.
  *
- * 1. An id has at most one place. 2. No place from ward_top on is in use, so that walks end there.
+ * 1. An id has at most one place.
+ * 2. No place from ward_top on is in use, so that walks end there.
+ * 3. Places do not move while they are used: loop watches lie in them, and CHILDREN counts them.
  */
 #include "base/map.h"
 #include "base/num.h"

@@ -19,7 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
 from muelle import alive, free_port, wait_until  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
-PLAY = Path(os.environ.get("KEEPER_PLAY", ROOT / "build" / "tests" / "tools" / "keeper_play"))
+BUILD = Path(os.environ.get("MUELLE_BUILD", ROOT / "build"))
+PLAY = Path(os.environ.get("KEEPER_PLAY", BUILD / "tests" / "tools" / "keeper_play"))
 RUNGS = os.environ.get("KEEPER_RUNGS", "unified,none").split(",")
 
 
@@ -611,6 +612,64 @@ def test_shutdown_without_killing_leaves_services_and_the_next_start_finds_them(
     assert play.wait_heard("child stays ", since=seen)["pid"] == pid
 
 
+def test_sigterm_ends_the_roles_and_leaves_the_services(grouped):
+    play = grouped
+    pid, roles = play.spawn("stays", "sleep 60"), [play.keeper(), play.pid("core"), play.pid("edge")]
+    os.kill(roles[0], signal.SIGTERM)
+    wait_until(lambda: not any(alive(p) for p in roles), 10, "the end of the roles")
+    assert alive(pid)
+    seen = len(play.heard())
+    play.start()
+    assert play.wait_heard("child stays ", since=seen)["pid"] == pid
+
+
+def test_a_role_that_does_not_end_is_killed(grouped):
+    play = grouped
+    core = play.pid("core")
+    os.kill(core, signal.SIGSTOP)
+    assert play.tool("shutdown", play.run, 1) == "0"
+    assert not alive(core)
+
+
+def test_a_keeper_that_cannot_start_says_why(grouped, tmp_path):
+    def keeper(*args, run=tmp_path):
+        done = subprocess.run([PLAY, "keeper", "--run-dir", run, "--state-dir", tmp_path, "--id", "x", *args], timeout=20,
+                              stderr=subprocess.PIPE, text=True, check=False)
+        return done.returncode, done.stderr.strip()
+    done = subprocess.run([PLAY, "keeper"], timeout=20, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 2 and done.stderr.startswith("usage: muelle keeper")
+    assert keeper(run="/tmp/" + 200 * "x") == (2, "muelle: keeper: the folder's path is too long: File name too long")
+    code, text = keeper(run=grouped.run)
+    assert code == 3 and f"a keeper runs for this instance already (pid {grouped.keeper()})" in text
+    (tmp_path / "keeper.lock").mkdir()
+    assert keeper() == (3, "muelle: keeper: keeper.lock cannot be taken: Is a directory")
+    (tmp_path / "keeper.lock").rmdir()
+    (tmp_path / "keeper.sock").mkdir()
+    code, text = keeper("--cgroups", "none")
+    assert code == 1 and text.endswith("keeper.sock cannot be made: Address already in use")
+
+
+def test_an_upgrade_that_fails_changes_nothing(grouped, tmp_path):
+    play, keeper = grouped, grouped.keeper()
+    pid = play.spawn("x", "sleep 60")
+    assert play.ask("keep", "thing", "content")[0] == 0
+    gone = tmp_path / "gone"
+    gone.write_text('#!/bin/sh\nrm "$0"\nexit 42\n')  # answers well once, and then is not there
+    gone.chmod(0o755)
+    assert play.ask("reexec", gone)[0] == 0
+    wait_until(lambda: "going on as before" in play.log(), 10, "the failure")
+    (play.run / "keeper.journal.new").mkdir()  # what the next image needs cannot be written down
+    assert play.ask("reexec", PLAY)[0] == 0
+    wait_until(lambda: play.log().count("going on as before") == 2, 10, "the refusal")
+    (play.run / "keeper.journal.new").rmdir()
+    wait_until(lambda: "keeper.journal is whole again" in play.log(), 10, "a whole journal")
+    assert play.keeper() == keeper and os.readlink(f"/proc/{keeper}/exe") == str(PLAY.resolve())
+    assert play.ask("get", "thing")[2] == "content" and alive(pid)
+    play.kill("keeper")
+    play.wait_ready("core", other_than=keeper)
+    assert play.ask("get", "thing")[2] == "content" and alive(pid)
+
+
 def test_rights_of_the_edge_and_of_tools_are_small(play):
     assert play.ask("spawn", "e", "-", "-", "-", 0, "true", role="edge")[0] == -1
     assert play.ask("shutdown", 1, role="edge")[0] == -1
@@ -689,7 +748,7 @@ def test_an_edge_without_rights_brings_the_keeper_back_by_its_guard(new_play):
     edge = play.pid("edge")
     status = Path(f"/proc/{edge}/status").read_text()
     assert re.search(r"^Uid:\s+65534\s", status, re.M) and re.search(r"^CapEff:\s+0+$", status, re.M)
-    guards = [p for p in children(edge) if title(p) == f"muelle: guard {play.id}"]
+    guards = wait_until(lambda: [p for p in children(edge) if title(p) == f"muelle: guard {play.id}"], 10, "the guard")
     assert len(guards) == 1
     assert play.ask("keep", "snapshot", "content")[0] == 0
     wait_until(lambda: play.ask("held", "snapshot", role="edge")[0] == 1)

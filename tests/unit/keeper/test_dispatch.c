@@ -364,3 +364,122 @@ TEST(a_paused_peer_that_ends_is_gone)
     check(!peer->used && timer_armed(&keeper.trim_timer));
     teardown();
 }
+
+TEST(what_is_full_is_said_and_nothing_breaks)
+{
+    setup(KEEPER_ROLE_CORE);
+    char name[16];
+    for (int i = 0; i <= KEEPER_KEPT_MAX; i++) {
+        struct keeper_msg msg;
+        int none;
+        int bell = -1;
+        check_int(shm_bell_create(&bell), 0);
+        snprintf(name, sizeof(name), "bell:%d", i);
+        keeper_msg_init(&msg, KEEPER_KEEP, str_from(name));
+        msg.serial = 6;
+        check(ask(&msg, bell, &none));
+        check_int(msg.error, i < KEEPER_KEPT_MAX ? 0 : -ENOSPC);
+        file_close(&bell);
+    }
+    check_int(ask_simple(KEEPER_GET, "bell:255", 0), 0);
+    int far[KEEPER_CLIENTS_MAX];
+    for (size_t i = 0; i < KEEPER_CLIENTS_MAX; i++) { /* one place is taken already */
+        int ends[2];
+        check_int(chan_pair(ends), 0);
+        far[i] = ends[1];
+        check((peer_new(&keeper, ends[0], KEEPER_ROLE_NONE) != NULL) ==
+              (i + 1 < KEEPER_CLIENTS_MAX));
+    }
+    struct keeper_msg msg;
+    size_t fd_count = 0; /* who finds no place sees the end of the channel */
+    check_int(
+        chan_recv_blocking(far[KEEPER_CLIENTS_MAX - 1], &msg, sizeof(msg), NULL, &fd_count, 0), 0);
+    for (size_t i = 0; i < KEEPER_CLIENTS_MAX; i++) {
+        file_close(&far[i]);
+    }
+    for (size_t i = 0; i < KEEPER_CHILDREN_MAX; i++) {
+        keeper.wards[i].used = true;
+    }
+    check_int(spawn("one more", order_fd("one more", "true")), -ENOSPC);
+    for (size_t i = 0; i < KEEPER_CHILDREN_MAX; i++) {
+        keeper.wards[i].used = false;
+    }
+    check_int(spawn("one more", order_fd("one more", "true")), 0);
+    teardown();
+}
+
+/* Something in the kernel, on a dead disk: the end comes all the same. */
+TEST(the_end_comes_though_a_child_does_not)
+{
+    setup(KEEPER_ROLE_CORE);
+    struct ward *stuck = ward_new(&keeper, STR("stuck"));
+    check(stuck != NULL);
+    stop_init(&keeper);
+    keeper.stopping = KEEPER_STOP_SERVICES;
+    keeper_ended(&keeper);
+    check_int(loop_turn(&keeper.loop, 0), 0);
+    check_int(keeper.stopping, KEEPER_STOP_SERVICES);
+    check_int(spawn("x", order_fd("x", "true")), -ESHUTDOWN);
+    keeper.stop_timer.fire(&keeper.stop_timer, keeper.loop.now_ns);
+    check_int(loop_turn(&keeper.loop, 0), 0);
+    check_int(keeper.stopping, KEEPER_STOPPED); /* no role was there */
+    keeper.stop_timer.fire(&keeper.stop_timer, keeper.loop.now_ns);
+    check(keeper.loop.stopping);
+    ward_free(&keeper, stuck);
+    keeper.stopping = KEEPER_RUNNING;
+    teardown();
+}
+
+/* Bytes beyond the budget go while no core reads, and how far is in the journal. */
+TEST(outputs_are_trimmed_only_while_no_core_is_there)
+{
+    setup(KEEPER_ROLE_CORE);
+    static const char block[65536] = {1};
+    struct ward *ward = ward_new(&keeper, STR("chatty"));
+    check(ward != NULL);
+    snprintf(ward->rec.output[0], ORDER_PATH_MAX, "%s/out", keeper.run_dir);
+    snprintf(ward->rec.output[1], ORDER_PATH_MAX, "%s/none", keeper.run_dir);
+    ward->rec.output_max = sizeof(block);
+    int fd = -1;
+    check_int(file_open(ward->rec.output[0], FILE_WRITE | FILE_CREATE, 0600, &fd), 0);
+    for (int i = 0; i < 8; i++) {
+        check_int(file_write(fd, block, sizeof(block)), 0);
+    }
+    keeper.trim_timer.fire(&keeper.trim_timer, keeper.loop.now_ns);
+    check_int(ward->rec.trimmed[0], 0);
+    check(!timer_armed(&keeper.trim_timer));
+    file_close(&far_end); /* the core is gone */
+    check_int(loop_turn(&keeper.loop, 0), 0);
+    check(timer_armed(&keeper.trim_timer));
+    keeper.trim_timer.fire(&keeper.trim_timer, keeper.loop.now_ns);
+    check_int(ward->rec.trimmed[0], 7 * sizeof(block));
+    struct file_stat stat;
+    check_int(file_fstat(fd, &stat), 0);
+    check(stat.size == 8 * sizeof(block) && stat.allocated <= 2 * sizeof(block));
+    file_close(&fd);
+    ward->rec.empty = true;
+    teardown();
+}
+
+TEST(a_message_that_is_none_ends_its_channel)
+{
+    static const size_t sizes[] = {1, KEEPER_MSG_SIZE - 1, KEEPER_MSG_SIZE, KEEPER_MSG_SIZE + 1};
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        setup(KEEPER_ROLE_EDGE);
+        char bytes[KEEPER_MSG_SIZE + 1];
+        memset(bytes, (int)i, sizeof(bytes));
+        check_int(chan_send_blocking(far_end, bytes, sizes[i], NULL, 0), 0);
+        check_int(loop_turn(&keeper.loop, 0), 0);
+        check(!keeper.peers[0].used);
+        teardown();
+        memset(&keeper, 0, sizeof(keeper));
+    }
+    setup(KEEPER_ROLE_EDGE); /* and so does anything in front of HELLO */
+    keeper.peers[0].greeted = false;
+    struct keeper_msg msg;
+    keeper_msg_init(&msg, KEEPER_GET, STR("x"));
+    check_int(chan_send_blocking(far_end, &msg, sizeof(msg), NULL, 0), 0);
+    check_int(loop_turn(&keeper.loop, 0), 0);
+    check(!keeper.peers[0].used);
+    teardown();
+}
