@@ -92,6 +92,28 @@ def test_promtool_accepts_it(web):
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
 
 
+@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool is not installed")
+def test_promtool_accepts_strange_names(muelle):
+    muelle.port = free_port()
+    muelle.write("web.py", WEB)
+    muelle.write("muelle.yaml", f"""
+name: obs-x_1
+gateway: {{ listen: [ "http://127.0.0.1:{muelle.port}" ], admin: false }}
+services:
+  "we.ird-na_me":
+    command: /usr/bin/python3 web.py
+    routes: [ {{ host: "*.localhost", path: "/a%22b" }}, {{ host: web.localhost, path: '/{{x}}=1,y' }} ]
+""")
+    muelle.up()
+    for path in ("/a%22b", "/{x}=1,y"):
+        ask(muelle, path)
+    wait_until(lambda: total(scrape(muelle)[1], "muelle_requests_total", service="we.ird-na_me") == 2, what="two requests")
+    _, text = scrape(muelle)
+    assert total(text, "muelle_requests_total", host="web.localhost", path="/{x}=1,y") == 1
+    result = subprocess.run(["promtool", "check", "metrics"], input=text, text=True, capture_output=True, check=False)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
 def test_openmetrics_for_those_who_ask_for_it(web):
     kind, text = scrape(web, "application/openmetrics-text; version=1.0.0")
     assert kind.startswith("application/openmetrics-text")
