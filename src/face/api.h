@@ -18,6 +18,7 @@
 #include "base/json.h"
 #include "base/list.h"
 #include "base/problem.h"
+#include "base/wheel.h"
 #include "core/authorise.h"
 #include "face/api_answer.h"
 #include "face/jdoc.h"
@@ -83,6 +84,8 @@ struct exchange {
     bool keep_alive;
     bool over_edge; /* came over TCP */
     bool streaming;
+    bool spoke; /* something was sent since the last sign of life was due */
+    struct timer alive;
     struct exchange_stream stream;
     size_t stream_max;   /* backlog at which a reader is too slow */
     struct buf out;      /* the body being built */

@@ -61,5 +61,8 @@ must_check bool exchange_send(struct exchange *x, const char *event, uint64_t id
 size_t exchange_backlog(const struct exchange *x);
 /* Closes after what was sent. Ends the exchange. */
 void exchange_stream_end(struct exchange *x);
+/* The timer exchange.alive: a stream that says nothing says that it lives. */
+struct timer;
+void exchange_sign_of_life(struct timer *timer, int64_t now_ns);
 
 #endif

@@ -40,6 +40,7 @@ struct exchange *exchange_new(struct api_conn *conn)
         x->fds[i] = -1;
     }
     list_init(&x->once_node);
+    timer_init(&x->alive, exchange_sign_of_life);
     list_push_back(&conn->api->exchanges, &x->node);
     conn->x = x;
     return x;
@@ -51,6 +52,7 @@ void exchange_free(struct exchange *x)
         x->conn->x = NULL;
     }
     api_once_forget(x);
+    loop_timer_cancel(x->api->loop, &x->alive);
     for (size_t i = 0; i < API_FDS_MAX; i++) {
         file_close(&x->fds[i]);
     }

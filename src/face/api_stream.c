@@ -3,12 +3,16 @@
  * Server-sent events as an answer that goes on. Back-pressure: what a reader has not taken is
  * bounded by API_STREAM_MAX; beyond it the stream ends with a comment that says why, and the
  * reader comes again with Last-Event-ID. A producer that can wait (logs) asks exchange_backlog
- * and goes on when `drained`.
+ * and goes on when `drained`. A stream that has nothing to say sends a comment every 15 s.
  */
+#include "base/num.h"
 #include "face/api_server.h"
 #include "proto/accept.h"
 #include "proto/http1_write.h"
 #include "proto/sse.h"
+
+/* Well below the 40 s after which the dashboard takes a silent stream for a dead one. */
+#define ALIVE_NS (15 * NS_PER_S)
 
 bool exchange_wants_stream(const struct exchange *x)
 {
@@ -40,6 +44,24 @@ static void end_stream(struct exchange *x)
     exchange_free(x);
 }
 
+/* A log that says nothing for an hour is no dead connection: readers and what stands between tell
+ * them apart by this. */
+void exchange_sign_of_life(struct timer *timer, int64_t now_ns)
+{
+    struct exchange *x = container_of(timer, struct exchange, alive);
+    cleanup(buf_fini) struct buf text = BUF_INIT(64);
+
+    (void)now_ns;
+    ensure(x->streaming && x->conn);
+    loop_timer_after(x->api->loop, &x->alive, ALIVE_NS);
+    if (!x->spoke && exchange_backlog(x) == 0) {
+        sse_write_comment(&text, STR("alive"));
+        add_chunk(&x->conn->out, buf_str(&text));
+        api_conn_flush_soon(x->conn);
+    }
+    x->spoke = false;
+}
+
 bool exchange_stream_begin(struct exchange *x, struct exchange_stream stream)
 {
     struct api_conn *conn = x->conn;
@@ -65,6 +87,7 @@ bool exchange_stream_begin(struct exchange *x, struct exchange_stream stream)
     ensure(!w.full);
     buf_add_mem(&conn->out, w.p, w.len);
     conn->state = CONN_STREAMING;
+    loop_timer_after(x->api->loop, &x->alive, ALIVE_NS);
     api_conn_flush_soon(conn);
     return true;
 }
@@ -89,6 +112,7 @@ bool exchange_send(struct exchange *x, const char *event, uint64_t id, struct st
         end_stream(x);
         return false;
     }
+    x->spoke = true;
     add_chunk(&x->conn->out, buf_str(&text));
     api_conn_flush_soon(x->conn);
     return true;

@@ -77,8 +77,7 @@ scenario("the palette does what the command line does, and shows its line", "/",
   await page.locator(".search-button").focus();
   await page.keyboard.press("Control+k");
   await page.keyboard.type("restart web");
-  const chosen = page.locator('[role="option"][aria-selected="true"]');
-  assert.match(await chosen.textContent(), /muelle restart web/);
+  await page.locator('[role="option"][aria-selected="true"]', { hasText: "muelle restart web" }).waitFor();
   await page.keyboard.press("Enter");
   await page.locator("dialog[open]", { hasText: "Restart web?" }).waitFor();
   await page.keyboard.press("Escape");
@@ -89,7 +88,7 @@ scenario("the palette does what the command line does, and shows its line", "/",
   await poll(page, () => location.search === "?service=worker");
   await page.keyboard.press("Control+k");
   await page.keyboard.type("zzzz");
-  assert.match(await page.locator("dialog .hint").textContent(), /Nothing matches/);
+  await page.locator("dialog .hint", { hasText: "Nothing matches" }).waitFor();
 });
 
 scenario("a restart asks first, says what it does, shows that it is under way, and happens", "/", async (page) => {
@@ -136,7 +135,7 @@ scenario("while an action is under way its button says so and does nothing more"
 scenario("scaling is one dialog away, and can be undone", SERVICE, async (page) => {
   await page.getByRole("button", { name: "Scale…" }).click();
   await page.locator('dialog input[type="number"]').fill("3");
-  assert.match(await page.locator("dialog[open]").textContent(), /muelle scale web=3/);
+  await page.locator("dialog[open]", { hasText: "muelle scale web=3" }).waitFor();
   await page.keyboard.press("Enter");
   await poll(page, () => document.querySelectorAll("#replicas tbody tr").length === 3);
   await page.locator(".toast").getByRole("button", { name: "Undo" }).click();

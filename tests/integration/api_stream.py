@@ -135,6 +135,12 @@ def test_what_was_measured_before_comes_at_the_start(shop):
             assert event[0] != "history"
 
 
+def test_a_log_that_says_nothing_is_no_dead_connection(shop):
+    with Stream(shop, P + "/logs?follow=1&service=a&tail=0") as stream:
+        stream.s.settimeout(40)
+        assert stream.chunk().startswith(b": alive")
+
+
 def test_last_event_id_continues_without_hole_or_double(shop):
     events = shop.get("/api/v1/events?limit=1000")["items"]
     first = events[1]["seq"]

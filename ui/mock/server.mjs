@@ -50,6 +50,7 @@ function asset(res, path) {
 
 function openSse(req, res) {
   res.writeHead(200, { ...HEADERS, "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
+  res.flushHeaders();
   const send = (event, data, id) => res.write(`${id ? `id: ${id}\n` : ""}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
   const ping = setInterval(() => send("ping", {}), 10_000);
   req.on("close", () => clearInterval(ping));

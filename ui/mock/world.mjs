@@ -119,6 +119,7 @@ export class World extends EventEmitter {
     const now = Date.now();
     this.addEvent("project.applied", "info", "Project hello applied: 0 new, 1 restarted, 0 scaled, 0 updated, 0 removed, 6 unchanged", { actor: "ana", cause: "api: POST /api/v1/projects" }, now - 41e5);
     this.addEvent("replica.ready", "info", "web-1 is ready", { service: "web", replica: 1, actor: "muelle", cause: "supervision" }, now - 40.9e5);
+    this.addEvent("replica.ready", "info", "web-2 is ready", { service: "web", replica: 2, actor: "muelle", cause: "supervision" }, now - 40.8e5);
     this.addEvent("service.scale", "info", "checkout scaled from 2 to 3", { service: "checkout", actor: "ana" }, now - 26e5);
     this.services.get("checkout").overrides = [{ field: "deploy.replicas", value: 3, actor: "ana", time: new Date(now - 26e5).toISOString() }];
     this.crash("worker", now - 9e5);
