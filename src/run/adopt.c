@@ -217,7 +217,8 @@ static void take_up(struct run *run, struct replica *replica, const struct stray
 /* Its spawn was under way when the keeper died: nobody will answer it any more. */
 static bool answer_is_lost(const struct replica *replica)
 {
-    return replica->sm.spawning && replica->order.spawn.serial == 0 && replica->order.asked;
+    return replica->sm.spawning && replica->order.spawn.serial == 0 &&
+           replica->order.asked_wall_ns > 0;
 }
 
 /* A child and the replica it belongs to are brought together. */
@@ -227,7 +228,7 @@ static void join(struct run *run, struct replica *replica, const struct stray *s
         take_up(run, replica, stray);
     }
     if (answer_is_lost(replica)) {
-        driver_started(run, replica, stray->pid, core_wall(run->core));
+        driver_started(run, replica, stray->pid, replica->order.asked_wall_ns);
     }
     if (!stray->running && replica->sm.alive && !MUTATE(forget_adopted_exit)) {
         driver_exited(run, replica, &stray->exit, stray->oom);

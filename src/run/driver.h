@@ -23,7 +23,7 @@ struct service_spec;
 /* Requests of one replica that are under way (of the process driver). */
 struct driver_order {
     struct keeper_request spawn, signal, kill, forget;
-    bool asked;               /* the last start was ordered; false: it was refused before that */
+    int64_t asked_wall_ns;    /* when the last start was ordered; 0: it was refused before that */
     struct loop_task refused; /* says later what start found at once */
     int error;
     char text[160];
@@ -65,7 +65,8 @@ must_check int driver_process_new(struct run *run, struct driver **ret_driver);
 /* Refuses everything with the reason: for services that need an engine. */
 must_check int driver_none_new(struct run *run, struct driver **ret_driver);
 
-/* News from a driver (life.c). `text`: what failed, in words. */
+/* News from a driver (life.c). `started_wall_ns`: when the start was ordered, so that nothing the
+ * process did is older. `text`: what failed, in words. */
 void driver_started(struct run *run, struct replica *replica, int pid, int64_t started_wall_ns);
 void driver_failed(struct run *run, struct replica *replica, int error, struct str text);
 void driver_exited(struct run *run, struct replica *replica, const struct proc_exit *exit,

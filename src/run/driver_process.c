@@ -159,7 +159,7 @@ static void spawn_answered(struct keeper_request *request, int error, const stru
         driver_failed(run, replica, error, msg ? str_from(msg->text) : STR("the keeper was lost"));
         return;
     }
-    driver_started(run, replica, (int)msg->a, core_wall(run->core));
+    driver_started(run, replica, (int)msg->a, replica->order.asked_wall_ns);
 }
 
 /* A port that the program insists on: who else has it? 0, or -EADDRINUSE with the text. */
@@ -241,7 +241,7 @@ static int send_order(struct run *run, struct replica *replica)
             order.listen_env = true;
         }
         replica->order.spawn.answered = spawn_answered;
-        replica->order.asked = true;
+        replica->order.asked_wall_ns = core_wall(run->core);
         keeper_client_spawn(run->core->keeper, &replica->order.spawn, &order);
         feeds_sent(replica);
     }
@@ -253,7 +253,7 @@ static void process_start(struct driver *driver, struct replica *replica)
 {
     struct run *run = driver->run;
     char text[160] = "no free port";
-    replica->order.asked = false;
+    replica->order.asked_wall_ns = 0;
     int r = choose_port(run, replica, text, sizeof(text));
     if (r < 0) {
         refuse(run, replica, r, text);

@@ -57,7 +57,7 @@ def test_the_last_line_is_there_and_it_starts_anew(muelle, how):
 """)
     muelle.cli("up", "-d")
     wait_until(lambda: muelle.ps()[0]["exit"], 10, "its end")
-    assert "the end" in json.dumps(muelle.get("/api/v1/events"))
+    wait_until(lambda: "the end" in json.dumps(muelle.get("/api/v1/events")), 10, "the event, once it is committed")
     assert "last line: the end" in muelle.cli("start", "a", check=False).stderr
     wait_until(lambda: lines(muelle) == ["first", "the end"] * 2, 10, "a second life's output")
 
