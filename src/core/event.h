@@ -42,7 +42,7 @@ uint64_t event_seq_last(const struct core *core); /* newest committed */
 struct event_query {
     uint64_t after;                    /* seq > after */
     uint32_t limit;                    /* 1 … 1000 */
-    struct str project, service, kind; /* empty = any */
+    struct str project, service, kind; /* empty = any; see store/tables.h */
     bool newest; /* the last `limit` ones instead of the first (still ascending) */
 };
 

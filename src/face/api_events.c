@@ -89,7 +89,9 @@ struct follow {
 
 static bool matches(const struct event_query *query, const struct event *event)
 {
-    return (query->project.len == 0 || str_is(query->project, event->id.project)) &&
+    bool of_instance = event->id.project[0] == '\0' && query->service.len == 0;
+
+    return (query->project.len == 0 || of_instance || str_is(query->project, event->id.project)) &&
            (query->service.len == 0 || str_is(query->service, event->id.service)) &&
            (query->kind.len == 0 || str_is(query->kind, event->kind));
 }

@@ -21,8 +21,12 @@ static int read_file(void *ctx, struct str path, struct buf *out)
 {
     char name[4096];
 
-    return str_copy(name, sizeof(name), path) ? file_read_all(name, CONFIG_FILE_MAX, out)
-                                              : -ENAMETOOLONG;
+    if (!str_copy(name, sizeof(name), path)) {
+        return -ENAMETOOLONG;
+    }
+    /* `config -f <(…)`: a pipe that the shell made for this process ends. */
+    return str_starts(path, STR("/dev/fd/")) ? file_read_all(name, CONFIG_FILE_MAX, out)
+                                             : file_read_regular(name, CONFIG_FILE_MAX, out);
 }
 
 static int need_files(struct session *s)

@@ -281,6 +281,23 @@ int file_read_all(const char *path, size_t max, struct buf *out)
     return result;
 }
 
+int file_read_regular(const char *path, size_t max, struct buf *out)
+{
+    struct file_stat stat;
+    int r = file_stat(path, &stat);
+    if (r < 0) {
+        return r;
+    }
+    switch (stat.kind) {
+    case FILE_KIND_REGULAR:
+        return file_read_all(path, max, out);
+    case FILE_KIND_DIRECTORY:
+        return -EISDIR;
+    default:
+        return -ENOTSUP;
+    }
+}
+
 int file_map(int fd, uint64_t offset, size_t len, const void **ret)
 {
     void *p = mmap(NULL, len, PROT_READ, MAP_SHARED, fd, (off_t)offset);

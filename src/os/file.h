@@ -106,13 +106,14 @@ must_check int file_real_path(const char *path, struct buf *out);
 must_check int file_working_dir(struct buf *out);
 
 must_check int file_dir_open(struct file_dir *dir, const char *path);
-/* The next name without "." and "..", valid until the next call; NULL at the end. Order is the
- * disk's. */
+/* The next name without "." and "..", in no order, valid until the next call; NULL at the end. */
 const char *file_dir_next(struct file_dir *dir, enum file_kind *ret_kind);
 void file_dir_close(struct file_dir *dir);
 
 /* Appends the whole file. -EFBIG beyond `max` bytes. */
 must_check int file_read_all(const char *path, size_t max, struct buf *out);
+/* The same of a regular file; -ENOTSUP for anything else: reading a pipe could wait for ever. */
+must_check int file_read_regular(const char *path, size_t max, struct buf *out);
 /* Writes beside it, syncs, renames, syncs the folder: readers see the old or the new content. */
 must_check int file_replace(const char *path, struct str content, uint32_t mode);
 /* What kind of file system holds `path`, and how full it is. */

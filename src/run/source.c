@@ -126,7 +126,7 @@ static int read_disk(void *ctx, struct str path, struct buf *out)
         return -ENOMEM;
     }
     size_t before = out->len;
-    int r = file_read_all(name, SOURCE_FILE_BYTES_MAX, out);
+    int r = file_read_regular(name, SOURCE_FILE_BYTES_MAX, out);
     free(name);
     if (r < 0 && r != -ENOENT) {
         return r;

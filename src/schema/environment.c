@@ -56,7 +56,7 @@ void environment_read(struct schema_pass *pass, struct str path, unsigned flags,
     const struct schema_reader *reader = &pass->options->reader;
     int r = reader->read(reader->ctx, path, &text);
     if (r == 0) {
-        struct str kept = pass_take(pass, &text);
+        struct str kept = pass_without_mark(pass_take(pass, &text));
         int file = pass_file(pass, path, path);
         if (file >= 0 && pass_check_text(pass, (uint16_t)file, kept)) {
             struct envfile envfile = ENVFILE(kept);
@@ -71,7 +71,7 @@ void environment_read(struct schema_pass *pass, struct str path, unsigned flags,
     } else if (!(flags & ENVIRONMENT_OPTIONAL) || r != -ENOENT) {
         struct problem *problem =
             pass_problem(pass, at, "config.unreadable-file", "cannot read '" STR_FMT "': %s",
-                         STR_ARG(path), strerror(-r));
+                         STR_ARG(path), pass_read_error(r));
         problem_hint(problem, "a file of variables: NAME=value on each line");
     }
 }

@@ -197,6 +197,33 @@ static bool copy_env(struct schema_pass *pass, struct map *ret)
     return true;
 }
 
+/* Is the file one of those that lead here? Said then. */
+static bool includes_itself(struct schema_pass *pass, const struct value *path)
+{
+    const struct pass_open *chain[PASS_CHAIN_MAX + 1];
+    size_t count = 0;
+    for (const struct pass_open *o = pass->open; o && count <= PASS_CHAIN_MAX; o = o->outer) {
+        chain[count++] = o;
+        if (!str_eq(o->path, path->text)) {
+            continue;
+        }
+        struct buf text = BUF_INIT(PROBLEM_TEXT_MAX - 1);
+        while (count--) {
+            struct str name = chain[count]->path;
+            name = str_skip(name, (size_t)(str_rfind_char(name, '/') + 1));
+            buf_printf(&text, STR_FMT " → ", STR_ARG(name));
+        }
+        buf_add(&text, str_skip(path->text, (size_t)(str_rfind_char(path->text, '/') + 1)));
+        struct problem *problem =
+            pass_problem(pass, path->at, "config.include-cycle",
+                         "files include each other in a circle: %s", buf_cstr(&text));
+        problem_hint(problem, "remove one of these includes");
+        buf_fini(&text);
+        return true;
+    }
+    return false;
+}
+
 static void include_one(struct schema_pass *pass, struct value *root, const struct value *entry,
                         unsigned depth)
 {
@@ -228,6 +255,9 @@ static void include_one(struct schema_pass *pass, struct value *root, const stru
     struct value *part = NULL;
     value_each(m, paths)
     {
+        if (includes_itself(pass, m->value)) {
+            continue;
+        }
         struct value *next = load_file(pass, m->value->text, base, m->value->at, depth + 1);
         if (part && next) {
             merge_tree(pass, part, next);

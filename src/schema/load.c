@@ -30,9 +30,9 @@ static bool is_procfile(struct str path)
 static void say_unreadable(struct schema_pass *pass, const struct pass_file *file,
                            struct value_at asked_at, int error)
 {
-    struct problem *problem = pass_problem(
-        pass, asked_at, "config.unreadable-file", "cannot read '" STR_FMT "': %s",
-        STR_ARG(file->path), error == -ENOBUFS ? "it is larger than 4 MiB" : strerror(-error));
+    struct problem *problem =
+        pass_problem(pass, asked_at, "config.unreadable-file", "cannot read '" STR_FMT "': %s",
+                     STR_ARG(file->path), pass_read_error(error));
     if (!asked_at.line) {
         problem_where(problem, STR_FMT, STR_ARG(file->shown));
     } else if (error == -ENOENT) {
@@ -74,7 +74,8 @@ static struct value *read_document(struct schema_pass *pass, struct str path, st
         say_unreadable(pass, &(struct pass_file){shown, path}, asked_at, r);
     } else {
         int file = pass_file(pass, shown, path);
-        root = file < 0 ? NULL : parse_document(pass, (uint16_t)file, buf_str(&text));
+        root = file < 0 ? NULL
+                        : parse_document(pass, (uint16_t)file, pass_without_mark(buf_str(&text)));
     }
     buf_fini(&text);
     return root;
@@ -84,13 +85,16 @@ static struct value *prepare(struct schema_pass *pass, struct value *root, struc
                              struct str base_dir, unsigned depth)
 {
     struct str outer = pass->base_dir;
+    struct pass_open open = {path, pass->open};
     pass->base_dir = base_dir;
+    pass->open = &open;
     merge_own_keys(pass, root);
     interpolate_tree(pass, root);
     normalise_tree(pass, root);
     include_files(pass, root, depth);
     extend_services(pass, root, path, depth);
     pass->base_dir = outer;
+    pass->open = open.outer;
     return root;
 }
 

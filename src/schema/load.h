@@ -13,7 +13,7 @@
 #include "schema/spec.h"
 
 /* Appends the whole file to `out` (whose maximum is the limit): 0 or -errno. -ENOENT is an ordinary
- * answer where a file is optional (.env). */
+ * answer where a file is optional (.env); -ENOTSUP says that it is no regular file. */
 struct schema_reader {
     int (*read)(void *ctx, struct str path, struct buf *out);
     void *ctx;

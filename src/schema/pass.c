@@ -145,6 +145,23 @@ int pass_file(struct schema_pass *pass, struct str shown, struct str path)
     return (int)pass->files_count++;
 }
 
+struct str pass_without_mark(struct str text)
+{
+    return str_starts(text, STR("\xef\xbb\xbf")) ? str_skip(text, 3) : text;
+}
+
+const char *pass_read_error(int error)
+{
+    switch (error) {
+    case -ENOBUFS:
+        return "it is too large: 4 MiB at most, 1 MiB for a file of variables";
+    case -ENOTSUP:
+        return "it is no regular file, and a reload must be able to read it again";
+    default:
+        return strerror(-error);
+    }
+}
+
 /* The first byte that has no place in text: not UTF-8, or a control character; the length if all is
  * fine. */
 static size_t text_end(struct str text)

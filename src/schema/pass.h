@@ -27,6 +27,10 @@ struct pass_file {
     struct str path;  /* absolute */
 };
 
+struct pass_open {
+    struct str path;
+    const struct pass_open *outer;
+};
 struct schema_pass {
     struct arena *arena;
     const struct schema_load_options *options;
@@ -40,6 +44,8 @@ struct schema_pass {
     struct str base_dir;   /* for relative paths of the file at hand */
     struct str work_dir;   /* of the project */
     struct str project_name;
+    struct value *disabled;       /* services whose profiles are not chosen, by name; NULL = none */
+    const struct pass_open *open; /* the files that are being loaded, the innermost first */
     struct value_at owner_at; /* the key whose map is being decoded: where a missing key is said */
     size_t nodes;
     int error;         /* 0 or -ENOMEM */
@@ -65,9 +71,11 @@ struct str pass_path(struct schema_pass *pass, struct str base, struct str path)
 struct str pass_dir(struct str path);
 /* Makes the file known: its index, or -1 beyond PASS_FILES_MAX (said). */
 int pass_file(struct schema_pass *pass, struct str shown, struct str path);
+const char *pass_read_error(int error); /* why a reader failed, for people */
 /* UTF-8 without control characters: checked before any parser sees a file. False when it said a
  * problem. */
 bool pass_check_text(struct schema_pass *pass, uint16_t file, struct str text);
+struct str pass_without_mark(struct str text); /* a byte order mark is no part of the text */
 const struct spec_pair *pass_env(const struct schema_pass *pass, struct str name);
 
 struct value *pass_value(struct schema_pass *pass, enum value_kind kind, struct value_at at);

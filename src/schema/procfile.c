@@ -61,9 +61,12 @@ static void read_line(struct schema_pass *pass, struct value *services, struct s
         problem_expected(problem, "name: command");
         return;
     }
-    if (value_member(services, name)) {
-        pass_problem(pass, at, "config.duplicate-key",
-                     "the process '" STR_FMT "' stands here twice", STR_ARG(name));
+    const struct value_member *earlier = value_member(services, name);
+    if (earlier) {
+        struct problem *problem =
+            pass_problem(pass, at, "config.duplicate-key",
+                         "the process '" STR_FMT "' stands here twice", STR_ARG(name));
+        problem_hint(problem, "it stands at line %u already: remove one of them", earlier->at.line);
         return;
     }
     struct value *service = pass_value(pass, VALUE_MAP, at);

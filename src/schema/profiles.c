@@ -41,6 +41,15 @@ static bool is_enabled(const struct schema_pass *pass, const struct value *servi
     return false;
 }
 
+/* So that who depends on it is told which profile is missing. */
+static void keep_disabled(struct schema_pass *pass, const struct value_member *member)
+{
+    if (!pass->disabled) {
+        pass->disabled = pass_value(pass, VALUE_MAP, member->at);
+    }
+    pass_put(pass, pass->disabled, member->key, member->value);
+}
+
 void profiles_apply(struct schema_pass *pass, struct value *root)
 {
     struct value *services = value_get(root, "services");
@@ -48,6 +57,7 @@ void profiles_apply(struct schema_pass *pass, struct value *root)
         if (is_enabled(pass, services->members[i].value)) {
             i++;
         } else {
+            keep_disabled(pass, &services->members[i]);
             value_remove(services, i);
         }
     }

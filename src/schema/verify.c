@@ -45,13 +45,54 @@ static void say_undefined(struct verifier *v, struct value_at at, const char *wh
     }
 }
 
+/* One that is there, but only with a profile that is not chosen. */
+static void say_disabled(struct verifier *v, struct value_at at, const struct service_spec *service,
+                         const struct value_member *disabled)
+{
+    const struct value *profiles = value_get(disabled->value, "profiles");
+    struct str profile = profiles->members[0].value->text;
+    struct problem *problem =
+        pass_problem(v->pass, at, "config.disabled",
+                     "'" STR_FMT "' depends on '" STR_FMT "', whose profile is not chosen",
+                     STR_ARG(service->name), STR_ARG(disabled->key));
+    problem_hint(problem,
+                 "choose it with --profile " STR_FMT ", or write 'required: false' with the "
+                 "dependency",
+                 STR_ARG(str_slice(profile, 0, 80)));
+}
+
+/* What has no health check is healthy once it runs; better to know than to find out. */
+static void check_healthy(struct verifier *v, struct value_at at,
+                          const struct service_spec *service, const struct depends_spec *depends)
+{
+    const struct service_spec *target = project_spec_service(v->spec, depends->service);
+    if (depends->condition == DEPENDS_HEALTHY && target && target->kind == SERVICE_PROCESS &&
+        target->health.kind == HEALTH_NONE) {
+        pass_notice(v->pass, at, false, "config.no-healthcheck",
+                    "'" STR_FMT "' waits for '" STR_FMT "' to be healthy, which has no "
+                    "healthcheck: running is enough",
+                    STR_ARG(service->name), STR_ARG(depends->service));
+    }
+}
+
 static void check_depends(struct verifier *v, const struct service_spec *service)
 {
     const struct value *map = value_get(service_value(v, service->name), "depends_on");
     for (size_t i = 0; i < service->depends_on_count; i++) {
         const struct depends_spec *depends = &service->depends_on[i];
         const struct value_member *m = value_member(map, depends->service);
-        if (depends->required && m && !service_value(v, depends->service)) {
+        if (!m) {
+            continue;
+        }
+        check_healthy(v, m->at, service, depends);
+        if (!depends->required || service_value(v, depends->service)) {
+            continue;
+        }
+        const struct value_member *disabled =
+            v->pass->disabled ? value_member(v->pass->disabled, depends->service) : NULL;
+        if (disabled) {
+            say_disabled(v, m->at, service, disabled);
+        } else {
             say_undefined(v, m->at, "service", depends->service, value_get(v->root, "services"));
         }
     }

@@ -26,6 +26,14 @@
     " AND (?5 IS NULL OR service = ?5) AND (?6 IS NULL OR kind = ?6)"                              \
     " ORDER BY seq " order " LIMIT ?7"
 
+/* What concerns a project: its own events and those of the instance, which have no project. Two
+ * walks along one index, merged. */
+#define EVENT_LIST_OF(project)                                                                     \
+    "SELECT " EVENT_COLUMNS " FROM event WHERE tenant = ?3 AND project = " project                 \
+    " AND seq > ?1 AND seq < ?2 AND (?6 IS NULL OR kind = ?6)"
+#define EVENT_LIST_BOTH(order)                                                                     \
+    EVENT_LIST_OF("?4") " UNION ALL " EVENT_LIST_OF("''") " ORDER BY seq " order " LIMIT ?7"
+
 enum {
     INSTANCE_PUT,
     INSTANCE_SELECT,
@@ -116,11 +124,11 @@ const char *const table_statements[] = {
                   " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [EVENT_LIST_ALL] = EVENT_LIST("1", "ASC"),
     [EVENT_LIST_KIND] = EVENT_LIST("kind = ?6", "ASC"),
-    [EVENT_LIST_PROJECT] = EVENT_LIST("tenant = ?3 AND project = ?4", "ASC"),
+    [EVENT_LIST_PROJECT] = EVENT_LIST_BOTH("ASC"),
     [EVENT_LIST_SERVICE] = EVENT_LIST("tenant = ?3 AND project = ?4 AND service = ?5", "ASC"),
     [EVENT_NEWEST_ALL] = EVENT_LIST("1", "DESC"),
     [EVENT_NEWEST_KIND] = EVENT_LIST("kind = ?6", "DESC"),
-    [EVENT_NEWEST_PROJECT] = EVENT_LIST("tenant = ?3 AND project = ?4", "DESC"),
+    [EVENT_NEWEST_PROJECT] = EVENT_LIST_BOTH("DESC"),
     [EVENT_NEWEST_SERVICE] = EVENT_LIST("tenant = ?3 AND project = ?4 AND service = ?5", "DESC"),
     [EVENT_SELECT_LAST] = "SELECT max(seq) FROM event",
     [EVENT_TRIM] = "DELETE FROM event WHERE seq <= (SELECT max(seq) FROM event) - ?",

@@ -67,6 +67,7 @@ struct event_row {
 unsigned event_add(struct txn *txn, const struct event_row *row);
 /* Which events: empty slices = no condition. */
 struct event_filter {
+    /* Of a project without a service: also those of the instance, which have no project. */
     struct str tenant, project, service, kind;
     int64_t after_seq;  /* seq > after */
     int64_t before_seq; /* seq < before; 0 = no end */

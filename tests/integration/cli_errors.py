@@ -75,6 +75,9 @@ def test_files_that_cannot_be_read(muelle):
     (muelle.folder / "folder.yaml").mkdir()
     result = muelle.cli("up", "-f", "folder.yaml", "-d", check=False)
     assert result.returncode == 5 and "folder.yaml" in result.stderr
+    os.mkfifo(muelle.folder / "pipe.yaml")
+    result = muelle.cli("up", "-f", "pipe.yaml", "-d", check=False)
+    assert result.returncode == 5 and "no regular file" in result.stderr
     muelle.write("binary.yaml", "\x00\x01\x02")
     assert muelle.cli("up", "-f", "binary.yaml", "-d", check=False).returncode == 5
 
@@ -110,6 +113,19 @@ def test_a_bad_file_for_a_running_instance_touches_nothing(muelle):
     for args in (("up", "-d"), ("reload", "-f", "muelle.yaml"), ("plan",)):
         assert muelle.cli(*args, check=False).returncode == 5
     assert muelle.ps() == before
+
+
+def test_a_pipe_in_the_files_place_does_not_hold_up_the_core(muelle):
+    muelle.write("muelle.yaml", GOOD.format(port=free_port()))
+    muelle.up()
+    (muelle.folder / "muelle.yaml").unlink()
+    os.mkfifo(muelle.folder / "muelle.yaml")
+    os.kill(muelle.pid("core"), signal.SIGHUP)
+    said = wait_until(lambda: muelle.cli("events", "--kind", "project.reload-failed").stdout, what="the event")
+    assert "no regular file" in said
+    (muelle.folder / "muelle.yaml").unlink()
+    muelle.write("muelle.yaml", GOOD.format(port=free_port()))
+    assert muelle.cli("reload", timeout=10).returncode == 0
 
 
 def test_up_twice_at_once_makes_one_instance(muelle):

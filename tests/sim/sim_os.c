@@ -472,6 +472,11 @@ int file_read_all(const char *path, size_t max, struct buf *out)
     return file ? buf_error(out) : -ENOENT;
 }
 
+int file_read_regular(const char *path, size_t max, struct buf *out)
+{
+    return file_read_all(path, max, out);
+}
+
 int file_system_of(const char *path, struct file_system *ret)
 {
     *ret = (struct file_system){.free_bytes = GIB, .total_bytes = GIB};

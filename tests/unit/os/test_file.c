@@ -2,6 +2,7 @@
 #include "harness/test.h"
 #include "os/file.h"
 #include <stdlib.h>
+#include <sys/stat.h>
 
 static char folder[128];
 
@@ -102,6 +103,23 @@ TEST(reading_a_file_beyond_the_bound_is_refused)
     buf_reset(&text);
     check_int(file_read_all(path, 5, &text), 0);
     check_str(buf_str(&text), STR("12345"));
+    buf_fini(&text);
+    clean();
+}
+
+TEST(only_a_regular_file_is_read_where_waiting_would_be_wrong)
+{
+    struct buf text = BUF_INIT(64);
+    const char *path = path_of("plain");
+    check_int(file_replace(path, STR("12345"), 0600), 0);
+    check_int(file_read_regular(path, 5, &text), 0);
+    check_str(buf_str(&text), STR("12345"));
+    path = path_of("pipe");
+    check_int(mkfifo(path, 0600), 0);
+    check_int(file_read_regular(path, 5, &text), -ENOTSUP);
+    check_int(file_read_regular("/dev/zero", 5, &text), -ENOTSUP);
+    check_int(file_read_regular(folder, 5, &text), -EISDIR);
+    check_int(file_read_regular(path_of("nothing"), 5, &text), -ENOENT);
     buf_fini(&text);
     clean();
 }

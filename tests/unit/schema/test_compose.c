@@ -75,7 +75,8 @@ TEST(a_dependency_that_is_not_chosen_is_an_error_unless_it_is_optional)
 {
     load_text(&l,
               "services:\n  a: {command: x, depends_on: [b]}\n  b: {command: x, profiles: [q]}\n");
-    check_cstr(l.problems.items[0].code, "config.undefined");
+    check_cstr(l.problems.items[0].code, "config.disabled");
+    check(str_find(str_from(l.problems.items[0].hint), STR("--profile q")) >= 0);
     load_good(&l, "services:\n  a: {command: x, depends_on: {b: {required: false}}}\n"
                   "  b: {command: x, profiles: [q]}\n");
     project_spec_unref(l.spec);

@@ -179,6 +179,50 @@ TEST(a_circle_is_drawn)
     check(str_find(str_from(l.problems.items[0].what), STR("b → c → b")) > 0);
 }
 
+TEST(files_that_include_each_other_are_told_so)
+{
+    static struct loaded l;
+    struct memory_file files[] = {
+        {"/p/muelle.yaml", "include: [a.yaml]\nservices: {m: {command: x}}\n"},
+        {"/p/a.yaml", "include: [b.yaml]\nservices: {a: {command: x}}\n"},
+        {"/p/b.yaml", "services: {b: {command: x}}\ninclude:\n  - a.yaml\n"},
+        {NULL, NULL}};
+    struct schema_load_options options = {0};
+    load_with(&l, files, &options);
+    check_int(l.problems.count, 1);
+    check_cstr(l.problems.items[0].code, "config.include-cycle");
+    check_cstr(l.problems.items[0].where, "/p/b.yaml:3:5");
+    check(str_ends(str_from(l.problems.items[0].what), STR("circle: a.yaml → b.yaml → a.yaml")));
+}
+
+TEST(health_that_nobody_checks_is_a_notice_to_who_waits_for_it)
+{
+    static struct loaded l;
+    load_good(&l, "services:\n  a:\n    command: x\n    depends_on:\n"
+                  "      b: {condition: service_healthy}\n      c: {condition: service_healthy}\n"
+                  "  b: {command: x}\n  c: {command: x, healthcheck: {tcp: true}}\n");
+    check_int(l.notices.count, 1);
+    check_cstr(l.notices.items[0].code, "config.no-healthcheck");
+    check_cstr(l.notices.items[0].where, "muelle.yaml:5:7");
+    project_spec_unref(l.spec);
+}
+
+TEST(a_byte_order_mark_is_no_part_of_a_file)
+{
+    static struct loaded l;
+    struct memory_file files[] = {
+        {"/p/muelle.yaml", "\xef\xbb\xbfservices:\r\n  a: {command: x, env_file: a.env}\r\n"},
+        {"/p/a.env", "\xef\xbb\xbf"
+                     "A=1\r\n"},
+        {NULL, NULL}};
+    struct schema_load_options options = {0};
+    load_with(&l, files, &options);
+    check_int(l.r, 0);
+    check_str(l.spec->services[0].environment[0].name, STR("A"));
+    check_str(l.spec->services[0].environment[0].value, STR("1"));
+    project_spec_unref(l.spec);
+}
+
 TEST(what_does_not_apply_is_a_notice_and_an_error_when_strict)
 {
     static struct loaded l;

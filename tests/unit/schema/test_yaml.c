@@ -54,13 +54,17 @@ TEST(a_file_beyond_the_limit_is_refused)
     free(text);
 }
 
-TEST(files_that_include_each_other_end)
+TEST(a_chain_of_files_has_an_end)
 {
-    struct memory_file files[] = {
-        {"/p/muelle.yaml", "include: [b.yaml]\nservices: {a: {command: x}}\n"},
-        {"/p/b.yaml", "include: [muelle.yaml]\n"},
-        {NULL, NULL}};
+    enum { CHAIN = 40 };
+    static char paths[CHAIN][24], texts[CHAIN][48];
+    struct memory_file files[CHAIN + 1] = {{NULL, NULL}};
     struct schema_load_options options = {0};
+    for (int i = 0; i < CHAIN; i++) {
+        snprintf(paths[i], sizeof(paths[i]), i ? "/p/%d.yaml" : "/p/muelle.yaml", i);
+        snprintf(texts[i], sizeof(texts[i]), "include: [%d.yaml]\n", i + 1);
+        files[i] = (struct memory_file){paths[i], texts[i]};
+    }
     load_with(&l, files, &options);
     check_int(l.r, SCHEMA_E_INVALID);
     check_cstr(l.problems.items[0].code, "config.too-deep");

@@ -322,7 +322,9 @@ TEST(events_are_listed_by_any_filter_in_both_directions)
                                                  .kind = i % 2 ? STR("odd") : STR("even"),
                                                  .severity = STR("info"),
                                                  .tenant = STR("default"),
-                                                 .project = i <= 6 ? STR("shop") : STR(""),
+                                                 .project = i <= 6   ? STR("shop")
+                                                            : i == 7 ? STR("")
+                                                                     : STR("other"),
                                                  .service = i <= 4 ? STR("web") : STR("db"),
                                                  .actor = STR("muelle"),
                                                  .message = STR("m")});
@@ -335,7 +337,10 @@ TEST(events_are_listed_by_any_filter_in_both_directions)
     check_events(store, (struct event_filter){.limit = 3, .newest = true}, "8 7 6 ");
     check_events(store, (struct event_filter){.before_seq = 6, .limit = 2, .newest = true}, "5 4 ");
     check_events(store, (struct event_filter){.kind = STR("odd")}, "1 3 5 7 ");
-    check_events(store, (struct event_filter){.tenant = t, .project = p}, "1 2 3 4 5 6 ");
+    check_events(store, (struct event_filter){.tenant = t, .project = p}, "1 2 3 4 5 6 7 ");
+    check_events(store,
+                 (struct event_filter){.tenant = t, .project = p, .limit = 2, .newest = true},
+                 "7 6 ");
     check_events(store, (struct event_filter){.tenant = t, .project = p, .service = STR("web")},
                  "1 2 3 4 ");
     check_events(
