@@ -34,6 +34,51 @@ static struct run *run_of(const struct replica *replica)
     return replica->service->driver->run;
 }
 
+/* --- output --- */
+
+static void output_message(struct run *run, struct replica *replica, enum bus_topic topic,
+                           bool error_stream)
+{
+    struct bus_message message = {.topic = topic, .id = replica_bus_id(replica)};
+    const struct project *project = replica->service->project;
+    message.output.stream = error_stream ? OUTPUT_STDERR : OUTPUT_STDOUT;
+    snprintf(message.output.path, sizeof(message.output.path), "output/%s/%s-%u.%s", project->name,
+             replica->service->name, replica->number, error_stream ? "err" : "out");
+    if (replica->spec) {
+        const struct logging_spec *logging = &replica->spec->logging;
+        message.output.burst_bytes = (uint64_t)MAX(logging->burst_bytes, 0);
+        message.output.max_bytes = (uint64_t)MAX(logging->max_bytes, 0);
+        message.output.max_age_ns = logging->max_age_ns;
+    }
+    bus_publish(run->core->bus, &message);
+}
+
+/* A replacement writes to the same files as the one it replaces. */
+static bool output_shared(const struct replica *replica)
+{
+    list_for_each (it, &replica->service->members) {
+        const struct replica *other = list_entry(it, struct replica, node);
+        if (other != replica && other->number == replica->number && other->output_open) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void output(struct run *run, struct replica *replica, bool open)
+{
+    if (replica->output_open == open) {
+        return;
+    }
+    replica->output_open = open;
+    if (output_shared(replica)) {
+        return;
+    }
+    enum bus_topic topic = open ? BUS_OUTPUT_OPENED : BUS_OUTPUT_CLOSED;
+    output_message(run, replica, topic, false);
+    output_message(run, replica, topic, true);
+}
+
 /* --- store and events --- */
 
 struct saving {
@@ -51,6 +96,7 @@ void replica_forget_ended(struct run *run, struct replica *replica)
     if (replica->forget_due) {
         replica->forget_due = false;
         replica->service->driver->ops->forget(replica->service->driver, replica);
+        output(run, replica, false); /* it is complete only now: the driver ended its last line */
     }
 }
 
@@ -241,49 +287,6 @@ static bool tell(const struct replica *replica, uint8_t before, struct event *ev
 
 /* --- actions --- */
 
-static void output_message(struct run *run, struct replica *replica, enum bus_topic topic,
-                           bool error_stream)
-{
-    struct bus_message message = {.topic = topic, .id = replica_bus_id(replica)};
-    const struct project *project = replica->service->project;
-    message.output.stream = error_stream ? OUTPUT_STDERR : OUTPUT_STDOUT;
-    snprintf(message.output.path, sizeof(message.output.path), "output/%s/%s-%u.%s", project->name,
-             replica->service->name, replica->number, error_stream ? "err" : "out");
-    if (replica->spec) {
-        const struct logging_spec *logging = &replica->spec->logging;
-        message.output.burst_bytes = (uint64_t)MAX(logging->burst_bytes, 0);
-        message.output.max_bytes = (uint64_t)MAX(logging->max_bytes, 0);
-        message.output.max_age_ns = logging->max_age_ns;
-    }
-    bus_publish(run->core->bus, &message);
-}
-
-/* A replacement writes to the same files as the one it replaces. */
-static bool output_shared(const struct replica *replica)
-{
-    list_for_each (it, &replica->service->members) {
-        const struct replica *other = list_entry(it, struct replica, node);
-        if (other != replica && other->number == replica->number && other->output_open) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void output(struct run *run, struct replica *replica, bool open)
-{
-    if (replica->output_open == open) {
-        return;
-    }
-    replica->output_open = open;
-    if (output_shared(replica)) {
-        return;
-    }
-    enum bus_topic topic = open ? BUS_OUTPUT_OPENED : BUS_OUTPUT_CLOSED;
-    output_message(run, replica, topic, false);
-    output_message(run, replica, topic, true);
-}
-
 static void start(struct run *run, struct replica *replica)
 {
     if (!replica->retiring && !replica->service->removing) {
@@ -294,8 +297,8 @@ static void start(struct run *run, struct replica *replica)
     replica->stop_asked = false;
     replica->drained = 0;
     replica->probe = (struct probe_result){0};
-    output(run, replica, true);
     replica_forget_ended(run, replica); /* the name is wanted again */
+    output(run, replica, true);
     replica->service->driver->ops->start(replica->service->driver, replica);
 }
 
@@ -496,7 +499,6 @@ void driver_empty(struct run *run, struct replica *replica)
         return;
     }
     replica->forget_due = true;
-    output(run, replica, false);
     feed(run, replica, (struct replica_input){.kind = REPLICA_IN_EMPTY});
     if (replica->saves == 0 && !replica->unsaved) {
         replica_forget_ended(run, replica);

@@ -19,14 +19,14 @@ struct tail_entry {
     struct tail_file file;            /* the worker's during a pass */
     struct tail_result result;
     bool pass_reads; /* what the running pass does with it: set before, constant meanwhile */
-    bool pass_ended;
+    uint64_t pass_ended_at;
     bool pass_removes;
     uint64_t pass_max_bytes; /* of the stream's log */
     int64_t pass_max_age_ns;
-    bool gone;   /* the pass removed the output file */
-    bool dirty;  /* something was written */
-    bool opened; /* a writer was announced */
-    bool ended;  /* and is gone */
+    bool gone;         /* the pass removed the output file */
+    bool dirty;        /* something was written */
+    bool opened;       /* a writer was announced */
+    uint64_t ended_at; /* the last one left it so long; 0 = somebody writes */
     bool unsynced;
     uint64_t burst;     /* for the next pass; 0 = as it is */
     uint64_t max_bytes; /* of the stream's log; 0 = the instance's budget alone */
@@ -179,7 +179,7 @@ static void pass_entry(struct tail *tail, struct tail_entry *entry)
 {
     struct tail_file *file = &entry->file;
     if (entry->result.error == 0 && entry->pass_reads) {
-        tail_file_read(file, &tail->clock, TAIL_PASS_BYTES, entry->pass_ended, &entry->result);
+        tail_file_read(file, &tail->clock, TAIL_PASS_BYTES, entry->pass_ended_at, &entry->result);
     }
     if (entry->result.error == 0 && tail->pass_syncs) {
         entry->result.error = tail_file_sync(file);
@@ -491,7 +491,7 @@ static bool entry_take(struct tail *tail, struct tail_entry *entry, int64_t now)
         return false;
     }
     entry->pass_reads = entry->dirty || removes;
-    entry->pass_ended = entry->ended || removes;
+    entry->pass_ended_at = removes ? UINT64_MAX : entry->ended_at;
     entry->pass_removes = removes;
     entry->pass_max_bytes = entry->max_bytes;
     entry->pass_max_age_ns = entry->max_age_ns;
@@ -617,6 +617,14 @@ void tail_add_source(struct tail *tail, struct tail_source *source)
 
 /* --- news --- */
 
+/* The pass that reads it may come when the next writer has begun: what that one writes is behind
+ * this size. */
+static uint64_t size_now(const struct tail_entry *entry)
+{
+    struct file_stat stat;
+    return file_stat(entry->file.path, &stat) == 0 ? stat.size : 0;
+}
+
 static void output_opened(struct tail *tail, const struct bus_message *message)
 {
     struct str path = str_from(message->output.path), folder, project, name;
@@ -628,7 +636,7 @@ static void output_opened(struct tail *tail, const struct bus_message *message)
     struct tail_entry *entry = entry_get(tail, project, name);
     if (entry) {
         entry->opened = true;
-        entry->ended = message->topic == BUS_OUTPUT_CLOSED;
+        entry->ended_at = message->topic == BUS_OUTPUT_CLOSED ? size_now(entry) : 0;
         entry->remove_at_ns = 0;
         entry->burst = message->output.burst_bytes;
         entry->max_bytes = message->output.max_bytes;
@@ -653,7 +661,7 @@ static void removed(struct tail *tail, const struct bus_id *id)
     for (size_t i = 0; i < tail->entries.len; i++) {
         struct tail_entry *entry = entry_at(tail, i);
         if (belongs_to(entry, id)) {
-            entry->ended = true;
+            entry->ended_at = size_now(entry);
             entry->remove_at_ns = core_now(tail->core) + TAIL_REMOVE_NS;
             mark_dirty(tail, entry);
         }

@@ -315,7 +315,7 @@ static void cut_lines(struct batch *batch, struct str chunk, bool ended)
 }
 
 /* Reads and stores one chunk. Returns how far it got; 0 = nothing more for now. */
-static uint64_t read_chunk(struct batch *batch, char *bytes, size_t len, bool ended)
+static uint64_t read_chunk(struct batch *batch, char *bytes, size_t len, uint64_t ended_at)
 {
     struct tail_file *file = batch->file;
     uint64_t before = file->offset;
@@ -329,7 +329,8 @@ static uint64_t read_chunk(struct batch *batch, char *bytes, size_t len, bool en
         pass_hole(file, batch->clock, end, batch->ret);
         return file->offset - before;
     }
-    cut_lines(batch, str_make(bytes, (size_t)n), ended && (size_t)n < len);
+    bool ended = (size_t)n < len && before + (uint64_t)n <= ended_at;
+    cut_lines(batch, str_make(bytes, (size_t)n), ended);
     return file->offset - before;
 }
 
@@ -342,7 +343,7 @@ static void keep_reserve(struct tail_file *file, uint64_t size)
     }
 }
 
-static void read_chunks(struct batch *batch, uint64_t size, uint64_t budget, bool ended)
+static void read_chunks(struct batch *batch, uint64_t size, uint64_t budget, uint64_t ended_at)
 {
     struct tail_file *file = batch->file;
     struct tail_result *ret = batch->ret;
@@ -356,7 +357,7 @@ static void read_chunks(struct batch *batch, uint64_t size, uint64_t budget, boo
     }
     while (ret->error == 0) {
         batch->clock->wall_ns = clock_wall_ns();
-        if (read_chunk(batch, bytes, len, ended) == 0) {
+        if (read_chunk(batch, bytes, len, ended_at) == 0) {
             break;
         }
         if (file->offset - start >= budget) {
@@ -381,8 +382,8 @@ static bool was_left(const struct tail_file *file, const struct file_stat *stat)
     return true;
 }
 
-void tail_file_read(struct tail_file *file, struct tail_clock *clock, uint64_t budget, bool ended,
-                    struct tail_result *ret)
+void tail_file_read(struct tail_file *file, struct tail_clock *clock, uint64_t budget,
+                    uint64_t ended_at, struct tail_result *ret)
 {
     struct batch batch = {.file = file, .clock = clock, .ret = ret};
     struct file_stat stat;
@@ -396,7 +397,7 @@ void tail_file_read(struct tail_file *file, struct tail_clock *clock, uint64_t b
     }
     bool left = ret->error == 0 && was_left(file, &stat);
     if (left) {
-        ended = true;
+        ended_at = UINT64_MAX;
         ret->error = file_fstat(file->fd, &stat); /* its last words came before */
     }
     if (ret->error < 0) {
@@ -405,7 +406,7 @@ void tail_file_read(struct tail_file *file, struct tail_clock *clock, uint64_t b
     keep_reserve(file, stat.size);
     limit_burst(file, stat.size);
     if (stat.size > file->offset) {
-        read_chunks(&batch, stat.size, budget, ended);
+        read_chunks(&batch, stat.size, budget, ended_at);
     }
     if (left && ret->error == 0 && !ret->more) {
         file_close(&file->fd);

@@ -68,10 +68,11 @@ void tail_file_init(struct tail_file *file, const struct stream_id *id, const ch
  * the output is missing) or -errno. */
 must_check int tail_file_open(struct tail_file *file, const char *logs, struct tail_clock *clock);
 void tail_file_close(struct tail_file *file);
-/* Moves at most about `budget` bytes of lines into the segments. With `ended` the writer is gone: a
- * rest without newline is a line too. */
-void tail_file_read(struct tail_file *file, struct tail_clock *clock, uint64_t budget, bool ended,
-                    struct tail_result *ret);
+/* Moves at most about `budget` bytes of lines into the segments. The last writer left the file
+ * `ended_at` bytes long (0 = somebody writes): a rest without newline in front of that is a line
+ * too. */
+void tail_file_read(struct tail_file *file, struct tail_clock *clock, uint64_t budget,
+                    uint64_t ended_at, struct tail_result *ret);
 /* Syncs the segments, then frees what is stored. 0 or -errno. */
 must_check int tail_file_sync(struct tail_file *file);
 /* Removes the output file if all of it was read and nobody has it open. True: it is gone. */

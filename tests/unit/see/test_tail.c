@@ -215,6 +215,33 @@ TEST(what_was_in_the_folder_before_is_read)
     tear_down();
 }
 
+/* Between the end and the pass that reads it, the replica is started again and is about to say
+ * something. */
+TEST(a_line_begun_after_the_end_is_not_cut)
+{
+    set_up();
+    open_writer();
+    check_int(tail_start(&tail), 0);
+    tell(BUS_OUTPUT_OPENED);
+    say("one\ntwo");
+    turn_until(tail.stats.lines == 1);
+    tell(BUS_OUTPUT_CLOSED);
+    say("\nthree ");
+    turn_until(tail.stats.lines == 2);
+    turn_for(50 * NS_PER_MS);
+    tell(BUS_OUTPUT_OPENED);
+    say("words\n");
+    turn_until(tail.stats.lines == 3);
+    check_cstr(stored(), "one|two|three words|");
+    tell(BUS_OUTPUT_CLOSED);
+    say("four");
+    turn_for(50 * NS_PER_MS);
+    tell(BUS_OUTPUT_CLOSED);
+    turn_until(tail.stats.lines == 4);
+    check_cstr(stored(), "one|two|three words|four|");
+    tear_down();
+}
+
 /* A new project's folder and a message that came late: the kernel tells of the folder. */
 TEST(a_project_that_nobody_announced_is_found)
 {
