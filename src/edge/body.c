@@ -210,22 +210,29 @@ static void progress_up(struct stream *stream)
     client_deadline(stream->client, MIN(now_ns, due_ns) + idle_ns);
 }
 
-/* The body is whole; what lies behind it is the next request. */
-static int end_up(struct stream *stream, struct str rest, bool from_first)
+/* What lies behind the body is the next request. Without room for it this one is the last. */
+static void keep_ahead(struct stream *stream, struct str rest)
 {
     struct client *client = stream->client;
+    client->ahead = block_get(&stream->worker->blocks, BLOCK_HEAD);
+    if (!client->ahead || rest.len > client->ahead->cap) {
+        stream->keep_client = false;
+        return;
+    }
+    memcpy(client->ahead->data, rest.p, rest.len);
+    client->ahead->len = (uint32_t)rest.len;
+}
+
+/* The body is whole. */
+static void end_up(struct stream *stream, struct str rest, bool from_first)
+{
     stream->up_done = true;
     stream->sent_ns = stream->worker->loop.now_ns;
     if (!from_first && rest.len > 0) {
-        client->ahead = block_get(&stream->worker->blocks, BLOCK_HEAD);
-        if (!client->ahead || rest.len > client->ahead->cap) {
-            return -ENOMEM;
-        }
-        memcpy(client->ahead->data, rest.p, rest.len);
-        client->ahead->len = (uint32_t)rest.len;
+        keep_ahead(stream, rest);
     }
-    client_deadline(client, stream->sent_ns + stream->service->spec.first_byte_ms * NS_PER_MS);
-    return 0;
+    client_deadline(stream->client,
+                    stream->sent_ns + stream->service->spec.first_byte_ms * NS_PER_MS);
 }
 
 /* Decodes and sends `in`. 0; > 0: stopped (suspended, answered, refused); < 0: nothing more can be
@@ -243,6 +250,10 @@ static int feed_up(struct stream *stream, struct str in, bool from_first)
         taken = take(stream, STREAM_UP, &in, &piece);
         if (taken == TAKE_PIECE || taken == TAKE_LAST) {
             stream->bytes_in += piece.len;
+            if (stream->bytes_in > stream->body_max) { /* before its end is handed over */
+                reply_page(stream, 413, "the request body is larger than the service allows");
+                return 1;
+            }
             gather_piece(&gather, piece);
         }
     }
@@ -251,16 +262,12 @@ static int feed_up(struct stream *stream, struct str in, bool from_first)
     }
     if (taken == TAKE_LAST) {
         gather_last(&gather, &stream->up);
-        gather.error = gather.error < 0 ? gather.error : end_up(stream, in, from_first);
+        end_up(stream, in, from_first);
     }
     gather_send(&gather, STR_NONE);
     if (taken == TAKE_BAD) {
-        reply_page(stream, 400,
-                   stream->up.error.reason ? stream->up.error.reason : "out of memory");
-        return 1;
-    }
-    if (stream->bytes_in > stream->body_max) {
-        reply_page(stream, 413, "the request body is larger than the service allows");
+        bool bad = stream->up.error.reason != NULL; /* else there was no room to wait in */
+        reply_page(stream, bad ? 400 : 503, bad ? stream->up.error.reason : "out of memory");
         return 1;
     }
     return gather.error < 0 ? gather.error : taken == TAKE_STOPPED;

@@ -10,7 +10,8 @@
  * A filter goes on, answers by itself (stream_answer, then FILTER_ANSWERED), or suspends: the
  * stream stops in that direction until stream_resume is called, from a timer or another descriptor,
  * never from inside the filter; it then goes on with the *next* filter. Bytes wait in the sockets
- * meanwhile.
+ * meanwhile. When a request is sent once more, FILTER_UPSTREAM runs again, and the stages of the
+ * body see it from its beginning again.
  */
 #ifndef EDGE_FILTER_H
 #define EDGE_FILTER_H

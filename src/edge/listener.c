@@ -45,7 +45,7 @@ static void resume(struct timer *timer, int64_t now_ns)
     }
 }
 
-void listener_pause(struct worker *worker)
+static void pause_accepting(struct worker *worker)
 {
     list_for_each (node, &worker->listeners) {
         struct listener *listener = list_entry(node, struct listener, node);
@@ -85,7 +85,7 @@ static void ready(struct loop_fd *watched, uint32_t events)
         struct sock_addr peer = {0};
         int fd = -1;
         if (!room(worker)) {
-            listener_pause(worker);
+            pause_accepting(worker);
             return;
         }
         int r = sock_accept(listener->watch.fd, &fd, &peer);
@@ -93,11 +93,14 @@ static void ready(struct loop_fd *watched, uint32_t events)
             return;
         }
         if (r < 0) {
-            /* Out of descriptors or memory: what is idle makes room, the rest waits in the
-             * queue. */
-            counters_add(&worker->stats->refused, 1);
-            (void)client_evict_idle(worker);
-            listener_pause(worker);
+            /* Out of descriptors or memory: what is idle makes room, the rest waits in the queue.
+             * Behind the first one perhaps nobody waits: the kernel looks for a descriptor before
+             * it looks into the queue. */
+            if (i == 0) {
+                counters_add(&worker->stats->refused, 1);
+                (void)client_evict_idle(worker);
+            }
+            pause_accepting(worker);
             return;
         }
         open_client(listener, fd, &peer);

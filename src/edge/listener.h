@@ -14,7 +14,5 @@
 must_check int listener_apply(struct worker *worker, const struct config *config);
 /* Stops listening. */
 void listener_close_all(struct worker *worker);
-/* Stops accepting until there is room again, or for a moment. */
-void listener_pause(struct worker *worker);
 
 #endif

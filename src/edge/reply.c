@@ -292,6 +292,13 @@ void reply_upstream_error(struct stream *stream, int error)
         page.code = "edge.out-of-memory";
         page.reason = "the gateway has no memory for this request";
         break;
+    case -EMFILE:
+    case -ENFILE:
+        page.status = 503;
+        page.code = "edge.out-of-descriptors";
+        page.reason = "the gateway has no descriptor left for a connection to it";
+        page.hint = "'ulimit -n' of the shell that started muelle limits them.";
+        break;
     default:
         page.code = "edge.broken";
         page.reason = "it closed the connection before it answered";

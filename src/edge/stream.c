@@ -186,7 +186,8 @@ void stream_end(struct stream *stream)
     loop_task_cancel(&stream->resume);
     filters_end(stream);
     record_stream(stream);
-    stream_detach(stream, stream->keep_upstream && stream->down_done && stream->up_done);
+    stream_detach(stream, stream->keep_upstream && stream->down_done && stream->up_done &&
+                              !stream->up_broken);
     if (stream->service) {
         service_unref(stream->service);
     }
@@ -213,6 +214,8 @@ void stream_abort(struct stream *stream)
     stream->flags |= RING_FLAG_CLIENT_ABORT;
     stream->keep_client = false;
     stream->keep_upstream = false;
+    /* Whoever still reads must not take a part of an answer for the whole. */
+    stream->cut |= stream->answer_begun && stream->state != STREAM_TUNNEL;
     stream_end(stream);
 }
 
@@ -512,10 +515,18 @@ static bool step_connect(struct stream *stream)
     return true;
 }
 
-/* May the whole request be sent once more? Its body must still lie in the client's first block. */
-static bool can_repeat(const struct stream *stream, bool written)
+/* Is it we who lack something? Then no other endpoint helps, and none is to blame. */
+static bool own_shortage(int error)
 {
-    if (stream->answer_seen || stream->answer_begun || stream->body_moved) {
+    return error == -ENOMEM || error == -ENOBUFS || error == -EMFILE || error == -ENFILE;
+}
+
+/* May the whole request be sent once more? Its body must still lie in the client's first block. */
+static bool can_repeat(const struct stream *stream, bool written, int error)
+{
+    bool filtered = stream->suspended[STREAM_UP] || stream->held[STREAM_UP]; /* in the middle */
+    if (stream->answer_seen || stream->answer_begun || stream->body_moved || filtered ||
+        own_shortage(error)) {
         return false;
     }
     if (!written) {
@@ -541,13 +552,15 @@ bool stream_lost(struct stream *stream, int error)
     bool connected = stream->state == STREAM_EXCHANGE;
     if (!connected) {
         counters_add(&stream->cell->connect_errors, 1);
-        endpoint_failed(stream->endpoint);
+        if (!own_shortage(error)) {
+            endpoint_failed(stream->endpoint);
+        }
     }
     if (stream->tcp && connected) {
         stream_end(stream);
         return false;
     }
-    if (can_repeat(stream, stream->head_sent)) {
+    if (can_repeat(stream, stream->head_sent, error)) {
         counters_add(&stream->cell->retries, 1);
         stream->retries = (uint8_t)MIN(stream->retries + 1, UINT8_MAX);
         stream->avoid = stream->endpoint;

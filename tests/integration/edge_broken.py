@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Peers that leave, stall, break or speak in drops, at every stage of a request: what each costs, and whom."""
 import json
+import resource
 import socket
 import struct
 import time
+from pathlib import Path
 
 import pytest
 
@@ -204,6 +206,26 @@ def test_without_descriptors_clients_wait_and_are_served_later(tmp_path):
             assert [client.response().status for client in held[60:]] == [200] * 20
             for client in held[60:]:
                 client.socket.close()
+
+
+def free_descriptors(pid, count):
+    """Leaves the process that many."""
+    used = {int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir()}
+    free = [n for n in range(max(used) + count + 2) if n not in used]
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (free[count], resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]))
+
+
+def test_without_a_descriptor_for_the_service_it_says_so_and_blames_no_replica(tmp_path):
+    with Upstream(echo) as upstream, Edge(tmp_path, *web(upstream, options="hold_ms=10000")) as edge:
+        until(lambda: edge.stats()["connections"] == 0)
+        free_descriptors(edge.process.pid, 1)
+        begun = time.monotonic()
+        answer = edge.get(headers=["Accept: application/json"])
+        assert (answer.status, json.loads(answer.body)["code"]) == (503, "edge.out-of-descriptors")
+        assert time.monotonic() - begun < 5, "no other replica would help: nobody is waited for"
+        free_descriptors(edge.process.pid, 20)
+        until(lambda: edge.stats()["connections"] == 0)
+        assert edge.get().status == 200 and edge.stats()["held"] == 0
 
 
 def test_a_tcp_client_may_speak_before_the_service_is_reached(tmp_path):

@@ -391,6 +391,26 @@ SMUGGLING = {
     "target of another scheme": (b"GET ftp://a.test/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
     "target with a user": (b"GET http://me@a.test/ HTTP/1.1\r\nHost: x\r\n\r\n", 400),
     "expect something": (b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 200-ok\r\nContent-Length: 1\r\n\r\na", 417),
+    "upgrade with a body": (b"POST / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\nTransfer-Encoding: chunked, x\r\n\r\n", 400),
+    "length empty": (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length:\r\n\r\n", 400),
+    "length with a control": (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\x0b\r\n\r\nabcd", 400),
+    "length in two words": (b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4 4\r\n\r\nabcd", 400),
+    "length in arabic digits": ("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: \u0664\r\n\r\nabcd".encode(), 400),
+    "fold before the first header": (b"GET / HTTP/1.1\r\n Host: x\r\n\r\n", 400),
+    "nul in the target": (b"GET /\0 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    "delete in the target": (b"GET /\x7f HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    "fragment in the target": (b"GET /a#b HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    "backslash in the target": (b"GET /a\\..\\b HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    "escaped dots above root": (b"GET /a/%2e%2e/%2E%2e/b HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    "host with a user": (b"GET / HTTP/1.1\r\nHost: me@x\r\n\r\n", 400),
+    "host with a path": (b"GET / HTTP/1.1\r\nHost: x/y\r\n\r\n", 400),
+    "host with two ports": (b"GET / HTTP/1.1\r\nHost: x:1:2\r\n\r\n", 400),
+    "host with an open bracket": (b"GET / HTTP/1.1\r\nHost: [::1\r\n\r\n", 400),
+    "name with a control": (b"GET / HTTP/1.1\r\nHost: x\r\nA\x01: b\r\n\r\n", 400),
+    "name with a letter beyond ascii": ("GET / HTTP/1.1\r\nHost: x\r\nCont\u0435nt-Length: 3\r\n\r\n".encode(), 400),
+    "method with a colon": (b"GE:T / HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+    "version with two digits": (b"GET / HTTP/1.10\r\nHost: x\r\n\r\n", 400),
+    "asterisk of a get": (b"GET * HTTP/1.1\r\nHost: x\r\n\r\n", 400),
     "te in 1.0": (b"POST / HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
     "space before colon": (b"GET / HTTP/1.1\r\nHost : x\r\n\r\n", 400),
     "obs-fold": (b"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n", 400),
@@ -522,6 +542,23 @@ def test_bodies_have_a_maximum(tmp_path):
             with edge.connect() as client:
                 client.send(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + (b"64\r\n" + b"x" * 100 + b"\r\n") * 11)
                 assert client.response().status == 413
+
+
+def test_a_body_beyond_the_maximum_never_goes_on_whole(tmp_path):
+    whole = []
+
+    def serve(peer, n):
+        whole.append(peer.request())
+        peer.reply()
+
+    chunks = b"64\r\n" + b"x" * 100 + b"\r\n"
+    with Upstream(serve) as upstream, Edge(tmp_path, *web(upstream)[1:], "service web body_max=1000") as edge:
+        with edge.connect() as client:  # with its end, all in one read
+            client.send(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks * 11 + b"0\r\n\r\n")
+            assert client.response().status == 413
+            assert client.closed()
+        assert whole == []
+        assert edge.get().status == 200 and [body for _, _, body in whole] == [b""]
 
 
 def test_a_half_closed_client_gets_its_answer(pair):
