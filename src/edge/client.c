@@ -21,13 +21,23 @@
 
 #include <stdlib.h>
 
-enum { LINGER_MS = 1000, LINGER_BYTES_MAX = 1 << 20 };
+enum {
+    LINGER_MS = 1000,
+    LINGER_BYTES_MAX = 1 << 20,
+    DRAIN_MS = 500,    /* for the first request of a connection when the edge stops */
+    REQUESTS_MAX = 64, /* of one client in a row */
+};
 
 static void ready(struct loop_fd *watch, uint32_t events)
 {
     struct client *client = container_of(watch, struct client, conn.watch);
     conn_note(&client->conn, events);
     client_run(client);
+}
+
+static void run_again(struct loop_task *task)
+{
+    client_run(container_of(task, struct client, again));
 }
 
 static void timer_fired(struct timer *timer, int64_t now_ns)
@@ -96,12 +106,15 @@ int client_open(struct worker *worker, int fd, const struct sock_addr *peer,
     client->service = service;
     set_address(client, peer);
     timer_init(&client->timer, timer_fired);
+    loop_task_init(&client->again, run_again);
     list_push_back(&worker->idle, &client->node);
     worker->client_count++;
     counters_add(&worker->stats->accepted, 1);
     counters_add(&worker->stats->connections, 1);
     if (kind == SNAPSHOT_TCP) {
         client_run(client);
+    } else if (worker->stopping) { /* it was given to us just before */
+        client_drain(client);
     } else {
         /* A connection that says nothing is worth less than one that has asked. */
         client_deadline(client, worker->loop.now_ns + worker->gateway.head_ms * NS_PER_MS);
@@ -118,6 +131,7 @@ void client_close(struct client *client)
     ensure(!client->stream);
     client->closed = true;
     loop_timer_cancel(&worker->loop, &client->timer);
+    loop_task_cancel(&client->again);
     conn_close(&client->conn);
     block_put(&worker->blocks, client->in);
     block_put(&worker->blocks, client->ahead);
@@ -241,10 +255,15 @@ static bool begin(struct client *client)
     return client->kind != SNAPSHOT_TCP || begin_tcp(client, stream);
 }
 
-/* Streams end and begin here, one after the other, without recursion. */
+/* Streams end and begin here, one after the other, without recursion. Who has more than a turn's
+ * share of requests ready (pages need no waiting) gives way to others. */
 void client_run(struct client *client)
 {
-    while (!client->closed) {
+    for (unsigned requests = 0; !client->closed; requests++) {
+        if (unlikely(requests == REQUESTS_MAX)) {
+            loop_defer(&client->conn.worker->loop, &client->again);
+            return;
+        }
         if (client->lingering) {
             linger(client);
             return;
@@ -260,6 +279,20 @@ void client_run(struct client *client)
         if (client->stream) {
             return;
         }
+    }
+}
+
+void client_drain(struct client *client)
+{
+    client->conn.readable = true; /* perhaps, since the loop last looked */
+    client_run(client);
+    if (client->closed || client->stream) {
+        return;
+    }
+    if (client->requests > 0) {
+        client_close(client);
+    } else {
+        client_deadline(client, client->conn.worker->loop.now_ns + DRAIN_MS * NS_PER_MS);
     }
 }
 

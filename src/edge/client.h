@@ -19,6 +19,7 @@ struct client {
     struct conn conn;
     struct list node;   /* worker->clients, ->idle or ->dead */
     struct timer timer; /* fires at or before `deadline_ns` */
+    struct loop_task again;
     int64_t deadline_ns;
     struct stream *stream; /* the request under way */
     struct block *in;      /* the request's head and what came behind it */
@@ -49,6 +50,9 @@ void client_deadline(struct client *client, int64_t deadline_ns);
 void client_next(struct client *client);
 /* Goes on wherever it stands; from a task. */
 void client_run(struct client *client);
+/* The edge stops, and this one is idle: what it has asked by now is answered; one that never asked
+ * may have its first request on the way and gets a moment for it. */
+void client_drain(struct client *client);
 /* Closes the connection that is idle longest. False: none is. */
 bool client_evict_idle(struct worker *worker);
 static inline struct str client_text(const struct client *client)

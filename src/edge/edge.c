@@ -397,7 +397,7 @@ int edge_run(struct edge *edge)
 bool edge_may_stop(struct worker *worker)
 {
     struct edge *edge = worker->edge;
-    if (worker->client_count > 0) {
+    if (worker->client_count > 0 || atomic_load(&worker->gifts) > 0) {
         return false;
     }
     if (worker->index == 0) {

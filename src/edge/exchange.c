@@ -241,6 +241,11 @@ static bool read_answer(struct stream *stream)
     struct worker *worker = stream->worker;
     struct conn *conn = &stream->upstream->conn;
     struct block *in = stream->answer_in;
+    if (in && in->at > 0) { /* behind interim answers: there is always room for one more head */
+        memmove(in->data, in->data + in->at, in->len - in->at);
+        in->len -= in->at;
+        in->at = 0;
+    }
     char *to = in ? in->data + in->len : worker->in;
     size_t room = in ? in->cap - in->len : WORKER_IN_SIZE;
     int64_t n = conn_recv(conn, to, room);

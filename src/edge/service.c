@@ -2,16 +2,16 @@
  *
  * Services and endpoints from snapshot to pick.
  *
- * 1. `ready` holds exactly the endpoints that are READY and not failing; it is made anew when a
- *    state, a probe or the set changes, so that a pick is a step in an array.
+ * 1. `ready` holds exactly the endpoints that are READY, have an address and do not fail; it is
+ *    made anew when a state, a probe or the set changes, so that a pick is a step in an array.
  * 2. service_pick counts what it gives, service_done takes it back in the same way (`shared`):
  *    loads are level whatever changed between.
  * 3. An endpoint that is removed gives nothing new and lives until its last request ended.
  * 4. An id that is unknown is passed over: the snapshot that knows it is on its way.
  *
  * As it fails: a refused connect keeps the endpoint out for 10, 20, 40 … ms (this thread's memory);
- * all out: requests wait (service_wait) and are woken by what may help. Out of memory leaves what
- * could be made, and the next snapshot tries again.
+ * all out: requests wait (service_wait) and are woken by what may help. Out of memory leaves the
+ * routes as they are and what could be made; worker.c tries again.
  */
 #include "edge/service.h"
 
@@ -29,7 +29,8 @@ enum { DOWN_FIRST_MS = 10, DOWN_MOST_MS = 1000 };
 
 static bool eligible(const struct endpoint *endpoint)
 {
-    return endpoint->state == SNAPSHOT_ENDPOINT_READY && !endpoint->removed && !endpoint->failing;
+    return endpoint->state == SNAPSHOT_ENDPOINT_READY && endpoint->reachable &&
+           !endpoint->removed && !endpoint->failing;
 }
 
 /* Rebuilds the list of those that get requests. Its room was made when the endpoint was added. */
@@ -244,7 +245,6 @@ static void make_cells(struct endpoint *endpoint)
 
 static void set_endpoint(struct endpoint *endpoint, const struct snapshot_endpoint *spec)
 {
-    struct sock_addr address;
     (void)str_copy(endpoint->replica, sizeof(endpoint->replica), spec->replica);
     endpoint->state = (uint8_t)spec->state;
     endpoint->weight = MAX(spec->weight, 1U);
@@ -254,11 +254,7 @@ static void set_endpoint(struct endpoint *endpoint, const struct snapshot_endpoi
     upstream_close_idle(endpoint);
     endpoint_worked(endpoint);
     (void)str_copy(endpoint->address_text, sizeof(endpoint->address_text), spec->address);
-    if (sock_addr_parse(spec->address, &address) < 0) {
-        endpoint->state = SNAPSHOT_ENDPOINT_STARTING; /* it cannot be reached: never eligible */
-        return;
-    }
-    endpoint->address = address;
+    endpoint->reachable = sock_addr_parse(spec->address, &endpoint->address) == 0;
 }
 
 static struct endpoint *add_endpoint(struct worker *worker, struct service *service,
@@ -478,6 +474,20 @@ static int apply_endpoints(struct worker *worker, const struct config *config)
     return 0;
 }
 
+/* Memory was out half-way: those that are known go on by what is known of them. */
+static void leave_half_way(struct worker *worker)
+{
+    struct service_set *set = &worker->set;
+    for (size_t i = 0; i < set->endpoints.len; i++) {
+        ((struct endpoint *)set->endpoints.entries[i].value)->seen = false;
+    }
+    for (size_t i = 0; i < set->services.len; i++) {
+        struct service *service = set->services.entries[i].value;
+        service->seen = false;
+        refresh(service);
+    }
+}
+
 /* What the new snapshot does not name any more goes. */
 static void sweep(struct worker *worker)
 {
@@ -511,13 +521,16 @@ int service_set_apply(struct worker *worker, const struct config *config)
     if (r == 0) {
         r = apply_endpoints(worker, config);
     }
+    if (r < 0) {
+        free(by_index); /* the one there is belongs to the config that is served on */
+        leave_half_way(worker);
+        return r;
+    }
     free(worker->set.by_index);
     worker->set.by_index = by_index;
     worker->set.cells_gone = true; /* perhaps: routes are not compared */
-    if (r == 0) {
-        sweep(worker);
-    }
-    return r;
+    sweep(worker);
+    return 0;
 }
 
 /* --- deltas --- */

@@ -30,14 +30,14 @@ struct endpoint {
     char replica[DELTA_REPLICA_MAX];
     uint8_t state; /* enum snapshot_endpoint_state */
     bool removed;
-    bool failing; /* its probe says so */
-    bool seen;    /* private: while a snapshot is applied */
+    bool reachable; /* its address can be understood */
+    bool failing;   /* its probe says so */
+    bool seen;      /* private: while a snapshot is applied */
     uint32_t weight;
-    int64_t smooth;       /* of smooth weighted round robin */
-    uint32_t in_flight;   /* of this thread */
-    atomic_uint *load;    /* of all threads, for least connections; NULL: this thread is alone */
-    uint32_t connections; /* open ones, idle or not */
-    uint32_t failures;    /* connects that failed in a row */
+    int64_t smooth;     /* of smooth weighted round robin */
+    uint32_t in_flight; /* of this thread */
+    atomic_uint *load;  /* of all threads, for least connections; NULL: this thread is alone */
+    uint32_t failures;  /* connects that failed in a row */
     int64_t down_until_ns;
     uint32_t refs;
     struct list idle; /* struct upstream, most recently used first */
@@ -79,8 +79,8 @@ struct service_set {
 
 void service_set_init(struct service_set *set);
 void service_set_fini(struct service_set *set);
-/* Brings the set to what the snapshot of `config` says. 0 or -ENOMEM (what could be made is
- * there). */
+/* Brings the set to what the snapshot of `config` says. 0; -ENOMEM: `by_index` is still that of the
+ * config before, nothing was taken away, and it may be tried again. */
 must_check int service_set_apply(struct worker *worker, const struct config *config);
 /* One small change. Unknown ids are passed over: a snapshot that knows them is on its way. */
 void service_set_delta(struct worker *worker, const struct delta *delta);

@@ -98,6 +98,8 @@ bool tunnel_begin(struct stream *stream, struct str already)
         stream_abort(stream);
         return false;
     }
+    block_put(&worker->blocks, stream->answer_in); /* a tunnel lives long */
+    stream->answer_in = NULL;
     stream_last_head(stream, true);
     progress(stream);
     stream_move(stream, STREAM_TUNNEL);

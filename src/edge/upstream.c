@@ -25,7 +25,6 @@ static void upstream_close(struct upstream *upstream)
     }
     loop_timer_cancel(&worker->loop, &upstream->timer);
     conn_close(&upstream->conn);
-    endpoint->connections--;
     counters_add(&worker->stats->upstream_connections, (uint64_t)-1);
     endpoint_unref(endpoint);
     free(upstream);
@@ -99,7 +98,6 @@ int upstream_connect(struct endpoint *endpoint, struct stream *stream, struct up
     upstream->stream = stream;
     upstream->connecting = true;
     endpoint_ref(endpoint);
-    endpoint->connections++;
     counters_add(&worker->stats->upstream_connections, 1);
     *ret = upstream;
     return 0;
@@ -132,7 +130,6 @@ void upstream_release(struct upstream *upstream, bool reusable)
         upstream_close(upstream);
         return;
     }
-    upstream->served++;
     upstream->idle_until_ns = worker->loop.now_ns + UPSTREAM_IDLE_S * NS_PER_S;
     if (unlikely(!timer_armed(&upstream->timer))) {
         loop_timer_set(&worker->loop, &upstream->timer, upstream->idle_until_ns);

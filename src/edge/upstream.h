@@ -22,7 +22,6 @@ struct upstream {
     int64_t idle_until_ns;
     struct endpoint *endpoint;
     struct stream *stream;
-    uint32_t served; /* requests before this one */
     bool connecting;
 };
 

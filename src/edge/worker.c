@@ -8,8 +8,9 @@
  * 3. A connection is given to another thread only if that one `serves`; a gift that cannot be
  *    opened is closed and counted as refused.
  *
- * As it ends: stop closes listeners and idle clients, what is under way finishes (or is cut when
- * the grace is over), and the loop stops when nothing is left (edge_may_stop).
+ * As it ends: stop closes listeners and clients between two requests, what is under way or about to
+ * be said finishes (or is cut when the grace is over), and the loop stops when nothing is left
+ * (edge_may_stop).
  */
 #include "edge/worker.h"
 
@@ -22,6 +23,8 @@
 #include "os/entropy.h"
 
 #include <stdlib.h>
+
+enum { CONFIG_AGAIN_MS = 100 };
 
 void generation_unref(struct generation *generation)
 {
@@ -60,6 +63,24 @@ void worker_ring_written(struct worker *worker)
 
 /* --- what others ask for --- */
 
+/* Memory is out: what is served stays, and the config is taken a moment later, unless a newer one
+ * has come. */
+static void take_later(struct worker *worker, struct config *config)
+{
+    struct config *none = NULL;
+    if (!atomic_compare_exchange_strong(&worker->next_config, &none, config)) {
+        config_unref(config);
+    }
+    edge_log("out of memory while a snapshot is applied: it is tried again");
+    loop_timer_after(&worker->loop, &worker->config_again, CONFIG_AGAIN_MS * NS_PER_MS);
+}
+
+static void config_again(struct timer *timer, int64_t now_ns)
+{
+    (void)now_ns;
+    worker_notify(container_of(timer, struct worker, config_again), WORKER_CONFIG);
+}
+
 static void take_config(struct worker *worker)
 {
     struct config *config = atomic_exchange(&worker->next_config, NULL);
@@ -67,14 +88,12 @@ static void take_config(struct worker *worker)
         return;
     }
     struct generation *generation = calloc(1, sizeof(*generation));
-    if (!generation) {
-        config_unref(config); /* what is served stays */
+    if (!generation || service_set_apply(worker, config) < 0) {
+        free(generation);
+        take_later(worker, config);
         return;
     }
     *generation = (struct generation){.config = config, .refs = 1};
-    if (service_set_apply(worker, config) < 0) { /* goes on with what could be made */
-        edge_log("out of memory while a snapshot is applied");
-    }
     worker->gateway = config->gateway;
     worker->limits.head_max = config->gateway.head_max;
     worker->limits.line_max = MIN(worker->limits.head_max, (uint32_t)8192);
@@ -113,7 +132,8 @@ static void stop(struct worker *worker)
     worker->stopping = true;
     atomic_store(&worker->serves, false);
     listener_close_all(worker);
-    while (client_evict_idle(worker)) {
+    list_for_each_safe (node, &worker->idle) {
+        client_drain(list_entry(node, struct client, node));
     }
     loop_defer(&worker->loop, &worker->turn_end);
 }
@@ -154,19 +174,22 @@ int worker_give_client(struct worker *to, int fd, const struct sock_addr *peer,
         return -ENOMEM;
     }
     *gift = (struct gift){.fd = fd, .peer = *peer, .kind = kind, .service = service};
-    atomic_fetch_add_explicit(&to->gifts, 1, memory_order_relaxed);
+    atomic_fetch_add(&to->gifts, 1);
+    if (!atomic_load(&to->serves)) { /* it began to stop; behind this point it waits for us */
+        atomic_fetch_sub(&to->gifts, 1);
+        free(gift);
+        return -ECANCELED;
+    }
     mailbox_post(&to->mailbox, &gift->mail);
     return 0;
 }
 
 static void take_gift(struct worker *worker, struct gift *gift)
 {
-    if (worker->stopping || !worker->generation) {
-        sock_close(&gift->fd);
-    } else if (client_open(worker, gift->fd, &gift->peer, gift->kind, gift->service) < 0) {
+    if (client_open(worker, gift->fd, &gift->peer, gift->kind, gift->service) < 0) {
         counters_add(&worker->stats->refused, 1);
     }
-    atomic_fetch_sub_explicit(&worker->gifts, 1, memory_order_relaxed);
+    atomic_fetch_sub(&worker->gifts, 1);
     free(gift);
 }
 
@@ -262,31 +285,6 @@ static void init_drops(struct worker *worker)
     http_set_add(&worker->drop_response, HTTP_H_X_MUELLE_REPLICA);
 }
 
-int worker_init(struct worker *worker, struct edge *edge, unsigned index)
-{
-    *worker = (struct worker){.edge = edge, .index = index};
-    int r = loop_init(&worker->loop, entropy_seed());
-    if (r < 0) {
-        return r;
-    }
-    worker->limits = (struct http1_limits)HTTP1_LIMITS_DEFAULT;
-    worker->in = malloc(WORKER_IN_SIZE);
-    worker->out = malloc(WORKER_OUT_SIZE);
-    list_init(&worker->listeners);
-    list_init(&worker->clients);
-    list_init(&worker->idle);
-    list_init(&worker->dead);
-    timer_init(&worker->accept_pause, NULL);
-    loop_task_init(&worker->turn_end, turn_end);
-    atomic_init(&worker->todo, 0U);
-    atomic_init(&worker->next_config, NULL);
-    service_set_init(&worker->set);
-    block_pool_init(&worker->blocks, 32768);
-    init_drops(worker);
-    r = worker->in && worker->out ? 0 : -ENOMEM;
-    return r < 0 ? r : mailbox_init(&worker->mailbox, &worker->loop, deliver);
-}
-
 static void end_client(struct client *client)
 {
     if (client->stream) {
@@ -301,6 +299,7 @@ void worker_fini(struct worker *worker)
         return;
     }
     listener_close_all(worker);
+    loop_timer_cancel(&worker->loop, &worker->config_again);
     while (!list_empty(&worker->clients)) {
         end_client(list_entry(worker->clients.next, struct client, node));
     }
@@ -323,6 +322,37 @@ void worker_fini(struct worker *worker)
     block_pool_fini(&worker->blocks);
     free(worker->in);
     free(worker->out);
+}
+
+int worker_init(struct worker *worker, struct edge *edge, unsigned index)
+{
+    *worker = (struct worker){.edge = edge, .index = index};
+    worker->limits = (struct http1_limits)HTTP1_LIMITS_DEFAULT;
+    worker->in = malloc(WORKER_IN_SIZE);
+    worker->out = malloc(WORKER_OUT_SIZE);
+    list_init(&worker->listeners);
+    list_init(&worker->clients);
+    list_init(&worker->idle);
+    list_init(&worker->dead);
+    timer_init(&worker->accept_pause, NULL);
+    timer_init(&worker->config_again, config_again);
+    loop_task_init(&worker->turn_end, turn_end);
+    atomic_init(&worker->todo, 0U);
+    atomic_init(&worker->next_config, NULL);
+    service_set_init(&worker->set);
+    block_pool_init(&worker->blocks, 32768);
+    init_drops(worker);
+    int r = loop_init(&worker->loop, entropy_seed());
+    if (r == 0) {
+        r = worker->in && worker->out ? 0 : -ENOMEM;
+    }
+    if (r == 0) {
+        r = mailbox_init(&worker->mailbox, &worker->loop, deliver);
+    }
+    if (r < 0) {
+        worker_fini(worker);
+    }
+    return r;
 }
 
 int worker_run(struct worker *worker)

@@ -61,6 +61,7 @@ struct worker {
     struct list dead; /* closed clients, freed at the end of the turn */
     struct loop_task turn_end;
     struct timer accept_pause;
+    struct timer config_again;
     bool stopping;
     _Atomic bool cut; /* do not wait for what is in flight */
 
@@ -88,7 +89,8 @@ void worker_give_config(struct worker *worker, struct config *config);
 /* The worker that should serve a new connection accepted by `worker`: itself, unless others have
  * clearly less. */
 struct worker *worker_least_busy(struct worker *worker);
-/* Gives an accepted connection to another worker. 0 or -ENOMEM (then fd is the caller's). */
+/* Gives an accepted connection to another worker. 0, -ENOMEM, or -ECANCELED: it stops (then fd is
+ * the caller's). */
 must_check int worker_give_client(struct worker *to, int fd, const struct sock_addr *peer,
                                   enum snapshot_listener_kind kind, uint64_t service);
 /* Runs until stopped. */

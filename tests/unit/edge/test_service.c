@@ -368,6 +368,10 @@ TEST(an_endpoint_may_move_to_another_service_and_to_no_address)
     const struct endpoint *other = endpoint_of(worker, 200);
     check(pick(service_of(worker, 2), NULL) == other);
     check(pick(service_of(worker, 2), NULL) == other);
+    service_set_delta(worker, &delta); /* said twice it is no better, and the old one is not used */
+    set_state(worker, 100, SNAPSHOT_ENDPOINT_READY);
+    check(pick(service_of(worker, 2), NULL) == other);
+    check(pick(service_of(worker, 2), NULL) == other);
     endpoint_of(worker, 200)->in_flight = 0;
     free_worker(worker);
 }

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The real edge inside the test: one thread, whose loop the test turns by hand, with a service
+ * ("the peer") and a client that the test plays itself. So what one turn does, and which memory is
+ * there, is the test's to say.
+ */
+#ifndef TESTS_EDGE_INSIDE_H
+#define TESTS_EDGE_INSIDE_H
+
+#include "edge/edge_private.h"
+#include "harness/test.h"
+
+enum { INSIDE_PEERS = 16 };
+
+extern bool inside_edge_runs; /* it is the edge's code, and not the test's, that runs now */
+
+struct inside {
+    struct edge *edge;
+    int listening, tcp_listening, service; /* sockets */
+    uint16_t port, tcp_port, service_port;
+    uint64_t sequence;
+    /* The service: each connection answers each request by these two pieces, a turn apart. */
+    struct str first, second;
+    int peers[INSIDE_PEERS];
+    struct buf asked[INSIDE_PEERS];
+    size_t peer_count;
+    unsigned requests; /* that the service was sent whole */
+};
+
+/* An edge that serves nothing yet. 0 or -errno. */
+must_check int inside_open(struct inside *inside);
+void inside_close(struct inside *inside);
+/* A snapshot of `services` services s1, s2 …, each with a route of its name as host; the last is
+ * the tcp listener's too. All lead to the one peer. 0 or -errno. */
+must_check int inside_apply(struct inside *inside, size_t services);
+struct worker *inside_worker(const struct inside *inside);
+/* One turn of the edge's loop, and of the service. */
+void inside_turn(struct inside *inside);
+int inside_connect(const struct inside *inside, uint16_t port);
+/* Reads what is there for this client. True: the connection has ended; *ret_reset: by a reset. */
+bool inside_read(int client, struct buf *out, bool *ret_reset);
+/* Turns until the client has got `mark`, or its end (then true), or for long enough. */
+bool inside_until(struct inside *inside, int client, struct buf *out, struct str mark);
+
+#endif

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Memory that runs out in the edge while it serves: each allocation of a request, a tunnel and a
+ * new snapshot fails, alone or with all behind it. The client gets its answer, a 503, or the end of
+ * its connection; never a part that looks whole. As soon as there is memory again, all is served.
+ *
+ * The linker puts the functions below in front of those that allocate (--wrap).
+ */
+#include "inside.h"
+
+#include <stdio.h>
+#include <sys/socket.h>
+
+static size_t made, fail_from, fail_to;
+
+static bool fails(void)
+{
+    if (!inside_edge_runs) {
+        return false;
+    }
+    made++;
+    return made >= fail_from && made < fail_to;
+}
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *p, size_t size);
+void *__real_reallocarray(void *p, size_t count, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+void *__wrap_reallocarray(void *p, size_t count, size_t size);
+
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *p, size_t size)
+{
+    return fails() ? NULL : __real_realloc(p, size);
+}
+
+void *__wrap_reallocarray(void *p, size_t count, size_t size)
+{
+    return fails() ? NULL : __real_reallocarray(p, count, size);
+}
+
+static void begin_failing(size_t from, size_t count)
+{
+    made = 0;
+    fail_from = from;
+    fail_to = count > SIZE_MAX - from ? SIZE_MAX : from + count;
+}
+
+static size_t end_failing(void)
+{
+    size_t n = made;
+    begin_failing(SIZE_MAX, 0);
+    return n;
+}
+
+static bool has(const struct buf *buf, const char *text)
+{
+    return str_find(buf_str(buf), str_from(text)) >= 0;
+}
+
+/* What a client may see whatever happens: the answer, a page that says why, or an end. */
+static void check_answer(const struct buf *got, const char *answer)
+{
+    check(got->len == 0 || has(got, answer) || has(got, " 503 ") ||
+          !str_ends(buf_str(got), STR("0\r\n\r\n")));
+}
+
+/* One exchange: `parts` of a request with a turn between them, up to `mark` of the answer. */
+static void talk(struct inside *inside, const char *const *parts, const char *mark)
+{
+    struct buf got = BUF_INIT(4 * MIB);
+    int client = inside_connect(inside, inside->port);
+    for (; *parts; parts++) {
+        struct str part = str_from(*parts);
+        (void)!sock_send(client, part.p, part.len, false);
+        inside_turn(inside);
+        inside_turn(inside);
+    }
+    struct str end = STR("\r\n\r\n"); /* of a page's head, or the end */
+    bool ended = inside_until(inside, client, &got, end);
+    for (unsigned i = 0; !ended && i < 100 && !has(&got, mark) && !has(&got, "</html>"); i++) {
+        bool reset;
+        inside_turn(inside);
+        ended = inside_read(client, &got, &reset);
+    }
+    check_answer(&got, mark);
+    sock_close(&client);
+    inside_turn(inside);
+    buf_fini(&got);
+}
+
+#define TALK(inside, mark, ...) talk(inside, (const char *const[]){__VA_ARGS__, NULL}, mark)
+
+static void plain(struct inside *inside)
+{
+    TALK(inside, "\r\n\r\nok", "GET /a/../b%7e HTTP/1.1\r\nHost: s1\r\n\r\n");
+}
+
+static void in_pieces(struct inside *inside)
+{
+    inside->first = STR("HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200 OK\r\nContent-Le");
+    inside->second = STR("ngth: 2\r\n\r\nok");
+    TALK(inside, "\r\n\r\nok", "GET / HT", "TP/1.1\r\nHost: s1\r\n\r\n");
+}
+
+static void chunks_and_more(struct inside *inside)
+{
+    inside->first =
+        STR("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nT: 1\r\n\r\n");
+    TALK(inside, "2\r\nok\r\n0\r\n", /* its trailer may be left out */
+         "POST / HTTP/1.1\r\nHost: s1\r\nTransfer-Encoding: chunked\r\n\r\n",
+         "3\r\nabc\r\n0\r\nU: 1\r\n\r\nGET /next HTTP/1.1\r\nHost: s1\r\n\r\n");
+}
+
+/* Tunnels: after 101, and of the tcp listener. */
+static void tunnels(struct inside *inside)
+{
+    struct buf got = BUF_INIT(MIB);
+    inside->first = STR("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n");
+    inside->second = STR("Connection: upgrade\r\n\r\nhello");
+    TALK(inside, "hello",
+         "GET / HTTP/1.1\r\nHost: s1\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
+    inside->second = STR_NONE;
+    inside->first = STR("over tcp");
+    int client = inside_connect(inside, inside->tcp_port);
+    (void)!sock_send(client, "ask\r\n\r\n", 7, false);
+    (void)inside_until(inside, client, &got, STR("over tcp"));
+    check(got.len == 0 || has(&got, "over tcp"));
+    sock_close(&client);
+    inside_turn(inside);
+    buf_fini(&got);
+}
+
+/* More than the kernel takes, to an HTTP/1.0 client that only sees the end of the connection as the
+ * end of the answer: it must not be a quiet one if something is missing. */
+static void a_slow_reader(struct inside *inside)
+{
+    enum { BODY = 64 * 1024, HEAD = 19 };
+    static char bytes[HEAD + BODY];
+    struct buf got = BUF_INIT(4 * MIB);
+    bool reset = false, ended = false;
+    int small = 2048;
+    memset(bytes, 'b', sizeof(bytes));
+    memcpy(bytes, "HTTP/1.0 200 OK\r\n\r\n", HEAD);
+    inside->first = str_make(bytes, sizeof(bytes));
+    int client = inside_connect(inside, inside->port);
+    check_int(setsockopt(client, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
+    (void)!sock_send(client, "GET / HTTP/1.0\r\nHost: s1\r\n\r\n", 28, false);
+    for (unsigned i = 0; i < 10; i++) {
+        inside_turn(inside);
+    }
+    while (inside->peer_count > 0) { /* the service has said all */
+        sock_close(&inside->peers[--inside->peer_count]);
+        buf_fini(&inside->asked[inside->peer_count]);
+    }
+    for (unsigned i = 0; i < 2000 && !ended; i++) {
+        inside_turn(inside);
+        ended = inside_read(client, &got, &reset);
+    }
+    check(ended);
+    check(reset || got.len == 0 || has(&got, " 503 ") || got.len > BODY);
+    sock_close(&client);
+    inside_turn(inside);
+    buf_fini(&got);
+}
+
+static void another_snapshot(struct inside *inside)
+{
+    int r = inside_apply(inside, 6);
+    check(r == 0 || r == -ENOMEM);
+    for (unsigned i = 0; i < 5; i++) {
+        plain(inside);
+    }
+}
+
+static void check_served(struct inside *inside, const char *host)
+{
+    char request[64];
+    struct buf got = BUF_INIT(MIB);
+    (void)snprintf(request, sizeof(request), "GET / HTTP/1.1\r\nHost: %s\r\n\r\n", host);
+    int client = inside_connect(inside, inside->port);
+    check(sock_send(client, request, strlen(request), false) > 0);
+    check(!inside_until(inside, client, &got, STR("\r\n\r\nok")));
+    check(has(&got, "HTTP/1.1 200 OK\r\n"));
+    sock_close(&client);
+    inside_turn(inside);
+    inside_turn(inside);
+    buf_fini(&got);
+}
+
+/* The scene with some allocations failing; how many it makes. */
+static size_t play(void (*scene)(struct inside *inside), size_t from, size_t count)
+{
+    struct inside inside;
+    check_int(inside_open(&inside), 0);
+    check_int(inside_apply(&inside, 2), 0);
+    inside_turn(&inside);
+    struct str usual = inside.first;
+    begin_failing(from, count);
+    scene(&inside);
+    size_t total = end_failing();
+    inside.first = usual;
+    inside.second = STR_NONE;
+    check_served(&inside, "s1");
+    check_int(inside_apply(&inside, 9), 0);
+    check_served(&inside, "s9");
+    check_int(inside_worker(&inside)->blocks.live[BLOCK_HEAD], 0);
+    check_int(inside_worker(&inside)->blocks.live[BLOCK_LARGE], 0);
+    check_int(inside_worker(&inside)->stats->connections, 0);
+    inside_close(&inside);
+    return total;
+}
+
+static void each_fails(void (*scene)(struct inside *inside))
+{
+    size_t total = play(scene, SIZE_MAX, 0);
+    check(total > 3);
+    for (size_t n = 1; n <= total; n++) {
+        (void)play(scene, n, 1);
+        (void)play(scene, n, SIZE_MAX);
+    }
+}
+
+TEST(a_request_without_memory_is_refused)
+{
+    each_fails(plain);
+}
+TEST(an_answer_in_pieces_without_memory_is_refused_or_cut)
+{
+    each_fails(in_pieces);
+}
+TEST(chunks_without_memory_are_refused_or_cut)
+{
+    each_fails(chunks_and_more);
+}
+TEST(tunnels_without_memory_end)
+{
+    each_fails(tunnels);
+}
+TEST(a_slow_reader_without_memory_is_cut)
+{
+    each_fails(a_slow_reader);
+}
+TEST(a_snapshot_without_memory_is_taken_later)
+{
+    each_fails(another_snapshot);
+}
+
+TEST(an_edge_without_memory_does_not_start)
+{
+    for (size_t n = 1; n < 100; n++) {
+        struct inside inside;
+        begin_failing(n, 1);
+        int r = inside_open(&inside);
+        size_t total = end_failing();
+        check(r == -ENOMEM || total < n);
+        inside_close(&inside);
+        if (total < n) {
+            return;
+        }
+    }
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the edge does in a turn of its loop: a share for each client, and a drain that loses no
+ * request.
+ */
+#include "inside.h"
+
+static void start(struct inside *inside)
+{
+    check_int(inside_open(inside), 0);
+    check_int(inside_apply(inside, 2), 0);
+    inside_turn(inside);
+}
+
+static void say(int client, const char *text)
+{
+    check_int(sock_send(client, text, strlen(text), false), (int64_t)strlen(text));
+}
+
+static void close_client(struct inside *inside, int *client)
+{
+    sock_close(client);
+    inside_turn(inside);
+    inside_turn(inside);
+}
+
+TEST(many_requests_of_one_client_are_more_than_one_turn)
+{
+    struct inside inside;
+    struct buf got = BUF_INIT(4 * MIB);
+    bool reset;
+    start(&inside);
+    const struct counters_thread *stats = inside_worker(&inside)->stats;
+    int client = inside_connect(&inside, inside.port);
+    for (unsigned i = 0; i < 200; i++) { /* each is answered by a page, without waiting */
+        say(client, "GET / HTTP/1.1\r\nHost: nobody\r\n\r\n");
+    }
+    uint64_t before = 0, most = 0;
+    for (unsigned i = 0; i < 500 && stats->requests < 200; i++) {
+        inside_turn(&inside);
+        check(!inside_read(client, &got, &reset));
+        most = MAX(most, stats->requests - before);
+        before = stats->requests;
+    }
+    check_int(stats->requests, 200);
+    check(most <= 128); /* a share as it is read, one more at the end of the turn */
+    close_client(&inside, &client);
+    buf_fini(&got);
+    inside_close(&inside);
+}
+
+/* The edge stops; what a client has sent by then, or sends in the next moment as its first request,
+ * is answered, and told that no more is. */
+TEST(a_stop_loses_no_request_of_a_new_connection)
+{
+    struct inside inside;
+    struct buf got[2] = {BUF_INIT(MIB), BUF_INIT(MIB)};
+    start(&inside);
+    int kept = inside_connect(&inside, inside.port);
+    say(kept, "GET / HTTP/1.1\r\nHost: s1\r\n\r\n");
+    check(!inside_until(&inside, kept, &got[0], STR("\r\n\r\nok")));
+    buf_reset(&got[0]);
+    int silent = inside_connect(&inside, inside.port);
+    inside_turn(&inside);
+    inside_turn(&inside);
+    check_int(inside_worker(&inside)->stats->connections, 2);
+    say(kept, "GET / HTTP/1.1\r\nHost: s1\r\n\r\n"); /* the loop does not know yet */
+    edge_stop(inside.edge, 5000);
+    check(inside_until(&inside, kept, &got[0], STR("no such text")));
+    check(str_starts(buf_str(&got[0]), STR("HTTP/1.1 200 OK\r\n")));
+    check(str_find(buf_str(&got[0]), STR("Connection: close\r\n")) > 0);
+    say(silent, "GET / HTTP/1.1\r\nHost: s1\r\n\r\n");
+    check(inside_until(&inside, silent, &got[1], STR("no such text")));
+    check(str_starts(buf_str(&got[1]), STR("HTTP/1.1 200 OK\r\n")));
+    check(str_find(buf_str(&got[1]), STR("Connection: close\r\n")) > 0);
+    sock_close(&kept);
+    sock_close(&silent);
+    inside_close(&inside);
+    buf_fini(&got[0]);
+    buf_fini(&got[1]);
+}
+
+TEST(a_stop_ends_connections_between_two_requests_at_once)
+{
+    struct inside inside;
+    struct buf got = BUF_INIT(MIB);
+    start(&inside);
+    int kept = inside_connect(&inside, inside.port);
+    say(kept, "GET / HTTP/1.1\r\nHost: s1\r\n\r\n");
+    check(!inside_until(&inside, kept, &got, STR("\r\n\r\nok")));
+    inside_turn(&inside);
+    edge_stop(inside.edge, 5000);
+    inside_turn(&inside);
+    check_int(inside_worker(&inside)->stats->connections, 0);
+    check(inside_worker(&inside)->loop.stopping);
+    sock_close(&kept);
+    inside_close(&inside);
+    buf_fini(&got);
+}
+
+/* What is under way when the edge is cut off must not look whole: to HTTP/1.0 the end of the
+ * connection is the end of the answer. */
+TEST(an_answer_that_is_cut_ends_by_a_reset)
+{
+    struct inside inside;
+    struct buf got = BUF_INIT(MIB);
+    bool reset = false;
+    start(&inside);
+    inside.first = STR("HTTP/1.0 200 OK\r\n\r\nthe first half");
+    int client = inside_connect(&inside, inside.port);
+    say(client, "GET / HTTP/1.0\r\nHost: s1\r\n\r\n");
+    check(!inside_until(&inside, client, &got, STR("half")));
+    edge_free(inside.edge);
+    inside.edge = NULL;
+    check(inside_read(client, &got, &reset));
+    check(reset);
+    sock_close(&client);
+    inside_close(&inside);
+    buf_fini(&got);
+}
+
+TEST(a_tunnel_holds_no_block_of_the_head_it_began_with)
+{
+    struct inside inside;
+    struct buf got = BUF_INIT(MIB);
+    start(&inside);
+    inside.first = STR("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n");
+    inside.second = STR("Connection: upgrade\r\n\r\nhello");
+    int client = inside_connect(&inside, inside.port);
+    say(client, "GET / HTTP/1.1\r\nHost: s1\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
+    check(!inside_until(&inside, client, &got, STR("hello")));
+    check_int(inside_worker(&inside)->blocks.live[BLOCK_LARGE], 0);
+    close_client(&inside, &client);
+    inside_close(&inside);
+    buf_fini(&got);
+}
+
+/* However many interim answers come, and wherever they are cut, there is room for the next head. */
+TEST(interim_answers_without_end_are_passed_on)
+{
+    struct inside inside;
+    struct buf interim = BUF_INIT(4 * MIB), got = BUF_INIT(4 * MIB);
+    start(&inside);
+    struct str one = STR("HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n");
+    for (unsigned i = 0; i < 4000; i++) {
+        buf_add(&interim, one);
+    }
+    buf_add(&interim, STR("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
+    int client = inside_connect(&inside, inside.port);
+    say(client, "GET / HTTP/1.1\r\nHost: s1\r\n\r\n");
+    inside.first = STR_NONE;
+    while (inside.requests == 0) {
+        inside_turn(&inside);
+    }
+    struct str rest = buf_str(&interim);
+    bool ended = false, reset;
+    size_t step = 10; /* never at the end of one */
+    while (rest.len > 0 && !ended) {
+        size_t n = MIN(rest.len, step);
+        step = 16 * one.len;
+        int64_t sent = sock_send(inside.peers[0], rest.p, n, false);
+        rest = str_skip(rest, sent > 0 ? (size_t)sent : 0);
+        inside_turn(&inside);
+        ended = inside_read(client, &got, &reset);
+    }
+    check(!inside_until(&inside, client, &got, STR("\r\n\r\nok")));
+    close_client(&inside, &client);
+    inside_close(&inside);
+    buf_fini(&interim);
+    buf_fini(&got);
+}
