@@ -12,25 +12,64 @@
 
 enum { CGROUP_PIDS_MAX = 4096, CGROUP_KILL_ROUNDS = 20 };
 
+/* Could the kernel have a file of that name in a group's folder? Those of version 2 begin with
+ * "cgroup." or a controller and a dot, those of version 1 also have three plain names. "_" itself
+ * counts, so that no two names become one (cgroup-v2.rst, "Avoid Name Collisions": no file of the
+ * kernel begins with it). */
+static bool cgroup_is_kernels(struct str part)
+{
+    static const char *const controllers[] = {
+        "cgroup",  "memory",  "cpu",     "cpuset",     "cpuacct", "pids",
+        "io",      "blkio",   "hugetlb", "perf_event", "rdma",    "misc",
+        "devices", "freezer", "dmem",    "net_cls",    "irq",     "net_prio",
+    };
+    static const char *const plain[] = {"tasks", "notify_on_release", "release_agent"};
+    struct str head, tail;
+    bool dotted = str_split(part, '.', &head, &tail);
+    bool found = part.len > 0 && part.p[0] == '_';
+    for (size_t i = 0; i < ARRAY_LEN(controllers) && dotted; i++) {
+        found |= str_is(head, controllers[i]);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(plain); i++) {
+        found |= str_is(part, plain[i]);
+    }
+    return found;
+}
+
+/* One part of a name as a folder's. A dot only inside a word, since ".." must not climb. */
+static void cgroup_add_part(struct buf *out, struct str part)
+{
+    if (cgroup_is_kernels(part)) {
+        buf_add_char(out, '_');
+    }
+    for (size_t i = 0; i < part.len; i++) {
+        char c = part.p[i];
+        bool keep = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                    c == '-' || c == '_' || (c == '.' && i > 0 && part.p[i - 1] != '.');
+        buf_add_char(out, keep ? c : '_');
+    }
+}
+
 bool cgroup_path(char ret[CGROUP_FILE_PATH_MAX], const char *base, struct str name,
                  const char *file)
 {
+    char space[CGROUP_FILE_PATH_MAX];
+    struct buf path = BUF_ON(space);
     if (name.len > CGROUP_NAME_MAX || !base[0]) {
         return false;
     }
-    char safe[CGROUP_NAME_MAX + 1];
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.p[i];
-        bool keep = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                    c == '-' || c == '_' || c == '/';
-        /* A dot only inside a word: ".." must not climb and "cgroup.kill" must not be hit. */
-        keep |= c == '.' && i > 0 && name.p[i - 1] != '/' && name.p[i - 1] != '.';
-        safe[i] = keep ? c : '_';
+    buf_add_cstr(&path, base);
+    for (bool more = name.len > 0; more;) {
+        struct str part;
+        more = str_split(name, '/', &part, &name);
+        buf_add_char(&path, '/');
+        cgroup_add_part(&path, part);
     }
-    safe[name.len] = '\0';
-    int len = snprintf(ret, CGROUP_FILE_PATH_MAX, "%s%s%s%s%s", base, name.len ? "/" : "", safe,
-                       file[0] ? "/" : "", file);
-    return len > 0 && len < CGROUP_FILE_PATH_MAX;
+    if (file[0]) {
+        buf_add_char(&path, '/');
+        buf_add_cstr(&path, file);
+    }
+    return buf_error(&path) == 0 && str_copy(ret, CGROUP_FILE_PATH_MAX, buf_str(&path));
 }
 
 struct str cgroup_read(const char *base, struct str name, const char *file, char *space,

@@ -10,7 +10,8 @@
  * the tree cgroup_promise says what the rung cannot do, for `doctor` and `stop`.
  *
  * Names are relative ("shop/web/1"); characters other than letters, digits, ".", "-", "_" and "/"
- * become "_".
+ * become "_". A part that the kernel's own files could be called ("memory.max", "tasks"), or that
+ * begins with "_", gets another "_" in front.
  */
 #ifndef OS_CGROUP_H
 #define OS_CGROUP_H

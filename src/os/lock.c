@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { LOCK_TRIES = 100 }; /* whoever removes the file again and again is not an instance's end */
+
 static int lock_read_pid(int fd)
 {
     char text[16];
@@ -38,9 +40,9 @@ static bool lock_is_current(int fd, const char *path)
            held.st_dev == named.st_dev;
 }
 
-int lock_take(struct lock *lock, const char *path, int *ret_pid)
+/* One try; -EAGAIN: the file was removed between open and flock. */
+static int lock_try(struct lock *lock, const char *path, int *ret_pid)
 {
-    *ret_pid = 0;
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0) {
         return -errno;
@@ -53,11 +55,21 @@ int lock_take(struct lock *lock, const char *path, int *ret_pid)
     }
     if (!lock_is_current(fd, path)) {
         close(fd);
-        return lock_take(lock, path, ret_pid);
+        return -EAGAIN;
     }
     lock_write_pid(fd);
     lock->fd = fd;
     return 0;
+}
+
+int lock_take(struct lock *lock, const char *path, int *ret_pid)
+{
+    int result = -EAGAIN;
+    *ret_pid = 0;
+    for (int i = 0; i < LOCK_TRIES && result == -EAGAIN; i++) {
+        result = lock_try(lock, path, ret_pid);
+    }
+    return result;
 }
 
 void lock_adopt(struct lock *lock, int fd)

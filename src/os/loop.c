@@ -250,16 +250,29 @@ void loop_stop(struct loop *loop)
     loop->stopping = true;
 }
 
+/* One that wants this signal and was not told of it in this round. */
+static struct loop_signal *loop_signal_next(struct loop *loop, uint32_t signum, uint64_t round)
+{
+    list_for_each (it, &loop->signals) {
+        struct loop_signal *signal = list_entry(it, struct loop_signal, node);
+        if ((uint32_t)signal->signum == signum && signal->round != round) {
+            return signal;
+        }
+    }
+    return NULL;
+}
+
 static void loop_signal_ready(struct loop_fd *watch, uint32_t events)
 {
     struct loop *loop = container_of(watch, struct loop, signal_watch);
     struct signalfd_siginfo info;
     while (read(loop->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-        list_for_each_safe (it, &loop->signals) {
-            struct loop_signal *signal = list_entry(it, struct loop_signal, node);
-            if ((uint32_t)signal->signum == info.ssi_signo) {
-                signal->received(signal);
-            }
+        uint64_t round = ++loop->signal_round;
+        struct loop_signal *signal;
+        /* From the front each time: a callback may remove any of them (law 3). */
+        while ((signal = loop_signal_next(loop, info.ssi_signo, round))) {
+            signal->round = round;
+            signal->received(signal);
         }
     }
 }
@@ -281,15 +294,17 @@ static int loop_signal_update(struct loop *loop)
     if (loop->signal_fd >= 0) {
         return 0;
     }
-    loop->signal_fd = fd;
     loop->signal_watch.ready = loop_signal_ready;
-    return loop_fd_add(loop, &loop->signal_watch, fd, LOOP_READ);
+    int result = loop_fd_take(loop, &loop->signal_watch, fd, LOOP_READ);
+    loop->signal_fd = result < 0 ? -1 : fd;
+    return result;
 }
 
 int loop_signal_add(struct loop *loop, struct loop_signal *signal, int signum)
 {
     ensure(signum > 0 && signum < 64);
     signal->signum = signum;
+    signal->round = loop->signal_round;
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, signum);
@@ -299,7 +314,11 @@ int loop_signal_add(struct loop *loop, struct loop_signal *signal, int signum)
     }
     list_push_back(&loop->signals, &signal->node);
     loop->signal_mask |= UINT64_C(1) << signum;
-    return loop_signal_update(loop);
+    result = loop_signal_update(loop);
+    if (result < 0) {
+        loop_signal_remove(loop, signal); /* the caller's memory, which it may free now */
+    }
+    return result;
 }
 
 void loop_signal_remove(struct loop *loop, struct loop_signal *signal)

@@ -31,9 +31,8 @@ enum loop_event {
     LOOP_HUP = 0x010,   /* always reported */
     LOOP_RDHUP = 0x2000,
 };
-#define LOOP_EXCLUSIVE                                                                             \
-    (UINT32_C(1) << 28)               /* wake one of the loops that wait for a shared listener */
-#define LOOP_EDGE (UINT32_C(1) << 31) /* edge-triggered; without it: level-triggered */
+#define LOOP_EXCLUSIVE (UINT32_C(1) << 28) /* wake one of the loops that share a listener */
+#define LOOP_EDGE      (UINT32_C(1) << 31) /* edge-triggered; without it: level-triggered */
 
 struct loop_fd {
     int fd; /* -1 while it is not watched; the descriptor stays the caller's */
@@ -49,6 +48,7 @@ struct loop_task {
 struct loop_signal {
     struct list node;
     int signum;
+    uint64_t round; /* private: of the last signal that it was told of */
     void (*received)(struct loop_signal *signal);
 };
 
@@ -74,7 +74,7 @@ struct loop {
     int signal_fd;
     struct loop_fd signal_watch;
     struct list signals;
-    uint64_t signal_mask;
+    uint64_t signal_mask, signal_round;
     int64_t wall_offset_ns;
     int64_t wall_checked_ns;
     void *batch; /* events of this turn that are not handled yet */

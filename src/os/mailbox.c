@@ -23,7 +23,7 @@ static void mailbox_ready(struct loop_fd *watch, uint32_t events)
         queue = stack;
         stack = next;
     }
-    while (queue) {
+    while (queue && box->loop) { /* mailbox_fini inside `deliver` drops the rest */
         struct mail *mail = queue;
         queue = mail->next;
         mail->next = NULL;

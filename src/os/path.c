@@ -174,14 +174,31 @@ int file_dir_open(struct file_dir *dir, const char *path)
     return file_open(path, FILE_READ | FILE_DIRECTORY, 0, &dir->fd);
 }
 
+/* Some file systems (XFS made without ftype, minix, some FUSE) do not tell the kind with the name:
+ * then the file itself is asked. */
+static enum file_kind file_entry_kind(int fd, const struct dirent64 *entry)
+{
+    struct stat st;
+    unsigned type = entry->d_type;
+    if (type == DT_UNKNOWN && fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+        type = IFTODT(st.st_mode);
+    }
+    switch (type) {
+    case DT_DIR:
+        return FILE_KIND_DIRECTORY;
+    case DT_REG:
+        return FILE_KIND_REGULAR;
+    case DT_LNK:
+        return FILE_KIND_LINK;
+    case DT_SOCK:
+        return FILE_KIND_SOCKET;
+    default:
+        return FILE_KIND_OTHER;
+    }
+}
+
 const char *file_dir_next(struct file_dir *dir, enum file_kind *ret_kind)
 {
-    static const uint8_t kinds[DT_WHT + 1] = {
-        [DT_UNKNOWN] = FILE_KIND_OTHER, [DT_FIFO] = FILE_KIND_OTHER,
-        [DT_CHR] = FILE_KIND_OTHER,     [DT_BLK] = FILE_KIND_OTHER,
-        [DT_DIR] = FILE_KIND_DIRECTORY, [DT_REG] = FILE_KIND_REGULAR,
-        [DT_LNK] = FILE_KIND_LINK,      [DT_SOCK] = FILE_KIND_SOCKET,
-    };
     for (;;) {
         if (dir->at >= dir->len) {
             dir->at = 0;
@@ -196,7 +213,7 @@ const char *file_dir_next(struct file_dir *dir, enum file_kind *ret_kind)
             continue;
         }
         if (ret_kind) {
-            *ret_kind = kinds[MIN(entry->d_type, DT_WHT)];
+            *ret_kind = file_entry_kind(dir->fd, entry);
         }
         return entry->d_name;
     }

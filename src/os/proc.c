@@ -130,8 +130,8 @@ static int proc_reap_foreign(int pidfd, struct proc_exit *ret)
 {
     *ret = (struct proc_exit){.known = false};
     struct pollfd ended = {.fd = pidfd, .events = POLLIN};
-    if (poll(&ended, 1, 0) == 0) {
-        return -EAGAIN;
+    if (poll(&ended, 1, 0) != 1) {
+        return -EAGAIN; /* also when the kernel could not look: "ended" would be for ever */
     }
     struct proc_pidfd_info info = {.mask = PROC_PIDFD_INFO_EXIT};
     if (ioctl(pidfd, PROC_PIDFD_GET_INFO, &info) == 0 && info.mask & PROC_PIDFD_INFO_EXIT) {

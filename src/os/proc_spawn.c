@@ -355,6 +355,15 @@ CHILD_FN static int proc_child_main(void *arg)
     return 127;
 }
 
+/* Ends and reaps a child: the caller is told that there is none. */
+static void proc_end(int pidfd)
+{
+    siginfo_t info;
+    (void)!proc_signal(pidfd, SIGKILL);
+    while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) < 0 && errno == EINTR) {
+    }
+}
+
 int proc_spawn(const struct proc_spawn *spawn, struct proc *ret, const char **ret_step)
 {
     ensure(spawn->argv && spawn->argv[0] && spawn->envp);
@@ -383,17 +392,18 @@ int proc_spawn(const struct proc_spawn *spawn, struct proc *ret, const char **re
         *ret_step = spawn->cgroup_fd >= 0 ? "start in its control group" : "start a process";
         return (int)pid;
     }
-    if (child.error) {
-        siginfo_t info;
-        while (waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED) < 0 && errno == EINTR) {
-        }
-        close(pidfd);
-        *ret_step = child.step;
-        return -child.error;
-    }
     *ret = (struct proc){.id.pid = (int)pid, .pidfd = pidfd};
-    /* It may have ended already; as our unreaped child it still has its line in /proc. */
-    (void)!proc_start_time((int)pid, &ret->id.start_time);
-    *ret_step = NULL;
-    return 0;
+    *ret_step = child.step;
+    int error = child.error;
+    if (!error) {
+        /* It may have ended already; as our unreaped child it still has its line in /proc. What has
+         * no start time cannot be known again: a keeper that adopts would take it for gone. */
+        error = -proc_start_time((int)pid, &ret->id.start_time);
+        *ret_step = error ? "read its start time" : NULL;
+    }
+    if (error) {
+        proc_end(pidfd);
+        close(pidfd);
+    }
+    return -error;
 }

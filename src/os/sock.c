@@ -84,24 +84,30 @@ int sock_probe_bind(const struct sock_addr *addr)
     return result;
 }
 
-/* Removes a unix socket that nobody serves any more; -EADDRINUSE when somebody answers. */
+/* Removes a unix socket that nobody serves any more; -EADDRINUSE when somebody may. Only one answer
+ * proves that nobody does: ECONNREFUSED on a socket. A full backlog (EAGAIN), a server of another
+ * kind (EPROTOTYPE: datagrams) and one that does not let us in (EACCES) are alive. */
 static int sock_remove_dead(const struct sock_addr *addr)
 {
     struct sock_os_addr os;
+    struct stat st;
+    if (lstat(addr->path, &st) < 0) {
+        return errno == ENOENT ? 0 : -errno;
+    }
+    if (!S_ISSOCK(st.st_mode)) {
+        return -EADDRINUSE; /* a file of somebody, which also refuses connections */
+    }
     int fd = sock_open(addr, &os);
     if (fd < 0) {
         return fd;
     }
-    int result = connect(fd, &os.any, os.len) == 0 || errno == EAGAIN ? -EADDRINUSE : 0;
+    int error = connect(fd, &os.any, os.len) < 0 ? errno : 0;
     close(fd);
-    struct stat st;
-    if (result == 0 && lstat(addr->path, &st) == 0) {
-        if (!S_ISSOCK(st.st_mode)) {
-            return -EADDRINUSE; /* a file of somebody: never removed */
-        }
-        unlink(addr->path);
+    if (error != ECONNREFUSED) {
+        return error == ENOENT ? 0 : -EADDRINUSE;
     }
-    return result;
+    unlink(addr->path);
+    return 0;
 }
 
 int sock_listen(const struct sock_addr *addr, const struct sock_listen_opts *opts, int *ret_fd)

@@ -80,7 +80,7 @@ bool sock_addr_eq(const struct sock_addr *a, const struct sock_addr *b)
         return str_eq(str_from(a->path), str_from(b->path));
     }
     size_t ip_len = a->family == SOCK_ADDR_IP4 ? 4 : 16;
-    return a->port == b->port && memcmp(a->ip, b->ip, ip_len) == 0;
+    return a->port == b->port && a->scope == b->scope && memcmp(a->ip, b->ip, ip_len) == 0;
 }
 
 struct sock_addr sock_addr_loopback(uint16_t port)
@@ -88,9 +88,20 @@ struct sock_addr sock_addr_loopback(uint16_t port)
     return (struct sock_addr){.family = SOCK_ADDR_IP4, .port = port, .ip = {127, 0, 0, 1}};
 }
 
+/* The number of a link: by its name, or as sock_addr_format writes it (RFC 4007 §11.2). 0: none. */
+static uint32_t sock_addr_parse_zone(struct str zone)
+{
+    char text[IF_NAMESIZE];
+    uint64_t number;
+    if (num_parse_u64(zone, &number) == 0) {
+        return number <= UINT32_MAX ? (uint32_t)number : 0;
+    }
+    return str_copy(text, sizeof(text), zone) ? if_nametoindex(text) : 0;
+}
+
 static int sock_addr_parse_host(struct str host, struct sock_addr *ret)
 {
-    char text[INET6_ADDRSTRLEN + IF_NAMESIZE + 1];
+    char text[INET6_ADDRSTRLEN];
     if (host.len == 0 || str_is(host, "*")) {
         ret->family = SOCK_ADDR_IP6; /* the wildcard */
         return 0;
@@ -111,23 +122,20 @@ static int sock_addr_parse_host(struct str host, struct sock_addr *ret)
         return -EINVAL;
     }
     ret->family = SOCK_ADDR_IP6;
-    if (zone.len) {
-        if (!str_copy(text, sizeof(text), zone)) {
-            return -EINVAL;
-        }
-        ret->scope = if_nametoindex(text);
-    }
+    ret->scope = zone.len ? sock_addr_parse_zone(zone) : 0;
     return zone.len && !ret->scope ? -EINVAL : 0;
 }
 
 int sock_addr_parse(struct str text, struct sock_addr *ret)
 {
     memset(ret, 0, sizeof(*ret));
+    if (str_find_char(text, '\0') >= 0) {
+        return -EINVAL; /* C's functions would read the part before it */
+    }
     if (str_starts(text, STR("unix:"))) {
         struct str path = str_skip(text, 5);
         ret->family = SOCK_ADDR_UNIX;
-        bool clean = path.len > 0 && !memchr(path.p, '\0', path.len);
-        return clean && str_copy(ret->path, sizeof(ret->path), path) ? 0 : -EINVAL;
+        return path.len > 0 && str_copy(ret->path, sizeof(ret->path), path) ? 0 : -EINVAL;
     }
     struct str host = STR_NONE;
     struct str port = text;

@@ -154,6 +154,29 @@ TEST(names_cannot_climb_out_of_the_instances_folder)
     teardown();
 }
 
+/* A service may be called what the kernel calls its files. */
+TEST(names_of_the_kernels_files_are_groups_like_others)
+{
+    static const char *const names[] = {"shop/cgroup.kill/1", "shop/memory.max/1", "shop/tasks/1",
+                                        "shop/_tasks/1", "cgroup.procs"};
+    setup(CGROUP_SYSTEMD);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        struct str name = str_from(names[i]);
+        check_int(cgroup_create(&root, name, NULL), 0);
+        struct proc proc = start(name, "exec sleep 60");
+        for (size_t other = 0; other < ARRAY_LEN(names); other++) {
+            bool same = other == i;
+            check(same || cgroup_is_empty(&root, str_from(names[other])) == 1);
+        }
+        check_int(cgroup_is_empty(&root, name), 0);
+        check_int(cgroup_kill(&root, name), 0);
+        wait_empty(name);
+        reap(&proc);
+        check_int(cgroup_remove(&root, name), 0);
+    }
+    teardown();
+}
+
 static bool end_stray(int pid, void *arg)
 {
     struct proc_stat stat;

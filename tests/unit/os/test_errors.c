@@ -69,6 +69,7 @@ static int try_signal(void)
     int result = loop_init(&other, 1);
     if (result == 0) {
         result = loop_signal_add(&other, &signal, SIGUSR1);
+        check((result == 0) != list_empty(&signal.node));
         loop_fini(&other);
     }
     return result;
@@ -306,8 +307,10 @@ static int try_spawn(void)
     struct proc proc;
     const char *step;
     int result = proc_spawn(&spawn, &proc, &step);
+    check((result == 0) == (step == NULL));
     if (result == 0) {
         struct proc_exit exit;
+        check(proc.id.start_time > 0); /* without it nobody could know the process again */
         while (proc_reap(proc.pidfd, &exit) == -EAGAIN) {
         }
         file_close(&proc.pidfd);

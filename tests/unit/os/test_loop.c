@@ -147,6 +147,33 @@ TEST(a_signal_arrives_through_the_loop)
     teardown();
 }
 
+static struct loop_signal pair[2];
+static struct loop *pair_loop;
+
+/* Whichever is told first takes the other one out. */
+static void on_signal_of_pair(struct loop_signal *signal)
+{
+    f.calls++;
+    loop_signal_remove(pair_loop, signal == &pair[0] ? &pair[1] : &pair[0]);
+}
+
+TEST(a_signal_watch_removed_by_another_one_is_not_called)
+{
+    setup();
+    pair_loop = &f.loop;
+    for (size_t i = 0; i < 2; i++) {
+        pair[i].received = on_signal_of_pair;
+        check_int(loop_signal_add(&f.loop, &pair[i], SIGUSR1), 0);
+    }
+    raise(SIGUSR1);
+    check_int(loop_turn(&f.loop, 0), 0);
+    check_int(f.calls, 1);
+    raise(SIGUSR1);
+    check_int(loop_turn(&f.loop, 0), 0);
+    check_int(f.calls, 2);
+    teardown();
+}
+
 static void on_slow(struct loop_task *task)
 {
     clock_sleep_ns(LOOP_STALL_NS + NS_PER_MS);

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static struct str format(struct buf *out, const struct sock_addr *addr)
@@ -153,6 +154,48 @@ TEST(a_dead_unix_socket_is_replaced_a_living_one_and_a_file_are_not)
     fclose(file);
     check_int(sock_listen(&addr, &opts, &second), -EADDRINUSE);
     unlink(addr.path);
+}
+
+/* A socket that only takes another kind of peer has an owner as well: systemd's notify socket. */
+TEST(a_living_unix_socket_of_another_kind_is_not_removed)
+{
+    static const int kinds[] = {SOCK_DGRAM, SOCK_SEQPACKET};
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        struct sock_addr addr = {.family = SOCK_ADDR_UNIX};
+        struct sockaddr_un un = {.sun_family = AF_UNIX};
+        int fd = -1, own = socket(AF_UNIX, kinds[i], 0);
+        snprintf(addr.path, sizeof(addr.path), "/tmp/muelle-kind-%d", proc_own_pid());
+        memcpy(un.sun_path, addr.path, sizeof(un.sun_path));
+        check_int(bind(own, (struct sockaddr *)&un, sizeof(un)), 0);
+        check_int(sock_listen(&addr, &(struct sock_listen_opts){.replace = true}, &fd),
+                  -EADDRINUSE);
+        check(file_exists(addr.path));
+        close(own);
+        check_int(sock_listen(&addr, &(struct sock_listen_opts){.replace = true}, &fd), 0);
+        sock_close(&fd);
+        check_int(file_unlink(addr.path), 0);
+    }
+}
+
+TEST(a_nul_does_not_end_an_address)
+{
+    struct sock_addr addr;
+    check_int(sock_addr_parse(STR("127.0.0.1\0x:80"), &addr), -EINVAL);
+    check_int(sock_addr_parse(STR("[::1\0x]:80"), &addr), -EINVAL);
+    check_int(sock_addr_parse(STR("unix:/run/x\0y"), &addr), -EINVAL);
+}
+
+TEST(a_zone_is_part_of_an_address_and_is_read_as_it_is_printed)
+{
+    struct buf out = BUF_INIT(SOCK_ADDR_TEXT_MAX);
+    struct sock_addr addr, again;
+    check_int(sock_addr_parse(STR("[fe80::1%lo]:80"), &addr), 0);
+    check_int(sock_addr_parse(format(&out, &addr), &again), 0);
+    check(sock_addr_eq(&addr, &again));
+    again.scope++;
+    check(!sock_addr_eq(&addr, &again));
+    check_int(sock_addr_parse(STR("[fe80::1%99999999999]:80"), &addr), -EINVAL);
+    buf_fini(&out);
 }
 
 static void connect_two(int *ret_client, int *ret_server)

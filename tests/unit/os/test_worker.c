@@ -63,6 +63,26 @@ struct job {
     bool ran;
     bool done;
 };
+static void end_box(struct mailbox *from, struct mail *mail)
+{
+    total++;
+    mailbox_fini(from);
+}
+
+TEST(a_mailbox_that_ends_while_it_delivers_drops_the_rest)
+{
+    struct mail mails[3];
+    total = 0;
+    check_int(loop_init(&loop, 1), 0);
+    check_int(mailbox_init(&box, &loop, end_box), 0);
+    for (size_t i = 0; i < ARRAY_LEN(mails); i++) {
+        mailbox_post(&box, &mails[i]);
+    }
+    check_int(loop_turn(&loop, 0), 0);
+    check_int(total, 1);
+    loop_fini(&loop);
+}
+
 static struct worker_pool pool;
 static unsigned done_count;
 static unsigned done_wanted;
