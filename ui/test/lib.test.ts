@@ -102,6 +102,7 @@ test("services stand by dependency, also with a cycle in it", () => {
 
 test("a sparkline breaks at gaps and never leaves its box", () => {
   assert.equal(draw([1], 1, true), null);
+  assert.equal(draw([1, 2, NaN], 1, true)!.dot, null, "no dot where there is no figure now");
   const drawn = draw([1, NaN, 2, 500, 3], 1, true)!;
   assert.equal(drawn.line.match(/M/g)!.length, 2);
   for (const [, y] of drawn.line.matchAll(/ ([\d.]+)/g)) assert.ok(Number(y) >= 0 && Number(y) <= 20);

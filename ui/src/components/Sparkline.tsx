@@ -26,8 +26,8 @@ interface Props {
 interface Drawn {
   line: string;
   area: string;
-  x: number;
-  y: number;
+  /** Where the line ends now; null while there is no figure (no latency without requests). */
+  dot: { x: number; y: number } | null;
 }
 
 export function draw(values: readonly number[], floor: number, fromZero: boolean): Drawn | null {
@@ -50,13 +50,11 @@ export function draw(values: readonly number[], floor: number, fromZero: boolean
     pen = true;
   });
   const last = values.length - 1;
-  const end = Number.isNaN(values[last]!) ? null : y(values[last]!);
   const first = values.findIndex((value) => !Number.isNaN(value));
   return {
     line,
     area: line.lastIndexOf("M") > 0 ? "" : `${line}V${HEIGHT}H${x(first).toFixed(1)}Z`,
-    x: end === null ? -9 : x(last),
-    y: end ?? 0,
+    dot: Number.isNaN(values[last]!) ? null : { x: x(last), y: y(values[last]!) },
   };
 }
 
@@ -76,7 +74,7 @@ export function Sparkline({ of, figure, label, text, floor, fromZero = true }: P
         <g>
           <path class="area" d={drawn.area} />
           <path class="line" d={drawn.line} />
-          <circle class="dot" cx={drawn.x} cy={drawn.y} r="1.75" />
+          {drawn.dot && <circle class="dot" cx={drawn.dot.x} cy={drawn.dot.y} r="1.75" />}
         </g>
       )}
     </svg>
