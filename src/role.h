@@ -20,13 +20,13 @@ struct role_report {
     unsigned children; /* services' processes it watches */
 };
 
-/* The RUN folder of the instance whose state lies in `state_dir` (absolute), from its
- * instance.json. 0;
- * -ENOENT when there is no instance.json; -errno. */
+/* The RUN folder of the instance whose state lies in `state_dir` (absolute), by the link STATE/run;
+ * when that is gone, the living one whose RUN/state names this folder. 0; -ENOENT: none was
+ * started, or it ended in order; -ENAMETOOLONG; -errno. */
 must_check int role_find_run_dir(const char *state_dir, char *ret, size_t size);
 
-/* Whether an instance is up there: keeper.lock or core.lock is held, or its run folder holds a
- * socket that answers. Never trusts a file that merely exists. */
+/* Whether an instance is up there: one of its roles holds its lock. Never trusts a file that merely
+ * exists. */
 bool role_instance_exists(const char *state_dir);
 
 /* Whether the state folder was removed under an instance that exists: it is found by RUN/state
