@@ -43,6 +43,13 @@ static void arm_timers(struct tail *tail);
 
 /* --- entries --- */
 
+/* Memory was out for something that was told of: all is looked at again, soon. */
+static void look_again(struct tail *tail)
+{
+    tail->missed = true;
+    schedule(tail);
+}
+
 static struct tail_entry *entry_get(struct tail *tail, struct str project, struct str file)
 {
     char key[sizeof(((struct tail_entry *)0)->key)], path[STREAM_PATH_MAX];
@@ -59,12 +66,17 @@ static struct tail_entry *entry_get(struct tail *tail, struct str project, struc
     }
     entry = calloc(1, sizeof(*entry));
     if (!entry) {
+        look_again(tail);
         return NULL;
     }
     (void)str_copy(entry->key, sizeof(entry->key), str_from(key));
     tail_file_init(&entry->file, &id, path);
-    if (map_put(&tail->entries, str_from(entry->key), entry) < 0) {
+    int r = map_put(&tail->entries, str_from(entry->key), entry);
+    if (r < 0) {
         free(entry);
+        if (r == -ENOMEM) { /* else there are too many, and will be */
+            look_again(tail);
+        }
         return NULL;
     }
     return entry;
@@ -105,6 +117,9 @@ static bool watch_project(struct tail *tail, const char *project, bool again,
         return false;
     }
     int added = notify_add(&tail->notify, path);
+    if (added == -ENOMEM) {
+        look_again(tail);
+    }
     return added > 0 || (added == 0 && again);
 }
 
@@ -133,7 +148,11 @@ static void scan_all(struct tail *tail)
     struct file_dir dir;
     enum file_kind kind;
     const char *name;
-    if (notify_add(&tail->notify, tail->output) < 0 || file_dir_open(&dir, tail->output) < 0) {
+    int added = notify_add(&tail->notify, tail->output);
+    if (added < 0 || file_dir_open(&dir, tail->output) < 0) {
+        if (added == -ENOMEM) {
+            look_again(tail);
+        }
         return;
     }
     while ((name = file_dir_next(&dir, &kind)) != NULL) {
@@ -488,6 +507,7 @@ static bool entry_take(struct tail *tail, struct tail_entry *entry, int64_t now)
         return false;
     }
     if (vec_push(&tail->pass, &entry) < 0) {
+        tail->missed = true;
         return false;
     }
     entry->pass_reads = entry->dirty || removes;
@@ -509,6 +529,10 @@ static void pass_start(struct tail *tail)
     if (tail->ops.before) {
         tail->ops.before(tail->ops.arg);
     }
+    if (tail->missed) {
+        tail->missed = false;
+        scan_all(tail);
+    }
     tail->pass_syncs = tail->want_sync;
     tail->pass_trims = tail->want_trim;
     tail->pass_keeps = tail->core->logging;
@@ -524,6 +548,8 @@ static void pass_start(struct tail *tail)
         work = source->take(source) || work;
     }
     if (!work) {
+        tail->last_pass_ns = tail->missed ? now : tail->last_pass_ns;
+        schedule(tail);
         return;
     }
     tail->work = (struct work){.run = pass_run, .done = pass_done};
@@ -547,7 +573,7 @@ static void on_start(struct loop_task *task)
 
 static bool anything_to_do(const struct tail *tail)
 {
-    bool any = tail->want_sync || tail->want_trim || tail->kicked;
+    bool any = tail->want_sync || tail->want_trim || tail->kicked || tail->missed;
     for (size_t i = 0; i < tail->entries.len && !any; i++) {
         any = entry_at(tail, i)->dirty;
     }
@@ -565,7 +591,8 @@ static void schedule(struct tail *tail)
         notify_resume(&tail->notify);
         return;
     }
-    int64_t next = tail->last_pass_ns + (tail->failed ? TAIL_RETRY_NS : TAIL_PAUSE_NS);
+    bool later = tail->failed || tail->missed;
+    int64_t next = tail->last_pass_ns + (later ? TAIL_RETRY_NS : TAIL_PAUSE_NS);
     if (tail->last_pass_ns && next > core_now(tail->core)) {
         loop_timer_set(tail->core->loop, &tail->pause, next);
     } else {

@@ -90,6 +90,7 @@ struct tail {
     bool stopped;
     bool kicked; /* a source has work */
     bool failed; /* the last pass: the next one waits longer */
+    bool missed; /* memory was out for something that was told of */
     bool want_sync, pass_syncs;
     bool want_trim, pass_trims;
     struct core_logging pass_keeps; /* the instance's budget */

@@ -7,12 +7,15 @@
 #include "harness/test.h"
 
 #include "base/num.h"
+#include "os/file.h"
 #include "os/loop.h"
 #include "see/logs_select.h"
 #include "see/private.h"
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 static struct loop loop;
@@ -219,5 +222,70 @@ TEST(followers_are_bounded_and_may_leave_while_they_are_answered)
     size_t calls = asker.calls;
     turn_until(!see.logs.running && list_empty(&see.logs.queue));
     check_int(asker.calls, calls);
+    tear_down();
+}
+
+struct reader {
+    struct logs_follower *follower;
+    uint64_t next, pages;
+    bool busy; /* has a page that it has not worked off */
+};
+
+/* Lines are numbers: each once, in order, whatever the pages. */
+static void take_lines(void *arg, int error, const struct logs_page *page)
+{
+    struct reader *reader = arg;
+    size_t bytes = 0;
+    check_int(error, 0);
+    check(!reader->busy);
+    for (size_t i = 0; i < page->count; i++) {
+        uint64_t number = 0;
+        struct str text = page->lines[i].message;
+        bytes += text.len;
+        check_int(num_parse_u64(str_slice(text, 0, 8), &number), 0);
+        check_int(number, reader->next + 10000000);
+        reader->next++;
+    }
+    check(page->count <= LOGS_FOLLOW_LIMIT && bytes <= LOGS_FOLLOW_BYTES + 4 * KIB);
+    reader->busy = true;
+    reader->pages++;
+}
+
+TEST(a_follower_gets_large_pages_in_parts_and_each_line_once)
+{
+    enum { LINES = 2500 };
+    static char texts[LINES][KIB];
+    static struct segment_record records[LINES];
+    const struct stream_id id = {"default", "shop", "web", 1, LOGS_STDOUT};
+    struct segment_stream stream = SEGMENT_STREAM_INIT;
+    struct reader reader = {0};
+    struct logs_query query = all;
+    char folder[STREAM_PATH_MAX];
+    set_up();
+    snprintf(see.logs_folder, sizeof(see.logs_folder), "/tmp/muelle-test-XXXXXX");
+    check(mkdtemp(see.logs_folder));
+    for (size_t i = 0; i < LINES; i++) {
+        size_t len = i % 3 ? 8 : sizeof(texts[i]) - 1;
+        snprintf(texts[i], sizeof(texts[i]), "%zu%0*d", i + 10000000, (int)sizeof(texts[i]) - 9, 0);
+        records[i] =
+            (struct segment_record){.time = (int64_t)i + 1, .bytes = str_make(texts[i], len)};
+    }
+    check_int(stream_folder(&id, see.logs_folder, folder), 0);
+    check_int(segment_open(&stream, folder), 0);
+    check_int(segment_append(&stream, records, LINES), 0);
+    check_int(vec_push(&see.catalog, &id), 0);
+    see.tail.committed_ns = LINES;
+    query.limit = LOGS_LIMIT_MAX;
+    reader.follower = logs_follow(&see, &query, take_lines, &reader);
+    check(reader.follower);
+    while (reader.next < LINES) {
+        turn_until(reader.busy);
+        reader.busy = false;
+        logs_follow_more(reader.follower);
+    }
+    check(reader.pages >= 3);
+    logs_unfollow(reader.follower);
+    segment_close(&stream);
+    check_int(file_remove_tree(see.logs_folder), 0);
     tear_down();
 }

@@ -9,8 +9,11 @@
 #include "os/clock.h"
 #include "os/loop.h"
 #include "see/metrics_private.h"
+#include "see/pss.h"
 
+#include <errno.h>
 #include <math.h>
+#include <unistd.h>
 
 static struct loop loop;
 static struct core core;
@@ -243,5 +246,49 @@ TEST(what_is_removed_has_no_figures)
     check(!metrics_latest(&see, STR("shop"), STR("web"), 1, &sample));
     check_int(see.metrics->things.len, 0);
     list_init(&watcher.node);
+    tear_down();
+}
+
+struct pss_asker {
+    size_t calls;
+    struct pss pss;
+};
+
+static void take_pss(void *arg, int error, const struct pss *pss)
+{
+    struct pss_asker *asker = arg;
+    check_int(error, 0);
+    asker->calls++;
+    asker->pss = *pss;
+}
+
+TEST(shared_memory_is_read_for_some_at_once_and_not_told_to_who_went_away)
+{
+    struct pss_asker asker = {0}, gone = {0};
+    struct bus_id id = bus_id_make(STR("default"), STR("shop"), STR("web"), 0);
+    set_up();
+    metrics_watch(&see, &watcher);
+    list_init(&see.pss);
+    check_int(worker_pool_init(&see.pool, &loop, 1, 8), 0);
+    check_int(pss_read(&see, &id, take_pss, &asker), -ENOENT);
+    replica(1, getpid());
+    for (size_t i = 0; i < 3; i++) {
+        check_int(pss_read(&see, &id, take_pss, &asker), 0);
+    }
+    check_int(pss_read(&see, &id, take_pss, &gone), 0);
+    check_int(pss_read(&see, &id, take_pss, &asker), -ENOBUFS);
+    pss_cancel(&see, &gone);
+    check_int(asker.calls, 0); /* not from within the call */
+    for (int turn = 0; turn < 3000 && !list_empty(&see.pss); turn++) {
+        check_int(loop_turn(&loop, 10 * NS_PER_MS), 0);
+    }
+    check_int(asker.calls, 3);
+    check_int(gone.calls, 0);
+    check(asker.pss.processes >= 1 && asker.pss.bytes > 0);
+    check_int(pss_read(&see, &id, take_pss, &gone), 0);
+    worker_pool_fini(&see.pool);
+    pss_fini(&see); /* frees what was not answered any more */
+    check(list_empty(&see.pss));
+    check_int(gone.calls, 0);
     tear_down();
 }

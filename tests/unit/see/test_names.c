@@ -58,3 +58,41 @@ TEST(replicas_that_came_by_a_delta_are_known_by_their_id)
     check_int(names.by_id.len, 2);
     names_fini(&names);
 }
+
+/* Memory for names is bounded: when half of it is used by names of old, all begins anew with what
+ * there is. */
+TEST(names_of_old_make_room_when_half_of_the_memory_is_used)
+{
+    struct names names = NAMES_INIT;
+    struct buf blob = BUF_INIT(MIB);
+    struct str t = STR("default"), p = STR("shop"), s = STR("old");
+    names.arena.max = 64 * KIB;
+    for (uint32_t i = 1; names.arena.used <= names.arena.max / 2; i++) {
+        check_int(names_add_replica(&names, t, p, s, i), 0);
+    }
+    uint64_t old = link_id(t, p, s, STR("1"));
+    check(names_get(&names, old));
+    build(&blob, 7, STR("web-1"));
+    check_int(names_read(&names, buf_str(&blob)), 0);
+    check(!names_get(&names, old));
+    check_str(names_get(&names, 2)->replica, STR("web-1"));
+    check_int(names.by_id.len, 3);
+    names_fini(&names);
+    buf_fini(&blob);
+}
+
+TEST(a_snapshot_for_which_memory_is_out_is_not_taken_for_known)
+{
+    struct names names = NAMES_INIT;
+    struct buf blob = BUF_INIT(MIB);
+    names.arena.max = 16;
+    build(&blob, 1, STR("web-1"));
+    check_int(names_read(&names, buf_str(&blob)), -ENOMEM);
+    check_int(names.sequence, 0);
+    names.arena.max = MIB;
+    check_int(names_read(&names, buf_str(&blob)), 0);
+    check_int(names.sequence, 1);
+    check_str(names_get(&names, 2)->replica, STR("web-1"));
+    names_fini(&names);
+    buf_fini(&blob);
+}

@@ -83,6 +83,38 @@ int __wrap_file_unlink(const char *path)
     return r;
 }
 
+static int submit_error;
+
+int __wrap_worker_submit(struct worker_pool *p, struct work *work);
+int __real_worker_submit(struct worker_pool *p, struct work *work);
+int __wrap_worker_submit(struct worker_pool *p, struct work *work)
+{
+    return submit_error ? submit_error : __real_worker_submit(p, work);
+}
+
+static atomic_size_t allocations, refused_at; /* the one that is refused; 0 = none */
+static atomic_bool was_refused;
+
+static bool refuse(void)
+{
+    bool now = ++allocations == refused_at;
+    was_refused = was_refused || now;
+    return now;
+}
+
+#define IN_FRONT(name, parameters, arguments)                                                      \
+    void *__wrap_##name parameters;                                                                \
+    void *__real_##name parameters;                                                                \
+    void *__wrap_##name parameters                                                                 \
+    {                                                                                              \
+        return refuse() ? NULL : __real_##name arguments;                                          \
+    }
+
+IN_FRONT(malloc, (size_t size), (size))
+IN_FRONT(calloc, (size_t count, size_t size), (count, size))
+IN_FRONT(realloc, (void *p, size_t size), (p, size))
+IN_FRONT(reallocarray, (void *p, size_t count, size_t size), (p, count, size))
+
 /* --- helpers --- */
 
 static void committed(void *arg, const struct stream_id *ids, size_t count)
@@ -348,6 +380,88 @@ TEST(a_full_disk_is_said_once_and_everything_is_stored_later)
     check(strstr(message, "no output was lost"));
     check(!tail.stats.full);
     tear_down();
+}
+
+TEST(what_did_not_find_room_on_a_full_disk_is_counted_when_there_is_room_again)
+{
+    set_up();
+    open_writer();
+    if (file_punch_hole(writer, 0, 4096) == -EOPNOTSUPP) {
+        test_skip("this file system has no holes");
+    }
+    check_int(tail_start(&tail), 0);
+    struct bus_message opened = news(BUS_OUTPUT_OPENED);
+    opened.output.burst_bytes = 64 * KIB;
+    tail_message(&tail, &opened);
+    append_error = -ENOSPC;
+    say("one\n");
+    turn_until(tail.stats.full);
+    for (int i = 0; i < 400; i++) {
+        char line[KIB];
+        memset(line, 'x', sizeof(line));
+        line[sizeof(line) - 1] = '\n';
+        check_int(file_write(writer, line, sizeof(line)), 0);
+    }
+    uint64_t passes = tail.stats.passes;
+    clock_jump += TAIL_RETRY_NS;
+    turn_until(tail.stats.passes > passes);
+    append_error = 0;
+    clock_jump += TAIL_RETRY_NS;
+    turn_until(!tail.stats.full && tail.stats.dropped_bytes > 300 * KIB);
+    check_cstr(kinds, "logs.full output.dropped logs.resumed ");
+    char want[64];
+    snprintf(want, sizeof(want), "%llu bytes of output did not find room",
+             (unsigned long long)tail.stats.dropped_bytes);
+    check(strstr(message, want));
+    tear_down();
+}
+
+TEST(without_a_thread_lines_wait)
+{
+    set_up();
+    open_writer();
+    check_int(tail_start(&tail), 0);
+    tell(BUS_OUTPUT_OPENED);
+    submit_error = -EAGAIN;
+    say("one\n");
+    turn_until(tail.failed);
+    submit_error = 0;
+    clock_jump += TAIL_RETRY_NS;
+    turn_until(tail.stats.lines == 1);
+    check_cstr(stored(), "one|");
+    tear_down();
+}
+
+static void turn_until_lines(uint64_t count)
+{
+    for (int turn = 0; turn < 3000 && tail.stats.lines < count; turn++) {
+        check_int(loop_turn(&loop, 2 * NS_PER_MS), 0);
+        clock_jump += turn % 10 == 9 ? TAIL_RETRY_NS : 0;
+    }
+    check_int(tail.stats.lines, count);
+}
+
+/* Whichever allocation is refused: the line is stored, at once or a second later, although nobody
+ * tells of it again; and so is what comes next. */
+TEST(when_memory_runs_out_no_line_is_lost)
+{
+    size_t nth = 0;
+    do {
+        set_up();
+        open_writer();
+        say("one\n");
+        was_refused = false;
+        allocations = 0;
+        refused_at = ++nth;
+        check_int(tail_start(&tail), 0);
+        turn_until_lines(1);
+        say("two\n");
+        turn_until_lines(2);
+        refused_at = 0;
+        check_cstr(stored(), "one|two|");
+        tear_down();
+    } while (was_refused);
+    check(nth > 5);
 }
 
 static bool source_wants;
