@@ -104,6 +104,9 @@ static bool is_settled(const struct jdoc *service)
     if (str_is(jdoc_str(service, "state"), "completed")) {
         return true;
     }
+    if (str_is(jdoc_str(service, "state"), "stopping")) {
+        return false; /* the main process may be gone, but not yet all that it started */
+    }
     return running == desired && (desired == 0 || jdoc_i64(replicas, "ready", 0) == desired);
 }
 

@@ -5,6 +5,7 @@
  */
 #include "base/json.h"
 #include "base/num.h"
+#include "base/vec.h"
 #include "face/session.h"
 #include "face/settle.h"
 #include "face/show.h"
@@ -14,6 +15,8 @@
 #include "schema/load.h"
 #include "schema/resource.h"
 #include "schema/status_more.h"
+
+enum { TARGETS_MAX = 65536 };
 
 /* ---- start, stop, restart, scale, reset ---- */
 
@@ -44,10 +47,13 @@ static void act_report(const struct session *s, const struct client_answer *answ
         return;
     }
     term_style(&out, &s->out, term_state_style(state), str_from(term_state_mark(state)));
-    buf_printf(&out, " " STR_FMT "  " STR_FMT ", %lld of %lld ready\n",
-               STR_ARG(jdoc_str(answer->doc, "name")), STR_ARG(state),
-               (long long)jdoc_i64(replicas, "ready", 0),
-               (long long)jdoc_i64(replicas, "desired", 0));
+    buf_printf(&out, " " STR_FMT "  " STR_FMT, STR_ARG(jdoc_str(answer->doc, "name")),
+               STR_ARG(state));
+    if (!str_is(state, "stopped") && !str_is(state, "completed")) {
+        buf_printf(&out, ", %lld of %lld ready", (long long)jdoc_i64(replicas, "ready", 0),
+                   (long long)jdoc_i64(replicas, "desired", 0));
+    }
+    buf_add_char(&out, '\n');
     term_write(&s->out, buf_str(&out));
 }
 
@@ -56,20 +62,71 @@ static bool waits(const struct session *s)
     return !cli_has(s->args, "no-wait");
 }
 
-static int act_on(struct session *s, struct str service, const char *verb, struct str body)
+/* One service that is to be acted upon. */
+struct target {
+    struct str service;
+    char body[64];
+};
+
+/* All are ordered first and waited for then: their times of grace pass side by side. */
+static int act_on_all(struct session *s, const char *verb, const struct vec *targets)
 {
-    struct client_answer answer = {0};
     cleanup(settle_fini) struct settle settle = {0};
     int r = waits(s) ? settle_begin(&settle, s) : 0;
 
-    r = r ? r : act_once(s, service, verb, body, &answer);
-    if (r == 0 && waits(s)) {
+    for (size_t i = 0; r == 0 && i < targets->len; i++) {
+        const struct target *target = vec_at(targets, struct target, i);
+        struct client_answer answer = {0};
+        r = act_once(s, target->service, verb, str_from(target->body), &answer);
+        if (r == 0 && !waits(s)) {
+            act_report(s, &answer);
+        }
         client_answer_fini(&answer);
-        r = settle_wait(&settle, service, strcmp(verb, "restart") == 0, &answer);
     }
-    if (r == 0) {
-        act_report(s, &answer);
-        client_answer_fini(&answer);
+    int worst = 0;
+    for (size_t i = 0; r == 0 && waits(s) && i < targets->len; i++) {
+        const struct target *target = vec_at(targets, struct target, i);
+        struct client_answer answer = {0};
+        int settled = settle_wait(&settle, target->service, strcmp(verb, "restart") == 0, &answer);
+        if (settled == 0) {
+            act_report(s, &answer);
+            client_answer_fini(&answer);
+        } else if (settled != CLI_NOT_READY) {
+            return settled;
+        }
+        worst = settled ? settled : worst;
+    }
+    return r ? r : worst;
+}
+
+static int add_target(struct session *s, struct vec *targets, struct str service, const char *body)
+{
+    struct target *target = vec_add(targets);
+
+    if (!target) {
+        say_error(s, "too many services");
+        return CLI_FAILED;
+    }
+    target->service = service;
+    str_copy(target->body, sizeof(target->body), str_from(body));
+    return 0;
+}
+
+/* Those that are named; without names all, or (for reset) all that were changed. */
+static int add_targets(struct session *s, const struct jdoc *services, bool changed,
+                       struct vec *targets)
+{
+    int r = 0;
+
+    for (unsigned i = 0; r == 0 && i < s->args->word_count; i++) {
+        r = add_target(s, targets, str_from(s->args->words[i]), "");
+    }
+    jdoc_each(item, services)
+    {
+        const struct jdoc *overrides = jdoc_get(item, "overrides");
+        if (r == 0 && (!changed || (overrides && overrides->count > 0))) {
+            r = add_target(s, targets, jdoc_str(item, "name"), "");
+        }
     }
     return r;
 }
@@ -77,69 +134,55 @@ static int act_on(struct session *s, struct str service, const char *verb, struc
 int verb_action(const struct cli_args *args)
 {
     struct session s;
+    struct client_answer services = {0};
+    cleanup(vec_fini) struct vec targets = VEC_INIT(struct target, TARGETS_MAX);
+    const char *verb = args->verb->name;
     int r = session_open(&s, args);
 
-    for (unsigned i = 0; r == 0 && i < args->word_count; i++) {
-        r = act_on(&s, str_from(args->words[i]), args->verb->name, STR_NONE);
+    if (r == 0 && args->word_count == 0) {
+        r = session_list(&s, &services, "/services");
     }
+    r = r ? r : session_need_words(&s);
+    r = r ? r
+          : add_targets(&s, jdoc_get(services.doc, "items"), strcmp(verb, "reset") == 0, &targets);
+    r = r ? r : act_on_all(&s, verb, &targets);
+    client_answer_fini(&services);
     session_fini(&s);
     return r;
+}
+
+/* "web=3" */
+static int add_scaled(struct session *s, const char *word, struct vec *targets)
+{
+    struct str service = STR_NONE;
+    struct str count = STR_NONE;
+    uint64_t n = 0;
+    char body[64];
+
+    if (!str_split(str_from(word), '=', &service, &count) || num_parse_u64(count, &n) < 0 ||
+        service.len == 0) {
+        say_error(s, "'%s' is no SERVICE=N, for example web=3", word);
+        return CLI_USAGE;
+    }
+    if (n > SPEC_REPLICAS_MAX) {
+        say_error(s, "%llu replicas of '" STR_FMT "' are too many: at most %d",
+                  (unsigned long long)n, STR_ARG(service), SPEC_REPLICAS_MAX);
+        return CLI_USAGE;
+    }
+    snprintf(body, sizeof(body), "{\"replicas\":%llu}", (unsigned long long)n);
+    return add_target(s, targets, service, body);
 }
 
 int verb_scale(const struct cli_args *args)
 {
     struct session s;
+    cleanup(vec_fini) struct vec targets = VEC_INIT(struct target, TARGETS_MAX);
     int r = session_open(&s, args);
 
     for (unsigned i = 0; r == 0 && i < args->word_count; i++) {
-        struct str service = STR_NONE;
-        struct str count = STR_NONE;
-        uint64_t n = 0;
-        char body[64];
-        if (!str_split(str_from(args->words[i]), '=', &service, &count) ||
-            num_parse_u64(count, &n) < 0 || n > 10000) {
-            say_error(&s, "'%s' is no SERVICE=N, for example web=3", args->words[i]);
-            r = CLI_USAGE;
-            break;
-        }
-        snprintf(body, sizeof(body), "{\"replicas\":%llu}", (unsigned long long)n);
-        r = act_on(&s, service, "scale", str_from(body));
+        r = add_scaled(&s, args->words[i], &targets);
     }
-    session_fini(&s);
-    return r;
-}
-
-/* Every service when none is named. */
-static int reset_all(struct session *s)
-{
-    struct client_answer answer = {0};
-    int r = session_list(s, &answer, "/services");
-
-    if (r) {
-        return r;
-    }
-    jdoc_each(item, jdoc_get(answer.doc, "items"))
-    {
-        const struct jdoc *overrides = jdoc_get(item, "overrides");
-        if (r == 0 && overrides && overrides->count > 0) {
-            r = act_on(s, jdoc_str(item, "name"), "reset", STR_NONE);
-        }
-    }
-    client_answer_fini(&answer);
-    return r;
-}
-
-int verb_reset(const struct cli_args *args)
-{
-    struct session s;
-    int r = session_open(&s, args);
-
-    if (r == 0 && args->word_count == 0) {
-        r = reset_all(&s);
-    }
-    for (unsigned i = 0; r == 0 && i < args->word_count; i++) {
-        r = act_on(&s, str_from(args->words[i]), "reset", STR_NONE);
-    }
+    r = r ? r : act_on_all(&s, "scale", &targets);
     session_fini(&s);
     return r;
 }

@@ -110,6 +110,26 @@ static void ps_json(const struct session *s, const struct jdoc *items)
     show_json(s, &out);
 }
 
+/* Why it is so; of a crashed one also what becomes of it. */
+static void reason_cell(struct table *table, const struct jdoc *item)
+{
+    cleanup(buf_fini) struct buf text = BUF_INIT(4 * KIB);
+    int64_t retry = 0;
+    int64_t restarts = jdoc_i64(item, "restarts", 0);
+
+    buf_add(&text, jdoc_str(item, "reason"));
+    if (str_is(jdoc_str(item, "state"), "crashed")) {
+        if (timefmt_parse(jdoc_str(item, "retry_at"), &retry) == 0) {
+            buf_add_cstr(&text, "; starts again in ");
+            num_format_age(&text, MAX(retry - clock_wall_ns(), INT64_C(0)));
+        } else if (restarts > 0) {
+            buf_printf(&text, "; given up after %lld restart%s", (long long)restarts,
+                       restarts == 1 ? "" : "s");
+        }
+    }
+    table_add(table, TERM_DIM, buf_str(&text));
+}
+
 static void ps_row(struct table *table, const struct jdoc *item)
 {
     show_cell(table, item, "service");
@@ -122,7 +142,7 @@ static void ps_row(struct table *table, const struct jdoc *item)
     show_cell(table, item, "port");
     table_addf(table, TERM_PLAIN, "%lld", (long long)jdoc_i64(item, "restarts", 0));
     show_age_cell(table, jdoc_str(item, "started_at"));
-    table_add(table, TERM_DIM, jdoc_str(item, "reason"));
+    reason_cell(table, item);
 }
 
 static void ps_table(const struct session *s, const struct jdoc *items)

@@ -14,7 +14,6 @@ int verb_ps(const struct cli_args *args);
 int verb_logs(const struct cli_args *args);
 int verb_action(const struct cli_args *args); /* start, stop, restart: args->verb says which */
 int verb_scale(const struct cli_args *args);
-int verb_reset(const struct cli_args *args);
 int verb_exec(const struct cli_args *args);
 int verb_run(const struct cli_args *args);
 int verb_config(const struct cli_args *args);

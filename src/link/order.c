@@ -41,7 +41,13 @@ struct order_record {
     uint32_t len;
 };
 
-enum { ORDER_SET_USER = 1, ORDER_SET_UMASK = 2, ORDER_SET_OOM = 4, ORDER_LISTEN_ENV = 8 };
+enum {
+    ORDER_SET_USER = 1,
+    ORDER_SET_UMASK = 2,
+    ORDER_SET_OOM = 4,
+    ORDER_LISTEN_ENV = 8,
+    ORDER_LISTEN_BLOCKING = 16
+};
 
 struct order_fixed {
     struct order_limits limits;
@@ -111,7 +117,8 @@ static struct order_fixed order_fixed_of(const struct order *order)
         .flags = (order->set_user ? ORDER_SET_USER : 0u) |
                  (order->set_umask ? ORDER_SET_UMASK : 0u) |
                  (order->set_oom_score ? ORDER_SET_OOM : 0u) |
-                 (order->listen_env ? ORDER_LISTEN_ENV : 0u),
+                 (order->listen_env ? ORDER_LISTEN_ENV : 0u) |
+                 (order->listen_blocking ? ORDER_LISTEN_BLOCKING : 0u),
     };
     memcpy(fixed.ports, order->ports, sizeof(fixed.ports));
     return fixed;
@@ -227,6 +234,7 @@ static bool order_take_fixed(struct order_reader *reader, struct str bytes)
     order->set_umask = fixed.flags & ORDER_SET_UMASK;
     order->set_oom_score = fixed.flags & ORDER_SET_OOM;
     order->listen_env = fixed.flags & ORDER_LISTEN_ENV;
+    order->listen_blocking = fixed.flags & ORDER_LISTEN_BLOCKING;
     reader->fixed = true;
     return order->oom_score_adj >= -1000 && order->oom_score_adj <= 1000 && order->nice >= -20 &&
            order->nice <= 19;

@@ -68,7 +68,8 @@ struct order {
     int32_t oom_score_adj;
     int32_t nice; /* -20 to 19 */
     bool set_user, set_umask, set_oom_score;
-    bool listen_env; /* set LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES */
+    bool listen_env;      /* set LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES */
+    bool listen_blocking; /* take O_NONBLOCK off `listen` */
 };
 
 #define ORDER_INIT                                                                                 \

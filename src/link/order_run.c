@@ -10,6 +10,7 @@
 #include "link/order_run.h"
 #include "os/file.h"
 #include "os/outfile.h"
+#include "os/sock.h"
 
 enum { RUN_ENV_EXTRA = 8, RUN_NAMES_MAX = 1024 };
 
@@ -78,6 +79,9 @@ static int start_listen(struct order_start *start)
         int kept = start->host->kept(start->host->arg, str_from(order->listen[i]));
         if (kept < 0) {
             return -ENOENT;
+        }
+        if (order->listen_blocking) {
+            sock_set_blocking(kept);
         }
         start_fd(start, kept, 3 + (int)i);
         for (const char *c = order->listen[i]; *c && at + 2 < RUN_NAMES_MAX; c++) {

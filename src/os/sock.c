@@ -5,6 +5,7 @@
  */
 #include "os/sock.h"
 #include "os/sock_private.h"
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -290,6 +291,14 @@ int64_t sock_sendv(int fd, const struct str *parts, size_t count, bool more)
 int sock_shutdown_write(int fd)
 {
     return shutdown(fd, SHUT_WR) < 0 ? -errno : 0;
+}
+
+void sock_set_blocking(int fd)
+{
+    int flags = fcntl(fd, F_GETFL);
+    if (flags >= 0) {
+        (void)!fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
+    }
 }
 
 void sock_set_nodelay(int fd, bool on)

@@ -81,6 +81,7 @@ must_check int64_t sock_sendv(int fd, const struct str *parts, size_t count, boo
 must_check int sock_shutdown_write(int fd);
 
 /* Options are advice: a failure of the kernel is not reported. */
+void sock_set_blocking(int fd); /* all of ours are born non-blocking */
 void sock_set_nodelay(int fd, bool on);
 void sock_set_keepalive(int fd, unsigned idle_s, unsigned interval_s, unsigned count);
 void sock_set_user_timeout(int fd, unsigned ms);

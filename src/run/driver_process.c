@@ -211,6 +211,19 @@ static int choose_port(struct run *run, struct replica *replica, char *text, siz
     return port_take(run, replica);
 }
 
+/* By another replica. systemd hands sockets over in blocking mode, so programs set the mode that
+ * they want; one that is at work with it is not to be hung by a change of it. */
+static bool socket_in_use(const struct replica *replica)
+{
+    list_for_each (it, &replica->service->members) {
+        const struct replica *other = list_entry(it, struct replica, node);
+        if (other != replica && !replica_gone(&other->sm)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int send_order(struct run *run, struct replica *replica)
 {
     const struct service_spec *spec = replica->spec;
@@ -239,6 +252,7 @@ static int send_order(struct run *run, struct replica *replica)
             order.listen[0] = listen;
             order.listen_count = 1;
             order.listen_env = true;
+            order.listen_blocking = !socket_in_use(replica);
         }
         replica->order.spawn.answered = spawn_answered;
         replica->order.asked_wall_ns = core_wall(run->core);

@@ -18,6 +18,7 @@ struct graph_facts {
     bool healthy;   /* every wanted replica is ready */
     bool completed; /* every wanted replica ended with success */
     bool failed;    /* it can not become what is waited for without an operator */
+    bool ailing;    /* a replica crashed or is unhealthy: nothing to wait for if it is optional */
 };
 
 /* Finds a cycle. 0, or GRAPH_E_CYCLE with the problem filled (it names the whole cycle); -ENOMEM.

@@ -257,6 +257,10 @@ static bool tell(const struct replica *replica, uint8_t before, struct event *ev
         event_message(
             event, before == REPLICA_CRASHED ? "%s-%u starts again (restart %u)" : "%s-%u starts",
             name, n, sm->restarts);
+        if (before == REPLICA_STOPPING && sm->failures > 0) { /* it was ill: no crash told of it */
+            event_message(event, "%s-%u starts again (restart %u): %s", name, n, sm->restarts,
+                          replica->reason);
+        }
         break;
     case REPLICA_RUNNING:
         event_draft(event, &ctx, "replica.ready", EVENT_INFO);
@@ -295,6 +299,7 @@ static void start(struct run *run, struct replica *replica)
     replica->spec_hash = replica->spec->spec_hash;
     service_obeyed(replica->service, replica);
     replica->stop_asked = false;
+    replica->overdue = false;
     replica->drained = 0;
     replica->probe = (struct probe_result){0};
     replica_forget_ended(run, replica); /* the name is wanted again */
@@ -390,6 +395,7 @@ void replica_perform(struct run *run, struct replica *replica, uint8_t before, u
     }
     if (actions & REPLICA_DO_KILL) {
         replica->stop_asked = replica->stop_asked || replica->sm.state == REPLICA_STOPPING;
+        replica->overdue = replica->sm.state == REPLICA_STOPPING && replica->sm.alive;
         driver->ops->kill(driver, replica);
     }
     if (actions & REPLICA_DO_SPAWN) {
@@ -464,12 +470,18 @@ static void explain_exit(struct run *run, struct replica *replica, const struct 
     char tail[TAIL_SIZE];
     size_t len = driver->ops->tail(driver, replica, tail, sizeof(tail));
     struct buf reason = BUF_INIT(REASON_MAX - 1);
+    char ailment[REASON_MAX];
+    str_copy(ailment, sizeof(ailment), str_from(replica->sm.ailing ? replica->reason : ""));
     struct reason_exit words = {
         .known = exit->known,
         .signaled = exit->signaled,
         .core_dumped = exit->core_dumped,
         .oom = oom,
         .asked = replica->stop_asked,
+        .ailment = str_from(ailment),
+        .overdue_ns = replica->overdue && replica->sm.state == REPLICA_STOPPING
+                          ? replica->policy.grace_ns
+                          : 0,
         .code = exit->code,
         .lived_ns = replica->started_wall_ns ? core_wall(run->core) - replica->started_wall_ns : -1,
         .last_line = reason_last_line(tail, len),

@@ -73,8 +73,8 @@ struct replica {
     int pid; /* 0 = none */
     int64_t started_wall_ns;
     bool exited;
-    int exit_code; /* as shells say it */
-    bool stop_asked;
+    int exit_code;            /* as shells say it */
+    bool stop_asked, overdue; /* overdue: killed for not stopping in its time of grace */
     char reason[REASON_MAX];
     struct probe_result probe;
     struct timer timer, drain; /* the machine's deadline; looks for requests in flight */

@@ -68,10 +68,17 @@ static void add_life(struct buf *out, const struct reason_exit *exit)
 
 void reason_exit(struct buf *out, const struct reason_exit *exit)
 {
+    if (exit->ailment.len > 0) {
+        struct str why = str_slice(exit->ailment, 0, REASON_LINE_MAX);
+        why = str_slice(why, 0, utf8_valid_prefix(why));
+        buf_printf(out, "unhealthy: " STR_FMT "; ", STR_ARG(why));
+    }
     if (exit->oom) {
         buf_add_cstr(out, "killed: out of memory");
     } else if (!exit->known) {
         buf_add_cstr(out, "ended, status unknown");
+    } else if (exit->overdue_ns > 0) {
+        buf_add_cstr(out, "killed");
     } else if (exit->signaled) {
         const char *name = reason_signal_name(exit->code);
         buf_printf(out, exit->asked ? "stopped by signal %d" : "killed by signal %d", exit->code);
@@ -84,6 +91,10 @@ void reason_exit(struct buf *out, const struct reason_exit *exit)
         buf_printf(out, "exited %d", exit->code);
     }
     add_life(out, exit);
+    if (exit->overdue_ns > 0) {
+        buf_add_cstr(out, ": it did not stop within ");
+        reason_duration(out, exit->overdue_ns);
+    }
 }
 
 static void add_missing(struct buf *out, const struct reason_spawn *spawn)

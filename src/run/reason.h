@@ -15,6 +15,8 @@ struct reason_exit {
     bool core_dumped;
     bool oom;             /* the kernel took it for lack of memory */
     bool asked;           /* we were stopping it */
+    struct str ailment;   /* we stopped it because of this: what its health check said */
+    int64_t overdue_ns;   /* > 0: it was killed because it took longer than this to stop */
     int code;             /* exit code or signal number */
     int64_t lived_ns;     /* < 0 = unknown */
     struct str last_line; /* of its output; empty = none */

@@ -53,7 +53,7 @@ static bool has_lived(const struct replica *replica)
 static struct graph_facts facts_of(struct service *service)
 {
     uint32_t wanted = service_wanted(service);
-    struct graph_facts facts = {wanted > 0, wanted > 0, wanted > 0, false};
+    struct graph_facts facts = {wanted > 0, wanted > 0, wanted > 0, false, false};
     for (uint32_t n = 1; n <= wanted; n++) {
         const struct replica *replica = replica_current(service, n);
         if (!replica) {
@@ -64,6 +64,8 @@ static struct graph_facts facts_of(struct service *service)
         facts.completed = facts.completed && replica->sm.state == REPLICA_COMPLETED;
         facts.failed = facts.failed ||
                        (replica->sm.state == REPLICA_CRASHED && replica->sm.retry_ns == INT64_MAX);
+        facts.ailing = facts.ailing || replica->sm.state == REPLICA_CRASHED ||
+                       replica->sm.state == REPLICA_UNHEALTHY;
     }
     return facts;
 }
@@ -92,7 +94,8 @@ static bool may_start(struct service *service)
             continue; /* disabled, or not required: the schema has checked the others */
         }
         struct graph_facts facts = facts_of(other);
-        if (!graph_satisfied(depends->condition, &facts)) {
+        bool given_up = !depends->required && (facts.ailing || service_wanted(other) == 0);
+        if (!given_up && !graph_satisfied(depends->condition, &facts)) {
             say_waiting(service, depends, &facts);
             return false;
         }

@@ -69,6 +69,15 @@ static struct str replica_reason(struct arena *arena, const struct replica *repl
     return text(arena, waits ? replica->service->reason : replica->reason);
 }
 
+/* When a crashed one is started again, on the wall clock; 0 = only by an operator. */
+static int64_t retry_at(const struct replica *replica)
+{
+    const struct replica_sm *sm = &replica->sm;
+    const struct core *core = replica->service->driver->run->core;
+    bool waits = sm->state == REPLICA_CRASHED && sm->retry_ns != INT64_MAX;
+    return waits ? core_wall(core) + sm->retry_ns - core_now(core) : 0;
+}
+
 static void fill_replica(struct arena *arena, const struct replica *replica,
                          struct replica_status *ret)
 {
@@ -86,6 +95,7 @@ static void fill_replica(struct arena *arena, const struct replica *replica,
         .started_at_ns = replica->started_wall_ns,
         .exited = replica->exited,
         .exit_code = replica->exit_code,
+        .retry_at_ns = retry_at(replica),
         .reason = replica_reason(arena, replica),
         .cpu_percent = NAN,
         .probe = {.status = replica->probe.status,

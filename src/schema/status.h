@@ -39,9 +39,10 @@ struct replica_status {
     int64_t pid, port;
     int64_t restarts;
     int64_t started_at_ns;
-    bool exited;       /* `exit` holds; else null */
-    int64_t exit_code; /* 128 + signal when killed, as shells say it */
-    struct str reason; /* for people: "exited 1 after 3 s, last line: …" */
+    bool exited;         /* `exit` holds; else null */
+    int64_t exit_code;   /* 128 + signal when killed, as shells say it */
+    int64_t retry_at_ns; /* of a crashed one: when it is started again; 0 = it is not */
+    struct str reason;   /* for people: "exited 1 after 3 s, last line: …" */
     double cpu_percent;
     int64_t memory_bytes;
     struct probe_status probe;

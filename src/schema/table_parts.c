@@ -53,7 +53,8 @@ static const struct schema_field depends_rows[] = {
      SAY("Restart this service when muelle restarts that one.",
          "Reiniciar este servicio cuando muelle reinicie aquel.")},
     {"required", SCHEMA_BOOL, D(required), .preset = "true",
-     SAY("Its absence is an error.", "Su ausencia es un error.")},
+     SAY("Its absence is an error; with false its absence or failure is not waited for.",
+         "Su ausencia es un error; con false no se espera si falta o falló.")},
 };
 const struct schema_table table_depends = {
     TABLE_OF("depends_on", depends_rows, struct depends_spec),

@@ -245,6 +245,10 @@ def test_an_unhealthy_replica_leaves_the_gateway_and_is_restarted(m):
     sick.unlink()
     wait_until(lambda: row(m, "web")["state"] == "running", what="recovery")
     assert row(m, "web")["pid"] == pid and get(m)[0] == 200
+    sick.touch()
+    wait_until(lambda: row(m, "web")["pid"] not in (pid, None), 30, what="a restart")
+    wait_until(lambda: any("(restart 1): unhealthy: probe GET / answered 500" in message and "; stopped by" in message
+                           for _, _, message in events(m)), what="the reason")
 
 
 def test_a_health_command_decides_readiness(m):
@@ -260,6 +264,49 @@ def test_a_health_command_decides_readiness(m):
     flag.unlink()
     wait_until(lambda: row(m, "job")["state"] == "unhealthy", what="unhealthy")
     assert "exited 1" in row(m, "job")["reason"]
+
+
+def test_an_optional_dependency_that_failed_is_not_waited_for(m):
+    project(m, """
+        seed: { command: sh -c 'exit 4', restart: "no" }
+        sick: { command: sleep 600, healthcheck: { test: "exit 1", interval: 100ms, retries: 1 } }
+        web: { command: sleep 600, depends_on: {
+               seed: { condition: service_completed_successfully, required: false },
+               sick: { condition: service_healthy, required: false } } }
+        strict: { command: sleep 600, depends_on: { seed: { condition: service_completed_successfully } } }
+    """, listen=False)
+    m.cli("up", "-d")
+    wait_until(lambda: row(m, "web")["state"] == "running", what="web")
+    assert row(m, "strict")["state"] == "pending" and "which has failed" in row(m, "strict")["reason"]
+
+
+def test_a_crashed_one_says_when_it_starts_again(m):
+    project(m, """
+        loop: { command: sh -c 'exit 7', backoff: { initial: 30s } }
+        few: { command: sh -c 'exit 7', restart: "on-failure:1" }
+    """, listen=False)
+    m.cli("up", "-d")
+    wait_until(lambda: row(m, "loop")["retry_at"], what="a time")
+    wait_until(lambda: row(m, "few")["state"] == "crashed" and row(m, "few")["restarts"] == 1, what="giving up")
+    assert row(m, "few")["retry_at"] is None
+    lines = {line.split()[0]: line for line in m.cli("ps").stdout.splitlines()}
+    assert "exited 7" in lines["loop"] and "; starts again in " in lines["loop"]
+    assert lines["few"].endswith("given up after 1 restart")
+
+
+def test_stop_returns_when_nothing_of_the_tree_is_left(m):
+    m.write("deaf.py", "import os, signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+            "open('deaf.pid', 'w').write(str(os.getpid()))\ntime.sleep(600)\n")
+    project(m, """
+        tree: { command: sh -c 'python3 deaf.py & sleep 600', stop_grace_period: 500ms }
+        deaf: { command: sh -c 'trap "" TERM; while :; do sleep 1; done', stop_grace_period: 500ms }
+    """, listen=False)
+    m.up()
+    pid = int(wait_until(lambda: (m.folder / "deaf.pid").exists() and (m.folder / "deaf.pid").read_text(), what="it"))
+    m.cli("stop", "tree", "deaf")
+    assert not alive(pid)
+    assert row(m, "tree")["state"] == row(m, "deaf")["state"] == "stopped"
+    assert "it did not stop within 500 ms" in row(m, "deaf")["reason"]
 
 
 def test_published_ports_lead_to_the_process(m):
@@ -285,9 +332,12 @@ def test_a_socket_handed_over_is_never_closed(m):
             " c.close()\n")
     project(m, "web: { command: python3 fds.py, listen_fds: true, routes: [ { host: web.localhost } ] }\n")
     m.up()
-    for _ in range(3):
+    for i in range(3):
         os.kill(row(m, "web")["pid"], signal.SIGKILL)
         assert get(m)[0] == 200
+        # accept waits, as with systemd: a program that finds no one there must not fall over
+        time.sleep(0.3)
+        assert row(m, "web")["restarts"] == i + 1
 
 
 def test_who_has_the_port_is_named_before_anything_changes(m):

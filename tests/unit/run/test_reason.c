@@ -65,6 +65,25 @@ TEST(a_stop_that_we_asked_for_is_no_crash)
               STR("ended, status unknown"));
 }
 
+TEST(why_it_was_stopped_is_said)
+{
+    struct reason_exit e = {.known = true,
+                            .signaled = true,
+                            .code = 15,
+                            .asked = true,
+                            .lived_ns = 10 * NS_PER_S,
+                            .ailment = STR("probe GET /health answered 500")};
+    check_str(exit_text(e), STR("unhealthy: probe GET /health answered 500; stopped by signal 15 "
+                                "(terminated) after 10 s"));
+    e = (struct reason_exit){.known = true,
+                             .signaled = true,
+                             .code = 9,
+                             .asked = true,
+                             .lived_ns = 29 * NS_PER_S,
+                             .overdue_ns = NS_PER_S};
+    check_str(exit_text(e), STR("killed after 29 s: it did not stop within 1 s"));
+}
+
 TEST(spawn_errors_say_what_to_look_at)
 {
     check_str(spawn_text(-ENOENT, "execute"),

@@ -37,7 +37,8 @@ TEST(a_replica_that_runs)
         encode(&out, &schema_replica, &r, 0),
         STR("{\"tenant\":\"default\",\"project\":\"p\",\"service\":\"web\",\"replica\":1,"
             "\"state\":\"running\",\"health\":\"healthy\",\"pid\":42,\"port\":20001,\"restarts\":0,"
-            "\"started_at\":\"1970-01-01T00:00:01.000000Z\",\"exit\":null,\"reason\":null,"
+            "\"started_at\":\"1970-01-01T00:00:01.000000Z\",\"exit\":null,\"retry_at\":null,"
+            "\"reason\":null,"
             "\"cpu_percent\":1.5,\"memory_bytes\":4096,\"probe\":{\"status\":200,\"body\":\"ok\","
             "\"time\":\"1970-01-01T00:00:02.000000Z\"}}"));
     buf_fini(&out);
@@ -52,7 +53,8 @@ TEST(what_is_unknown_is_null)
         STR("{\"tenant\":null,\"project\":null,\"service\":null,\"replica\":0,\"state\":"
             "\"crashed\","
             "\"health\":\"none\",\"pid\":null,\"port\":null,\"restarts\":0,\"started_at\":null,"
-            "\"exit\":0,\"reason\":null,\"cpu_percent\":null,\"memory_bytes\":null,\"probe\":"
+            "\"exit\":0,\"retry_at\":null,\"reason\":null,\"cpu_percent\":null,\"memory_bytes\":"
+            "null,\"probe\":"
             "null}"));
     r.state = 99;
     check(str_find(encode(&out, &schema_replica, &r, 0), STR("\"state\":null")) > 0);
