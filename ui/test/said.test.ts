@@ -30,6 +30,9 @@ const PIECES: Record<string, string> = {
   " after ": "exited 1 after 5 s",
   ", last line: ": "exited 1, last line: x",
   ", core dumped": "killed by signal 11 (segmentation fault, core dumped)",
+  "unhealthy: %s; ": "unhealthy: no answer; stopped by signal 15 (terminated)",
+  killed: "killed after 5 s: it did not stop within 5 s",
+  ": it did not stop within ": "killed after 5 s: it did not stop within 5 s",
   ", which has failed": "waits for x to be healthy, which has failed",
   " (looked in %s)": "command not found: x (looked in /x)",
   "Service %s is %s by %s": "Service x is stopped by x", // its verbs: below

@@ -30,6 +30,7 @@ const SIGNALS: Record<string, string> = {
 
 /** The beginning of a sentence; what follows it is translated by the next rule that fits. */
 const BEGINNINGS: readonly Rule[] = [
+  [/^starts again \(restart (\d+)\): /, "arranca de nuevo (reinicio $1): "],
   [/^starts again \(restart (\d+)\)/, "arranca de nuevo (reinicio $1)"],
   [/^starts$/, "arranca"],
   [/^is ready$/, "está lista"],
@@ -40,6 +41,7 @@ const BEGINNINGS: readonly Rule[] = [
   [/^ended, status unknown/, "terminó, estado desconocido"],
   [/^stopped by signal (\d+)/, "parado por la señal $1"],
   [/^killed by signal (\d+)/, "matado por la señal $1"],
+  [/^killed after (.+): it did not stop within /, "matado tras $1: no paró en "],
   [/^stopped, exit code (\d+)/, "parado, código de salida $1"],
   [/^exited (\d+)/, "terminó con $1"],
   [/^command not found: (\S+)( \(looked in (.*)\))?/, "orden no encontrada: $1$2"],
@@ -110,6 +112,8 @@ const changes = (rest: string): string =>
 
 /** The Spanish of a sentence of muelle's; one that is not known stays as it is. */
 export function spanish(text: string): string {
+  const ill = /^unhealthy: (.+); (?=killed|stopped|exited|ended)/.exec(text);
+  if (ill) return `no estaba sana: ${spanish(ill[1]!)}; ${spanish(text.slice(ill[0].length))}`;
   for (const [pattern, words] of BEGINNINGS) {
     const found = pattern.exec(text);
     if (!found) continue;

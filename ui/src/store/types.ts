@@ -68,6 +68,7 @@ export interface Replica {
   restarts: number;
   started_at: string | null;
   exit?: unknown;
+  retry_at?: string | null;
   reason?: string | null;
   cpu_percent?: number | null;
   memory_bytes?: number | null;
