@@ -10,6 +10,7 @@
 #include "core/event_txn.h"
 #include "core/mutate.h"
 #include "core/reserve.h"
+#include "run/follow.h"
 #include "run/life.h"
 #include "run/model.h"
 #include "run/project.h"
@@ -94,18 +95,26 @@ static void say_unknown(struct run *run, struct str project, struct str service,
 /* --- transactions --- */
 
 struct acting {
+    struct list node; /* in run->acts, until the core may act */
     struct run *run;
+    struct context ctx;
     struct bus_id id;
     enum run_verb verb;
     bool down;
     bool end_instance;
     uint32_t replicas;
-    int64_t act; /* number of a start or restart, see service_obey */
-    char actor[NAME_MAX_SIZE];
+    int64_t act;          /* number of a start or restart, see service_obey */
+    struct follow follow; /* those that go along with a restart */
     struct event event;
     unsigned statement;
     struct run_done done;
 };
+
+static void acting_free(struct acting *acting)
+{
+    follow_fini(&acting->follow);
+    free(acting);
+}
 
 static void say_failed(int status, struct problem *problem)
 {
@@ -136,7 +145,7 @@ static void set_override(struct override *override, const struct acting *acting,
     override->set = true;
     override->value = value;
     override->wall_ns = acting->event.wall_ns;
-    str_copy(override->actor, sizeof(override->actor), str_from(acting->actor));
+    str_copy(override->actor, sizeof(override->actor), str_from(acting->ctx.principal.name));
 }
 
 static void carry_out(struct acting *acting, struct service *service)
@@ -153,6 +162,7 @@ static void carry_out(struct acting *acting, struct service *service)
     case RUN_RESTART:
         service->stopped.set = false;
         service->restarted_act = acting->act;
+        follow_end(service); /* this one takes its place */
         obey_members(service);
         break;
     case RUN_SCALE:
@@ -190,7 +200,7 @@ static void acted(void *arg, int status, const struct txn *txn)
     if (status != 0) {
         say_failed(status, &problem);
         acting->done.fn(acting->done.arg, &problem);
-        free(acting);
+        acting_free(acting);
         return;
     }
     event_committed(run->core, &acting->event, txn_rowid(txn, acting->statement));
@@ -202,10 +212,11 @@ static void acted(void *arg, int status, const struct txn *txn)
         reconcile_soon(run, project);
     } else if (service) {
         carry_out(acting, service);
+        follow_begin(&acting->follow, project);
         reconcile_soon(run, project);
     }
     acting->done.fn(acting->done.arg, NULL);
-    free(acting);
+    acting_free(acting);
 }
 
 static void put_override(struct txn *txn, const struct acting *acting, struct str field,
@@ -220,7 +231,7 @@ static void put_override(struct txn *txn, const struct acting *acting, struct st
                           .field = field,
                           .value = str_from(text),
                           .origin = STR("api"),
-                          .actor = str_from(acting->actor),
+                          .actor = str_from(acting->ctx.principal.name),
                           .generation = 1,
                           .time = acting->event.wall_ns,
                       });
@@ -241,7 +252,10 @@ static void write_action(struct txn *txn, const struct acting *acting)
         break;
     case RUN_RESTART:
         drop_override(txn, acting, STR("stopped"));
+        drop_override(txn, acting, STR("follow"));
         put_override(txn, acting, STR("restart"), acting->act);
+        follow_put(&acting->follow, txn, &acting->id, str_from(acting->ctx.principal.name),
+                   acting->event.wall_ns);
         break;
     case RUN_STOP:
         put_override(txn, acting, STR("stopped"), 1);
@@ -265,20 +279,20 @@ static const struct {
     [RUN_RESET] = {"service.reset", "reset to its file"},
 };
 
-static void draft(struct acting *acting, const struct context *ctx)
+static void draft(struct acting *acting)
 {
     const struct run *run = acting->run;
     if (acting->down) {
-        event_draft(&acting->event, ctx, "project.down", EVENT_INFO);
+        event_draft(&acting->event, &acting->ctx, "project.down", EVENT_INFO);
         event_message(&acting->event, "Project %s is taken down by %s", acting->id.project,
-                      acting->actor);
+                      acting->ctx.principal.name);
     } else {
-        event_draft(&acting->event, ctx, verbs[acting->verb].kind, EVENT_INFO);
+        event_draft(&acting->event, &acting->ctx, verbs[acting->verb].kind, EVENT_INFO);
         event_message(&acting->event, "Service %s is %s by %s", acting->id.service,
-                      verbs[acting->verb].words, acting->actor);
+                      verbs[acting->verb].words, acting->ctx.principal.name);
         if (acting->verb == RUN_SCALE) {
             event_message(&acting->event, "Service %s is scaled to %u by %s", acting->id.service,
-                          acting->replicas, acting->actor);
+                          acting->replicas, acting->ctx.principal.name);
         }
     }
     acting->event.id = acting->id;
@@ -298,16 +312,15 @@ static int commit(struct acting *acting)
     return store_commit(acting->run->core->store, txn, acted, acting);
 }
 
-static void submit(struct acting *acting, const struct context *ctx)
+static void submit(struct acting *acting)
 {
     struct problem problem;
-    str_copy(acting->actor, sizeof(acting->actor), str_from(ctx->principal.name));
-    draft(acting, ctx);
+    draft(acting);
     int r = commit(acting);
     if (r < 0) {
         say_failed(r, &problem);
         run_answer(acting->run, acting->done, &problem);
-        free(acting);
+        acting_free(acting);
     }
 }
 
@@ -321,10 +334,70 @@ static struct acting *acting_new(struct run *run, const struct context *ctx, str
         run_answer(run, done, &problem);
         return NULL;
     }
+    list_init(&acting->node);
     acting->run = run;
+    acting->ctx = *ctx;
     acting->id = bus_id_make(str_from(ctx->tenant), project, service, 0);
     acting->done = done;
     return acting;
+}
+
+static void refuse(struct acting *acting, const struct problem *problem)
+{
+    run_answer(acting->run, acting->done, problem);
+    acting_free(acting);
+}
+
+/* The number of a restart, and who goes along with it. */
+static int number(struct acting *acting, struct project *project)
+{
+    acting->act = acting->follow.act = ++project->act_last;
+    return acting->verb == RUN_RESTART
+               ? follow_service(&acting->follow, project, str_from(acting->id.service))
+               : 0;
+}
+
+static void begin(struct acting *acting)
+{
+    struct problem problem;
+    struct str name = str_from(acting->id.project), service = str_from(acting->id.service);
+    struct project *project = project_find(acting->run, str_from(acting->id.tenant), name);
+    bool known = project && (acting->down || service_find(project, service));
+    if (!known) {
+        say_unknown(acting->run, name, project ? service : STR_NONE, &problem);
+        refuse(acting, &problem);
+    } else if (!acting->down && number(acting, project) < 0) {
+        say_failed(-ENOMEM, &problem);
+        refuse(acting, &problem);
+    } else {
+        submit(acting);
+    }
+}
+
+/* A core that has just started does not know yet what is there: whoever asks then waits. */
+static void begin_when_started(struct acting *acting)
+{
+    if (acting->run->started) {
+        begin(acting);
+    } else {
+        list_push_back(&acting->run->acts, &acting->node);
+    }
+}
+
+void act_begin(struct run *run)
+{
+    struct list *node;
+    while ((node = list_pop_front(&run->acts))) {
+        begin(list_entry(node, struct acting, node));
+    }
+}
+
+void act_fini(struct run *run)
+{
+    struct list *node;
+    while ((node = list_pop_front(&run->acts))) {
+        acting_free(list_entry(node, struct acting, node));
+    }
 }
 
 void run_down(struct run *run, const struct context *ctx, struct str project, bool end_instance,
@@ -335,16 +408,11 @@ void run_down(struct run *run, const struct context *ctx, struct str project, bo
         run_answer(run, done, &problem);
         return;
     }
-    if (!project_find(run, str_from(ctx->tenant), project)) {
-        say_unknown(run, project, STR_NONE, &problem);
-        run_answer(run, done, &problem);
-        return;
-    }
     struct acting *acting = acting_new(run, ctx, project, STR_NONE, done);
     if (acting) {
         acting->down = true;
         acting->end_instance = end_instance;
-        submit(acting, ctx);
+        begin_when_started(acting);
     }
 }
 
@@ -353,13 +421,6 @@ void run_act(struct run *run, const struct context *ctx, const struct run_act *a
 {
     struct problem problem;
     if (!run_allowed(run, ctx, ACTION_OPERATE, act->project, act->service, &problem)) {
-        run_answer(run, done, &problem);
-        return;
-    }
-    struct project *project = project_find(run, str_from(ctx->tenant), act->project);
-    struct service *service = project ? service_find(project, act->service) : NULL;
-    if (!service) {
-        say_unknown(run, act->project, project ? act->service : STR_NONE, &problem);
         run_answer(run, done, &problem);
         return;
     }
@@ -374,7 +435,6 @@ void run_act(struct run *run, const struct context *ctx, const struct run_act *a
     if (acting) {
         acting->verb = act->verb;
         acting->replicas = act->replicas;
-        acting->act = ++service->act_last;
-        submit(acting, ctx);
+        begin_when_started(acting);
     }
 }

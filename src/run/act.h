@@ -12,5 +12,8 @@ bool run_allowed(struct run *run, const struct context *ctx, enum action action,
                  struct str service, struct problem *problem);
 /* Answers through the loop. */
 void run_answer(struct run *run, struct run_done done, const struct problem *problem);
+/* What was asked for before this core could act. */
+void act_begin(struct run *run);
+void act_fini(struct run *run);
 
 #endif

@@ -20,8 +20,11 @@
 #include "base/json.h"
 #include "core/mutate.h"
 #include "os/proc.h"
+#include "run/act.h"
 #include "run/apply.h"
 #include "run/exec.h"
+#include "run/follow.h"
+#include "run/graph.h"
 #include "run/health.h"
 #include "run/life.h"
 #include "run/listen.h"
@@ -131,6 +134,16 @@ static void stray_end(struct stray *stray)
 
 /* --- joining --- */
 
+/* Its process was started before that of the stray, or is gone; not if it was still to come. */
+static bool is_older(struct run *run, const struct replica *replica, const struct stray *stray)
+{
+    const struct stray *own = map_get(&run->children, str_from(replica->id));
+    uint64_t start_time = own ? own->start_time : replica->start_time;
+    bool came = replica->stored != REPLICA_PENDING && replica->stored != REPLICA_STARTING;
+    bool older = start_time > 0 ? start_time < stray->start_time : came;
+    return older && !MUTATE(restart_twice);
+}
+
 /* A process in the other slot of a replica that is there: the one that was being replaced. */
 static struct replica *make_retiring(struct run *run, const struct stray *stray)
 {
@@ -152,15 +165,18 @@ static struct replica *make_retiring(struct run *run, const struct stray *stray)
     if (!replica) {
         shortage_give_up(run, "what runs cannot be taken in", -ENOMEM);
     } else {
-        /* Of the two the one with today's spec stays; if both have it, the one whose row was
-         * committed. */
-        bool newer =
-            other && stray->spec_hash == service->spec->spec_hash && replica_outdated(other);
+        /* Of the two the one with today's spec stays; if both have it, the one that the kernel
+         * started later: a replacement whose row was not committed any more. */
+        bool newer = other && stray->spec_hash == service->spec->spec_hash &&
+                     (replica_outdated(other) || is_older(run, other, stray));
         replica->retiring = other && !newer;
         if (newer) {
             other->retiring = true;
+            replica->sm.restarts = other->sm.restarts; /* to people it is the same replica */
         }
-        service_obeyed(service, replica);   /* the other one sees to what is left to do */
+        service_obeyed(service, replica); /* the other one sees to what is left to do */
+        follow_look(replica, REPLICA_STARTING);
+        replica->later = !replica->retiring;
         replica->stored = REPLICA_STARTING; /* its probe says at once if it is more */
     }
     return replica;
@@ -180,20 +196,31 @@ static int64_t started_wall(const struct run *run, const struct stray *stray)
     return core_wall(run->core) - (stray->start_time && age > 0 ? age : 0);
 }
 
+static bool is_wanted(const struct replica *replica)
+{
+    return !replica->retiring && !replica->doomed &&
+           replica->number <= service_wanted(replica->service);
+}
+
 static void take_up(struct run *run, struct replica *replica, const struct stray *stray)
 {
     if (replica->pid != stray->pid) {
         /* Not the process that the row tells of: a later one, whose row was not committed any more.
          * Commits keep their order, so it is also later than every act that was committed. */
         if (replica->stored != REPLICA_STARTING) {
+            replica->later = true;
             service_obeyed(replica->service, replica);
         }
         replica->stored = REPLICA_STARTING;
         replica->started_wall_ns = 0;
     }
+    if (!stray->running && !is_wanted(replica)) {
+        replica->stored = REPLICA_STOPPING; /* it was asked to, or would have been: no new life */
+    }
     replica->pid = stray->running ? stray->pid : 0;
     replica->port = stray->port;
     replica->spec_hash = stray->spec_hash;
+    replica->start_time = stray->start_time;
     replica->output_open = true;
     if (replica->started_wall_ns == 0) {
         replica->started_wall_ns = started_wall(run, stray);
@@ -238,30 +265,77 @@ static void join(struct run *run, struct replica *replica, const struct stray *s
     }
 }
 
+static void settle_service(struct run *run, struct service *service)
+{
+    list_for_each (it, &service->members) {
+        struct replica *replica = list_entry(it, struct replica, node);
+        if (replica->later) {
+            replica->later = false;
+            follow_started(replica);
+            replica_perform(run, replica, replica->sm.state, REPLICA_DO_SAVE);
+        }
+    }
+}
+
+/* A process that is later than its row has gone along with what it depends on, unless that is still
+ * the former one. Those come first here, because that is the question. Its row is written now: the
+ * next core shall not ask again, when what it followed can no longer be told from the new. */
+static void settle_acts(struct run *run, struct project *project)
+{
+    size_t count = project->spec ? project->spec->services_count : 0;
+    uint32_t *order = calloc(MAX(count, 1), sizeof(*order));
+    int r = order ? 0 : -ENOMEM;
+    if (r == 0 && count > 0) {
+        r = graph_order(project->spec, order);
+    }
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        struct service *service = service_find(project, project->spec->services[order[i]].name);
+        if (service) { /* a project that is being removed has lost some */
+            settle_service(run, service);
+        }
+    }
+    if (r < 0) {
+        shortage_give_up(run, "what runs cannot be taken in", r);
+    }
+    free(order);
+}
+
+static void join_stray(struct run *run, struct stray *stray)
+{
+    if (exec_owns(run, str_from(stray->id))) {
+        stray_free(stray);
+        return;
+    }
+    struct replica *replica = replica_by_id(run, str_from(stray->id));
+    if (!replica && stray->running) {
+        replica = make_retiring(run, stray);
+    }
+    if (run->gave_up) {
+        return;
+    }
+    if (replica && !MUTATE(no_adoption)) {
+        join(run, replica, stray);
+        stray_free(stray);
+    } else {
+        stray_end(stray);
+    }
+}
+
+/* Those that live come first: of a replica that was being replaced they tell that the ended one
+ * needs no new life. */
 static void join_all(struct run *run)
 {
-    list_for_each_safe (it, &run->strays) {
-        struct stray *stray = list_entry(it, struct stray, node);
-        if (stray->killed || stray->request.serial != 0) {
-            continue;
+    for (int pass = 0; pass < 2; pass++) {
+        list_for_each_safe (it, &run->strays) {
+            struct stray *stray = list_entry(it, struct stray, node);
+            bool due = !stray->killed && stray->request.serial == 0 && !run->gave_up;
+            if (due && stray->running == (pass == 0)) {
+                join_stray(run, stray);
+            }
         }
-        if (exec_owns(run, str_from(stray->id))) {
-            stray_free(stray);
-            continue;
-        }
-        struct replica *replica = replica_by_id(run, str_from(stray->id));
-        if (!replica && stray->running) {
-            replica = make_retiring(run, stray);
-        }
-        if (run->gave_up) {
-            return;
-        }
-        if (replica && !MUTATE(no_adoption)) {
-            join(run, replica, stray);
-            stray_free(stray);
-        } else {
-            stray_end(stray);
-        }
+    }
+    list_for_each (it, &run->projects) {
+        settle_acts(run, list_entry(it, struct project, node));
     }
 }
 
@@ -316,7 +390,8 @@ static void restore_ended(struct run *run, struct replica *replica)
 static void listens_open(void *arg, const struct problem *problem)
 {
     struct run *run = arg;
-    if (--run->opening > 0) {
+    run->opening--;
+    if (--run->resuming > 0) {
         return;
     }
     run->listens_known = true;
@@ -335,15 +410,17 @@ static void begin(struct run *run)
         return;
     }
     each_replica(run, restore_ended);
-    run->opening = 1;
+    run->opening = run->resuming = 1;
     list_for_each (it, &run->projects) {
         struct project *project = list_entry(it, struct project, node);
         if (listen_open(run, project->spec, listens_open, run) == 0) {
             run->opening++;
+            run->resuming++;
         }
         reconcile_soon(run, project);
     }
     listens_open(run, NULL);
+    act_begin(run);
     apply_begin(run);
 }
 
@@ -415,16 +492,16 @@ static void on_empty(void *arg, const struct keeper_child *child)
 /* A start or restart that was acknowledged; true if the row tells of one. */
 static bool load_act(struct service *service, const struct override_row *row)
 {
-    bool restart = str_is(row->field, "restart");
     int64_t act = 0;
-    if (!restart && !str_is(row->field, "start")) {
-        return false;
+    int64_t *acts = str_is(row->field, "restart")  ? &service->restarted_act
+                    : str_is(row->field, "start")  ? &service->started_act
+                    : str_is(row->field, "follow") ? &service->followed_act
+                                                   : NULL;
+    if (acts && num_parse_i64(row->value, &act) == 0 && !MUTATE(lost_restart)) {
+        *acts = act;
+        service->project->act_last = MAX(service->project->act_last, act);
     }
-    if (num_parse_i64(row->value, &act) == 0 && !MUTATE(lost_restart)) {
-        *(restart ? &service->restarted_act : &service->started_act) = act;
-        service->act_last = MAX(service->act_last, act);
-    }
-    return true;
+    return acts != NULL;
 }
 
 static void load_overrides(struct project *project, struct txn_rows rows)
@@ -508,8 +585,10 @@ static int load_replica(struct run *run, struct project *project, const struct r
         (uint32_t)MIN(MAX(json_number(row->exit, "failures", 0), 0), FAILURES_MAX);
     replica->stored_retry_ns = load_retry(run, row->exit);
     replica->act_seen = json_number(row->ports, "act", 0);
-    service->act_last = MAX(service->act_last, replica->act_seen);
+    replica->follow_seen = json_number(row->ports, "follow", 0);
+    project->act_last = MAX(project->act_last, MAX(replica->act_seen, replica->follow_seen));
     service_obey(service, replica, replica->stored);
+    follow_look(replica, replica->stored);
     replica->started_wall_ns = row->started_at;
     replica->exited = code != INT64_MIN;
     replica->exit_code = replica->exited ? (int)code : 0;

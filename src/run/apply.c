@@ -16,6 +16,7 @@
 #include "link/counters.h"
 #include "os/worker.h"
 #include "run/act.h"
+#include "run/follow.h"
 #include "run/listen.h"
 #include "run/model.h"
 #include "run/project.h"
@@ -45,6 +46,7 @@ struct apply {
     struct run_applied result;
     struct arena arena; /* of the plan */
     bool opened;        /* counted in run->opening */
+    struct follow follow;
     struct event event;
     unsigned statement;
     void (*done)(void *arg, const struct run_applied *applied);
@@ -62,6 +64,7 @@ static void apply_free(struct apply *apply)
     loop_task_cancel(&apply->begin);
     project_spec_unref(apply->spec);
     source_unref(apply->source);
+    follow_fini(&apply->follow);
     arena_fini(&apply->arena);
     free(apply);
 }
@@ -165,6 +168,7 @@ static void committed(void *arg, int status, const struct txn *txn)
         shortage_give_up(run, "what was applied cannot be taken up", r); /* it is committed */
         return;
     }
+    follow_begin(&apply->follow, project);
     event_committed(run->core, &apply->event, txn_rowid(txn, apply->statement));
     bus_publish(run->core->bus,
                 &(struct bus_message){.topic = BUS_PROJECT_CHANGED, .id = apply->event.id});
@@ -196,9 +200,13 @@ static void count_changes(const struct plan *plan, struct buf *out)
     static const struct {
         int action; /* enum plan_action */
         const char *word;
-    } words[] = {{PLAN_CREATE, "new"},     {PLAN_RESTART, "restarted"},
-                 {PLAN_SCALE, "scaled"},   {PLAN_UPDATE, "updated"},
-                 {PLAN_REMOVE, "removed"}, {PLAN_UNCHANGED, "unchanged"}};
+    } words[] = {{PLAN_CREATE, "new"},
+                 {PLAN_RESTART, "restarted"},
+                 {PLAN_FOLLOW, "restarted with them"},
+                 {PLAN_SCALE, "scaled"},
+                 {PLAN_UPDATE, "updated"},
+                 {PLAN_REMOVE, "removed"},
+                 {PLAN_UNCHANGED, "unchanged"}};
 
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         size_t count = plan->counts[words[i].action];
@@ -239,6 +247,8 @@ static void commit(struct apply *apply)
                      });
     delete_overrides(apply, txn, project);
     draft_event(apply, project);
+    follow_put(&apply->follow, txn, &apply->event.id, str_from(apply->ctx.principal.name),
+               core_wall(run->core));
     apply->statement = event_append(run->core, txn, &apply->event);
     int r = buf_error(&text);
     buf_fini(&text);
@@ -428,7 +438,11 @@ static void loaded(struct apply *apply)
         refuse_error(apply, -ENOMEM);
     } else if (apply->dry_run || is_same(apply)) {
         finish(apply);
+    } else if (follow_plan(&apply->follow, apply->result.plan) < 0) {
+        refuse_error(apply, -ENOMEM);
     } else {
+        struct project *project = target(apply);
+        apply->follow.act = project ? ++project->act_last : 0;
         apply->opened = true;
         run->opening++;
         if (listen_open(run, apply->spec, listening, apply) < 0) {

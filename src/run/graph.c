@@ -119,14 +119,28 @@ int graph_check(const struct project_spec *spec, struct problem *problem)
     return r;
 }
 
-void graph_order(const struct project_spec *spec, uint32_t *ret)
+int graph_order(const struct project_spec *spec, uint32_t *ret)
 {
-    if (walk_all(spec, ret, NULL) != 0) {
-        /* Out of memory: the order of the file is the next best; the local rules still hold. */
-        for (uint32_t i = 0; i < spec->services_count; i++) {
-            ret[i] = i;
+    int r = walk_all(spec, ret, NULL);
+    ensure(r != GRAPH_E_CYCLE);
+    return r;
+}
+
+int graph_followers(const struct project_spec *spec, const bool *restarted, bool *ret_follows)
+{
+    uint32_t *order = calloc(MAX(spec->services_count, 1), sizeof(*order));
+    int r = order ? graph_order(spec, order) : -ENOMEM;
+    for (size_t i = 0; r == 0 && i < spec->services_count; i++) {
+        const struct service_spec *service = &spec->services[order[i]];
+        ret_follows[order[i]] = false;
+        for (size_t k = 0; k < service->depends_on_count; k++) {
+            int on = index_of(spec, service->depends_on[k].service);
+            bool goes = on >= 0 && (restarted[on] || ret_follows[on]);
+            ret_follows[order[i]] |= goes && service->depends_on[k].restart;
         }
     }
+    free(order);
+    return r;
 }
 
 bool graph_satisfied(int32_t condition, const struct graph_facts *facts)

@@ -26,8 +26,12 @@ struct graph_facts {
 enum { GRAPH_E_CYCLE = 1 };
 must_check int graph_check(const struct project_spec *spec, struct problem *problem);
 /* Indexes of the services, each behind those it depends on; the order of the file otherwise. `ret`
- * has room for services_count. The spec has no cycle. */
-void graph_order(const struct project_spec *spec, uint32_t *ret);
+ * has room for services_count. The spec has no cycle. -ENOMEM. */
+must_check int graph_order(const struct project_spec *spec, uint32_t *ret);
+/* Who goes along when the marked ones are restarted (depends_on.restart), and with those again. By
+ * the index of the service; `restarted` and `ret_follows` have room for services_count. -ENOMEM. */
+must_check int graph_followers(const struct project_spec *spec, const bool *restarted,
+                               bool *ret_follows);
 bool graph_satisfied(int32_t condition, const struct graph_facts *facts);
 /* "started", "healthy", "completed": for "waits for db to be healthy". */
 const char *graph_condition_name(int32_t condition);

@@ -14,6 +14,7 @@
 #include "base/num.h"
 #include "core/event_txn.h"
 #include "core/mutate.h"
+#include "run/follow.h"
 #include "run/health.h"
 #include "run/model.h"
 #include "run/project.h"
@@ -162,14 +163,16 @@ static void write_exit(char *out, size_t size, const struct run *run, const stru
     out[0] = out[0] == ',' ? '{' : '\0';
 }
 
-/* ports: {"port":20001,"slot":0,"pid":4711,"act":NS}. With `exit`: what adoption needs to know
- * again. */
+/* ports: {"port":20001,"slot":0,"pid":4711,"act":7,"follow":6}. With `exit`: what adoption needs to
+ * know again. */
 static void put_row(struct txn *txn, const struct run *run, const struct replica *replica)
 {
     const struct service *service = replica->service;
-    char ports[96], hash[24], exit[128];
-    snprintf(ports, sizeof(ports), "{\"port\":%u,\"slot\":%u,\"pid\":%d,\"act\":%lld}",
-             replica->port, replica->slot, replica->pid, (long long)replica->act_seen);
+    char ports[128], hash[24], exit[128];
+    snprintf(ports, sizeof(ports),
+             "{\"port\":%u,\"slot\":%u,\"pid\":%d,\"act\":%lld,\"follow\":%lld}", replica->port,
+             replica->slot, replica->pid, (long long)replica->act_seen,
+             (long long)replica->follow_seen);
     snprintf(hash, sizeof(hash), "%016llx", (unsigned long long)replica->spec_hash);
     write_exit(exit, sizeof(exit), run, replica);
     replica_put(txn, &(struct replica_row){
@@ -190,11 +193,13 @@ static void put_row(struct txn *txn, const struct run *run, const struct replica
                      });
 }
 
-/* Of two with one number the row tells of the one that is to stay, once that has been started. */
+/* Of two with one number the row tells of the one that is to stay, once that has been started, by
+ * this core or by a former one (`stored`). */
 static bool owns_row(const struct replica *replica)
 {
     const struct replica *current = replica_current(replica->service, replica->number);
-    return !current || current == replica || current->sm.state == REPLICA_PENDING;
+    return !current || current == replica ||
+           (current->sm.state == REPLICA_PENDING && current->stored == REPLICA_PENDING);
 }
 
 static void save(struct run *run, struct replica *replica, const struct event *event)
@@ -298,6 +303,7 @@ static void start(struct run *run, struct replica *replica)
     }
     replica->spec_hash = replica->spec->spec_hash;
     service_obeyed(replica->service, replica);
+    follow_started(replica);
     replica->stop_asked = false;
     replica->overdue = false;
     replica->drained = 0;
@@ -512,7 +518,7 @@ void driver_empty(struct run *run, struct replica *replica)
     }
     replica->forget_due = true;
     feed(run, replica, (struct replica_input){.kind = REPLICA_IN_EMPTY});
-    if (replica->saves == 0 && !replica->unsaved) {
+    if ((replica->saves == 0 && !replica->unsaved) || MUTATE(forget_early)) {
         replica_forget_ended(run, replica);
     }
 }

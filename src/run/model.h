@@ -53,18 +53,20 @@ struct snapshot_builder;
 struct replica {
     struct list node; /* in the service */
     struct service *service;
-    uint32_t number;  /* from 1 */
-    uint8_t slot;     /* 0 or 1: a replacement runs beside the one it replaces under another id */
-    bool retiring;    /* is replaced; goes when its replacement is ready */
-    bool doomed;      /* to be removed when it has stopped */
-    bool restart_due; /* an operator asked for a restart that has not begun */
-    int64_t act_seen; /* the last start or restart of an operator that it has obeyed */
+    uint32_t number; /* from 1 */
+    uint8_t slot;    /* 0 or 1: a replacement runs beside the one it replaces under another id */
+    bool retiring;   /* is replaced; goes when its replacement is ready */
+    bool doomed;     /* to be removed when it has stopped */
+    bool restart_due, follow_due;  /* by an operator, by follow.c; has not begun */
+    bool later;                    /* its process is later than its row: adopt.c */
+    int64_t act_seen, follow_seen; /* the last ones that it has obeyed */
     struct replica_sm sm;
     struct replica_policy policy;
     struct project_spec *project_spec; /* reference: what its process was started with */
     struct source *source;             /* reference */
     const struct service_spec *spec;   /* in project_spec */
     uint64_t spec_hash;                /* of what its process was started with */
+    uint64_t start_time;               /* of an adopted process, the kernel's; 0 = not known */
     uint8_t stored;                    /* its state in the store, for adoption */
     int64_t stored_retry_ns;           /* when it was to start again; INT64_MAX = never */
     char id[RUN_ID_MAX];               /* of the keeper's child */
@@ -98,10 +100,9 @@ struct service {
     const struct service_spec *spec;   /* in project_spec */
     uint64_t generation;               /* of the project, when it last changed */
     bool removing;
-    struct override replicas, stopped;  /* by scale, by stop */
-    int64_t act_last;                   /* number of the last start or restart asked for */
-    int64_t started_act, restarted_act; /* the last committed ones; 0 = none */
-    struct list members;                /* replicas, by number */
+    struct override replicas, stopped;                /* by scale, by stop */
+    int64_t started_act, restarted_act, followed_act; /* the last committed ones; 0 = none */
+    struct list members;                              /* replicas, by number */
     struct driver *driver;
     uint16_t listen_port;    /* LISTEN_FDS */
     uint8_t edge_state;      /* enum snapshot_service_state, as the edge knows it */
@@ -116,10 +117,10 @@ struct project {
     int64_t applied_wall_ns;
     struct source *source; /* how it was loaded, for reload and restart */
     struct project_spec *spec;
-    struct list services; /* in the order of the file */
-    bool removing, dirty; /* dirty: reconcile */
-    bool forgetting;      /* the last commit of a removal is under way */
-    bool applying;        /* a commit that brings it back is under way */
+    struct list services;      /* in the order of the file */
+    int64_t act_last;          /* number of the last start or restart asked for */
+    bool removing, dirty;      /* dirty: reconcile */
+    bool forgetting, applying; /* the last commit of a removal, or that of a return, is under way */
 };
 
 struct run {
@@ -127,10 +128,9 @@ struct run {
     struct list projects;
     struct driver *process, *none; /* none: services that nothing here can run */
     struct loop_task reconcile;
-    struct timer again; /* shortage.h */
-    bool snapshot_dirty;
+    struct timer again;        /* shortage.h */
     bool end_instance, loaded; /* with the last project · from the store */
-    bool children_known, gave_up;
+    bool children_known, gave_up, snapshot_dirty;
     bool started;        /* may act: both of the above */
     bool listens_known;  /* the sockets of what was stored are open again: the edge may be told */
     struct map children; /* id → struct stray (adopt.c), until it is taken up */
@@ -138,9 +138,9 @@ struct run {
     struct edge_reader probes;
     struct map endpoints; /* 8 bytes of the stable id → replica */
     uint8_t ports[(RUN_PORT_LAST - RUN_PORT_FIRST + 8) / 8];
-    struct list applies; /* struct apply: the first one is under way */
-    struct list listens; /* listen.c */
-    unsigned opening;    /* changes that have opened sockets and are not committed */
+    struct list applies, acts;  /* the first one is under way; asked for before it may act */
+    struct list listens;        /* listen.c */
+    unsigned opening, resuming; /* who opens sockets and is not done; projects of the store */
     struct list execs;
     uint64_t exec_last;
 };

@@ -5,10 +5,12 @@
  * one place for that. The table is for the words.
  */
 #include "run/plan.h"
+#include "run/graph.h"
 
 static const char *const names[PLAN_ACTION_COUNT] = {
     [PLAN_UNCHANGED] = "unchanged", [PLAN_CREATE] = "create", [PLAN_REMOVE] = "remove",
     [PLAN_RESTART] = "restart",     [PLAN_SCALE] = "scale",   [PLAN_UPDATE] = "update",
+    [PLAN_FOLLOW] = "follow",
 };
 
 const char *plan_action_name(enum plan_action action)
@@ -316,6 +318,48 @@ static int plan_project(struct arena *arena, const struct project_spec *current,
     return 0;
 }
 
+static struct str follow_reason(struct arena *arena, const struct service_spec *spec,
+                                const struct plan_item *items, const struct project_spec *wanted)
+{
+    for (size_t i = 0; i < spec->depends_on_count; i++) {
+        const struct depends_spec *depends = &spec->depends_on[i];
+        const struct service_spec *on = project_spec_service(wanted, depends->service);
+        const struct plan_item *item = on ? &items[on - wanted->services] : NULL;
+        if (depends->restart && item && (item->action == PLAN_RESTART || item->follows)) {
+            return arena_printf(arena, "follows " STR_FMT, STR_ARG(on->name));
+        }
+    }
+    return STR("follows a new service");
+}
+
+/* Those that asked to be restarted with what they depend on. */
+static int plan_follow(struct arena *arena, const struct project_spec *current,
+                       const struct project_spec *wanted, struct plan_item *items)
+{
+    bool *restarted = arena_array(arena, wanted->services_count + 1, sizeof(*restarted));
+    bool *follows = arena_array(arena, wanted->services_count + 1, sizeof(*follows));
+    if (!restarted || !follows) {
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < wanted->services_count; i++) {
+        restarted[i] = items[i].action == PLAN_RESTART;
+    }
+    int r = graph_followers(wanted, restarted, follows);
+    for (size_t i = 0; r == 0 && i < wanted->services_count; i++) {
+        items[i].follows = follows[i] && items[i].action != PLAN_CREATE;
+        items[i].action = items[i].follows && !restarted[i] ? PLAN_FOLLOW : items[i].action;
+    }
+    for (size_t i = 0; r == 0 && i < wanted->services_count; i++) {
+        const struct service_spec *spec = &wanted->services[i];
+        if (items[i].follows && !restarted[i]) {
+            const struct service_spec *old = project_spec_service(current, spec->name);
+            items[i].start_first = plan_start_first(spec) && plan_start_first(old);
+            items[i].reason = follow_reason(arena, spec, items, wanted);
+        }
+    }
+    return r;
+}
+
 static size_t plan_removed(const struct project_spec *current, const struct project_spec *wanted,
                            struct plan_item *items, struct plan_scale now)
 {
@@ -352,6 +396,9 @@ struct plan *plan_make(struct arena *arena, const struct project_spec *current,
         if (plan_wanted(arena, current, &wanted->services[i], &items[i], scales) < 0) {
             return NULL;
         }
+    }
+    if (current && wanted && plan_follow(arena, current, wanted, items) < 0) {
+        return NULL;
     }
     plan->items = items;
     plan->item_count = wanted_count + plan_removed(current, wanted, items + wanted_count, now);

@@ -18,13 +18,16 @@ enum plan_action {
     PLAN_SCALE,   /* only the number of replicas changed */
     PLAN_UPDATE, /* only what muelle does around the process changed: probes, routes, restart policy
                   */
+    PLAN_FOLLOW, /* what runs of it is restarted after what it depends on (depends_on.restart) */
     PLAN_ACTION_COUNT,
 };
 
 struct plan_item {
     struct str service; /* empty: the project itself, its `gateway` or `logging` */
     enum plan_action action;
-    bool start_first;  /* PLAN_RESTART: the new one is ready before the old one is stopped */
+    bool
+        start_first; /* PLAN_RESTART, PLAN_FOLLOW: the new one is ready before the old one is stopped */
+    bool follows;      /* PLAN_FOLLOW, or PLAN_RESTART that waits for what it depends on too */
     uint32_t from, to; /* replicas */
     struct str reason; /* "command changed", "new service" */
     const struct str

@@ -17,6 +17,7 @@
 #include "core/edge.h"
 #include "core/event_txn.h"
 #include "core/mutate.h"
+#include "run/follow.h"
 #include "run/graph.h"
 #include "run/life.h"
 #include "run/model.h"
@@ -198,32 +199,16 @@ static bool others_settled(struct service *service, const struct replica *except
     return true;
 }
 
-/* Those that said depends_on.restart go along. */
-static void restart_dependents(struct run *run, struct service *service)
+static bool has_ended(const struct replica *replica)
 {
-    list_for_each (it, &service->project->services) {
-        struct service *other = list_entry(it, struct service, node);
-        for (size_t i = 0; i < other->spec->depends_on_count; i++) {
-            const struct depends_spec *depends = &other->spec->depends_on[i];
-            if (!depends->restart || !str_is(depends->service, service->name)) {
-                continue;
-            }
-            list_for_each (member, &other->members) {
-                struct replica *replica = list_entry(member, struct replica, node);
-                replica->restart_due = replica->sm.alive;
-            }
-            reconcile_soon(run, service->project);
-        }
-    }
+    return replica->sm.state == REPLICA_COMPLETED || replica->sm.state == REPLICA_CRASHED;
 }
 
-/* What has given up or completed and is only started again: no gap to mind, nobody to take
- * along. */
+/* What has given up or completed and is only started again: no gap to mind. */
 static bool is_woken(const struct replica *replica)
 {
-    uint8_t state = replica->sm.state;
-    return (state == REPLICA_COMPLETED || state == REPLICA_CRASHED) &&
-           replica->act_seen >= replica->service->restarted_act && !replica_outdated(replica);
+    return has_ended(replica) && replica->act_seen >= replica->service->restarted_act &&
+           !replica_outdated(replica);
 }
 
 static void replace(struct run *run, struct replica *replica)
@@ -232,7 +217,15 @@ static void replace(struct run *run, struct replica *replica)
     uint8_t state = replica->sm.state;
     if (state == REPLICA_PENDING || state == REPLICA_STOPPED) {
         replica_use_spec(replica);
-        replica->restart_due = false;
+        replica->restart_due = replica->follow_due = false;
+        return;
+    }
+    if (!replica->restart_due && follow_waits(replica)) {
+        str_copy(service->reason, sizeof(service->reason), STR("waits to follow a restart"));
+        return;
+    }
+    if (!replica->restart_due && !replica_outdated(replica) && has_ended(replica)) {
+        follow_done(replica);
         return;
     }
     if (is_woken(replica)) {
@@ -250,19 +243,18 @@ static void replace(struct run *run, struct replica *replica)
             later(run, service->project);
             return;
         }
-        replica->restart_due = false;
+        replica->restart_due = replica->follow_due = false;
         next->sm.restarts = replica->sm.restarts; /* to people it is the same replica */
         reconcile_soon(run, service->project);    /* to start it */
     } else if ((state == REPLICA_STOPPING && replica->sm.want_run) ||
                !others_settled(service, replica)) {
         return; /* under way, or not its turn */
     } else {
-        replica->restart_due = false;
+        replica->restart_due = replica->follow_due = false;
         replica_feed(run, replica, REPLICA_IN_RESTART);
         /* Until it has stopped it is governed by the spec it was started with; `outdated` holds
          * meanwhile, and `want_run` in stopping keeps it from being asked again. */
     }
-    restart_dependents(run, service);
 }
 
 /* A replaced one goes when its replacement is ready, or will not come. */
@@ -291,7 +283,7 @@ static void reconcile_replica(struct run *run, struct replica *replica, bool sta
         if ((replica->sm.want_run || waits) && (idle || may_stop(service))) {
             replica_feed(run, replica, REPLICA_IN_STOP);
         }
-    } else if (replica_outdated(replica) || replica->restart_due) {
+    } else if (replica_outdated(replica) || replica->restart_due || replica->follow_due) {
         replace(run, replica);
     }
     if (!replica->retiring && wanted && !replica->sm.want_run && startable) {

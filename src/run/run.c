@@ -5,6 +5,7 @@
 #include "run/run.h"
 
 #include "core/mutate.h"
+#include "run/act.h"
 #include "run/adopt.h"
 #include "run/apply.h"
 #include "run/exec.h"
@@ -95,6 +96,7 @@ static int run_init(struct core *core, void **ret_room)
     run->endpoints = MAP_INIT(100000);
     list_init(&run->projects);
     list_init(&run->applies);
+    list_init(&run->acts);
     list_init(&run->listens);
     list_init(&run->execs);
     loop_task_init(&run->reconcile, reconcile_run);
@@ -130,6 +132,7 @@ static void run_fini(void *room)
     run->core->reload = NULL;
     loop_task_cancel(&run->reconcile);
     loop_timer_cancel(run->core->loop, &run->again);
+    act_fini(run);
     apply_fini(run);
     exec_fini(run);
     adopt_fini(run);

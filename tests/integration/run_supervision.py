@@ -216,6 +216,38 @@ def test_a_reload_touches_only_what_changed_and_a_bad_file_nothing(m):
     assert not alive(before["gone"])
 
 
+def test_a_follower_is_restarted_after_what_it_follows_even_if_the_core_dies_in_between(m):
+    m.write("slow.py", "import signal, sys, time\n"
+                       "signal.signal(signal.SIGTERM, lambda *a: (time.sleep(1.5), sys.exit(0)))\n"
+                       "while True: time.sleep(60)\n")
+    text = """
+        db: { command: python3 slow.py, stop_grace_period: 5s }
+        web: { command: sleep 600, depends_on: { db: { condition: service_started, restart: true } } }
+        task: { command: "true", restart: "no", depends_on: { db: { condition: service_started, restart: true } } }
+        other: { command: sleep 601, depends_on: [ db ] }
+    """
+    project(m, text, listen=False)
+    m.up()
+    before = {r["service"]: r for r in m.ps()}
+    m.cli("restart", "db", "--no-wait")
+    os.kill(m.pid("core"), signal.SIGKILL)
+
+    def both_new():
+        now = {r["service"]: r for r in m.ps()}
+        return all(now[s]["pid"] not in (None, before[s]["pid"]) and now[s]["state"] == "running" for s in ("db", "web"))
+
+    wait_until(both_new, what="restart of db and web")
+    now = {r["service"]: r for r in m.ps()}
+    assert now["web"]["started_at"] >= now["db"]["started_at"]
+    assert now["other"]["pid"] == before["other"]["pid"]
+    assert now["task"]["state"] == "completed" and now["task"]["started_at"] == before["task"]["started_at"]
+    project(m, text.replace("stop_grace_period: 5s", "stop_grace_period: 5s, environment: { A: b }"), listen=False)
+    assert "follows db" in m.cli("plan").stdout
+    before = now
+    m.cli("reload")
+    wait_until(both_new, what="restart of db and web by a changed file")
+
+
 def test_a_restart_behind_a_route_loses_no_request(m):
     project(m, """
         web: { command: python3 server.py, deploy: { replicas: 2 }, routes: [ { host: web.localhost } ],

@@ -336,6 +336,10 @@ static void run_seed(uint64_t seed)
     heap_order = 0;
     rng_init(&sim.rng, seed);
     sim.now = SIM_S;
+    /* A disk that is busy now and then, or nearly always: what comes between a decision and its
+     * commit is where the bugs of a crash live. */
+    static const unsigned busy[] = {20, 20, 150, 500};
+    sim.busy_per_mille = busy[rng_below(&sim.rng, ARRAY_LEN(busy))];
     sim.core_down_ns = sim.keeper_down_ns = -1000 * SIM_S;
 }
 

@@ -43,9 +43,10 @@ struct sim {
     struct rng rng;
     int64_t now; /* monotonic; the wall clock is SIM_WALL ahead */
     bool trace;
-    bool healing;    /* no more faults */
-    bool shortages;  /* memory runs out now and then */
-    unsigned plenty; /* > 0: not now, the world works for itself */
+    bool healing;            /* no more faults */
+    bool shortages;          /* memory runs out now and then */
+    unsigned plenty;         /* > 0: not now, the world works for itself */
+    unsigned busy_per_mille; /* commits that take long */
     uint32_t generation[SIM_WHO_COUNT];
     struct core *core; /* NULL: dead */
     struct loop *loop;
@@ -126,6 +127,7 @@ struct child {
     bool signalled; /* with the stop signal */
     int64_t started, ended, listening_since, signalled_at, listening_last;
     uint32_t core_generation; /* of the core that started it */
+    bool again;               /* its life before this one ended by itself */
 };
 void sim_keeper_init(void);
 void sim_keeper_kill(bool power_cut);
@@ -170,9 +172,11 @@ struct sim_service {
     int restart;   /* 0 no, 1 on-failure, 2 always */
     int depends;   /* index of a service, -1 none */
     int condition; /* DEPENDS_… */
+    bool follows;  /* is restarted with that one */
+    bool doubtful; /* it was edited in an apply that was never answered */
     int64_t grace;
     int64_t touched;   /* when an operation last concerned it */
-    int64_t restarted; /* when a restart of it was acknowledged */
+    int64_t restarted; /* when a restart was asked for that was acknowledged */
 };
 struct sim_service *sim_service(unsigned i);
 struct sim_service *sim_service_named(const char *name);

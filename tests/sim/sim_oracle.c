@@ -11,6 +11,8 @@
 #include "run/model.h"
 #include "run/project.h"
 
+#include <stdio.h>
+
 enum { IDS_MAX = 256 };
 
 /* What is remembered of an id over its lives. */
@@ -18,12 +20,14 @@ struct memory {
     char id[220];
     int64_t started, ended;
     bool ended_by_itself;
+    bool crashed; /* the same, whether the core knows it or not */
     bool success;
     bool listened;
     unsigned failures;
     uint32_t core_generation;
     uint32_t restarts, restarts_before; /* as the core said; the second: a while ago */
     int64_t restarts_at;
+    char version[16];
     int64_t retry; /* as a core that died had decided; 0 = nothing */
 };
 
@@ -76,7 +80,7 @@ static void check_ports(const struct child *child)
 static void check_backoff(const struct child *child, struct memory *memory)
 {
     bool same = memory->core_generation == child->core_generation &&
-                !touched_since(child, memory->started) && memory->ended_by_itself;
+                !touched_since(child, memory->started - SIM_S) && memory->ended_by_itself;
     if (!same || memory->ended == 0) {
         memory->failures = 0;
         return;
@@ -100,7 +104,8 @@ static void check_backoff(const struct child *child, struct memory *memory)
 /* A core's death is no reason to try again sooner. */
 static void check_kept_backoff(const struct child *child, struct memory *memory)
 {
-    if (memory->retry > sim.now + 25 * SIM_MS && !touched_since(child, memory->started)) {
+    bool same = strcmp(memory->version, child->version) == 0; /* a new one need not wait */
+    if (same && memory->retry > sim.now + 25 * SIM_MS && !touched_since(child, memory->started)) {
         sim_fail(
             "%s is started again %lld ms before the end of the back-off that a former core decided",
             child->id, (long long)((memory->retry - sim.now) / SIM_MS));
@@ -132,6 +137,18 @@ static void check_first_order(const struct child *child, const struct memory *me
     }
 }
 
+/* A task that is done is not done again, whatever died meanwhile: the store knows of its end, or
+ * else the keeper still does. */
+static void check_done(const struct child *child, const struct memory *memory)
+{
+    const struct sim_service *service = sim_service_named(child->service);
+    bool certain = sim.keeper_down_ns < memory->started && !touched_since(child, memory->started);
+    if (service && service->oneshot && certain && memory->ended > 0 && memory->crashed &&
+        memory->success) {
+        sim_fail("%s is started again although it completed", child->id);
+    }
+}
+
 void oracle_spawn(struct child *child, struct child *before)
 {
     struct memory *memory = remember(child->id);
@@ -144,11 +161,9 @@ void oracle_spawn(struct child *child, struct child *before)
     check_backoff(child, memory);
     check_kept_backoff(child, memory);
     check_first_order(child, memory);
-    const struct sim_service *service = sim_service_named(child->service);
-    if (service && service->restart == 0 && memory->ended_by_itself && memory->success &&
-        !touched_since(child, memory->started) && !core_was_down_since(memory->started)) {
-        sim_fail("%s is started again although it completed", child->id);
-    }
+    check_done(child, memory);
+    child->again = memory->crashed;
+    str_copy(memory->version, sizeof(memory->version), str_from(child->version));
     memory->started = sim.now;
     memory->ended = 0;
     memory->core_generation = child->core_generation;
@@ -164,6 +179,7 @@ void oracle_exit(struct child *child)
     struct memory *memory = remember(child->id);
     memory->ended = sim.now;
     memory->ended_by_itself = !child->signalled;
+    memory->crashed = !child->signalled;
     memory->success = child->exit.known && !child->exit.signaled && child->exit.code == 0;
     if (core_was_down_since(memory->started) || sim.keeper_down_ns >= memory->started) {
         memory->ended_by_itself = false; /* what the core learned of it, and when, is not certain */
@@ -242,6 +258,36 @@ static void check_stop_order(const struct child *child)
     }
 }
 
+/* It goes along with a process that is younger than itself, or met the former one still. */
+static bool goes_along(const struct sim_service *service, const struct child *child)
+{
+    char on[64] = "-";
+    if (service->follows) {
+        snprintf(on, sizeof(on), "default/sim/%s/", sim_service((unsigned)service->depends)->name);
+    }
+    for (size_t i = 0; i < IDS_MAX; i++) {
+        const struct memory *memory = &memories[i];
+        bool other = str_starts(str_from(memory->id), str_from(on));
+        if (other && MAX(memory->started, memory->ended) > child->started) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What was started after the last operation is what that asked for: to stop it again is to do the
+ * operation twice, whoever died in between. */
+static void check_twice(const struct child *child)
+{
+    const struct sim_service *service = sim_service_named(child->service);
+    bool calm = service && service->present && !service->probed && !child->was_sick &&
+                child->kind != CHILD_SLOW && !sim_user_down();
+    if (calm && service->touched < child->started && !child->again && !goes_along(service, child)) {
+        sim_fail("%s (pid %d) is stopped although the last operation had asked for it", child->id,
+                 child->pid);
+    }
+}
+
 void oracle_signal(struct child *child)
 {
     const struct sim_service *service = sim_service_named(child->service);
@@ -250,6 +296,7 @@ void oracle_signal(struct child *child)
     }
     check_sibling(child);
     check_stop_order(child);
+    check_twice(child);
     /* A replacement may have waited long for a dependency: it excuses itself. */
     if (service && !sibling(child) && !child->was_sick && child->kind != CHILD_SLOW &&
         service->touched < child->started - 10 * SIM_S &&
@@ -331,11 +378,34 @@ void oracle_tick(void)
     const struct replica *replica;
     for (unsigned i = 0; run && (replica = each_replica(run, i)); i++) {
         struct memory *memory = remember(replica->id);
-        if (sim.now - memory->restarts_at > 3 * SIM_S) {
+        if (sim.now - memory->restarts_at > 3 * SIM_S && replica->saves == 0) {
             memory->restarts_before = memory->restarts;
             memory->restarts = replica->sm.restarts;
             memory->restarts_at = sim.now;
         }
+    }
+}
+
+static struct child *child_of(const struct replica *replica)
+{
+    for (unsigned i = 0; i < SIM_CHILDREN_MAX; i++) {
+        struct child *child = sim_child_at(i);
+        if (child->used && strcmp(child->id, replica->id) == 0) {
+            return child;
+        }
+    }
+    return NULL;
+}
+
+/* An older process than the restart that was acknowledged goes on, and nobody means to end it. */
+static void check_restart_known(const struct replica *replica)
+{
+    const struct sim_service *service = sim_service_named(replica->service->name);
+    const struct child *child = child_of(replica);
+    bool calm = replica->sm.state == REPLICA_RUNNING && !replica->retiring && !replica->doomed;
+    if (service && calm && child && child->alive && child->started < service->restarted &&
+        !replica->restart_due && !replica->follow_due && !replica_outdated(replica)) {
+        sim_fail("%s: a restart that was acknowledged is forgotten with the core", replica->id);
     }
 }
 
@@ -353,6 +423,7 @@ void oracle_core_ready(void)
     for (unsigned i = 0; (replica = each_replica(run, i)); i++) {
         struct memory *memory = remember(replica->id);
         const struct sim_service *service = sim_service_named(replica->service->name);
+        check_restart_known(replica);
         bool settled =
             service && service->touched < sim.core_down_ns - 20 * SIM_S && !replica->retiring;
         if (settled && replica->slot == 0 && replica->sm.restarts < memory->restarts_before &&
@@ -383,17 +454,6 @@ void oracle_core_died(void)
 }
 
 /* --- the end --- */
-
-static struct child *child_of(const struct replica *replica)
-{
-    for (unsigned i = 0; i < SIM_CHILDREN_MAX; i++) {
-        struct child *child = sim_child_at(i);
-        if (child->used && strcmp(child->id, replica->id) == 0) {
-            return child;
-        }
-    }
-    return NULL;
-}
 
 static void final_service(struct sim_service *s)
 {

@@ -319,8 +319,7 @@ static int executor_submit(struct store_executor *executor, enum store_lane lane
 {
     ensure(!jobs[lane]);
     jobs[lane] = job;
-    int64_t slow =
-        sim_chance(20) ? 800 * SIM_MS : 10 * SIM_MS; /* a disk that is busy now and then */
+    int64_t slow = sim_chance(sim.busy_per_mille) ? 800 * SIM_MS : 10 * SIM_MS;
     sim_after(SIM_CORE, sim_between(50 * SIM_US, slow), job_run, &jobs[lane]);
     return 0;
 }

@@ -21,8 +21,10 @@ static struct {
     int value;
     bool reset_scale[SIM_SERVICES]; /* this apply changes the file's number */
     bool edited[SIM_SERVICES];      /* this apply changes something of it */
+    bool renewed[SIM_SERVICES];     /* and that is its command */
     uint32_t core_generation;
     bool project_maybe; /* there may be a project */
+    int64_t asked;      /* the operation that is pending, or was the last */
     int64_t down_asked;
     struct {
         int version, replicas;
@@ -107,8 +109,9 @@ static void write_service(struct buf *out, const struct sim_service *s)
     if (s->depends >= 0 && services[s->depends].present) {
         static const char *const conditions[] = {"service_started", "service_healthy",
                                                  "service_completed_successfully"};
-        buf_printf(out, "    depends_on: { %s: { condition: %s } }\n", services[s->depends].name,
-                   conditions[s->condition]);
+        buf_printf(out, "    depends_on: { %s: { condition: %s, restart: %s } }\n",
+                   services[s->depends].name, conditions[s->condition],
+                   s->follows ? "true" : "false");
     }
 }
 
@@ -145,6 +148,7 @@ static void make_service(unsigned i)
     if (i > 0 && sim_chance(600)) {
         s->depends = (int)rng_below(&sim.rng, i);
         enum child_kind on = services[s->depends].kind;
+        s->follows = sim_chance(500);
         s->condition = on == CHILD_ONESHOT                       ? 2
                        : on == CHILD_CRASHER || on == CHILD_SICK ? 0
                                                                  : (int)rng_below(&sim.rng, 2);
@@ -157,14 +161,57 @@ static void make_service(unsigned i)
 
 /* --- effects --- */
 
+static bool is_sure(const struct sim_set *set, int value)
+{
+    return set->count == 1 && set->values[0] == value;
+}
+
+/* Those that go along with service `i`, which is restarted or replaced: indexes are in the order of
+ * dependencies. Who has a life may be asked to end it; if it is sure, nobody may forget to. */
+static void touch_followers(unsigned i, bool sure)
+{
+    bool along[SIM_SERVICES] = {false};
+    along[i] = true;
+    for (unsigned k = i + 1; k < SIM_SERVICES; k++) {
+        struct sim_service *s = &services[k];
+        along[k] = s->follows && along[s->depends];
+        if (!along[k]) {
+            continue;
+        }
+        s->touched = sim.now;
+        sure = sure && is_sure(&s->here, 1) && is_sure(&services[s->depends].here, 1) &&
+               s->present && services[s->depends].present;
+        s->restarted = sure ? user.asked : s->restarted;
+    }
+}
+
+/* A new version of a service that was surely there: those that go along are restarted too. */
+static void followed_effect(void)
+{
+    for (unsigned i = 0; i < SIM_SERVICES; i++) {
+        const struct sim_service *s = &services[i];
+        bool replaced = user.renewed[i] && s->version.count == 1 && is_sure(&s->here, 1);
+        if (replaced && s->present && s->version.values[0] != s->file_version) {
+            touch_followers(i, true);
+        }
+    }
+}
+
 static void applied_effect(bool sure)
 {
+    if (sure) {
+        followed_effect();
+    }
     for (unsigned i = 0; i < SIM_SERVICES; i++) {
         struct sim_service *s = &services[i];
         bool was_absent = s->here.count == 1 && s->here.values[0] == 0;
         bool maybe_absent = sim_set_has(&s->here, 0);
         bool on_edited = s->depends >= 0 && user.edited[s->depends];
+        s->doubtful = !sure && (s->doubtful || user.edited[i]);
         s->touched = user.edited[i] || on_edited || maybe_absent ? sim.now : s->touched;
+        if (user.edited[i] || maybe_absent) {
+            touch_followers(i, false);
+        }
         if (!s->present) {
             change(&s->here, 0, sure);
             continue;
@@ -205,8 +252,9 @@ static void effect(bool sure)
         change(&s->stopped, 1, sure);
         break;
     case OP_RESTART:
-        s->restarted = sure ? sim.now : s->restarted;
+        s->restarted = sure ? user.asked : s->restarted;
         change(&s->stopped, 0, sure);
+        touch_followers(user.service, sure && is_sure(&s->here, 1));
         break;
     case OP_START:
         change(&s->stopped, 0, sure);
@@ -290,6 +338,7 @@ static void edit_file(void)
         user.before[i].present = s->present;
         user.reset_scale[i] = false;
         user.edited[i] = dice < 26;
+        user.renewed[i] = dice < 15;
         if (dice < 15) {
             s->file_version++;
         } else if (dice < 22 && !s->oneshot) {
@@ -315,9 +364,8 @@ static void ask_apply(struct run *run, const struct context *ctx)
 static bool is_edited(unsigned i)
 {
     const struct sim_service *s = &services[i];
-    bool same = s->version.count == 1 && s->version.values[0] == s->file_version &&
-                s->here.count == 1 && s->here.values[0] == s->present;
-    return user.edited[i] || !same;
+    return user.edited[i] || s->doubtful || !is_sure(&s->version, s->file_version) ||
+           !is_sure(&s->here, s->present);
 }
 
 static void touch_edited(void)
@@ -326,6 +374,9 @@ static void touch_edited(void)
         struct sim_service *s = &services[i];
         if (is_edited(i) || (s->depends >= 0 && is_edited((unsigned)s->depends))) {
             s->touched = sim.now;
+        }
+        if (is_edited(i)) {
+            touch_followers(i, false);
         }
     }
 }
@@ -339,6 +390,7 @@ static void ask(struct run *run, enum op_kind op)
                                           [OP_RESTART] = RUN_RESTART};
     struct run_done when = {done, NULL};
     user.pending = op;
+    user.asked = sim.now;
     user.service = (unsigned)rng_below(&sim.rng, SIM_SERVICES);
     user.core_generation = sim.generation[SIM_CORE];
     struct sim_service *s = &services[user.service];
@@ -351,6 +403,9 @@ static void ask(struct run *run, enum op_kind op)
     for (unsigned i = 0; op == OP_DOWN && i < SIM_SERVICES; i++) {
         services[i].touched = sim.now;
     }
+    if (op == OP_RESTART) {
+        touch_followers(user.service, false);
+    }
     if (op == OP_APPLY) {
         edit_file();
         touch_edited();
@@ -359,6 +414,7 @@ static void ask(struct run *run, enum op_kind op)
     } else if (op == OP_RELOAD) {
         memset(user.reset_scale, 0, sizeof(user.reset_scale));
         memset(user.edited, 0, sizeof(user.edited));
+        memset(user.renewed, 0, sizeof(user.renewed));
         touch_edited();
         run_reload(run, &ctx, STR("sim"), applied, NULL);
     } else if (op == OP_DOWN) {

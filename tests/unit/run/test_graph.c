@@ -35,7 +35,7 @@ TEST(dependencies_come_first)
     depend(2, 3);
     depend(1, 3);
     check_int(graph_check(&p, NULL), 0);
-    graph_order(&p, order);
+    check_int(graph_order(&p, order), 0);
     check_int(order[0], 3);
     check_int(order[1], 2);
     check_int(order[2], 0);
@@ -71,6 +71,22 @@ TEST(a_dependency_outside_the_project_is_ignored)
     check_int(graph_check(&p, NULL), 0);
 }
 
+TEST(those_that_asked_for_it_go_along_with_a_restart)
+{
+    struct project_spec p = project(5);
+    bool restarted[5] = {[3] = true}, follows[5];
+    depend(0, 2);
+    depend(2, 3);
+    depend(1, 3);
+    depend(4, 1);
+    depends[0][0].restart = depends[2][0].restart = depends[4][0].restart = true;
+    check_int(graph_followers(&p, restarted, follows), 0);
+    check(follows[2] && follows[0]); /* and whoever follows those */
+    check(!follows[1] && !follows[3]);
+    check(!follows[4]); /* what it follows stays */
+    memset(depends, 0, sizeof(depends));
+}
+
 TEST(random_graphs_without_cycles_are_ordered)
 {
     struct rng *rng = test_rng();
@@ -84,7 +100,7 @@ TEST(random_graphs_without_cycles_are_ordered)
             }
         }
         check_int(graph_check(&p, NULL), 0);
-        graph_order(&p, order);
+        check_int(graph_order(&p, order), 0);
         for (uint32_t i = 0; i < count; i++) {
             place[order[i]] = i;
         }

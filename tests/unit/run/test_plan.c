@@ -39,6 +39,29 @@ TEST(first_plan_creates_everything)
     arena_fini(&arena);
 }
 
+TEST(what_follows_a_restarted_service_is_restarted_too)
+{
+    struct arena arena = ARENA_INIT(MIB);
+    struct depends_spec on_db[] = {{.service = STR("db"), .required = true, .restart = true}};
+    struct depends_spec on_web[] = {{.service = STR("web"), .required = true, .restart = true}};
+    struct service_spec old[] = {service(STR("edge")), service(STR("web")), service(STR("db"))};
+    old[0].depends_on = on_web;
+    old[1].depends_on = on_db;
+    old[0].depends_on_count = old[1].depends_on_count = 1;
+    struct service_spec new[] = {old[0], old[1], old[2]};
+    new[2].spec_hash = 2;
+    struct project_spec a = {.services = old, .services_count = 3};
+    struct project_spec b = {.services = new, .services_count = 3};
+    struct plan *plan = plan_make(&arena, &a, &b, file_scale, file_scale);
+    check_int(plan->counts[PLAN_RESTART], 1);
+    check_int(plan->counts[PLAN_FOLLOW], 2);
+    check(item_of(plan, "web")->follows && item_of(plan, "edge")->follows);
+    check(!item_of(plan, "db")->follows);
+    check_str(item_of(plan, "web")->reason, STR("follows db"));
+    check_str(item_of(plan, "edge")->reason, STR("follows web"));
+    arena_fini(&arena);
+}
+
 TEST(only_what_changed_is_touched)
 {
     struct arena arena = ARENA_INIT(MIB);
