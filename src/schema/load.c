@@ -124,7 +124,7 @@ static struct str usable_name(struct schema_pass *pass, struct str name)
             buf_add_char(&out, c);
         }
     }
-    return out.len ? pass_take(pass, &out) : STR("default");
+    return out.len || buf_error(&out) ? pass_take(pass, &out) : STR("default");
 }
 
 static void choose_name(struct schema_pass *pass, const struct value *root)
@@ -146,7 +146,7 @@ static void choose_name(struct schema_pass *pass, const struct value *root)
         return;
     }
     pass->project_name = usable_name(pass, wanted);
-    if (!str_eq(pass->project_name, wanted)) {
+    if (pass->error == 0 && !str_eq(pass->project_name, wanted)) {
         struct problem *problem = pass_problem(pass, at, "config.bad-name",
                                                "'" STR_FMT "' cannot be the name of a project",
                                                STR_ARG(str_slice(wanted, 0, 80)));
