@@ -83,8 +83,9 @@ static void output(struct run *run, struct replica *replica, bool open)
 /* --- store and events --- */
 
 struct saving {
+    struct list node; /* in the replica */
     struct core *core;
-    uint64_t endpoint; /* whose state it is; the replica may be gone when it is stored */
+    struct replica *replica; /* NULL: it is gone, and another one may have its name */
     bool with_event;
     unsigned statement;
     struct event event;
@@ -108,18 +109,19 @@ static void save_later(struct run *run, struct replica *replica)
     shortage_again(run);
 }
 
+static bool is_stored(const struct replica *replica)
+{
+    return list_empty(&replica->saves) && !replica->unsaved;
+}
+
 static void saving_ended(struct saving *saving, bool stored)
 {
-    struct run *run = run_get(saving->core);
-    struct replica *replica = map_get(
-        &run->endpoints, str_make((const char *)&saving->endpoint, sizeof(saving->endpoint)));
-    if (replica) {
-        replica->saves--;
-        if (!stored) {
-            save_later(run, replica);
-        } else if (replica->saves == 0 && !replica->unsaved) {
-            replica_forget_ended(run, replica);
-        }
+    struct replica *replica = saving->replica;
+    list_del(&saving->node);
+    if (replica && !stored) {
+        save_later(run_of(replica), replica);
+    } else if (replica && is_stored(replica)) {
+        replica_forget_ended(run_of(replica), replica);
     }
     free(saving);
 }
@@ -210,6 +212,7 @@ static void save(struct run *run, struct replica *replica, const struct event *e
         return;
     }
     struct txn *txn = txn_new();
+    list_init(&saving->node);
     saving->core = run->core;
     saving->with_event = event != NULL;
     saving->event.id = replica_bus_id(replica);
@@ -228,8 +231,8 @@ static void save(struct run *run, struct replica *replica, const struct event *e
         free(saving);
         return;
     }
-    saving->endpoint = replica->endpoint;
-    replica->saves++;
+    saving->replica = replica;
+    list_push_back(&replica->saves, &saving->node);
     replica->unsaved = false;
     int r = store_commit(run->core->store, txn, saved, saving);
     if (r < 0) {
@@ -357,10 +360,21 @@ static void deadline(struct timer *timer, int64_t now_ns)
     replica_feed(run_of(replica), replica, REPLICA_IN_TIME);
 }
 
-void replica_timers_init(struct replica *replica)
+void replica_life_init(struct replica *replica)
 {
     timer_init(&replica->timer, deadline);
     timer_init(&replica->drain, look_for_requests);
+    list_init(&replica->saves);
+}
+
+void replica_life_fini(struct run *run, struct replica *replica)
+{
+    struct list *node;
+    loop_timer_cancel(run->core->loop, &replica->timer);
+    loop_timer_cancel(run->core->loop, &replica->drain);
+    while ((node = list_pop_front(&replica->saves))) {
+        list_entry(node, struct saving, node)->replica = NULL;
+    }
 }
 
 static void set_timers(struct run *run, struct replica *replica, uint8_t before)
@@ -518,7 +532,7 @@ void driver_empty(struct run *run, struct replica *replica)
     }
     replica->forget_due = true;
     feed(run, replica, (struct replica_input){.kind = REPLICA_IN_EMPTY});
-    if ((replica->saves == 0 && !replica->unsaved) || MUTATE(forget_early)) {
+    if (is_stored(replica) || MUTATE(forget_early)) {
         replica_forget_ended(run, replica);
     }
 }

@@ -15,7 +15,8 @@ void replica_announce(struct run *run, const struct replica *replica);
 void replica_perform(struct run *run, struct replica *replica, uint8_t before, uint32_t actions);
 /* Has the keeper forget a process that ended, where that waited for a commit. */
 void replica_forget_ended(struct run *run, struct replica *replica);
-void replica_timers_init(struct replica *replica);
+void replica_life_init(struct replica *replica);
+void replica_life_fini(struct run *run, struct replica *replica);
 /* What could not be done for it when memory or the disk was full is tried once more. */
 void replica_again(struct run *run, struct replica *replica);
 

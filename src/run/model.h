@@ -86,7 +86,7 @@ struct replica {
     uint8_t edge_state; /* what the edge knows: EDGE_NONE, else enum snapshot_endpoint_state + 1 */
     bool output_open, forget_due; /* due: its process ended, the keeper still knows how */
     bool unsaved;                 /* the last commit of its state failed */
-    unsigned saves;               /* commits of its state under way */
+    struct list saves;            /* commits of its state under way (life.c) */
     uint8_t drained;              /* looks in a row that found nothing in flight */
 };
 

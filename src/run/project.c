@@ -118,7 +118,7 @@ struct replica *replica_new(struct run *run, struct service *service, uint32_t n
     replica->slot = slot;
     replica_name(replica);
     replica_init(&replica->sm);
-    replica_timers_init(replica);
+    replica_life_init(replica);
     if (map_put(&run->endpoints,
                 str_make((const char *)&replica->endpoint, sizeof(replica->endpoint)),
                 replica) < 0) {
@@ -139,8 +139,7 @@ struct replica *replica_new(struct run *run, struct service *service, uint32_t n
 
 void replica_free(struct run *run, struct replica *replica)
 {
-    loop_timer_cancel(run->core->loop, &replica->timer);
-    loop_timer_cancel(run->core->loop, &replica->drain);
+    replica_life_fini(run, replica);
     health_stopped(run, replica);
     replica->service->driver->ops->cancel(replica->service->driver, replica);
     map_take(&run->endpoints,

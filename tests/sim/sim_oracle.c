@@ -378,7 +378,7 @@ void oracle_tick(void)
     const struct replica *replica;
     for (unsigned i = 0; run && (replica = each_replica(run, i)); i++) {
         struct memory *memory = remember(replica->id);
-        if (sim.now - memory->restarts_at > 3 * SIM_S && replica->saves == 0) {
+        if (sim.now - memory->restarts_at > 3 * SIM_S && list_empty(&replica->saves)) {
             memory->restarts_before = memory->restarts;
             memory->restarts = replica->sm.restarts;
             memory->restarts_at = sim.now;
@@ -446,7 +446,7 @@ void oracle_core_died(void)
     const struct replica *replica;
     for (unsigned i = 0; run && (replica = each_replica(run, i)); i++) {
         struct memory *memory = remember(replica->id);
-        bool stored = memory->ended > 0 && replica->saves == 0 && !replica->unsaved;
+        bool stored = memory->ended > 0 && list_empty(&replica->saves) && !replica->unsaved;
         if (replica->sm.state == REPLICA_CRASHED && replica->sm.retry_ns < INT64_MAX && stored) {
             memory->retry = replica->sm.retry_ns;
         }
