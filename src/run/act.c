@@ -22,6 +22,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { WAITING_MAX = 64 }; /* operations that were asked for before the core may act */
+
 struct answer {
     struct loop_task task;
     struct run_done done;
@@ -374,13 +376,26 @@ static void begin(struct acting *acting)
     }
 }
 
+static size_t count_waiting(const struct run *run)
+{
+    size_t count = 0;
+    list_for_each (it, &run->acts) {
+        count++;
+    }
+    return count;
+}
+
 /* A core that has just started does not know yet what is there: whoever asks then waits. */
 static void begin_when_started(struct acting *acting)
 {
     if (acting->run->started) {
         begin(acting);
-    } else {
+    } else if (count_waiting(acting->run) < WAITING_MAX) {
         list_push_back(&acting->run->acts, &acting->node);
+    } else {
+        struct problem problem;
+        say_failed(-EBUSY, &problem);
+        refuse(acting, &problem);
     }
 }
 

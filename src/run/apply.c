@@ -247,6 +247,7 @@ static void commit(struct apply *apply)
                      });
     delete_overrides(apply, txn, project);
     draft_event(apply, project);
+    apply->follow.act = project ? ++project->act_last : 0; /* numbers are in the order of commits */
     follow_put(&apply->follow, txn, &apply->event.id, str_from(apply->ctx.principal.name),
                core_wall(run->core));
     apply->statement = event_append(run->core, txn, &apply->event);
@@ -441,8 +442,6 @@ static void loaded(struct apply *apply)
     } else if (follow_plan(&apply->follow, apply->result.plan) < 0) {
         refuse_error(apply, -ENOMEM);
     } else {
-        struct project *project = target(apply);
-        apply->follow.act = project ? ++project->act_last : 0;
         apply->opened = true;
         run->opening++;
         if (listen_open(run, apply->spec, listening, apply) < 0) {
