@@ -207,6 +207,7 @@ static void applied_effect(bool sure)
         bool was_absent = s->here.count == 1 && s->here.values[0] == 0;
         bool maybe_absent = sim_set_has(&s->here, 0);
         bool on_edited = s->depends >= 0 && user.edited[s->depends];
+        bool doubtful = maybe_absent || s->doubtful;
         s->doubtful = !sure && (s->doubtful || user.edited[i]);
         s->touched = user.edited[i] || on_edited || maybe_absent ? sim.now : s->touched;
         if (user.edited[i] || maybe_absent) {
@@ -220,8 +221,8 @@ static void applied_effect(bool sure)
         if (was_absent) {
             change(&s->scale, s->file_replicas, sure);
             change(&s->stopped, 0, sure);
-        } else if (maybe_absent || user.reset_scale[i]) {
-            change(&s->scale, s->file_replicas, sure && !maybe_absent);
+        } else if (doubtful || user.reset_scale[i]) {
+            change(&s->scale, s->file_replicas, sure && !doubtful);
             set_add(&s->stopped, maybe_absent ? 0 : s->stopped.values[0]);
         }
         change(&s->here, 1, sure);
