@@ -136,6 +136,14 @@ static void keeper_lost(struct keeper_client *client)
     event_emit(core, &event);
 }
 
+static void keeper_listing(struct keeper_client *client)
+{
+    struct core *core = parts_of(client)->core;
+    if (core->children.listing) {
+        core->children.listing(core->children.arg);
+    }
+}
+
 static void keeper_child(struct keeper_client *client, const struct keeper_child *child)
 {
     struct core *core = parts_of(client)->core;
@@ -187,6 +195,7 @@ static void keeper_role(struct keeper_client *client, const struct keeper_role_s
 static const struct keeper_client_ops keeper_ops = {
     .ready = keeper_ready,
     .lost = keeper_lost,
+    .listing = keeper_listing,
     .child = keeper_child,
     .exited = keeper_exited,
     .empty = keeper_empty,

@@ -35,10 +35,12 @@ struct core_options {
     const char *vfs;                 /* of the store; NULL = the usual */
 };
 
-/* Who acts on news of the keeper's children (run/). `ready` comes after a `child` for each of them,
- * at the start and whenever a new keeper took over. */
+/* Who acts on news of the keeper's children (run/): `listing`, a `child` for each of them, `ready`,
+ * at the start and whenever a new keeper took over. A keeper that dies over its list has another
+ * `listing` follow. */
 struct core_children {
     void *arg;
+    void (*listing)(void *arg);
     void (*child)(void *arg, const struct keeper_child *child);
     void (*ready)(void *arg);
     void (*exited)(void *arg, const struct keeper_child *child);

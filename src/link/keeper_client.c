@@ -169,6 +169,9 @@ static uint32_t client_serial(struct keeper_client *client)
 static bool client_ask_children(struct keeper_client *client)
 {
     struct keeper_msg msg;
+    if (client->list_at == 0 && client->opts.ops->listing) {
+        client->opts.ops->listing(client);
+    }
     keeper_msg_init(&msg, KEEPER_CHILDREN, STR_NONE);
     msg.serial = client_serial(client);
     msg.a = client->list_at;

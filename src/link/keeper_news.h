@@ -35,6 +35,9 @@ struct keeper_client_ops {
     void (*ready)(
         struct keeper_client *client); /* connected (again): HELLO answered, children listed */
     void (*lost)(struct keeper_client *client); /* the keeper died; revival is under way */
+    /* A list begins: of children that it does not name nothing is known any more. `ready` ends it,
+     * or another `listing` if the keeper died over it. */
+    void (*listing)(struct keeper_client *client);
     /* Each one that the keeper knows, before ready, whenever a keeper is there anew: those that
      * ended meanwhile too (not running, maybe empty), of which no `exited` or `empty` comes any
      * more. */

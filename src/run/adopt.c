@@ -9,8 +9,8 @@
  *   row and living child   goes on with the same pid, restarts and state kept
  *   row and ended child    the exit is handled as if it had just happened
  *   row without a child    completed and stopped stay so, anything else is started again
- *   child without a row    in the other slot of a known replica: it was being replaced; else stale:
- * stopped
+ *   child without a row    its row was not committed any more: in the other slot of a known replica
+ *                          one of the two is being replaced; stopped if nobody wants it
  *
  * The same join runs again whenever a new keeper took over, so exits that nobody heard of are
  * noticed.
@@ -53,6 +53,7 @@ struct stray {
     struct proc_exit exit;
     uint64_t spec_hash, start_time;
     uint16_t port;
+    bool told;   /* the keeper knows it */
     bool killed; /* a stale one that was told to go */
     struct keeper_request request;
 };
@@ -96,6 +97,7 @@ static void on_child(void *arg, const struct keeper_child *child)
         stray->run = run;
         list_push_back(&run->strays, &stray->node);
     }
+    stray->told = true;
     stray_update(stray, child);
 }
 
@@ -144,8 +146,17 @@ static bool is_older(struct run *run, const struct replica *replica, const struc
     return older && !MUTATE(restart_twice);
 }
 
-/* A process in the other slot of a replica that is there: the one that was being replaced. */
-static struct replica *make_retiring(struct run *run, const struct stray *stray)
+/* Ended before its first row was committed: it has had its life, and a task is not done twice. One
+ * that was killed may be a stale one that a former core ended. */
+static bool has_ended(const struct service *service, uint32_t number, const struct stray *stray)
+{
+    return !stray->running && stray->exit.known && !stray->exit.signaled &&
+           stray->spec_hash == service->spec->spec_hash && number <= service_wanted(service);
+}
+
+/* A child that no row tells of: in the other slot of a replica that is there one of the two is
+ * being replaced. NULL: nobody wants it. */
+static struct replica *make_unknown(struct run *run, const struct stray *stray)
 {
     struct str parts[4], rest = str_from(stray->id);
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
@@ -161,6 +172,9 @@ static struct replica *make_retiring(struct run *run, const struct stray *stray)
         return NULL;
     }
     struct replica *other = replica_current(service, (uint32_t)number);
+    if (!stray->running && (other || !has_ended(service, (uint32_t)number, stray))) {
+        return NULL;
+    }
     struct replica *replica = replica_new(run, service, (uint32_t)number, second ? 1 : 0);
     if (!replica) {
         shortage_give_up(run, "what runs cannot be taken in", -ENOMEM);
@@ -307,8 +321,8 @@ static void join_stray(struct run *run, struct stray *stray)
         return;
     }
     struct replica *replica = replica_by_id(run, str_from(stray->id));
-    if (!replica && stray->running) {
-        replica = make_retiring(run, stray);
+    if (!replica) {
+        replica = make_unknown(run, stray);
     }
     if (run->gave_up) {
         return;
@@ -424,9 +438,33 @@ static void begin(struct run *run)
     apply_begin(run);
 }
 
+/* What a former keeper told is no picture of what this one has: until `ready` nothing is decided. A
+ * tree that the former one was still killing is to be killed by this one. */
+static void on_listing(void *arg)
+{
+    struct run *run = arg;
+    run->children_known = false;
+    list_for_each (it, &run->strays) {
+        struct stray *stray = list_entry(it, struct stray, node);
+        stray->told = false;
+        stray->killed = stray->killed && stray->request.serial != 0;
+    }
+}
+
+static void drop_untold(struct run *run)
+{
+    list_for_each_safe (it, &run->strays) {
+        struct stray *stray = list_entry(it, struct stray, node);
+        if (!stray->told) {
+            stray_free(stray);
+        }
+    }
+}
+
 static void on_ready(void *arg)
 {
     struct run *run = arg;
+    drop_untold(run);
     run->children_known = true;
     if (!run->started) {
         begin(run);
@@ -706,8 +744,12 @@ int adopt_init(struct run *run)
 {
     list_init(&run->strays);
     run->children = MAP_INIT(STRAYS_MAX);
-    run->core->children = (struct core_children){
-        .arg = run, .child = on_child, .ready = on_ready, .exited = on_exited, .empty = on_empty};
+    run->core->children = (struct core_children){.arg = run,
+                                                 .listing = on_listing,
+                                                 .child = on_child,
+                                                 .ready = on_ready,
+                                                 .exited = on_exited,
+                                                 .empty = on_empty};
     struct txn *txn = txn_new();
     project_select(txn, STR_NONE, STR_NONE);
     return store_query(run->core->store, txn, projects_loaded, run);

@@ -623,6 +623,7 @@ static void greet(void)
         free(ready);
         return;
     }
+    keeper.client->opts.ops->listing(keeper.client);
     for (unsigned i = 0; i < SIM_CHILDREN_MAX; i++) {
         if (keeper.children[i].used) {
             tell(&keeper.children[i], KEEPER_CHILD);

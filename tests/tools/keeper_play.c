@@ -101,8 +101,15 @@ static void on_role(struct keeper_client *client, const struct keeper_role_statu
          (unsigned long long)status->restarts);
 }
 
-static const struct keeper_client_ops ops = {on_ready, on_lost, on_child, on_exited,
-                                             on_empty, on_kept, on_role};
+static const struct keeper_client_ops ops = {
+    .ready = on_ready,
+    .lost = on_lost,
+    .child = on_child,
+    .exited = on_exited,
+    .empty = on_empty,
+    .kept = on_kept,
+    .role = on_role,
+};
 
 static void reply(const struct sockaddr_un *to, socklen_t len, const char *fmt, ...)
     printf_like(3, 4);
