@@ -136,14 +136,23 @@ static void stray_end(struct stray *stray)
 
 /* --- joining --- */
 
-/* Its process was started before that of the stray, or is gone; not if it was still to come. */
+/* From the kernel's ticks since boot, for one whose row was never committed. */
+static int64_t started_wall(const struct run *run, const struct stray *stray)
+{
+    int64_t since_boot = (int64_t)MIN(stray->start_time, (uint64_t)INT64_MAX / TICK_NS) * TICK_NS;
+    int64_t age = core_now(run->core) - since_boot;
+    return core_wall(run->core) - (stray->start_time && age > 0 ? age : 0);
+}
+
+/* Its process was started before that of the stray; not if it was still to come, or never came. */
 static bool is_older(struct run *run, const struct replica *replica, const struct stray *stray)
 {
     const struct stray *own = map_get(&run->children, str_from(replica->id));
     uint64_t start_time = own ? own->start_time : replica->start_time;
     bool came = replica->stored != REPLICA_PENDING && replica->stored != REPLICA_STARTING;
-    bool older = start_time > 0 ? start_time < stray->start_time : came;
-    return older && !MUTATE(restart_twice);
+    int64_t wall = replica->started_wall_ns; /* of its last process, if the keeper has none of it */
+    bool before = came && wall > 0 && wall < started_wall(run, stray);
+    return (start_time > 0 ? start_time < stray->start_time : before) && !MUTATE(restart_twice);
 }
 
 /* Ended before its first row was committed: it has had its life, and a task is not done twice. One
@@ -152,6 +161,14 @@ static bool has_ended(const struct service *service, uint32_t number, const stru
 {
     return !stray->running && stray->exit.known && !stray->exit.signaled &&
            stray->spec_hash == service->spec->spec_hash && number <= service_wanted(service);
+}
+
+/* Serves until its replacement is ready. What it was started with nobody knows any more: when it
+ * ends by itself, it is not started again. */
+static void retire(struct replica *replica)
+{
+    replica->retiring = true;
+    replica->policy.restart = REPLICA_RESTART_NO;
 }
 
 /* A child that no row tells of: in the other slot of a replica that is there one of the two is
@@ -183,10 +200,11 @@ static struct replica *make_unknown(struct run *run, const struct stray *stray)
          * started later: a replacement whose row was not committed any more. */
         bool newer = other && stray->spec_hash == service->spec->spec_hash &&
                      (replica_outdated(other) || is_older(run, other, stray));
-        replica->retiring = other && !newer;
         if (newer) {
-            other->retiring = true;
+            retire(other);
             replica->sm.restarts = other->sm.restarts; /* to people it is the same replica */
+        } else if (other) {
+            retire(replica);
         }
         service_obeyed(service, replica); /* the other one sees to what is left to do */
         follow_look(replica, REPLICA_STARTING);
@@ -200,14 +218,6 @@ static int64_t mono_of(const struct run *run, int64_t wall_ns)
 {
     int64_t age = core_wall(run->core) - wall_ns;
     return wall_ns > 0 && age > 0 ? MAX(core_now(run->core) - age, 1) : core_now(run->core);
-}
-
-/* From the kernel's ticks since boot, for one whose row was never committed. */
-static int64_t started_wall(const struct run *run, const struct stray *stray)
-{
-    int64_t since_boot = (int64_t)MIN(stray->start_time, (uint64_t)INT64_MAX / TICK_NS) * TICK_NS;
-    int64_t age = core_now(run->core) - since_boot;
-    return core_wall(run->core) - (stray->start_time && age > 0 ? age : 0);
 }
 
 static bool is_wanted(const struct replica *replica)

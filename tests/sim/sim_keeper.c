@@ -171,8 +171,8 @@ static void deliver_answer(struct answer_copy *copy)
     struct keeper_client *client = keeper.client;
     list_for_each_safe (it, &client->requests) {
         struct keeper_request *request = list_entry(it, struct keeper_request, node);
-        if (request->serial != copy->msg.serial) {
-            continue;
+        if (request->serial != copy->msg.serial || !request->sent) {
+            continue; /* of a former core, say */
         }
         int none = -1;
         list_del(&request->node);
@@ -232,6 +232,10 @@ static void deliver_guarded(void *arg)
 
 static void to_client(struct answer_copy *copy)
 {
+    if (!keeper.client) {
+        free(copy); /* no core is connected */
+        return;
+    }
     struct guarded *guarded = calloc(1, sizeof(*guarded));
     ensure(guarded);
     guarded->keeper_generation = sim.generation[SIM_KEEPER];
