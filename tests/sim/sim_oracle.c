@@ -77,10 +77,29 @@ static void check_ports(const struct child *child)
     }
 }
 
+/* What it goes along with began or ended a process since: it may be restarted after that. */
+static bool may_follow_since(const struct child *child, int64_t time)
+{
+    const struct sim_service *service = sim_service_named(child->service);
+    char on[64] = "-";
+    if (service && service->follows) {
+        snprintf(on, sizeof(on), "default/sim/%s/", sim_service((unsigned)service->depends)->name);
+    }
+    for (size_t i = 0; i < IDS_MAX; i++) {
+        const struct memory *memory = &memories[i];
+        bool other = str_starts(str_from(memory->id), str_from(on));
+        if (other && MAX(memory->started, memory->ended) > time) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void check_backoff(const struct child *child, struct memory *memory)
 {
     bool same = memory->core_generation == child->core_generation &&
-                !touched_since(child, memory->started - SIM_S) && memory->ended_by_itself;
+                !touched_since(child, memory->started - SIM_S) &&
+                !may_follow_since(child, memory->started) && memory->ended_by_itself;
     if (!same || memory->ended == 0) {
         memory->failures = 0;
         return;
@@ -105,7 +124,8 @@ static void check_backoff(const struct child *child, struct memory *memory)
 static void check_kept_backoff(const struct child *child, struct memory *memory)
 {
     bool same = strcmp(memory->version, child->version) == 0; /* a new one need not wait */
-    if (same && memory->retry > sim.now + 25 * SIM_MS && !touched_since(child, memory->started)) {
+    if (same && memory->retry > sim.now + 25 * SIM_MS && !touched_since(child, memory->started) &&
+        !may_follow_since(child, memory->started)) {
         sim_fail(
             "%s is started again %lld ms before the end of the back-off that a former core decided",
             child->id, (long long)((memory->retry - sim.now) / SIM_MS));
@@ -258,23 +278,6 @@ static void check_stop_order(const struct child *child)
     }
 }
 
-/* It goes along with a process that is younger than itself, or met the former one still. */
-static bool goes_along(const struct sim_service *service, const struct child *child)
-{
-    char on[64] = "-";
-    if (service->follows) {
-        snprintf(on, sizeof(on), "default/sim/%s/", sim_service((unsigned)service->depends)->name);
-    }
-    for (size_t i = 0; i < IDS_MAX; i++) {
-        const struct memory *memory = &memories[i];
-        bool other = str_starts(str_from(memory->id), str_from(on));
-        if (other && MAX(memory->started, memory->ended) > child->started) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* What was started after the last operation is what that asked for: to stop it again is to do the
  * operation twice, whoever died in between. */
 static void check_twice(const struct child *child)
@@ -283,7 +286,7 @@ static void check_twice(const struct child *child)
     bool calm = service && service->present && !service->probed && !child->was_sick &&
                 child->kind != CHILD_SLOW && !sim_user_down();
     bool since = calm && service->touched < child->started - 50 * SIM_MS; /* none was on its way */
-    if (since && !child->again && !goes_along(service, child)) {
+    if (since && !child->again && !may_follow_since(child, child->started)) {
         sim_fail("%s (pid %d) is stopped although the last operation had asked for it", child->id,
                  child->pid);
     }
