@@ -137,11 +137,12 @@ void follow_end(struct service *service)
  * process has ended, whatever was asked of it: a new core may meet it before it is forgotten. */
 static bool is_old(const struct replica *replica)
 {
+    bool lives = replica->sm.alive || replica->sm.spawning;
     if (replica->retiring) {
-        return replica->sm.alive || replica->sm.spawning;
+        return lives;
     }
     return replica->restart_due || replica->follow_due || replica->sm.state == REPLICA_STOPPING ||
-           (replica_outdated(replica) && !replica_gone(&replica->sm));
+           (lives && replica_outdated(replica));
 }
 
 static bool any_member(struct service *service, bool (*test)(const struct replica *replica))

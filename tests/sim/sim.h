@@ -127,6 +127,7 @@ struct child {
     bool signalled; /* with the stop signal */
     int64_t started, ended, listening_since, signalled_at, listening_last;
     uint32_t core_generation; /* of the core that started it */
+    int64_t asked;            /* when the core asked for it */
     bool again;               /* its life before this one ended by itself */
 };
 void sim_keeper_init(void);

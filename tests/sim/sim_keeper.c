@@ -116,6 +116,7 @@ struct request_copy {
     struct keeper_msg msg;
     int fd;
     uint32_t core_generation; /* of the core that sent it */
+    int64_t asked;            /* when */
     struct order_copy *order;
 };
 
@@ -470,6 +471,7 @@ static void on_spawn(const struct request_copy *request)
     *child =
         (struct child){.used = true, .alive = true, .pid = ++keeper.last_pid, .started = sim.now};
     child->core_generation = request->core_generation;
+    child->asked = request->asked;
     str_copy(child->id, sizeof(child->id), str_from(order->id));
     str_copy(child->version, sizeof(child->version), str_from(order->argv[1]));
     child->kind = kind_of(order->argv[0]);
@@ -600,6 +602,7 @@ static void send_request(struct keeper_request *request)
     }
     request->sent = true;
     copy->core_generation = sim.generation[SIM_CORE];
+    copy->asked = sim.now;
     keeper.to_keeper = MAX(keeper.to_keeper, sim.now) +
                        sim_between(5 * SIM_US, sim_chance(20) ? 20 * SIM_MS : SIM_MS);
     sim_at(SIM_KEEPER, keeper.to_keeper, on_request, copy);
