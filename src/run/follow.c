@@ -134,11 +134,12 @@ void follow_end(struct service *service)
 /* --- when --- */
 
 /* Something of it is still to be replaced, or is going. One that is replaced counts until its
- * process has ended, whatever was asked of it: a new core may meet it before it is forgotten. */
+ * process has ended, whatever was asked of it, and one that has none starts anew in any case: a new
+ * core may meet them before it has looked at all that is due. */
 static bool is_old(const struct replica *replica)
 {
     bool lives = replica->sm.alive || replica->sm.spawning;
-    if (replica->retiring) {
+    if (replica->retiring || replica->sm.state == REPLICA_PENDING) {
         return lives;
     }
     return replica->restart_due || replica->follow_due || replica->sm.state == REPLICA_STOPPING ||
