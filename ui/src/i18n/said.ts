@@ -64,6 +64,7 @@ const BEGINNINGS: readonly Rule[] = [
   [/^waits for (\S+) to be healthy/, "espera a que $1 esté sano"],
   [/^waits for (\S+) to be completed/, "espera a que $1 termine"],
   [/^waits for (\S+) to be started/, "espera a que $1 arranque"],
+  [/^waits to follow a restart$/, "espera para seguir un reinicio"],
   [/^truncated its own (\w+); lines that were not read yet are lost\./, "truncó su propio $1; se perdieron líneas sin leer."],
   [/^wrote more than could be kept: (\d+) bytes of its (\w+) are missing\./, "escribió más de lo que cabe: faltan $1 bytes de su $2."],
   [/^Project (\S+) is down: nothing of it is left\./, "El proyecto $1 está parado: no queda nada de él."],
@@ -86,6 +87,7 @@ const BEGINNINGS: readonly Rule[] = [
 
 const CHANGES: Record<string, string> = {
   new: "nuevos",
+  "restarted with them": "reiniciados con ellos",
   restarted: "reiniciados",
   scaled: "escalados",
   updated: "actualizados",
@@ -108,7 +110,7 @@ function ending(rest: string): string {
 }
 
 const changes = (rest: string): string =>
-  rest.replace(/(\d+) (new|restarted|scaled|updated|removed|unchanged)\b/g, (_, count: string, word: string) => `${count} ${CHANGES[word]!}`);
+  rest.replace(/(\d+) (new|restarted with them|restarted|scaled|updated|removed|unchanged)\b/g, (_, count: string, word: string) => `${count} ${CHANGES[word]!}`);
 
 /** The Spanish of a sentence of muelle's; one that is not known stays as it is. */
 export function spanish(text: string): string {
