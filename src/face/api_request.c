@@ -204,6 +204,22 @@ static bool check_ready(struct exchange *x)
     return true;
 }
 
+static void refuse_access(struct exchange *x, const struct decision *decision)
+{
+    bool unknown = decision->status == 401;
+    struct problem problem;
+
+    problem_set(&problem, unknown ? "access.unknown" : "access.denied", "%s", decision->reason);
+    problem.status = (uint16_t)decision->status;
+    if (unknown) {
+        exchange_header(x, STR("WWW-Authenticate"), STR("Bearer realm=\"muelle\""));
+        problem_hint(&problem,
+                     "send 'Authorization: Bearer TOKEN' with the token of the file "
+                     "run/token in the state folder, or open the link of 'muelle status'");
+    }
+    exchange_answer_problem(x, &problem);
+}
+
 static bool check_access(struct exchange *x, const struct access_facts *facts)
 {
     const struct endpoint *endpoint = x->endpoint;
@@ -217,12 +233,7 @@ static bool check_access(struct exchange *x, const struct access_facts *facts)
         struct decision decision =
             authorise(&x->ctx, endpoint->action, api_resource(x), x->core->instance.owner);
         if (!decision.allowed) {
-            if (decision.status == 401) {
-                exchange_header(x, STR("WWW-Authenticate"), STR("Bearer realm=\"muelle\""));
-            }
-            exchange_refuse(x, decision.status,
-                            decision.status == 401 ? "access.unknown" : "access.denied", "%s",
-                            decision.reason);
+            refuse_access(x, &decision);
             return true;
         }
     }

@@ -16,11 +16,7 @@
 
 bool exchange_wants_stream(const struct exchange *x)
 {
-    struct str accept = http1_get(&x->head, HTTP_H_ACCEPT);
-
-    /* Only when it is asked for by name: a client that takes anything gets JSON. */
-    return str_find(accept, STR("text/event-stream")) >= 0 &&
-           accept_type(accept, STR("text/event-stream")) > 0;
+    return accept_type(http1_get(&x->head, HTTP_H_ACCEPT), STR("text/event-stream")) > 0;
 }
 
 static void add_chunk(struct buf *out, struct str data)

@@ -76,8 +76,14 @@ struct cli_args {
     unsigned word_count;
 };
 
+/* Of an option that no verb has: true when it asks for what is so anyway; else, in *ret_say, what
+ * it is here (or NULL). Of a command: what it is here, or NULL. */
+bool cli_habit_option(const struct cli_verb *verb, const char *typed, const char **ret_say);
+const char *cli_habit_command(const char *typed);
+
 extern const struct cli_verb cli_verbs[];
 extern const size_t cli_verb_count;
+extern const struct cli_option cli_lone_options[];   /* before any verb: --version */
 extern const struct cli_option cli_global_options[]; /* ends with name == NULL */
 
 const struct cli_verb *cli_verb_find(struct str name);

@@ -37,7 +37,8 @@ static const struct cli_option *find_in(const struct cli_option *options, struct
 static const struct cli_option *find_option(const struct parse *p, struct str name, char letter)
 {
     const struct cli_verb *verb = p->args->verb;
-    const struct cli_option *option = verb ? find_in(verb->options, name, letter) : NULL;
+    const struct cli_option *option =
+        find_in(verb ? verb->options : cli_lone_options, name, letter);
 
     return option ? option : find_in(cli_global_options, name, letter);
 }
@@ -73,15 +74,23 @@ static size_t add_names(const struct cli_option *options, struct str *names, siz
     return count;
 }
 
+/* 0: it is passed over. */
 static int unknown_option(struct parse *p, struct str name, const char *arg)
 {
+    const char *say = NULL;
     struct str names[CLI_OPTIONS_MAX];
     const struct cli_verb *verb = p->args->verb;
     size_t count = add_names(verb ? verb->options : NULL, names, 0);
 
+    if (cli_habit_option(verb, arg, &say)) {
+        return 0;
+    }
     count = add_names(cli_global_options, names, count);
-    struct str near = problem_nearest(name, names, count);
+    struct str near = name.len && !say ? problem_nearest(name, names, count) : STR_NONE;
     buf_printf(p->error, "unknown option '%s'", arg);
+    if (say) {
+        buf_printf(p->error, ": %s", say);
+    }
     if (near.len) {
         buf_printf(p->error, "; did you mean '--" STR_FMT "'?", STR_ARG(near));
     }
@@ -112,7 +121,7 @@ static int parse_letters(struct parse *p, const char *arg)
         const struct cli_option *option = find_option(p, STR_NONE, *c);
         int r;
         if (!option) {
-            return usage_error(p, "unknown option", arg);
+            return unknown_option(p, STR_NONE, arg);
         }
         if (option->value) {
             return c[1] ? add_option(p, option, c[1] == '=' ? c + 2 : c + 1)
@@ -130,8 +139,9 @@ static int unknown_verb(struct parse *p, const char *arg)
 {
     struct str best = STR_NONE;
     unsigned best_distance = 3;
+    const char *say = cli_habit_command(arg);
 
-    for (size_t i = 0; i < cli_verb_count; i++) {
+    for (size_t i = 0; !say && i < cli_verb_count; i++) {
         unsigned d = str_distance(str_from(arg), str_from(cli_verbs[i].name), 2);
         if (!cli_verbs[i].hidden && d < best_distance) {
             best = str_from(cli_verbs[i].name);
@@ -139,6 +149,9 @@ static int unknown_verb(struct parse *p, const char *arg)
         }
     }
     buf_printf(p->error, "unknown command '%s'", arg);
+    if (say) {
+        buf_printf(p->error, ": %s", say);
+    }
     if (best.len) {
         buf_printf(p->error, "; did you mean '" STR_FMT "'?", STR_ARG(best));
     }
@@ -189,6 +202,9 @@ int cli_parse(int argc, const char *const *argv, struct cli_args *ret, struct bu
         if (r) {
             return r;
         }
+    }
+    if (!ret->verb && cli_has(ret, "version")) {
+        ret->verb = cli_verb_find(STR("version"));
     }
     if (!ret->verb || cli_has(ret, "help")) {
         return 0;

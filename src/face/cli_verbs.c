@@ -52,6 +52,9 @@ const struct cli_option cli_global_options[] = {
     END,
 };
 
+const struct cli_option cli_lone_options[] = {
+    {.name = "version", .letter = 'v', .help = {"print the version", "muestra la versión"}}, END};
+
 static const struct cli_option up_options[] = {
     {.name = "detach",
      .letter = 'd',
@@ -92,7 +95,8 @@ static const struct cli_option logs_options[] = {
      .help = {"only the last N lines (default: all that is kept)", "solo las últimas N líneas"}},
     {.name = "since",
      .value = "T",
-     .help = {"from a time (RFC 3339) or an age (10m, 2h) on", "desde una hora o antigüedad"}},
+     .help = {"from a time (2026-11-20T23:00:00Z, 2026-11-20) or an age (10m, 2h) on",
+              "desde una hora o antigüedad"}},
     {.name = "until", .value = "T", .help = {"up to a time or an age", "hasta una hora"}},
     {.name = "grep",
      .letter = 'g',
@@ -286,7 +290,8 @@ const struct cli_verb cli_verbs[] = {
      .usage = "",
      .run = verb_top,
      .options = top_options,
-     .summary = {"live CPU, memory and traffic", "CPU, memoria y tráfico en vivo"}},
+     .summary = {"live CPU, memory and traffic; q ends it",
+                 "CPU, memoria y tráfico en vivo; q termina"}},
     {.name = "events",
      .usage = SERVICES,
      .words_max = CLI_WORDS_MAX,
@@ -317,7 +322,7 @@ const struct cli_verb cli_verbs[] = {
      .usage = "",
      .options = json_options,
      .run = verb_version,
-     .summary = {"print the version", "muestra la versión"}},
+     .summary = {"print the version; also --version", "muestra la versión; también --version"}},
     {.name = "completion",
      .usage = "bash|zsh|fish",
      .words_min = 1,

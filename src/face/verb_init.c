@@ -29,7 +29,7 @@ static const struct {
     {"config.ru", NULL, "bundle exec rackup -p $PORT", "a Ruby web application"},
     {"go.mod", NULL, "go run .", "a Go module"},
     {"Cargo.toml", NULL, "cargo run", "a Rust crate"},
-    {"index.html", NULL, "python3 -m http.server $PORT", "a static site"},
+    {"index.html", NULL, "python3 -m http.server $PORT --bind 127.0.0.1", "a static site"},
 };
 
 /* Files that muelle runs as they are. */
@@ -182,14 +182,21 @@ static bool from_project(const char *folder, const char *project, struct buf *ou
     return false;
 }
 
-static int nothing_found(const struct session *s, const char *folder)
+/* Nothing to look at: an example that runs as it is. */
+static void write_example(struct buf *out, const char *project)
 {
-    cleanup(buf_fini) struct buf out = BUF_INIT(8 * KIB);
-
-    say_render(&s->err, STR("no kind of project that init knows"), str_from(folder),
-               STR("write muelle.yaml by hand: services: { web: { command: … } }"), &out);
-    term_write(&s->err, buf_str(&out));
-    return CLI_FAILED;
+    write_head(out, project);
+    buf_printf(out,
+               "  web:                               # an example: put your own program here\n"
+               "    command: python3 -m http.server $PORT --bind 127.0.0.1\n"
+               "    healthcheck: { http: / }\n"
+               "    routes: [ { host: %s.localhost, path: / } ]\n"
+               "#    deploy: { replicas: 2 }\n"
+               "#    depends_on: { db: { condition: service_healthy } }\n"
+               "#  db:\n"
+               "#    command: redis-server --port $PORT --save ''\n"
+               "#    healthcheck: { tcp: true }\n",
+               project);
 }
 
 static int save(const struct session *s, const char *folder, const struct buf *text,
@@ -239,7 +246,8 @@ static int init_run(struct session *s)
     }
     project_name(folder, project, sizeof(project));
     if (!from_procfile(folder, project, &text) && !from_project(folder, project, &text, &what)) {
-        return nothing_found(s, folder);
+        write_example(&text, project);
+        what = "no kind of project that init knows, so an example";
     }
     if (cli_has(s->args, "stdout")) {
         term_write(&s->out, buf_str(&text));

@@ -244,7 +244,25 @@ static int follow(struct tail *t, const char *target)
 
 /* ---- logs ---- */
 
-/* RFC 3339 stays; an age ("10m") becomes the time it means. 0 or CLI_USAGE. */
+/* A time as muelle shows it, whole or cut short: "2026-11-20T23:00:05.1Z", "2026-11-20 23:00",
+ * "2026-11-20". What has no zone is UTC, like all times that muelle shows. */
+static int parse_time(struct str text, int64_t *ret_wall_ns)
+{
+    static const struct str rests[] = {STR_INIT(""), STR_INIT("Z"), STR_INIT(":00Z"),
+                                       STR_INIT("T00:00:00Z")};
+
+    for (size_t i = 0; i < ARRAY_LEN(rests); i++) {
+        cleanup(buf_fini) struct buf whole = BUF_INIT(128);
+        buf_add(&whole, text);
+        buf_add(&whole, rests[i]);
+        if (timefmt_parse(buf_str(&whole), ret_wall_ns) == 0) {
+            return 0;
+        }
+    }
+    return -EINVAL;
+}
+
+/* A time stays; an age ("10m") becomes the time it means. 0 or CLI_USAGE. */
 static int add_time(const struct session *s, struct buf *query, const char *key, const char *text)
 {
     cleanup(buf_fini) struct buf time = BUF_INIT(64);
@@ -254,9 +272,11 @@ static int add_time(const struct session *s, struct buf *query, const char *key,
     if (!text) {
         return 0;
     }
-    if (timefmt_parse(str_from(text), &wall) < 0) {
+    if (parse_time(str_from(text), &wall) < 0) {
         if (num_parse_duration(str_from(text), &age) < 0) {
-            say_error(s, "'%s' is no time: use RFC 3339 (2026-11-20T23:00:00Z) or an age (10m)",
+            say_error(s,
+                      "'%s' is no time: use one like 2026-11-20T23:00:00Z or '2026-11-20 23:00' "
+                      "(UTC), or an age (10m)",
                       text);
             return CLI_USAGE;
         }

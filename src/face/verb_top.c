@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * top: the board with its figures, drawn over itself once a second from the live stream.
+ * top: the board with its figures, drawn over itself once a second from the live stream, until q
+ * or Ctrl-C.
  */
 #include "face/board.h"
 #include "face/session.h"
 #include "face/show.h"
 #include "face/verbs.h"
+#include "os/file.h"
+#include "os/tty.h"
 #include "proto/uri.h"
 #include <signal.h>
 
@@ -15,6 +18,7 @@ struct top {
     struct live live;
     struct client_stream stream;
     struct loop_signal interrupt, terminate, resize;
+    struct loop_fd keys;
     bool ended;
     bool measured; /* figures have come */
 };
@@ -69,6 +73,24 @@ static void on_resize(struct loop_signal *signal)
     term_measure(&container_of(signal, struct top, resize)->s.out);
 }
 
+static void on_key(struct loop_fd *watch, uint32_t events)
+{
+    struct top *t = container_of(watch, struct top, keys);
+    char key = 'q'; /* also when the terminal is gone */
+
+    if (file_read(0, &key, 1) < 1 || key == 'q' || key == 'Q') {
+        t->ended = true;
+    }
+}
+
+/* q ends it, as in top. Where keys cannot be read Ctrl-C is left. */
+static void watch_keys(struct top *t)
+{
+    if (tty_keys_begin(0) && loop_fd_add(&t->s.loop, &t->keys, 0, LOOP_READ) < 0) {
+        tty_keys_end(0);
+    }
+}
+
 static int top_run(struct top *t)
 {
     cleanup(buf_fini) struct buf target = BUF_INIT(1 * KIB);
@@ -92,6 +114,9 @@ static int top_run(struct top *t)
         loop_signal_add(&t->s.loop, &t->resize, SIGWINCH) < 0) {
         return CLI_FAILED;
     }
+    if (!once && t->s.out.is_tty) {
+        watch_keys(t);
+    }
     while (!t->ended && !t->board.removed && !(once && t->measured)) {
         r = loop_turn(&t->s.loop, -1);
         if (r < 0) {
@@ -109,7 +134,10 @@ int verb_top(const struct cli_args *args)
     t.live.term = &t.s.out;
     if (r == 0) {
         board_init(&t.board, str_from(t.s.project));
+        loop_fd_init(&t.keys, on_key);
         r = top_run(&t);
+        loop_fd_remove(&t.s.loop, &t.keys);
+        tty_keys_end(0);
         live_end(&t.live);
         board_fini(&t.board);
     }

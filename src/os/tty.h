@@ -11,4 +11,10 @@ bool tty_is(int fd);
 /* False when `fd` is no terminal or does not know; nothing is set then. */
 bool tty_size(int fd, unsigned *ret_columns, unsigned *ret_rows);
 
+/* From now on each key of terminal `fd` can be read as it is pressed, and is not shown; end gives
+ * the terminal back as it was. False when `fd` is no terminal that this process may read now. One
+ * at a time. */
+bool tty_keys_begin(int fd);
+void tty_keys_end(int fd);
+
 #endif

@@ -149,7 +149,7 @@ def test_methods_types_and_bodies(shop):
     assert [p["where"] for p in body["problems"]] == ["/replicas", "/relicas"]
     assert body["problems"][1]["hint"] == "did you mean 'replicas'?"
     problem(shop.request("GET", P + "/logs?tail=x"), 400, "request.type")
-    problem(shop.request("GET", P + "/logs?follow=1"), 406, "http.accept")
+    problem(shop.request("GET", P + "/logs?follow=1", headers={"Accept": "application/json"}), 406, "http.accept")
     problem(shop.request("POST", "/api/v1/projects", {"files": ["relative.yaml"]}), 400, "request.path")
     problem(shop.request("POST", "/api/v1/projects", {"files": ["/a"], "working_dir": "b"}), 400, "request.path")
     status, _, body = shop.request("POST", "/api/v1/projects", {"files": ["/nowhere.yaml"]})

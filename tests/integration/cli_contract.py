@@ -89,6 +89,10 @@ def test_logs_json_is_one_object_a_line(shop):
     assert lines[1] in shop.logs("job", "--since", lines[1]["time"])
     assert shop.logs("job", "--since", "2100-01-01T00:00:00Z") == []
     assert shop.logs("job", "--since", "1h") == lines
+    day, minute = lines[0]["time"][:10], lines[0]["time"][:16]
+    for since in (day, minute, minute.replace("T", " "), lines[0]["time"][:19]):
+        assert shop.logs("job", "--since", since) == lines, since
+        assert shop.logs("job", "--until", since) == []
     assert shop.logs("job", "--tail", "0") == []
 
 

@@ -49,6 +49,20 @@ def test_a_project_is_recognised_and_its_file_is_valid(muelle, name, text, comma
     assert muelle.cli("init", check=False).returncode == 1
 
 
+def test_an_empty_folder_gets_an_example_that_runs(muelle):
+    said = muelle.cli("init").stdout
+    assert "an example" in said
+    text = (muelle.folder / "muelle.yaml").read_text()
+    assert "redis-server" in text.split("#  db:")[1]
+    muelle.write("muelle.yaml", text.replace(":8080", f":{free_port()}").replace('admin: "http://127.0.0.1:7070"', "admin: false"))
+    muelle.up()
+    assert [(r["service"], r["health"]) for r in muelle.ps()] == [("web", "healthy")]
+    lines = [line[1:] if line.startswith("#  ") else line for line in text.splitlines()]
+    muelle.write("muelle.yaml", "\n".join(lines) + "\n")
+    services = config(muelle)["services"]
+    assert services["web"]["depends_on"] == {"db": {"condition": "service_healthy"}} and "db" in services
+
+
 def test_a_folder_that_is_not_there_is_said(muelle):
     result = muelle.cli("init", "nosuch", check=False)
     assert result.returncode == 1 and "there is no folder nosuch" in result.stderr

@@ -120,6 +120,16 @@ def test_a_terminal_that_goes_away_leaves_services_running(shop):
     shop.cli("down", "--kill")
 
 
+def test_q_ends_top_and_gives_the_terminal_back(shop):
+    shop.cli("up", "-d")
+    terminal = Terminal(shop, "top")
+    terminal.until(r"a +.*2/2")
+    terminal.send(b"xq")
+    assert terminal.wait() == 0
+    assert terminal.text.rstrip().endswith("\x1b[?25h") and "x" not in terminal.text.split("\x1b[?25l")[0]
+    shop.cli("down", "--kill")
+
+
 def test_no_colour_where_it_is_not_wanted(shop):
     for args, env in ((["--no-color"], {}), ([], {"NO_COLOR": "1"})):
         terminal = Terminal(shop, "up", "-d", "--wait", *args, **env)

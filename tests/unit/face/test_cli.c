@@ -93,6 +93,27 @@ TEST(what_is_wrong_is_said)
     check_int(parse("scale"), CLI_E_USAGE);
 }
 
+TEST(habits_from_other_tools_are_met)
+{
+    check_int(parse("ps", "-a"), 0);
+    check_int(parse("exec", "-it", "web", "bash", "-i"), 0);
+    check_int(args.word_count, 3);
+    check_int(parse("run", "--rm", "web"), 0);
+    check_int(parse("logs", "--rm"), CLI_E_USAGE);
+    check_int(parse("logs", "--no-log-prefix"), CLI_E_USAGE);
+    check_str(buf_str(&error), STR("unknown option '--no-log-prefix': it is --no-prefix here"));
+    check_int(parse("ps", "--format=json"), CLI_E_USAGE);
+    check_str(buf_str(&error), STR("unknown option '--format=json': use --json"));
+    check_int(parse("stats"), CLI_E_USAGE);
+    check_str(buf_str(&error), STR("unknown command 'stats': use 'muelle top'"));
+    check_int(parse("--version"), 0);
+    check_cstr(args.verb->name, "version");
+    check_int(parse("-v"), 0);
+    check_cstr(args.verb->name, "version");
+    check_int(parse("ps", "-v"), CLI_E_USAGE);
+    check_str(buf_str(&error), STR("unknown option '-v': use 'muelle version'"));
+}
+
 TEST(a_command_keeps_its_own_dashes)
 {
     check_int(parse("exec", "web", "ls", "-l", "--", "x"), 0);
