@@ -2,6 +2,15 @@
  *
  * From rings to lines. On the loop records are only copied; formatting and writing happen in the
  * tail's pass, so that these lines get their times in the same order as all others.
+ *
+ * Invariants:
+ * 1. Items are stored in their order, batch by batch: `stored` of `taken` are through. Places of a
+ *    ring are given back in order too, so an item that waits holds back all behind it.
+ * 2. Hence only what passes by itself may wait (is_passing: room, memory, descriptors). Everything
+ *    else is one project's trouble and costs that project's lines, which are dropped and counted.
+ * 3. Between batches no stream holds lines: `count` is 0, `taken` of each place is its `next`.
+ * 4. A stream whose file failed is closed, and opened anew by its next record: a folder that was
+ *    removed under us comes back.
  */
 #include "see/access.h"
 
@@ -13,7 +22,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MESSAGE_MAX = 2048, BATCH = 256, LOOK_BACK = 65536, KEEP_ITEMS = 512 };
+enum {
+    MESSAGE_MAX = SEGMENT_RECORD_MAX, /* a route's host and path alone may have 4,096 bytes each */
+    BATCH = 256,
+    LOOK_BACK = 65536,
+    KEEP_ITEMS = 512,
+};
 
 /* How far a ring's records are in a stream. */
 struct access_place {
@@ -32,7 +46,9 @@ struct access_stream {
     struct segment_record records[BATCH];
     char *texts[BATCH];
     size_t count;
+    uint64_t used; /* log->batches of its last record */
     bool changed;
+    bool broken; /* its file failed: to be closed behind the batch */
 };
 
 /* --- one message --- */
@@ -168,6 +184,16 @@ static bool take(struct tail_source *source)
     return log->taken.len > 0;
 }
 
+/* Once per kind of trouble: it is the same for thousands of records. */
+static void say_refused(struct access_log *log)
+{
+    if (log->refused < 0 && log->refused != log->refused_said) {
+        core_log(log->core, "access records are dropped, as they cannot be stored below %s: %s",
+                 log->logs, strerror(-log->refused));
+    }
+    log->refused_said = log->refused;
+}
+
 /* Frees the places of what is stored: the last record of each ring says how far. */
 static void commit_rings(struct access_log *log)
 {
@@ -205,6 +231,9 @@ static void done(struct tail_source *source, int64_t from_ns, int64_t to_ns)
     log->stats.records = log->work.records;
     log->stats.admin = log->work.admin;
     log->stats.doubled = log->work.doubled;
+    log->stats.dropped += log->work.dropped;
+    log->work.dropped = 0;
+    say_refused(log);
     size_t left = log->taken.len - log->stored;
     if (left) { /* not stored: the next pass tries again, after a rest */
         struct access_item *items = log->taken.items;
@@ -221,6 +250,19 @@ static void done(struct tail_source *source, int64_t from_ns, int64_t to_ns)
 }
 
 /* --- the worker's side --- */
+
+/* Does it pass by itself, so that waiting is right? */
+static bool is_passing(int error)
+{
+    return error == -ENOSPC || error == -EDQUOT || error == -ENOMEM || error == -EMFILE ||
+           error == -ENFILE;
+}
+
+static void drop_records(struct access_log *log, size_t count, int error)
+{
+    log->work.dropped += count;
+    log->refused = error;
+}
 
 /* What a crash left stored but not committed: the newest records of each ring. */
 static int load_places(struct access_stream *stream, const char *folder)
@@ -274,6 +316,28 @@ static void stream_free(struct access_stream *stream)
     free(stream);
 }
 
+static void stream_close(struct access_log *log, struct access_stream *stream)
+{
+    (void)map_take(&log->streams, str_from(stream->key));
+    stream_free(stream);
+}
+
+/* Room for one more: the stream that had no record for longest is closed, and opened again when it
+ * gets one. A batch is smaller than the table, so there is one without lines. */
+static void close_idle(struct access_log *log)
+{
+    struct access_stream *oldest = NULL;
+    for (size_t i = 0; i < log->streams.len; i++) {
+        struct access_stream *stream = log->streams.entries[i].value;
+        if (stream->count == 0 && !stream->changed && (!oldest || stream->used < oldest->used)) {
+            oldest = stream;
+        }
+    }
+    if (oldest) {
+        stream_close(log, oldest);
+    }
+}
+
 /* The stream of a record's project; NULL with log->error set. */
 static struct access_stream *stream_of(struct access_log *log, const struct ring_access *access,
                                        struct tail_clock *clock)
@@ -285,13 +349,18 @@ static struct access_stream *stream_of(struct access_log *log, const struct ring
     (void)snprintf(key, sizeof(key), STR_FMT "/" STR_FMT, STR_ARG(tenant), STR_ARG(project));
     struct access_stream *stream = map_get(&log->streams, str_from(key));
     if (stream) {
+        stream->used = log->batches;
         return stream;
+    }
+    if (log->streams.len == ACCESS_PROJECTS_MAX) {
+        close_idle(log);
     }
     stream = calloc(1, sizeof(*stream));
     log->error = stream ? 0 : -ENOMEM;
     if (stream) {
         stream->id = stream_access(tenant, project);
         stream->segment = SEGMENT_STREAM_INIT;
+        stream->used = log->batches;
         (void)str_copy(stream->key, sizeof(stream->key), str_from(key));
         log->error = open_stream(log, stream, clock);
     }
@@ -322,26 +391,30 @@ static struct access_place *place_of(struct access_stream *stream, uint64_t epoc
     return &stream->places[i];
 }
 
+/* Writes the lines that wait; only an error that passes by itself is returned, and then they are
+ * made again by the next try. */
 static int flush_stream(struct access_log *log, struct access_stream *stream)
 {
     int r = stream->count ? segment_append(&stream->segment, stream->records, stream->count) : 0;
-    if (r == 0) {
-        for (size_t i = 0; i < stream->count; i++) {
-            place_of(stream, stream->records[i].source)->next = stream->records[i].offset;
-            free(stream->texts[i]);
-        }
+    bool waits = r < 0 && is_passing(r);
+    if (r < 0 && !waits) {
+        drop_records(log, stream->count, r);
+        stream->broken = true;
+    } else if (r == 0) {
         log->work.records += stream->count;
         stream->changed = stream->changed || stream->count > 0;
-    } else {
-        for (size_t i = 0; i < stream->count; i++) {
-            free(stream->texts[i]);
+    }
+    for (size_t i = 0; i < stream->count; i++) {
+        if (!waits) {
+            place_of(stream, stream->records[i].source)->next = stream->records[i].offset;
         }
+        free(stream->texts[i]);
     }
     stream->count = 0;
     for (size_t i = 0; i < stream->place_count; i++) {
         stream->places[i].taken = stream->places[i].next;
     }
-    return r;
+    return waits ? r : 0;
 }
 
 static int flush_all(struct access_log *log)
@@ -384,8 +457,12 @@ static int store_item(struct access_log *log, const struct access_item *item,
         return 0;
     }
     struct access_stream *stream = stream_of(log, &item->access, clock);
-    if (!stream) {
+    if (!stream && is_passing(log->error)) {
         return log->error;
+    }
+    if (!stream) {
+        drop_records(log, 1, log->error);
+        return 0;
     }
     struct access_place *place = place_of(stream, item->epoch);
     if (item->sequence < place->taken) {
@@ -397,24 +474,53 @@ static int store_item(struct access_log *log, const struct access_item *item,
     return r;
 }
 
+static void close_broken(struct access_log *log)
+{
+    for (size_t i = log->streams.len; i-- > 0;) {
+        struct access_stream *stream = log->streams.entries[i].value;
+        if (stream->broken) {
+            stream_close(log, stream);
+        }
+    }
+}
+
 /* Batch by batch; what of a batch is not stored is tried again as a whole, and what of it is stored
  * already is then recognised like after a crash. */
 static void run(struct tail_source *source, struct tail_clock *clock)
 {
     struct access_log *log = container_of(source, struct access_log, source);
+    log->refused = 0;
     while (log->stored < log->taken.len && log->error == 0) {
         size_t end = MIN(log->stored + BATCH, log->taken.len);
         int r = 0;
+        log->batches++;
         for (size_t i = log->stored; i < end && r == 0; i++) {
             r = store_item(log, vec_at(&log->taken, struct access_item, i), clock);
         }
         int flushed = flush_all(log);
+        close_broken(log);
         log->error = r < 0 ? r : flushed;
         if (log->error == 0) {
             log->stored = end;
         }
     }
     source->error = log->error;
+}
+
+/* Lines of requests hold addresses of people: they go when their time is over, also from a head
+ * that is not full yet. */
+static int trim(struct tail_source *source, int64_t min_time, struct vec *open)
+{
+    struct access_log *log = container_of(source, struct access_log, source);
+    int r = 0;
+    for (size_t i = 0; i < log->streams.len; i++) {
+        struct access_stream *stream = log->streams.entries[i].value;
+        bool old = stream->segment.head_time && stream->segment.head_time < min_time;
+        int one = vec_push(open, &stream->id);
+        one = one == 0 && old ? segment_seal(&stream->segment) : one;
+        r = r < 0 ? r : one;
+    }
+    return r;
 }
 
 /* --- life --- */
@@ -424,7 +530,7 @@ int access_init(struct access_log *log, struct core *core, struct tail *tail)
     log->core = core;
     log->tail = tail;
     log->reader = (struct edge_reader){.records = on_records, .position = position};
-    log->source = (struct tail_source){.take = take, .run = run, .done = done};
+    log->source = (struct tail_source){.take = take, .run = run, .done = done, .trim = trim};
     log->pending = VEC_INIT(struct access_item, ACCESS_PENDING_MAX);
     log->taken = VEC_INIT(struct access_item, ACCESS_PENDING_MAX);
     log->streams = MAP_INIT(ACCESS_PROJECTS_MAX);

@@ -7,7 +7,8 @@
  *   2. A line carries its ring's epoch and the record's sequence (as source and offset), so a
  *      record that is met again after a crash is recognised and not stored twice.
  *
- * What cannot be kept because the disk is full for long is dropped and counted.
+ * A full disk makes records wait, in the rings and then in `pending`; what does not fit there is
+ * dropped and counted. So is at once what cannot be stored for a reason that waiting does not mend.
  */
 #ifndef SEE_ACCESS_H
 #define SEE_ACCESS_H
@@ -19,7 +20,7 @@
 
 enum {
     ACCESS_PENDING_MAX = 16384,
-    ACCESS_PROJECTS_MAX = 4096,
+    ACCESS_PROJECTS_MAX = 1024, /* whose streams are open at once */
     ACCESS_RINGS_MAX = 16,
     ACCESS_EPOCHS_MAX = 64,
 };
@@ -36,7 +37,7 @@ struct access_item {
 struct access_stats {
     uint64_t records; /* stored */
     uint64_t admin;   /* requests to muelle itself: not stored */
-    uint64_t dropped; /* the disk was full too long */
+    uint64_t dropped; /* the disk was full too long, or their stream cannot be written */
     uint64_t doubled; /* recognised after a crash */
 };
 
@@ -50,10 +51,13 @@ struct access_log {
     const char *logs;
     struct edge_reader reader;
     struct tail_source source;
-    struct vec pending;       /* struct access_item: the loop's */
-    struct vec taken;         /* the worker's during a pass */
-    size_t stored;            /* of taken */
-    int error;                /* of the pass */
+    struct vec pending; /* struct access_item: the loop's */
+    struct vec taken;   /* the worker's during a pass */
+    size_t stored;      /* of taken */
+    int error;          /* of the pass: why records wait */
+    int refused;        /* of the pass: why records were dropped; 0 = none was */
+    int refused_said;
+    uint64_t batches;         /* ever */
     struct map streams;       /* tenant/project -> struct access_stream; the worker's */
     struct access_stats work; /* the worker's count */
     struct access_stats stats;

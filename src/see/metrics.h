@@ -39,7 +39,7 @@ bool metrics_latest(struct see *see, struct str project, struct str service, uin
  * many. */
 size_t metrics_history(struct see *see, struct str project, struct str service,
                        struct metrics_sample *ret, size_t count);
-/* Visits all services and replicas (replica 0 = the service), by name. */
+/* Visits all services and replicas (replica 0 = the service), in the order they were met. */
 typedef void metrics_visit_fn(void *arg, struct str project, struct str service, uint32_t replica,
                               const struct metrics_sample *sample);
 void metrics_visit(struct see *see, metrics_visit_fn *visit, void *arg);

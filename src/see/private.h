@@ -10,6 +10,11 @@
 #include "see/see.h"
 #include "see/tail.h"
 
+/* Of the pool: the tail's pass, one query and one reading of PSS, each a thread of its own, so that
+ * none of them waits for another; threads start when they are needed. None has a second work in
+ * flight, so no submit is refused for want of room. */
+enum { SEE_WORKS = 3 };
+
 struct logs_request;
 
 struct logs_stats {
@@ -32,7 +37,7 @@ struct metrics;
 
 struct see {
     struct core *core;
-    struct worker_pool pool; /* two threads: the tail, and one query */
+    struct worker_pool pool;
     bool pool_up;
     char logs_folder[STREAM_PATH_MAX];
     char output_folder[STREAM_PATH_MAX];

@@ -2,9 +2,12 @@
  *
  * The loop says which processes there are (from what the last tick knows), a worker reads them.
  *
- *   1. A request is in see->pss from its submit to its answer; the pool drops at the end what it
- *      has not run, and pss_fini frees that.
- *   2. A process that ended in between counts as none.
+ *   1. A request is in see->pss from its start to its answer; the pool drops at the end what it has
+ *      not run, and pss_fini frees that.
+ *   2. The first one of the list is at the worker, the others wait: reading the page tables of
+ *      large processes takes seconds, and the threads of the pool are the tail's and the queries'
+ *      too.
+ *   3. A process that ended in between counts as none.
  */
 #include "see/pss.h"
 
@@ -17,6 +20,7 @@ enum { REQUESTS_MAX = 4 };
 
 struct pss_request {
     struct list node;
+    struct see *see;
     struct work work;
     pss_done_fn *done; /* NULL: nobody waits any more */
     void *arg;
@@ -43,16 +47,38 @@ static void read_all(struct work *work)
     }
 }
 
+/* Ends a request; its callback comes last, since it may ask for another one. */
+static void finish(struct pss_request *request, int error)
+{
+    pss_done_fn *done = request->done;
+    void *arg = request->arg;
+    struct pss result = error < 0 ? (struct pss){0} : request->result;
+    request_free(request);
+    if (done) {
+        done(arg, error, &result);
+    }
+}
+
+/* Hands the first one that waits to the worker; those that cannot be run are answered. */
+static void start_first(struct see *see)
+{
+    while (!list_empty(&see->pss)) {
+        struct pss_request *request = list_entry(see->pss.next, struct pss_request, node);
+        int r = worker_submit(&see->pool, &request->work);
+        if (r == 0) {
+            return;
+        }
+        finish(request, r);
+    }
+}
+
 static void answer(struct work *work)
 {
     struct pss_request *request = container_of(work, struct pss_request, work);
-    pss_done_fn *done = request->done;
-    void *arg = request->arg;
-    struct pss result = request->result;
-    request_free(request);
-    if (done) {
-        done(arg, 0, &result);
-    }
+    struct see *see = request->see;
+    list_del(&request->node);
+    start_first(see);
+    finish(request, 0);
 }
 
 static size_t waiting(const struct see *see)
@@ -73,19 +99,22 @@ int pss_read(struct see *see, const struct bus_id *id, pss_done_fn *done, void *
     if (!request) {
         return -ENOMEM;
     }
+    request->see = see;
     request->work = (struct work){.run = read_all, .done = answer};
     request->done = done;
     request->arg = arg;
-    list_push_back(&see->pss, &request->node);
+    list_init(&request->node);
     int r =
         metrics_pids(see->metrics, id, request->pids, ARRAY_LEN(request->pids), &request->count);
-    if (r == 0) {
+    if (r == 0 && list_empty(&see->pss)) { /* else the one before hands it over */
         r = worker_submit(&see->pool, &request->work);
     }
     if (r < 0) {
         request_free(request);
+        return r;
     }
-    return r;
+    list_push_back(&see->pss, &request->node);
+    return 0;
 }
 
 void pss_cancel(struct see *see, const void *arg)

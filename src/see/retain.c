@@ -4,8 +4,9 @@
  * and is young enough → streams that nobody writes and that hold nothing young go as a whole.
  *
  *   1. Heads are never removed while their stream is written: their writer has them open.
- *   2. What could not be removed ends the round; the next one begins with it. Nothing depends on a
- *      round being whole, since each looks at the disk anew.
+ *   2. What cannot be listed or removed is passed over and told at the end: one damaged folder must
+ *      not let all others grow. Nothing depends on a round being whole: each looks at the disk
+ *      anew.
  */
 #include "see/retain.h"
 
@@ -75,7 +76,7 @@ static bool is_open(const struct retain *retain, const struct stream_id *id)
             return true;
         }
     }
-    return id->stream == LOGS_ACCESS; /* of a project: written again at its next request */
+    return false;
 }
 
 /* A stream that nobody writes goes as a whole when its head is too old, too. */
@@ -97,26 +98,50 @@ static int remove_stream(const struct retain *retain, const struct stream_id *id
         r = file_remove_tree(folder);
         ret->streams += r == 0;
         ret->freed_bytes += r == 0 ? stat.size : 0;
+        if (r == 0 && retain->gone) {
+            r = vec_push(retain->gone, id);
+        }
     }
     vec_fini(&files);
     return r;
+}
+
+static int first_error(int r, int one)
+{
+    return r < 0 ? r : one;
 }
 
 static int remove_files(const struct retain *retain, const struct vec *files,
                         struct retain_result *ret)
 {
     int r = 0;
-    for (size_t i = 0; i < files->len && r == 0; i++) {
+    for (size_t i = 0; i < files->len; i++) {
         const struct kept_file *kept = vec_at(files, struct kept_file, i);
         if (ret->stored_bytes <= retain->max_bytes && kept->file.last >= retain->min_time) {
             break;
         }
-        r = remove_file(retain->logs, retain->catalog, kept);
-        if (r == 0) {
+        int one = remove_file(retain->logs, retain->catalog, kept);
+        if (one == 0) {
             ret->stored_bytes -= kept->bytes;
             ret->freed_bytes += kept->bytes;
             ret->files++;
         }
+        r = first_error(r, one);
+    }
+    return r;
+}
+
+/* The sealed files of all streams that can be listed, the one that ended first in front. */
+static int list_files(const struct retain *retain, struct vec *ret)
+{
+    char folder[STREAM_PATH_MAX];
+    int r = 0;
+    for (size_t i = 0; i < retain->catalog->len; i++) {
+        int one = stream_folder(vec_at(retain->catalog, struct stream_id, i), retain->logs, folder);
+        r = first_error(r, one < 0 ? one : add_files(folder, (uint32_t)i, ret));
+    }
+    if (ret->len > 1) {
+        qsort(ret->items, ret->len, sizeof(struct kept_file), by_end);
     }
     return r;
 }
@@ -124,27 +149,15 @@ static int remove_files(const struct retain *retain, const struct vec *files,
 int retain_trim(const struct retain *retain, struct retain_result *ret)
 {
     struct vec files = VEC_INIT(struct kept_file, RETAIN_FILES_MAX);
-    const struct vec *catalog = retain->catalog;
-    char folder[STREAM_PATH_MAX];
-    int r = 0;
     *ret = (struct retain_result){0};
-    for (size_t i = 0; i < catalog->len && r == 0; i++) {
-        r = stream_folder(vec_at(catalog, struct stream_id, i), retain->logs, folder);
-        if (r == 0) {
-            r = add_files(folder, (uint32_t)i, &files);
-        }
-    }
-    if (files.len > 1) {
-        qsort(files.items, files.len, sizeof(struct kept_file), by_end);
-    }
+    int r = list_files(retain, &files);
     for (size_t i = 0; i < files.len; i++) {
         ret->stored_bytes += vec_at(&files, struct kept_file, i)->bytes;
     }
-    if (r == 0) {
-        r = remove_files(retain, &files, ret);
-    }
-    for (size_t i = 0; i < catalog->len && r == 0; i++) {
-        r = remove_stream(retain, vec_at(catalog, struct stream_id, i), ret);
+    r = first_error(r, remove_files(retain, &files, ret));
+    for (size_t i = 0; i < retain->catalog->len; i++) {
+        const struct stream_id *id = vec_at(retain->catalog, struct stream_id, i);
+        r = first_error(r, remove_stream(retain, id, ret));
     }
     vec_fini(&files);
     return r;

@@ -17,6 +17,7 @@ struct retain {
     const struct vec *open;    /* struct stream_id: those that are being written */
     uint64_t max_bytes;        /* of all sealed files */
     int64_t min_time;
+    struct vec *gone; /* gets each struct stream_id that was removed as a whole; NULL: not asked */
 };
 
 struct retain_result {
@@ -27,7 +28,9 @@ struct retain_result {
 };
 
 /* Removes sealed files until at most `max_bytes` are left and none ended before `min_time`, and
- * streams that ended before it. 0 or -errno; what could be counted is in *ret either way. */
+ * streams that ended before it. 0, or -errno of the first thing that could not be listed or
+ * removed: that one is passed over, all others are trimmed, and what could be counted is in
+ * *ret. */
 must_check int retain_trim(const struct retain *retain, struct retain_result *ret);
 
 #endif

@@ -12,8 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { THREADS = 2, WORKS_MAX = 4 };
-
 struct see *see_get(const struct core *core)
 {
     return core_room(core, see_room.name);
@@ -90,7 +88,7 @@ static int see_init(struct core *core, void **ret_room)
         return -ENOMEM;
     }
     set_up(see, core);
-    int r = worker_pool_init(&see->pool, core->loop, THREADS, WORKS_MAX);
+    int r = worker_pool_init(&see->pool, core->loop, SEE_WORKS, SEE_WORKS);
     see->pool_up = r == 0;
     if (r == 0) {
         r = tail_init(&see->tail, core, &see->pool);

@@ -124,6 +124,15 @@ int stream_catalog_add(struct vec *catalog, const struct stream_id *id)
     return vec_push(catalog, id);
 }
 
+void stream_catalog_remove(struct vec *catalog, const struct stream_id *id)
+{
+    for (size_t i = catalog->len; i-- > 0;) {
+        if (stream_eq(vec_at(catalog, struct stream_id, i), id)) {
+            vec_remove(catalog, i);
+        }
+    }
+}
+
 enum { LEVELS = 4, RELATIVE_MAX = 4 * NAME_MAX_SIZE };
 
 /* Folders below LOGS/`relative`, down to the level of streams. */

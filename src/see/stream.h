@@ -36,12 +36,13 @@ bool stream_eq(const struct stream_id *a, const struct stream_id *b);
 /* Is it one that the query asks for? (Everything but times and text.) */
 bool stream_matches(const struct stream_id *id, const struct logs_query *query);
 
-/* Every stream that was ever seen: an array that only grows, until a project's logs are trimmed
- * away. */
+/* Every stream that has a folder: an array, in no order. */
 enum { STREAM_CATALOG_MAX = 65536 };
 /* Adds those below the logs folder to `catalog` (of struct stream_id). 0 or -errno. */
 must_check int stream_catalog_scan(struct vec *catalog, const char *logs);
 /* Adds it if it is new. 0, -ENOBUFS, -ENOMEM. */
 must_check int stream_catalog_add(struct vec *catalog, const struct stream_id *id);
+/* Takes it out; fine when it is not there. */
+void stream_catalog_remove(struct vec *catalog, const struct stream_id *id);
 
 #endif

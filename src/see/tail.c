@@ -223,32 +223,47 @@ static int trim_entry(struct tail_entry *entry, int64_t min_time, int64_t now, u
     return r < 0 ? r : segment_trim(segment, max_bytes, min_time, ret_freed);
 }
 
-/* The instance's budget, then each stream's own; a failure is tried again with the next trim. */
+/* Every stream that somebody writes to; those of sources seal what is too old at this occasion. */
+static int list_open(struct tail *tail, int64_t min_time, struct vec *ret)
+{
+    int r = 0;
+    for (size_t i = 0; i < tail->pass.len && r == 0; i++) {
+        r = vec_push(ret, &pass_at(tail, i)->file.id);
+    }
+    list_for_each (it, &tail->sources) {
+        struct tail_source *source = list_entry(it, struct tail_source, node);
+        int one = source->trim ? source->trim(source, min_time, ret) : 0;
+        r = r < 0 ? r : one;
+    }
+    return r;
+}
+
+/* The instance's budget, then each stream's own. What fails is passed over, said by trim_done, and
+ * tried again with the next trim. */
 static void pass_trim(struct tail *tail)
 {
-    struct vec open = VEC_INIT(struct stream_id, TAIL_FILES_MAX);
+    struct vec open = VEC_INIT(struct stream_id, STREAM_CATALOG_MAX);
     struct retain_result result = {0};
     int64_t now = tail->clock.wall_ns;
     bool known = tail->pass_keeps.max_bytes > 0; /* else the projects are not loaded yet */
-    int r = 0;
-    for (size_t i = 0; i < tail->pass.len && r == 0; i++) {
-        r = vec_push(&open, &pass_at(tail, i)->file.id);
-    }
     const struct retain retain = {
         .logs = tail->logs,
         .catalog = tail->catalog,
         .open = &open,
         .max_bytes = known ? tail->pass_keeps.max_bytes : UINT64_MAX,
         .min_time = known ? now - tail->pass_keeps.max_age_ns : INT64_MIN,
+        .gone = &tail->gone,
     };
-    if (r == 0) {
-        r = retain_trim(&retain, &result);
+    tail->trim_error = list_open(tail, retain.min_time, &open);
+    if (tail->trim_error == 0) { /* else one that is written might be taken for left */
+        tail->trim_error = retain_trim(&retain, &result);
         tail->stored_bytes = result.stored_bytes;
     }
-    for (size_t i = 0; i < tail->pass.len && r == 0; i++) {
+    for (size_t i = 0; i < tail->pass.len; i++) {
         struct tail_entry *entry = pass_at(tail, i);
         if (entry->file.opened) { /* also to take note of what was removed above */
-            r = trim_entry(entry, retain.min_time, now, &result.freed_bytes);
+            int one = trim_entry(entry, retain.min_time, now, &result.freed_bytes);
+            tail->trim_error = tail->trim_error < 0 ? tail->trim_error : one;
         }
     }
     vec_fini(&open);
@@ -418,6 +433,21 @@ static void learn_streams(struct tail *tail)
     }
 }
 
+/* Back on the loop: streams that are no more are listed no more, a failure is said once. */
+static void trim_done(struct tail *tail)
+{
+    tail->stats.stored_bytes = tail->stored_bytes;
+    for (size_t i = 0; i < tail->gone.len; i++) {
+        stream_catalog_remove(tail->catalog, vec_at(&tail->gone, struct stream_id, i));
+    }
+    vec_fini(&tail->gone);
+    if (tail->trim_error < 0 && tail->trim_error != tail->trim_error_said) {
+        core_log(tail->core, "not all old logs could be removed from %s: %s", tail->logs,
+                 strerror(-tail->trim_error));
+    }
+    tail->trim_error_said = tail->trim_error;
+}
+
 /* One that was announced again while the pass removed it is kept: its new file is read next. */
 static void remove_gone(struct tail *tail)
 {
@@ -478,7 +508,7 @@ static void pass_done(struct work *work)
     tail->last_pass_ns = core_now(tail->core);
     tail->committed_ns = tail->clock.last_ns;
     if (tail->pass_trims) {
-        tail->stats.stored_bytes = tail->stored_bytes;
+        trim_done(tail);
     }
     learn_streams(tail);
     list_for_each_safe (it, &tail->sources) {
@@ -731,6 +761,7 @@ int tail_init(struct tail *tail, struct core *core, struct worker_pool *pool)
     tail->entries = MAP_INIT(TAIL_FILES_MAX);
     tail->pass = VEC_INIT(struct tail_entry *, TAIL_FILES_MAX);
     tail->changed = VEC_INIT(struct stream_id, TAIL_FILES_MAX);
+    tail->gone = VEC_INIT(struct stream_id, STREAM_CATALOG_MAX);
     list_init(&tail->sources);
     loop_task_init(&tail->start_task, on_start);
     timer_init(&tail->pause, on_pause);
@@ -782,4 +813,5 @@ void tail_fini(struct tail *tail)
     map_fini(&tail->entries);
     vec_fini(&tail->pass);
     vec_fini(&tail->changed);
+    vec_fini(&tail->gone);
 }

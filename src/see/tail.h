@@ -25,6 +25,7 @@
 #include "os/notify.h"
 #include "os/worker.h"
 #include "see/tail_file.h"
+#include "see/tail_source.h"
 
 #define TAIL_PAUSE_NS  (20 * NS_PER_MS)
 #define TAIL_SYNC_NS   (1 * NS_PER_S)
@@ -38,15 +39,6 @@
 #define TAIL_TRIM_NS    (3600 * NS_PER_S)
 
 enum { TAIL_FILES_MAX = 16384, TAIL_PASS_BYTES = 8 * 1024 * 1024 };
-
-/* Lines that do not come from output files (the access log) and share the order of times. */
-struct tail_source {
-    struct list node;                                                /* private */
-    bool (*take)(struct tail_source *self);                          /* loop: is there work? */
-    void (*run)(struct tail_source *self, struct tail_clock *clock); /* worker */
-    void (*done)(struct tail_source *self, int64_t from_ns, int64_t to_ns); /* loop */
-    int error; /* set by run: why not all was stored; 0 */
-};
 
 struct tail_stats {
     uint64_t lines, bytes;  /* stored, since the start */
@@ -96,6 +88,8 @@ struct tail {
     struct core_logging pass_keeps; /* the instance's budget */
     uint64_t untrimmed_bytes;       /* stored since the last trim */
     uint64_t stored_bytes;          /* the worker's count */
+    struct vec gone;                /* struct stream_id: what the pass's trim removed as a whole */
+    int trim_error, trim_error_said;
     int64_t last_pass_ns;
     struct loop_task start_task;
     struct timer pause;

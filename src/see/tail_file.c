@@ -369,13 +369,19 @@ static void read_chunks(struct batch *batch, uint64_t size, uint64_t budget, uin
     free(batch->records);
 }
 
-/* Has somebody moved or removed it, so that the name is another file's by now? And nobody writes to
- * it any more: then what it holds is all, and the other one is next. */
-static bool was_left(const struct tail_file *file, const struct file_stat *stat)
+/* Is the name another file's by now? */
+static bool is_other_file(const char *path, const struct file_stat *ours)
 {
     struct file_stat named;
-    if (file_stat(file->path, &named) < 0 ||
-        (named.inode == stat->inode && named.device == stat->device) || lease_take(file->fd) != 0) {
+    return file_stat(path, &named) == 0 &&
+           (named.inode != ours->inode || named.device != ours->device);
+}
+
+/* Has somebody moved or removed it, and the name is another file's? And nobody writes to it any
+ * more: then what it holds is all, and the other one is next. */
+static bool was_left(const struct tail_file *file, const struct file_stat *stat)
+{
+    if (!is_other_file(file->path, stat) || lease_take(file->fd) != 0) {
         return false;
     }
     lease_end(file->fd);
@@ -437,7 +443,9 @@ static bool unlink_alone(struct tail_file *file)
         return false;
     }
     int r = file_fstat(file->fd, &stat);
-    if (r == 0 && stat.size != file->offset) { /* written since, by one who closed it again */
+    /* Written since, by one who closed it again; or moved away since, and the name is given anew:
+     * the lease is on our file, not on that one. */
+    if (r == 0 && (stat.size != file->offset || is_other_file(file->path, &stat))) {
         r = -EAGAIN;
     }
     if (r == 0) {

@@ -2,8 +2,10 @@
 #include "harness/test.h"
 
 #include "base/json.h"
+#include "link/snapshot_types.h"
 #include "os/file.h"
 #include "see/access.h"
+#include "store/segment_files.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -84,6 +86,7 @@ static struct access_log access_log;
 static uint64_t committed[ACCESS_RINGS_MAX]; /* per ring: what the edge may write over */
 static size_t kicks, told;
 static int append_fails_at, appends; /* which append, from 1; 0 = none */
+static int append_error = -ENOSPC;
 
 void __wrap_edge_link_commit(struct edge_link *link, uint32_t ring, uint64_t sequence);
 void __wrap_edge_link_commit(struct edge_link *link, uint32_t ring, uint64_t sequence)
@@ -109,7 +112,8 @@ int __real_segment_append(struct segment_stream *stream, const struct segment_re
 int __wrap_segment_append(struct segment_stream *stream, const struct segment_record *records,
                           size_t count)
 {
-    return ++appends == append_fails_at ? -ENOSPC : __real_segment_append(stream, records, count);
+    return ++appends == append_fails_at ? append_error
+                                        : __real_segment_append(stream, records, count);
 }
 
 static void tell(void *arg, const struct stream_id *ids, size_t count)
@@ -178,6 +182,18 @@ static size_t stored(void)
         count++;
     }
     segment_reader_free(reader);
+    return count;
+}
+
+static size_t sealed_files(void)
+{
+    const struct stream_id id = stream_access(STR("default"), STR(ACCESS_NO_PROJECT));
+    struct vec files = VEC_INIT(struct segment_file, 16);
+    char path[STREAM_PATH_MAX];
+    check_int(stream_folder(&id, folder, path), 0);
+    check_int(segment_files_list(path, &files), 0);
+    size_t count = files.len;
+    vec_fini(&files);
     return count;
 }
 
@@ -261,20 +277,120 @@ TEST(many_rings_after_each_other_are_known_by_their_epochs)
     tear_down();
 }
 
-TEST(a_folder_that_cannot_be_made_keeps_the_records_in_the_ring)
+/* --- several projects --- */
+
+enum { SHOP = 11, BLOG = 12, ROUTE = 13 };
+
+static void add_name(struct name *name)
+{
+    struct str key = str_make((const char *)&name->id, sizeof(name->id));
+    check_int(map_put(&names.by_id, key, name), 0);
+}
+
+static void know_projects(void)
+{
+    static char long_path[SNAPSHOT_TEXT_MAX];
+    static struct name shop = {.id = SHOP, .kind = NAME_SERVICE};
+    static struct name blog = {.id = BLOG, .kind = NAME_SERVICE};
+    static struct name route = {.id = ROUTE, .kind = NAME_ROUTE};
+    memset(long_path, 'p', sizeof(long_path));
+    shop.tenant = blog.tenant = route.tenant = STR("default");
+    shop.project = shop.service = STR("shop");
+    blog.project = blog.service = STR("blog");
+    route.host = route.path = str_make(long_path, sizeof(long_path));
+    names = NAMES_INIT;
+    add_name(&shop);
+    add_name(&blog);
+    add_name(&route);
+}
+
+static void bring_of(uint64_t sequence, uint64_t service, uint64_t route)
+{
+    struct ring_record record = {.kind = RING_ACCESS};
+    record.access = (struct ring_access){.status = 200, .service = service, .route = route};
+    const struct edge_record one = {.ring = 3, .epoch = 7, .sequence = sequence, .record = &record};
+    access_log.reader.records(&access_log.reader, &one, 1);
+}
+
+static void put_file(const char *name)
 {
     char path[96];
     int fd = -1;
-    set_up();
-    (void)snprintf(path, sizeof(path), "%s/default", folder);
+    (void)snprintf(path, sizeof(path), "%s/default/%s", folder, name);
     check_int(file_open(path, FILE_WRITE | FILE_CREATE, 0600, &fd), 0);
-    bring(7, 0, 3, RING_ACCESS);
-    check(pass());
-    check(access_log.source.error < 0 && committed[3] == 0);
     file_close(&fd);
-    check_int(file_unlink(path), 0);
+}
+
+TEST(a_project_whose_folder_cannot_be_made_takes_no_lines_from_others)
+{
+    char path[96];
+    set_up();
+    know_projects();
+    (void)snprintf(path, sizeof(path), "%s/default", folder);
+    check_int(file_mkdir(path, 0700), 0);
+    put_file("blog");
+    bring_of(0, SHOP, 0);
+    bring_of(1, BLOG, 0);
+    bring_of(2, SHOP, 0);
     check(pass());
+    check_int(access_log.source.error, 0);
     check_int(committed[3], 3);
+    check_int(access_log.stats.records, 2);
+    check_int(access_log.stats.dropped, 1);
+    (void)snprintf(path, sizeof(path), "%s/default/blog", folder);
+    check_int(file_unlink(path), 0);
+    bring_of(3, BLOG, 0); /* and when it can be made, it is */
+    check(pass());
+    check_int(access_log.stats.records, 3);
+    check_int(access_log.stats.dropped, 1);
+    tear_down();
+    map_fini(&names.by_id);
+}
+
+TEST(a_stream_that_cannot_be_written_is_opened_anew)
+{
+    set_up();
+    append_error = -EIO;
+    append_fails_at = 1;
+    bring(7, 0, 5, RING_ACCESS);
+    check(pass());
+    check_int(access_log.source.error, 0);
+    check_int(committed[3], 5);
+    check_int(access_log.stats.dropped, 5);
+    check_int(access_log.streams.len, 0);
+    bring(7, 5, 8, RING_ACCESS);
+    check(pass());
     check_int(stored(), 3);
+    append_error = -ENOSPC;
+    tear_down();
+}
+
+/* One message that did not fit stopped the access log of all projects for ever. */
+TEST(the_longest_host_and_path_of_a_route_fit_into_a_line)
+{
+    set_up();
+    know_projects();
+    bring_of(0, SHOP, ROUTE);
+    check(pass());
+    check_int(access_log.stats.records, 1);
+    check_int(committed[3], 1);
+    tear_down();
+    map_fini(&names.by_id);
+}
+
+TEST(lines_of_requests_are_sealed_when_they_are_too_old)
+{
+    struct vec open = VEC_INIT(struct stream_id, 16);
+    set_up();
+    now.wall_ns = 1000;
+    bring(7, 0, 5, RING_ACCESS);
+    check(pass());
+    check_int(access_log.source.trim(&access_log.source, 1000, &open), 0);
+    check_int(open.len, 1);
+    check(!sealed_files());
+    check_int(access_log.source.trim(&access_log.source, 1001, &open), 0);
+    check(sealed_files());
+    check_int(stored(), 5);
+    vec_fini(&open);
     tear_down();
 }

@@ -5,6 +5,7 @@
 #include "see/retain.h"
 #include "store/segment.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 static char folder[64];
@@ -47,7 +48,7 @@ static size_t lines_of(size_t stream)
 TEST(the_oldest_files_go_first_whatever_stream_they_are_of)
 {
     struct retain_result result;
-    struct retain retain = {folder, &catalog, &open_streams, UINT64_MAX, 0};
+    struct retain retain = {folder, &catalog, &open_streams, UINT64_MAX, 0, NULL};
     snprintf(folder, sizeof(folder), "/tmp/muelle-test-XXXXXX");
     check(mkdtemp(folder));
     add_stream("quiet", (const int64_t[]){15}, 1);
@@ -78,7 +79,8 @@ TEST(the_oldest_files_go_first_whatever_stream_they_are_of)
 TEST(a_stream_that_nobody_writes_goes_when_all_of_it_is_old)
 {
     struct retain_result result;
-    const struct retain retain = {folder, &catalog, &open_streams, UINT64_MAX, INT64_MAX};
+    struct vec gone = VEC_INIT(struct stream_id, 4);
+    const struct retain retain = {folder, &catalog, &open_streams, UINT64_MAX, INT64_MAX, &gone};
     snprintf(folder, sizeof(folder), "/tmp/muelle-test-XXXXXX");
     check(mkdtemp(folder));
     add_stream("gone", (const int64_t[]){10}, 1);
@@ -86,6 +88,9 @@ TEST(a_stream_that_nobody_writes_goes_when_all_of_it_is_old)
     check_int(vec_push(&open_streams, vec_at(&catalog, struct stream_id, 1)), 0);
     check_int(retain_trim(&retain, &result), 0);
     check_int(result.streams, 1);
+    check_int(gone.len, 1);
+    check(stream_eq(vec_at(&gone, struct stream_id, 0), vec_at(&catalog, struct stream_id, 0)));
+    vec_fini(&gone);
     char path[STREAM_PATH_MAX];
     check_int(stream_folder(vec_at(&catalog, struct stream_id, 0), folder, path), 0);
     check(!file_exists(path));
@@ -94,4 +99,26 @@ TEST(a_stream_that_nobody_writes_goes_when_all_of_it_is_old)
     check_int(file_remove_tree(folder), 0);
     vec_fini(&catalog);
     vec_fini(&open_streams);
+}
+
+/* What is no folder where one should be stood in the way of all others' trimming. */
+TEST(a_stream_that_cannot_be_listed_does_not_keep_others_from_being_trimmed)
+{
+    struct retain_result result;
+    const struct retain retain = {folder, &catalog, &open_streams, 0, 0, NULL};
+    const struct stream_id broken = {"default", "shop", "broken", 1, LOGS_STDOUT};
+    char path[STREAM_PATH_MAX];
+    int fd = -1;
+    snprintf(folder, sizeof(folder), "/tmp/muelle-test-XXXXXX");
+    check(mkdtemp(folder));
+    check_int(stream_catalog_add(&catalog, &broken), 0);
+    add_stream("web", (const int64_t[]){10, 20}, 2);
+    snprintf(path, sizeof(path), "%s/default/shop/broken", folder);
+    check_int(file_open(path, FILE_WRITE | FILE_CREATE, 0600, &fd), 0);
+    file_close(&fd);
+    check_int(retain_trim(&retain, &result), -ENOTDIR);
+    check_int(result.files, 2);
+    check_int(result.stored_bytes, 0);
+    check_int(file_remove_tree(folder), 0);
+    vec_fini(&catalog);
 }

@@ -640,6 +640,26 @@ TEST(what_is_too_old_goes_even_when_it_was_not_sealed_yet)
     tear_down();
 }
 
+TEST(a_stream_that_was_removed_is_not_listed_any_more)
+{
+    struct stream_id id = {"default", "old", "web", 1, LOGS_STDOUT};
+    struct segment_stream segment;
+    char path[STREAM_PATH_MAX];
+    set_up();
+    check_int(stream_folder(&id, logs, path), 0);
+    check_int(segment_open(&segment, path), 0);
+    segment_close(&segment);
+    check_int(stream_catalog_scan(&catalog, logs), 0);
+    check_int(catalog.len, 1);
+    core.logging = (struct core_logging){MIB, 3600 * NS_PER_S};
+    wall_jump += 2 * 3600 * NS_PER_S;
+    check_int(tail_start(&tail), 0);
+    sealed_after_trim();
+    check(!file_exists(path));
+    check_int(catalog.len, 0);
+    tear_down();
+}
+
 TEST(a_stop_begins_no_pass_any_more)
 {
     set_up();

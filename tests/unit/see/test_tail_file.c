@@ -416,6 +416,26 @@ TEST(an_output_that_was_written_and_closed_since_it_was_read_is_not_removed)
     tear_down();
 }
 
+TEST(a_file_that_took_the_name_is_not_removed_in_its_place)
+{
+    char moved[128];
+    set_up();
+    say(STR("x\n"));
+    look(false);
+    file_close(&writer);
+    snprintf(moved, sizeof(moved), "%s.old", output);
+    check_int(file_rename(output, moved), 0);
+    check_int(file_open(output, FILE_WRITE | FILE_CREATE | FILE_APPEND, 0600, &writer), 0);
+    say(STR("y\n"));
+    check(!tail_file_remove(&file));
+    check(file_exists(output));
+    look(false); /* the one that was moved away is at its end: the other one is next */
+    check_int(tail_file_open(&file, logs, &tail_time), 0);
+    look(false);
+    check_str(stored(), STR("x|y|"));
+    tear_down();
+}
+
 /* --- what fails below --- */
 
 static int append_error; /* of the next append, once */
