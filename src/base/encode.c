@@ -17,15 +17,6 @@ void encode_hex(struct buf *out, struct str bytes)
     }
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    char lower = (char)(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 int decode_hex(struct buf *out, struct str text)
 {
     size_t start = out->len;
@@ -33,8 +24,8 @@ int decode_hex(struct buf *out, struct str text)
         return -EINVAL;
     }
     for (size_t i = 0; i < text.len; i += 2) {
-        int high = hex_value(text.p[i]);
-        int low = hex_value(text.p[i + 1]);
+        int high = decode_hex_digit(text.p[i]);
+        int low = decode_hex_digit(text.p[i + 1]);
         if (high < 0 || low < 0) {
             buf_cut(out, start);
             return -EINVAL;

@@ -7,6 +7,15 @@
 
 #include "base/buf.h"
 
+/* The value of a hexadecimal digit in either case; -1 for any other byte. */
+static inline int decode_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    char lower = (char)(c | 0x20); /* nothing but a letter becomes one by this bit */
+    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
+}
 void encode_hex(struct buf *out, struct str bytes);
 /* 0 or -EINVAL. */
 must_check int decode_hex(struct buf *out, struct str text);

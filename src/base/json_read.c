@@ -9,12 +9,12 @@
  */
 #include "base/json.h"
 
+#include "base/encode.h"
 #include "base/utf8.h"
 
 enum expect {
     EXPECT_VALUE, /* the top value, the one behind a key or behind a comma; 0 = a fresh reader */
     EXPECT_VALUE_OR_END,
-    EXPECT_KEY,
     EXPECT_KEY_OR_END,
     EXPECT_COMMA_OR_END,
     EXPECT_NOTHING,
@@ -46,15 +46,6 @@ static bool is_digit(int c)
     return c >= '0' && c <= '9';
 }
 
-static int hex_digit(int c)
-{
-    if (is_digit(c)) {
-        return c - '0';
-    }
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* What follows a complete value depends only on whether a container is open. */
 static void value_done(struct json_reader *r)
 {
@@ -68,7 +59,8 @@ static bool scan_escape(struct json_reader *r)
     if (c == 'u') {
         for (int i = 0; i < 4; i++) {
             r->at++;
-            if (hex_digit(peek(r)) < 0) {
+            int digit = peek(r);
+            if (digit < 0 || decode_hex_digit((char)digit) < 0) {
                 return false;
             }
         }
@@ -248,8 +240,6 @@ enum json_type json_next(struct json_reader *r)
         return read_value(r);
     case EXPECT_VALUE_OR_END:
         return c == ']' ? close_container(r, false) : read_value(r);
-    case EXPECT_KEY:
-        return read_key(r);
     case EXPECT_KEY_OR_END:
         return c == '}' ? close_container(r, true) : read_key(r);
     case EXPECT_COMMA_OR_END:
@@ -269,7 +259,7 @@ static uint32_t hex4(const char *p)
 {
     uint32_t unit = 0;
     for (int i = 0; i < 4; i++) {
-        unit = unit << 4 | (uint32_t)hex_digit((unsigned char)p[i]);
+        unit = unit << 4 | (uint32_t)decode_hex_digit(p[i]);
     }
     return unit;
 }

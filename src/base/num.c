@@ -5,6 +5,8 @@
  */
 #include "base/num.h"
 
+#include "base/encode.h"
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -49,15 +51,6 @@ int num_parse_i64(struct str s, int64_t *ret)
     return 0;
 }
 
-static int hex_digit(char c)
-{
-    if (is_digit(c)) {
-        return c - '0';
-    }
-    char lower = (char)(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 int num_parse_hex(struct str s, uint64_t *ret)
 {
     uint64_t n = 0;
@@ -66,7 +59,7 @@ int num_parse_hex(struct str s, uint64_t *ret)
         return -EINVAL;
     }
     for (size_t i = 0; i < s.len; i++) {
-        int digit = hex_digit(s.p[i]);
+        int digit = decode_hex_digit(s.p[i]);
         if (digit < 0) {
             return -EINVAL;
         }

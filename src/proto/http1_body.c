@@ -11,6 +11,7 @@
  */
 #include "proto/http1_body.h"
 
+#include "base/encode.h"
 #include "proto/http_chars.h"
 
 enum {
@@ -62,15 +63,6 @@ static int refuse(struct http1_body *body, const char *reason)
     return HTTP1_E_BAD;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    char lower = (char)(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
-
 static int take(uint16_t *budget)
 {
     return (*budget)-- == 0 ? -1 : 0;
@@ -78,7 +70,7 @@ static int take(uint16_t *budget)
 
 static int size_byte(struct http1_body *body, char c)
 {
-    int digit = hex_digit(c);
+    int digit = decode_hex_digit(c);
     if (digit >= 0) {
         if (body->digits == CHUNK_DIGITS_MAX) {
             return refuse(body, "chunk size too large");

@@ -8,7 +8,12 @@
 #include "proto/http.h"
 
 enum { HTTP1_E_MORE = 1, HTTP1_E_BAD = 2 };
-enum { HTTP1_HEADERS_MAX = 128, HTTP1_METHOD_MAX = 32, HTTP1_NAME_MAX = 256 };
+enum {
+    HTTP1_HEADERS_MAX = 128,
+    HTTP1_METHOD_MAX = 32,
+    HTTP1_NAME_MAX = 256,
+    HTTP1_CONNECTION_MAX = 32, /* options of all Connection headers together; more: 400 */
+};
 
 /* In bytes, line ends included. */
 struct http1_limits {

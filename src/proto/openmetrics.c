@@ -23,8 +23,8 @@ static bool is_name(const char *name, bool colon)
     return name[0] != '\0';
 }
 
-/* \\, \" and \n; bytes that are no UTF-8 become U+FFFD. */
-static void add_escaped(struct buf *out, struct str s)
+/* \\ and \n, and \" where `quotes` says so; bytes that are no UTF-8 become U+FFFD. */
+static void add_escaped(struct buf *out, struct str s, bool quotes)
 {
     while (s.len) {
         size_t valid = utf8_valid_prefix(s);
@@ -34,7 +34,7 @@ static void add_escaped(struct buf *out, struct str s)
                 buf_add(out, STR("\\n"));
                 continue;
             }
-            if (c == '"' || c == '\\') {
+            if ((c == '"' && quotes) || c == '\\') {
                 buf_add_char(out, '\\');
             }
             buf_add_char(out, c);
@@ -100,7 +100,8 @@ void openmetrics_family(struct openmetrics *om, enum openmetrics_type type, cons
         buf_add_char(om->out, '\n');
     }
     add_meta(om, "HELP");
-    add_escaped(om->out, str_from(help));
+    /* Format 0.0.4 knows no \" there: its parsers refuse the whole page. */
+    add_escaped(om->out, str_from(help), !om->prometheus);
     buf_add_char(om->out, '\n');
 }
 
@@ -138,7 +139,7 @@ static void add_series(struct openmetrics *om, const char *suffix,
         buf_add_char(out, i ? ',' : '{');
         buf_add_cstr(out, labels[i].name);
         buf_add(out, STR("=\""));
-        add_escaped(out, labels[i].value);
+        add_escaped(out, labels[i].value, true);
         buf_add_char(out, '"');
     }
     if (bound) {

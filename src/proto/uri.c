@@ -6,18 +6,10 @@
  */
 #include "proto/uri.h"
 
+#include "base/encode.h"
 #include "proto/http_scan.h"
 
 enum { IPV6_GROUPS = 8 };
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    char lower = (char)(c | 0x20);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
 
 /* Two hex digits behind a '%' at s.p[at]; -1 when they are not there. */
 static int escaped_byte(struct str s, size_t at)
@@ -25,8 +17,8 @@ static int escaped_byte(struct str s, size_t at)
     if (s.len - at < 3) {
         return -1;
     }
-    int high = hex_digit(s.p[at + 1]);
-    int low = hex_digit(s.p[at + 2]);
+    int high = decode_hex_digit(s.p[at + 1]);
+    int low = decode_hex_digit(s.p[at + 2]);
     return high < 0 || low < 0 ? -1 : high << 4 | low;
 }
 
@@ -74,7 +66,7 @@ static bool is_ipv6(struct str s)
             return false;
         }
         for (size_t i = 0; i < group.len; i++) {
-            if (hex_digit(group.p[i]) < 0) {
+            if (decode_hex_digit(group.p[i]) < 0) {
                 return false;
             }
         }

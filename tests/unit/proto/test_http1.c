@@ -343,6 +343,27 @@ TEST(hop_by_hop_headers_stay_here)
     check_str(str_make(out, w.len), STR("X-Stay: 3\r\n"));
 }
 
+/* Naming thousands of fields made a proxy compare each with each: milliseconds for one request. */
+TEST(connection_names_a_bounded_number_of_fields)
+{
+    for (unsigned more = 0; more < 2; more++) {
+        struct http1_head head;
+        struct buf text = BUF_INIT(4096);
+        buf_add(&text, STR("GET / HTTP/1.1\r\nHost: a\r\nConnection: close"));
+        for (unsigned i = 1; i < HTTP1_CONNECTION_MAX / 2; i++) {
+            buf_add(&text, STR(",a"));
+        }
+        buf_add(&text, STR("\r\nConnection: b"));
+        for (unsigned i = 1; i < HTTP1_CONNECTION_MAX / 2 + more; i++) {
+            buf_add(&text, STR(",a"));
+        }
+        buf_add(&text, STR("\r\n\r\n"));
+        http1_head_init(&head, &limits);
+        check_int(http1_parse_request(&head, text.p, text.len), more ? HTTP1_E_BAD : 0);
+        buf_fini(&text);
+    }
+}
+
 TEST(names_that_a_backend_would_confuse_stay_here)
 {
     struct http1_head head;

@@ -71,6 +71,22 @@ TEST(the_older_format_names_samples_and_families_alike)
     buf_fini(&out);
 }
 
+/* The grammar of each: OpenMetrics 1.0 escapes the quote in HELP, format 0.0.4 has no such
+ * escape. */
+TEST(a_quote_in_help_is_escaped_only_where_the_format_says_so)
+{
+    for (int old = 0; old < 2; old++) {
+        struct buf out = BUF_INIT(4096);
+        struct openmetrics om = OPENMETRICS(&out, old);
+        openmetrics_family(&om, OPENMETRICS_GAUGE, "up", NULL, "say \"hi\" or \\");
+        openmetrics_end(&om);
+        struct str want =
+            old ? STR("# HELP up say \"hi\" or \\\\\n") : STR("# HELP up say \\\"hi\\\" or \\\\\n");
+        check(str_find(buf_str(&out), want) > 0);
+        buf_fini(&out);
+    }
+}
+
 TEST(a_full_buffer_is_an_error_and_no_crash)
 {
     struct buf whole = BUF_INIT(8192);
