@@ -348,6 +348,11 @@ static struct access_stream *stream_of(struct access_log *log, const struct ring
     char key[2 * NAME_MAX_SIZE];
     (void)snprintf(key, sizeof(key), STR_FMT "/" STR_FMT, STR_ARG(tenant), STR_ARG(project));
     struct access_stream *stream = map_get(&log->streams, str_from(key));
+    /* Asked once a batch: a folder that was removed under us is made again. */
+    if (stream && stream->used != log->batches && !segment_is_there(&stream->segment)) {
+        stream_close(log, stream);
+        stream = NULL;
+    }
     if (stream) {
         stream->used = log->batches;
         return stream;

@@ -201,7 +201,9 @@ static void pass_entry(struct tail *tail, struct tail_entry *entry)
         tail_file_read(file, &tail->clock, TAIL_PASS_BYTES, entry->pass_ended_at, &entry->result);
     }
     if (entry->result.error == 0 && tail->pass_syncs) {
+        uint64_t before = file->offset;
         entry->result.error = tail_file_sync(file);
+        entry->result.more = entry->result.more || file->offset < before;
     }
     if (entry->result.error == 0 && entry->pass_removes) {
         entry->gone = tail_file_remove(file);

@@ -420,8 +420,28 @@ void tail_file_read(struct tail_file *file, struct tail_clock *clock, uint64_t b
     }
 }
 
+/* The folder of the segments was removed under us, after the last sync at the earliest: what was
+ * stored since then is read and stored again, what was there before went with the folder. */
+static int store_anew(struct tail_file *file)
+{
+    char folder[STREAM_PATH_MAX];
+    if (file->segment.synced_source == file->source) {
+        file->offset = MIN(file->offset, file->segment.synced_offset);
+    }
+    if (!str_copy(folder, sizeof(folder), str_from(file->segment.folder))) {
+        return -ENAMETOOLONG;
+    }
+    segment_close(&file->segment);
+    int r = segment_open(&file->segment, folder);
+    file->opened = r == 0;
+    return r;
+}
+
 int tail_file_sync(struct tail_file *file)
 {
+    if (file->opened && !segment_is_there(&file->segment)) {
+        return store_anew(file);
+    }
     int r = segment_sync(&file->segment);
     if (r < 0 || file->fd < 0 || file->segment.synced_source != file->source) {
         return r;

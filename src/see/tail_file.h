@@ -73,7 +73,8 @@ void tail_file_close(struct tail_file *file);
  * too. */
 void tail_file_read(struct tail_file *file, struct tail_clock *clock, uint64_t budget,
                     uint64_t ended_at, struct tail_result *ret);
-/* Syncs the segments, then frees what is stored. 0 or -errno. */
+/* Syncs the segments, then frees what is stored. If their folder was removed, begins another one
+ * and goes back to what was synced last: read again then. 0 or -errno. */
 must_check int tail_file_sync(struct tail_file *file);
 /* Removes the output file if all of it was read and nobody has it open. True: it is gone. */
 bool tail_file_remove(struct tail_file *file);

@@ -29,6 +29,12 @@ static bool is_head(const char *path, int fd)
            ours.inode == there.inode;
 }
 
+bool segment_is_there(const struct segment_stream *stream)
+{
+    char path[SEGMENT_PATH_SIZE];
+    return stream->fd < 0 || (head_path(stream, path) == 0 && is_head(path, stream->fd));
+}
+
 /* Puts a new empty head in place of what is there. When it failed, stream->fd is the head that lies
  * there, or
  * -1 when that cannot be said: nothing is appended to a file that nobody would find again. */

@@ -62,6 +62,9 @@ void segment_close(struct segment_stream *stream);
 must_check int segment_append(struct segment_stream *stream, const struct segment_record *records,
                               size_t count);
 must_check int segment_sync(struct segment_stream *stream);
+/* Is what is appended to still the head in the folder? False when somebody removed the folder: all
+ * that was appended since is in a file without a name; open it anew. Asks the disk. */
+bool segment_is_there(const struct segment_stream *stream);
 /* Compresses the head into a sealed file (also a small one) and starts another. */
 must_check int segment_seal(struct segment_stream *stream);
 /* Removes the oldest sealed files until at most `max_bytes` of them are left, and those that ended

@@ -365,6 +365,20 @@ TEST(a_stream_that_cannot_be_written_is_opened_anew)
     tear_down();
 }
 
+TEST(a_folder_that_was_removed_is_made_again)
+{
+    char path[96];
+    set_up();
+    bring(7, 0, 5, RING_ACCESS);
+    check(pass());
+    (void)snprintf(path, sizeof(path), "%s/default", folder);
+    check_int(file_remove_tree(path), 0);
+    bring(7, 5, 8, RING_ACCESS);
+    check(pass());
+    check_int(stored(), 3);
+    tear_down();
+}
+
 /* One message that did not fit stopped the access log of all projects for ever. */
 TEST(the_longest_host_and_path_of_a_route_fit_into_a_line)
 {

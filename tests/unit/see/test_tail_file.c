@@ -416,6 +416,24 @@ TEST(an_output_that_was_written_and_closed_since_it_was_read_is_not_removed)
     tear_down();
 }
 
+/* Who needs room removes the logs of a running instance. */
+TEST(segments_that_were_removed_begin_anew)
+{
+    set_up();
+    say(STR("old\n"));
+    look(false);
+    check_int(tail_file_sync(&file), 0);
+    check_int(file_remove_tree(logs), 0);
+    say(STR("new\n"));
+    look(false);
+    check_int(tail_file_sync(&file), 0);
+    look(false);
+    say(STR("newer\n"));
+    look(false);
+    check_str(stored(), STR("new|newer|"));
+    tear_down();
+}
+
 TEST(a_file_that_took_the_name_is_not_removed_in_its_place)
 {
     char moved[128];
