@@ -1,125 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Bodies on their way. A piece is read into the worker's one hot buffer, decoded, shown to the
- * filters, framed and sent in the same turn; only what the receiver's socket does not take is kept,
- * and nothing is read meanwhile. Small pieces are gathered behind the head, so that a small answer
- * is one send. Trailers go behind the last chunk, if the other side gets chunks too; they wait in a
- * block of their own, which only a body that has any takes.
+ * filters, framed (gather.c) and sent in the same turn; only what the receiver's socket does not
+ * take is kept, and nothing is read meanwhile.
  */
 #include "edge/exchange.h"
 
 #include "base/num.h"
+#include "edge/gather.h"
 #include "edge/reply.h"
 #include "edge/stream_private.h"
 #include "edge/worker.h"
 #include "proto/http1_body.h"
 
 enum {
-    GATHER_MAX = 8 * 1024, /* larger pieces are sent from where they lie */
-    ROUNDS_MAX = 8,        /* reads before others get their turn */
-    RATE_MIN = 512,        /* bytes a second that a request body must average */
+    ROUNDS_MAX = 8, /* reads before others get their turn */
+    RATE_MIN = 512, /* bytes a second that a request body must average */
 };
-
-/* What is to be sent: staged bytes in worker->out. */
-struct gather {
-    struct conn *conn;
-    char *p;
-    size_t len;
-    bool chunked;
-    int error;
-};
-
-static void gather_send(struct gather *gather, struct str piece)
-{
-    struct str parts[2] = {str_make(gather->p, gather->len), piece};
-    size_t count = piece.len ? 2 : 1;
-    if (gather->error < 0 || parts[0].len + piece.len == 0) {
-        return;
-    }
-    gather->error =
-        conn_send(gather->conn, gather->len ? parts : &parts[1], gather->len ? count : 1);
-    gather->len = 0;
-}
-
-static void gather_put(struct gather *gather, struct str bytes)
-{
-    if (gather->len + bytes.len > WORKER_OUT_SIZE) {
-        gather_send(gather, STR_NONE);
-    }
-    memcpy(gather->p + gather->len, bytes.p, bytes.len);
-    gather->len += bytes.len;
-}
-
-static void gather_piece(struct gather *gather, struct str piece)
-{
-    if (piece.len == 0) {
-        return;
-    }
-    if (gather->chunked) {
-        char head[HTTP1_CHUNK_HEAD_MAX];
-        gather_put(gather, str_make(head, http1_chunk_head(head, piece.len)));
-    }
-    if (piece.len <= GATHER_MAX) {
-        gather_put(gather, piece);
-    } else {
-        gather_send(gather, piece);
-    }
-    if (gather->chunked) {
-        gather_put(gather, STR("\r\n"));
-    }
-}
-
-static void gather_last(struct gather *gather, const struct http1_body *body)
-{
-    if (!gather->chunked) {
-        return;
-    }
-    if (likely(!body->trailers || body->trailers->at == 0)) {
-        gather_put(gather, STR(HTTP1_LAST_CHUNK));
-        return;
-    }
-    gather_put(gather, STR("0\r\n"));
-    gather_put(gather, http1_trailers_str(body->trailers));
-    gather_put(gather, STR("\r\n"));
-}
 
 /* --- decoding and filters, the same for both directions --- */
 
 enum take { TAKE_NOTHING, TAKE_PIECE, TAKE_LAST, TAKE_STOPPED, TAKE_BAD };
-
-static struct http1_body *body_of(struct stream *stream, enum stream_direction direction)
-{
-    return direction == STREAM_UP ? &stream->up : &stream->down;
-}
-
-void exchange_keep_trailers(struct stream *stream, enum stream_direction direction,
-                            const struct http1_head *head)
-{
-    /* A trailer with a name that Connection lists is for this hop (RFC 9110 §7.6.1); a head that
-     * lists any has its trailers dropped rather than read again for each. */
-    if (stream->has_trailers[direction]) { /* the request is sent once more */
-        stream->has_trailers[direction] = false;
-        block_put(&stream->worker->blocks, stream->trailer_block[direction]);
-    }
-    if (stream->req.minor > 0 && !head->hop_names) {
-        stream->trailers[direction] = (struct http1_trailers){0};
-        body_of(stream, direction)->trailers = &stream->trailers[direction];
-    }
-}
-
-/* Trailers come. Without memory for them they are dropped, as if the sender had left them out. */
-static void give_room(struct stream *stream, enum stream_direction direction)
-{
-    struct block *block = block_get(&stream->worker->blocks, BLOCK_HEAD);
-    if (!block) {
-        body_of(stream, direction)->trailers = NULL;
-        return;
-    }
-    _Static_assert(HTTP1_TRAILERS_ROOM <= (int)BLOCK_HEAD_SIZE, "trailers fit a block");
-    stream->has_trailers[direction] = true;
-    stream->trailer_block[direction] = block;
-    stream->trailers[direction].p = block->data;
-}
 
 /* A filter suspended: the piece and what was not decoded yet wait in a block; `at` is the
  * border. */
@@ -143,7 +44,7 @@ static enum take show_filters(struct stream *stream, enum stream_direction direc
                               struct str *piece, struct str rest)
 {
     enum filter_stage stage = direction == STREAM_UP ? FILTER_BODY_UP : FILTER_BODY_DOWN;
-    bool last = http1_body_done(body_of(stream, direction));
+    bool last = http1_body_done(stream_body(stream, direction));
     if (stream->filters->count[stage] && !filters_run(stream, stream->filters, stage, piece)) {
         return stream->suspended[direction] ? hold_piece(stream, direction, *piece, rest)
                                             : TAKE_STOPPED;
@@ -176,12 +77,12 @@ static enum take take(struct stream *stream, enum stream_direction direction, st
         return TAKE_NOTHING;
     }
     size_t used;
-    int r = http1_body_read(body_of(stream, direction), *in, &used, piece);
+    int r = http1_body_read(stream_body(stream, direction), *in, &used, piece);
     if (r == HTTP1_E_BAD) {
         return TAKE_BAD;
     }
     if (unlikely(r == HTTP1_E_ROOM)) {
-        give_room(stream, direction);
+        trailers_give_room(stream, direction);
     }
     *in = str_skip(*in, used);
     return show_filters(stream, direction, piece, *in);
@@ -195,7 +96,7 @@ static void progress(struct stream *stream)
 
 static void go_on_later(struct stream *stream)
 {
-    loop_defer(&stream->worker->loop, &stream->resume);
+    loop_defer(&stream->worker->loop, &stream->client->again);
 }
 
 /* --- request body --- */

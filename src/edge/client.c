@@ -1,57 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * A client's connection from accept to its end: requests one after the other, idleness between
- * them, and the last moments.
+ * A client's connection between its requests, and its last moments.
  *
- * 1. At most one stream at a time; client_run makes and ends them in a loop, never by recursion.
- * 2. `in` is there only while a request is (being) read or under way; `ahead` only behind a body
+ * 1. `in` is there only while a request is (being) read or under way; `ahead` only behind a body
  *    whose end came together with the next request.
- * 3. A client is in exactly one list: idle, clients, or dead; it is freed at the end of the turn,
+ * 2. A client is in exactly one list: idle, clients, or dead; it is freed at the end of the turn,
  *    so whoever still holds it in this turn sees `closed`.
- *
- * As it goes: client_open → idle → bytes: begin, a stream, `clients` → stream_end: client_next →
- * idle. As it fails: the deadline (stream_timeout, else the end), the peer (stream_abort), memory
- * (refused).
  */
 #include "edge/client.h"
 
 #include "base/num.h"
-#include "edge/stream_private.h"
 #include "edge/worker.h"
 
-#include <stdlib.h>
-
-enum {
-    LINGER_MS = 1000,
-    LINGER_BYTES_MAX = 1 << 20,
-    DRAIN_MS = 500,    /* for the first request of a connection when the edge stops */
-    REQUESTS_MAX = 64, /* of one client in a row */
-};
-
-static void ready(struct loop_fd *watch, uint32_t events)
-{
-    struct client *client = container_of(watch, struct client, conn.watch);
-    conn_note(&client->conn, events);
-    client_run(client);
-}
-
-static void run_again(struct loop_task *task)
-{
-    client_run(container_of(task, struct client, again));
-}
-
-static void timer_fired(struct timer *timer, int64_t now_ns)
-{
-    struct client *client = container_of(timer, struct client, timer);
-    if (now_ns < client->deadline_ns) {
-        loop_timer_set(&client->conn.worker->loop, timer, client->deadline_ns);
-    } else if (client->stream) {
-        stream_timeout(client->stream);
-        client_run(client);
-    } else {
-        client_close(client);
-    }
-}
+enum { LINGER_MS = 1000 };
 
 void client_deadline(struct client *client, int64_t deadline_ns)
 {
@@ -59,67 +20,6 @@ void client_deadline(struct client *client, int64_t deadline_ns)
     if (unlikely(!timer_armed(&client->timer) || client->timer.deadline_ns > deadline_ns)) {
         loop_timer_set(&client->conn.worker->loop, &client->timer, deadline_ns);
     }
-}
-
-static void set_address(struct client *client, const struct sock_addr *peer)
-{
-    struct buf text = {.p = client->text, .cap = CLIENT_TEXT_MAX, .max = CLIENT_TEXT_MAX};
-    struct sock_addr address = *peer;
-    client->port = peer->port;
-    memcpy(client->ip, peer->ip, sizeof(client->ip));
-    switch (peer->family) {
-    case SOCK_ADDR_IP4:
-        client->family = 4;
-        buf_printf(&text, "%u.%u.%u.%u", peer->ip[0], peer->ip[1], peer->ip[2], peer->ip[3]);
-        client->text_len = (uint8_t)text.len;
-        break;
-    case SOCK_ADDR_IP6: {
-        char full[SOCK_ADDR_TEXT_MAX];
-        struct buf out = {.p = full, .cap = sizeof(full), .max = sizeof(full)};
-        client->family = 6;
-        sock_addr_format(&out, &address); /* "[::1]:1234" */
-        struct str s = buf_str(&out);
-        ptrdiff_t end = str_find_char(s, ']');
-        s = end > 0 ? str_slice(s, 1, (size_t)end) : STR("unknown");
-        (void)str_copy(client->text, sizeof(client->text), s);
-        client->text_len = (uint8_t)MIN(s.len, sizeof(client->text) - 1);
-        break;
-    }
-    default:
-        client->family = 0;
-        (void)str_copy(client->text, sizeof(client->text), STR("unknown"));
-        client->text_len = 7;
-    }
-}
-
-int client_open(struct worker *worker, int fd, const struct sock_addr *peer,
-                enum snapshot_listener_kind kind, uint64_t service)
-{
-    struct client *client = calloc(1, sizeof(*client));
-    int r = client ? conn_open(&client->conn, worker, fd, ready) : -ENOMEM;
-    if (r < 0) {
-        sock_close(&fd);
-        free(client);
-        return r;
-    }
-    client->kind = (uint8_t)kind;
-    client->service = service;
-    set_address(client, peer);
-    timer_init(&client->timer, timer_fired);
-    loop_task_init(&client->again, run_again);
-    list_push_back(&worker->idle, &client->node);
-    worker->client_count++;
-    counters_add(&worker->stats->accepted, 1);
-    counters_add(&worker->stats->connections, 1);
-    if (kind == SNAPSHOT_TCP) {
-        client_run(client);
-    } else if (worker->stopping) { /* it was given to us just before */
-        client_drain(client);
-    } else {
-        /* A connection that says nothing is worth less than one that has asked. */
-        client_deadline(client, worker->loop.now_ns + worker->gateway.head_ms * NS_PER_MS);
-    }
-    return 0;
 }
 
 void client_close(struct client *client)
@@ -152,22 +52,6 @@ void client_linger(struct client *client)
     client->requests = 0; /* from here: bytes thrown away, in KiB */
 }
 
-static void linger(struct client *client)
-{
-    struct worker *worker = client->conn.worker;
-    while (client->conn.readable && !client->conn.eof &&
-           client->requests < LINGER_BYTES_MAX / 1024) {
-        int64_t n = conn_recv(&client->conn, worker->in, WORKER_IN_SIZE);
-        if (n < 0) {
-            break;
-        }
-        client->requests += (uint32_t)(n / 1024 + 1);
-    }
-    if (client->conn.eof || client->conn.failed || client->requests >= LINGER_BYTES_MAX / 1024) {
-        client_close(client);
-    }
-}
-
 void client_next(struct client *client)
 {
     struct worker *worker = client->conn.worker;
@@ -191,109 +75,6 @@ void client_next(struct client *client)
         return;
     }
     client_deadline(client, worker->loop.now_ns + worker->gateway.keepalive_ms * NS_PER_MS);
-}
-
-/* A new request: its first bytes are here, or about to be read. False: nothing came, or memory is
- * out. */
-static bool begin_http(struct client *client)
-{
-    struct worker *worker = client->conn.worker;
-    if (!client->in) {
-        client->in = block_get(&worker->blocks, BLOCK_HEAD);
-    }
-    if (!client->in) {
-        counters_add(&worker->stats->refused, 1);
-        client_close(client);
-        return false;
-    }
-    if (client->in->len == 0) {
-        int64_t n = conn_recv(&client->conn, client->in->data, client->in->cap);
-        if (n <= 0) {
-            block_put(&worker->blocks, client->in);
-            client->in = NULL;
-            if (n < 0 || client->conn.eof) {
-                client_close(client);
-            }
-            return false;
-        }
-        client->in->len = (uint32_t)n;
-    }
-    return true;
-}
-
-static bool begin_tcp(struct client *client, struct stream *stream)
-{
-    struct worker *worker = client->conn.worker;
-    stream->tcp = true;
-    stream->flags |= RING_FLAG_TCP;
-    stream->up_done = true;
-    stream->service = map_get(&worker->set.services, str_make((const char *)&client->service, 8));
-    if (!stream->service) {
-        stream_end(stream);
-        return false;
-    }
-    service_ref(stream->service);
-    stream_move(stream, STREAM_PICK);
-    return true;
-}
-
-static bool begin(struct client *client)
-{
-    struct worker *worker = client->conn.worker;
-    if (client->kind != SNAPSHOT_TCP && !begin_http(client)) {
-        return false;
-    }
-    struct stream *stream = stream_new(client);
-    if (!stream) {
-        counters_add(&worker->stats->refused, 1);
-        client_close(client);
-        return false;
-    }
-    list_del(&client->node);
-    list_push_back(&worker->clients, &client->node);
-    client->requests++;
-    return client->kind != SNAPSHOT_TCP || begin_tcp(client, stream);
-}
-
-/* Streams end and begin here, one after the other, without recursion. Who has more than a turn's
- * share of requests ready (pages need no waiting) gives way to others. */
-void client_run(struct client *client)
-{
-    for (unsigned requests = 0; !client->closed; requests++) {
-        if (unlikely(requests == REQUESTS_MAX)) {
-            loop_defer(&client->conn.worker->loop, &client->again);
-            return;
-        }
-        if (client->lingering) {
-            linger(client);
-            return;
-        }
-        if (!client->stream) {
-            bool fresh_tcp = client->kind == SNAPSHOT_TCP && client->requests == 0;
-            bool input = client->conn.readable || (client->in && client->in->len > 0);
-            if (!(fresh_tcp || input) || !begin(client)) {
-                return;
-            }
-        }
-        stream_run(client->stream);
-        if (client->stream) {
-            return;
-        }
-    }
-}
-
-void client_drain(struct client *client)
-{
-    client->conn.readable = true; /* perhaps, since the loop last looked */
-    client_run(client);
-    if (client->closed || client->stream) {
-        return;
-    }
-    if (client->requests > 0) {
-        client_close(client);
-    } else {
-        client_deadline(client, client->conn.worker->loop.now_ns + DRAIN_MS * NS_PER_MS);
-    }
 }
 
 bool client_evict_idle(struct worker *worker)

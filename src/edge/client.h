@@ -17,9 +17,9 @@ enum { CLIENT_TEXT_MAX = 46 };
 
 struct client {
     struct conn conn;
-    struct list node;   /* worker->clients, ->idle or ->dead */
-    struct timer timer; /* fires at or before `deadline_ns` */
-    struct loop_task again;
+    struct list node;       /* worker->clients, ->idle or ->dead */
+    struct timer timer;     /* fires at or before `deadline_ns` */
+    struct loop_task again; /* client_run at the end of the turn */
     int64_t deadline_ns;
     struct stream *stream; /* the request under way */
     struct block *in;      /* the request's head and what came behind it */
@@ -36,9 +36,6 @@ struct client {
     char text[CLIENT_TEXT_MAX]; /* the address */
 };
 
-/* Takes `fd` over. 0 or -errno (then fd is closed). */
-must_check int client_open(struct worker *worker, int fd, const struct sock_addr *peer,
-                           enum snapshot_listener_kind kind, uint64_t service);
 /* Closes now; the stream, if any, must have ended. Freed at the end of the turn. */
 void client_close(struct client *client);
 /* The last answer was sent: FIN, then a short while of throwing away what still comes, so that the
@@ -48,11 +45,6 @@ void client_linger(struct client *client);
 void client_deadline(struct client *client, int64_t deadline_ns);
 /* The stream has ended and the connection lives: the next request, or idleness. */
 void client_next(struct client *client);
-/* Goes on wherever it stands; from a task. */
-void client_run(struct client *client);
-/* The edge stops, and this one is idle: what it has asked by now is answered; one that never asked
- * may have its first request on the way and gets a moment for it. */
-void client_drain(struct client *client);
 /* Closes the connection that is idle longest. False: none is. */
 bool client_evict_idle(struct worker *worker);
 static inline struct str client_text(const struct client *client)

@@ -10,22 +10,13 @@
 #include "edge/edge_private.h"
 #include "edge/memory.h"
 #include "edge/probe.h"
+#include "edge/worker_life.h"
 #include "os/file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { THREADS_DEFAULT_MAX = 8 };
-
-void edge_log(const char *what)
-{
-    (void)fprintf(stderr, "muelle: edge: %s\n", what);
-}
-
-atomic_uint *edge_load_of(const struct edge *edge, uint64_t endpoint)
-{
-    return edge && edge->loads ? &edge->loads[endpoint % EDGE_LOADS] : NULL;
-}
 
 /* --- listening sockets --- */
 
@@ -197,32 +188,33 @@ void edge_deltas(struct edge *edge)
     }
 }
 
-void edge_health_changed(struct edge *edge)
+static void health_changed(struct worker *worker)
 {
+    struct edge *edge = worker->edge;
     for (unsigned i = 0; i < edge->thread_count; i++) {
         worker_notify(&edge->workers[i], WORKER_HEALTH);
     }
 }
 
-void edge_deltas_lost(struct worker *worker)
+static void deltas_lost(struct worker *worker)
 {
     if (worker->index == 0) {
         if (!worker->edge->deltas_lost) {
-            edge_log("the delta log has run over; waiting for the next snapshot");
+            worker_log("the delta log has run over; waiting for the next snapshot");
         }
         worker->edge->deltas_lost = true; /* said once, until a snapshot comes */
         worker->edge->opts.snapshot_wanted(worker->edge->opts.context);
     }
 }
 
-void edge_config_taken(struct worker *worker)
+static void config_taken(struct worker *worker)
 {
     if (worker->index == 0) {
         probe_apply(worker->edge->probes);
     }
 }
 
-void edge_delta_taken(struct worker *worker, const struct delta *delta)
+static void delta_taken(struct worker *worker, const struct delta *delta)
 {
     struct edge *edge = worker->edge;
     if (worker->index != 0) {
@@ -235,15 +227,10 @@ void edge_delta_taken(struct worker *worker, const struct delta *delta)
     }
 }
 
-const struct delta_log *edge_delta_log(const struct edge *edge)
+static void records_written(struct worker *worker)
 {
-    return edge->shared.has_deltas ? &edge->shared.deltas : NULL;
-}
-
-void edge_wake_core(struct edge *edge)
-{
-    if (edge->memory.bell_core >= 0) {
-        shm_bell_ring(edge->memory.bell_core);
+    if (worker->edge->memory.bell_core >= 0) {
+        shm_bell_ring(worker->edge->memory.bell_core);
     }
 }
 
@@ -255,6 +242,26 @@ static void bell_rang(struct loop_fd *watch, uint32_t events)
     edge_deltas(edge);
 }
 
+static bool may_stop(struct worker *worker)
+{
+    struct edge *edge = worker->edge;
+    if (worker->client_count > 0 || atomic_load(&worker->gifts) > 0) {
+        return false;
+    }
+    if (worker->index == 0) {
+        return atomic_load(&edge->stopped) == edge->thread_count - 1;
+    }
+    atomic_fetch_add(&edge->stopped, 1);
+    worker_notify(&edge->workers[0], WORKER_STOP);
+    return true;
+}
+
+static const struct worker_news news = {.config_taken = config_taken,
+                                        .delta_taken = delta_taken,
+                                        .deltas_lost = deltas_lost,
+                                        .records = records_written,
+                                        .may_stop = may_stop};
+
 /* --- life --- */
 
 static void attach(struct edge *edge, struct worker *worker)
@@ -262,6 +269,8 @@ static void attach(struct edge *edge, struct worker *worker)
     worker->counters = edge->shared.counters;
     worker->stats = counters_thread_of(&worker->counters, worker->index);
     worker->ring = edge->shared.rings[worker->index];
+    worker->deltas = edge->shared.has_deltas ? &edge->shared.deltas : NULL;
+    worker->loads = edge->loads;
 }
 
 int edge_new(const struct edge_opts *opts, struct edge **ret)
@@ -276,10 +285,10 @@ int edge_new(const struct edge_opts *opts, struct edge **ret)
     loop_fd_init(&edge->bell, bell_rang);
     timer_init(&edge->stop_timer, NULL);
     edge->workers = calloc(COUNTERS_THREADS_MAX, sizeof(*edge->workers));
-    int r = edge->workers ? worker_init(&edge->workers[0], edge, 0) : -ENOMEM;
+    int r = edge->workers ? worker_init(&edge->workers[0], edge, 0, &news) : -ENOMEM;
     if (r == 0) {
         edge->thread_count = 1;
-        r = probe_new(edge, &edge->probes);
+        r = probe_new(&edge->workers[0], health_changed, &edge->probes);
     }
     if (r < 0) {
         edge_free(edge);
@@ -292,7 +301,7 @@ int edge_new(const struct edge_opts *opts, struct edge **ret)
 static void pin(unsigned n)
 {
     if (thread_pin(n) < 0) {
-        edge_log("a thread could not be pinned to its CPU");
+        worker_log("a thread could not be pinned to its CPU");
     }
 }
 
@@ -303,7 +312,7 @@ static void run_thread(struct thread *thread)
         pin(worker->index);
     }
     if (worker_run(worker) < 0) {
-        edge_log("a thread's loop failed");
+        worker_log("a thread's loop failed");
     }
 }
 
@@ -311,7 +320,7 @@ static int start_thread(struct edge *edge, unsigned i)
 {
     char name[16];
     struct worker *worker = &edge->workers[i];
-    int r = worker_init(worker, edge, i);
+    int r = worker_init(worker, edge, i, &news);
     if (r < 0) {
         return r;
     }
@@ -332,7 +341,7 @@ int edge_open(struct edge *edge, const struct edge_memory *memory, unsigned thre
         return r;
     }
     if (threads > 1) {
-        edge->loads = calloc(EDGE_LOADS, sizeof(*edge->loads));
+        edge->loads = calloc(WORKER_LOADS, sizeof(*edge->loads));
         if (!edge->loads) {
             return -ENOMEM;
         }
@@ -392,20 +401,6 @@ int edge_run(struct edge *edge)
         thread_join(&edge->workers[i].thread);
     }
     return r;
-}
-
-bool edge_may_stop(struct worker *worker)
-{
-    struct edge *edge = worker->edge;
-    if (worker->client_count > 0 || atomic_load(&worker->gifts) > 0) {
-        return false;
-    }
-    if (worker->index == 0) {
-        return atomic_load(&edge->stopped) == edge->thread_count - 1;
-    }
-    atomic_fetch_add(&edge->stopped, 1);
-    worker_notify(&edge->workers[0], WORKER_STOP);
-    return true;
 }
 
 /* The grace is over: thread 0's loop ends, and the process with it. */

@@ -28,16 +28,16 @@ struct edge_socket {
 
 struct edge_probes;
 
-enum { EDGE_LOADS = 1 << 16 };
-
 struct edge {
     struct edge_opts opts;
     struct edge_memory memory;
     struct edge_shared shared;
     struct worker *workers; /* COUNTERS_THREADS_MAX, the first thread_count of them are in use */
     unsigned thread_count;
-    atomic_uint *
-        loads; /* EDGE_LOADS, by endpoint id; only those of least-connections services are touched */
+    /* Requests in flight, WORKER_LOADS of them by endpoint id; only those of least-connections
+     * services are touched. Two endpoints may meet in one place: then both look busier than they
+     * are. NULL: there is one thread. */
+    atomic_uint *loads;
     struct list sockets;
     struct config *pending; /* waits for its listeners */
     uint64_t sequence;      /* of the newest snapshot that was taken */
@@ -48,22 +48,5 @@ struct edge {
     bool open;
     bool deltas_lost;
 };
-
-/* Where all threads count the requests in flight to this endpoint. Two endpoints may meet in one
- * place: then both look busier than they are. NULL: there is one thread. */
-atomic_uint *edge_load_of(const struct edge *edge, uint64_t endpoint);
-void edge_log(const char *what);
-/* From any worker. */
-void edge_wake_core(struct edge *edge);
-const struct delta_log *edge_delta_log(const struct edge *edge);
-void edge_deltas_lost(struct worker *worker);
-/* Worker 0 also probes. */
-void edge_config_taken(struct worker *worker);
-void edge_delta_taken(struct worker *worker, const struct delta *delta);
-/* A stopping worker asks at the end of its turns: has it nothing left to do? Thread 0 waits for the
- * others. */
-bool edge_may_stop(struct worker *worker);
-/* The probes found out something: all workers look again. */
-void edge_health_changed(struct edge *edge);
 
 #endif

@@ -331,7 +331,7 @@ bool exchange_run(struct stream *stream)
     return false;
 }
 
-void exchange_timeout(struct stream *stream)
+bool exchange_timeout(struct stream *stream)
 {
     if (stream->answer_begun) {
         stream->flags |=
@@ -340,7 +340,7 @@ void exchange_timeout(struct stream *stream)
         stream->keep_upstream = false;
         stream->cut = true;
         stream_end(stream);
-        return;
+        return false;
     }
     if (!stream->up_done && !conn_blocked(&stream->upstream->conn)) {
         reply_timeout(stream); /* the client stopped sending its body */
@@ -348,5 +348,5 @@ void exchange_timeout(struct stream *stream)
         counters_add(&stream->cell->errors, 1);
         reply_upstream_error(stream, -ETIMEDOUT);
     }
-    stream_run(stream);
+    return true;
 }

@@ -7,31 +7,25 @@
 #ifndef EDGE_EXCHANGE_H
 #define EDGE_EXCHANGE_H
 
-#include "edge/stream.h"
-#include "proto/http1_write.h"
+#include "edge/trailers.h"
 
 must_check bool exchange_read_head(struct stream *stream);
 must_check bool exchange_run(struct stream *stream);
-/* The deadline has come during the exchange. May end the stream. */
-void exchange_timeout(struct stream *stream);
+/* The deadline has come during the exchange. True = go on. */
+must_check bool exchange_timeout(struct stream *stream);
 
 /* request_head.c: writes the request as the upstream gets it. 0 or -ENOBUFS (grew too large). */
 must_check int exchange_write_request(struct stream *stream, struct str *ret);
-/* The Trailer fields of a head whose body goes on in chunks: what will come behind it. */
-void exchange_write_trailer_names(struct http1_writer *w, const struct http1_head *head);
 /* response_head.c: writes worker->response as the client gets it; decides on framing and
  * keep-alive. 0 or -ENOBUFS. */
 must_check int exchange_write_response(struct stream *stream, size_t *ret_len);
-/* body.c: the trailers of a chunked body are to be kept, if the other side can be sent any. */
-void exchange_keep_trailers(struct stream *stream, enum stream_direction direction,
-                            const struct http1_head *head);
 /* Gets the decoder of the body behind `head` ready, also once more. */
 static inline void exchange_begin_body(struct stream *stream, enum stream_direction direction,
                                        const struct http1_head *head)
 {
-    http1_body_of(direction == STREAM_UP ? &stream->up : &stream->down, head);
+    http1_body_of(stream_body(stream, direction), head);
     if (unlikely(head->framing == HTTP1_BODY_CHUNKED)) {
-        exchange_keep_trailers(stream, direction, head);
+        trailers_begin(stream, direction, head);
     }
 }
 /* Moves body bytes. True = the exchange goes on. */

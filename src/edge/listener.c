@@ -10,7 +10,7 @@
 #include "edge/listener.h"
 
 #include "base/num.h"
-#include "edge/client.h"
+#include "edge/client_run.h"
 #include "os/file.h"
 
 #include <stdlib.h>

@@ -15,8 +15,8 @@
 enum { FAST_FIRST_MS = 5, FAST_SHARE = 8, JITTER_PERCENT = 10, ANSWER_MAX = 4096 };
 
 struct edge_probes {
-    struct edge *edge;
-    struct worker *worker;
+    struct worker *worker; /* thread 0 */
+    void (*changed)(struct worker *worker);
     struct map probes; /* endpoint id → struct probe */
 };
 
@@ -179,7 +179,7 @@ static void finish(struct probe *probe, const struct result *result)
         write_record(probe, endpoint, result, latency_us);
     }
     if (status != before) {
-        edge_health_changed(probe->owner->edge);
+        probe->owner->changed(probe->owner->worker);
     }
     next_step(probe, spec, well);
     hang_up(probe);
@@ -392,7 +392,7 @@ static void start_fast(struct probe *probe, const struct endpoint *endpoint, boo
     if (forget && probe->cell) {
         probe->failures_in_row = 0;
         write_cell(probe, &(struct result){0}, 0, COUNTERS_PROBE_UNKNOWN);
-        edge_health_changed(probe->owner->edge);
+        probe->owner->changed(probe->owner->worker);
     }
     loop_timer_after(&worker->loop, &probe->timer, 0);
 }
@@ -463,14 +463,15 @@ void probe_delta(struct edge_probes *probes, const struct delta *delta)
     }
 }
 
-int probe_new(struct edge *edge, struct edge_probes **ret)
+int probe_new(struct worker *worker, void (*changed)(struct worker *worker),
+              struct edge_probes **ret)
 {
     struct edge_probes *probes = calloc(1, sizeof(*probes));
     if (!probes) {
         return -ENOMEM;
     }
-    probes->edge = edge;
-    probes->worker = &edge->workers[0];
+    probes->worker = worker;
+    probes->changed = changed;
     probes->probes = MAP_INIT(COUNTERS_PROBES_MAX);
     *ret = probes;
     return 0;

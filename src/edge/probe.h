@@ -12,9 +12,13 @@
 #ifndef EDGE_PROBE_H
 #define EDGE_PROBE_H
 
-#include "edge/edge_private.h"
+#include "edge/worker.h"
 
-must_check int probe_new(struct edge *edge, struct edge_probes **ret);
+struct edge_probes;
+
+/* Probes run on the loop of `worker`; `changed` is told when one begins to fail or to pass. */
+must_check int probe_new(struct worker *worker, void (*changed)(struct worker *worker),
+                         struct edge_probes **ret);
 void probe_free(struct edge_probes *probes);
 /* Worker 0 has taken a snapshot: follows its services and endpoints. */
 void probe_apply(struct edge_probes *probes);

@@ -316,3 +316,8 @@ void reply_timeout(struct stream *stream)
                        .reason = "the request did not arrive in time",
                    });
 }
+
+void stream_answer(struct stream *stream, unsigned status, const char *reason)
+{
+    reply_page(stream, status, reason);
+}

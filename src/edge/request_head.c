@@ -88,16 +88,6 @@ static void who_they_say(struct http1_writer *w, const struct stream *stream, st
     }
 }
 
-void exchange_write_trailer_names(struct http1_writer *w, const struct http1_head *head)
-{
-    bool chunked = head->framing == HTTP1_BODY_CHUNKED;
-    for (size_t i = 0; chunked && i < head->count; i++) {
-        if (head->headers[i].id == HTTP_H_TRAILER) {
-            http1_write_header(w, STR("Trailer"), http1_value(head, i));
-        }
-    }
-}
-
 /* Does the client take trailers (RFC 9110 §10.1.4)? We pass them on, so it may be said. */
 static bool takes_trailers(const struct http1_head *req)
 {
@@ -153,7 +143,7 @@ int exchange_write_request(struct stream *stream, struct str *ret)
     }
     http1_write_framing_of(&w, req);
     if (unlikely(http_set_has(&req->present, HTTP_H_TRAILER))) {
-        exchange_write_trailer_names(&w, req);
+        trailers_write_names(&w, req);
     }
     http1_write_end(&w);
     *ret = str_make(w.p, w.len);

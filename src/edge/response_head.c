@@ -16,7 +16,7 @@ static void framing(struct http1_writer *w, struct stream *stream, const struct 
     } else if (stream->req.minor >= 1) {
         stream->chunk_down = true;
         http1_write_framing(w, HTTP1_BODY_CHUNKED, 0);
-        exchange_write_trailer_names(w, head);
+        trailers_write_names(w, head);
     } else {
         stream->keep_client = false;
     }

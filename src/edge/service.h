@@ -16,6 +16,7 @@
 #include "edge/config.h"
 #include "link/counters_probe.h"
 #include "link/delta.h"
+#include "os/loop.h"
 #include "os/sock.h"
 
 struct worker;
@@ -62,31 +63,24 @@ struct service {
     uint32_t refs;
     bool removed;
     bool seen;
-    struct list waiters; /* streams that are held, oldest first */
+    struct list waiters; /* struct service_waiter, oldest first */
     size_t waiter_count;
     struct timer retry; /* when the first endpoint that is down may be tried again */
 };
 
 enum { SERVICE_WAITERS_MAX = 1024 };
 
-/* All services of a thread. */
-struct service_set {
-    struct map services;       /* id → struct service */
-    struct map endpoints;      /* id → struct endpoint */
-    struct service **by_index; /* the config's order */
-    bool cells_gone;           /* keys of the counters may be: ids went since they were looked at */
+/* One who waits for an endpoint. */
+struct service_waiter {
+    struct list node; /* service->waiters; alone while it does not wait */
+    bool woken;       /* it may try again */
+    struct loop_task *task;
 };
 
-void service_set_init(struct service_set *set);
-void service_set_fini(struct service_set *set);
-/* Brings the set to what the snapshot of `config` says. 0; -ENOMEM: `by_index` is still that of the
- * config before, nothing was taken away, and it may be tried again. */
-must_check int service_set_apply(struct worker *worker, const struct config *config);
-/* One small change. Unknown ids are passed over: a snapshot that knows them is on its way. */
-void service_set_delta(struct worker *worker, const struct delta *delta);
-/* Looks at the probes' results again. */
-void service_set_health(struct worker *worker);
-
+/* Without endpoints and name, and one reference: service_unref frees it. */
+void service_init(struct service *service, struct worker *worker, uint64_t id);
+/* Endpoints or their states have changed: looks who gets requests, and wakes those who wait. */
+void service_refresh(struct service *service);
 /* An eligible endpoint other than `avoid` (if there is another), which is then in use until
  * service_done; NULL: none. *ret_shared says how it was counted, for service_done. */
 struct endpoint *service_pick(struct service *service, const struct endpoint *avoid,
@@ -94,6 +88,9 @@ struct endpoint *service_pick(struct service *service, const struct endpoint *av
 void service_done(struct endpoint *endpoint, bool shared);
 /* Whether a request that finds no endpoint may wait for one. */
 bool service_may_hold(const struct service *service);
+void service_wait(struct service *service, struct service_waiter *waiter);
+/* Also for one who does not wait. */
+void service_wait_no_more(struct service *service, struct service_waiter *waiter);
 /* Something may have become possible: lets those who wait try again. */
 void service_wake(struct service *service);
 void service_ref(struct service *service);

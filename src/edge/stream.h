@@ -2,8 +2,7 @@
  *
  * struct stream: one request and its answer, whatever the HTTP versions on both sides: a head of
  * ids and values (struct http1_head is just that: spans into a base), body pieces, and
- * back-pressure. The codec of both sides is exchange.c with its
- * parts; the state machine is stream.c.
+ * back-pressure. Its steps are in stream_steps.c, the codec of both sides in exchange.c.
  *
  * Invariants:
  * 1. The request's head stays in client->in until the answer's head was sent: until then it can be
@@ -55,8 +54,7 @@ struct stream {
     const struct filter_chain *global;    /* the gateway's */
     const struct route *route;            /* valid while `generation` is held */
     struct counters_cell *cell;           /* while there is an endpoint: counted in its in_flight */
-    struct list waiting;                  /* service->waiters */
-    struct loop_task resume;
+    struct service_waiter waiting;        /* for an endpoint */
     struct stream *next_free;
 
     uint8_t state; /* enum stream_state */
@@ -65,7 +63,6 @@ struct stream {
     bool has_trailers[STREAM_DIRECTIONS];
     bool tcp;
     bool shared_load;   /* how service_pick counted it */
-    bool woken;         /* was held, may try again */
     bool path_changed;  /* `path` is not what the client wrote */
     bool head_sent;     /* the request head was handed to the kernel */
     bool body_moved;    /* body bytes are gone that cannot be sent again */
@@ -105,6 +102,11 @@ struct stream {
 };
 
 extern const struct sm stream_sm;
+
+static inline struct http1_body *stream_body(struct stream *stream, enum stream_direction direction)
+{
+    return direction == STREAM_UP ? &stream->up : &stream->down;
+}
 
 /* For the client: a new request. NULL when memory is out. */
 struct stream *stream_new(struct client *client);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Between stream.c and its steps in other files (exchange.c, tunnel.c, reply.c). Law: a function
- * that returns false may have ended the stream; the caller returns false too and touches it no
- * more.
+ * What a stream's steps (stream_steps.c, exchange.c with its parts, tunnel.c, reply.c) stand on:
+ * stream.c, and stream_retry.c. Law: a function that returns false may have ended the stream; the
+ * caller returns false too and touches it no more.
  */
 #ifndef EDGE_STREAM_PRIVATE_H
 #define EDGE_STREAM_PRIVATE_H
@@ -22,12 +22,13 @@ void stream_take_global(struct stream *stream);
 /* The answer's head is sent: if no filter can run any more the config may go (tunnels and streams
  * live long). */
 void stream_last_head(struct stream *stream, bool tunnel);
-/* How long a request of this stream may wait for an endpoint. */
-int64_t stream_hold_ns(const struct stream *stream);
+/* May it be paid for with a second try when a connection that took it turns out to be dead? */
+static inline bool stream_repeatable(const struct stream *stream)
+{
+    return http_method_idempotent((enum http_method)stream->req.method);
+}
 /* Runs (the rest of) a stage. False: a filter suspended or answered. */
 must_check bool filters_run(struct stream *stream, const struct filter_chain *chain,
                             enum filter_stage stage, struct str *piece);
-/* Puts a stream among those that wait for an endpoint. */
-void service_wait(struct service *service, struct stream *stream);
 
 #endif

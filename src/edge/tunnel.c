@@ -26,7 +26,7 @@ static bool pump(struct stream *stream, struct conn *from, struct conn *to, uint
     }
     for (unsigned round = 0; from->readable && !conn_blocked(to); round++) {
         if (round >= ROUNDS_MAX) {
-            loop_defer(&worker->loop, &stream->resume);
+            loop_defer(&worker->loop, &stream->client->again);
             return true;
         }
         int64_t n = conn_recv(from, worker->in, WORKER_IN_SIZE);

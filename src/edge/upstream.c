@@ -10,7 +10,6 @@
 #include "edge/upstream.h"
 
 #include "base/num.h"
-#include "edge/stream.h"
 #include "edge/worker.h"
 
 #include <stdlib.h>
@@ -40,7 +39,7 @@ static void ready(struct loop_fd *watch, uint32_t events)
         return;
     }
     conn_note(&upstream->conn, events);
-    client_run(upstream->stream->client);
+    upstream->news(upstream->stream);
 }
 
 /* Set once when the connection is first idle, then only when it fires: reuse costs nothing. */
@@ -72,7 +71,8 @@ struct upstream *upstream_take(struct endpoint *endpoint, struct stream *stream,
     return upstream;
 }
 
-int upstream_connect(struct endpoint *endpoint, struct stream *stream, struct upstream **ret)
+int upstream_connect(struct endpoint *endpoint, struct stream *stream,
+                     void (*news)(struct stream *stream), struct upstream **ret)
 {
     struct worker *worker = endpoint->service->worker;
     struct upstream *upstream = calloc(1, sizeof(*upstream));
@@ -96,6 +96,7 @@ int upstream_connect(struct endpoint *endpoint, struct stream *stream, struct up
     timer_init(&upstream->timer, idle_for_long);
     upstream->endpoint = endpoint;
     upstream->stream = stream;
+    upstream->news = news;
     upstream->connecting = true;
     endpoint_ref(endpoint);
     counters_add(&worker->stats->upstream_connections, 1);

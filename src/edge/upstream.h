@@ -22,6 +22,7 @@ struct upstream {
     int64_t idle_until_ns;
     struct endpoint *endpoint;
     struct stream *stream;
+    void (*news)(struct stream *stream); /* of whichever stream uses it */
     bool connecting;
 };
 
@@ -29,9 +30,10 @@ struct upstream {
  * only one that was used a moment ago: the service may be closing an older one at this very
  * time. */
 struct upstream *upstream_take(struct endpoint *endpoint, struct stream *stream, bool repeatable);
-/* Starts connecting; the stream is run when it is done. 0 or -errno. */
+/* Starts connecting; `news` is told of that and of all that happens to it while in use. 0 or
+ * -errno. */
 must_check int upstream_connect(struct endpoint *endpoint, struct stream *stream,
-                                struct upstream **ret);
+                                void (*news)(struct stream *stream), struct upstream **ret);
 /* Asks how connecting went: 0 done, UPSTREAM_E_WAIT, or -errno. */
 enum { UPSTREAM_E_WAIT = 1 };
 must_check int upstream_connected(struct upstream *upstream);

@@ -9,14 +9,14 @@
 #define EDGE_WORKER_H
 
 #include "edge/block.h"
-#include "edge/service.h"
+#include "edge/service_set.h"
 #include "link/ring.h"
 #include "os/mailbox.h"
 #include "os/thread.h"
 #include "proto/http1.h"
 
 struct edge;
-struct listener;
+struct worker_news;
 
 /* A config as one worker holds it: counted without atomics by the streams that still need its
  * filters. */
@@ -31,11 +31,17 @@ enum worker_todo { /* bits of worker->todo */
                    WORKER_HEALTH = 4,
                    WORKER_STOP = 8,
 };
-enum { WORKER_IN_SIZE = 64 * 1024, WORKER_OUT_SIZE = 48 * 1024, WORKER_IDS = 256 };
+enum {
+    WORKER_IN_SIZE = 64 * 1024,
+    WORKER_OUT_SIZE = 48 * 1024,
+    WORKER_IDS = 256,
+    WORKER_LOADS = 1 << 16
+};
 
 struct worker {
     struct loop loop;
     struct edge *edge;
+    const struct worker_news *news;
     unsigned index;
     struct thread thread;
     struct mailbox mailbox;
@@ -69,7 +75,9 @@ struct worker {
     struct counters_thread *stats;
     struct ring ring;
     bool ring_written;
+    const struct delta_log *deltas; /* NULL: there is none */
     uint64_t delta_cursor;
+    atomic_uint *loads; /* of all threads, by endpoint; NULL: this one is alone */
 
     /* Scratch, of use within one callback only. */
     struct http1_head response;
@@ -79,9 +87,6 @@ struct worker {
     unsigned ids_left;
 };
 
-/* 0 or -errno. The edge's shared memory must be mapped. */
-must_check int worker_init(struct worker *worker, struct edge *edge, unsigned index);
-void worker_fini(struct worker *worker);
 /* From any thread: asks for what the bits say. */
 void worker_notify(struct worker *worker, unsigned todo);
 /* From any thread: takes over a reference; WORKER_CONFIG follows. */
@@ -100,6 +105,8 @@ must_check int worker_run(struct worker *worker);
 void worker_request_id(struct worker *worker, char ret[32]);
 /* Something was written to the ring: the core's bell is looked at when the turn ends. */
 void worker_ring_written(struct worker *worker);
+/* One line for whoever reads the edge's standard error. */
+void worker_log(const char *what);
 void generation_unref(struct generation *generation);
 /* There is one as soon as there is a client. */
 static inline const struct config *worker_config(const struct worker *worker)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "edge/cells.h"
-#include "edge/service.h"
+#include "edge/service_set.h"
 #include "edge/worker.h"
 #include "harness/test.h"
 #include "link/snapshot.h"

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What makes a client's connection go.
+ */
+#ifndef EDGE_CLIENT_RUN_H
+#define EDGE_CLIENT_RUN_H
+
+#include "edge/client.h"
+
+/* Takes `fd` over. 0 or -errno (then fd is closed). */
+must_check int client_open(struct worker *worker, int fd, const struct sock_addr *peer,
+                           enum snapshot_listener_kind kind, uint64_t service);
+/* Goes on wherever it stands; from a task. */
+void client_run(struct client *client);
+/* The edge stops, and this one is idle: what it has asked by now is answered; one that never asked
+ * may have its first request on the way and gets a moment for it. */
+void client_drain(struct client *client);
+
+#endif

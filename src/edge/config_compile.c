@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Compiling a snapshot: everything that can be known before a request comes is found out here,
+ * once, on thread 0: which service a route leads to, which filters it has, where its counts lie.
+ *
+ * 1. What does not compile leaves what is served as it is; the snapshot stays the caller's then.
+ * 2. Nothing is written after config_new but `refs` and, before others see it, the listeners' fds.
+ */
+#include "edge/config.h"
+
+#include "os/sock.h"
+
+#include <stdlib.h>
+
+const struct filter_ops *config_test_filter;
+
+static struct str trim_slash(struct str path)
+{
+    while (path.len > 0 && path.p[path.len - 1] == '/') {
+        path.len--;
+    }
+    return path;
+}
+
+static int add_filters(const struct config *config, struct filter_chain *chain,
+                       const struct route *route)
+{
+    int r = 0;
+    if (config_test_filter) {
+        r = filter_chain_add(chain, config_test_filter, NULL);
+    }
+    if (r == 0 && route->strip_prefix && route->path.len > 0) {
+        r = filter_chain_add(chain, &filter_strip_prefix, &route->path);
+    }
+    if (r == 0 && config->gateway.expose_replica) {
+        r = filter_chain_add(chain, &filter_expose_replica, NULL);
+    }
+    return r;
+}
+
+/* Routes that need no filter share the empty chain; those without a prefix to strip share one. */
+static int compile_chain(struct config *config, size_t i, const struct filter_chain **shared)
+{
+    struct route *route = &config->routes[i];
+    bool own = route->strip_prefix && route->path.len > 0;
+    if (!own && *shared) {
+        route->filters = *shared;
+        return 0;
+    }
+    struct filter_chain *chain = &config->chains[i];
+    int r = add_filters(config, chain, route);
+    route->filters = chain->filter_count ? chain : &filter_chain_empty;
+    if (!own) {
+        *shared = route->filters;
+    }
+    return r;
+}
+
+static int compile_routes(struct config *config)
+{
+    const struct snapshot *snapshot = &config->snapshot;
+    size_t count = snapshot->routes;
+    struct map index = MAP_INIT(SNAPSHOT_SERVICES_MAX);
+    const struct filter_chain *shared = NULL;
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < config->service_count; i++) {
+        r = map_put(&index, str_make((const char *)&config->services[i].id, 8),
+                    (void *)(uintptr_t)(i + 1));
+    }
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        struct snapshot_route source = snapshot_route_at(snapshot, (uint32_t)i);
+        uintptr_t service = (uintptr_t)map_get(&index, str_make((const char *)&source.service, 8));
+        if (!service) {
+            r = -EINVAL;
+            break;
+        }
+        config->routes[i] = (struct route){
+            .id = source.id,
+            .service = (uint32_t)(service - 1),
+            .service_slot = config->route_counts[service - 1]++,
+            .host = str_is(source.host, "*") ? STR_NONE : source.host,
+            .path = trim_slash(source.path),
+            .strip_prefix = source.flags & SNAPSHOT_ROUTE_STRIP_PREFIX,
+        };
+        r = compile_chain(config, i, &shared);
+    }
+    map_fini(&index);
+    return r < 0 ? r : route_table_init(&config->table, config->routes, count);
+}
+
+static int compile(struct config *config)
+{
+    int r =
+        snapshot_open(str_make((const char *)config->shm.p, config->shm.size), &config->snapshot);
+    if (r < 0) {
+        return r;
+    }
+    config->gateway = snapshot_gateway_get(&config->snapshot);
+    config->service_count = config->snapshot.services;
+    config->services = calloc(config->service_count + 1, sizeof(*config->services));
+    config->route_counts = calloc(config->service_count + 1, sizeof(*config->route_counts));
+    config->routes = calloc(config->snapshot.routes + 1U, sizeof(*config->routes));
+    config->chains = calloc(config->snapshot.routes + 1U, sizeof(*config->chains));
+    config->listeners = calloc(config->snapshot.listeners + 1U, sizeof(*config->listeners));
+    config->listener_count = config->listeners ? config->snapshot.listeners : 0;
+    if (!config->listeners || !config->services || !config->route_counts || !config->routes ||
+        !config->chains) {
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < config->service_count; i++) {
+        config->services[i] = snapshot_service_at(&config->snapshot, (uint32_t)i);
+    }
+    for (size_t i = 0; i < config->listener_count; i++) {
+        config->listeners[i] =
+            (struct config_listener){snapshot_listener_at(&config->snapshot, (uint32_t)i), -1};
+    }
+    config->global.slot_base = FILTERS_MAX;
+    if (config_test_filter) {
+        r = filter_chain_add(&config->global, config_test_filter, NULL);
+    }
+    return r < 0 ? r : compile_routes(config);
+}
+
+int config_new(struct shm *shm, struct config **ret)
+{
+    struct config *config = calloc(1, sizeof(*config));
+    if (!config) {
+        return -ENOMEM;
+    }
+    atomic_init(&config->refs, 1);
+    config->shm = *shm;
+    int r = compile(config);
+    if (r < 0) {
+        config->shm = (struct shm){0}; /* stays the caller's */
+        config_unref(config);
+        return r;
+    }
+    *shm = (struct shm){0};
+    *ret = config;
+    return 0;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The filters there are, each a few lines; what a filter may do is in filter.h.
+ */
+#include "edge/stream.h"
+
+/* "/api" and "/api/x" become "/" and "/x"; the service is told by X-Forwarded-Prefix. */
+static enum filter_verdict strip_prefix(struct stream *stream, const struct filter *filter,
+                                        struct str *piece)
+{
+    const struct str *prefix = filter->options;
+    (void)piece;
+    if (str_starts(stream->path, *prefix)) {
+        stream->path = str_skip(stream->path, prefix->len);
+        stream->path_changed = true;
+        stream_add_request(stream, STR("X-Forwarded-Prefix"), *prefix);
+    }
+    return FILTER_NEXT;
+}
+
+const struct filter_ops filter_strip_prefix = {
+    .name = "strip-prefix",
+    .run = {[FILTER_ROUTE] = strip_prefix},
+};
+
+static enum filter_verdict expose_replica(struct stream *stream, const struct filter *filter,
+                                          struct str *piece)
+{
+    (void)filter;
+    (void)piece;
+    if (stream->endpoint) {
+        stream_add_response(stream, STR("X-Muelle-Replica"), str_from(stream->endpoint->replica));
+    }
+    return FILTER_NEXT;
+}
+
+const struct filter_ops filter_expose_replica = {
+    .name = "expose-replica",
+    .run = {[FILTER_RESPONSE] = expose_replica},
+};

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The life of a thread: takes configurations and deltas between two turns, connections from others,
+ * and what is to be done at the end of a turn (closed clients, the core's bell).
+ *
+ * 1. `generation` changes only here, between two turns; streams count those that they still need.
+ * 2. A config that memory does not allow is taken a moment later; what is served stays whole.
+ *
+ * As it ends: stop closes listeners and clients between two requests, what is under way or about to
+ * be said finishes (or is cut when the grace is over), and the loop stops when nothing is left
+ * (worker_news.may_stop).
+ */
+#include "edge/worker_life.h"
+
+#include "base/num.h"
+#include "edge/client_run.h"
+#include "edge/listener.h"
+#include "edge/stream.h"
+#include "os/entropy.h"
+
+#include <stdlib.h>
+
+enum { CONFIG_AGAIN_MS = 100 };
+
+/* --- the end of a turn --- */
+
+static void turn_end(struct loop_task *task)
+{
+    struct worker *worker = container_of(task, struct worker, turn_end);
+    struct list *node;
+    while ((node = list_pop_front(&worker->dead))) {
+        free(list_entry(node, struct client, node));
+    }
+    if (worker->ring_written) {
+        worker->ring_written = false;
+        if (ring_should_wake(&worker->ring)) {
+            worker->news->records(worker);
+        }
+    }
+    if (worker->stopping && (worker->cut || worker->news->may_stop(worker))) {
+        loop_stop(&worker->loop);
+    }
+}
+
+/* --- what others ask for --- */
+
+/* Memory is out: what is served stays, and the config is taken a moment later, unless a newer one
+ * has come. */
+static void take_later(struct worker *worker, struct config *config)
+{
+    struct config *none = NULL;
+    if (!atomic_compare_exchange_strong(&worker->next_config, &none, config)) {
+        config_unref(config);
+    }
+    worker_log("out of memory while a snapshot is applied: it is tried again");
+    loop_timer_after(&worker->loop, &worker->config_again, CONFIG_AGAIN_MS * NS_PER_MS);
+}
+
+static void config_again(struct timer *timer, int64_t now_ns)
+{
+    (void)now_ns;
+    worker_notify(container_of(timer, struct worker, config_again), WORKER_CONFIG);
+}
+
+static void take_config(struct worker *worker)
+{
+    struct config *config = atomic_exchange(&worker->next_config, NULL);
+    if (!config) {
+        return;
+    }
+    struct generation *generation = calloc(1, sizeof(*generation));
+    if (!generation || service_set_apply(worker, config) < 0) {
+        free(generation);
+        take_later(worker, config);
+        return;
+    }
+    *generation = (struct generation){.config = config, .refs = 1};
+    worker->gateway = config->gateway;
+    worker->limits.head_max = config->gateway.head_max;
+    worker->limits.line_max = MIN(worker->limits.head_max, (uint32_t)8192);
+    worker->delta_cursor = config->snapshot.delta_base;
+    if (worker->generation) {
+        generation_unref(worker->generation);
+    }
+    worker->generation = generation;
+    if (listener_apply(worker, config) < 0) {
+        worker_log("a listener of the snapshot could not be opened");
+    }
+    counters_add(&worker->stats->snapshots, 1);
+    atomic_store(&worker->serves, !worker->stopping);
+    worker->news->config_taken(worker);
+}
+
+static void take_deltas(struct worker *worker)
+{
+    struct delta delta;
+    int r;
+    if (!worker->generation || !worker->deltas) {
+        return;
+    }
+    while ((r = delta_log_read(worker->deltas, &worker->delta_cursor, &delta)) == 0) {
+        counters_add(&worker->stats->deltas, 1);
+        service_set_delta(worker, &delta);
+        worker->news->delta_taken(worker, &delta);
+    }
+    if (r == DELTA_E_LOST) {
+        worker->news->deltas_lost(worker);
+    }
+}
+
+static void stop(struct worker *worker)
+{
+    worker->stopping = true;
+    atomic_store(&worker->serves, false);
+    listener_close_all(worker);
+    list_for_each_safe (node, &worker->idle) {
+        client_drain(list_entry(node, struct client, node));
+    }
+    loop_defer(&worker->loop, &worker->turn_end);
+}
+
+static void take_gift(struct worker *worker, struct worker_gift *gift)
+{
+    if (client_open(worker, gift->fd, &gift->peer, gift->kind, gift->service) < 0) {
+        counters_add(&worker->stats->refused, 1);
+    }
+    atomic_fetch_sub(&worker->gifts, 1);
+    free(gift);
+}
+
+static void deliver(struct mailbox *box, struct mail *mail)
+{
+    struct worker *worker = container_of(box, struct worker, mailbox);
+    if (mail != &worker->mail) {
+        take_gift(worker, container_of(mail, struct worker_gift, mail));
+        return;
+    }
+    unsigned todo = atomic_exchange(&worker->todo, 0U);
+    if (todo & WORKER_CONFIG) {
+        take_config(worker);
+    }
+    if (todo & (WORKER_CONFIG | WORKER_DELTAS)) {
+        take_deltas(worker);
+    }
+    if (todo & WORKER_HEALTH) {
+        service_set_health(worker);
+    }
+    if (todo & WORKER_STOP) {
+        stop(worker);
+    }
+}
+
+/* --- from start to end --- */
+
+static void init_drops(struct worker *worker)
+{
+    static const uint8_t claims[] = {
+        HTTP_H_FORWARDED,         HTTP_H_X_FORWARDED_HOST,   HTTP_H_X_FORWARDED_PORT,
+        HTTP_H_X_FORWARDED_PROTO, HTTP_H_X_FORWARDED_PREFIX, HTTP_H_X_REAL_IP,
+    };
+    http_set_add(&worker->drop_trusted, HTTP_H_X_FORWARDED_FOR);
+    http_set_add(&worker->drop_trusted, HTTP_H_X_REQUEST_ID);
+    worker->drop_request = worker->drop_trusted;
+    for (size_t i = 0; i < ARRAY_LEN(claims); i++) {
+        http_set_add(&worker->drop_request, claims[i]);
+    }
+    http_set_add(&worker->drop_response, HTTP_H_X_REQUEST_ID);
+    http_set_add(&worker->drop_response, HTTP_H_X_MUELLE_REPLICA);
+}
+
+static void end_client(struct client *client)
+{
+    if (client->stream) {
+        stream_abort(client->stream);
+    }
+    client_close(client);
+}
+
+void worker_fini(struct worker *worker)
+{
+    if (!worker->edge) {
+        return;
+    }
+    listener_close_all(worker);
+    loop_timer_cancel(&worker->loop, &worker->config_again);
+    while (!list_empty(&worker->clients)) {
+        end_client(list_entry(worker->clients.next, struct client, node));
+    }
+    while (!list_empty(&worker->idle)) {
+        end_client(list_entry(worker->idle.next, struct client, node));
+    }
+    turn_end(&worker->turn_end);
+    service_set_fini(&worker->set);
+    while (worker->free_streams) {
+        struct stream *stream = worker->free_streams;
+        worker->free_streams = stream->next_free;
+        free(stream);
+    }
+    if (worker->generation) {
+        generation_unref(worker->generation);
+    }
+    config_unref(atomic_exchange(&worker->next_config, NULL));
+    mailbox_fini(&worker->mailbox);
+    loop_fini(&worker->loop);
+    block_pool_fini(&worker->blocks);
+    free(worker->in);
+    free(worker->out);
+}
+
+int worker_init(struct worker *worker, struct edge *edge, unsigned index,
+                const struct worker_news *news)
+{
+    *worker = (struct worker){.edge = edge, .index = index, .news = news};
+    worker->limits = (struct http1_limits)HTTP1_LIMITS_DEFAULT;
+    worker->in = malloc(WORKER_IN_SIZE);
+    worker->out = malloc(WORKER_OUT_SIZE);
+    list_init(&worker->listeners);
+    list_init(&worker->clients);
+    list_init(&worker->idle);
+    list_init(&worker->dead);
+    timer_init(&worker->accept_pause, NULL);
+    timer_init(&worker->config_again, config_again);
+    loop_task_init(&worker->turn_end, turn_end);
+    atomic_init(&worker->todo, 0U);
+    atomic_init(&worker->next_config, NULL);
+    service_set_init(&worker->set);
+    block_pool_init(&worker->blocks, 32768);
+    init_drops(worker);
+    int r = loop_init(&worker->loop, entropy_seed());
+    if (r == 0) {
+        r = worker->in && worker->out ? 0 : -ENOMEM;
+    }
+    if (r == 0) {
+        r = mailbox_init(&worker->mailbox, &worker->loop, deliver);
+    }
+    if (r < 0) {
+        worker_fini(worker);
+    }
+    return r;
+}
