@@ -59,6 +59,9 @@ must_check bool exchange_stream_begin(struct exchange *x, struct exchange_stream
 must_check bool exchange_send(struct exchange *x, const char *event, uint64_t id, struct str data);
 /* Bytes not yet taken by the client. */
 size_t exchange_backlog(const struct exchange *x);
+/* What comes next cannot be had: says so, calls `closed` and ends the exchange, so that the reader
+ * comes again and gets it then. */
+void exchange_stream_break(struct exchange *x);
 /* Closes after what was sent. Ends the exchange. */
 void exchange_stream_end(struct exchange *x);
 /* The timer exchange.alive: a stream that says nothing says that it lives. */

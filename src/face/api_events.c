@@ -127,6 +127,10 @@ static void on_read(void *arg, int error, const struct event *events, size_t cou
         free(f);
         return;
     }
+    if (error) { /* going on would leave a hole */
+        exchange_stream_break(f->x);
+        return;
+    }
     for (size_t i = 0; i < count; i++) {
         if (!send_event(f->x, &events[i])) {
             return;

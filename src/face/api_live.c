@@ -247,12 +247,16 @@ static void on_events(void *arg, int error, const struct event *events, size_t c
         free(reader);
         return;
     }
+    if (error) { /* going on would leave a hole */
+        exchange_stream_break(reader->x);
+        return;
+    }
     for (size_t i = 0; i < count; i++) {
         if (!send_event(reader, &events[i])) {
             return;
         }
     }
-    if (again && !error) {
+    if (again) {
         reader->missed = false;
         read_events(reader);
     }

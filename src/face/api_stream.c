@@ -88,6 +88,17 @@ bool exchange_stream_begin(struct exchange *x, struct exchange_stream stream)
     return true;
 }
 
+/* The reader comes again with Last-Event-ID. */
+static void break_off(struct exchange *x, const char *why)
+{
+    cleanup(buf_fini) struct buf text = BUF_INIT(256);
+
+    sse_write_comment(&text, str_from(why));
+    add_chunk(&x->conn->out, buf_str(&text));
+    x->stream.closed(x);
+    end_stream(x);
+}
+
 bool exchange_send(struct exchange *x, const char *event, uint64_t id, struct str data)
 {
     cleanup(buf_fini) struct buf text = BUF_INIT(API_OUT_MAX);
@@ -100,12 +111,7 @@ bool exchange_send(struct exchange *x, const char *event, uint64_t id, struct st
     sse_write(&text,
               &(struct sse_event){.event = str_from(event), .id = str_from(id_text), .data = data});
     if (buf_error(&text) || exchange_backlog(x) + text.len > x->stream_max) {
-        buf_reset(&text);
-        sse_write_comment(&text,
-                          STR("closed: the reader is too slow; come again with Last-Event-ID"));
-        add_chunk(&x->conn->out, buf_str(&text));
-        x->stream.closed(x);
-        end_stream(x);
+        break_off(x, "closed: the reader is too slow; come again with Last-Event-ID");
         return false;
     }
     x->spoke = true;
@@ -117,6 +123,11 @@ bool exchange_send(struct exchange *x, const char *event, uint64_t id, struct st
 size_t exchange_backlog(const struct exchange *x)
 {
     return x->conn ? x->conn->out.len - x->conn->sent : 0;
+}
+
+void exchange_stream_break(struct exchange *x)
+{
+    break_off(x, "closed: what comes next cannot be read now; come again with Last-Event-ID");
 }
 
 void exchange_stream_end(struct exchange *x)

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -72,15 +73,68 @@ static void handle_big(struct exchange *x)
         .method = (m), .path = (p), .id = (p), .handle = (fn), .status = 200,                      \
         .flags = ENDPOINT_PUBLIC | ENDPOINT_HIDDEN                                                 \
     }
+static const struct schema_field events_rows[] = {
+    {.name = "follow", .type = SCHEMA_BOOL},
+    {.name = "after", .type = SCHEMA_INT, .max = 1000},
+    {.name = "limit", .type = SCHEMA_INT, .max = 1000}};
+static const struct schema_table events_query = {
+    .name = "events_query", .fields = events_rows, .count = ARRAY_LEN(events_rows)};
+
 const struct endpoint api_endpoints[] = {
     ROW(HTTP_GET, "/echo", handle_echo),
     ROW(HTTP_POST, "/echo", handle_echo),
     ROW(HTTP_GET, "/later", handle_held),
     ROW(HTTP_GET, "/live", handle_live),
     ROW(HTTP_GET, "/big", handle_big),
+    {.method = HTTP_GET,
+     .path = "/events",
+     .id = "events",
+     .handle = handle_events,
+     .query = &events_query,
+     .status = 200,
+     .flags = ENDPOINT_PUBLIC | ENDPOINT_STREAM},
     {.method = HTTP_GET, .path = "/private", .id = "private", .handle = handle_echo, .status = 200},
 };
-const size_t api_endpoint_count = 6;
+const size_t api_endpoint_count = 7;
+
+/* ---- the store's events ---- */
+
+typedef void events_fn(void *arg, int error, const struct event *events, size_t count);
+
+static struct {
+    events_fn *done; /* a read is under way */
+    void *arg;
+    uint64_t after;
+} reading;
+
+void __wrap_event_list(struct core *c, const struct event_query *query, events_fn *done, void *arg);
+void __wrap_event_list(struct core *c, const struct event_query *query, events_fn *done, void *arg)
+{
+    check(!reading.done);
+    reading.done = done;
+    reading.arg = arg;
+    reading.after = query->after;
+}
+
+static struct event event_of(uint64_t seq)
+{
+    struct event event = {.seq = seq, .kind = "replica.ready"};
+    event.id = bus_id_make(STR("default"), STR("shop"), STR("web"), 1);
+    return event;
+}
+
+/* What was read comes: events from `first` on. */
+static void give(int error, uint64_t first, size_t count)
+{
+    struct event events[8];
+    events_fn *done = reading.done;
+    check(done);
+    for (size_t i = 0; i < count; i++) {
+        events[i] = event_of(first + i);
+    }
+    reading.done = NULL;
+    done(reading.arg, error, events, count);
+}
 
 /* ---- a client ---- */
 
@@ -578,4 +632,80 @@ TEST(descriptors_travel_with_their_request_and_never_leak)
         file_close(&ends[0]);
         end();
     }
+}
+
+/* ---- events ---- */
+
+static void commit(uint64_t seq)
+{
+    struct event *event = malloc(sizeof(*event)); /* the bus frees it */
+    check(event);
+    *event = event_of(seq);
+    bus_publish(core.bus,
+                &(struct bus_message){.topic = BUS_EVENT, .id = event->id, .event = event});
+    turn();
+}
+
+static void follow_events(void)
+{
+    begin();
+    check_int(bus_new(&loop, &core.bus), 0);
+    say(STR("GET /events?follow=true&after=4 HTTP/1.1\r\nHost: x\r\nAccept: "
+            "text/event-stream\r\n\r\n"));
+    check(!hear());
+    check(answered("HTTP/1.1 200"));
+    check_int(reading.after, 4);
+}
+
+static void end_events(void)
+{
+    end();
+    bus_free(core.bus);
+}
+
+TEST(events_committed_while_older_ones_are_read_come_once_and_in_order)
+{
+    follow_events();
+    commit(7); /* the read may or may not have seen it: another one follows */
+    give(0, 5, 2);
+    check_int(reading.after, 6);
+    give(0, 7, 1);
+    check(!reading.done);
+    commit(8);
+    commit(8);
+    check(!hear());
+    check_int(count("event: event"), 4);
+    const char *at = answer;
+    for (int seq = 5; seq <= 8; seq++) {
+        char want[16];
+        snprintf(want, sizeof(want), "id: %d\n", seq);
+        at = strstr(at, want);
+        check(at);
+    }
+    end_events();
+}
+
+TEST(events_that_cannot_be_read_end_the_stream_instead_of_leaving_a_hole)
+{
+    follow_events();
+    commit(7);
+    give(-EIO, 0, 0);
+    check(!reading.done);
+    commit(8); /* nobody listens any more */
+    check(hear());
+    check_int(count("event: event"), 0);
+    check(answered("come again with Last-Event-ID"));
+    end_events();
+}
+
+TEST(a_follower_that_goes_away_during_a_read_is_forgotten_after_it)
+{
+    follow_events();
+    file_close(&client);
+    turn();
+    check_int(api.conn_count, 0);
+    commit(7);
+    give(0, 5, 1);
+    check(!reading.done);
+    end_events();
 }
