@@ -115,11 +115,31 @@ int keeper_start(const struct keeper_start *start, int *ret_pid, struct problem 
     return result;
 }
 
+/* What commands that probe have written, where the core had no time to read it. */
+static void clean_probes(const char *run_dir)
+{
+    char path[SOCK_PATH_MAX + 64];
+    struct file_dir dir;
+    enum file_kind kind;
+    const char *name;
+    if (file_dir_open(&dir, run_dir) < 0) {
+        return;
+    }
+    while ((name = file_dir_next(&dir, &kind)) != NULL) {
+        if (kind == FILE_KIND_REGULAR && str_starts(str_from(name), STR(KEEPER_START_PROBE)) &&
+            snprintf(path, sizeof(path), "%s/%s", run_dir, name) < (int)sizeof(path)) {
+            (void)!file_unlink(path);
+        }
+    }
+    file_dir_close(&dir);
+}
+
 void keeper_start_clean(const char *run_dir)
 {
     static const char *const names[] = {"keeper.sock",  "keeper.journal", "core.lock", "core.sock",
                                         "core.problem", "admin.sock",     "edge.lock", "token",
                                         "state",        "keeper.lock"};
+    clean_probes(run_dir);
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         char path[SOCK_PATH_MAX + 16];
         snprintf(path, sizeof(path), "%s/%s", run_dir, names[i]);

@@ -20,6 +20,8 @@ enum { KEEPER_START_E_RUNNING = 1 };
  * pid; KEEPER_START_E_RUNNING when another one runs already; -errno with the problem filled. */
 must_check int keeper_start(const struct keeper_start *start, int *ret_pid,
                             struct problem *problem);
+/* How the names of files in RUN begin that hold the output of commands that probe. */
+#define KEEPER_START_PROBE "probe-"
 /* Removes what the roles put into RUN, and RUN when it is empty then. */
 void keeper_start_clean(const char *run_dir);
 /* Does a keeper answer in that folder? Its pid, 0 when none does, -errno. */

@@ -14,6 +14,7 @@
 #include "core/core.h"
 #include "core/mutate.h"
 #include "link/counters_probe.h"
+#include "link/keeper_start.h"
 #include "link/ring.h"
 #include "os/file.h"
 #include "run/env.h"
@@ -155,7 +156,7 @@ void health_adopt(struct run *run, struct replica *replica)
 static void output_path(const struct health_command *command, char *path, size_t size)
 {
     uint64_t name = map_hash(0, str_from(command->id));
-    snprintf(path, size, "%s/probe-%016llx", command->run->core->instance.run_dir,
+    snprintf(path, size, "%s/" KEEPER_START_PROBE "%016llx", command->run->core->instance.run_dir,
              (unsigned long long)name);
 }
 
@@ -187,6 +188,7 @@ static void command_result(struct health_command *command, bool ok, int64_t code
     if (file_read_all(path, 4000, &body) < 0) {
         buf_reset(&body);
     }
+    (void)!file_unlink(path);
     keep_result(replica, code, core_wall(run->core), str_slice(buf_str(&body), 0, 120));
     buf_fini(&body);
     bool counts =
@@ -223,7 +225,7 @@ static int order_command(struct health_command *command)
     struct env env;
     char path[PATH_SIZE];
     output_path(command, path, sizeof(path));
-    (void)!file_unlink(path);
+    (void)!file_unlink(path); /* of a former core that did not come to read it */
     int r = env_make(command->run, replica, health->argv, health->argv_count, &arena, &env);
     if (r == 0) {
         const struct user *user =
@@ -362,6 +364,9 @@ void health_stopped(struct run *run, struct replica *replica)
     }
     replica->health = NULL;
     if (command->running) {
+        char path[PATH_SIZE];
+        output_path(command, path, sizeof(path));
+        (void)!file_unlink(path);
         /* The kill is repeated by the keeper's client if need be; adopt.c forgets the child when it
          * is empty. */
         command->kill.answered = ignored;

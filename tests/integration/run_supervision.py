@@ -442,3 +442,22 @@ def test_down_stops_what_runs_after_every_role_was_killed(muelle):
     muelle.cli("down")
     assert not alive(pid)
     assert "may still run" not in muelle.cli("ps", check=False).stderr
+
+
+def test_commands_that_probe_leave_no_file(muelle):
+    muelle.write("muelle.yaml", f"""
+gateway: {{ listen: [], admin: "http://127.0.0.1:{free_port()}" }}
+services:
+  a:
+    command: sleep 1000
+    deploy: {{ replicas: 2 }}
+    healthcheck: {{ test: "echo well", interval: 50ms }}
+""")
+    muelle.up()
+    wait_until(lambda: all(r["probe"]["body"] == "well" for r in muelle.get("/api/v1/projects/" + muelle.folder.name
+                                                                        + "/replicas")["items"]), 10, "what it said")
+    run = os.path.realpath(muelle.state / "run")
+    muelle.cli("scale", "a=1")
+    wait_until(lambda: sum(name.startswith("probe-") for name in os.listdir(run)) <= 1, 10, "that of the one left")
+    muelle.down()
+    assert not os.path.exists(run), os.listdir(run)

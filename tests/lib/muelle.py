@@ -80,6 +80,7 @@ class Muelle:
         self.state = self.folder / ".muelle"
         self.env = {**os.environ, "XDG_RUNTIME_DIR": str(self.run), "NO_COLOR": "1"}
         self.pids = set()
+        self.run_dirs = set()
 
     def __enter__(self):
         return self
@@ -139,6 +140,7 @@ class Muelle:
     def note_pids(self):
         try:
             status = self.status()
+            self.run_dirs.add(os.path.realpath(self.state / "run"))
             self.pids |= {status[r]["pid"] for r in ("keeper", "core", "edge") if status.get(r)}
             self.pids |= {row["pid"] for row in self.ps() if row["pid"]}
         except (AssertionError, ValueError, KeyError, subprocess.TimeoutExpired):
@@ -174,7 +176,9 @@ class Muelle:
         left = {pid: command_of(pid) for pid in self.pids if alive(pid)}
         for pid in left:
             os.kill(pid, signal.SIGKILL)
+        folders = {path: os.listdir(path) for path in self.run_dirs if os.path.isdir(path)}
         shutil.rmtree(self.run, ignore_errors=True)
         if self.own_folder:
             shutil.rmtree(self.folder, ignore_errors=True)
         assert not left, f"left running after down: {left}"
+        assert not folders, f"left after down: {folders}"
