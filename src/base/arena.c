@@ -3,10 +3,13 @@
  * An arena is a list of chunks, the newest in front; only that one has room. Chunks double in size
  * up to a bound, so that a small request costs one malloc and a large one a few dozen.
  *
- * Invariants: 1. `used` <= `max`, and counts what was handed out, not what chunks hold;
- *             2. every piece is aligned to 16 bytes and zeroed.
- * How it fails: beyond `max`, or without memory, the one allocation returns NULL and nothing
- * changes.
+ * Invariants: 1. `used` <= `max`, and counts what was handed out, not what chunks hold: the process
+ *                may hold up to twice `max`, and a chunk's unused end is lost when the next begins;
+ *             2. every piece is aligned to 16 bytes and zeroed: structs with bool or pointers in
+ *                them are valid as they come.
+ * Happy path: bump `len` of the newest chunk, clear the piece.
+ * How it fails: beyond `max`, or without memory, the one allocation returns NULL, `failed` is set
+ * and nothing else changes; smaller pieces may still be had.
  */
 #include "base/arena.h"
 
@@ -42,7 +45,8 @@ void arena_fini(struct arena *arena)
 void arena_reset(struct arena *arena)
 {
     if (arena->chunks) {
-        /* The newest chunk is the largest: keep that one. */
+        /* Mostly the largest one (a single huge piece in front of it may have been larger): what
+         * the last use needed is at hand for the next one, without a malloc. */
         free_chunks(arena->chunks->next);
         arena->chunks->next = NULL;
         arena->chunks->len = 0;

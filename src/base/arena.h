@@ -21,8 +21,9 @@ struct arena {
 
 #define ARENA_INIT(limit) ((struct arena){.max = (limit)})
 
+/* Takes NULL and an arena that never allocated; it may be used again afterwards. */
 void arena_fini(struct arena *arena);
-/* Frees all but the first chunk and starts again. */
+/* Everything handed out is invalid from here on; one chunk is kept for what comes. */
 void arena_reset(struct arena *arena);
 
 /* Zeroed memory, aligned for any type; NULL beyond the maximum. */
@@ -31,7 +32,8 @@ void *arena_alloc(struct arena *arena, size_t size);
 void *arena_array(struct arena *arena, size_t count, size_t size);
 #define arena_new(arena, type) ((type *)arena_alloc((arena), sizeof(type)))
 
-/* Copies with a NUL behind them; p == NULL when memory is out. */
+/* Copies with a NUL behind them; p == NULL when memory is out, so that an empty slice that was
+ * copied (p != NULL) is told from a failure. A NUL inside ends what C functions see of it. */
 struct str arena_str(struct arena *arena, struct str s);
 char *arena_cstr(struct arena *arena, struct str s);
 struct str arena_printf(struct arena *arena, const char *fmt, ...) printf_like(2, 3);

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Functions that this project does not call, turned into compile errors. The build includes this
- * header in front of every file, so the system headers that declare them come first.
+ * header in front of every file, so the system headers that declare them come first: a macro of the
+ * same name would break their declarations.
+ *
+ * Why each: the str* family and sprintf know no bounds, or cut silently; strtok, gmtime, localtime,
+ * ctime and asctime keep state that threads share, or read the time zone of the machine; atoi and
+ * its kin tell no error from 0; rand is neither random enough for a secret nor repeatable for a
+ * test.
  */
 #ifndef BASE_BANNED_H
 #define BASE_BANNED_H

@@ -3,6 +3,11 @@
  * One function, grow, decides about memory and errors; everything else goes through it. So the
  * rules hold everywhere: nothing happens after an error, nothing grows beyond the maximum, and
  * there is always one byte more than `cap` for the NUL of buf_cstr.
+ *
+ * Doubling makes n appends cost O(n) copies altogether; the first 256 bytes come at once, since
+ * most texts are short and one realloc costs more than the bytes.
+ * How it fails: the append that does not fit changes nothing (no half of it is there), the error
+ * stays until buf_reset, and what was there before can still be read.
  */
 #include "base/buf.h"
 

@@ -22,7 +22,8 @@ struct buf {
 };
 
 #define BUF_INIT(limit) ((struct buf){.max = (limit)})
-/* On an array of the caller's, one byte of which is for the NUL: for those who may not allocate. */
+/* On an array of the caller's (an array, not a pointer to one), one byte of which is for the NUL:
+ * for those who may not allocate. buf_fini does nothing to it, buf_take is a programmer's error. */
 #define BUF_ON(array)                                                                              \
     ((struct buf){.p = (array), .cap = sizeof(array) - 1, .max = sizeof(array) - 1, .fixed = true})
 
@@ -38,13 +39,17 @@ static inline struct str buf_str(const struct buf *buf)
 {
     return (struct str){buf->p, buf->len};
 }
-/* The content with a NUL behind it, owned by the buffer; "" when it is empty or memory is out. */
+/* The content with a NUL behind it, owned by the buffer and valid until the next append; "" when
+ * nothing was ever added. A NUL among the bytes ends it early for C functions. */
 const char *buf_cstr(struct buf *buf);
 
-/* Room for `n` more bytes at the end, to be filled and then committed; NULL on failure. */
+/* Room for `n` more bytes at the end, to be filled and then committed (fewer may be); NULL on
+ * failure. For those who write in place: a read from a file, a compressor. */
 char *buf_reserve(struct buf *buf, size_t n);
 void buf_commit(struct buf *buf, size_t n);
 
+/* The bytes (and the arguments of buf_printf) must not lie in the buffer itself: growing moves
+ * it. */
 void buf_add(struct buf *buf, struct str s);
 void buf_add_mem(struct buf *buf, const void *p, size_t len);
 void buf_add_cstr(struct buf *buf, const char *s);

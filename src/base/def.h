@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* container_of and the two hints below are the only "clever" macros: the rest of the program gets
+ * by with functions. likely() stands where a measurement of the edge's hot path asked for it. */
 #define must_check        __attribute__((warn_unused_result))
 #define printf_like(f, a) __attribute__((format(printf, f, a)))
 #define cleanup(fn)       __attribute__((cleanup(fn)))

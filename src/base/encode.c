@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Text forms of bytes. Decoders are strict where laxness would give one value two spellings: the
- * unused bits behind the last base64 digit must be zero, padding must be whole. On -EINVAL `out` is
- * as it was.
+ * unused bits behind the last base64 digit must be zero (RFC 4648 §3.5), padding must be whole. On
+ * -EINVAL `out` is as it was, so a caller may try another form of the same text.
  */
 #include "base/encode.h"
 

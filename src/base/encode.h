@@ -17,16 +17,20 @@ static inline int decode_hex_digit(char c)
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 void encode_hex(struct buf *out, struct str bytes);
-/* 0 or -EINVAL. */
+/* Appends the bytes that pairs of digits, in either case, stand for. 0; -EINVAL: an odd number or
+ * another character, and `out` is as it was; buf_error of out. */
 must_check int decode_hex(struct buf *out, struct str text);
 void encode_base64(struct buf *out, struct str bytes);
 void encode_base64url(struct buf *out, struct str bytes);
-/* Takes both alphabets, padded or not. 0 or -EINVAL. */
+/* Takes both alphabets (also mixed), padded or not, no white space. 0, -EINVAL, buf_error as above:
+ * who compares secrets compares the decoded bytes, since a value may be spelled in two
+ * alphabets. */
 must_check int decode_base64(struct buf *out, struct str text);
 
 enum { UUID_TEXT_LEN = 36 };
 /* A UUIDv7 (RFC 9562 §5.7) from a wall-clock time and 10 random bytes; ret gets 36 characters and a
- * NUL. */
+ * NUL. Its text sorts by time to the millisecond and tells that time to everybody: for ids, not for
+ * what must not be guessed. */
 void uuid_v7(int64_t wall_ms, const uint8_t random[10], char ret[UUID_TEXT_LEN + 1]);
 
 #endif

@@ -3,8 +3,11 @@
  * JSON (RFC 8259): a writer onto a buf, and a strict pull reader over a slice.
  *
  * Writer: commas and nesting are its own business; misuse (a value where a key belongs) is a
- * programmer's error. Reader: no allocation, bounded depth; strings come back raw and are decoded
- * on demand, so that a caller who skips a value pays nothing.
+ * programmer's error. It checks no duplicate keys, and writes one top value per struct json_writer.
+ * Reader: no allocation, bounded depth; strings come back raw and are decoded on demand, so that a
+ * caller who skips a value pays nothing. Duplicate keys come as they are: the caller says which
+ * counts (RFC 8259 §4 leaves it open, and two readers that differ can be played against each
+ * other).
  */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
@@ -68,9 +71,12 @@ struct json_reader {
 
 #define JSON_READER(slice) ((struct json_reader){.text = (slice)})
 
+/* The next event. JSON_ERROR comes again and again, with `at` on the byte; JSON_DONE too. Depth
+ * beyond JSON_DEPTH_MAX is an error: who recurses along with it needs no bound of its own. */
 enum json_type json_next(struct json_reader *r);
-/* Appends the last key or string with its escapes resolved. 0; -EINVAL for a lone surrogate;
- * buf_error. */
+/* Appends the last key or string with its escapes resolved: valid UTF-8, which may hold NUL
+ * ("\u0000"), so check before it becomes a C string. 0; -EINVAL for a lone surrogate (then a part
+ * was appended); buf_error. */
 must_check int json_token_decode(const struct json_reader *r, struct buf *out);
 /* After a value's first event: passes over the rest of it. 0 or -EINVAL. */
 must_check int json_skip(struct json_reader *r, enum json_type first);

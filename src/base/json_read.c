@@ -6,6 +6,13 @@
  * Invariants: 1. `at` only moves forward, and stays where an error was found.
  *             2. bit `depth - 1` of is_object says what the innermost open container is.
  *             3. after JSON_ERROR every further event is JSON_ERROR.
+ *
+ * `expect` is the whole state of the grammar besides depth and is_object:
+ *   VALUE            at the top, or where json_next stands behind a key
+ *   VALUE_OR_END     behind '['          KEY_OR_END     behind '{'
+ *   COMMA_OR_END     behind a value inside a container; the comma and what it promises are one
+ *                    step, so that a comma in front of an end is no value and no key: an error
+ *   NOTHING          behind the top value        FAILED   for ever
  */
 #include "base/json.h"
 

@@ -2,6 +2,10 @@
  *
  * Intrusive doubly linked circular list. The head is a struct list too; a node that is in no list
  * points at itself (list_init), so list_del is safe to call twice.
+ *
+ * Intrusive, because whoever waits here (a request, a timer, a connection) is in few lists, known
+ * when it is written: putting it in cannot fail, and taking it out needs no search. A node's memory
+ * may be freed as soon as it is out; a list says nothing about who owns its nodes.
  */
 #ifndef BASE_LIST_H
 #define BASE_LIST_H
@@ -83,7 +87,8 @@ static inline void list_splice_back(struct list *head, struct list *from)
 
 #define list_for_each(it, head) for (struct list *it = (head)->next; it != (head); it = it->next)
 
-/* `it` may be deleted from the list inside the loop. */
+/* `it` may be deleted (and freed) inside the loop, and nothing else: with the node behind it gone,
+ * the walk would never see the head again. Who may lose any node pops from a list of its own. */
 #define list_for_each_safe(it, head)                                                               \
     for (struct list *it = (head)->next, *it##_next = it->next; it != (head);                      \
          it = it##_next, it##_next = it->next)

@@ -6,6 +6,10 @@
  * Invariants: 1. slots are a power of two, at most half of them taken: probing ends;
  *             2. an index i + 1 stands in exactly one slot, reachable from its hash without a gap;
  *             3. keys are borrowed: the map never copies or frees them.
+ *
+ * Half-empty slots and the stored hash make a miss cost about one cache line and no comparison of
+ * keys. Growing keeps the old slots until the new ones are there, so without memory the map is as
+ * it was.
  */
 #include "base/map.h"
 

@@ -4,6 +4,10 @@
  * Keys are borrowed: their bytes must live as long as the entry (usually they lie in the value).
  * Iteration order is that of insertion as long as nothing is removed: it never depends on the hash,
  * so that two runs with equal inputs behave alike.
+ *
+ * `seed` is 0 unless its owner sets it before the first entry: where strangers choose the keys, an
+ * unknown seed keeps them from choosing such as collide. Pointers to entries are valid until the
+ * next put or take; a walk that takes entries out goes from the last one to the first.
  */
 #ifndef BASE_MAP_H
 #define BASE_MAP_H
@@ -29,7 +33,8 @@ struct map {
 
 void map_fini(struct map *map);
 void *map_get(const struct map *map, struct str key);
-/* Adds or replaces. 0, -ENOBUFS beyond the maximum, -ENOMEM. */
+/* Adds or replaces; a replaced entry borrows the new key from then on, so the old value may be
+ * freed. 0, -ENOBUFS beyond the maximum (never for a replacement), -ENOMEM: nothing changed. */
 must_check int map_put(struct map *map, struct str key, void *value);
 /* Takes the entry out and returns its value, NULL if there was none. The last entry takes its
  * place. */

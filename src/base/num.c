@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Numbers of people and protocols. All of it is integer arithmetic with overflow checks, except
- * num_parse_double, which checks the grammar itself and lets strtod do the rounding.
+ * num_parse_double, which checks the grammar itself and lets strtod do the rounding. strtod and
+ * printf's %g follow the locale: no role ever calls setlocale, so the decimal point is a point.
+ *
+ * Fractions of durations and sizes are kept in units of 1e-18: "0.1s" is exactly 100 ms, where a
+ * double would give 99,999,999 ns or a rounding of somebody's choice.
  */
 #include "base/num.h"
 

@@ -2,7 +2,12 @@
  *
  * Texts are cut where they do not fit, never refused: a problem that cannot be told is worse than
  * one that is told short. ensure_failed stands here because it is the other way to tell somebody
- * what is wrong.
+ * what is wrong; it writes with stdio, since after a broken assertion there is nothing left to
+ * save.
+ *
+ * problem_nearest: a typing mistake is one or two steps (str_distance counts swapped neighbours as
+ * one), and never more than half of a short word, or "a" would become any name. A short form
+ * ("env") wins over a distant likeness, but not over a name that is one step away.
  */
 #include "base/problem.h"
 

@@ -29,13 +29,16 @@ struct problem_list {
 };
 
 /* Empties it and sets code and what; the other parts by problem_where and so on. Texts are cut to
- * fit. */
+ * fit, never inside a character of UTF-8. `code` is part of the API: clients match it, people never
+ * see it; a new meaning is a new code. Texts quote the user's input as it is: who prints them on a
+ * terminal or in HTML escapes them. */
 void problem_set(struct problem *problem, const char *code, const char *fmt, ...) printf_like(3, 4);
 void problem_where(struct problem *problem, const char *fmt, ...) printf_like(2, 3);
 void problem_expected(struct problem *problem, const char *fmt, ...) printf_like(2, 3);
 void problem_hint(struct problem *problem, const char *fmt, ...) printf_like(2, 3);
 
-/* The next free place, or a scratch place once the list is full (still counted). Never NULL. */
+/* The next free place; once the list is full the last place, which then holds the latest problem
+ * (still counted). Never NULL: whoever finds a problem needs no branch for the case of too many. */
 struct problem *problem_list_add(struct problem_list *list);
 static inline const struct problem *problem_list_first(const struct problem_list *list)
 {

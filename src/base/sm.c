@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * All moves of all machines pass through sm_move, so a state that the table does not allow cannot
- * be reached without being seen, in release builds too.
+ * be reached without being seen, in release builds too: a supervisor that goes on from a state it
+ * never meant to be in would start or stop things that somebody relies on.
  */
 #include "base/sm.h"
 

@@ -3,6 +3,11 @@
  * State machines as tables. A machine is an enum and one table row per state: its name, the states
  * that may follow (bits), and flags of the owner. The state moves only through sm_move, which
  * asserts that the table allows it; the drawings in docs/ are printed from the same table (sm_dot).
+ *
+ * Why a table and not a switch: what may follow what is the part that reviews get wrong, and a row
+ * can be read aloud. What happens on the way stays with the owner, who moves first and acts then,
+ * so that whatever it calls sees the new state. Staying is a move too: a state that may be entered
+ * again names itself in `next`.
  */
 #ifndef BASE_SM_H
 #define BASE_SM_H

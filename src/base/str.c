@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Slices are compared and searched as bytes. Case is folded for ASCII letters only: protocols ask
- * for no more, and a locale would make two machines disagree.
+ * for no more, and a locale would make two machines disagree. Comparisons end at the first
+ * difference: secrets are compared elsewhere, in constant time.
  */
 #include "base/str.h"
 

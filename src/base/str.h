@@ -2,6 +2,11 @@
  *
  * struct str: a slice of bytes by value, for reading. It owns nothing and is not NUL-terminated;
  * whoever hands one out says how long its bytes live. An empty slice may have p == NULL.
+ *
+ * Why by value: two registers, no indirection, and a part of a text is a text again without
+ * copying. STR_NONE against an empty slice with p != NULL is "absent" against "empty" where a
+ * function says so, and nowhere else: str_eq takes them for equal. STR_ARG cuts at INT_MAX bytes
+ * and, as printf does, at a NUL.
  */
 #ifndef BASE_STR_H
 #define BASE_STR_H
@@ -74,7 +79,9 @@ struct str str_trim_ws(struct str s);
 /* Cuts s at the first `sep`: head before it, tail after it. False (head = s, tail empty) if none.
  */
 bool str_split(struct str s, char sep, struct str *ret_head, struct str *ret_tail);
-/* Copies into dst with a NUL, cutting to `size`-1 bytes. Returns false when it had to cut. */
+/* Copies into dst with a NUL, cutting to `size`-1 bytes (perhaps inside a character). Returns false
+ * when it had to cut: for a name or a path that is an error, for a text to be shown it may not
+ * be. */
 bool str_copy(char *dst, size_t size, struct str s);
 /* A heap copy with a NUL; NULL when memory is out. */
 char *str_dup(struct str s);

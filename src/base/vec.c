@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Doubling growth up to the maximum. Pointers into the items are valid until the next addition.
+ * Doubling growth up to the maximum; reallocarray refuses a product that overflows. An addition
+ * that fails leaves the array as it was: the sizes are taken over only when the memory is there.
  */
 #include "base/vec.h"
 

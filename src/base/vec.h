@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * struct vec: a growing array of equal items, born with a maximum count. Items are plain bytes to
- * it: moved by memcpy, never constructed or destroyed.
+ * it: moved by memcpy, never constructed or destroyed; who keeps pointers in items frees what they
+ * point at before vec_fini. Pointers into the items are valid until the next addition. `len` may be
+ * lowered by the owner to drop items from the end; memory is given back by vec_fini alone.
  */
 #ifndef BASE_VEC_H
 #define BASE_VEC_H

@@ -8,6 +8,10 @@
  * occupied slot behind t, searched from level 0 upwards, holds the earliest timer. When t reaches
  * the start of a slot of a higher level, its timers are spread over the levels below it; a timer
  * moves at most WHEEL_LEVELS - 1 times in its life. Empty stretches are skipped by the bit sets.
+ *
+ * Deadlines that always move (an idle time-out that every byte pushes back) cost two list
+ * operations a move and are mostly cancelled before they are due: that is what this structure is
+ * chosen for, and a heap would pay a logarithm for.
  */
 #include "base/wheel.h"
 

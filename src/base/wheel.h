@@ -4,7 +4,9 @@
  * and removing a timer costs O(1), whatever their number. No clock: the caller says what time it
  * is. Resolution is 1 ms (2^20 ns): a timer never fires early, and at most one tick late.
  *
- * Timers are the caller's memory. Times are absolute monotonic nanoseconds.
+ * Timers are the caller's memory, zeroed or not until timer_init, and must not move while armed.
+ * Times are absolute monotonic nanoseconds; a `now` smaller than one before is taken as that one.
+ * One thread. A wheel costs 7 KiB whatever it holds: one per loop, not one per connection.
  */
 #ifndef BASE_WHEEL_H
 #define BASE_WHEEL_H
