@@ -2,7 +2,8 @@
  *
  * One rule for types and codings: of the elements that match an offer, the most specific decides,
  * not the one with the highest quality (RFC 9110 §12.5.1). What differs is only how specific a
- * match is and what an absent header means.
+ * match is and what an absent header means. Each question walks the header anew: it is asked for a
+ * handful of offers and answers, never on the way of proxied requests.
  */
 #include "proto/accept.h"
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Content negotiation (RFC 9110 §12.5): how much a client wants a media type or a coding. Qualities
- * are per mille. Broken elements of a header are passed over.
+ * are per mille. Broken elements of a header are passed over: a preference is advice, and refusing
+ * a request for it would help nobody. Several Accept lines are one list to HTTP; the caller joins
+ * them or takes the first.
  */
 #ifndef PROTO_ACCEPT_H
 #define PROTO_ACCEPT_H

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Cookies (RFC 6265): reading a Cookie header, writing a Set-Cookie value.
+ * Cookies (RFC 6265): reading a Cookie header, writing a Set-Cookie value. Names and values are the
+ * client's or another program's of the same host: a cookie proves nothing by itself. A browser may
+ * send two of one name (set for two paths), and the order says which was set for the longer path.
  */
 #ifndef PROTO_COOKIE_H
 #define PROTO_COOKIE_H
@@ -28,7 +30,8 @@ struct cookie {
 };
 
 /* Appends the value of a Set-Cookie header. 0, or -EINVAL if a part holds what it must not: then
- * nothing is appended. */
+ * nothing is appended, so a value from outside cannot add attributes or headers. SameSite=None
+ * without `secure` is written as asked, and refused by browsers. */
 must_check int cookie_write(struct buf *out, const struct cookie *cookie);
 
 #endif

@@ -2,6 +2,10 @@
  *
  * Names of HTTP. Header names are found by a perfect hash (http_hash.h, written by
  * script/header-hash when the list changes): one table look-up and one comparison.
+ *
+ * The hash looks at the length and three bytes: names of ours never share a slot, a stranger's name
+ * may hit one and is then told apart by the comparison, so nothing can be made slow by choosing
+ * names.
  */
 #include "proto/http.h"
 

@@ -58,7 +58,8 @@ struct str http_header_name(enum http_header_id id); /* OTHER = "" */
 /* "Not Found"; the empty slice for codes that are not registered. */
 struct str http_reason(unsigned status);
 
-/* Safe to repeat after a connection broke (RFC 9110 §9.2.2). */
+/* Safe to repeat after a connection broke (RFC 9110 §9.2.2): twice has the effect of once. Methods
+ * that are not registered may be anything and count as not. */
 static inline bool http_method_idempotent(enum http_method method)
 {
     return method == HTTP_GET || method == HTTP_HEAD || method == HTTP_PUT ||
@@ -70,7 +71,8 @@ bool http_is_token(struct str s);
 /* field-content of RFC 9110 §5.5 with obs-text: no control character but the tab. */
 bool http_is_field_value(struct str s);
 /* The next element of a comma-separated list (RFC 9110 §5.6.1), trimmed, empty ones passed over.
- * Quoted strings are kept whole. False at the end. */
+ * Quoted strings are kept whole, with their quotes; one that does not end takes all that is left,
+ * so that what a writer meant as text is never read as an element. False at the end. */
 bool http_list_next(struct str *list, struct str *ret_item);
 
 #endif

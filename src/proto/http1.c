@@ -25,7 +25,9 @@ enum { STEP_START, STEP_FIRST, STEP_HEADERS, STEP_DONE };
 
 void http1_head_init(struct http1_head *head, const struct http1_limits *limits)
 {
-    ensure(limits->count_max <= HTTP1_HEADERS_MAX && limits->head_max <= INT32_MAX);
+    /* Sums of a place and a limit must not wrap (window_end). */
+    ensure(limits->count_max <= HTTP1_HEADERS_MAX && limits->head_max <= INT32_MAX &&
+           limits->line_max <= INT32_MAX && limits->header_max <= INT32_MAX);
     memset(head, 0, offsetof(struct http1_head, headers));
     head->limits = limits;
 }

@@ -82,11 +82,13 @@ struct http1_head {
     struct http1_header headers[HTTP1_HEADERS_MAX]; /* `count` of them; not initialised */
 };
 
-/* `limits` must outlive the head. */
+/* `limits` must outlive the head; its maxima are below 2^31. A head is used for one message: for
+ * the next one it is initialised anew, which clears all but the array of headers. */
 void http1_head_init(struct http1_head *head, const struct http1_limits *limits);
 must_check int http1_parse_request(struct http1_head *head, const char *data, size_t len);
-/* For the answer to a `method` request; interim (1xx) heads come one by one, each into a fresh
- * head. */
+/* For the answer to a `method` request, which decides where the body ends (RFC 9112 §6.3); interim
+ * (1xx) heads come one by one, each into a fresh head. All its refusals have status 502: what a
+ * server says wrong is a bad gateway to the client. */
 must_check int http1_parse_response(struct http1_head *head, enum http_method method,
                                     const char *data, size_t len);
 

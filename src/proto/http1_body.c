@@ -31,7 +31,9 @@ enum {
     BODY_BAD,
 };
 
-enum { CHUNK_DIGITS_MAX = 15 }; /* 2^60: no overflow; leading zeros count */
+/* 2^60: no overflow. Leading zeros count, or a sender could write them for ever at no cost of its
+ * budget. */
+enum { CHUNK_DIGITS_MAX = 15 };
 
 void http1_body_init(struct http1_body *body, enum http1_framing framing, uint64_t length)
 {
@@ -203,7 +205,8 @@ static int trailer_byte(struct http1_body *body, char c)
     }
 }
 
-/* One byte of grammar. */
+/* One byte of grammar. Byte by byte is fast enough here: a chunk has a dozen such bytes and
+ * thousands of data, which go in one step (take_data). */
 static int chunk_byte(struct http1_body *body, char c)
 {
     switch (body->step) {

@@ -43,7 +43,9 @@ static inline void http1_body_of(struct http1_body *body, const struct http1_hea
  *   HTTP1_E_BAD   body->error says why; the connection cannot be used further */
 must_check int http1_body_read(struct http1_body *body, struct str in, size_t *ret_used,
                                struct str *ret_data);
-/* The connection has ended: 0 when the body was complete or had no other end, else HTTP1_E_BAD. */
+/* The connection has ended: 0 when the body was complete or had no other end, else HTTP1_E_BAD. A
+ * body cut short must be seen as such by whoever it is passed on to: no last chunk, a broken
+ * connection (RFC 9112 §8). */
 must_check int http1_body_eof(struct http1_body *body);
 bool http1_body_done(const struct http1_body *body);
 

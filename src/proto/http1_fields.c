@@ -3,6 +3,14 @@
  * What the fields of a head mean for the message: where it ends, whose it is, whether the
  * connection lives on (RFC 9112 §3, §6, §9.3; RFC 9110 §7.6.1, §7.8). Here request smuggling is
  * decided, so the rule is: where the RFC lets a recipient repair or choose, refuse.
+ *
+ * Invariants:
+ * 1. A message has one framing, decided by fields that were each seen once; a second one, or one of
+ *    the other kind, refuses the message even if both agree.
+ * 2. `host` is what routes are chosen by, and the only one the next server gets to see: the
+ *    target's authority wins over Host (RFC 9112 §3.2.2), and Host is written anew from it.
+ * 3. No field that a hop may name away (mark_named) is one that this proxy or the service behind it
+ *    relies on (is_end_to_end): else a client could take off what we put on.
  */
 #include "proto/http1_private.h"
 #include "proto/http_scan.h"

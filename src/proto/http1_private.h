@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Private to proto/: what http1.c (lines) and http1_fields.c (meaning) say to each other.
+ * Private to proto/: what http1.c (lines) and http1_fields.c (meaning) say to each other. Functions
+ * return 0 or HTTP1_E_BAD with head->error set; the first refusal is final.
  */
 #ifndef PROTO_HTTP1_PRIVATE_H
 #define PROTO_HTTP1_PRIVATE_H

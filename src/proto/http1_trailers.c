@@ -6,6 +6,10 @@
  * Invariants:
  * 1. [0, at) is whole lines that may be passed on; [at, len) is the line being read.
  * 2. The decoder's budgets (bytes, lines) bound what comes here, so the room never runs out.
+ *
+ * What may pass is a list of what must not (http1_trailer_allowed), turned round for names that we
+ * know: an application's own trailers (Server-Timing, Grpc-Status) are why anybody sends some, and
+ * a known header that arrives late could contradict what was decided by the head.
  */
 #include "proto/http1_trailers.h"
 

@@ -3,6 +3,7 @@
  * Every piece reserves its place first and is then copied, so a head that does not fit is never
  * half a line. Names and values are checked once more before they are written: a CR or LF in a
  * value would be a second header, and that mistake must not leave this program (RFC 9110 §5.5).
+ * What was parsed needs no second check: its bytes passed the same classes on the way in.
  */
 #include "proto/http1_write.h"
 

@@ -3,7 +3,8 @@
  * Writing HTTP/1.1 heads into the caller's memory. Like struct buf, errors are sticky: what does
  * not fit sets `full`, and one question at the end is enough. What is forwarded is written anew
  * from the parsed fields, never as raw lines; runs of lines that are already exact are copied in
- * one piece, with the same result.
+ * one piece, with the same result. The memory is the caller's and is not cleared; with `full` set
+ * its content is of no use, and the caller answers 502 or closes.
  *
  *     struct http1_writer w = http1_writer_make(memory, sizeof(memory));
  *     http1_write_request_line(&w, http1_str(head, head->method_text), target);

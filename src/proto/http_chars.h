@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Private to proto/: classes of bytes, as one table, and the names of header fields, padded.
+ *
+ * One table for all classes: a byte's line of it is in the cache when the next class is asked.
+ * ctype.h is no choice, as its answers depend on the locale.
  */
 #ifndef PROTO_HTTP_CHARS_H
 #define PROTO_HTTP_CHARS_H

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The header field names that have an id: X(ID, "name"). Adding one means running the search for
- * the perfect hash again (http.c says how; a test fails otherwise).
+ * The header field names that have an id: X(ID, "name"). A name earns one when a filter or the
+ * codec asks for it on every request; all others are told apart by their text. Adding one means
+ * running script/header-hash again (a test fails otherwise); the order below is no format, nothing
+ * stores ids.
  */
 #ifndef PROTO_HTTP_NAMES_H
 #define PROTO_HTTP_NAMES_H

@@ -4,6 +4,10 @@
  * its definition, and an SSE2 one (x86-64 always has it), which a test holds equal to it. A scanner
  * returns the index of the first byte in [at, end) that is not of its class, or `end`; it never
  * reads at or beyond `end`.
+ *
+ * The tail of less than sixteen bytes is asked as a whole (http_load_few): if all of it is good,
+ * which is nearly always so, no byte of it is looked at alone; else the table finds the first bad
+ * one.
  */
 #ifndef PROTO_HTTP_SCAN_H
 #define PROTO_HTTP_SCAN_H

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Private to proto/: sixteen bytes at a time, where the machine can. Nothing here reads outside of
- * what it was given.
+ * Private to proto/: sixteen bytes at a time, where the machine can (SSE2 is part of x86-64;
+ * elsewhere the table does it). Nothing here reads outside of what it was given, so a head may end
+ * with its page. Loads go by memcpy, which compilers make one instruction of: addresses need no
+ * alignment.
  */
 #ifndef PROTO_HTTP_SIMD_H
 #define PROTO_HTTP_SIMD_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Media types of files, by extension: the few that a dashboard and a static site need.
+ * Media types of files, by extension: the few that a dashboard and a static site need. Content is
+ * never looked at: guessing is how an uploaded picture becomes a script (X-Content-Type-Options).
  */
 #ifndef PROTO_MIME_H
 #define PROTO_MIME_H

@@ -2,7 +2,9 @@
  *
  * Writer of metrics as text: OpenMetrics 1.0, or the older Prometheus format 0.0.4 for those who
  * ask for it. The difference is in counters (`_total` belongs to the sample, or to the family too),
- * in UNIT lines and in the closing `# EOF`; the caller does not see it.
+ * in UNIT lines, in escapes of HELP and in the closing `# EOF`; the caller does not see it. All
+ * samples of a family come together, and a pair of name and labels once: the caller's business,
+ * since a scrape that breaks this is refused as a whole by its reader. Errors are the buf's.
  *
  *     struct openmetrics om = OPENMETRICS(&out, false);
  *     openmetrics_family(&om, OPENMETRICS_COUNTER, "muelle_requests", NULL, "Requests answered.");
@@ -58,7 +60,9 @@ void openmetrics_histogram(struct openmetrics *om, const struct openmetrics_labe
                            size_t count, const struct openmetrics_histogram *histogram);
 void openmetrics_end(struct openmetrics *om);
 
-/* The Content-Type of either format; which one an Accept header (perhaps empty) wants. */
+/* The Content-Type of either format; which one an Accept header (perhaps empty) wants. Scrapers of
+ * both kinds name versions and qualities: the older format is the answer to all who do not prefer
+ * OpenMetrics by name. */
 struct str openmetrics_content_type(bool prometheus);
 bool openmetrics_wants_prometheus(struct str accept);
 

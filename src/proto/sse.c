@@ -3,6 +3,10 @@
  * Server-sent events by the WHATWG HTML standard, "Interpreting an event stream". A line ends with
  * CR, LF or CR LF, so a CR ends its line at once and an LF right behind it is passed over, perhaps
  * in the next piece.
+ *
+ * The event handed out points into the parser's buffers; it is cleared by the next call and not
+ * before the return, so nothing is copied. Its id stays for the events behind it, as the standard
+ * has it: a client that reconnects says the last one.
  */
 #include "proto/sse.h"
 

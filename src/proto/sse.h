@@ -22,7 +22,8 @@ void sse_write_comment(struct buf *out, struct str text);
 void sse_write_retry(struct buf *out, uint64_t milliseconds);
 
 /* Reads the stream in pieces of any size. Lines are gathered in `line`, the data of the event in
- * `data`; both are bounded: an event beyond the maximum is an error. */
+ * `data`; each is bounded by `event_max`: an event beyond it is an error, which stays. Who reads an
+ * endless stream needs that bound, as its sender may never end a line. */
 struct sse_parser {
     struct buf line;
     struct buf data;

@@ -3,6 +3,11 @@
  * RFC 3986 for those who route by what they read: wherever two parsers might see two different
  * things (backslashes, encoded dots, dots above the root, NUL), the text is refused or brought into
  * one form.
+ *
+ * Paths are decoded before dots are removed, so "%2e%2e" is "..": the other order is a classic way
+ * out of a folder. They are decoded once: "%252e" stays "%252e" and means the three characters
+ * "%2e" to whoever decodes it next. Slashes are neither decoded nor merged: "/a//b" and "/a%2fb"
+ * may be resources of their own behind us.
  */
 #include "proto/uri.h"
 

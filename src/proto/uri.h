@@ -44,7 +44,8 @@ must_check int uri_normalise(struct str path, char *memory, size_t size, struct 
 /* The next "key=value" of a query (also application/x-www-form-urlencoded), still encoded; a
  * missing '=' gives an empty value, empty pairs are passed over. False at the end. */
 bool uri_query_next(struct str *query, struct str *ret_key, struct str *ret_value);
-/* Appends the decoded text; with `form`, '+' is a space. 0 or -EINVAL (broken escape). */
+/* Appends the decoded text; with `form`, '+' is a space. 0 or -EINVAL (broken escape; a part may
+ * have been appended). What comes out is any bytes, NUL and invalid UTF-8 among them. */
 must_check int uri_decode(struct buf *out, struct str text, bool form);
 /* Finds `key` in a query and appends its decoded value. 0, URI_E_NONE, or -EINVAL. */
 enum { URI_E_NONE = 1 };
