@@ -14,6 +14,7 @@
 #include "os/file.h"
 #include "os/lease.h"
 #include "run/model.h"
+#include "run/plan.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -258,7 +259,7 @@ int feeds_start(struct run *run, struct replica *replica, struct order *order, c
     const struct service_spec *spec = replica->spec;
     order->output[0] = out;
     order->output[1] = err;
-    if (!spec->tty && spec->logging.mode != LOGGING_PIPE) {
+    if (!plan_is_fed(spec)) {
         return 0;
     }
     struct feeds *feeds = feeds_get(run, replica);
@@ -276,6 +277,12 @@ int feeds_start(struct run *run, struct replica *replica, struct order *order, c
     order->output[1] = feeds->source[FEED_ERR];
     int result = start_pipe(feeds, FEED_OUT, out);
     return result < 0 ? result : start_pipe(feeds, FEED_ERR, err);
+}
+
+bool feeds_open(const struct replica *replica)
+{
+    const struct feeds *feeds = replica->feeds;
+    return feeds && (feeds->feed[0].pipe >= 0 || feeds->feed[1].pipe >= 0);
 }
 
 void feeds_sent(struct replica *replica)
@@ -303,8 +310,7 @@ static int find_pipe(struct feeds *feeds, struct replica *replica, enum feed_nam
 void feeds_adopt(struct run *run, struct replica *replica, const char *out, const char *err)
 {
     const char *paths[2] = {out, err};
-    bool wanted =
-        replica->spec->logging.mode == LOGGING_PIPE && !replica->spec->tty && replica->pid > 0;
+    bool wanted = plan_is_fed(replica->spec) && !replica->spec->tty && replica->pid > 0;
     struct feeds *feeds = feeds_get(run, replica);
     if (!feeds) {
         return;
@@ -328,7 +334,7 @@ void feeds_adopt(struct run *run, struct replica *replica, const char *out, cons
     }
     feeds_drop(feeds, FEED_DEVICE);
     feeds->burst = (uint64_t)MAX(replica->spec->logging.burst_bytes, 0);
-    if (feeds->feed[0].pipe < 0 && feeds->feed[1].pipe < 0) {
+    if (!feeds_open(replica)) {
         feeds_free(run, replica); /* it writes to files */
     }
 }

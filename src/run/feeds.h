@@ -26,6 +26,8 @@ must_check int feeds_start(struct run *run, struct replica *replica, struct orde
 void feeds_sent(struct replica *replica);
 /* Takes up what a former core made for a process that still runs, or did not end long ago. */
 void feeds_adopt(struct run *run, struct replica *replica, const char *out, const char *err);
+/* The process that runs is fed, whatever the specification says now: a new core knows only that. */
+bool feeds_open(const struct replica *replica);
 /* Moves what is there now. */
 void feeds_drain(struct replica *replica);
 /* Nothing of the replica's tree is left: moves the last of it, lets go of the rest. */

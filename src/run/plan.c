@@ -201,9 +201,19 @@ static const struct {
     {STR_INIT("labels"), same_labels},
 };
 
-bool plan_start_first(const struct service_spec *spec)
+static bool may_overlap(const struct service_spec *spec)
 {
     return spec->routes_count > 0 && spec->port == 0;
+}
+
+bool plan_is_fed(const struct service_spec *spec)
+{
+    return spec->tty || spec->logging.mode == LOGGING_PIPE;
+}
+
+bool plan_start_first(const struct service_spec *old, const struct service_spec *fresh)
+{
+    return may_overlap(old) && may_overlap(fresh) && plan_is_fed(old) == plan_is_fed(fresh);
 }
 
 static int find_changes(struct arena *arena, const struct service_spec *a,
@@ -248,7 +258,7 @@ static int compare(struct arena *arena, const struct service_spec *old,
     }
     if (old->spec_hash != fresh->spec_hash) {
         item->action = PLAN_RESTART;
-        item->start_first = plan_start_first(fresh) && plan_start_first(old);
+        item->start_first = plan_start_first(old, fresh);
         item->reason = changes_text(arena, item, STR("configuration changed"));
     } else if (item->from != item->to) {
         item->action = PLAN_SCALE;
@@ -353,7 +363,7 @@ static int plan_follow(struct arena *arena, const struct project_spec *current,
         const struct service_spec *spec = &wanted->services[i];
         if (items[i].follows && !restarted[i]) {
             const struct service_spec *old = project_spec_service(current, spec->name);
-            items[i].start_first = plan_start_first(spec) && plan_start_first(old);
+            items[i].start_first = plan_start_first(old, spec);
             items[i].reason = follow_reason(arena, spec, items, wanted);
         }
     }

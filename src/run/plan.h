@@ -55,8 +55,11 @@ struct plan *plan_make(struct arena *arena, const struct project_spec *current,
                        struct plan_scale then);
 /* May a new replica run beside the one it replaces? Not when the program insists on its port, and
  * not when nothing but itself finds it (no route): two databases on one folder are worse than a
- * gap. */
-bool plan_start_first(const struct service_spec *spec);
+ * gap. And not when one writes to its output file itself and the other is fed to it by the core,
+ * which writes where the file ends just then: a line of the first might be overwritten. */
+bool plan_start_first(const struct service_spec *old, const struct service_spec *fresh);
+/* Its output comes through a pipe or a terminal (feeds.h). */
+bool plan_is_fed(const struct service_spec *spec);
 const char *plan_action_name(enum plan_action action);
 
 #endif

@@ -17,6 +17,7 @@
 #include "core/edge.h"
 #include "core/event_txn.h"
 #include "core/mutate.h"
+#include "run/feeds.h"
 #include "run/follow.h"
 #include "run/graph.h"
 #include "run/life.h"
@@ -232,8 +233,9 @@ static void replace(struct run *run, struct replica *replica)
         replica_feed(run, replica, REPLICA_IN_RESTART);
         return;
     }
-    bool beside = plan_start_first(service->spec) && plan_start_first(replica->spec) &&
-                  state == REPLICA_RUNNING && service->driver == run->process;
+    bool beside = plan_start_first(replica->spec, service->spec) && state == REPLICA_RUNNING &&
+                  feeds_open(replica) == plan_is_fed(service->spec) &&
+                  service->driver == run->process;
     int slot = beside ? free_slot(run, service, replica->number) : -1;
     if (slot >= 0) {
         replica->retiring = true;

@@ -102,3 +102,45 @@ def test_a_program_waits_while_no_core_reads_its_pipe(muelle):
     os.kill(core, signal.SIGCONT)
     wait_until(lambda: len(muelle.logs("a", "--tail", "300000")) >= 200000, 40, "all lines")
     assert lines(muelle) == [str(i) for i in range(1, 200001)]
+
+
+WRITER = """
+import os, signal, socket, sys, time
+name, end, i = sys.argv[1].encode(), None, 0
+door = socket.create_server(("127.0.0.1", int(os.environ["PORT"])))
+def stop(*_):
+    global end
+    end = time.monotonic() + 0.5
+signal.signal(signal.SIGTERM, stop)
+while end is None or time.monotonic() < end:
+    i += 1
+    os.write(1, b"%s %d\\n" % (name, i))
+    if i % 20 == 0:
+        time.sleep(0.001)
+os.write(1, b"%s ends after %d\\n" % (name, i))
+"""
+
+
+@pytest.mark.parametrize("old, new", [("file", "pipe"), ("pipe", "file")])
+def test_no_line_is_lost_or_mixed_when_the_mode_of_a_routed_service_changes(muelle, old, new):
+    def write(mode, name):
+        project(muelle, f"""
+    logging: {{ mode: {mode} }}
+    command: python3 writer.py {name}
+    stop_grace_period: 5s
+    routes: [ {{ host: a.localhost }} ]
+""")
+
+    muelle.write("writer.py", WRITER)
+    write(old, "first")
+    muelle.up()
+    wait_until(lambda: len(numbers(muelle, "stdout", "first")) > 200, 10, "some lines")
+    write(new, "second")
+    muelle.cli("reload")
+    wait_until(lambda: len([line for line in lines(muelle) if line.startswith("second")]) > 200, 20, "the second one's")
+    muelle.cli("stop", "a")
+    wait_until(lambda: any(line.startswith("second ends") for line in lines(muelle)), 10, "its end")
+    seen = lines(muelle)
+    for name in ("first", "second"):
+        count = int(next(line for line in seen if line.startswith(f"{name} ends after")).split()[3])
+        assert [line for line in seen if line.startswith(name)][:-1] == [f"{name} {i}" for i in range(1, count + 1)]

@@ -137,9 +137,23 @@ TEST(down_removes_everything)
 TEST(a_new_one_runs_beside_the_old_only_behind_a_route_and_without_an_own_port)
 {
     struct service_spec s = service(STR("web"));
-    check(!plan_start_first(&s));
+    check(!plan_start_first(&s, &s));
     s.routes_count = 1;
-    check(plan_start_first(&s));
-    s.port = 6379;
-    check(!plan_start_first(&s));
+    check(plan_start_first(&s, &s));
+    struct service_spec fixed = s;
+    fixed.port = 6379;
+    check(!plan_start_first(&s, &fixed));
+    check(!plan_start_first(&fixed, &s));
+}
+
+TEST(a_new_one_whose_output_is_fed_does_not_run_beside_one_that_writes_itself)
+{
+    struct service_spec s = service(STR("web"));
+    s.routes_count = 1;
+    struct service_spec piped = s, terminal = s;
+    piped.logging.mode = LOGGING_PIPE;
+    terminal.tty = true;
+    check(!plan_start_first(&s, &piped));
+    check(!plan_start_first(&terminal, &s));
+    check(plan_start_first(&terminal, &piped));
 }
