@@ -149,8 +149,29 @@ static int find_lost(const char *state_dir, char *ret, size_t size)
     return found ? 0 : -ENOENT;
 }
 
+/* A copy of a state folder has the identity of the one it was copied from, whose run folder must
+ * not be taken for its own. RUN/state tells: it names another folder, and that still has its
+ * instance.json (else this one was only moved). Its path in *other. */
+static bool is_copy(const char *run_dir, const char *state_dir, struct buf *other)
+{
+    char path[PATH_MAX_STATE + 32];
+    struct file_stat mine, its;
+
+    snprintf(path, sizeof(path), "%s/state", run_dir);
+    if (file_read_all(path, PATH_MAX_STATE - 1, other) < 0 || other->len == 0) {
+        return false;
+    }
+    snprintf(path, sizeof(path), "%s/instance.json", buf_cstr(other));
+    if (file_stat(path, &its) < 0) {
+        return false;
+    }
+    snprintf(path, sizeof(path), "%s/instance.json", state_dir);
+    return file_stat(path, &mine) == 0 && (mine.device != its.device || mine.inode != its.inode);
+}
+
 int role_find_run_dir(const char *state_dir, char *ret, size_t size)
 {
+    cleanup(buf_fini) struct buf other = BUF_INIT(PATH_MAX_STATE);
     cleanup(buf_fini) struct buf real = BUF_INIT(ROLE_PATH_MAX);
     char path[PATH_MAX_STATE];
     struct file_stat stat;
@@ -163,7 +184,10 @@ int role_find_run_dir(const char *state_dir, char *ret, size_t size)
         bool linked = file_lstat(path, &stat) == 0;
         return linked || find_lost(state_dir, ret, size) < 0 ? r : 0;
     }
-    return str_copy(ret, size, buf_str(&real)) ? 0 : -ENAMETOOLONG;
+    if (!str_copy(ret, size, buf_str(&real))) {
+        return -ENAMETOOLONG;
+    }
+    return is_copy(ret, state_dir, &other) ? -ENOENT : 0;
 }
 
 bool role_instance_exists(const char *state_dir)
@@ -507,6 +531,7 @@ void role_tidy(const char *state_dir)
 
 static int start_locked(struct instance *instance, const char *state_dir, struct problem *problem)
 {
+    cleanup(buf_fini) struct buf other = BUF_INIT(PATH_MAX_STATE);
     int r;
 
     if (role_instance_exists(state_dir)) {
@@ -516,6 +541,15 @@ static int start_locked(struct instance *instance, const char *state_dir, struct
     if (r < 0) {
         start_problem(problem, state_dir, r, "no folder for its sockets");
         return r;
+    }
+    if (is_copy(instance->run_dir, state_dir, &other)) {
+        problem_set(problem, "state.copied",
+                    "this state folder is a copy of that of another instance");
+        problem_where(problem, "%s", state_dir);
+        problem_hint(problem,
+                     "the other is %s: end that one first, or remove this one to start anew here",
+                     buf_cstr(&other));
+        return -EEXIST;
     }
     r = link_run_dir(state_dir, instance->run_dir);
     if (r < 0) {

@@ -22,7 +22,8 @@ struct role_report {
 
 /* The RUN folder of the instance whose state lies in `state_dir` (absolute), by the link STATE/run;
  * when that is gone, the living one whose RUN/state names this folder. 0; -ENOENT: none was
- * started, or it ended in order; -ENAMETOOLONG; -errno. */
+ * started, it ended in order, or the folder is a copy of another instance's; -ENAMETOOLONG;
+ * -errno. */
 must_check int role_find_run_dir(const char *state_dir, char *ret, size_t size);
 
 /* Whether an instance is up there: one of its roles holds its lock. Never trusts a file that merely

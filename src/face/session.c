@@ -11,6 +11,7 @@
 #include "os/clock.h"
 #include "os/entropy.h"
 #include "os/file.h"
+#include "os/user.h"
 #include "proto/uri.h"
 #include "role.h"
 
@@ -151,9 +152,33 @@ bool session_left_behind(const struct session *s)
     return file_exists(path);
 }
 
+/* Of somebody else: whether it runs cannot be seen. */
+static bool say_foreign(const struct session *s)
+{
+    cleanup(buf_fini) struct buf out = BUF_INIT(8 * KIB);
+    cleanup(buf_fini) struct buf what = BUF_INIT(1 * KIB);
+    char path[SESSION_PATH_MAX + 16];
+    char owner[64];
+    struct file_stat stat;
+
+    snprintf(path, sizeof(path), "%s/instance.json", s->state_dir);
+    if (file_stat(path, &stat) != -EACCES || file_stat(s->state_dir, &stat) < 0) {
+        return false;
+    }
+    user_name(stat.uid, owner, sizeof(owner));
+    buf_printf(&what, "this state folder belongs to user %s", owner);
+    say_render(&s->err, buf_str(&what), str_from(s->state_dir),
+               STR("ask as that user, or name another folder with --state-dir"), &out);
+    term_write(&s->err, buf_str(&out));
+    return true;
+}
+
 static void say_not_running(const struct session *s)
 {
     cleanup(buf_fini) struct buf out = BUF_INIT(8 * KIB);
+    if (say_foreign(s)) {
+        return;
+    }
     bool left = session_left_behind(s);
 
     say_render(&s->err,

@@ -138,6 +138,40 @@ def test_up_twice_at_once_makes_one_instance(muelle):
     assert len({json.loads(muelle.cli("status", "--json").stdout)["keeper"]["pid"] for _ in range(3)}) == 1
 
 
+def test_a_copied_folder_does_not_reach_the_original(muelle):
+    muelle.write("muelle.yaml", GOOD.format(port=free_port()))
+    muelle.up()
+    before = muelle.ps()
+    folder = muelle.folder / "copy"
+    folder.mkdir()
+    shutil.copy(muelle.folder / "muelle.yaml", folder)
+    shutil.copytree(muelle.state, folder / ".muelle", symlinks=True)
+
+    def cli(*args):
+        return subprocess.run([BINARY, *args], cwd=folder, env=muelle.env, text=True, capture_output=True, timeout=60)
+    assert cli("ps").returncode == 3
+    assert "nothing is running here" in cli("down").stdout
+    result = cli("up", "-d")
+    assert result.returncode == 1 and "a copy of that of another instance" in result.stderr
+    assert str(muelle.state) in result.stderr
+    assert muelle.ps() == before
+    shutil.rmtree(folder / ".muelle")
+    (folder / "muelle.yaml").write_text(GOOD.format(port=free_port()))
+    assert cli("up", "-d").returncode == 0
+    assert cli("down").returncode == 0 and muelle.ps() == before
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="takes root to be two users")
+def test_a_state_folder_of_somebody_else_is_told(muelle):
+    muelle.write("muelle.yaml", GOOD.format(port=free_port()))
+    muelle.up()
+    os.chmod(muelle.folder, 0o755)
+    result = subprocess.run([BINARY, "ps", "--state-dir", muelle.state], cwd="/", text=True, capture_output=True,
+                            preexec_fn=lambda: (os.setgid(65534), os.setuid(65534)))
+    if "belongs to user root" not in result.stderr:
+        assert "Permission denied" in result.stderr or result.returncode == 3  # a folder above is closed to others
+
+
 def test_a_state_folder_of_a_newer_version_is_left_alone(muelle):
     muelle.write("muelle.yaml", GOOD.format(port=free_port()))
     muelle.up()
