@@ -179,7 +179,24 @@ int proc_each(bool (*each)(int pid, void *arg), void *arg)
     return 0;
 }
 
-int proc_find_program(struct str name, const char *path_env, struct buf *out)
+/* "CWD/FOLDER/NAME" behind `start`; false when it is too long to be a path. */
+static bool program_path(struct str cwd, struct str folder, struct str name, struct buf *out)
+{
+    bool relative = folder.len == 0 || folder.p[0] != '/';
+    if (cwd.len + folder.len + name.len + 3 > PATH_MAX) {
+        return false;
+    }
+    if (relative) {
+        buf_add(out, cwd.len ? cwd : STR("."));
+        buf_add_char(out, '/');
+    }
+    buf_add(out, folder);
+    buf_add_cstr(out, folder.len ? "/" : "");
+    buf_add(out, name);
+    return true;
+}
+
+int proc_find_program(struct str name, const char *path_env, struct str cwd, struct buf *out)
 {
     size_t start = out->len;
     if (str_find_char(name, '/') >= 0) {
@@ -188,13 +205,13 @@ int proc_find_program(struct str name, const char *path_env, struct buf *out)
         return r == 0 && access(buf_cstr(out) + start, X_OK) < 0 ? -ENOENT : r;
     }
     struct str rest = str_from(path_env ? path_env : "/usr/local/bin:/usr/bin:/bin");
-    while (rest.len > 0) {
+    for (bool more = true; more;) { /* an empty folder is the working folder, the last one too */
         struct str folder;
-        str_split(rest, ':', &folder, &rest);
+        more = str_split(rest, ':', &folder, &rest);
         buf_cut(out, start);
-        buf_add(out, folder.len ? folder : STR("."));
-        buf_add_char(out, '/');
-        buf_add(out, name);
+        if (!program_path(cwd, folder, name, out)) {
+            continue;
+        }
         if (buf_error(out)) {
             return buf_error(out);
         }

@@ -29,8 +29,10 @@ must_check int proc_command(int pid, struct buf *out);
 must_check int proc_has_env(int pid, struct str entry);
 /* Calls `each` for every process; stops when it returns false. */
 must_check int proc_each(bool (*each)(int pid, void *arg), void *arg);
-/* Absolute path of a program as this process would find it. 0, -ENOENT, or buf_error. */
-must_check int proc_find_program(struct str name, const char *path_env, struct buf *out);
+/* Path of a program as a child in the folder `cwd` (empty: this process's) would find it by its
+ * PATH. 0, -ENOENT, or buf_error. */
+must_check int proc_find_program(struct str name, const char *path_env, struct str cwd,
+                                 struct buf *out);
 /* The running binary, also when it was replaced on disk meanwhile ("/proc/self/exe"). */
 const char *proc_own_binary(void);
 

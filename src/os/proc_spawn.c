@@ -275,6 +275,9 @@ CHILD_FN static const char *proc_child_candidate(struct proc_child *child, const
     while (*name && at < sizeof(child->path) - 1) {
         child->path[at++] = *name++;
     }
+    if (*name || (*folder && *folder != ':')) {
+        at = 0; /* nothing can lie so deep: it is passed over, as the shell does */
+    }
     child->path[at] = '\0';
     while (*folder && *folder != ':') {
         folder++;

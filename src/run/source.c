@@ -250,7 +250,7 @@ static int check_command(const struct checked *c)
     buf_add(&name, program);
     int r = path ? buf_error(&name) : -ENOMEM;
     if (r == 0 && str_find_char(program, '$') < 0) {
-        r = proc_find_program(buf_str(&name), path, &found);
+        r = proc_find_program(buf_str(&name), path, service->working_dir, &found);
     }
     if (r == -ENOENT) {
         say_missing(c, program, path);

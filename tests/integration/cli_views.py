@@ -23,7 +23,7 @@ http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), H).serve_forever(
 
 @pytest.fixture
 def shop(muelle):
-    muelle.port, muelle.tcp, muelle.admin = free_port(), free_port(), free_port()
+    muelle.port, muelle.tcp, muelle.target, muelle.admin = free_port(), free_port(), free_port(), free_port()
     muelle.write("web.py", SERVER)
     muelle.write("muelle.yaml", f"""
 name: shop
@@ -36,13 +36,13 @@ services:
     routes: [ {{ host: shop.localhost, path: / }} ]
   db:
     command: /usr/bin/python3 web.py
-    environment: {{ PORT: {muelle.tcp + 1} }}
-    ports: [ "127.0.0.1:{muelle.tcp}:{muelle.tcp + 1}" ]
+    environment: {{ PORT: {muelle.target} }}
+    ports: [ "127.0.0.1:{muelle.tcp}:{muelle.target}" ]
   bad: {{ command: sh -c 'echo no luck >&2; exit 7', restart: "no", routes: [ {{ path: /bad }} ] }}
 """)
     muelle.cli("up", "-d")
     wait_until(lambda: {(r["service"], r["state"]) for r in muelle.ps()} ==
-               {("web", "running"), ("db", "running"), ("bad", "crashed")}, what="all as it will be")
+               {("web", "running"), ("db", "running"), ("bad", "crashed")}, 60, "all as it will be")
     return muelle
 
 
@@ -65,7 +65,7 @@ def test_mappings_lead_from_listeners_to_processes(shop):
     pids = {(r["service"], r["replica"]): r["pid"] for r in shop.ps()}
     rows = shop.get("/api/mappings")["items"]
     (db,) = [r for r in rows if r["service"] == "db"]
-    assert db["listen"] == f"tcp://127.0.0.1:{shop.tcp}" and db["address"] == f"127.0.0.1:{shop.tcp + 1}"
+    assert db["listen"] == f"tcp://127.0.0.1:{shop.tcp}" and db["address"] == f"127.0.0.1:{shop.target}"
     assert db["pid"] == pids["db", 1] and db["ready"] is True
     web = [r for r in rows if r["service"] == "web"]
     assert {r["pid"] for r in web} == {pids["web", 1], pids["web", 2]}
@@ -209,3 +209,18 @@ def test_a_foreground_up_that_is_told_to_end_stops_everything(muelle):
     os.kill(terminal.pid, signal.SIGTERM)
     terminal.wait()
     wait_until(lambda: not any(map(alive, muelle.pids)), what="the end of all")
+
+
+def test_a_program_in_a_relative_folder_of_path_is_found_from_the_services_folder(muelle):
+    tool = muelle.write("web/node_modules/.bin/tool", "#!/bin/sh\nexec sleep 1000\n", mode=0o755)
+    muelle.write("muelle.yaml", """
+name: tools
+gateway: { listen: [], admin: off }
+services:
+  a: { command: tool, working_dir: web, environment: { PATH: "./node_modules/.bin:/usr/bin:/bin" } }
+""")
+    muelle.up()
+    assert [r["state"] for r in muelle.ps()] == ["running"]
+    tool.unlink()
+    result = muelle.cli("up", "-d", check=False)
+    assert result.returncode == 5 and "command of 'a' not found: tool" in result.stderr

@@ -546,7 +546,7 @@ int proc_own_pid(void)
     return 2;
 }
 
-int proc_find_program(struct str name, const char *path_env, struct buf *out)
+int proc_find_program(struct str name, const char *path_env, struct str cwd, struct buf *out)
 {
     return 0;
 }

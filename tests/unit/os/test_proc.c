@@ -6,8 +6,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -313,10 +315,108 @@ TEST(a_zombie_that_is_not_our_child_has_ended_and_tells_its_status)
 TEST(programs_are_found_as_the_shell_finds_them)
 {
     struct buf out = BUF_INIT(256);
-    check_int(proc_find_program(STR("sh"), "/nowhere:/bin", &out), 0);
+    check_int(proc_find_program(STR("sh"), "/nowhere:/bin", STR_NONE, &out), 0);
     check_str(buf_str(&out), STR("/bin/sh"));
     buf_reset(&out);
-    check_int(proc_find_program(STR("sh"), "/nowhere", &out), -ENOENT);
-    check_int(proc_find_program(STR("/bin/sh"), NULL, &out), 0);
+    check_int(proc_find_program(STR("sh"), "/nowhere", STR("/bin"), &out), -ENOENT);
+    check_int(proc_find_program(STR("/bin/sh"), NULL, STR_NONE, &out), 0);
+    buf_reset(&out);
+    check_int(proc_find_program(STR("sh"), "bin:/nowhere", STR("/usr"), &out), 0);
+    check_str(buf_str(&out), STR("/usr/bin/sh"));
+    static const char *const here[] = {":/nowhere", "/nowhere:", "/nowhere::/nowhere", ""};
+    for (size_t i = 0; i < ARRAY_LEN(here); i++) { /* an empty folder is the working folder */
+        buf_reset(&out);
+        check_int(proc_find_program(STR("sh"), here[i], STR("/bin"), &out), 0);
+        check_str(buf_str(&out), STR("/bin/sh"));
+    }
+    static char longer[2 * 4096];
+    snprintf(longer, sizeof(longer), "/%0*d:/bin", 4500, 0);
+    buf_reset(&out);
+    check_int(proc_find_program(STR("sh"), longer, STR_NONE, &out), 0);
+    check_str(buf_str(&out), STR("/bin/sh"));
     buf_fini(&out);
+}
+
+/* Each step of the child that the kernel refuses is named, and no child is left behind. */
+TEST(a_step_that_the_kernel_refuses_is_named)
+{
+    static const char *const argv[] = {"true", NULL};
+    static const struct proc_rlimit too_much = {
+        .resource = RLIMIT_NOFILE, .soft = 1, .hard = 1U << 31};
+    static const struct proc_fd closed = {.from = 999, .to = 3};
+    static const struct proc_fd beyond = {.from = 0, .to = 1 << 30};
+    int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    check(null_fd >= 0);
+    struct {
+        struct proc_spawn spawn;
+        int error;
+        const char *step;
+    } cases[] = {
+        {{.rlimits = &too_much, .rlimit_count = 1}, -EPERM, "set resource limits"},
+        {{.set_oom_score = true, .oom_score_adj = -2000}, -EINVAL, "set oom_score_adj"},
+        {{.fds = &closed, .fd_count = 1}, -EBADF, "pass descriptors"},
+        {{.fds = &beyond, .fd_count = 1}, -EINVAL, "pass descriptors"},
+        {{.join_fds = {null_fd}, .join_count = 1}, -EBADF, "enter the control group"},
+        {{.set_user = true, .uid = UINT32_MAX - 1, .gid = 1, .group_count = 1 << 20},
+         -EINVAL,
+         "change user"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct proc proc;
+        const char *step = NULL;
+        cases[i].spawn.cgroup_fd = -1;
+        cases[i].spawn.argv = argv;
+        cases[i].spawn.envp = env;
+        if (getuid() != 0 && cases[i].error == -EINVAL) {
+            continue; /* refused earlier, for want of rights */
+        }
+        check_int(proc_spawn(&cases[i].spawn, &proc, &step), cases[i].error);
+        check_cstr(step, cases[i].step);
+    }
+    check_int(close(null_fd), 0);
+    check_int(waitpid(-1, NULL, WNOHANG), -1);
+}
+
+static int start_in(const char *path, const char *name, const char *cwd)
+{
+    const char *argv[] = {name, NULL};
+    const char *own[] = {path, NULL};
+    struct proc_spawn spawn = {.cgroup_fd = -1, .argv = argv, .envp = own, .cwd = cwd};
+    struct proc proc;
+    struct proc_exit exit;
+    const char *step = NULL;
+    int result = proc_spawn(&spawn, &proc, &step);
+    if (result == 0) {
+        wait_for(proc.pidfd);
+        check_int(proc_reap(proc.pidfd, &exit), 0);
+        check_int(exit.code, 0);
+    }
+    return result;
+}
+
+/* As execvp(3): the folders of PATH in order, an empty one is the working folder, and a program
+ * that may not be run is not said to be missing. */
+TEST(the_child_looks_for_its_program_in_its_own_path)
+{
+    static char longer[2 * 4096];
+    char folder[] = "/tmp/muelle-test-XXXXXX", plain[64], path[128];
+    check(mkdtemp(folder));
+    snprintf(plain, sizeof(plain), "%s/only-here", folder);
+    check_int(start_in("PATH=/nowhere:/usr/bin:/bin", "true", NULL), 0);
+    check_int(start_in("HOME=/", "true", NULL), 0); /* no PATH at all */
+    check_int(start_in("PATH=/nowhere", "true", NULL), -ENOENT);
+    snprintf(longer, sizeof(longer), "PATH=/%0*d:/usr/bin:/bin", 4500, 0);
+    check_int(start_in(longer, "true", NULL), 0);
+    snprintf(path, sizeof(path), "PATH=%s:/nowhere", folder);
+    int fd = open(plain, O_CREAT | O_WRONLY | O_CLOEXEC, 0644);
+    check(fd >= 0);
+    check(write(fd, "#!/bin/true\n", 12) == 12);
+    check_int(close(fd), 0);
+    check_int(start_in(path, "only-here", NULL), -EACCES);
+    check_int(chmod(plain, 0755), 0);
+    check_int(start_in(path, "only-here", NULL), 0);
+    check_int(start_in("PATH=/nowhere:", "only-here", folder), 0);
+    check_int(start_in("PATH=:/nowhere", "only-here", folder), 0);
+    check_int(unlink(plain), 0);
+    check_int(rmdir(folder), 0);
 }
