@@ -72,6 +72,16 @@ size_t utf8_valid_prefix(struct str s)
     return at;
 }
 
+struct str utf8_cut(struct str s, size_t max)
+{
+    if (s.len > max) {
+        while (max > 0 && ((unsigned char)s.p[max] & 0xc0) == 0x80) {
+            max--;
+        }
+    }
+    return str_slice(s, 0, max);
+}
+
 void utf8_add(struct buf *out, uint32_t code_point)
 {
     ensure(code_point <= 0x10ffff && (code_point < 0xd800 || code_point > 0xdfff));

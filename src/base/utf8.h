@@ -13,6 +13,9 @@
 size_t utf8_valid_prefix(struct str s);
 /* Appends one; a surrogate or what lies beyond U+10FFFF is a programmer's error. */
 void utf8_add(struct buf *out, uint32_t code_point);
+/* The beginning of `s` that is shown to people: at most `max` bytes, no half character at its
+ * end. */
+struct str utf8_cut(struct str s, size_t max);
 /* Columns on a terminal: code points, wide East Asian ones twice, combining marks and controls
  * none. Sequences that a terminal may draw as one (emoji joined by U+200D) count as their parts. */
 size_t utf8_width(struct str s);

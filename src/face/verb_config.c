@@ -133,6 +133,9 @@ int session_load(struct session *s, struct project_spec **ret_spec)
         };
         r = schema_load(&options, &problems[0], &problems[1], ret_spec);
         say_problems(s, &problems[0]);
+        if (r < 0) {
+            say_error(s, "the configuration cannot be loaded: %s", strerror(-r));
+        }
         r = r == 0 ? 0 : r < 0 ? CLI_FAILED : CLI_INVALID;
     }
     if (r == 0) {

@@ -24,6 +24,7 @@ static void sort_by_rows(const struct schema_table *table, struct value *v)
         }
         v->members[at] = moving;
     }
+    v->index = NULL;
 }
 
 static void sort_all(struct value *v)

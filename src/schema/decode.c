@@ -9,6 +9,7 @@
 #include "schema/decode.h"
 
 #include "base/num.h"
+#include "base/utf8.h"
 
 enum { TABLE_ROWS_MAX = 160 };
 
@@ -119,7 +120,7 @@ static void say_wrong(struct schema_pass *pass, const struct schema_field *row,
     decode_expected(row, type, &expected);
     if (v->kind == VALUE_SCALAR && !(row->flags & SCHEMA_SECRET)) {
         problem = pass_problem(pass, v->at, "config.bad-value", "'%s' cannot be '" STR_FMT "'",
-                               row->name, STR_ARG(str_slice(v->text, 0, 80)));
+                               row->name, STR_ARG(utf8_cut(v->text, 80)));
     } else {
         problem = pass_problem(pass, v->at, "config.bad-value", "%s'%s' cannot be %s",
                                type == row->type ? "" : "an item of ", row->name, kinds[v->kind]);
@@ -182,17 +183,6 @@ bool decode_scalar(struct schema_pass *pass, const struct schema_field *row, enu
     return fine;
 }
 
-size_t decode_item_size(const struct schema_field *row)
-{
-    if (row->item == SCHEMA_OBJECT) {
-        return row->of->size;
-    }
-    if (row->type == SCHEMA_MAP) {
-        return sizeof(struct spec_pair);
-    }
-    return row->item == SCHEMA_STRING ? sizeof(struct str) : sizeof(int64_t);
-}
-
 static const struct schema_field *key_row(const struct schema_table *table)
 {
     for (size_t i = 0; i < table->count; i++) {
@@ -237,7 +227,7 @@ static bool decode_item(struct schema_pass *pass, const struct schema_field *row
 static void decode_items(struct schema_pass *pass, const struct schema_field *row,
                          const struct value *v, char *object)
 {
-    size_t size = decode_item_size(row), count = 0;
+    size_t size = schema_item_size(row), count = 0;
     char *items = NULL;
     if (object && row->offset != SCHEMA_NO_MEMBER && size && v->count) {
         items = pass_alloc(pass, v->count, size);
@@ -320,7 +310,7 @@ static void say_unknown(struct schema_pass *pass, const struct schema_table *tab
     }
     struct problem *problem =
         pass_problem(pass, m->at, "config.unknown-key", "unknown key '" STR_FMT "'",
-                     STR_ARG(str_slice(m->key, 0, 80)));
+                     STR_ARG(utf8_cut(m->key, 80)));
     struct str nearest = problem_nearest(m->key, names, count);
     if (!buf_error(&all)) {
         problem_expected(problem, "one of: %s", buf_cstr(&all));

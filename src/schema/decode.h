@@ -35,14 +35,16 @@ const struct str *decode_words(struct schema_pass *pass, const struct value *v, 
 /* "a whole number from 1 to 65535", "one of: tcp, udp": what a row wants. */
 void decode_expected(const struct schema_field *row, enum schema_type type, struct buf *out);
 
+/* A path that requests are to have: it begins with '/' and holds neither control characters nor any
+ * of `without`. False when it said a problem (finish_net.c). */
+bool finish_path(struct schema_pass *pass, const struct value *v, const char *expected,
+                 const char *without);
+
 /* What a process should know about keys and ports that do nothing for it (advise.c). */
 void advise_process(struct schema_pass *pass, const struct value *v,
                     const struct service_spec *service);
 /* The same about the keys beside the services. */
 void advise_project(struct schema_pass *pass, const struct value *root,
                     const struct project_spec *spec);
-
-/* Bytes of one item of a list or map row. */
-size_t decode_item_size(const struct schema_field *row);
 
 #endif

@@ -123,19 +123,11 @@ static void encode_scalar(const struct schema_field *row, enum schema_type type,
     }
 }
 
-static size_t item_size(const struct schema_field *row)
-{
-    if (row->item == SCHEMA_OBJECT) {
-        return row->of->size;
-    }
-    return row->item == SCHEMA_STRING ? sizeof(struct str) : sizeof(int64_t);
-}
-
 static void encode_list(const struct schema_field *row, const char *object, unsigned flags,
                         struct json_writer *w)
 {
     const char *items;
-    size_t count, size = item_size(row);
+    size_t count, size = schema_item_size(row);
     memcpy(&items, object + row->offset, sizeof(items));
     memcpy(&count, object + row->count_offset, sizeof(count));
     json_begin_array(w);

@@ -65,6 +65,12 @@ static int error(struct envfile *f, const char *what)
     return -1;
 }
 
+/* A value that was cut would be used as if it were whole. */
+static int whole(struct envfile *f, const struct buf *value)
+{
+    return buf_error(value) ? error(f, "the value grows beyond 1 MiB") : 1;
+}
+
 static int expand(struct envfile *f, struct interpolate *vars, struct str text, struct buf *value)
 {
     int r = interpolate_text(vars, text, value);
@@ -73,7 +79,7 @@ static int expand(struct envfile *f, struct interpolate *vars, struct str text, 
     }
     return r ? error(f,
                      "a variable reference that cannot be read (write $$ for a plain dollar sign)")
-             : 1;
+             : whole(f, value);
 }
 
 /* Escapes of a double-quoted text; an escaped dollar becomes `$$`, which expansion makes one again.
@@ -124,11 +130,12 @@ static int read_quoted(struct envfile *f, struct interpolate *vars, struct buf *
     f->line += lines;
     if (quote == '\'') {
         buf_add(value, inner);
-        return 1;
+        return whole(f, value);
     }
     struct buf plain = BUF_INIT(value->max);
     unescape(inner, &plain);
-    int r = expand(f, vars, buf_str(&plain), value);
+    value->error = buf_error(&plain);
+    int r = value->error ? whole(f, value) : expand(f, vars, buf_str(&plain), value);
     buf_fini(&plain);
     return r;
 }
@@ -169,7 +176,7 @@ int envfile_next(struct envfile *f, struct interpolate *vars, struct buf *value)
     if (f->raw) {
         struct str text = rest_of_line(f);
         buf_add(value, str_ends(text, STR("\r")) ? str_slice(text, 0, text.len - 1) : text);
-        return 1;
+        return whole(f, value);
     }
     skip_blanks(f);
     c = peek(f);

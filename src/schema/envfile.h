@@ -31,7 +31,8 @@ struct envfile {
 #define ENVFILE(slice) ((struct envfile){.text = (slice), .line = 1})
 
 /* Reads the next entry, its value appended to `value` (emptied first). 1 = an entry, 0 = the end,
- * -1 = an error (`error`, `line`); reading cannot go on then. `vars` expands variables. */
+ * -1 = an error (`error`, `line`); reading cannot go on then. `vars` expands variables. A value is
+ * whole or an error: -1 with value's own error (-ENOBUFS, -ENOMEM) when it did not fit. */
 must_check int envfile_next(struct envfile *file, struct interpolate *vars, struct buf *value);
 
 #endif

@@ -3,11 +3,17 @@
  * Variables: those of the project (.env, --env-file) for interpolation, and those of services
  * (env_file, values taken from the caller).
  */
+#include "base/utf8.h"
 #include "schema/decode.h"
 #include "schema/envfile.h"
 #include "schema/table.h"
 
 enum { ENV_FILE_MAX = 1 << 20 };
+
+enum variables_flag {
+    VARIABLES_OPTIONAL = 1 << 0, /* it may be missing */
+    VARIABLES_RAW = 1 << 1,      /* see envfile.h */
+};
 
 struct lookup {
     struct schema_pass *pass;
@@ -33,15 +39,16 @@ static void parse_entries(struct schema_pass *pass, uint16_t file, struct envfil
     struct interpolate vars = {.get = get_variable, .ctx = &lookup};
     struct buf value = BUF_INIT(ENV_FILE_MAX);
     int r;
-    while ((r = envfile_next(&reader, &vars, &value)) > 0 && !pass->error &&
-           into->count < PASS_ENV_MAX) {
+    while ((r = envfile_next(&reader, &vars, &value)) > 0 && !pass->error && !pass->too_large) {
         struct value_at at = {.file = file, .line = reader.line, .column = 1};
         struct value *entry = pass_value(pass, reader.has_value ? VALUE_SCALAR : VALUE_NULL, at);
         entry->quoted = true;
         entry->text = reader.has_value ? pass_str(pass, buf_str(&value)) : STR("");
         pass_put(pass, into, pass_str(pass, reader.name), entry);
     }
-    if (r < 0) {
+    if (r < 0 && buf_error(&value) == -ENOMEM) {
+        pass->error = -ENOMEM;
+    } else if (r < 0) {
         struct value_at at = {.file = file, .line = reader.line, .column = 1};
         struct problem *problem = pass_problem(pass, at, "env-file.syntax", "%s", reader.error);
         problem_expected(problem, "NAME=value, NAME='value' or NAME=\"value\"");
@@ -49,8 +56,9 @@ static void parse_entries(struct schema_pass *pass, uint16_t file, struct envfil
     buf_fini(&value);
 }
 
-void environment_read(struct schema_pass *pass, struct str path, unsigned flags, struct value_at at,
-                      struct value *into)
+/* Reads a file of variables into `into` (a map of texts); later entries win. */
+static void read_variables(struct schema_pass *pass, struct str path, unsigned flags,
+                           struct value_at at, struct value *into)
 {
     struct buf text = BUF_INIT(ENV_FILE_MAX);
     const struct schema_reader *reader = &pass->options->reader;
@@ -60,7 +68,7 @@ void environment_read(struct schema_pass *pass, struct str path, unsigned flags,
         int file = pass_file(pass, path, path);
         if (file >= 0 && pass_check_text(pass, (uint16_t)file, kept)) {
             struct envfile envfile = ENVFILE(kept);
-            envfile.raw = flags & ENVIRONMENT_RAW;
+            envfile.raw = flags & VARIABLES_RAW;
             parse_entries(pass, (uint16_t)file, envfile, into);
         }
         return;
@@ -68,10 +76,8 @@ void environment_read(struct schema_pass *pass, struct str path, unsigned flags,
     buf_fini(&text);
     if (r == -ENOMEM) {
         pass->error = r;
-    } else if (!(flags & ENVIRONMENT_OPTIONAL) || r != -ENOENT) {
-        struct problem *problem =
-            pass_problem(pass, at, "config.unreadable-file", "cannot read '" STR_FMT "': %s",
-                         STR_ARG(path), pass_read_error(r));
+    } else if (!(flags & VARIABLES_OPTIONAL) || r != -ENOENT) {
+        struct problem *problem = pass_unreadable(pass, at, path, r, ENV_FILE_MAX);
         problem_hint(problem, "a file of variables: NAME=value on each line");
     }
 }
@@ -83,16 +89,13 @@ static bool add_variable(struct schema_pass *pass, struct str name, struct str v
         return false;
     }
     *pair = (struct spec_pair){name, value};
-    if (map_put(&pass->env, name, pair)) {
-        pass->error = -ENOMEM;
-    }
-    return !pass->error;
+    return pass_set_env(pass, pair);
 }
 
 void environment_load(struct schema_pass *pass, struct str path, bool required, struct value_at at)
 {
     struct value *entries = pass_value(pass, VALUE_MAP, at);
-    environment_read(pass, path, required ? 0 : ENVIRONMENT_OPTIONAL, at, entries);
+    read_variables(pass, path, required ? 0 : VARIABLES_OPTIONAL, at, entries);
     value_each(m, entries)
     {
         if (m->value->kind == VALUE_SCALAR && !pass_env(pass, m->key) &&
@@ -122,16 +125,16 @@ static void read_entry(struct schema_pass *pass, const struct value *entry, stru
     if (!decode_check(pass, &table_env_file, entry)) {
         return;
     }
-    unsigned flags = decode_truth(value_get(entry, "required"), true) ? 0 : ENVIRONMENT_OPTIONAL;
+    unsigned flags = decode_truth(value_get(entry, "required"), true) ? 0 : VARIABLES_OPTIONAL;
     if (value_is_set(format) && str_is(format->text, "raw")) {
-        flags |= ENVIRONMENT_RAW;
+        flags |= VARIABLES_RAW;
     } else if (value_is_set(format)) {
         struct problem *problem =
             pass_problem(pass, format->at, "config.bad-value", "'format' cannot be '" STR_FMT "'",
-                         STR_ARG(str_slice(format->text, 0, 80)));
+                         STR_ARG(utf8_cut(format->text, 80)));
         problem_expected(problem, "raw, or nothing for the usual form");
     }
-    environment_read(pass, path->text, flags, path->at, entries);
+    read_variables(pass, path->text, flags, path->at, entries);
 }
 
 static void resolve_service(struct schema_pass *pass, struct value *service)

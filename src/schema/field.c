@@ -4,6 +4,8 @@
  */
 #include "schema/field.h"
 
+#include "schema/spec_parts.h"
+
 const struct schema_field *schema_field_find(const struct schema_table *table, struct str name)
 {
     for (size_t i = 0; table && i < table->count; i++) {
@@ -12,4 +14,15 @@ const struct schema_field *schema_field_find(const struct schema_table *table, s
         }
     }
     return NULL;
+}
+
+size_t schema_item_size(const struct schema_field *row)
+{
+    if (row->item == SCHEMA_OBJECT) {
+        return row->of->size;
+    }
+    if (row->type == SCHEMA_MAP) {
+        return sizeof(struct spec_pair);
+    }
+    return row->item == SCHEMA_STRING ? sizeof(struct str) : sizeof(int64_t);
 }

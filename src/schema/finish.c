@@ -4,6 +4,7 @@
  * rows of the table are decoded (schema_finish_fn).
  */
 #include "base/num.h"
+#include "base/utf8.h"
 #include "schema/decode.h"
 #include "schema/table.h"
 
@@ -19,7 +20,7 @@ static void use_restart(struct schema_pass *pass, struct service_spec *service,
                  {STR_INIT("on-failure"), RESTART_ON_FAILURE},
                  {STR_INIT("unless-stopped"), RESTART_UNLESS_STOPPED}};
     service->restart.mode = service->kind == SERVICE_PROCESS ? RESTART_ON_FAILURE : RESTART_NO;
-    if (!value_is_set(v)) {
+    if (!value_is_set(v) || v->kind != VALUE_SCALAR) {
         return;
     }
     struct str word, attempts;
@@ -38,7 +39,7 @@ static void use_restart(struct schema_pass *pass, struct service_spec *service,
     }
     struct problem *problem =
         pass_problem(pass, v->at, "config.bad-value", "'restart' cannot be '" STR_FMT "'",
-                     STR_ARG(str_slice(v->text, 0, 80)));
+                     STR_ARG(utf8_cut(v->text, 80)));
     problem_expected(problem, "one of: no, always, on-failure, on-failure:N, unless-stopped");
 }
 
@@ -52,7 +53,7 @@ static void use_umask(struct schema_pass *pass, struct service_spec *service, co
     bool fine = v->text.len > 0 && v->text.len <= 5;
     for (size_t i = 0; fine && i < v->text.len; i++) {
         char c = v->text.p[i];
-        fine = (c >= '0' && c <= '7') || (c == 'o' && i == 1);
+        fine = (c >= '0' && c <= '7') || (c == 'o' && i == 1 && mask == 0 && v->text.len > 2);
         mask = c == 'o' ? 0 : mask * 8 + (c - '0');
     }
     if (!fine || mask > 0777) {
@@ -93,15 +94,17 @@ static void use_ulimits(struct schema_pass *pass, struct service_spec *service,
         struct ulimit_spec limit = {.name = m->key};
         const struct value *soft = is_map ? value_get(m->value, "soft") : m->value;
         const struct value *hard = is_map ? value_get(m->value, "hard") : m->value;
-        if (fine && read_limit(soft, &limit.soft) && read_limit(hard, &limit.hard)) {
+        if (fine && read_limit(soft, &limit.soft) && read_limit(hard, &limit.hard) &&
+            (limit.hard < 0 || (limit.soft >= 0 && limit.soft <= limit.hard))) {
             limits[count++] = limit;
             continue;
         }
-        struct problem *problem = pass_problem(pass, m->at, "config.bad-ulimit",
-                                               "this is no resource limit: '" STR_FMT "'",
-                                               STR_ARG(str_slice(m->key, 0, 40)));
+        struct problem *problem =
+            pass_problem(pass, m->at, "config.bad-ulimit",
+                         "this is no resource limit: '" STR_FMT "'", STR_ARG(utf8_cut(m->key, 40)));
         problem_expected(problem,
-                         "a name such as nofile, nproc or core, and a number or {soft, hard}");
+                         "a name such as nofile, nproc or core, and a number, or {soft, hard} with "
+                         "soft up to hard");
     }
     service->ulimits = limits;
     service->ulimits_count = count;
@@ -152,6 +155,22 @@ static void use_signal(struct schema_pass *pass, struct service_spec *service,
     struct str nearest = problem_nearest(service->stop_signal, names, ARRAY_LEN(names));
     if (nearest.len) {
         problem_hint(problem, "did you mean " STR_FMT "?", STR_ARG(nearest));
+    }
+}
+
+/* execve takes "NAME=VALUE": a name with a '=' would set another variable, an empty one nothing. */
+static void check_environment(struct schema_pass *pass, const struct value *v)
+{
+    const struct value *environment = value_get(v, "environment");
+    for (size_t i = 0; environment && environment->kind == VALUE_MAP && i < environment->count;
+         i++) {
+        const struct value_member *m = &environment->members[i];
+        if (m->key.len == 0 || str_find_char(m->key, '=') >= 0) {
+            struct problem *problem = pass_problem(pass, m->at, "config.bad-variable-name",
+                                                   "'" STR_FMT "' cannot be the name of a variable",
+                                                   STR_ARG(utf8_cut(m->key, 80)));
+            problem_expected(problem, "a name without '='");
+        }
     }
 }
 
@@ -212,6 +231,7 @@ void finish_service(struct schema_pass *pass, const struct value *v, void *objec
         service->working_dir = pass->work_dir;
     }
     use_command_line(pass, v, service);
+    check_environment(pass, v);
     use_restart(pass, service, value_get(v, "restart"));
     use_umask(pass, service, value_get(v, "umask"));
     use_ulimits(pass, service, value_get(v, "ulimits"));

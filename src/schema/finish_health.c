@@ -142,6 +142,20 @@ static void use_command(struct schema_pass *pass, struct health_spec *health,
     health->argv_count = 3;
 }
 
+/* It becomes a header line of the probe. */
+static void check_host(struct schema_pass *pass, const struct value *host)
+{
+    bool fine = true;
+    for (size_t i = 0; host && fine && i < host->text.len; i++) {
+        fine = (unsigned char)host->text.p[i] > 0x20 && (unsigned char)host->text.p[i] < 0x7f;
+    }
+    if (!fine) {
+        problem_expected(
+            pass_problem(pass, host->at, "config.bad-host", "this cannot stand in a Host header"),
+            "a name such as shop.localhost, with a port if need be");
+    }
+}
+
 static void use_tcp(struct health_spec *health, const struct value *tcp)
 {
     int64_t port;
@@ -175,11 +189,8 @@ void finish_health(struct schema_pass *pass, const struct value *v, void *object
         problem_expected(problem, "one of: test, http, tcp");
     } else if (value_is_set(http)) {
         health->kind = HEALTH_HTTP;
-        if (http->kind == VALUE_SCALAR && !str_starts(http->text, STR("/"))) {
-            struct problem *problem =
-                pass_problem(pass, http->at, "config.bad-path", "the path does not begin with '/'");
-            problem_expected(problem, "a path such as /healthz");
-        }
+        (void)finish_path(pass, http, "a path such as /healthz", " #");
+        check_host(pass, value_get(v, "host"));
     } else if (value_is_set(tcp)) {
         use_tcp(health, tcp);
     } else if (value_is_set(test)) {

@@ -3,6 +3,7 @@
  * What needs more than one row of routes, ports and listeners: addresses, ranges, host names.
  */
 #include "base/num.h"
+#include "base/utf8.h"
 #include "schema/decode.h"
 #include "schema/table.h"
 
@@ -94,9 +95,9 @@ static bool read_address(struct schema_pass *pass, struct str text, struct liste
 
 static void say_bad_address(struct schema_pass *pass, struct value_at at, struct str text)
 {
-    struct problem *problem = pass_problem(pass, at, "config.bad-address",
-                                           "this is no address to listen on: '" STR_FMT "'",
-                                           STR_ARG(str_slice(text, 0, 80)));
+    struct problem *problem =
+        pass_problem(pass, at, "config.bad-address",
+                     "this is no address to listen on: '" STR_FMT "'", STR_ARG(utf8_cut(text, 80)));
     problem_expected(problem,
                      "http://:8080, https://127.0.0.1:8443, tcp://[::1]:5432 or tls://:443");
     problem_hint(problem,
@@ -145,6 +146,8 @@ void finish_listen(struct schema_pass *pass, const struct value *v, void *object
     }
 }
 
+enum { HOST_NAME_MAX_LEN = 253 }; /* RFC 1035: 255 octets on the wire */
+
 static bool is_host_char(char c)
 {
     return c == '-' || c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z');
@@ -154,6 +157,9 @@ static bool is_host_char(char c)
 static bool is_host_name(struct str host)
 {
     bool first = true;
+    if (host.len > HOST_NAME_MAX_LEN) {
+        return false;
+    }
     while (host.len || first) {
         struct str label;
         bool more = str_split(host, '.', &label, &host);
@@ -173,7 +179,7 @@ static bool is_host_name(struct str host)
 
 static struct str lower_case(struct schema_pass *pass, struct str text)
 {
-    struct buf lower = BUF_INIT(512);
+    struct buf lower = BUF_INIT(text.len);
     for (size_t i = 0; i < text.len; i++) {
         char c = text.p[i];
         buf_add_char(&lower, c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c);
@@ -191,9 +197,9 @@ static void check_admin_names(struct schema_pass *pass, const struct value *v,
         if (is_host_name(names[i]) && names[i].p[0] != '*') {
             continue;
         }
-        struct problem *problem = pass_problem(
-            pass, value_get(v, "admin_names")->at, "config.bad-host",
-            "this is no host name: '" STR_FMT "'", STR_ARG(str_slice(names[i], 0, 80)));
+        struct problem *problem =
+            pass_problem(pass, value_get(v, "admin_names")->at, "config.bad-host",
+                         "this is no host name: '" STR_FMT "'", STR_ARG(utf8_cut(names[i], 80)));
         problem_expected(problem, "a name such as panel.example.org, without scheme, port or '*'");
     }
 }
@@ -215,6 +221,22 @@ void finish_gateway(struct schema_pass *pass, const struct value *v, void *objec
     }
 }
 
+bool finish_path(struct schema_pass *pass, const struct value *v, const char *expected,
+                 const char *without)
+{
+    bool fine = v->kind != VALUE_SCALAR || str_starts(v->text, STR("/"));
+    const char *what = "the path does not begin with '/'";
+    for (size_t i = 0; fine && i < v->text.len; i++) {
+        unsigned char c = (unsigned char)v->text.p[i];
+        fine = c >= 0x20 && c != 0x7f && !strchr(without, c);
+        what = "the path holds a character that no request can have there";
+    }
+    if (!fine) {
+        problem_expected(pass_problem(pass, v->at, "config.bad-path", "%s", what), "%s", expected);
+    }
+    return fine;
+}
+
 void finish_route(struct schema_pass *pass, const struct value *v, void *object)
 {
     struct route_spec *route = object;
@@ -226,14 +248,12 @@ void finish_route(struct schema_pass *pass, const struct value *v, void *object)
     if (route->host.len && !is_host_name(route->host)) {
         struct problem *problem =
             pass_problem(pass, host->at, "config.bad-host", "this is no host name: '" STR_FMT "'",
-                         STR_ARG(str_slice(host->text, 0, 80)));
+                         STR_ARG(utf8_cut(host->text, 80)));
         problem_expected(problem,
                          "a name such as shop.localhost or *.example.org, without scheme or port");
     }
-    if (!str_starts(route->path, STR("/")) && path) {
-        struct problem *problem =
-            pass_problem(pass, path->at, "config.bad-path", "the path does not begin with '/'");
-        problem_expected(problem, "a path such as / or /api");
+    if (path) {
+        finish_path(pass, path, "a path such as / or /api", " ?#");
     }
     if (route->path.len > 1 && str_ends(route->path, STR("/"))) {
         route->path = str_slice(route->path, 0, route->path.len - 1);
@@ -244,7 +264,14 @@ void finish_port(struct schema_pass *pass, const struct value *v, void *object)
 {
     struct port_spec *port = object;
     const struct value *published = value_get(v, "published");
+    const struct value *host_ip = value_get(v, "host_ip");
     struct str first, last;
+    if (port->host_ip.len && !is_ipv4(port->host_ip) && !is_ipv6(port->host_ip)) {
+        struct problem *problem = pass_problem(pass, host_ip->at, "config.bad-address",
+                                               "this is no address of the host: '" STR_FMT "'",
+                                               STR_ARG(utf8_cut(port->host_ip, 80)));
+        problem_expected(problem, "an IP address such as 127.0.0.1 or ::1, or none for all");
+    }
     if (!value_is_set(published) || published->kind != VALUE_SCALAR || published->text.len == 0) {
         return;
     }
@@ -254,7 +281,7 @@ void finish_port(struct schema_pass *pass, const struct value *v, void *object)
         port->published_end > 65535 || port->published_end < port->published) {
         struct problem *problem = pass_problem(pass, published->at, "config.bad-port",
                                                "'published' cannot be '" STR_FMT "'",
-                                               STR_ARG(str_slice(published->text, 0, 40)));
+                                               STR_ARG(utf8_cut(published->text, 40)));
         problem_expected(problem, "a port from 0 to 65535, or a range such as 8000-8010");
     }
 }

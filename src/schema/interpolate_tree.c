@@ -76,6 +76,13 @@ static void expand_scalar(struct tree_walk *walk, struct value *v)
                          STR_ARG(in.reason.len ? in.reason : STR("the file requires it")));
         problem_hint(problem, "set it in the environment or in a .env file");
     }
+    if (!r && buf_error(&out) == -ENOBUFS) {
+        struct problem *problem =
+            pass_problem(walk->pass, v->at, "config.too-large",
+                         "with its variables this text grows beyond %d MiB", VALUE_FILE_MAX >> 20);
+        problem_hint(problem, "look for a long variable that is used many times");
+        r = INTERPOLATE_E_FORM;
+    }
     if (r) {
         buf_fini(&out);
         return;

@@ -13,6 +13,7 @@
 #include "schema/load.h"
 
 #include "base/num.h"
+#include "base/utf8.h"
 
 #include "schema/decode.h"
 #include "schema/pass.h"
@@ -30,9 +31,7 @@ static bool is_procfile(struct str path)
 static void say_unreadable(struct schema_pass *pass, const struct pass_file *file,
                            struct value_at asked_at, int error)
 {
-    struct problem *problem =
-        pass_problem(pass, asked_at, "config.unreadable-file", "cannot read '" STR_FMT "': %s",
-                     STR_ARG(file->path), pass_read_error(error));
+    struct problem *problem = pass_unreadable(pass, asked_at, file->path, error, VALUE_FILE_MAX);
     if (!asked_at.line) {
         problem_where(problem, STR_FMT, STR_ARG(file->shown));
     } else if (error == -ENOENT) {
@@ -149,7 +148,7 @@ static void choose_name(struct schema_pass *pass, const struct value *root)
     if (pass->error == 0 && !str_eq(pass->project_name, wanted)) {
         struct problem *problem = pass_problem(pass, at, "config.bad-name",
                                                "'" STR_FMT "' cannot be the name of a project",
-                                               STR_ARG(str_slice(wanted, 0, 80)));
+                                               STR_ARG(utf8_cut(wanted, 80)));
         problem_expected(problem,
                          "1 to 63 lower case letters, digits, '-' or '_', a letter or digit first");
         problem_hint(problem, "for example '" STR_FMT "'", STR_ARG(pass->project_name));
@@ -168,8 +167,7 @@ static bool start_environment(struct schema_pass *pass)
             return false;
         }
         *pair = (struct spec_pair){pass_str(pass, given->name), pass_str(pass, given->value)};
-        if (map_put(&pass->env, pair->name, pair)) {
-            pass->error = -ENOMEM;
+        if (!pass_set_env(pass, pair)) {
             return false;
         }
     }
@@ -203,8 +201,6 @@ static struct value *load_all(struct schema_pass *pass)
     return root;
 }
 
-/* Where `spec` and its values point into the caller's memory: nowhere; all was copied to the arena.
- */
 static void fill_files(struct schema_pass *pass, struct project_spec *spec)
 {
     struct str *files = pass_alloc(pass, pass->files_count, sizeof(*files));

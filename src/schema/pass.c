@@ -19,11 +19,11 @@ static void set_where(struct schema_pass *pass, struct problem *problem, struct 
 }
 
 static struct problem *say(struct schema_pass *pass, struct problem_list *list, struct value_at at,
-                           const char *code)
+                           const char *code, const char *what)
 {
     static _Thread_local struct problem scratch;
     struct problem *problem = list ? problem_list_add(list) : &scratch;
-    problem_set(problem, code, "%s", "");
+    problem_set(problem, code, "%s", what);
     problem->status = 422;
     set_where(pass, problem, at);
     return problem;
@@ -32,24 +32,24 @@ static struct problem *say(struct schema_pass *pass, struct problem_list *list, 
 struct problem *pass_problem(struct schema_pass *pass, struct value_at at, const char *code,
                              const char *fmt, ...)
 {
-    struct problem *problem = say(pass, pass->problems, at, code);
+    char what[PROBLEM_TEXT_MAX];
     va_list args;
     va_start(args, fmt);
-    (void)vsnprintf(problem->what, sizeof(problem->what), fmt, args);
+    (void)vsnprintf(what, sizeof(what), fmt, args);
     va_end(args);
-    return problem;
+    return say(pass, pass->problems, at, code, what);
 }
 
 struct problem *pass_notice(struct schema_pass *pass, struct value_at at, bool strict,
                             const char *code, const char *fmt, ...)
 {
     bool is_problem = strict && pass->options->strict;
-    struct problem *problem = say(pass, is_problem ? pass->problems : pass->notices, at, code);
+    char what[PROBLEM_TEXT_MAX];
     va_list args;
     va_start(args, fmt);
-    (void)vsnprintf(problem->what, sizeof(problem->what), fmt, args);
+    (void)vsnprintf(what, sizeof(what), fmt, args);
     va_end(args);
-    return problem;
+    return say(pass, is_problem ? pass->problems : pass->notices, at, code, what);
 }
 
 void *pass_alloc(struct schema_pass *pass, size_t count, size_t size)
@@ -150,16 +150,20 @@ struct str pass_without_mark(struct str text)
     return str_starts(text, STR("\xef\xbb\xbf")) ? str_skip(text, 3) : text;
 }
 
-const char *pass_read_error(int error)
+struct problem *pass_unreadable(struct schema_pass *pass, struct value_at at, struct str path,
+                                int error, size_t max)
 {
-    switch (error) {
-    case -ENOBUFS:
-        return "it is too large: 4 MiB at most, 1 MiB for a file of variables";
-    case -ENOTSUP:
-        return "it is no regular file, and a reload must be able to read it again";
-    default:
-        return strerror(-error);
+    char why[80];
+    if (error == -ENOBUFS) {
+        snprintf(why, sizeof(why), "it is larger than %zu MiB", max >> 20);
+    } else {
+        snprintf(why, sizeof(why), "%s",
+                 error == -ENOTSUP
+                     ? "it is no regular file, and a reload must be able to read it again"
+                     : strerror(-error));
     }
+    return pass_problem(pass, at, "config.unreadable-file", "cannot read '" STR_FMT "': %s",
+                        STR_ARG(path), why);
 }
 
 /* The first byte that has no place in text: not UTF-8, or a control character; the length if all is
@@ -197,6 +201,19 @@ bool pass_check_text(struct schema_pass *pass, uint16_t file, struct str text)
 const struct spec_pair *pass_env(const struct schema_pass *pass, struct str name)
 {
     return map_get(&pass->env, name);
+}
+
+bool pass_set_env(struct schema_pass *pass, struct spec_pair *pair)
+{
+    int r = map_put(&pass->env, pair->name, pair);
+    if (r == -ENOMEM) {
+        pass->error = r;
+    } else if (r) {
+        struct problem *problem = pass_problem(pass, (struct value_at){0}, "config.too-large",
+                                               "there are more than %d variables", PASS_ENV_MAX);
+        problem_hint(problem, "those of the caller and of files of variables count together");
+    }
+    return r == 0;
 }
 
 struct value *pass_value(struct schema_pass *pass, enum value_kind kind, struct value_at at)
@@ -237,6 +254,7 @@ struct value *pass_copy(struct schema_pass *pass, const struct value *v)
     }
     *copy = *v;
     copy->members = NULL;
+    copy->index = NULL;
     copy->count = copy->cap = 0;
     value_each(m, v)
     {
@@ -244,10 +262,22 @@ struct value *pass_copy(struct schema_pass *pass, const struct value *v)
         if (v->kind == VALUE_LIST) {
             pass_add(pass, copy, child);
         } else {
-            pass_put(pass, copy, m->key, child);
+            pass_append(pass, copy, m->key, m->at, child);
         }
     }
     return copy;
+}
+
+/* A new index over what the map holds, with room for all that its members array has room for. None
+ * when memory is out: then the load fails anyway, and until it does looking up is only slow. */
+static void make_index(struct schema_pass *pass, struct value *map)
+{
+    uint32_t count = map->count;
+    map->index = pass_alloc(pass, (size_t)map->cap * 2, sizeof(map->index[0]));
+    for (map->count = 1; map->count <= count; map->count++) {
+        value_index_last(map);
+    }
+    map->count = count;
 }
 
 /* Room for one more member; NULL when memory is out or an end of the link is the sink. */
@@ -268,6 +298,9 @@ static struct value_member *grow(struct schema_pass *pass, struct value *parent,
         }
         parent->members = members;
         parent->cap = cap;
+        if (parent->kind == VALUE_MAP && cap > VALUE_SEARCHED_MAX) {
+            make_index(pass, parent);
+        }
     }
     return &parent->members[parent->count++];
 }
@@ -289,8 +322,16 @@ void pass_put(struct schema_pass *pass, struct value *map, struct str key, struc
         member->value = item;
         return;
     }
-    member = grow(pass, map, item);
+    pass_append(pass, map, key, item->at, item);
+}
+
+void pass_append(struct schema_pass *pass, struct value *map, struct str key, struct value_at at,
+                 struct value *item)
+{
+    ensure(map == &pass->sink || map->kind == VALUE_MAP);
+    struct value_member *member = grow(pass, map, item);
     if (member) {
-        *member = (struct value_member){.key = key, .value = item, .at = item->at};
+        *member = (struct value_member){.key = key, .value = item, .at = at};
+        value_index_last(map);
     }
 }

@@ -71,17 +71,26 @@ struct str pass_path(struct schema_pass *pass, struct str base, struct str path)
 struct str pass_dir(struct str path);
 /* Makes the file known: its index, or -1 beyond PASS_FILES_MAX (said). */
 int pass_file(struct schema_pass *pass, struct str shown, struct str path);
-const char *pass_read_error(int error); /* why a reader failed, for people */
+/* Says that a file cannot be read, by the reader's -errno; `max` is what it may have had, in
+ * bytes. */
+struct problem *pass_unreadable(struct schema_pass *pass, struct value_at at, struct str path,
+                                int error, size_t max);
 /* UTF-8 without control characters: checked before any parser sees a file. False when it said a
  * problem. */
 bool pass_check_text(struct schema_pass *pass, uint16_t file, struct str text);
 struct str pass_without_mark(struct str text); /* a byte order mark is no part of the text */
 const struct spec_pair *pass_env(const struct schema_pass *pass, struct str name);
+/* Sets a variable; `pair` lies in the arena. False when memory is out or there are PASS_ENV_MAX of
+ * them, which is said. */
+bool pass_set_env(struct schema_pass *pass, struct spec_pair *pair);
 
 struct value *pass_value(struct schema_pass *pass, enum value_kind kind, struct value_at at);
 struct value *pass_scalar(struct schema_pass *pass, struct str text, struct value_at at);
 struct value *pass_copy(struct schema_pass *pass, const struct value *v);
 void pass_add(struct schema_pass *pass, struct value *list, struct value *item);
+/* Adds at the end what is known not to be there; `at` is the key's place. */
+void pass_append(struct schema_pass *pass, struct value *map, struct str key, struct value_at at,
+                 struct value *item);
 /* Adds or replaces. */
 void pass_put(struct schema_pass *pass, struct value *map, struct str key, struct value *item);
 
@@ -109,12 +118,5 @@ struct value *load_file(struct schema_pass *pass, struct str path, struct str ba
                         struct value_at asked_at, unsigned depth);
 /* Adds the variables of a file; those that are there win. */
 void environment_load(struct schema_pass *pass, struct str path, bool required, struct value_at at);
-enum environment_flag {
-    ENVIRONMENT_OPTIONAL = 1 << 0, /* it may be missing */
-    ENVIRONMENT_RAW = 1 << 1,      /* see envfile.h */
-};
-/* Reads a file of variables into `into` (a map of texts); later entries win. */
-void environment_read(struct schema_pass *pass, struct str path, unsigned flags, struct value_at at,
-                      struct value *into);
 
 #endif

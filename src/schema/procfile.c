@@ -32,7 +32,7 @@ static bool is_name(struct str name)
 /* A dollar sign belongs to the shell: doubled, it passes interpolation as one. */
 static struct str shell_text(struct schema_pass *pass, struct str command)
 {
-    struct buf out = BUF_INIT(VALUE_FILE_MAX);
+    struct buf out = BUF_INIT(2 * (size_t)VALUE_FILE_MAX);
     for (size_t i = 0; i < command.len; i++) {
         buf_add(&out, command.p[i] == '$' ? STR("$$") : str_slice(command, i, i + 1));
     }

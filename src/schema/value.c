@@ -8,10 +8,32 @@
 #include "base/map.h"
 #include "base/num.h"
 
+/* Where the key's slot is, or the free one where it belongs. At most half of the slots are used. */
+static uint32_t *find_slot(const struct value *map, struct str key)
+{
+    uint32_t mask = map->cap * 2 - 1;
+    uint32_t at = (uint32_t)map_hash(0, key) & mask;
+    while (map->index[at] && !str_eq(map->members[map->index[at] - 1].key, key)) {
+        at = (at + 1) & mask;
+    }
+    return &map->index[at];
+}
+
+void value_index_last(struct value *map)
+{
+    if (map->index) {
+        *find_slot(map, map->members[map->count - 1].key) = map->count;
+    }
+}
+
 struct value_member *value_member(const struct value *v, struct str key)
 {
     if (!v || v->kind != VALUE_MAP) {
         return NULL;
+    }
+    if (v->index) {
+        uint32_t found = *find_slot(v, key);
+        return found ? &v->members[found - 1] : NULL;
     }
     value_each(m, v)
     {
@@ -33,6 +55,7 @@ void value_remove(struct value *v, size_t i)
     ensure(i < v->count);
     memmove(&v->members[i], &v->members[i + 1], (v->count - i - 1) * sizeof(v->members[0]));
     v->count--;
+    v->index = NULL;
 }
 
 struct value *value_take(struct value *v, const char *key)
@@ -115,6 +138,7 @@ void value_sort(struct value *map)
 {
     if (map->kind == VALUE_MAP && map->count > 1) {
         qsort(map->members, map->count, sizeof(map->members[0]), compare_members);
+        map->index = NULL;
     }
 }
 

@@ -16,6 +16,7 @@ enum {
     VALUE_DEPTH_MAX = 48,     /* levels of nesting */
     VALUE_NODES_MAX = 200000, /* of one pass, aliases expanded */
     VALUE_FILE_MAX = 4 << 20, /* bytes of one file */
+    VALUE_SEARCHED_MAX = 32,  /* a map with room for more members has an index */
 };
 
 enum value_kind { VALUE_NULL, VALUE_SCALAR, VALUE_LIST, VALUE_MAP };
@@ -42,6 +43,7 @@ struct value {
     struct value_at at;
     struct str text; /* scalars */
     struct value_member *members;
+    uint32_t *index; /* of a large map: see value.c; NULL = none */
     uint32_t count;
     uint32_t cap;
 };
@@ -75,6 +77,8 @@ static inline bool value_is_set(const struct value *v)
 enum value_type value_type(const struct value *v);
 /* Same kind, same content; order of map members does not matter, that of lists does. */
 bool value_equal(const struct value *a, const struct value *b);
+/* The member just added as the last one becomes known to the index, if there is one. */
+void value_index_last(struct value *map);
 /* Sorts the members of a map by key, byte order. */
 void value_sort(struct value *map);
 /* Content hash in the sense of value_equal (of sorted maps). */

@@ -3,6 +3,7 @@
  * What only the whole project can tell: references, circles, routes and ports that collide; and
  * what follows from the whole: default listeners, listeners for `ports:`.
  */
+#include "base/utf8.h"
 #include "base/vec.h"
 #include "schema/decode.h"
 #include "schema/resource.h"
@@ -38,7 +39,7 @@ static void say_undefined(struct verifier *v, struct value_at at, const char *wh
     }
     struct problem *problem =
         pass_problem(v->pass, at, "config.undefined", "there is no %s '" STR_FMT "'", what,
-                     STR_ARG(str_slice(name, 0, 80)));
+                     STR_ARG(utf8_cut(name, 80)));
     struct str nearest = problem_nearest(name, names, count);
     if (nearest.len) {
         problem_hint(problem, "did you mean '" STR_FMT "'?", STR_ARG(nearest));
@@ -425,7 +426,7 @@ static void check_names(struct verifier *v)
         if (!fine) {
             struct problem *problem = pass_problem(v->pass, service_at(v, name), "config.bad-name",
                                                    "'" STR_FMT "' cannot be the name of a service",
-                                                   STR_ARG(str_slice(name, 0, 80)));
+                                                   STR_ARG(utf8_cut(name, 80)));
             problem_expected(
                 problem, "1 to 63 letters, digits, '_', '-' or '.', a letter, digit or '_' first");
         }

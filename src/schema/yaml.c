@@ -15,7 +15,7 @@
 
 #include <yaml.h>
 
-enum { ANCHORS_MAX = 4096, DUPLICATES_BY_MAP = 16 };
+enum { ANCHORS_MAX = 4096 };
 
 struct level {
     struct value *value;
@@ -24,7 +24,7 @@ struct level {
     struct value_at key_at;
     struct str anchor; /* this node's own, known to others once it is complete */
     bool has_key;
-    struct map seen; /* of a large map: its keys */
+    bool merges; /* the key is a bare `<<`; quoted it is a key like any other (YAML 1.1 merge) */
 };
 
 struct yaml_reader {
@@ -58,35 +58,17 @@ static void fail(struct yaml_reader *r, struct value_at at, const char *code, co
     r->failed = true;
 }
 
-/* A key that was there before; a large map keeps its keys in a hash map. */
-static const struct value_member *find_key(struct level *level, struct str key)
-{
-    if (level->value->count <= DUPLICATES_BY_MAP) {
-        return value_member(level->value, key);
-    }
-    if (level->seen.len == 0) {
-        level->seen = MAP_INIT(VALUE_NODES_MAX);
-    }
-    for (size_t i = level->seen.len; i < level->value->count; i++) {
-        if (map_put(&level->seen, level->value->members[i].key, (void *)(uintptr_t)(i + 1))) {
-            return value_member(level->value, key);
-        }
-    }
-    uintptr_t found = (uintptr_t)map_get(&level->seen, key);
-    return found ? &level->value->members[found - 1] : NULL;
-}
-
 static void attach_to_map(struct yaml_reader *r, struct level *level, struct value *v)
 {
     level->has_key = false;
-    if (str_is(level->key, "<<")) {
+    if (level->merges) {
         if (!level->merge) {
             level->merge = pass_value(r->pass, VALUE_LIST, v->at);
         }
         pass_add(r->pass, level->merge, v);
         return;
     }
-    const struct value_member *earlier = find_key(level, level->key);
+    const struct value_member *earlier = value_member(level->value, level->key);
     if (earlier) {
         struct problem *problem =
             pass_problem(r->pass, level->key_at, "config.duplicate-key",
@@ -94,23 +76,7 @@ static void attach_to_map(struct yaml_reader *r, struct level *level, struct val
         problem_hint(problem, "it stands at line %u already: remove one of them", earlier->at.line);
         return;
     }
-    uint32_t before = level->value->count;
-    if (v == &r->pass->sink || level->value == &r->pass->sink) {
-        return;
-    }
-    /* pass_put would look for the key once more. */
-    struct value holder = {.kind = VALUE_LIST,
-                           .members = level->value->members,
-                           .count = before,
-                           .cap = level->value->cap};
-    pass_add(r->pass, &holder, v);
-    level->value->members = holder.members;
-    level->value->cap = holder.cap;
-    level->value->count = holder.count;
-    if (holder.count > before) {
-        holder.members[before].key = level->key;
-        holder.members[before].at = level->key_at;
-    }
+    pass_append(r->pass, level->value, level->key, level->key_at, v);
 }
 
 static void attach(struct yaml_reader *r, struct value *v)
@@ -173,6 +139,7 @@ static void on_scalar(struct yaml_reader *r, const yaml_event_t *event)
         level->key = text;
         level->key_at = at;
         level->has_key = true;
+        level->merges = str_is(raw, "<<") && event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
         return;
     }
     bool is_text;
@@ -225,11 +192,7 @@ static void merge_missing(struct yaml_reader *r, struct value *into, const struc
     value_each(m, from)
     {
         if (!value_member(into, m->key)) {
-            pass_put(r->pass, into, m->key, pass_copy(r->pass, m->value));
-            struct value_member *added = value_member(into, m->key);
-            if (added) {
-                added->at = m->at;
-            }
+            pass_append(r->pass, into, m->key, m->at, pass_copy(r->pass, m->value));
         }
     }
 }
@@ -237,7 +200,6 @@ static void merge_missing(struct yaml_reader *r, struct value *into, const struc
 static void on_end(struct yaml_reader *r)
 {
     struct level level = r->levels[--r->depth];
-    map_fini(&level.seen);
     if (level.merge) {
         value_each(m, level.merge)
         {
@@ -255,6 +217,18 @@ static void on_end(struct yaml_reader *r)
     attach(r, level.value);
 }
 
+/* Levels of nesting: 0 for a scalar. Bounded, since what is anchored was bounded when it was
+ * read. */
+static size_t height_of(const struct value *v)
+{
+    size_t most = 0;
+    value_each(m, v)
+    {
+        most = MAX(most, height_of(m->value));
+    }
+    return most + (v->kind >= VALUE_LIST);
+}
+
 static void on_alias(struct yaml_reader *r, const yaml_event_t *event)
 {
     struct value_at at = mark_at(r, &event->start_mark);
@@ -270,6 +244,10 @@ static void on_alias(struct yaml_reader *r, const yaml_event_t *event)
                          "nothing is anchored as '&" STR_FMT "'", STR_ARG(name));
         problem_hint(problem, "an alias stands after its anchor, and not inside of it");
         r->failed = true;
+        return;
+    }
+    if (r->depth + height_of(target) > VALUE_DEPTH_MAX) {
+        fail(r, at, "config.too-deep", "the nesting goes too deep with what this alias stands for");
         return;
     }
     attach(r, pass_copy(r->pass, target));
@@ -344,9 +322,6 @@ static void read_events(struct yaml_reader *r)
         ended = event.type == YAML_STREAM_END_EVENT;
         on_event(r, &event);
         yaml_event_delete(&event);
-    }
-    while (r->depth) {
-        map_fini(&r->levels[--r->depth].seen);
     }
 }
 

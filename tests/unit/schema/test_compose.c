@@ -233,3 +233,74 @@ TEST(replica_names_stay_only_where_a_process_uses_them)
     check_str(service("b")->argv[1], STR("99"));
     project_spec_unref(l.spec);
 }
+
+TEST(a_value_that_grows_too_long_is_an_error_and_is_not_cut)
+{
+    struct buf env = BUF_INIT(2 << 20);
+    buf_add_cstr(&env, "A=");
+    for (int i = 0; i < 600000; i++) {
+        buf_add_char(&env, 'x');
+    }
+    buf_add_cstr(&env, "\nB=$A$A\n");
+    struct memory_file files[] = {{"/p/muelle.yaml", "services: {a: {command: x}}"},
+                                  {"/p/.env", buf_cstr(&env)},
+                                  {NULL, NULL}};
+    struct schema_load_options options = {0};
+    load_with(&l, files, &options);
+    check_int(l.r, SCHEMA_E_INVALID);
+    check_cstr(l.problems.items[0].code, "env-file.syntax");
+    check_cstr(l.problems.items[0].where, "/p/.env:2:1");
+    buf_fini(&env);
+}
+
+TEST(a_text_that_its_variables_make_too_long_is_a_mistake_and_no_lack_of_memory)
+{
+    struct buf env = BUF_INIT(2 << 20);
+    buf_add_cstr(&env, "A=");
+    for (int i = 0; i < 600000; i++) {
+        buf_add_char(&env, 'x');
+    }
+    struct memory_file files[] = {
+        {"/p/muelle.yaml", "services: {a: {command: '$A $A $A $A $A $A $A $A'}}"},
+        {"/p/.env", buf_cstr(&env)},
+        {NULL, NULL}};
+    struct schema_load_options options = {0};
+    load_with(&l, files, &options);
+    check_int(l.r, SCHEMA_E_INVALID);
+    check_cstr(l.problems.items[0].code, "config.too-large");
+    check_cstr(l.problems.items[0].where, "muelle.yaml:1:25");
+    buf_fini(&env);
+}
+
+/* They were left out without a word. */
+TEST(more_variables_than_there_is_room_for_are_said)
+{
+    struct buf env = BUF_INIT(1 << 20);
+    for (int i = 0; i < 66000; i++) {
+        buf_printf(&env, "V%d=1\n", i);
+    }
+    struct memory_file files[] = {{"/p/muelle.yaml", "services: {a: {command: x}}"},
+                                  {"/p/.env", buf_cstr(&env)},
+                                  {NULL, NULL}};
+    struct schema_load_options options = {0};
+    load_with(&l, files, &options);
+    check_int(l.r, SCHEMA_E_INVALID);
+    check_cstr(l.problems.items[0].code, "config.too-large");
+    buf_fini(&env);
+}
+
+TEST(a_file_of_variables_that_is_too_large_says_how_large_it_may_be)
+{
+    struct buf env = BUF_INIT(2 << 20);
+    for (int i = 0; i < 1100000; i++) {
+        buf_add_char(&env, 'x');
+    }
+    struct memory_file files[] = {{"/p/muelle.yaml", "services: {a: {command: x}}"},
+                                  {"/p/.env", buf_cstr(&env)},
+                                  {NULL, NULL}};
+    struct schema_load_options options = {0};
+    load_with(&l, files, &options);
+    check_int(l.r, SCHEMA_E_INVALID);
+    check(str_ends(str_from(l.problems.items[0].what), STR("it is larger than 1 MiB")));
+    buf_fini(&env);
+}

@@ -117,6 +117,24 @@ static const struct bad cases[] = {
     {"services:\n  a: {command: x, env_file: [{pth: b}]}\n", "2:31", "config.unknown-key"},
     {"services:\n  a: {command: x, ports: ['8000-8010:80']}\n", "2:27", "config.bad-port"},
     {"x-muelle: 5\nservices: {a: {command: x}}\n", "1:11", "config.bad-value"},
+    {"services:\n  a: {command: x, umask: '7o22'}\n", "2:26", "config.bad-value"},
+    {"services:\n  a: {command: x, umask: 0o}\n", "2:26", "config.bad-value"},
+    {"services:\n  a: {command: x, ulimits: {nofile: {soft: 20, hard: 10}}}\n", "2:29",
+     "config.bad-ulimit"},
+    {"services:\n  a: {command: x, ulimits: {nofile: {soft: -1, hard: 10}}}\n", "2:29",
+     "config.bad-ulimit"},
+    {"services:\n  a: {command: x, environment: ['=x']}\n", "2:33", "config.bad-variable-name"},
+    {"services:\n  a: {command: x, environment: {A=B: x}}\n", "2:33", "config.bad-variable-name"},
+    {"services:\n  a: {command: x, ports: ['localhorst:80:80']}\n", "2:27", "config.bad-address"},
+    {"services:\n  a: {command: x, ports: [{host_ip: h, published: 8, target: 8}]}\n", "2:37",
+     "config.bad-address"},
+    {"services:\n  a: {command: x, healthcheck: {http: '/a b'}}\n", "2:39", "config.bad-path"},
+    {"services:\n  a: {command: x, healthcheck: {http: \"/\\r\\nX: y\"}}\n", "2:39",
+     "config.bad-path"},
+    {"services:\n  a: {command: x, healthcheck: {http: /, host: \"a\\nX: y\"}}\n", "2:48",
+     "config.bad-host"},
+    {"services:\n  a: {command: x, routes: [{path: \"/a\\n\"}]}\n", "2:35", "config.bad-path"},
+    {"services:\n  a: {command: x, routes: [{path: '/a?b'}]}\n", "2:35", "config.bad-path"},
 };
 
 TEST(each_mistake_is_said_with_its_place)
@@ -137,6 +155,42 @@ TEST(each_mistake_is_said_with_its_place)
         }
     }
     check_int(wrong, 0);
+}
+
+TEST(a_mistake_is_said_once)
+{
+    static struct loaded l;
+    load_text(&l, "services: {a: {command: x, restart: {a: b}}}");
+    check_int(l.problems.count, 1);
+}
+
+TEST(a_host_name_of_any_length_is_a_mistake_and_no_lack_of_memory)
+{
+    static struct loaded l;
+    struct buf text = BUF_INIT(10000);
+    buf_add_cstr(&text, "services: {a: {command: x}}\ngateway: {admin_names: [");
+    for (int i = 0; i < 600; i++) {
+        buf_add_char(&text, i % 50 == 49 ? '.' : 'n');
+    }
+    buf_add_cstr(&text, "n]}\n");
+    load_text(&l, buf_cstr(&text));
+    check_int(l.r, SCHEMA_E_INVALID);
+    check_cstr(l.problems.items[0].code, "config.bad-host");
+    buf_fini(&text);
+}
+
+TEST(what_is_shown_of_a_value_ends_with_a_whole_character)
+{
+    static struct loaded l;
+    struct buf text = BUF_INIT(10000);
+    buf_add_cstr(&text, "services: {a: {command: x, restart: \"");
+    for (int i = 0; i < 79; i++) {
+        buf_add_char(&text, 'r');
+    }
+    buf_add_cstr(&text, "é\"}}\n");
+    load_text(&l, buf_cstr(&text));
+    check(str_ends(str_from(l.problems.items[0].what), STR("rrr'")));
+    buf_fini(&text);
 }
 
 TEST(all_mistakes_of_a_file_are_said_in_one_run)

@@ -43,6 +43,22 @@ TEST(nesting_has_an_end)
     buf_fini(&text);
 }
 
+/* Each text of the chain stays within the bound; what they stand for together does not. */
+TEST(aliases_do_not_get_around_the_end_of_nesting)
+{
+    struct buf text = BUF_INIT(100000);
+    buf_add_cstr(&text, "services: {a: {command: x}}\nmodels:\n  m0: &a0 [x]\n");
+    for (int i = 1; i < 3; i++) {
+        buf_printf(&text, "  m%d: &a%d [[[[[[[[[[[[[[[[[[[[[[[[*a%d]]]]]]]]]]]]]]]]]]]]]]]]\n", i,
+                   i, i - 1);
+    }
+    load_text(&l, buf_cstr(&text));
+    check_int(l.r, SCHEMA_E_INVALID);
+    check_cstr(l.problems.items[0].code, "config.too-deep");
+    check_cstr(l.problems.items[0].where, "muelle.yaml:5:35");
+    buf_fini(&text);
+}
+
 TEST(a_file_beyond_the_limit_is_refused)
 {
     char *text = malloc((5 << 20) + 1);
@@ -165,5 +181,41 @@ TEST(large_maps_find_duplicates_too)
     check_cstr(l.problems.items[0].code, "config.duplicate-key");
     check_cstr(l.problems.items[0].where, "muelle.yaml:3002:3");
     check(str_find(str_from(l.problems.items[0].hint), STR("line 19 ")) > 0);
+    buf_fini(&text);
+}
+
+TEST(a_key_that_an_alias_brought_keeps_its_own_place)
+{
+    load_text(&l, "x-a: &a\n  commnd:\n    - x\nservices:\n  b: *a\n");
+    check_cstr(l.problems.items[0].where, "muelle.yaml:2:3");
+}
+
+TEST(a_quoted_merge_key_is_a_key)
+{
+    const struct project_spec *p =
+        load_good(&l, "services:\n  a:\n    command: x\n    environment: {\"<<\": y}\n");
+    check_int(p->services[0].environment_count, 1);
+    check_str(p->services[0].environment[0].name, STR("<<"));
+    project_spec_unref(l.spec);
+}
+
+/* 20,000 variables took 4 s when each was looked for among all others. */
+TEST(a_large_map_is_merged_in_no_time)
+{
+    struct buf text = BUF_INIT(4 << 20);
+    buf_add_cstr(&text, "x-e: &e\n");
+    for (int i = 0; i < 20000; i++) {
+        buf_printf(&text, "  V%d: v\n", i);
+    }
+    buf_add_cstr(&text, "services:\n  a:\n    command: x\n    environment:\n      <<: *e\n"
+                        "      V19999: own\n");
+    const struct project_spec *p = load_good(&l, buf_cstr(&text));
+    check_int(p->services[0].environment_count, 20000);
+    size_t own = 0;
+    for (size_t i = 0; i < p->services[0].environment_count; i++) {
+        own += str_is(p->services[0].environment[i].value, "own");
+    }
+    check_int(own, 1);
+    project_spec_unref(l.spec);
     buf_fini(&text);
 }
