@@ -2,6 +2,14 @@
  *
  * What a person is told about keys that are understood but do nothing here, and about ports that
  * will surprise. Notices, and errors when the caller is strict; each key is said once a load.
+ *
+ * Why at all: a Compose file is read whole, so that it can be shared with Compose, and half of its
+ * keys mean nothing to a process. To drop them in silence would be to promise what does not happen
+ * (read_only, cap_drop, networks are about safety).
+ *
+ * A notice names the first service that has the key: a file of a hundred services with `networks`
+ * has one mistake, not a hundred. What would make the project work differently than written (a
+ * range of ports for one process) is an error, not advice.
  */
 #include "schema/decode.h"
 #include "schema/resource.h"

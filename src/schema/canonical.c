@@ -2,8 +2,18 @@
  *
  * The canonical form of a document (rows of a table first, in their order; names by bytes; `yes` is
  * true), so that two files that mean the same render the same and hash the same.
+ *
+ * Two hashes come of it. The content hash takes the whole tree: equal means that applying would
+ * change nothing at all. The restart hash takes only rows SCHEMA_RESTART of one service: equal
+ * means that its replicas may run on, whatever else of it changed (routes, health check, number of
+ * replicas). A row that is marked wrongly therefore restarts services for nothing, or leaves them
+ * running with what is no longer true; test_load.c holds the list.
+ *
+ * Lists keep their order: it means something in commands, and where it does not (routes) a change
+ * of it costs nothing.
  */
 #include "schema/decode.h"
+#include "schema/stages.h"
 
 static size_t rank_of(const struct schema_table *table, struct str key)
 {

@@ -5,6 +5,16 @@
  * The walk is the document's: each member of a map finds its row; rows without a member get their
  * preset afterwards. Every mistake becomes a problem with the place of the value, and the walk goes
  * on, so that one run shows all mistakes.
+ *
+ *   1. Everything is checked, also what has no member in a struct: a misspelt key of a container is
+ *      found although nothing acts on it.
+ *   2. A struct member is written only by a value that is fine, or by the preset; else it stays
+ *      zero. No spec with a mistake leaves schema_load, so nobody meets such a zero.
+ *   3. Items that are not fine take no place in their array: `count` never counts a hole.
+ *   4. Values of secret rows are in no problem: its reader may not be allowed to see them.
+ *
+ * A table's `finish` runs when its rows are done and sees the map too: what a struct cannot tell
+ * (was it written? where?) it asks the document.
  */
 #include "schema/decode.h"
 
@@ -13,6 +23,9 @@
 
 enum { TABLE_ROWS_MAX = 160 };
 
+/* YAML 1.1's words, since Compose files are full of them; also quoted, since a
+ * variable ("${TTY:-yes}") gives a text.
+ */
 bool decode_bool(struct str text, bool *ret)
 {
     static const char *const words[] = {"false", "true", "no", "yes", "off", "on", "n", "y"};
@@ -60,6 +73,7 @@ static bool read_integer(enum schema_type type, struct str text, int64_t *ret)
     }
 }
 
+/* No bounds are written as both 0, so a row cannot ask for exactly 0: none has reason to. */
 static bool in_bounds(const struct schema_field *row, int64_t n)
 {
     return (row->min == 0 && row->max == 0) || (n >= row->min && n <= row->max);
@@ -145,6 +159,7 @@ bool decode_scalar(struct schema_pass *pass, const struct schema_field *row, enu
         say_wrong(pass, row, type, v);
         return false;
     }
+    /* The short form means something that `finish` knows; the member stays as it is. */
     if ((row->flags & SCHEMA_OR_BOOL) && decode_bool(v->text, &u.flag)) {
         return true;
     }
@@ -214,10 +229,12 @@ static bool decode_item(struct schema_pass *pass, const struct schema_field *row
     if (m->value->kind == VALUE_SCALAR && (row->flags & SCHEMA_ITEM_OR_STRING)) {
         return false;
     }
+    /* The item of a map carries its name, so that it can be handed on without its map. */
     const struct schema_field *key = row->type == SCHEMA_MAP ? key_row(row->of) : NULL;
     if (item && key && key->offset != SCHEMA_NO_MEMBER) {
         memcpy((char *)item + key->offset, &m->key, sizeof(m->key));
     }
+    /* What is missing has no place; it is said at the key of the map that misses it. */
     pass->owner_at = row->type == SCHEMA_MAP ? m->at : m->value->at;
     decode_table(pass, row->of, m->value, item);
     pass->owner_at = owner;
@@ -299,6 +316,8 @@ static void say_unknown(struct schema_pass *pass, const struct schema_table *tab
 {
     struct str names[TABLE_ROWS_MAX];
     size_t count = 0;
+    /* All keys when they fit into a problem; a service has some hundred, of which a cut list would
+     * be no help. */
     struct buf all = BUF_INIT(PROBLEM_TEXT_MAX - 1);
     for (size_t i = 0; i < table->count && count < ARRAY_LEN(names); i++) {
         bool in_document =
@@ -331,6 +350,7 @@ static void say_unknown(struct schema_pass *pass, const struct schema_table *tab
     buf_fini(&all);
 }
 
+/* An object of presets is there even if it was not written; one with a required key is not. */
 static bool has_required(const struct schema_table *table)
 {
     for (size_t i = 0; i < table->count; i++) {

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Checking a document against tables and decoding it into structs. Private to schema/.
+ *
+ * Strings of the structs point into the pass's arena, which becomes the spec's. All of it runs in
+ * one pass (pass.h): problems go to its list, memory comes from its arena and is sticky when it is
+ * out.
  */
 #ifndef SCHEMA_DECODE_H
 #define SCHEMA_DECODE_H

@@ -1,9 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is derived from tables for others: JSON schema, OpenAPI components, SQL columns.
+ * What is derived from tables for others: JSON schema (draft 2020-12), OpenAPI 3.1 components
+ * (which are the same dialect), SQL columns.
  *
  * Nested tables are referred to by name, never inlined, so that each is described once and
  * recursion in tables cannot loop here.
+ *
+ * Two kinds of documents come of one row:
+ *
+ *   what we write (status)   exactly one type, null where the row may be null, all keys required
+ *   what people write        long and short forms as anyOf, numbers and truth values also as text
+ *                            ("${PORT}"), most keys nullable, x-… allowed, further keys not
+ *
+ * docs/muelle.schema.json and the OpenAPI document are held current by tests/integration
+ * (config_schema.py, api_openapi.py), which also check them with foreign tools.
  */
 #include "schema/resource.h"
 
@@ -21,6 +31,7 @@ static void collect(struct table_set *set, const struct schema_table *table)
             return;
         }
     }
+    /* Tables are ours: more of them is a change of the program, not of data. */
     ensure(set->count < TABLES_MAX);
     set->tables[set->count++] = table;
     for (size_t i = 0; i < table->count; i++) {
@@ -54,6 +65,7 @@ static void bounds(struct json_writer *w, const struct schema_field *row, const 
     }
     json_key(w, str_from(low));
     json_i64(w, row->min);
+    /* The largest number of a type is no bound that a reader could learn from. */
     if (row->max < INT32_MAX) {
         json_key(w, str_from(high));
         json_i64(w, row->max);
@@ -125,6 +137,7 @@ static void scalar_is(struct deriver *d, const struct schema_field *row, enum sc
         bounds(d->w, row, "minimum", "maximum");
         break;
     case SCHEMA_DOUBLE:
+        /* NaN, our "unknown", has no JSON: it is written as null. */
         types_are(d, row, "number", null || !d->document);
         bounds(d->w, row, "minimum", "maximum");
         break;

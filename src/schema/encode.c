@@ -1,6 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * C structs to JSON and to the cells of CLI tables, by tables. No allocation beyond the output.
+ *
+ *   1. Every row is written, null where it is unknown: readers of the API need not tell "absent"
+ *      from "null". Only rows SCHEMA_DETAIL may be left out, all of them at once.
+ *   2. Secret members are asterisks unless the caller asks; in cells always "-".
+ *   3. Members are read by memcpy: a row knows an offset, not a type, and the compiler must not be
+ *      told otherwise.
+ *
+ * An enum value without a name is a programmer's error and becomes null or "-": showing what is
+ * wrong beats ending the process that shows it.
  */
 #include "base/num.h"
 #include "base/timefmt.h"
@@ -64,6 +73,7 @@ static bool is_null(const struct schema_field *row, const char *object)
     case SCHEMA_DURATION:
     case SCHEMA_SIZE:
         return zero_null && integer_at(member) == 0;
+    /* An embedded object that was never filled in: no probe yet. Such structs have no padding. */
     case SCHEMA_OBJECT:
         return zero_null && all_zero(member, row->of->size);
     default:

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Reading files of variables (envfile.h), one entry at a time.
+ * Reading files of variables (envfile.h), one entry at a time: a cursor over the text that is moved
+ * behind the entry, so the caller decides what an entry means and may stop at any.
+ *
+ *   1. `line` is that of the entry's name, also when its quoted value runs over many lines.
+ *   2. An entry is whole or an error. What is behind an error cannot be told (a quote that is never
+ *      closed swallows the rest), so reading ends there.
  */
 #include "schema/envfile.h"
 

@@ -18,13 +18,13 @@
 #include "schema/interpolate.h"
 
 struct envfile {
-    struct str text;
-    size_t at;
-    uint32_t line; /* of the entry or error at hand, from 1 */
-    bool raw;      /* values are what stands behind "=": no quotes, comments, variables */
+    struct str text; /* borrowed; names point into it */
+    size_t at;       /* the cursor */
+    uint32_t line;   /* of the entry or error at hand, from 1 */
+    bool raw;        /* values are what stands behind "=": no quotes, comments, variables */
     /* The entry read last: */
     struct str name;
-    bool has_value;
+    bool has_value;    /* false: "NAME" alone, the caller's own variable is meant */
     const char *error; /* after -1: what is wrong */
 };
 

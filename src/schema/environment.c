@@ -2,10 +2,19 @@
  *
  * Variables: those of the project (.env, --env-file) for interpolation, and those of services
  * (env_file, values taken from the caller).
+ *
+ * Who wins, first to last (Compose's order): the caller's environment → --env-file or .env for
+ * `${NAME}`; `environment` → the last env_file → the ones before for a service. Within a file a
+ * later entry replaces an earlier one and may refer to it.
+ *
+ * As it fails: a file that is not there is an error unless it may be missing (.env, `required:
+ * false`); a line that cannot be read ends its file; the entries before it count, since all
+ * mistakes of one run are wanted.
  */
 #include "base/utf8.h"
 #include "schema/decode.h"
 #include "schema/envfile.h"
+#include "schema/stages.h"
 #include "schema/table.h"
 
 enum { ENV_FILE_MAX = 1 << 20 };
@@ -28,6 +37,8 @@ static bool get_variable(void *ctx, struct str name, struct str *ret_value)
     if (!pair && (!entry || entry->value->kind != VALUE_SCALAR)) {
         return false;
     }
+    /* The caller before the file, also here: else `A=1 muelle up` would not reach B=${A} of .env.
+     */
     *ret_value = pair ? pair->value : entry->value->text;
     return true;
 }
@@ -139,6 +150,8 @@ static void read_entry(struct schema_pass *pass, const struct value *entry, stru
 
 static void resolve_service(struct schema_pass *pass, struct value *service)
 {
+    /* Taken out: what is rendered and hashed is what the files held, not their names. So a change
+     * in a file of variables restarts the services that read it. */
     struct value *files = value_take(service, "env_file");
     struct value *environment = value_get(service, "environment");
     if (value_is_set(files) && files->kind != VALUE_LIST) {

@@ -2,13 +2,24 @@
  *
  * `extends` and `include`: services and projects from other places.
  *
- *  1. A service is extended once: `extends` is taken out of its map before the base is resolved, so
- * a base that is met again while it is being resolved is a cycle, shown as a → b → a.
- *  2. An included project becomes part of this one; a name that both define differently is an
- * error.
- *  3. Chains are bounded by PASS_CHAIN_MAX.
+ *   1. A service is extended once: `extends` is taken out of its map before the base is resolved,
+ *      so a base that is met again while it is being resolved is a cycle, shown as a → b → a.
+ *   2. An included project becomes part of this one; a name that both define differently is an
+ *      error, since neither file can be meant to win. Equal definitions (the same file included
+ *      twice) are one.
+ *   3. Chains are bounded by PASS_CHAIN_MAX; files that extend each other in a circle over two
+ *      files end there, too. Files are bounded by PASS_FILES_MAX, so a tree of includes ends as
+ *      well.
+ *   4. An included project sees its own variables (its .env or env_file) over those of this one,
+ *      and nothing of them is left afterwards.
+ *
+ * As it goes, per file: each service with `extends` → its base, resolved first, maybe in another
+ * file (load_file: read, interpolated and normalised like any) → a copy of the base with this
+ * service merged over it. Depth of links lives on the C stack (struct link), which is what a cycle
+ * is drawn from.
  */
 #include "schema/decode.h"
+#include "schema/stages.h"
 #include "schema/table.h"
 
 struct link {
@@ -58,6 +69,8 @@ static bool is_cycle(const struct link *link)
 static struct value *root_of(struct extender *x, struct value *here, struct str path,
                              struct str here_path, struct value_at at)
 {
+    /* A file that extends itself by name is the document at hand, half resolved; reading it anew
+     * would never end. */
     if (!path.len || str_eq(path, here_path)) {
         return here;
     }
@@ -128,6 +141,7 @@ static void resolve(struct extender *x, struct value *root, struct value *servic
     struct value *merged = pass_copy(x->pass, base);
     struct value own = *service;
     merge_service(x->pass, merged, &own);
+    /* Errors about the service as a whole name the one that was written, not its base. */
     merged->at = own.at;
     *service = *merged;
 }
@@ -230,6 +244,7 @@ static void include_one(struct schema_pass *pass, struct value *root, const stru
     const struct value *paths = value_get(entry, "path"),
                        *dir = value_get(entry, "project_directory");
     const struct value *env_files = value_get(entry, "env_file");
+    /* The map is copied, its pairs are shared: they are constant once they are in. */
     struct map outer = pass->env, inner;
     if (!decode_check(pass, &table_include, entry)) {
         return;

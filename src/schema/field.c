@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Looking up rows.
+ * Looking up rows, and what a row says about memory. tests/unit/schema/test_encode.c holds that a
+ * name is compared within its length: a key of a document may hold any byte but NUL.
  */
 #include "schema/field.h"
 

@@ -2,6 +2,13 @@
  *
  * What needs more than one row of a service: its command line, restarts, limits. Runs after the
  * rows of the table are decoded (schema_finish_fn).
+ *
+ * Two kinds of things are here: values with a grammar of their own (restart "on-failure:3", octal
+ * umask, names of signals), and defaults that depend on something else (a process is restarted on
+ * failure, a container as Compose does it; without `deploy` there is one replica).
+ *
+ * Each use_… takes one key, says its mistakes with the place of that key, and leaves the default
+ * where there is one. A key of the wrong kind was said by decode.c: it is passed over here.
  */
 #include "base/num.h"
 #include "base/utf8.h"
@@ -64,6 +71,7 @@ static void use_umask(struct schema_pass *pass, struct service_spec *service, co
     service->umask = mask;
 }
 
+/* As in Compose: -1 or a word for "no limit"; RLIM_INFINITY is the keeper's business. */
 static bool read_limit(const struct value *v, int64_t *ret)
 {
     if (v && v->kind == VALUE_SCALAR &&
@@ -113,6 +121,7 @@ static void use_ulimits(struct schema_pass *pass, struct service_spec *service,
 static void use_exit_codes(struct schema_pass *pass, struct service_spec *service,
                            const struct value *v)
 {
+    /* 0 is success whatever the file says: a list adds to it. */
     service->success_exit_codes_mask[0] = 1;
     if (!v || v->kind != VALUE_LIST) {
         return;
@@ -174,7 +183,7 @@ static void check_environment(struct schema_pass *pass, const struct value *v)
     }
 }
 
-/* A misspelt `command` has been said already. */
+/* A service whose `comand` is misspelt has no command: one mistake, told once. */
 static bool has_unknown_key(const struct value *v)
 {
     for (size_t i = 0; v && v->kind == VALUE_MAP && i < v->count; i++) {

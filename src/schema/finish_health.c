@@ -1,6 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Commands as words, and health checks: what needs more than one row of `healthcheck`.
+ *
+ * Words: as Compose splits a command (shlex of Python's POSIX mode): blanks separate, single quotes
+ * keep all, double quotes keep all but \" and \\, a backslash outside takes the next character
+ * literally. No variable, no glob, no operator: a command that needs a shell names one. `$PORT`
+ * passes through (spec_expand), quoted or not.
+ *
+ * Health: one of three tests counts (test, http, tcp); none means that running is enough. Commands
+ * are run by the core's order, http and tcp by the edge, which is why their usual times differ: 30
+ * s as in Compose, 5 s where a probe costs no process.
  */
 #include "base/num.h"
 #include "schema/decode.h"

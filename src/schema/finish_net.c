@@ -1,6 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What needs more than one row of routes, ports and listeners: addresses, ranges, host names.
+ *
+ *   address    [scheme://][host]:port[/]      scheme http (default), https, tcp, tls
+ *   host       empty or * = all addresses · localhost · IPv4 · [IPv6]; never a name: a listener that
+ *              moved because a name server answered otherwise would be nobody's wish
+ *   canonical  scheme://literal:port, which is the identity of a listener: two spellings of one
+ *              address are one listener, and a change of spelling restarts nothing
+ *
+ * Host names are checked as they are compared by the gateway: lower case, labels of RFC 1123 plus
+ * '_' (which people use), at most 253 bytes.
  */
 #include "base/num.h"
 #include "base/utf8.h"

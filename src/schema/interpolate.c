@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Expanding variables (interpolate.h): a cursor over the text, recursion only for the texts inside
- * of
- * `${NAME:-text}`, bounded.
+ * of `${NAME:-text}`, bounded by INTERPOLATE_NESTING_MAX.
+ *
+ *   1. A value that was put in is never looked at again: a `$` in it is a dollar sign.
+ *   2. Only the branch that is taken is expanded: ${A:-${B:?say so}} asks for B only without A.
+ *   3. After an error `at` is the place of the outermost `$`: what a person sees in the file.
+ *
+ * Differs from a shell in one point, as Compose does: `}` inside of a text ends it unless a `${`
+ * opened before, and quotes mean nothing.
  */
 #include "schema/interpolate.h"
 
@@ -78,6 +84,9 @@ static int expand_reference(struct interpolate *in, const struct reference *ref,
                             unsigned nesting)
 {
     struct str value = STR_NONE;
+    /* Whatever the form was: the name is always set when a replica starts, so no default can
+     * matter.
+     */
     if (in->keep && in->keep(in->ctx, ref->name)) {
         in->kept = true;
         buf_add(out, STR("${"));

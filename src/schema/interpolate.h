@@ -8,7 +8,10 @@
  *   ${NAME:?text} ${NAME?text} an error with that text if unset or empty · if unset
  *   $$                         a dollar sign
  *
- * The texts may hold variables themselves. Pure; no state.
+ * The texts may hold variables themselves, INTERPOLATE_NESTING_MAX deep. Names are
+ * [A-Za-z_][A-Za-z0-9_]* (POSIX); `${1}`, `${A!}` and a `$` before anything else are E_FORM. Pure;
+ * no state, so one struct may be used again and again. Source: the Compose specification,
+ * 12-interpolation.md.
  */
 #ifndef SCHEMA_INTERPOLATE_H
 #define SCHEMA_INTERPOLATE_H
@@ -23,7 +26,7 @@ enum {
 };
 
 struct interpolate {
-    /* The value of a variable: true if it is set. */
+    /* The value of a variable: true if it is set. It must live until interpolate_text returns. */
     bool (*get)(void *ctx, struct str name, struct str *ret_value);
     /* Optional: an unset variable without a default was used. */
     void (*unset)(void *ctx, struct str name);

@@ -5,10 +5,15 @@
  * In the command, environment and health check of a process, the names that exist per replica
  * (PORT, HOST, MUELLE_…) stay in place: their values are known only when a replica starts
  * (spec_expand). A service is taken for a process here when its own map has neither image nor
- * build.
+ * build: `extends` and merging come later, and a base that is a container expands its own file.
+ *
+ * Runs before short forms become long ones, since a variable may hold a whole short form
+ * ("${BIND}:8080:80"). As it fails: a bad reference leaves the text as it is and is said with the
+ * place of its `$`; an unset variable is a notice, once a name; a text that grows beyond
+ * VALUE_FILE_MAX is a problem and not a lack of memory.
  */
 #include "schema/interpolate.h"
-#include "schema/pass.h"
+#include "schema/stages.h"
 
 struct tree_walk {
     struct schema_pass *pass;

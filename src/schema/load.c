@@ -3,12 +3,23 @@
  * From files to a project_spec: the stages in their order.
  *
  *   each file:  read → parse → x-muelle → variables → long forms → include → extends
- *   then:       merge left to right → profiles → variables of services → check and decode → verify
- * → order
+ *   then:       merge left to right → name → profiles → variables of services → check and decode
+ *               → verify → order and hashes
  *
- * A stage that finds mistakes says them and goes on with what is left, so that one run shows as
- * many as possible; but what is not even YAML ends its file, and no project_spec comes of any
- * problem.
+ *   1. A stage that finds mistakes says them and goes on with what is left, so that one run shows
+ *      as many as possible; but what is not even YAML ends its file, and no project_spec comes of
+ *      any problem.
+ *   2. The order is not free: variables before long forms (a variable may hold a short form), long
+ *      forms before merging (equal things have equal shapes), merging before profiles, everything
+ *      before hashes.
+ *   3. What is hashed and rendered is the tree after all stages. So a change of files that leads to
+ *      the same tree is no change, and no service is touched for a comment or another order of
+ *      keys.
+ *   4. Nothing of the spec points into the caller's memory: all was copied to the arena, which the
+ *      last project_spec_unref frees.
+ *
+ * As it fails: problems (SCHEMA_E_INVALID), or memory (-ENOMEM; problems said until then are taken
+ * back, since a stage without memory may have missed what is there).
  */
 #include "schema/load.h"
 
@@ -16,10 +27,11 @@
 #include "base/utf8.h"
 
 #include "schema/decode.h"
-#include "schema/pass.h"
 #include "schema/resource.h"
+#include "schema/stages.h"
 #include "schema/table.h"
 
+/* By its name, as foreman and Heroku know it: "Procfile", "Procfile.dev", "x.procfile". */
 static bool is_procfile(struct str path)
 {
     ptrdiff_t slash = str_rfind_char(path, '/');
@@ -80,6 +92,7 @@ static struct value *read_document(struct schema_pass *pass, struct str path, st
     return root;
 }
 
+/* One file, so that what is relative (paths, includes, extends) is taken from its own folder. */
 static struct value *prepare(struct schema_pass *pass, struct value *root, struct str path,
                              struct str base_dir, unsigned depth)
 {
@@ -112,6 +125,7 @@ struct value *load_file(struct schema_pass *pass, struct str path, struct str ba
 /* ------------------------------------------------------------------ the project's name and folder
  */
 
+/* What Compose makes of a folder's name: lower case, without what has no place in a host name. */
 static struct str usable_name(struct schema_pass *pass, struct str name)
 {
     struct buf out = BUF_INIT(64);
@@ -130,6 +144,8 @@ static void choose_name(struct schema_pass *pass, const struct value *root)
 {
     const struct spec_pair *from_env = pass_env(pass, STR("COMPOSE_PROJECT_NAME"));
     const struct value *name = value_get(root, "name");
+    /* Compose's order: the option, the environment, the file, the folder. A name that was written
+     * and cannot be used is an error; one that was derived is made to fit. */
     struct str wanted = pass->options->project_name;
     struct value_at at = {0};
     if (!wanted.len && from_env) {
@@ -224,6 +240,8 @@ static void hash_services(struct schema_pass *pass, struct project_spec *spec,
     for (size_t i = 0; values && i < values->count; i++) {
         struct service_spec *service = map_get(&index, values->members[i].key);
         if (service) {
+            /* Two things that no row holds: what kind of service it is, and the folder that an
+             * absent `working_dir` means. */
             uint64_t seed = map_hash(service->kind == SERVICE_PROCESS, service->working_dir);
             service->spec_hash =
                 canonical_restart_hash(&table_service, values->members[i].value, seed);
@@ -303,6 +321,8 @@ static struct project_spec *build(struct schema_pass *pass)
     if (pass->problems->count || pass->error) {
         return NULL;
     }
+    /* The name that counts becomes part of the tree: rendering it anywhere gives the same project.
+     */
     const struct value *name = value_get(root, "name"); /* its place, if it has one, stays */
     struct value_at name_at = value_is_set(name) ? name->at : (struct value_at){0};
     pass_put(pass, root, STR("name"), pass_scalar(pass, pass->project_name, name_at));

@@ -3,8 +3,9 @@
  * From files to a project_spec, and back to text.
  *
  * Pure: files come through the caller's reader, variables from the caller's environment, so that
- * the command line, the core and the fuzzers run the same code. Runs on any thread; blocks as the
- * reader does.
+ * the command line, the core and the fuzzers run the same code: what `muelle config` accepts the
+ * core accepts. Runs on any thread; blocks as the reader does; loads on several threads do not
+ * meet.
  */
 #ifndef SCHEMA_LOAD_H
 #define SCHEMA_LOAD_H
@@ -13,7 +14,8 @@
 #include "schema/spec.h"
 
 /* Appends the whole file to `out` (whose maximum is the limit): 0 or -errno. -ENOENT is an ordinary
- * answer where a file is optional (.env); -ENOTSUP says that it is no regular file. */
+ * answer where a file is optional (.env); -ENOBUFS: it is larger than the limit; -ENOTSUP: it is no
+ * regular file. `path` is absolute and holds no NUL, but none stands behind it. */
 struct schema_reader {
     int (*read)(void *ctx, struct str path, struct buf *out);
     void *ctx;
@@ -37,7 +39,9 @@ struct schema_load_options {
 enum { SCHEMA_E_INVALID = 1 }; /* the configuration is wrong: `problems` say what */
 
 /* 0, SCHEMA_E_INVALID (then `problems` holds at least one) or -ENOMEM. `notices` collects what is
- * understood but not acted on (may be NULL). */
+ * understood but not acted on (may be NULL). Both are added to, the first 20 are kept, all counted.
+ * *ret_spec is the caller's one reference, NULL unless 0 is returned. `options` and what it points
+ * to need to live during the call only. */
 must_check int schema_load(const struct schema_load_options *options, struct problem_list *problems,
                            struct problem_list *notices, struct project_spec **ret_spec);
 
@@ -50,8 +54,9 @@ bool schema_where(const struct project_spec *spec, struct problem *problem, cons
 
 enum schema_render_flag { SCHEMA_SHOW_SECRETS = 1 << 0 };
 
-/* The project as understood, canonical order. Loading the YAML again gives an equal project when
- * secrets are shown. */
+/* The project as understood, canonical order. Loading the YAML again gives an equal project (equal
+ * content_hash) when secrets are shown; else values of secret rows and of x-… keys are "********".
+ * The buffer's error is sticky: a rendering that did not fit is not whole. */
 void schema_render_yaml(const struct project_spec *spec, unsigned flags, struct buf *out);
 void schema_render_json(const struct project_spec *spec, unsigned flags, struct buf *out);
 /* One service of it, as the API's `spec`. */

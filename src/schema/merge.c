@@ -4,9 +4,16 @@
  * its row (enum schema_merge); keys without a row are replaced.
  *
  * Compose's tags: `!reset` removes what was there, `!override` replaces it whatever the rule.
+ *
+ *   1. Both documents are in their long forms (normalise.c), so that equal things have equal
+ *      shapes: "8080:80" and {published: 8080, target: 80} meet as the same item.
+ *   2. `from` is used up: its nodes become part of `into`. So a base that others extend, too, is
+ *      copied before (extend.c).
+ *   3. Null is no value: `command:` alone in a later file leaves the earlier one; !reset removes
+ *      it.
  */
-#include "schema/pass.h"
 #include "schema/resource.h"
+#include "schema/stages.h"
 #include "schema/table.h"
 
 static void merge_map(struct schema_pass *pass, const struct schema_table *table,
@@ -81,6 +88,7 @@ static void merge_value(struct schema_pass *pass, const struct schema_field *row
                         struct value *into, struct value *from)
 {
     bool same_kind = into->kind == from->kind;
+    /* Another kind is another thing ({…} over "text"): there is nothing to merge key by key. */
     if (!row || !same_kind || row->merge == SCHEMA_MERGE_REPLACE ||
         from->tag == VALUE_TAG_OVERRIDE) {
         *into = *from;
@@ -152,6 +160,7 @@ void merge_service(struct schema_pass *pass, struct value *into, struct value *f
 }
 
 /* `x-muelle` of a map becomes part of the map: maps deeply, anything else replaces. */
+/* pass_put and not merge_map: below x-muelle stand muelle's own keys, which no other file wrote. */
 static void fold(struct schema_pass *pass, struct value *into, struct value *from)
 {
     value_each(m, from)

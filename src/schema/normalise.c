@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Short forms to long ones (normalise.h), and the walk that applies them by the tables.
+ *
+ * Compose has up to four ways to write one thing. All later stages know one of them; that the
+ * others exist is known here, in normalise_ports.c, and in the flags of rows that tell the JSON
+ * schema.
+ *
+ * Paths become absolute here, since this is the last time that the file they stand in is known:
+ * after merging, "./web" of two files would be two folders with one name.
  */
 #include "schema/normalise.h"
 
 #include "schema/decode.h"
-#include "schema/pass.h"
 #include "schema/resource.h"
+#include "schema/stages.h"
 
 static bool is_text(const struct value *v)
 {

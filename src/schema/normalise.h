@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Rewriting short forms into long ones: the functions that table rows name. Private to schema/.
- * Each leaves alone what it does not understand: checking says so later, with the row's words.
+ *
+ * Each leaves alone what it does not understand: checking says so later, with the row's words. Each
+ * keeps the place and the tag of what it rewrites. Idempotent: a long form passes unchanged, so a
+ * document that was normalised before (a base of `extends`) may be walked again.
  */
 #ifndef SCHEMA_NORMALISE_H
 #define SCHEMA_NORMALISE_H

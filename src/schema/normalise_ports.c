@@ -1,7 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The short forms with a grammar of their own: ports ("ip:8080-8081:80-81/tcp") and volumes
- * ("./from:/to:ro"). Ranges of targets become one entry each, as Compose does it.
+ * The short forms with a grammar of their own: ports and volumes.
+ *
+ *   [[ip:]published[-end]:]target[-end][/protocol]     docker's -p; an IPv6 address stands in
+ *                                                      brackets or before the last two colons
+ *   [source:]target[:mode]                             docker's -v; a source that begins with ., /
+ *                                                      or ~ is a folder, else a volume's name
+ *
+ * Ranges of targets become one entry each, as Compose does it; a range of published ports for one
+ * target stays a choice of the engine. Both ranges must be equally long. PORT_RANGE_MAX bounds what
+ * one line of a file can turn into.
  */
 #include "base/num.h"
 #include "schema/normalise.h"

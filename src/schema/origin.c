@@ -3,6 +3,10 @@
  * Where something of a loaded project stands in its files: for mistakes that only a machine can
  * tell (a program that is not installed, a port that is taken), found long after the files were
  * read. The tree that a spec keeps for rendering knows the place of every node.
+ *
+ * A pointer is a path through that tree as RFC 6901 has it, without its escapes: names of services
+ * hold neither '/' nor '~' (verify.c). What the files do not say (a preset, a derived listener) has
+ * the place of the nearest key above, which is where one would write it.
  */
 #include "base/num.h"
 #include "schema/load.h"

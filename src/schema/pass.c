@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What all stages of a load share: memory, files, variables, problems, making value trees.
+ *
+ * Why makers never fail: a stage is some forty places that add a node. A check at each would hide
+ * what the stage does, and a forgotten one would be a crash on a machine without memory. So a maker
+ * that cannot give a node gives the sink, whose members nobody sees, and the load fails at its end
+ * (tests/unit/schema/test_memory.c lets each allocation fail once).
  */
 #include "schema/pass.h"
 
@@ -8,6 +13,7 @@
 
 #include <stdarg.h>
 
+/* Line 0 is "no place in a file": what is missing as a whole, or came from the command line. */
 static void set_where(struct schema_pass *pass, struct problem *problem, struct value_at at)
 {
     if (at.line && at.file < pass->files_count) {
@@ -21,6 +27,7 @@ static void set_where(struct schema_pass *pass, struct problem *problem, struct 
 static struct problem *say(struct schema_pass *pass, struct problem_list *list, struct value_at at,
                            const char *code, const char *what)
 {
+    /* Nobody collects notices: the words still need a place to be written to. */
     static _Thread_local struct problem scratch;
     struct problem *problem = list ? problem_list_add(list) : &scratch;
     problem_set(problem, code, "%s", what);
@@ -112,6 +119,8 @@ static void add_components(struct buf *out, struct str path)
     }
 }
 
+/* Textual, so ".." behind a symbolic link leads where the text says, as in Compose and in shells
+ * without -P; the file may not be there yet, so asking the kernel is no way. */
 struct str pass_path(struct schema_pass *pass, struct str base, struct str path)
 {
     struct buf out = BUF_INIT(VALUE_FILE_MAX);
@@ -180,6 +189,8 @@ static size_t text_end(struct str text)
     return valid;
 }
 
+/* Before any parser: libyaml would stop at such a byte with a message about its reader, and an
+ * environment or a terminal would take it literally. */
 bool pass_check_text(struct schema_pass *pass, uint16_t file, struct str text)
 {
     size_t end = text_end(text);
@@ -218,6 +229,7 @@ bool pass_set_env(struct schema_pass *pass, struct spec_pair *pair)
 
 struct value *pass_value(struct schema_pass *pass, enum value_kind kind, struct value_at at)
 {
+    /* Said once, at the node that was one too many: further ones would only repeat it. */
     if (pass->nodes++ == VALUE_NODES_MAX && !pass->too_large) {
         pass->too_large = true;
         struct problem *problem =

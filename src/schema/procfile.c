@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Procfile (Heroku, foreman) to the same value tree that YAML gives:
+ * Procfile (Heroku, foreman, honcho) to the same value tree that YAML gives:
  *
  *   name: command      one process a line; the command runs under /bin/sh -c, as foreman does it
  *   # comment
  *
  * As there, `.env` beside it becomes the environment of every process, each gets a PORT, and the
  * process type `web` is the one that gets HTTP traffic: it is given a route for any host.
+ *
+ * The tree is that of a long-form muelle.yaml, so that a muelle.yaml may be merged over a Procfile
+ * (-f Procfile -f muelle.yaml) and nothing behind this file knows where a service came from.
+ * A line that is no process is a problem of its own; the others are still read.
  */
-#include "schema/pass.h"
+#include "schema/stages.h"
 
 static struct value_at place(uint16_t file, uint32_t line, size_t column)
 {

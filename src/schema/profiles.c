@@ -2,8 +2,12 @@
  *
  * Profiles: a service that names some exists only while one of them is chosen (by option, or by
  * COMPOSE_PROFILES of the environment, as Compose reads it; `*` chooses all).
+ *
+ * Runs when all files are merged, since a later file may add or reset a service's profiles, and
+ * before anything is checked: a service that is not chosen may hold what would not be right here.
+ * Whoever depends on one that is gone is told so by verify.c.
  */
-#include "schema/pass.h"
+#include "schema/stages.h"
 
 static bool is_chosen(const struct schema_pass *pass, struct str profile)
 {

@@ -2,10 +2,17 @@
  *
  * A loaded project back to text: YAML and JSON of the same tree, in canonical order.
  *
- * Laws: 1. loading the YAML (with secrets shown) gives an equal project: every dollar sign is
- * doubled, and text that a YAML reader of version 1.1 or 1.2 could take for something else is
- * quoted. 2. A row's type decides how a scalar is written, so that "5" in a number's place comes
- * out as 5. 3. Values of rows that are secret come out as asterisks unless asked for.
+ *   1. Loading the YAML (with secrets shown) gives an equal project: every dollar sign is doubled,
+ *      and text that a YAML reader of version 1.1 or 1.2 could take for something else is quoted.
+ *      tests/unit/schema/test_render.c holds it for random texts.
+ *   2. A row's type decides how a scalar is written, so that "5" in a number's place comes out as
+ *      5.
+ *   3. Values of rows that are secret come out as asterisks unless asked for; so do keys that no
+ *      row knows (x-…): nobody can tell what they hold.
+ *   4. JSON is for programs: no dollar sign is doubled there, and it is not read back.
+ *
+ * Why no library writes it: libyaml's emitter chooses styles by its own rules, which differ between
+ * versions, and the output is compared and hashed by people and tools.
  */
 #include "base/num.h"
 #include "schema/field.h"
@@ -80,6 +87,7 @@ static bool is_safe_plain(struct str text)
     if (!starts_plain(text) && !is_measure(text)) {
         return false;
     }
+    /* YAML 1.1 makes truth values and numbers of these; Compose and most editors still read 1.1. */
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         if (str_eq_nocase(text, str_from(words[i]))) {
             return false;

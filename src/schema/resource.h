@@ -2,6 +2,10 @@
  *
  * The tables of every resource, and what is derived from a table: JSON of a C struct, JSON schema,
  * OpenAPI components, SQL columns, the columns of a CLI table.
+ *
+ * All of it is pure and for any thread. Output goes to a writer or buffer of the caller, whose
+ * error is sticky: ask it once at the end. `object` is always the struct that the table describes;
+ * nothing checks that it is.
  */
 #ifndef SCHEMA_RESOURCE_H
 #define SCHEMA_RESOURCE_H

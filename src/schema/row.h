@@ -1,6 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Short words for writing tables. Private to the table_*.c files.
+ *
+ *   {"name", SCHEMA_TYPE, WHERE, what it may hold …, .flags = …, SAY("English.", "Español.")}
+ *
+ * WHERE is DOC_ONLY, AT, LIST_AT or AT_PARENT and must be there: without it offset 0 would be taken
+ * for the first member. The words are sentences: they become the description in the JSON schema,
+ * OpenAPI, docs/configuration.md and the hint of a missing key.
+ *
+ * The macros hide nothing but designators, so a table can be read without them; clang-format is
+ * told to keep one row a paragraph.
  */
 #ifndef SCHEMA_ROW_H
 #define SCHEMA_ROW_H

@@ -4,6 +4,10 @@
  *
  * The arena that holds a project_spec holds the struct itself too, so the last unref moves the
  * arena out before it frees it.
+ *
+ * Expanding is the second half of interpolation: what interpolate_tree left in place as ${PORT} is
+ * known when a replica starts. It knows no defaults and no errors: a name that is not given stays
+ * as it is, since a command may mean a variable of its own shell.
  */
 #include "schema/spec.h"
 
@@ -11,6 +15,7 @@
 
 struct project_spec *project_spec_ref(struct project_spec *spec)
 {
+    /* Whoever takes a reference holds one, so the count cannot be falling to 0 meanwhile. */
     ensure(__atomic_add_fetch(&spec->refs, 1, __ATOMIC_RELAXED) > 1);
     return spec;
 }
@@ -25,6 +30,7 @@ void project_spec_unref(struct project_spec *spec)
     free(arena);
 }
 
+/* By search: a project has some ten services, and those with thousands index them themselves. */
 const struct service_spec *project_spec_service(const struct project_spec *spec, struct str name)
 {
     for (size_t i = 0; i < spec->services_count; i++) {

@@ -2,9 +2,10 @@
  *
  * What a configuration asks for: struct project_spec and its services, as the other rooms read it.
  *
- * Made by schema_load (load.h); constant afterwards; counted, since a reload keeps the old one
- * until nothing uses it. Everything that hangs off a project_spec lies in its arena and dies with
- * the last reference. Any thread may read, ref and unref.
+ * Made by schema_load (load.h), checked: names are unique and usable, references lead somewhere,
+ * there is no circle, listeners do not collide. Constant afterwards; counted, since a reload keeps
+ * the old one until nothing uses it. Everything that hangs off a project_spec lies in its arena and
+ * dies with the last reference. Any thread may read, ref and unref.
  */
 #ifndef SCHEMA_SPEC_H
 #define SCHEMA_SPEC_H

@@ -1,15 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The resources of the API as C structs: what run/ and see/ fill in and face/ sends out (by the
- * tables of resource.h). Strings are borrowed: valid as long as whoever fills the struct says.
+ * tables of resource.h).
  *
- * Unknown figures: NaN for doubles, 0 for pids, ports and times: encoded as null.
+ * Strings are borrowed: valid as long as whoever fills the struct says, which for run_services and
+ * its kind is the life of the arena they were given. Arrays likewise. Copying a struct copies no
+ * text.
+ *
+ * Unknown figures: NaN for doubles, 0 for pids, ports and times: encoded as null. Times are wall
+ * clock nanoseconds since 1970. Numbers are int64_t throughout, as JSON and the tables have one
+ * integer.
+ *
+ * Names of the enums stand in their tables (names_…) in the same order; the words are a contract,
+ * the numbers are not.
  */
 #ifndef SCHEMA_STATUS_H
 #define SCHEMA_STATUS_H
 
 #include "base/str.h"
 
+/* Its drawing, with who may follow whom, is run/replica.c's. CRASHED waits for its next start; a
+ * COMPLETED one ended with success and is not started again. */
 enum replica_state {
     REPLICA_PENDING,
     REPLICA_STARTING,
@@ -25,6 +36,8 @@ enum log_stream { LOG_STDOUT, LOG_STDERR, LOG_SYSTEM, LOG_ACCESS };
 enum event_severity { EVENT_INFO, EVENT_WARNING, EVENT_ERROR };
 enum origin_kind { ORIGIN_FILE, ORIGIN_API };
 
+/* The last probe, successful or not. `body` is the beginning of an answer or of a command's
+ * output. */
 struct probe_status {
     int64_t status; /* HTTP status, exit code, or 0 = no answer */
     struct str body;
@@ -48,6 +61,7 @@ struct replica_status {
     struct probe_status probe;
 };
 
+/* running: a process is there. ready: it gets requests (healthy, or no health check). */
 struct replica_counts {
     int64_t desired;    /* 0 while it is stopped */
     int64_t configured; /* the file's number or an override's, also while it is stopped */
@@ -60,6 +74,8 @@ struct port_status {
     struct str protocol;
 };
 
+/* What was changed at run time and wins over the file until `reset`, or until the file changes
+ * it. */
 struct override_status {
     struct str field;
     struct str value; /* JSON */

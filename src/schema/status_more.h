@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The rest of the API's resources (see status.h): instance, project, route, event, log line,
- * mapping, plan.
+ * The rest of the API's resources (see status.h, whose rules for strings, times and unknown figures
+ * hold here): instance, project, route, event, log line, mapping, plan.
  */
 #ifndef SCHEMA_STATUS_MORE_H
 #define SCHEMA_STATUS_MORE_H
@@ -35,6 +35,7 @@ struct project_status {
     int64_t applied_at_ns;
 };
 
+/* A replica as the gateway sees it; the counts are those of the edge since the endpoint exists. */
 struct endpoint_status {
     int64_t replica;
     struct str address; /* "127.0.0.1:20001" */
@@ -50,6 +51,8 @@ struct route_status {
     size_t endpoints_count;
 };
 
+/* Something that happened, as it lies in work.db. `seq` grows by one for each event of the instance
+ * and never comes again: readers go on behind it. */
 struct event_row {
     int64_t seq;
     int64_t time_ns;
@@ -63,6 +66,8 @@ struct event_row {
     struct str data; /* JSON; empty = null */
 };
 
+/* A line of a service's output. `offset` is that of its first byte in the stream of its replica,
+ * counted from the first byte ever written. */
 struct log_line {
     int64_t time_ns;
     struct str project, service;

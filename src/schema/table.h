@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The tables of configuration documents, by file. Private to schema/; others reach them through
- * schema_config (resource.h).
+ * schema_config (resource.h), whose rows lead to all of them.
+ *
+ * A new key: a row in the table, a member in the struct, and if need be a choice here. Then
+ * build/tests/tools/schema_doc writes the reference and the JSON schema anew (tests hold both).
  */
 #ifndef SCHEMA_TABLE_H
 #define SCHEMA_TABLE_H

@@ -2,6 +2,14 @@
  *
  * The top level of a configuration file: the project, its gateway, and the named things that
  * services refer to.
+ *
+ * Networks, volumes, configs and secrets are Compose's, for containers: SCHEMA_KEPT, which advise.c
+ * says when a project has processes only. Secrets and configs share a table, as in Compose.
+ * `logging` at the top is muelle's own: the budget of the whole instance, where that of a service
+ * is below the service.
+ *
+ * `gateway.admin` and `gateway.listen` have no preset: whether they are given decides what is done
+ * (finish_gateway, derive_listens), and a preset would look like a wish of the file.
  */
 #include "base/num.h"
 #include "schema/normalise.h"

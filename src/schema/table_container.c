@@ -2,6 +2,11 @@
  *
  * The objects inside of a service that only container engines act on. Document only: checked,
  * merged and rendered, with no C struct behind them until a driver needs one.
+ *
+ * Keys and forms are those of the Compose specification (05-services.md, build.md, deploy.md).
+ * Where it leaves a shape open, or it changes from version to version, the row is SCHEMA_ANY: kept,
+ * not checked. File modes are ANY too: 0440 and "0440" are both written, and a number would lose
+ * its zero.
  */
 #include "schema/normalise.h"
 #include "schema/row.h"

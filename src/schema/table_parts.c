@@ -2,6 +2,14 @@
  *
  * The objects inside of a service that muelle acts on: dependencies, health, routes, ports, output,
  * restarts, resources, watching.
+ *
+ * Some have no struct of their own: the rows of `deploy`, `resources`, `limits` and `develop` write
+ * into struct service_spec, since Compose's nesting is history (deploy came with swarm) and readers
+ * of a spec want `replicas`, not the way to it. For the same reason `healthcheck` is flat in struct
+ * health_spec.
+ *
+ * Presets that depend on something else are not here but in finish*.c: the times of a health check
+ * depend on its kind, the restart mode on the kind of service.
  */
 #include "schema/normalise.h"
 #include "schema/row.h"

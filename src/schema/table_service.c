@@ -4,6 +4,18 @@
  *
  * Keys of containers are here too: they are checked, merged and rendered like any other, and a
  * process that has one is told so (support SCHEMA_CONTAINER).
+ *
+ * How the flags were chosen:
+ *   R (restart)   what a running process has been given and cannot be told anew: its command,
+ *                 variables, user, limits of the kernel. Not: routes, ports, health check,
+ *                 replicas, stop signal and time, restart and backoff, logging but its mode. Those
+ *                 take effect at once, or at the next stop or crash.
+ *   M (muelle)    no key of Compose's: may stand under x-muelle, so that one file serves both tools.
+ *   SECRET        `environment` as a whole. Which of the variables are secrets nobody can tell, so all
+ *                 are until somebody asks for them (config --show-secrets).
+ *
+ * Merge rules follow the Compose specification (13-merge.md): maps by key, lists of texts and ports
+ * without doubles, volumes and secrets by their target, command and entrypoint replaced.
  */
 #include "schema/normalise.h"
 #include "schema/row.h"

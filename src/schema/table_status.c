@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The tables of the API's resources: replicas, services, projects, the instance.
+ *
+ * Their rows are a contract: scripts read them (docs/cli.md, docs/api.md), so a row may be added
+ * but neither renamed nor given another type. The order is that of the answer and of the CLI's
+ * columns.
+ *
+ * Null says "not known" or "not now": a pid of what does not run, memory without a cgroup. 0 is a
+ * figure: no restarts, nothing in flight. Hence ZN (zero is null) on the former alone.
  */
 #include "schema/resource.h"
 #include "schema/row.h"

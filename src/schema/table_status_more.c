@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The tables of the API's resources: routes, mappings, events, log lines, plans, figures, problems.
+ *
+ * Rows STORED are columns of work.db as well (schema_sql_columns); a test holds that the migrations
+ * make the same table. Problems have a table too, so that OpenAPI describes RFC 9457's document
+ * with our members; they are written by face/api_answer.c, which knows what is empty.
  */
 #include "base/problem.h"
 #include "schema/resource.h"

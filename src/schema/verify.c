@@ -2,11 +2,22 @@
  *
  * What only the whole project can tell: references, circles, routes and ports that collide; and
  * what follows from the whole: default listeners, listeners for `ports:`.
+ *
+ * Runs on a project whose parts are fine by themselves (decode.c said nothing), so it may rely on
+ * kinds and bounds. Looks up by maps: thousands of services must not cost the square of it.
+ *
+ *   1. Collisions are said at the later of the two, naming the earlier: the file is read from
+ *      above.
+ *   2. A circle of depends_on is searched without recursion, since its length is that of the file;
+ *      each service is visited once, each circle that a search closes is said once.
+ *   3. Only what a file alone decides is an error here. Whether a port is free on this machine, or
+ *      a program installed, run/ finds out (origin.c tells it the place).
  */
 #include "base/utf8.h"
 #include "base/vec.h"
 #include "schema/decode.h"
 #include "schema/resource.h"
+#include "schema/stages.h"
 
 struct verifier {
     struct schema_pass *pass;
@@ -268,6 +279,8 @@ static void check_routes(struct verifier *v)
     map_fini(&seen);
 }
 
+/* The wildcard of one family takes the other along: Linux binds "::" for both, and 0.0.0.0 beside
+ * it fails. */
 static bool is_any(struct str host)
 {
     return host.len == 0 || str_is(host, "0.0.0.0") || str_is(host, "::");
@@ -412,6 +425,9 @@ static void derive_listens(struct verifier *v)
 
 /* ------------------------------------------------------------------ names, profiles */
 
+/* Names become host names, cgroup paths, file names and labels of figures: the common part of
+ * those.
+ */
 static void check_names(struct verifier *v)
 {
     for (size_t i = 0; i < v->spec->services_count; i++) {

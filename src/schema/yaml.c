@@ -3,15 +3,23 @@
  * YAML text to a value tree, from libyaml's events.
  *
  * The library knows neither keys nor bounds; those are ours:
- *  1. Depth, nodes and file size are bounded before memory is.
- *  2. A duplicate key is an error with both places.
- *  3. An alias is a copy of what its anchor held; a recursive alias is an error.
- *  4. `<<` takes a map or a list of maps; keys that are written out win, earlier maps win over
- *     later.
+ *   1. Depth, nodes and file size are bounded before memory is. An alias counts as what it stands
+ *      for, in nodes and in depth: else a chain of aliases would nest as deep as it is long.
+ *   2. A duplicate key is an error with both places (YAML 1.2.2, 3.2.1.1: keys are unique). Many
+ *      readers take the last one, which hides a mistake of merging by hand.
+ *   3. An alias is a copy of what its anchor held; a recursive alias is an error, since its anchor
+ *      is known only when its node is complete.
+ *   4. `<<` takes a map or a list of maps; keys that are written out win, earlier maps win over
+ *      later (https://yaml.org/type/merge.html). Merging waits for the end of the map: a key may be
+ *      written out behind it.
+ *
+ * As it goes: start event → a level on the stack → scalars and finished levels are attached to the
+ * level below → end event: merge, remember the anchor, attach. As it fails: the first mistake of
+ * syntax or bounds ends the file (what follows would be guessed), a duplicate key does not.
  *
  * Why this library: docs/decisions/0004-yaml-parser.md
  */
-#include "schema/pass.h"
+#include "schema/stages.h"
 
 #include <yaml.h>
 
@@ -52,6 +60,7 @@ static struct str name_of(const yaml_char_t *name)
     return str_from((const char *)name);
 }
 
+/* Ends the file: see above. */
 static void fail(struct yaml_reader *r, struct value_at at, const char *code, const char *what)
 {
     pass_problem(r->pass, at, code, "%s", what);
@@ -109,6 +118,8 @@ static void remember(struct yaml_reader *r, struct str anchor, struct value *v)
     }
 }
 
+/* `!` and `!!str` make a text of anything. `!!int` and its kind say what a row knows better, so
+ * they are taken and forgotten; a tag of an application has no meaning that we could honour. */
 static uint8_t tag_of(struct yaml_reader *r, const yaml_char_t *tag, struct value_at at,
                       bool *ret_text)
 {
@@ -148,6 +159,8 @@ static void on_scalar(struct yaml_reader *r, const yaml_event_t *event)
     v->text = text;
     v->quoted = is_text || event->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
     v->tag = tag;
+    /* `key: ~` and `key:` are the same; the latter has no place of its own, so errors name its key.
+     */
     if (value_type(v) == VALUE_IS_NULL) {
         v->kind = VALUE_NULL;
         v->at = text.len || r->depth == 0 ? at : r->levels[r->depth - 1].key_at;
@@ -334,6 +347,7 @@ struct value *yaml_parse(struct schema_pass *pass, uint16_t file, struct str tex
         r->pass = pass;
         r->file = file;
         r->anchors = MAP_INIT(ANCHORS_MAX);
+        /* pass_check_text has read it as UTF-8: the library must not guess something else. */
         yaml_parser_set_encoding(&r->parser, YAML_UTF8_ENCODING);
         yaml_parser_set_input_string(&r->parser, (const unsigned char *)(text.len ? text.p : ""),
                                      text.len);
@@ -345,5 +359,6 @@ struct value *yaml_parse(struct schema_pass *pass, uint16_t file, struct str tex
         pass->error = -ENOMEM;
     }
     free(r);
+    /* An empty file, or one that failed: the caller asks the list of problems, not this. */
     return root ? root : pass_value(pass, VALUE_MAP, top);
 }
