@@ -113,9 +113,9 @@ void exchange_header(struct exchange *x, struct str name, struct str value)
     buf_add_cstr(&x->headers, "\r\n");
 }
 
-/* Whether a list of entity tags (If-None-Match) names ours. Weak comparison, RFC 9110 §13.1.2. */
-static bool names_tag(struct str list, struct str tag)
+bool exchange_has_tag(const struct exchange *x, struct str tag)
 {
+    struct str list = http1_get(&x->head, HTTP_H_IF_NONE_MATCH);
     struct str item = STR_NONE;
 
     if (str_is(str_trim(list), "*")) {
@@ -137,7 +137,6 @@ static bool names_tag(struct str list, struct str tag)
 void exchange_answer_json(struct exchange *x, int64_t generation)
 {
     char tag[64];
-    struct str none_match = http1_get(&x->head, HTTP_H_IF_NONE_MATCH);
     bool read = x->head.method == HTTP_GET || x->head.method == HTTP_HEAD;
 
     buf_add_char(&x->out, '\n');
@@ -145,7 +144,7 @@ void exchange_answer_json(struct exchange *x, int64_t generation)
         snprintf(tag, sizeof(tag), "\"%lld-%016llx\"", (long long)generation,
                  (unsigned long long)map_hash(0, buf_str(&x->out)));
         exchange_header(x, STR("ETag"), str_from(tag));
-        if (read && none_match.len > 0 && names_tag(none_match, str_from(tag))) {
+        if (read && exchange_has_tag(x, str_from(tag))) {
             exchange_answer_empty(x, 304);
             return;
         }

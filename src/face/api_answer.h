@@ -26,6 +26,9 @@ void exchange_answer(struct exchange *x, unsigned status, const char *type);
 /* What is in x->out, as JSON with the endpoint's status; an ETag when `generation` >= 0: then
  * If-None-Match gets 304. */
 void exchange_answer_json(struct exchange *x, int64_t generation);
+/* Whether the client's If-None-Match names this tag (quoted, strong): it has this representation,
+ * and 304 will do. Weak comparison, RFC 9110 §13.1.2. */
+bool exchange_has_tag(const struct exchange *x, struct str tag);
 void exchange_answer_empty(struct exchange *x, unsigned status);
 void exchange_answer_problem(struct exchange *x, const struct problem *problem);
 void exchange_answer_problems(struct exchange *x, const struct problem_list *list);
@@ -59,11 +62,11 @@ must_check bool exchange_stream_begin(struct exchange *x, struct exchange_stream
 must_check bool exchange_send(struct exchange *x, const char *event, uint64_t id, struct str data);
 /* Bytes not yet taken by the client. */
 size_t exchange_backlog(const struct exchange *x);
-/* What comes next cannot be had: says so, calls `closed` and ends the exchange, so that the reader
- * comes again and gets it then. */
-void exchange_stream_break(struct exchange *x);
-/* Closes after what was sent. Ends the exchange. */
+/* Closes after what was sent. Ends the exchange; `closed` is not called. */
 void exchange_stream_end(struct exchange *x);
+/* The same after something failed here, with `closed`: to go on would leave a hole that nobody
+ * sees, so the reader is told to come again behind the last event it got. */
+void exchange_stream_break(struct exchange *x);
 /* The timer exchange.alive: a stream that says nothing says that it lives. */
 struct timer;
 void exchange_sign_of_life(struct timer *timer, int64_t now_ns);

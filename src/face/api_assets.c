@@ -60,7 +60,6 @@ static int add_content(struct exchange *x, const struct asset *asset)
 bool handle_asset(struct exchange *x)
 {
     const struct asset *asset = asset_for_page(x->path);
-    struct str none_match = http1_get(&x->head, HTTP_H_IF_NONE_MATCH);
     int r;
 
     if (!asset) {
@@ -75,7 +74,7 @@ bool handle_asset(struct exchange *x)
     exchange_header(x, STR("Referrer-Policy"), STR("no-referrer"));
     exchange_header(x, STR("Cross-Origin-Opener-Policy"), STR("same-origin"));
     exchange_header(x, STR("X-Frame-Options"), STR("DENY"));
-    if (none_match.len > 0 && str_find(none_match, str_from(asset->etag)) >= 0) {
+    if (exchange_has_tag(x, str_from(asset->etag))) {
         exchange_answer_empty(x, 304);
         return true;
     }

@@ -94,8 +94,30 @@ static void check_enum(struct check *c, const struct schema_field *field, struct
         }
         buf_printf(&names, "%s%s", i ? ", " : "", field->choices[i]);
     }
-    problem_expected(complain(c, "request.choice", "'" STR_FMT "' is not known", STR_ARG(text)),
-                     "one of: %s", buf_cstr(&names));
+    problem_expected(
+        complain(c, "request.choice", "'" STR_FMT "' is not known", STR_ARG(utf8_cut(text, 80))),
+        "one of: %s", buf_cstr(&names));
+}
+
+/* Paths, variables and arguments end at a NUL for the kernel: what was checked would not be what is
+ * used. */
+static void check_no_nul(struct check *c, struct str text)
+{
+    if (str_find_char(text, '\0') >= 0) {
+        problem_expected(complain(c, "request.text", "a NUL character has no place in a text"),
+                         "text without \\u0000");
+    }
+}
+
+/* The maps of requests are environments: execve takes "NAME=VALUE". */
+static void check_name(struct check *c, struct str name)
+{
+    check_no_nul(c, name);
+    if (name.len == 0 || str_find_char(name, '=') >= 0) {
+        problem_expected(complain(c, "request.name", "'" STR_FMT "' cannot name a variable",
+                                  STR_ARG(utf8_cut(name, 80))),
+                         "a name without '='");
+    }
 }
 
 /* All our cursors are numbers; to ignore another one would be to begin again without a word. */
@@ -103,6 +125,7 @@ static void check_text(struct check *c, const struct schema_field *field, struct
 {
     uint64_t n;
 
+    check_no_nul(c, text);
     check_bounds(c, field, (int64_t)text.len, "the length");
     if (strcmp(field->name, "cursor") == 0 && num_parse_u64(text, &n) < 0) {
         problem_expected(complain(c, "request.cursor", "no answer gave this cursor"),
@@ -170,6 +193,7 @@ static void check_items(struct check *c, const struct schema_field *field, const
             snprintf(c->pointer + end, sizeof(c->pointer) - end, "/%zu", i++);
         } else {
             enter(c, one->key);
+            check_name(c, one->key);
         }
         check_scalar(c, &item, field->item, one);
         c->pointer[end] = '\0';
@@ -180,8 +204,8 @@ static void unknown_member(struct check *c, const struct schema_table *table, st
 {
     struct str names[NAMES_MAX];
     size_t count = MIN((size_t)table->count, (size_t)NAMES_MAX);
-    struct problem *problem =
-        complain(c, "request.unknown-member", "unknown member '" STR_FMT "'", STR_ARG(name));
+    struct problem *problem = complain(c, "request.unknown-member", "unknown member '" STR_FMT "'",
+                                       STR_ARG(utf8_cut(name, 80)));
 
     for (size_t i = 0; i < count; i++) {
         names[i] = str_from(table->fields[i].name);
@@ -300,7 +324,9 @@ static int add_param(struct query *q, struct str key, struct str value)
     }
     if (!list && old) {
         struct check c = {.problems = q->problems};
-        complain(&c, "request.repeated", "'" STR_FMT "' may stand once only", STR_ARG(key));
+        enter(&c, key);
+        complain(&c, "request.repeated", "'" STR_FMT "' may stand once only",
+                 STR_ARG(utf8_cut(key, 80)));
         return 0;
     }
     if (!list) {

@@ -14,6 +14,8 @@
 static const struct http1_limits limits = {
     .line_max = 16 << 10, .header_max = 16 << 10, .head_max = API_HEAD_MAX, .count_max = 100};
 
+enum { KEPT_MAX = 64 << 10 }; /* bytes of a buffer between two uses */
+
 static void conn_step(struct api_conn *conn);
 
 static void arm(struct api_conn *conn, int64_t delay_ns)
@@ -78,6 +80,19 @@ static bool watch_again(struct api_conn *conn)
     return true;
 }
 
+/* Empties it. What a large answer or body needed is not kept for an idle connection: there may be
+ * hundreds of them, each of which was given megabytes once. */
+static void give_back(struct buf *buf)
+{
+    size_t max = buf->max;
+
+    if (buf->cap > KEPT_MAX) {
+        buf_fini(buf);
+        *buf = BUF_INIT(max);
+    }
+    buf_reset(buf);
+}
+
 /* ---- writing ---- */
 
 /* 1 = all is written, 0 = the socket is full, < 0 broken. A reader that takes nothing for
@@ -109,7 +124,7 @@ static int flush(struct api_conn *conn)
     if (progress && conn->state != CONN_HEAD && conn->state != CONN_BODY) {
         loop_timer_cancel(conn->api->loop, &conn->deadline);
     }
-    buf_reset(&conn->out);
+    give_back(&conn->out);
     conn->sent = 0;
     return 1;
 }
@@ -122,7 +137,7 @@ static void await_request(struct api_conn *conn)
     conn->state = CONN_HEAD;
     conn->close_after = false;
     http1_head_init(&conn->head, &limits);
-    buf_reset(&conn->body);
+    give_back(&conn->body);
     drop_fds(conn);
     arm(conn, conn->in.len > 0 ? API_READ_NS : API_IDLE_NS);
 }

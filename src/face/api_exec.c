@@ -112,13 +112,14 @@ void handle_exec(struct exchange *x)
     if (!api_need_service(x, &service)) {
         return;
     }
-    exec = calloc(1, sizeof(*exec));
+    what.argc = command(x, &what.argv);
+    what.environment_count = api_environment(x, &what.environment);
+    exec =
+        x->arena.failed ? NULL : calloc(1, sizeof(*exec)); /* no words would mean the service's */
     if (!exec) {
         exchange_answer_error(x, -ENOMEM);
         return;
     }
-    what.argc = command(x, &what.argv);
-    what.environment_count = api_environment(x, &what.environment);
     exec->x = x;
     exec->run = api_run(x);
     struct context ctx = x->ctx;

@@ -124,8 +124,7 @@ static void on_follow(void *arg, int error, const struct logs_page *page)
     struct exchange *x = arg;
 
     if (error) {
-        on_closed(x);
-        exchange_stream_end(x);
+        exchange_stream_break(x);
         return;
     }
     for (size_t i = 0; i < page->count; i++) {
@@ -182,6 +181,10 @@ void handle_logs(struct exchange *x)
         return;
     }
     make_query(x, &query);
+    if (x->arena.failed) { /* without its services the query would mean all of them */
+        exchange_answer_error(x, -ENOMEM);
+        return;
+    }
     if (exchange_option_bool(x, "follow")) {
         if (!exchange_wants_stream(x)) {
             exchange_refuse(x, 406, "http.accept", "follow=1 answers text/event-stream only");

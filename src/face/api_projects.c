@@ -181,8 +181,8 @@ static bool absolute(struct exchange *x, struct str path)
  * ones inside the files are taken from the first file's folder unless the caller says else. */
 static bool check_paths(struct exchange *x, struct run_apply *apply)
 {
-    if (!apply->files) {
-        exchange_answer_error(x, -ENOMEM); /* the schema asks for at least one */
+    if (x->arena.failed) { /* half of what was asked for is not what was asked for */
+        exchange_answer_error(x, -ENOMEM);
         return false;
     }
     for (size_t i = 0; i < apply->file_count; i++) {

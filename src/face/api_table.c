@@ -5,6 +5,7 @@
  */
 #include "face/api_handlers.h"
 #include "schema/resource.h"
+#include "schema/spec.h"
 
 #define ROWS(array) .fields = (array), .count = ARRAY_LEN(array)
 #define NO_MEMBER   .offset = SCHEMA_NO_MEMBER
@@ -207,7 +208,7 @@ static const struct schema_field scale_rows[] = {{.name = "replicas",
                                                   .type = SCHEMA_INT,
                                                   .flags = SCHEMA_REQUIRED,
                                                   .min = 0,
-                                                  .max = 1000,
+                                                  .max = SPEC_REPLICAS_MAX,
                                                   NO_MEMBER,
                                                   .en = "How many replicas should run.",
                                                   .es = "Cuántas réplicas deben correr."}};

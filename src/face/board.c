@@ -20,7 +20,7 @@ void board_fini(struct board *board)
 void board_reset(struct board *board)
 {
     board->count = 0;
-    board->synced = false;
+    board->synced = board->incomplete = false;
 }
 
 static struct board_service *find(struct board *board, struct str name)
@@ -42,9 +42,9 @@ static struct board_service *find_or_add(struct board *board, struct str name)
         return service;
     }
     if (board->count == board->cap) {
-        size_t cap = board->cap ? board->cap * 2 : 16;
+        size_t cap = MIN(board->cap ? board->cap * 2 : 16, (size_t)BOARD_SERVICES_MAX);
         struct board_service *grown =
-            cap <= BOARD_SERVICES_MAX ? realloc(board->services, cap * sizeof(*grown)) : NULL;
+            cap > board->cap ? realloc(board->services, cap * sizeof(*grown)) : NULL;
         if (!grown) {
             return NULL;
         }
@@ -93,6 +93,7 @@ static bool feed_service(struct board *board, const struct jdoc *doc, int64_t no
     struct board_service before;
 
     if (!service) {
+        board->incomplete = true;
         return false;
     }
     before = *service;
@@ -192,7 +193,7 @@ bool board_ready(const struct board *board)
             return false;
         }
     }
-    return board->synced;
+    return board->synced && !board->incomplete;
 }
 
 static bool given_up(const struct board_service *service, int64_t now_ns, int64_t patience_ns)

@@ -30,8 +30,9 @@ struct board {
     struct board_service *services; /* in the order of their arrival */
     size_t count;
     size_t cap;
-    bool synced;  /* the first state of all is known */
-    bool removed; /* the project is gone */
+    bool synced;     /* the first state of all is known */
+    bool removed;    /* the project is gone */
+    bool incomplete; /* a service found no room: never ready, since nobody watches that one */
 };
 
 void board_init(struct board *board, struct str project);

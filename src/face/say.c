@@ -95,6 +95,10 @@ void say_answer(const struct session *s, const struct client_answer *answer)
             say_parts(s, jdoc_str(item, "detail"), jdoc_str(item, "where"),
                       jdoc_str(item, "expected"), jdoc_str(item, "hint"));
         }
+        int64_t more = jdoc_i64(answer->doc, "problem_count", 0) - (int64_t)list->count;
+        if (more > 0) {
+            say_error(s, "and %lld more", (long long)more);
+        }
         return;
     }
     say_parts(s, what.len > 0 ? what : jdoc_str(answer->doc, "title"),

@@ -83,22 +83,32 @@ static int find_files(struct session *s)
     return fixed && *fixed ? add_file(s, str_from(fixed)) : search_files(s);
 }
 
-static void find_state_dir(struct session *s)
+/* 0 or CLI_USAGE: a path that was cut would be another folder. */
+static int find_state_dir(struct session *s)
 {
     const char *dir = cli_value(s->args, "state-dir");
+    struct str folder = str_from(s->cwd);
+    int len;
 
     dir = dir ? dir : cli_value(s->args, "instance");
     if (dir) {
         bool absolute = dir[0] == '/';
-        snprintf(s->state_dir, sizeof(s->state_dir), "%s%s%s", absolute ? "" : s->cwd,
-                 absolute ? "" : "/", dir);
-        return;
+        len = snprintf(s->state_dir, sizeof(s->state_dir), "%s%s%s", absolute ? "" : s->cwd,
+                       absolute ? "" : "/", dir);
+    } else {
+        if (s->file_count > 0) {
+            folder = str_slice(s->files[0], 0, (size_t)str_rfind_char(s->files[0], '/'));
+        }
+        len = snprintf(s->state_dir, sizeof(s->state_dir), STR_FMT "/.muelle", STR_ARG(folder));
     }
-    struct str folder = str_from(s->cwd);
-    if (s->file_count > 0) {
-        folder = str_slice(s->files[0], 0, (size_t)str_rfind_char(s->files[0], '/'));
+    if (len < 0 || (size_t)len >= sizeof(s->state_dir)) {
+        say_error(s,
+                  "the path of the state folder is longer than %d bytes; name a shorter one with "
+                  "--state-dir",
+                  SESSION_PATH_MAX - 1);
+        return CLI_USAGE;
     }
-    snprintf(s->state_dir, sizeof(s->state_dir), STR_FMT "/.muelle", STR_ARG(folder));
+    return 0;
 }
 
 int session_init(struct session *s, const struct cli_args *args)
@@ -126,9 +136,15 @@ int session_init(struct session *s, const struct cli_args *args)
     if (r) {
         return r;
     }
-    find_state_dir(s);
-    if (cli_value(args, "project")) {
-        str_copy(s->project, sizeof(s->project), str_from(cli_value(args, "project")));
+    r = find_state_dir(s);
+    if (r) {
+        return r;
+    }
+    const char *project = cli_value(args, "project");
+    if (project && !str_copy(s->project, sizeof(s->project), str_from(project))) {
+        say_error(s, "'%s' cannot be the name of a project: it has more than %zu bytes", project,
+                  sizeof(s->project) - 1);
+        return CLI_USAGE;
     }
     return 0;
 }

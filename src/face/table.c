@@ -28,9 +28,9 @@ void table_fini(struct table *table)
 static struct table_cell *new_cell(struct table *table)
 {
     if (table->cell_count == table->cell_cap) {
-        size_t cap = table->cell_cap ? table->cell_cap * 2 : 64;
+        size_t cap = MIN(table->cell_cap ? table->cell_cap * 2 : 64, (size_t)TABLE_CELLS_MAX);
         struct table_cell *cells = NULL;
-        if (cap <= TABLE_CELLS_MAX) {
+        if (cap > table->cell_cap) {
             cells = realloc(table->cells, cap * sizeof(*cells));
         }
         if (!cells) {

@@ -76,8 +76,13 @@ static void say_note(const struct session *s, struct str what, struct str where,
 {
     cleanup(buf_fini) struct buf out = BUF_INIT(8 * KIB);
     term_style(&out, &s->err, TERM_AMBER, STR("note"));
-    buf_printf(&out, ": " STR_FMT " (" STR_FMT ")%s" STR_FMT "\n", STR_ARG(what), STR_ARG(where),
-               hint.len > 0 ? "; " : "", STR_ARG(hint));
+    buf_add_cstr(&out, ": ");
+    term_add_safe(&out, what);
+    buf_add_cstr(&out, " (");
+    term_add_safe(&out, where);
+    buf_add_cstr(&out, hint.len > 0 ? "); " : ")");
+    term_add_safe(&out, hint);
+    buf_add_char(&out, '\n');
     term_write(&s->err, buf_str(&out));
 }
 

@@ -108,6 +108,22 @@ static int watch_signals(struct exec *e)
     return 0;
 }
 
+/* Is the variable of the i-th --env given again behind it? The last one counts, as in a shell. */
+static bool is_given_again(const struct cli_args *args, unsigned i, struct str name)
+{
+    const char *pair;
+
+    while ((pair = cli_value_at(args, "env", ++i)) != NULL) {
+        struct str later = STR_NONE;
+        struct str value = STR_NONE;
+        str_split(str_from(pair), '=', &later, &value);
+        if (str_eq(later, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void add_environment(const struct cli_args *args, struct json_writer *w)
 {
     const char *pair;
@@ -118,10 +134,25 @@ static void add_environment(const struct cli_args *args, struct json_writer *w)
         struct str name = STR_NONE;
         struct str value = STR_NONE;
         str_split(str_from(pair), '=', &name, &value);
-        json_key(w, name);
-        json_str(w, value);
+        if (!is_given_again(args, i, name)) {
+            json_key(w, name);
+            json_str(w, value);
+        }
     }
     json_end_object(w);
+}
+
+static int check_environment(const struct session *s)
+{
+    const char *pair;
+
+    for (unsigned i = 0; (pair = cli_value_at(s->args, "env", i)) != NULL; i++) {
+        if (str_find_char(str_from(pair), '=') <= 0) {
+            say_error(s, "'%s' is no NAME=VALUE, for example DEBUG=1", pair);
+            return CLI_USAGE;
+        }
+    }
+    return 0;
 }
 
 static void make_body(const struct cli_args *args, struct buf *out)
@@ -190,6 +221,7 @@ int verb_exec(const struct cli_args *args)
     char path[SESSION_PATH_MAX];
     int r = session_open(&e.s, args);
 
+    r = r ? r : check_environment(&e.s);
     if (r == 0) {
         r = watch_signals(&e);
     }

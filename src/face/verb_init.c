@@ -8,7 +8,7 @@
 #include "face/verbs.h"
 #include "os/file.h"
 
-enum { PEEK_MAX = 1 << 20, SERVICES_MAX = 64 };
+enum { PEEK_MAX = 1 << 20 };
 
 /* The first row whose file exists and holds `needle` (NULL: anything) is taken. */
 static const struct {
@@ -137,15 +137,15 @@ static void write_head(struct buf *out, const char *project)
                project);
 }
 
-/* One service per line "name: command". */
-/* `.env` beside it is the environment of all, which a muelle.yaml says of each. */
+/* One service per line "name: command". `.env` beside it is the environment of all, which a
+ * muelle.yaml says of each. */
 static bool from_procfile(const char *folder, const char *project, struct buf *out)
 {
     bool env = has(folder, ".env", NULL);
     cleanup(buf_fini) struct buf text = BUF_INIT(PEEK_MAX);
     char path[SESSION_PATH_MAX];
     struct str rest;
-    unsigned count = 0;
+    bool any = false;
 
     snprintf(path, sizeof(path), "%s/Procfile", folder);
     if (file_read_all(path, PEEK_MAX, &text) < 0) {
@@ -153,7 +153,7 @@ static bool from_procfile(const char *folder, const char *project, struct buf *o
     }
     write_head(out, project);
     rest = buf_str(&text);
-    while (rest.len > 0 && count < SERVICES_MAX) {
+    while (rest.len > 0) {
         struct str line = STR_NONE;
         struct str name = STR_NONE;
         struct str command = STR_NONE;
@@ -162,10 +162,10 @@ static bool from_procfile(const char *folder, const char *project, struct buf *o
         if (line.len > 0 && line.p[0] != '#' && str_split(line, ':', &name, &command)) {
             write_service(out, str_trim(name), str_trim(command), project);
             buf_add_cstr(out, env ? "    env_file: .env\n" : "");
-            count++;
+            any = true;
         }
     }
-    return count > 0;
+    return any;
 }
 
 static bool from_project(const char *folder, const char *project, struct buf *out,
@@ -226,7 +226,9 @@ static int save(const struct session *s, const char *folder, const struct buf *t
 static int init_run(struct session *s)
 {
     cleanup(buf_fini) struct buf text = BUF_INIT(4 * MIB);
-    const char *folder = s->args->word_count ? s->args->words[0] : s->cwd;
+    const char *named = s->args->word_count ? s->args->words[0] : s->cwd;
+    cleanup(buf_fini) struct buf real = BUF_INIT(SESSION_PATH_MAX - 1);
+    const char *folder = file_real_path(named, &real) < 0 ? named : buf_cstr(&real);
     const char *what = "a Procfile";
     struct file_stat stat;
     char project[64];
@@ -248,6 +250,10 @@ static int init_run(struct session *s)
     if (!from_procfile(folder, project, &text) && !from_project(folder, project, &text, &what)) {
         write_example(&text, project);
         what = "no kind of project that init knows, so an example";
+    }
+    if (buf_error(&text)) {
+        say_error(s, "the file would be too large: %s", strerror(-buf_error(&text)));
+        return CLI_FAILED;
     }
     if (cli_has(s->args, "stdout")) {
         term_write(&s->out, buf_str(&text));

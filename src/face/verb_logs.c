@@ -296,7 +296,7 @@ static void add_param(struct buf *query, const char *key, const char *value)
     }
 }
 
-/* How many lines from the end: a number, or "all" (0). -1 and said when it is neither. */
+/* How many lines from the end: a number, or "all" (INT64_MAX). -1 and said when it is neither. */
 static int64_t tail_count(const struct session *s, int64_t otherwise)
 {
     const char *text = cli_value(s->args, "tail");
@@ -438,6 +438,14 @@ static int logs_run(struct tail *t)
     buf_add_cstr(&target, "/api/v1/projects/");
     uri_encode(&target, str_from(s->project), false);
     buf_printf(&target, "/logs?follow=1" STR_FMT, STR_ARG(buf_str(&query)));
+    if (count > TAIL_MAX && count != INT64_MAX) {
+        cleanup(buf_fini) struct buf note = BUF_INIT(1 * KIB);
+        buf_printf(&note,
+                   "note: with --follow the last %d lines are the most; without --tail all"
+                   " that is kept comes first\n",
+                   TAIL_MAX);
+        term_write(&s->err, buf_str(&note));
+    }
     if (count != INT64_MAX) { /* without it: all that is kept, then what comes */
         buf_printf(&target, "&tail=%lld", (long long)MIN(count, (int64_t)TAIL_MAX));
     }

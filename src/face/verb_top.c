@@ -19,7 +19,8 @@ struct top {
     struct client_stream stream;
     struct loop_signal interrupt, terminate, resize;
     struct loop_fd keys;
-    bool ended;
+    bool ended;    /* the reader has seen enough */
+    bool broken;   /* the stream ended by itself: the core went away */
     bool measured; /* figures have come */
 };
 
@@ -55,7 +56,7 @@ static void on_event(struct client_stream *stream, const struct client_event *ev
 
 static void on_ended(struct client_stream *stream, int error)
 {
-    container_of(stream, struct top, stream)->ended = true;
+    container_of(stream, struct top, stream)->broken = true;
 }
 
 static void on_interrupt(struct loop_signal *signal)
@@ -91,6 +92,18 @@ static void watch_keys(struct top *t)
     }
 }
 
+static int watch_signals(struct top *t)
+{
+    int r;
+
+    t->interrupt.received = on_interrupt;
+    t->terminate.received = on_terminate;
+    t->resize.received = on_resize;
+    r = loop_signal_add(&t->s.loop, &t->interrupt, SIGINT);
+    r = r < 0 ? r : loop_signal_add(&t->s.loop, &t->terminate, SIGTERM);
+    return r < 0 ? r : loop_signal_add(&t->s.loop, &t->resize, SIGWINCH);
+}
+
 static int top_run(struct top *t)
 {
     cleanup(buf_fini) struct buf target = BUF_INIT(1 * KIB);
@@ -98,9 +111,6 @@ static int top_run(struct top *t)
     bool once = cli_has(t->s.args, "once") || t->s.json;
     int r;
 
-    t->interrupt.received = on_interrupt;
-    t->terminate.received = on_terminate;
-    t->resize.received = on_resize;
     t->stream = (struct client_stream){.event = on_event, .ended = on_ended};
     buf_add_cstr(&target, "/api/v1/stream?project=");
     uri_encode(&target, str_from(t->s.project), false);
@@ -109,19 +119,27 @@ static int top_run(struct top *t)
         say_answer(&t->s, &answer);
     }
     client_answer_fini(&answer);
-    if (r || loop_signal_add(&t->s.loop, &t->interrupt, SIGINT) < 0 ||
-        loop_signal_add(&t->s.loop, &t->terminate, SIGTERM) < 0 ||
-        loop_signal_add(&t->s.loop, &t->resize, SIGWINCH) < 0) {
+    if (r < 0) {
+        say_error(&t->s, "cannot follow: %s", strerror(-r));
+    }
+    if (r) {
+        return CLI_FAILED;
+    }
+    r = watch_signals(t);
+    if (r < 0) {
+        say_error(&t->s, "cannot watch signals: %s", strerror(-r));
         return CLI_FAILED;
     }
     if (!once && t->s.out.is_tty) {
         watch_keys(t);
     }
-    while (!t->ended && !t->board.removed && !(once && t->measured)) {
+    while (r >= 0 && !t->ended && !t->broken && !t->board.removed && !(once && t->measured)) {
         r = loop_turn(&t->s.loop, -1);
-        if (r < 0) {
-            return CLI_FAILED;
-        }
+    }
+    if (r < 0 || (t->broken && !t->board.removed)) {
+        live_end(&t->live);
+        say_error(&t->s, "the stream ended: the core is gone; 'muelle status' shows what runs");
+        return CLI_FAILED;
     }
     return 0;
 }

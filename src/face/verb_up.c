@@ -259,6 +259,10 @@ static int watch_signals(struct up *up)
 
 static int report_unready(const struct up *up)
 {
+    if (up->board.incomplete) {
+        say_error(&up->s, "there are more than %d services: 'muelle ps' tells of the others",
+                  BOARD_SERVICES_MAX);
+    }
     for (size_t i = 0; i < up->board.count; i++) {
         const struct board_service *service = &up->board.services[i];
         cleanup(buf_fini) struct buf what = BUF_INIT(1 * KIB);
@@ -555,7 +559,7 @@ static int apply(struct up *up, struct client_answer *ret)
 
 static int finish_detached(struct up *up)
 {
-    cleanup(buf_fini) struct buf out = BUF_INIT(64 * KIB);
+    cleanup(buf_fini) struct buf out = BUF_INIT(4 * MIB);
 
     live_end(&up->live);
     if (up->s.json) {

@@ -361,3 +361,64 @@ def test_a_project_renamed_in_its_file_is_not_started_beside_itself(muelle):
     muelle.cli("down", "--project", "good")
     muelle.up()
     assert [p["name"] for p in muelle.status()["projects"]] == ["better"]
+
+
+def test_mistakes_beyond_those_that_are_kept_are_counted_by_reload_too(muelle):
+    muelle.write("muelle.yaml", GOOD.format(port=free_port()))
+    muelle.up()
+    muelle.write("muelle.yaml", "services:\n  a:\n    command: x\n" + "".join(f"    unknown{i}: x\n" for i in range(25)))
+    result = muelle.cli("reload", check=False)
+    assert result.returncode == 5
+    assert result.stderr.count("unknown key") == 20
+    assert result.stderr.endswith("error: and 5 more\n"), result.stderr
+
+
+def test_top_says_that_the_core_is_gone(muelle):
+    muelle.write("muelle.yaml", GOOD.format(port=free_port()))
+    muelle.up()
+    with subprocess.Popen([BINARY, "top"], cwd=muelle.folder, env=muelle.env, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as top:
+        assert "SERVICE" in top.stdout.readline()
+        muelle.kill("core")
+        assert top.wait(10) == 1
+        assert "the core is gone" in top.stderr.read()
+
+
+@pytest.mark.parametrize("args, words", [
+    (("exec", "-e", "DEBUG", "a", "true"), "'DEBUG' is no NAME=VALUE"),
+    (("exec", "-e", "=1", "a", "true"), "'=1' is no NAME=VALUE"),
+    (("ps", "--project", "p" * 64), "more than 63 bytes"),
+    (("ps", "--state-dir", "d" * 1100), "longer than 1023 bytes"),
+])
+def test_what_would_be_cut_or_lost_is_refused(muelle, args, words):
+    muelle.write("muelle.yaml", GOOD.format(port=free_port()))
+    muelle.up()
+    result = muelle.cli(*args, check=False)
+    assert result.returncode == 2, result.stderr
+    assert words in result.stderr
+
+
+def test_of_a_variable_given_twice_the_last_one_counts(muelle):
+    muelle.write("muelle.yaml", GOOD.format(port=free_port()))
+    muelle.up()
+    assert muelle.cli("exec", "-e", "A=1", "-e", "A=2", "a", "sh", "-c", "echo $A").stdout == "2\n"
+
+
+def test_a_number_of_replicas_beyond_the_bound_is_told_with_the_bound(muelle):
+    muelle.write("muelle.yaml", GOOD.format(port=free_port()))
+    muelle.up()
+    result = muelle.cli("scale", "a=20000", check=False)
+    assert result.returncode == 1
+    assert "expected 0 to 256" in result.stderr, result.stderr
+
+
+def test_a_configuration_that_nests_by_aliases_does_not_end_the_core(muelle):
+    """Each line is flat enough; as JSON their sum ended the process that wrote it."""
+    chain = "".join(f"  m{i}: &a{i} {'[' * 40}*a{i - 1}{']' * 40}\n" for i in range(1, 4))
+    muelle.write("muelle.yaml", GOOD.format(port=free_port()))
+    muelle.up()
+    core = muelle.pid("core")
+    muelle.write("muelle.yaml", GOOD.format(port=free_port()) + "models:\n  m0: &a0 [x]\n" + chain)
+    result = muelle.cli("reload", check=False)
+    assert result.returncode == 5 and "nesting goes too deep" in result.stderr
+    assert muelle.pid("core") == core

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """muelle init: what it writes is understood, and does what the project's own file says."""
 import json
+import subprocess
 
 import pytest
 
-from muelle import free_port
+from muelle import BINARY, free_port
 
 PROCFILE = """web: cd pub && exec /usr/bin/python3 -m http.server $PORT
 # a comment
@@ -66,3 +67,13 @@ def test_an_empty_folder_gets_an_example_that_runs(muelle):
 def test_a_folder_that_is_not_there_is_said(muelle):
     result = muelle.cli("init", "nosuch", check=False)
     assert result.returncode == 1 and "there is no folder nosuch" in result.stderr
+
+
+def test_init_of_a_folder_takes_all_its_processes_and_its_name(muelle):
+    """It stopped after 64 lines without a word, and called `.` an app."""
+    folder = muelle.folder / "Big Shop"
+    folder.mkdir()
+    (folder / "Procfile").write_text("".join(f"p{i}: sleep {i}\n" for i in range(70)))
+    text = subprocess.run([BINARY, "init", ".", "--stdout"], cwd=folder, text=True, check=True, capture_output=True).stdout
+    assert "name: big-shop\n" in text
+    assert text.count("command: sleep ") == 70

@@ -133,3 +133,32 @@ TEST(a_query_that_is_not_utf8_is_refused)
     check_int(problems.count, 1);
     check_cstr(problems.items[0].code, "request.query");
 }
+
+TEST(a_text_with_a_nul_is_refused_wherever_it_stands)
+{
+    check_int(body("{\"name\":\"w\\u0000b\"}"), 1);
+    check_cstr(problems.items[0].code, "request.text");
+    check_cstr(problems.items[0].where, "/name");
+    check_int(body("{\"name\":\"w\",\"files\":[\"/a\\u0000b\"]}"), 1);
+    check_cstr(problems.items[0].where, "/files/0");
+    check_int(body("{\"name\":\"w\",\"environment\":{\"A\":\"\\u0000\"}}"), 1);
+    check_cstr(problems.items[0].where, "/environment/A");
+    check_int(body("{\"name\":\"w\",\"environment\":{\"A\\u0000\":\"1\"}}"), 1);
+    query("name=w%00");
+    check_int(problems.count, 1);
+}
+
+TEST(what_cannot_name_a_variable_is_refused)
+{
+    check_int(body("{\"name\":\"w\",\"environment\":{\"A=B\":\"1\"}}"), 1);
+    check_cstr(problems.items[0].code, "request.name");
+    check_cstr(problems.items[0].where, "/environment/A=B");
+    check_int(body("{\"name\":\"w\",\"environment\":{\"\":\"1\"}}"), 1);
+}
+
+TEST(a_repeated_parameter_is_named)
+{
+    query("name=a&name=b");
+    check_int(problems.count, 1);
+    check_cstr(problems.items[0].where, "/name");
+}

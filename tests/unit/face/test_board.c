@@ -100,3 +100,30 @@ TEST(rubbish_changes_nothing)
     check_int(board.count, 0);
     board_fini(&board);
 }
+
+static void feed_many(size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char text[256];
+        snprintf(text, sizeof(text),
+                 "{\"project\":\"p\",\"name\":\"s%zu\",\"state\":\"running\","
+                 "\"replicas\":{\"desired\":1,\"ready\":1}}",
+                 i);
+        feed("service", text, 1);
+    }
+    feed("ping", "{}", 1);
+}
+
+/* It held 1,024: the next doubling was beyond the bound, and `up --wait` said ready without the
+ * others. */
+TEST(the_board_holds_what_it_says_and_is_not_ready_beyond)
+{
+    board_init(&board, STR("p"));
+    feed_many(BOARD_SERVICES_MAX);
+    check_int(board.count, BOARD_SERVICES_MAX);
+    check(board_ready(&board));
+    feed_many(BOARD_SERVICES_MAX + 1);
+    check_int(board.count, BOARD_SERVICES_MAX);
+    check(!board_ready(&board));
+    board_fini(&board);
+}
