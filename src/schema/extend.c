@@ -7,9 +7,9 @@
  *   2. An included project becomes part of this one; a name that both define differently is an
  *      error, since neither file can be meant to win. Equal definitions (the same file included
  *      twice) are one.
- *   3. Chains are bounded by PASS_CHAIN_MAX; files that extend each other in a circle over two
- *      files end there, too. Files are bounded by PASS_FILES_MAX, so a tree of includes ends as
- *      well.
+ *   3. A circle of includes is drawn from the files that are being read (pass->open). Services that
+ *      extend each other over several files end at PASS_CHAIN_MAX, a tree of files at
+ *      PASS_FILES_MAX.
  *   4. An included project sees its own variables (its .env or env_file) over those of this one,
  *      and nothing of them is left afterwards.
  *

@@ -66,8 +66,8 @@ struct event_row {
     struct str data; /* JSON; empty = null */
 };
 
-/* A line of a service's output. `offset` is that of its first byte in the stream of its replica,
- * counted from the first byte ever written. */
+/* A line of a service's output. `offset`: bytes that its replica's stream had written when the line
+ * ended, counted from the first byte ever written. */
 struct log_line {
     int64_t time_ns;
     struct str project, service;

@@ -70,7 +70,7 @@ static void say_disabled(struct verifier *v, struct value_at at, const struct se
     problem_hint(problem,
                  "choose it with --profile " STR_FMT ", or write 'required: false' with the "
                  "dependency",
-                 STR_ARG(str_slice(profile, 0, 80)));
+                 STR_ARG(utf8_cut(profile, 80)));
 }
 
 /* What has no health check is healthy once it runs; better to know than to find out. */
