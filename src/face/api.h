@@ -7,9 +7,15 @@
  * (api_access, core/authorise) → body → checked against the endpoint's tables (api_check) →
  * handler → exactly one answer.
  *
- * A handler gets an exchange and ends it by one of exchange_answer…, now or later from a
- * callback. The client may be gone by then: the exchange lives on without its connection and the
- * answer goes nowhere. Memory of a request lies in the exchange's arena.
+ *   1. A handler gets an exchange and ends it by exactly one of exchange_answer…, now or later from
+ *      a callback; afterwards the exchange is gone and must not be touched.
+ *   2. The client may be gone by then: the exchange lives on without its connection (`conn` is
+ *      NULL) and the answer goes nowhere. Handlers need not ask.
+ *   3. What a handler sees was checked: members known, typed, within bounds, UTF-8 without NUL. So
+ *      it may read options without another check, and a missing one means its fallback.
+ *   4. Memory of a request lies in the exchange's arena. When it is out `arena.failed` says so: a
+ *      handler that collects lists asks before it acts on fewer than were sent.
+ *   5. All of it runs on the core's loop, and none of it blocks.
  */
 #ifndef FACE_API_H
 #define FACE_API_H
@@ -32,6 +38,8 @@ struct exchange;
 
 enum { API_PARAMS_MAX = 3, API_BODY_MAX = 64 << 10, API_APPLY_MAX = 4 << 20, API_FDS_MAX = 3 };
 
+/* What an endpoint is like; each flag is read by the gates (api_request.c) and by the document
+ * (api_openapi.c), never by its own handler. */
 enum endpoint_flag {
     ENDPOINT_PUBLIC = 1 << 0,  /* needs no principal: health, login, the dashboard's files */
     ENDPOINT_LIST = 1 << 1,    /* answers {"items":[…],"next_cursor":…} */
@@ -44,7 +52,8 @@ enum endpoint_flag {
     ENDPOINT_SECRET = 1 << 8,  /* its answer is never stored */
 };
 
-/* One row: from it come routing, permission, validation, OpenAPI and docs/api.md. */
+/* One row: from it come routing, permission, validation, OpenAPI and docs/api.md. Rows with the
+ * same path stand together; each path of {parameters} has at most API_PARAMS_MAX. */
 struct endpoint {
     enum http_method method;
     const char *path; /* "/api/v1/projects/{project}": a segment in braces is a parameter */
@@ -65,6 +74,8 @@ struct endpoint {
 extern const struct endpoint api_endpoints[];
 extern const size_t api_endpoint_count;
 
+/* A request and its answer. Made when its head is complete, freed by whoever answers it. Slices
+ * point into `arena` unless said otherwise, never into the connection's buffers, which move on. */
 struct exchange {
     struct list node; /* of api->exchanges */
     struct api *api;
@@ -100,7 +111,8 @@ struct exchange {
     struct str type;
 };
 
-/* ---- options ---- */
+/* ---- options: parameters of the query, as their table says; "", `otherwise` or false when absent
+ * ---- */
 
 struct str exchange_option(const struct exchange *x, const char *name);
 int64_t exchange_option_i64(const struct exchange *x, const char *name, int64_t otherwise);
@@ -112,9 +124,10 @@ struct see;
 struct run;
 struct run *api_run(const struct exchange *x);
 struct see *api_see(const struct exchange *x);
-/* Whether the rooms know what runs; until then only public endpoints answer. */
+/* Whether the rooms know what runs (the store is read, services are adopted); until then only
+ * public endpoints answer: an empty list would be a lie. */
 bool api_ready(const struct exchange *x);
-/* The tenant and these names, for core/authorise.h. */
+/* What the request is about, for core/authorise.h: the tenant and the names in the path. */
 struct resource api_resource(const struct exchange *x);
 
 #endif

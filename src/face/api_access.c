@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The verdicts of api_access.h. Held by tests/unit/face/test_api_access.c case by case, since each
+ * line here is what keeps another site, user or machine out.
+ */
 #include "face/api_access.h"
 #include "proto/cookie.h"
 #include "proto/uri.h"
@@ -7,6 +11,7 @@ bool access_token_equal(struct str a, struct str b)
 {
     unsigned char differs = 0;
 
+    /* Its length is no secret (all tokens have one); an empty one would let everybody in. */
     if (a.len != b.len || a.len == 0) {
         return false;
     }
@@ -18,6 +23,9 @@ bool access_token_equal(struct str a, struct str b)
 
 static bool is_ip4(struct str host)
 {
+    /* Enough to tell it from a name: "1.2.3.4.5" and "999.1.1.1" are no names that DNS could point
+     * here.
+     */
     unsigned dots = 0;
 
     for (size_t i = 0; i < host.len; i++) {

@@ -1,6 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Answers: status, headers, body, and the problem documents of RFC 9457.
+ *
+ *   1. An answer is written in one piece when it is complete: its length is known, and a failure on
+ *      the way becomes a clean 500 instead of half a document.
+ *   2. Nothing is cached unless a handler says so: answers are about now, and some carry secrets.
+ *   3. Tags are strong and made of generation and content: "12-9f…". The part before the dash is
+ *      what If-Match compares (a change of state is no conflict), all of it is what If-None-Match
+ *      needs.
+ *   4. An exchange with an Idempotency-Key is stored before it is sent (api_once.c): a client that
+ *      never saw the answer gets it again.
+ *
+ * As it fails: -ENOMEM, -ENOBUFS and -EAGAIN of a room below are 503 with Retry-After (it may work
+ * in a moment), a full disk is 507, all else 500 with the system's words.
  */
 #include "base/map.h"
 #include "base/num.h"

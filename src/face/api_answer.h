@@ -2,6 +2,10 @@
  *
  * What a handler can do with its exchange (face/api.h): answer it, or make a stream of it. Private
  * to face/.
+ *
+ * All of it may be called when the client is gone: then it frees the exchange and nothing is sent.
+ * Problems are RFC 9457 documents (application/problem+json) with `code`, `where`, `expected` and
+ * `hint` beside its own members.
  */
 #ifndef FACE_API_ANSWER_H
 #define FACE_API_ANSWER_H
@@ -21,7 +25,7 @@ struct exchange_stream {
 
 /* ---- answering (api_answer.c): each ends the exchange; it must not be used afterwards ---- */
 
-/* What is in x->out, as `type`. */
+/* What is in x->out, as `type`. If it did not fit (buf_error) the answer is 500 and says so. */
 void exchange_answer(struct exchange *x, unsigned status, const char *type);
 /* What is in x->out, as JSON with the endpoint's status; an ETag when `generation` >= 0: then
  * If-None-Match gets 304. */
@@ -37,9 +41,11 @@ void exchange_refuse(struct exchange *x, unsigned status, const char *code, cons
     printf_like(4, 5);
 /* -errno of a room below: 503 for what may work again soon, else 500. */
 void exchange_answer_error(struct exchange *x, int error);
-/* Adds a header to the answer to come. `value` must be a field value. */
+/* Adds a header to the answer to come. `value` must be a field value (RFC 9110 §5.5): asserted,
+ * since a line break in it would begin another header. */
 void exchange_header(struct exchange *x, struct str name, struct str value);
-/* Writes one RFC 9457 document. `list` may be NULL. */
+/* Writes one RFC 9457 document: `problem` at its top, all of `list` (may be NULL) as `problems`,
+ * the path as `instance` (empty = none). Its status is the HTTP status; 0 = 500. */
 void problem_write_json(struct json_writer *w, const struct problem *problem,
                         const struct problem_list *list, struct str instance);
 
@@ -52,6 +58,7 @@ void exchange_list_end(struct exchange *x, struct json_writer *w, struct str cur
 
 /* ---- streams (api_stream.c) ---- */
 
+/* Whether the client asks for text/event-stream by name: who takes anything gets JSON. */
 bool exchange_wants_stream(const struct exchange *x);
 /* Sends the head; from then on exchange_send, until `closed` or exchange_stream_end. `closed`
  * comes at once when the client is gone already: false then, and the exchange must not be used.
@@ -60,7 +67,7 @@ must_check bool exchange_stream_begin(struct exchange *x, struct exchange_stream
 /* One event; `id` 0 = none. False when the reader is too slow: the stream was closed (`closed`
  * was called) and the exchange must not be used. */
 must_check bool exchange_send(struct exchange *x, const char *event, uint64_t id, struct str data);
-/* Bytes not yet taken by the client. */
+/* Bytes not yet taken by the client; what a producer that can wait looks at. */
 size_t exchange_backlog(const struct exchange *x);
 /* Closes after what was sent. Ends the exchange; `closed` is not called. */
 void exchange_stream_end(struct exchange *x);

@@ -2,7 +2,10 @@
  *
  * The dashboard's files (assets.h) over HTTP: pre-compressed, with entity tags; those whose name
  * holds their hash for a year, the pages not at all. No principal is needed: there is nothing
- * secret in them.
+ * secret in them, and the page that asks for the token must be seen without one.
+ *
+ * The same tag for all codings of a file: they are one representation to us, and Vary tells caches
+ * apart.
  */
 #include "face/api_handlers.h"
 #include "face/api_server.h"

@@ -1,4 +1,16 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The check of bodies, and of queries after they have become documents of the same kind.
+ *
+ *   1. A pointer names the member that is looked at; what is too long for it is cut between
+ *      characters, since it goes into JSON again.
+ *   2. A query is typed by its table first: "5" becomes a number only where a number is wanted, so
+ *      one check serves both.
+ *   3. Text holds no NUL anywhere: it becomes a path, a variable or an argument, all of which end
+ *      there.
+ *   4. Nested objects are not described by request tables: bodies are flat, with lists and maps of
+ *      scalars. What cannot be sent cannot be got wrong.
+ */
 #include "face/api_check.h"
 #include "base/num.h"
 #include "base/timefmt.h"
@@ -301,6 +313,7 @@ struct query {
     struct problem_list *problems;
 };
 
+/* By search: the head of a request bounds how many there can be. */
 static struct jdoc *last_of(struct jdoc *object, struct str key)
 {
     for (struct jdoc *member = object->first; member; member = member->next) {

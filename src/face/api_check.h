@@ -2,7 +2,11 @@
  *
  * Requests checked against their tables (schema/field.h): a body or a query becomes a document
  * whose every member is known, of its type and within its bounds; else there are problems with
- * JSON pointers.
+ * JSON pointers (RFC 6901).
+ *
+ * Strict on purpose: a misspelt member that is passed over is a wish that is not fulfilled.
+ * Problems are added to the list (at most PROBLEM_LIST_MAX are kept), so one answer shows all
+ * mistakes. Pure; memory comes from the caller's arena.
  */
 #ifndef FACE_API_CHECK_H
 #define FACE_API_CHECK_H

@@ -3,14 +3,29 @@
  * Connections: bytes in, requests out; answers in, bytes out. What a request means is
  * api_request.c's business.
  *
- * Everything that may free a connection runs from the loop (a descriptor, a timer, the step task)
- * and returns at once afterwards; handlers only fill buffers and ask for a step.
+ *   1. Everything that may free a connection runs from the loop (a descriptor, a timer, the step
+ *      task) and returns at once afterwards; handlers only fill buffers and ask for a step.
+ *   2. conn_step is the only place that moves a connection on. It goes round until nothing moves.
+ *   3. Reading is wanted only in states that may keep bytes: a client that pipelines is held back
+ *      by its socket, not by our memory.
+ *   4. Descriptors (SCM_RIGHTS) belong to the request whose bytes they came with; what nobody takes
+ *      is closed, on the edge's socket always.
+ *   5. A buffer that was large is given back when it is empty.
+ *
+ * Deadlines: API_IDLE_NS for a first byte (closed without a word), API_READ_NS from it to the end
+ * of the body (408), none while a handler works (that is ours), API_WRITE_NS without progress while
+ * the client reads, API_DRAIN_NS for the last words.
+ *
+ * As it fails: what is no HTTP is answered once, then the connection ends, since where the next
+ * request begins is not known any more (RFC 9112 §9.6 is why it drains before it closes).
  */
 #include "base/num.h"
 #include "face/api_server.h"
 #include "os/file.h"
 #include "os/sock.h"
 
+/* Smaller than the gateway's: our own clients send short heads, and everything over TCP has passed
+ * the edge. */
 static const struct http1_limits limits = {
     .line_max = 16 << 10, .header_max = 16 << 10, .head_max = API_HEAD_MAX, .count_max = 100};
 
@@ -307,6 +322,7 @@ static bool receive(struct api_conn *conn)
     if (conn->state == CONN_STREAMING) {
         return true; /* a client has nothing to say inside a stream */
     }
+    /* The first byte ends idleness; from here a request has to come whole, however it drips. */
     if (conn->in.len == 0 && n > 0 && conn->state == CONN_HEAD) {
         arm(conn, API_READ_NS);
     }
@@ -333,6 +349,7 @@ static void on_ready(struct loop_fd *watch, uint32_t events)
         if (conn->state == CONN_DRAINING) {
             return;
         }
+        /* Half closed is not gone: who shuts its side after a request still gets the answer. */
     } else if (events & LOOP_HUP) {
         api_conn_close(conn); /* both directions are gone: nobody would read the answer */
         return;

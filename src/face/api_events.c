@@ -2,6 +2,14 @@
  *
  * GET /api/v1/events: pages by sequence number, or a stream: what is stored behind `after`, then
  * what is committed.
+ *
+ * A stream never keeps events: while a read is under way, what is committed is only noted
+ * (`missed`), and another read finds it. So each event comes once and in order, by its number,
+ * whatever overlaps.
+ *
+ * struct follow outlives its exchange while a read is under way: the store's callback frees it
+ * then. As it fails: a read that fails ends the stream; its reader comes again behind the last
+ * event it got.
  */
 #include "base/num.h"
 #include "core/core.h"

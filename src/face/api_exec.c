@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * exec: a command in a service's surroundings, on three descriptors that came with the request.
+ * exec: a command in a service's surroundings, on three descriptors that came with the request
+ * (SCM_RIGHTS, so over the local socket only: ENDPOINT_LOCAL).
+ *
  * The answer is a stream: started {id, pid}, then exited {exit_code} or problem. When the client
- * goes away the command is sent SIGHUP, as a closed terminal does.
+ * goes away the command is sent SIGHUP, as a closed terminal does; it may ignore that, as there.
+ *
+ * struct exec belongs to run_exec's callbacks and outlives the exchange: `x` is NULL once the
+ * client is gone, `stream.arg` is NULL once the command is. Whichever is later frees it.
+ *
+ * Signals come as requests of their own (POST /commands/{id}/signal): a stream has no way back.
  */
 #include "base/num.h"
 #include "face/api_handlers.h"

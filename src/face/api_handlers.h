@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The handlers that the endpoint table names, by file. Each answers its exchange exactly once.
+ * The handlers that the endpoint table names, by file. Each answers its exchange exactly once, now
+ * or from a callback (api.h tells what it may rely on). None is called from elsewhere than the
+ * table, but handle_asset, which is asked when no endpoint has the path.
  */
 #ifndef FACE_API_HANDLERS_H
 #define FACE_API_HANDLERS_H

@@ -3,12 +3,24 @@
  * GET /api/v1/stream: everything live, for dashboards and `up`. One hub listens to the bus for
  * all readers and encodes each message once; with no reader it listens to nothing.
  *
- *   hello (instance) · service, replica (whole objects; all of them at the start, then a ping) ·
- *   removed {project, service?, replica?} · history (a service's last minutes in columns, at the
- *   start) · event (id = sequence) · metrics {time, items} at 1 Hz · ping
+ *   hello     the instance                     first, once
+ *   service   a whole service, without spec    all of them at the start, then when one changes
+ *   replica   a whole replica                  the same
+ *   history   a service's last minutes         at the start, in columns: {project, service, …}
+ *   ping      {}                               the start is over; then every 15 s
+ *   removed   {project, service?, replica?}
+ *   event     a row of the events, id = seq
+ *   metrics   {time, items}                    each second
  *
- * Last-Event-ID: events behind it are read from the store first; what is committed meanwhile is
- * found by reading once more, so that each event comes once and in order.
+ *   1. What is sent are whole objects, never differences: a reader that missed one is right again
+ *      with the next, and a resync is simply all of them.
+ *   2. Objects have no id: only events do, so Last-Event-ID is the event sequence. Events behind it
+ *      are read from the store first; what is committed meanwhile is found by reading once more, so
+ *      that each event comes once and in order.
+ *   3. A reader may leave its list inside of any send: every walk takes `next` before it sends.
+ *
+ * As it fails: too slow a reader loses its stream (api_stream.c). A bus that had to drop messages
+ * says BUS_RESYNC, which is answered with the state of all.
  */
 #include "base/num.h"
 #include "base/timefmt.h"
@@ -43,6 +55,7 @@ struct reader {
 
 /* ---- readers ---- */
 
+/* Without readers nothing of the bus is even encoded: an idle instance costs nothing. */
 static void sleep_when_alone(struct live *live)
 {
     if (list_empty(&live->readers)) {

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * GET …/logs: a page of history or a search (JSON), or a stream that goes on. A line's time is its
- * identity (see/logs.h), so the cursor is a time; a stream that broke goes on behind its
- * Last-Event-ID. The follower is pulled: the next page is asked for when the client has taken the
- * one before, so a slow reader costs nothing and loses nothing.
+ * GET …/logs: a page of history or a search (JSON), or a stream that goes on.
+ *
+ * A line's time is its identity (see/logs.h: unique within an instance), so the cursor is a time; a
+ * stream that broke goes on behind its Last-Event-ID without a hole or a double line.
+ *
+ * The follower is pulled: the next page is asked for when the client has taken the one before, so a
+ * slow reader costs one page and loses nothing. `handler_state` is set while a page is owed because
+ * the client had not taken enough: `drained` asks then.
  */
 #include "base/num.h"
 #include "base/timefmt.h"
@@ -159,6 +163,7 @@ static void follow(struct exchange *x, struct logs_query *query)
     } else if (!query->newest && query->after == 0) {
         query->after = MAX(query->since_ns - 1, INT64_C(1)); /* all that is kept, then what comes */
     }
+    /* A limit is for pages; a stream that begins with the newest lines needs it for those. */
     if (!query->newest) {
         query->limit = FOLLOW_PAGE;
     }

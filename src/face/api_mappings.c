@@ -2,7 +2,11 @@
  *
  * GET /api/mappings: host port → service → replica, over all projects: what is reached through
  * routes (http) and through listeners of their own (tcp). Derived from services, routes and
- * replicas at the moment of asking.
+ * replicas at the moment of asking, so it cannot be out of date.
+ *
+ * Searches are linear: replicas × endpoints stays in the thousands. ROWS_MAX bounds the answer, not
+ * the instance: beyond it the request fails with 503, and the routes of each project can be asked
+ * for.
  */
 #include "base/vec.h"
 #include "face/api_handlers.h"

@@ -1,10 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Idempotency keys: a change that is sent twice with the same key happens once; the second sender
- * gets the first one's answer. Keys belong to an actor and live for a day in work.db, where the
- * answer lies before it is sent. The same key with another request is a mistake of the client
- * (422); while the first is still at work, the second is told to wait (409). Answers of 500 and
- * more are not kept: the client should try again.
+ * Idempotency keys (draft-ietf-httpapi-idempotency-key-header): a change that is sent twice with
+ * the same key happens once; the second sender gets the first one's answer. Keys belong to an actor
+ * and live for a day in work.db, where the answer lies before it is sent.
+ *
+ *   the same request, done           its answer again, with Idempotency-Replayed: true
+ *   the same request, under way      409: wait and ask again
+ *   another request with that key    422: a mistake of the client
+ *   an answer of 500 and more        not kept: the client should try again
+ *
+ *   1. A key is held (api->once) from the look-up until its exchange is freed, so of two at the
+ *      same time one runs. After a crash in between nothing is stored, and the change itself tells
+ *      (generations).
+ *   2. Another request is one that differs in method, target or body; their hash is kept, not they.
+ *   3. Keys of two actors never meet: one must not read the other's answer.
+ *
+ * As it fails: what cannot be stored is sent all the same, and logged. The change has happened.
  */
 #include "base/map.h"
 #include "base/num.h"

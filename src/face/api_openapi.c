@@ -2,6 +2,13 @@
  *
  * Written once per process, at the first request. Valid by spectral and redocly, held by
  * tests/integration/api_openapi.py.
+ *
+ * Schemas come from schema/derive.c by name ("#/components/schemas/service"); tables that only the
+ * API knows (requests, small answers) are collected here, each once. Errors are one response for
+ * all endpoints, since all of them are problem documents. Hidden endpoints (pages) are left out.
+ *
+ * The words are the tables' own, in English; the Spanish ones stand beside as x-description-es,
+ * which tools pass over and the dashboard may use.
  */
 #include "face/api_openapi.h"
 #include "face/api.h"

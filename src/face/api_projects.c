@@ -1,6 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Endpoints of projects: list, one, apply, reload, down, configuration.
+ *
+ * Apply takes paths, not texts: files include and extend others, watch their folder and are read
+ * again by a reload, so the core must be able to read them itself. The caller's environment comes
+ * along, since `${NAME}` means the caller's. All paths are absolute: the core has another working
+ * folder.
+ *
+ * Apply, reload and down are asynchronous: the file is read on a worker, the answer comes when the
+ * change is on disk (202 for down: it has begun, the project is gone when all has stopped). A file
+ * with mistakes answers 422 with all of them, and nothing was changed.
  */
 #include "face/api_handlers.h"
 #include "face/api_util.h"

@@ -3,10 +3,18 @@
  * What stands between a request and its handler, in this order; the first that does not hold
  * answers:
  *
- *   host → path → endpoint → method → who → may they → origin → what they accept → body's type and
- *   size → (body) → query → JSON → tables → idempotency key → handler
+ *   host → path → endpoint → method → who → may they → origin → ready → what they accept → body's
+ *   type and size → (body) → query → JSON → tables → idempotency key → handler
  *
- * All but the last line needs no body, so that a stranger cannot make us read one.
+ *   1. All but the last line needs no body, so that a stranger cannot make us read one. A refusal
+ *      before the body was read ends the connection: its bytes are still to come.
+ *   2. Host comes first: with a wrong one we may be talking to a page of another site (DNS
+ *      rebinding), which must learn nothing, not even what paths there are.
+ *   3. The path is looked at before the principal: 404 and 405 tell no secret, since the table of
+ *      endpoints is public. What a path names is looked up by the handler, behind the permission.
+ *   4. The head is copied into the arena, because the connection's buffer moves on under it.
+ *
+ * As it fails: no memory for one request closes this client only.
  */
 #include "base/num.h"
 #include "core/core.h"
@@ -100,6 +108,8 @@ static bool is_forwarded(const struct http1_head *head)
            http_set_has(&head->present, HTTP_H_X_FORWARDED_FOR);
 }
 
+/* Over the local socket X-Forwarded-For says that somebody passes on what others said: then the
+ * peer's uid is theirs, not the sender's. */
 static struct access_facts gather_facts(const struct exchange *x)
 {
     const struct http1_head *head = &x->head;
@@ -150,6 +160,7 @@ static void identify(struct exchange *x, const struct access_facts *facts)
 
 /* Each returns true when the exchange was answered. */
 
+/* No endpoint: a page of the dashboard, 404, or (another method would do) 405 and OPTIONS. */
 static bool refuse_path(struct exchange *x, const struct route_match *match)
 {
     bool page = (x->head.method == HTTP_GET || x->head.method == HTTP_HEAD) && match->allow == 0;
@@ -288,6 +299,7 @@ static bool check_body_head(struct exchange *x)
         return true;
     }
     x->conn->body.max = most;
+    /* RFC 9110 §10.1.1: nobody waits for it once body bytes have come. */
     if (head->expect_continue && x->conn->in.len == 0) {
         buf_add(&x->conn->out, STR("HTTP/1.1 100 Continue\r\n\r\n"));
     }

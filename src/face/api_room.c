@@ -2,11 +2,23 @@
  *
  * The room: the two sockets, the token, start and stop.
  *
- *   RUN/core.sock    0600: the command line and other local programs of the owner; the peer's uid counts
- *   RUN/admin.sock   0666: the edge's admin listener; what comes over it came over TCP and needs the token. Open
- *                    to all, because root's edge runs as nobody; the folder's mode keeps others out
- *                    elsewhere
+ *   RUN/core.sock    0600: the command line and other local programs of the owner; the peer's uid
+ *                    counts
+ *   RUN/admin.sock   0666: the edge's admin listener; what comes over it came over TCP and needs the
+ *                    token. Open to all, because root's edge runs as nobody; the folder's mode
+ *                    keeps others out elsewhere
  *   RUN/token        0600: 256 random bits; kept over restarts of the core, so that sessions live on
+ *
+ *   1. core.lock is held while the room exists (core/), so a socket file that is there belongs to a
+ *      dead core and may be replaced.
+ *   2. The sockets open last: until every room has started nobody can ask, and a client that finds
+ *      no socket waits (session.c).
+ *   3. A token file that is not ours alone (a link, readable by others, of another length) is not
+ *      trusted: a new one is made, which ends all sessions.
+ *
+ * As it fails: no socket, no core: the keeper starts another one. As it ends: connections are
+ * closed, requests under way lose theirs, reads of store and logs are cancelled before their
+ * exchange is freed.
  */
 #include "base/encode.h"
 #include "base/num.h"
@@ -18,6 +30,8 @@
 #include "see/see.h"
 #include "store/store.h"
 
+/* 43 = 32 bytes in base64url without padding (RFC 4648 §5). A turn accepts so many and no more,
+ * since the loop has others to serve. */
 enum { TOKEN_BYTES = 32, TOKEN_TEXT = 43, ACCEPTS_PER_TURN = 64 };
 
 /* ---- the token ---- */

@@ -1,4 +1,13 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A walk over the table with each request: some forty rows of at most ten segments are compared
+ * faster than a tree would be understood, and the table may be written in the order that people
+ * read.
+ *
+ *   1. The path is split before it is decoded: "%2F" is a letter of a name.
+ *   2. A NUL in a segment is refused: names end there for everything below.
+ *   3. No normalising of ".." or "//": such a path has no endpoint, which is the answer.
+ */
 #include "face/api_route.h"
 #include "proto/uri.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * From method and path to an endpoint. Pure. Paths are compared segment by segment, decoded; a
- * parameter matches one non-empty segment.
+ * parameter matches one non-empty segment. So a '/' that is encoded ("%2F") is part of a name and
+ * never a border: RFC 3986 §2.2, decoding after splitting.
  */
 #ifndef FACE_API_ROUTE_H
 #define FACE_API_ROUTE_H

@@ -6,9 +6,10 @@
  *   head ─▶ body ─▶ waiting ─▶ writing ─▶ head …            (keep-alive)
  *                      └─▶ streaming ─▶ closing ─▶ draining  (SSE, or an answer that ends it)
  *
- * Bounds: API_CONNS_MAX connections, the sizes of api.h per request, API_STREAM_MAX bytes not
- * taken by a reader of a stream. One request at a time per connection; what is pipelined waits in
- * its buffer.
+ * Bounds: API_CONNS_MAX connections (more are closed as they come: the kernel's backlog is no place
+ * to wait for an answer), the sizes of api.h per request, API_STREAM_MAX bytes not taken by a
+ * reader of a stream, a deadline in every state that waits for the client. One request at a time
+ * per connection; what is pipelined waits in its buffer, unread beyond that.
  */
 #ifndef FACE_API_SERVER_H
 #define FACE_API_SERVER_H
@@ -22,10 +23,10 @@
 enum {
     API_CONNS_MAX = 512,
     API_STREAM_MAX = 1 << 20,
-    API_HEAD_MAX = 32 << 10,
-    API_OUT_MAX = 64 << 20,
-    API_ARENA_MAX = 64 << 20,
-    API_DRAIN_MAX = 8 << 20,
+    API_HEAD_MAX = 32 << 10,  /* request line and fields; more is 431 */
+    API_OUT_MAX = 64 << 20,   /* an answer; more is 500, said instead */
+    API_ARENA_MAX = 64 << 20, /* of one request */
+    API_DRAIN_MAX = 8 << 20,  /* read into nothing after a refusal, before we give up */
 };
 #define API_READ_NS  (15 * NS_PER_S)  /* for a head or a body that has begun */
 #define API_DRAIN_NS (1 * NS_PER_S)   /* for a client to read our last words */

@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Endpoints of services: lists and one of services, replicas, routes, mappings; and what can be
- * done to a service. run/ knows states, see/ knows figures: here they meet.
+ * Endpoints of services: lists and one of services, replicas, routes; and what can be done to a
+ * service. run/ knows states, see/ knows figures: here they meet, since rooms never include each
+ * other.
+ *
+ * An action answers when the order is on disk, with the service as it is then: "starting", not yet
+ * "running". Waiting is the client's business (settle.c), which may go away meanwhile.
+ *
+ * PSS (memory) is read on request only: it costs a walk over all mappings of all processes of the
+ * service, where the usual figure is one line of its cgroup.
  */
 #include "base/num.h"
 #include "face/api_handlers.h"

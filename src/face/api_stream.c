@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Server-sent events as an answer that goes on. Back-pressure: what a reader has not taken is
- * bounded by API_STREAM_MAX; beyond it the stream ends with a comment that says why, and the
- * reader comes again with Last-Event-ID. A producer that can wait (logs) asks exchange_backlog
- * and goes on when `drained`. A stream that has nothing to say sends a comment every 15 s.
+ * Server-sent events (HTML Living Standard, 9.2) as an answer that goes on, in chunks.
+ *
+ * Back-pressure: what a reader has not taken is bounded by API_STREAM_MAX; beyond it the stream
+ * ends with a comment that says why, and the reader comes again with Last-Event-ID. A producer that
+ * can wait (logs) asks exchange_backlog and goes on when `drained`. So no reader is waited for, and
+ * none costs more than its bound.
+ *
+ *   1. Each event goes out whole, in a chunk of its own.
+ *   2. A stream ends in one of three ways, each with exactly one last word to its owner: the client
+ *      goes (`closed`), it is too slow or reading failed (`closed`, after a comment), or the owner
+ *      ends it (no call, since it knows).
+ *   3. A stream that has nothing to say sends a comment every 15 s: proxies and browsers take
+ *      silence for death.
  */
 #include "base/num.h"
 #include "face/api_server.h"

@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Endpoints about the instance itself: what it is, whether it works, its figures, sessions.
+ *
+ * healthz says that the loop turns; readyz that the core knows what runs. Supervisors of muelle ask
+ * the former, clients that want answers the latter. Both need no principal and tell nothing else.
+ *
+ * Sessions: the cookie holds the token itself. There is one principal per instance, so a session
+ * has nothing of its own to remember, and a new token ends all of them. HttpOnly and
+ * SameSite=Strict keep pages and other sites from using it, Secure is set when the edge spoke TLS.
  */
 #include "base/num.h"
 #include "face/api_handlers.h"

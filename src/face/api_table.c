@@ -2,6 +2,12 @@
  *
  * The endpoints: one row each. Routing, permission, validation, the OpenAPI document and
  * docs/api.md come from this table; there is no other list of what the API can do.
+ *
+ * A new endpoint: its row, its handler (api_handlers.h), and tables for its query, body and answer
+ * when no other has them. Then `muelle docs api` writes the document anew, which a test asks for.
+ *
+ * Bounds of a row are the whole check: a handler that gets a `limit` knows that it is one to 1000.
+ * Permission is an action (core/authorise.h), not a role: who may do what is decided there.
  */
 #include "face/api_handlers.h"
 #include "schema/resource.h"

@@ -1,4 +1,10 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Pages, preconditions, and "there is no such thing" said in one way (api_util.h).
+ *
+ * If-Match compares generations, not whole tags: a replica that became ready between reading and
+ * changing is no conflict, a new file is. RFC 9110 §13.1.1 leaves the comparison to the origin.
+ */
 #include "face/api_util.h"
 #include "base/num.h"
 #include "run/run.h"

@@ -2,6 +2,9 @@
  *
  * What several handlers share: pages of lists, preconditions, finding the thing that the path
  * names.
+ *
+ * Functions that return bool say false when they have answered the exchange: the caller returns at
+ * once. What they give lives in the exchange's arena.
  */
 #ifndef FACE_API_UTIL_H
 #define FACE_API_UTIL_H
@@ -15,7 +18,8 @@ struct replica_status;
 struct service_status;
 
 /* A page of a list that lies in memory as a whole. Its cursor is the index where the next one
- * begins. */
+ * begins: a list that changes between two pages may show an item twice or not at all, which lists
+ * of some hundred services can bear (events and logs have cursors that cannot). */
 struct page {
     size_t from, to;
     bool more;
@@ -23,7 +27,8 @@ struct page {
 struct page api_page(struct exchange *x, size_t count);
 struct str api_page_cursor(struct exchange *x, struct page page);
 
-/* Answers for a run_… call that did not return 0: no such thing, denied, an error. */
+/* Answers for a run_… call that did not return 0: no such `noun` (404, with the nearest name),
+ * denied (403), an error (as exchange_answer_error). */
 void api_answer_run(struct exchange *x, int result, const char *noun);
 /* If-Match against the generation (the part of our tags before the dash): false = answered with
  * 412. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Finding embedded files: the table is sorted by path (bytes), so a binary search does.
+ * Finding embedded files: the table is sorted by path (bytes), so a binary search does. Sorted by
+ * script/embed.py; tests/unit/face/test_assets.c would notice if it were not.
  */
 #include "face/assets.h"
 

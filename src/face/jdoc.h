@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A small JSON document in an arena: for request bodies (API) and answers (command line), both
- * bounded in size. Keys and strings are decoded; a repeated key is an error (RFC 8259 leaves it
+ * bounded in size. Keys and strings are decoded; a repeated key is an error (RFC 8259 §4 leaves it
  * open; two readers that pick different ones are a hole).
+ *
+ * Depth is bounded by the reader (JSON_DEPTH_MAX), size by the arena. Decoded text may hold a NUL:
+ * who hands it to the kernel checks (api_check.c). Nothing is changed after jdoc_parse, so any
+ * thread may read. Members are a list in the order of the text: looking one up is a search, which
+ * is right for objects of some ten members.
  */
 #ifndef FACE_JDOC_H
 #define FACE_JDOC_H
