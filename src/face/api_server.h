@@ -117,5 +117,4 @@ void api_once_forget(struct exchange *x);
 /* ---- api_live.c ---- */
 must_check int api_live_init(struct api *api);
 void api_live_fini(struct api *api);
-
 #endif

@@ -404,12 +404,11 @@ def test_of_a_variable_given_twice_the_last_one_counts(muelle):
     assert muelle.cli("exec", "-e", "A=1", "-e", "A=2", "a", "sh", "-c", "echo $A").stdout == "2\n"
 
 
-def test_a_number_of_replicas_beyond_the_bound_is_told_with_the_bound(muelle):
+def test_the_api_says_how_many_replicas_there_may_be(muelle):
     muelle.write("muelle.yaml", GOOD.format(port=free_port()))
     muelle.up()
-    result = muelle.cli("scale", "a=20000", check=False)
-    assert result.returncode == 1
-    assert "expected 0 to 256" in result.stderr, result.stderr
+    status, _, body = muelle.request("POST", "/api/v1/projects/good/services/a/scale", {"replicas": 257})
+    assert status == 400 and body["expected"] == "0 to 256", body
 
 
 def test_a_configuration_that_nests_by_aliases_does_not_end_the_core(muelle):
