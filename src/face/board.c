@@ -1,4 +1,16 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Feeding, judging, drawing.
+ *
+ *   1. Services are told whole each time, so the last word about one is right, whatever was missed.
+ *   2. "Ready" needs the end of the first telling (`ping` → synced): before it others may come.
+ *   3. "Hopeless" is only said when nobody can still make it: who merely starts slowly is waited
+ *      for, and his end belongs into the same report. Three crashes are a loop, one is an accident;
+ *      one that lasts longer than the caller's patience is a loop with a long back-off.
+ *   4. Order is that of arrival and stays, so that lines do not jump while one reads.
+ *
+ * A search per event is enough: BOARD_SERVICES_MAX services change some times a second at most.
+ */
 #include "face/board.h"
 #include "base/num.h"
 #include <math.h>

@@ -2,7 +2,9 @@
  *
  * struct board: a project's services as the live stream tells them, for `up` and `top`. It is fed
  * the stream's events and answers: is everything ready, who is not and why; and draws itself as a
- * table. Pure: no clock, no terminal.
+ * table. Pure: no clock, no terminal; times are the caller's.
+ *
+ * What is longer than a member is cut: the board is for reading, the API has the whole text.
  */
 #ifndef FACE_BOARD_H
 #define FACE_BOARD_H

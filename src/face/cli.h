@@ -4,14 +4,15 @@
  * completion are all derived from them (cli_args.c, cli_doc.c), so a verb is described once.
  *
  * A verb's function gets its parsed arguments and returns an exit code; it prints results to
- * standard output and everything else (progress, errors) to standard error.
+ * standard output and everything else (progress, errors) to standard error. So `muelle ps --json |
+ * jq` works whatever else there is to say, and a script may look at the code alone.
  */
 #ifndef FACE_CLI_H
 #define FACE_CLI_H
 
 #include "base/buf.h"
 
-/* Exit codes are a contract: scripts may test them. */
+/* Exit codes are a contract: scripts may test them. `exec` and `run` return their command's. */
 enum cli_exit {
     CLI_OK = 0,
     CLI_FAILED = 1,      /* the request was understood and did not succeed */
@@ -40,6 +41,8 @@ enum cli_complete {
     CLI_COMPLETE_SHELL,
 };
 
+/* One option. Its letter is unique within its verb and the global ones; a verb's own wins over a
+ * global one (`logs -f`). Help is a phrase without a full stop. */
 struct cli_option {
     const char *name;  /* without the dashes */
     char letter;       /* 0 = none */
@@ -50,6 +53,8 @@ struct cli_option {
 
 struct cli_args;
 
+/* One verb. Words beyond words_max are a usage error before the verb runs; fewer than words_min,
+ * too. */
 struct cli_verb {
     const char *name;
     const char *usage; /* its arguments: "[SERVICE…]" */

@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Parsing the command line against the verb table: --name, --name=value, --name value, -x, -xvalue,
- * -xyz for flags, "--". An option behind the verb is looked up in the verb first, so that `logs -f`
- * follows while `muelle -f FILE logs` names a file.
+ * -xyz for flags, "--" (the conventions of POSIX XBD 12.2 and of getopt_long). An option behind the
+ * verb is looked up in the verb first, so that `logs -f` follows while `muelle -f FILE logs` names
+ * a file.
+ *
+ * Why not getopt_long: its tables would be a second description of the options, and it knows
+ * nothing of verbs, of near names, nor of "what follows the service is the command's own".
+ *
+ * The first mistake ends it with one sentence; what was parsed until then (the verb) tells the
+ * caller which help to point at.
  */
 #include "base/problem.h"
 #include "face/cli.h"
@@ -111,6 +118,7 @@ static int parse_long(struct parse *p, const char *arg)
         return has_value ? usage_error(p, "this option takes no value:", arg)
                          : add_option(p, option, "");
     }
+    /* value.p ends with argv's own NUL: it is the tail of an argument. */
     return has_value ? add_option(p, option, value.p) : take_value(p, option, arg);
 }
 

@@ -1,8 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is derived from the verb table: help, the man page (mdoc, checked by mandoc -Tlint) and the
- * completion scripts of three shells. Completion is static text: only names of services are asked
- * for when the key is pressed (`muelle ps --services`, else `muelle config --services`).
+ * What is derived from the verb table: help, the man page (mdoc(7), checked by mandoc -Tlint),
+ * docs/cli.md, and the completion scripts of three shells. Completion is static text: only names of
+ * services are asked for when the key is pressed (`muelle ps --services`, else `muelle config
+ * --services`), so it is made once, at `muelle completion SHELL`.
+ *
+ * Help follows the reader's language; man page and docs/cli.md are English, since they are compared
+ * with what is in the repository.
+ *
+ * Each language has its own way to end a text too early: mdoc a line that begins with a dot or a
+ * quote and a plain dash, shells a quote, zsh's specs a colon and a bracket too. man_text and
+ * quoted know them; all words go through one of the two.
  */
 #include "face/cli.h"
 
@@ -285,6 +293,8 @@ static const char *bash_source(enum cli_complete complete)
     return "";
 }
 
+/* Words before the cursor tell the verb; its words and options are compgen's list. mapfile and not
+ * $(…): names are lines, and nothing is split or globbed. */
 static void completion_bash(struct buf *out)
 {
     buf_printf(out, "# bash completion of muelle\n_muelle_services() {\n%s}\n_muelle() {\n",

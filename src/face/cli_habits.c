@@ -2,6 +2,9 @@
  *
  * What hands used to Compose, Docker and systemd type. There is one way to say a thing here: an
  * option that asks for what is so anyway is passed over, any other word is told its name in muelle.
+ *
+ * Looked at only when the verb table knows no such option or verb, so it can hide nothing. A row is
+ * no promise: it takes no part in help, completion or docs/cli.md.
  */
 #include "face/cli.h"
 

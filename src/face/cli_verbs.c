@@ -3,6 +3,10 @@
  * The verb table. Names and meanings follow Compose and kubectl where they have the verb; what
  * scripts may rely on (options, JSON, exit codes) is listed in docs/cli.md and held by
  * tests/integration/cli_*.py.
+ *
+ * A summary is a phrase that can become a sentence (the man page adds the dot); details are whole
+ * sentences. Every option that takes a time takes "30s" or "1m30s", every list of services means
+ * all when it is empty and that is harmless.
  */
 #include "face/verbs.h"
 

@@ -2,10 +2,17 @@
  *
  * The client: connect, write, read head, read body, as one small machine fed by the loop. A
  * connection is kept for the next request; when it turns out to be dead before a byte of the
- * answer came, an idempotent request is sent once more on a fresh one.
+ * answer came, an idempotent request (RFC 9110 §9.2.2) is sent once more on a fresh one.
+ *
+ *   1. `finished` is true exactly while no request is under way. A readable idle connection was
+ *      closed by the other end.
+ *   2. A stream has a connection of its own and ends with it; requests meanwhile need another
+ *      client.
+ *   3. Descriptors go with the request's first byte and stay the caller's.
  *
  * Fails: nobody listens (-ENOENT, -ECONNREFUSED), the core goes away in between (-ECONNRESET), it
- * hangs (-ETIMEDOUT), it does not speak HTTP (-EPROTO), the answer is too large (-ENOBUFS).
+ * hangs (-ETIMEDOUT), it does not speak HTTP (-EPROTO), the answer is too large (-ENOBUFS), a
+ * signal came (-EINTR, by client_interrupt).
  */
 #include "face/client.h"
 #include "base/num.h"

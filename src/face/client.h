@@ -4,6 +4,10 @@
  * session, so that signals and timers go on while it waits. client_call looks blocking to its
  * caller (it turns the loop until the answer is there); a stream (SSE) calls back as events
  * arrive.
+ *
+ * Bounds: CLIENT_BODY_MAX for an answer, 30 s for it to come unless the request says else. Answers
+ * belong to the caller (client_answer_fini), also when the status is an error; they are empty when
+ * the call returns < 0.
  */
 #ifndef FACE_CLIENT_H
 #define FACE_CLIENT_H
@@ -34,7 +38,8 @@ struct client_answer {
 };
 void client_answer_fini(struct client_answer *answer);
 
-/* One event of a stream; valid during the call. */
+/* One event of a stream (HTML Living Standard, 9.2.6); valid during the call. `name` is "message"
+ * when the server gave none, `id` the last one that it gave. */
 struct client_event {
     struct str name;
     struct str data;
@@ -42,7 +47,8 @@ struct client_event {
 };
 
 struct client;
-/* The socket is connected by the first request. 0 or -ENOMEM. */
+/* The socket is connected by the first request. 0, -ENOMEM, or -ENAMETOOLONG (sun_path, 107 bytes).
+ * `loop` must outlive the client. */
 must_check int client_new(struct loop *loop, const char *socket_path, struct client **ret);
 void client_free(struct client *client);
 
@@ -54,6 +60,8 @@ must_check int client_call(struct client *client, const struct client_request *r
 /* Makes the call that waits return -EINTR. For signal handlers of the loop. */
 void client_interrupt(struct client *client);
 
+/* Embedded in its owner. `ended` comes exactly once for a stream that began, and never after
+ * client_free; both may call the client again, but not free it. */
 struct client_stream {
     void (*event)(struct client_stream *self, const struct client_event *event);
     /* The other end closed it (0) or it broke (-errno). */

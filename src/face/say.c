@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Errors for people, in three lines: what · where · what to do. They go to standard error, also
- * with
- * --json: programs look at the exit code.
+ * with --json: programs look at the exit code.
+ *
+ * Whatever came from a file, a service or the API goes through term_add_safe: an escape sequence in
+ * a name must not reach the terminal.
  */
 #include "face/session.h"
 

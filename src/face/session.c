@@ -5,6 +5,18 @@
  *   files   -f, else MUELLE_FILE, else the first known name here or in a folder above (as git does)
  *   STATE   --state-dir or --instance, else .muelle beside the first file, else .muelle here
  *   RUN     computed from the id in STATE/instance.json (role.h)
+ *
+ *   1. Nothing is guessed from what runs on the machine: the folder one stands in, or a word of the
+ *      command line, names the instance.
+ *   2. A core that was killed is back within moments. So connecting is tried again while the keeper
+ *      lives (CORE_BACK_NS), and only then an error; a verb that has another way (status, plan)
+ *      waits less.
+ *   3. "Ready" is asked before anything else: a core that has just started knows no projects yet.
+ *   4. A list is all its pages: a verb never works on the first hundred of something.
+ *
+ * As it fails, each with its own sentence: nothing runs here (3), all was killed and services may
+ * live on, the state folder is gone under a living instance, the core does not answer, or says why
+ * it cannot start.
  */
 #include "face/session.h"
 #include "base/num.h"
@@ -329,6 +341,9 @@ int session_call(struct session *s, const struct client_request *request, struct
         return transport_failed(s, r);
     }
     if (ret->status >= 400) {
+        /* The only status that means "your file is wrong" (CLI_INVALID): scripts tell it from all
+         * else.
+         */
         bool invalid = ret->status == 422;
         say_answer(s, ret);
         client_answer_fini(ret);
@@ -372,6 +387,7 @@ int session_list(struct session *s, struct client_answer *ret, const char *path)
     int r;
 
     buf_add_cstr(&all, LIST_HEAD);
+    /* The pages become one document again, so that verbs know one shape, whatever the length. */
     do {
         struct client_answer page = {0};
         r = session_get(s, &page, "%s?limit=1000%s%s", path, cursor[0] ? "&cursor=" : "", cursor);
@@ -414,6 +430,7 @@ int session_need_words(struct session *s)
 /* ---- the project ---- */
 
 /* The project whose first file is ours, else the only one; STR_NONE when that is not clear. */
+/* By the file first: several projects in one instance are told apart by where one stands. */
 static struct str pick_project(const struct session *s, const struct jdoc *items)
 {
     jdoc_each(item, items)

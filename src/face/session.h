@@ -4,7 +4,11 @@
  * the instance lies, and a client of its API.
  *
  * Errors are said here, once, in three lines (what · where · what to do); functions return the exit
- * code, or 0 to go on.
+ * code, or 0 to go on. So a verb is a chain of `r = r ? r : next(&s)`, and never prints an error of
+ * another layer again.
+ *
+ * Owned by its verb, on its stack or in its struct; session_fini may be called whatever
+ * session_init returned. One thread.
  */
 #ifndef FACE_SESSION_H
 #define FACE_SESSION_H
@@ -15,6 +19,8 @@
 #include "face/client.h"
 #include "face/term.h"
 
+/* The API takes as many files; longer paths are refused, never cut: they would name another
+ * folder. */
 enum { SESSION_FILES_MAX = 16, SESSION_PATH_MAX = 1024 };
 
 struct session {
@@ -26,11 +32,11 @@ struct session {
     struct arena arena;                  /* paths, names */
     struct str files[SESSION_FILES_MAX]; /* absolute; empty when none was found */
     unsigned file_count;
-    char cwd[SESSION_PATH_MAX];
-    char state_dir[SESSION_PATH_MAX];
-    char run_dir[96];
-    char project[64]; /* "" until it is known */
-    struct client *client;
+    char cwd[SESSION_PATH_MAX];       /* relative paths of the command line are taken from here */
+    char state_dir[SESSION_PATH_MAX]; /* it may not be there */
+    char run_dir[96];                 /* "" until an instance was found */
+    char project[64];                 /* "" until it is known; one byte more than a name may have */
+    struct client *client; /* NULL until connected; verbs that stream have a second one */
 };
 
 /* Sets up terminals, loop and paths; finds the files (-f, else upwards from here). No instance is

@@ -1,8 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * One short request now and then over the socket that gave the order: the first at once, then in
- * growing steps. A core that dies meanwhile is waited for, since it carries out what it has
- * acknowledged.
+ * growing steps (5 to 100 ms). A core that dies meanwhile is waited for, since it carries out what
+ * it has acknowledged.
+ *
+ * Why polling and not the stream: what is waited for is one state of one service, mostly there
+ * within milliseconds; a stream begins with the state of everything.
+ *
+ * Given up after LIMIT_NS, or after PATIENCE_NS in a state that does not lead out by itself
+ * (crashed, pending for another service, unhealthy): then the reason is said, as `up --wait` does
+ * it.
  */
 #include "face/settle.h"
 #include "os/clock.h"
@@ -67,6 +74,7 @@ static bool has_old(const struct settle *settle, const struct jdoc *page, struct
             continue;
         }
         const struct jdoc *old = find_same(jdoc_get(settle->before.doc, "items"), replica);
+        /* The time of the start tells two lives of a replica apart: a pid may come again. */
         if (old && str_eq(jdoc_str(old, "started_at"), jdoc_str(replica, "started_at"))) {
             return true;
         }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Waiting for what an action brings about. The API answers when the order is on disk; a person, and
- * the next line of a script, want the result: `muelle restart web && curl …` must meet the new web.
+ * Waiting until what was ordered has come about. The API answers when the order is on disk; a
+ * person, and the next line of a script, want the result: `muelle restart web && curl …` must meet
+ * the new web.
+ *
+ * One struct for all services of a call: all are ordered first and waited for then.
  */
 #ifndef FACE_SETTLE_H
 #define FACE_SETTLE_H

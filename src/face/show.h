@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Small helpers that the verbs share: cells from JSON members, ages, states, the summary sentence.
+ * Absent and null members look the same ("-"), as they do in the API's contract.
  */
 #ifndef FACE_SHOW_H
 #define FACE_SHOW_H

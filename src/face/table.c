@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Tables: cells are collected first, widths are known then. Text lies in one buffer, cells are
- * offsets in it. On a terminal that is too narrow, columns marked `shrink` give way, the widest
- * first; when that is not enough, those marked `drop` are left out. No row ends in blanks.
+ * offsets in it (it moves while it grows). On a terminal that is too narrow, columns marked
+ * `shrink` give way, the widest first; when that is not enough, those marked `drop` are left out,
+ * and what gave way may have its width back. No row ends in blanks, so that copied lines are clean.
+ *
+ * Into a pipe nothing is cut: there is no width, and the reader is a program or a file.
  */
 #include "base/utf8.h"
 #include "face/term.h"

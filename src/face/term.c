@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Colours, states and the block that is drawn over itself. Colours are the 16 of the terminal's own
- * theme (bright ones), so that they fit light and dark without a question to the terminal.
+ * theme, so that they fit light and dark without a question to the terminal.
+ *
+ * Colour is never alone: each state has a mark of another shape, for readers who cannot tell the
+ * colours, for pipes and for NO_COLOR (https://no-color.org).
+ *
+ * The block: cursor up by the lines drawn last time, erase to the end of the screen, draw anew, all
+ * in one write, so that nothing flickers. The cursor is hidden meanwhile; live_end must come before
+ * the process ends, also on Ctrl-C.
  */
 #include "face/term.h"
 #include "base/utf8.h"

@@ -3,7 +3,9 @@
  * Output for people: colours that know when to stay away, tables aligned by what a terminal shows
  * (not by bytes), and a block of lines that is drawn over itself while something is going on.
  *
- * Rendering is pure (bytes into a buf); only term_init and term_write touch a descriptor.
+ * Rendering is pure (bytes into a buf); only term_init, term_measure and term_write touch a
+ * descriptor. Sequences used are those of ECMA-48 that every terminal has: SGR colours, cursor up,
+ * erase below, and DEC's hide and show of the cursor.
  */
 #ifndef FACE_TERM_H
 #define FACE_TERM_H
@@ -76,7 +78,8 @@ struct table {
 
 void table_init(struct table *table, const struct table_column *columns, unsigned count);
 void table_fini(struct table *table);
-/* The next cell, row by row. Control characters are made safe. */
+/* The next cell, row by row. Control characters are made safe. table_addf cuts at 255 bytes. When
+ * there is no room `error` is set, what is there is rendered, and show_table says so. */
 void table_add(struct table *table, enum term_style style, struct str text);
 void table_addf(struct table *table, enum term_style style, const char *fmt, ...) printf_like(3, 4);
 /* Renders it with a heading; rows are the complete ones. */
@@ -90,7 +93,8 @@ struct live {
     bool hidden_cursor;
 };
 
-/* Replaces the block drawn before by `text` (whole lines), cut to the terminal's size. */
+/* Replaces the block drawn before by `text` (whole lines), cut to the terminal's size: a line that
+ * wrapped, or a block that scrolled, could not be found again. */
 void live_draw(struct live *live, struct str text);
 /* Puts `text` (whole lines) above the block, which is drawn again by the next live_draw. */
 void live_print_above(struct live *live, struct str text);

@@ -2,6 +2,12 @@
  *
  * Verbs that change something by one request: start, stop, restart, scale, reset, reload, plan.
  * They return when it has come about, or say why it does not (--no-wait: when it is ordered).
+ *
+ * All words are checked before the first order: a misspelt service in the middle of a list must not
+ * leave half of it done. Then all are ordered, and waited for side by side.
+ *
+ * plan without an instance is computed here from the file: everything would be new. With one it is
+ * the core's own (dry_run), which knows what runs.
  */
 #include "base/json.h"
 #include "base/num.h"

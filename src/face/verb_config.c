@@ -2,6 +2,13 @@
  *
  * Files: loading them here with the same code as the core, so that mistakes are said before
  * anything is started; sending them to the core; printing them as understood.
+ *
+ * What goes to the core: absolute paths of the files, this process's environment (`${NAME}` means
+ * the caller's), profiles, env files. It reads the files itself, so that a reload can read them
+ * again.
+ *
+ * config prints no values of variables unless --show-secrets: its output is pasted into issues and
+ * logs.
  */
 #include "base/num.h"
 #include "base/vec.h"

@@ -2,6 +2,12 @@
  *
  * doctor: looks at this machine and says, line by line, what works and what cannot be promised
  * here, with what to do about it. Each check is a row of a table; it needs no instance.
+ *
+ *   ok        as promised
+ *   warning   it works, with a promise less (which one is said)
+ *   error     muelle will not run here, or not from this folder: exit code 1
+ *
+ * A check changes nothing: the control group that it tries is removed again.
  */
 #include "base/num.h"
 #include "face/session.h"

@@ -3,6 +3,12 @@
  * exec and run: a command in a service's surroundings. The keeper starts it as a child of the
  * service's tree; this process only hands over its own standard streams (SCM_RIGHTS), passes
  * signals on and returns the exit code. So a terminal stays a terminal, and nothing copies bytes.
+ *
+ *   1. The exit code is the command's; 126 and 127 as in shells (POSIX XCU 2.8.2); 1 when it could
+ *      not be asked for.
+ *   2. A signal that comes before the command's number is kept and passed on with it: output may be
+ *      seen before `started` is.
+ *   3. When this process dies the command gets SIGHUP (api_exec.c): nothing runs on unseen.
  */
 #include "face/session.h"
 #include "face/verbs.h"

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * help, man, completion, and the entrance of the command line: parse, run the verb, exit code.
+ *
+ * Help that was asked for goes to standard output and is success; a mistake is one sentence on
+ * standard error with the help to ask for, and CLI_USAGE. `muelle` alone is help and a mistake: a
+ * script that lost its argument should notice.
  */
 #include "face/api_openapi.h"
 #include "face/face.h"

@@ -2,7 +2,12 @@
  *
  * init: looks at a folder and writes the muelle.yaml that a person would have written for it.
  * What it recognises is a table: a file that is there, words in it, and the command that such
- * projects start with.
+ * projects start with. The first row that fits wins, so special ones stand before general ones.
+ *
+ * What muelle runs as it is (Compose files) is left alone. Lines of a Procfile keep their shell
+ * only where they need one: a command without it gets signals itself, and its exit code is its own.
+ *
+ * Nothing is overwritten without --force, and --stdout writes nothing at all.
  */
 #include "face/session.h"
 #include "face/verbs.h"

@@ -2,6 +2,16 @@
  *
  * logs and events: history by one request (pages by cursor), then, with -f, the event stream.
  * Output is one line per record; --json prints the records of the contract, one object a line.
+ *
+ *   1. A stream that broke goes on behind the newest record's id: across a restart of the core no
+ *      line is missing and none comes twice.
+ *   2. Messages go raw into pipes (they are the service's bytes) and made safe onto terminals (they
+ *      may hold anything).
+ *   3. A name that is nobody's is an error, but only when nothing was found: what a service printed
+ *      is kept after it has left the file.
+ *
+ * More than TAIL_MAX last lines are found by counting all first: the server bounds a page, and
+ * memory here is for one.
  */
 #include "base/timefmt.h"
 #include "face/session.h"

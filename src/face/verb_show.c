@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Verbs that look: ps, status, routes, version. Each asks once, then prints a table for people
- * or, with
- * --json, the contract of docs/cli.md for programs.
+ * or, with --json, the contract of docs/cli.md for programs.
+ *
+ * JSON for programs is made of the members that the contract names, copied as the API wrote them
+ * (show_raw): a new member of the API changes no script's input, and null stays null.
+ *
+ * status answers without the core, too: the keeper knows the roles and how many processes it
+ * watches. The exit code is then 1, since nothing can be changed at the moment.
  */
 #include "base/num.h"
 #include "base/timefmt.h"

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * top: the board with its figures, drawn over itself once a second from the live stream, until q
- * or Ctrl-C.
+ * top: the board with its figures, drawn over itself once a second from the live stream. Into a
+ * pipe each drawing follows the one before; --json prints the stream's own `metrics` events, --once
+ * the first.
+ *
+ * It ends with q, Ctrl-C or the project (0), or when the core goes (1): unlike up it has nothing to
+ * wait for, and old figures that stand still look like a quiet system.
  */
 #include "face/board.h"
 #include "face/session.h"

@@ -8,6 +8,18 @@
  * runs on.
  *
  * down returns when nothing is left: the project is gone, and with the last one the instance.
+ *
+ *   1. Files with mistakes start nothing: they are loaded here with the core's own loader first.
+ *   2. Two ups at once make one instance: role_start_keeper says whose keeper it became, the other
+ *      joins. One that dies while being joined is started again, STARTS_MAX times.
+ *   3. What this call started and could not use is ended again (undo_start), unless somebody else
+ *      uses it by then.
+ *   4. Ctrl-C once is an orderly stop, which is shown; twice kills. SIGTERM is the same; SIGHUP is
+ *      not taken: a closed terminal must not end services.
+ *   5. The stream tells states, requests go over another connection: neither waits for the other.
+ *
+ * As it fails: each service that is not ready is said with its reason, and CLI_NOT_READY; a core
+ * that goes away is waited for, then said; services go on in all these cases.
  */
 #include "face/board.h"
 #include "face/session.h"
@@ -302,6 +314,7 @@ static int wait_ready(struct up *up)
         if (up->interrupted) {
             return CLI_INTERRUPTED;
         }
+        /* Not before it is synced: without the others it looks hopeless too early. */
         if (up->board.synced && (now > end || board_hopeless(&up->board, now, PATIENCE_NS))) {
             return report_unready(up);
         }
@@ -417,6 +430,7 @@ static int stop_all(struct up *up)
     if (r) {
         return r;
     }
+    /* No limit of ours: each service has its own time to stop, and the second Ctrl-C is there. */
     r = wait_gone(&up->s, &roles, INT64_MAX / 2 - clock_mono_ns(), &up->interrupted);
     if (r == CLI_NOT_READY) {
         up->phase = UP_KILLING;

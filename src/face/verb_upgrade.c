@@ -5,8 +5,12 @@
  * it), the edge (it finishes its requests; what connects meanwhile waits in the sockets, which the
  * keeper holds).
  *
- * Fails before anything has changed when the keeper cannot become the binary; later steps can be
- * repeated, also with the old binary.
+ * The keeper goes first because it starts the others from its own file. Each step is answered
+ * before the next: a new core that does not come up leaves an edge of the old version, which goes
+ * on serving.
+ *
+ * Fails before anything has changed when the keeper cannot become the binary (it tries it first);
+ * later steps can be repeated, also with the old binary, which is the way back.
  */
 #include "face/session.h"
 #include "face/show.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The functions behind the verb table, one file per family: verb_up.c, verb_show.c, verb_act.c …
- * Each returns an exit code (enum cli_exit) and has said on standard error what went wrong.
+ * Each returns an exit code (enum cli_exit) and has said on standard error what went wrong. Each
+ * makes its own session and leaves nothing behind: main ends the process with what it returns.
  */
 #ifndef FACE_VERBS_H
 #define FACE_VERBS_H
