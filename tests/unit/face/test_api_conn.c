@@ -563,6 +563,19 @@ TEST(a_reader_that_is_too_slow_loses_its_stream_and_learns_why)
     end();
 }
 
+TEST(a_stream_that_cannot_go_on_ends_with_a_word)
+{
+    begin_stream();
+    closed_count = 0;
+    check(exchange_send(held, "d", 1, STR("data")));
+    exchange_stream_break(held);
+    check_int(closed_count, 1);
+    check(hear());
+    check(answered("id: 1\n") && answered(": closed: what comes next cannot be read now"));
+    check(answered("\r\n0\r\n\r\n"));
+    end();
+}
+
 TEST(a_stream_whose_reader_goes_away_is_closed_once)
 {
     begin_stream();
