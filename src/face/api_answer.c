@@ -24,6 +24,8 @@ enum { HEAD_SIZE = 24 << 10 };
 
 /* ---- the head ---- */
 
+/* nosniff: a browser must not take a log line for a page. The type is left out of answers without
+ * content (RFC 9110 §15.3.5). */
 static void write_head(struct exchange *x, struct http1_writer *w, bool stream)
 {
     cleanup(buf_fini) struct buf date = BUF_INIT(64);
@@ -54,6 +56,7 @@ static void write_head(struct exchange *x, struct http1_writer *w, bool stream)
     http1_write_end(w);
 }
 
+/* HEAD gets the head of the GET, its Content-Length included (RFC 9110 §9.3.2). */
 static void send_answer(struct exchange *x)
 {
     struct api_conn *conn = x->conn;
@@ -86,6 +89,7 @@ void exchange_finish(struct exchange *x)
 
 /* ---- ordinary answers ---- */
 
+/* The one way out of all of them: too large, to be stored first, or to be sent. */
 static void answer(struct exchange *x)
 {
     if (buf_error(&x->out)) {
@@ -166,6 +170,7 @@ void exchange_answer_json(struct exchange *x, int64_t generation)
 
 /* ---- problems ---- */
 
+/* Empty parts are left out: a member without words helps nobody. */
 static void optional(struct json_writer *w, const char *key, const char *text)
 {
     if (text[0]) {
@@ -174,6 +179,7 @@ static void optional(struct json_writer *w, const char *key, const char *text)
     }
 }
 
+/* What RFC 9457 §3.2 calls extension members, but `detail`. */
 static void problem_members(struct json_writer *w, const struct problem *problem)
 {
     optional(w, "code", problem->code);
@@ -214,6 +220,7 @@ void problem_write_json(struct json_writer *w, const struct problem *problem,
     json_end_object(w);
 }
 
+/* What a handler had begun to write is dropped: an answer is one or the other. */
 static void answer_problem(struct exchange *x, const struct problem *problem,
                            const struct problem_list *list)
 {
@@ -273,6 +280,9 @@ void exchange_answer_error(struct exchange *x, int error)
 
 /* ---- lists ---- */
 
+/* No ETag on lists: they change all the time, and a hash over a thousand items is no cheaper than
+ * them.
+ */
 struct json_writer exchange_list_begin(struct exchange *x)
 {
     struct json_writer w = JSON_WRITER(&x->out);

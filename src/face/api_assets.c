@@ -42,6 +42,8 @@ static int inflate_asset(const struct asset *asset, struct buf *out)
     return 0;
 }
 
+/* The server's order of preference, not the client's weights: br is smaller wherever it is taken.
+ */
 static int add_content(struct exchange *x, const struct asset *asset)
 {
     struct str codings = http1_get(&x->head, HTTP_H_ACCEPT_ENCODING);

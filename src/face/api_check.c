@@ -60,6 +60,7 @@ static void enter(struct check *c, struct str name)
     str_copy(c->pointer, sizeof(c->pointer), str_slice(whole, 0, utf8_valid_prefix(whole)));
 }
 
+/* For people who write JSON: its words, not ours. */
 static const char *type_name(uint8_t type)
 {
     switch (type) {
@@ -81,6 +82,7 @@ static const char *type_name(uint8_t type)
     }
 }
 
+/* The value itself is not repeated: it may be a token, and its place is told. */
 static void wrong_type(struct check *c, uint8_t type)
 {
     problem_expected(complain(c, "request.type", "wrong type"), "%s", type_name(type));
@@ -145,6 +147,7 @@ static void check_text(struct check *c, const struct schema_field *field, struct
     }
 }
 
+/* An unknown type of row takes a text: strings are what most rows are. */
 static void check_scalar(struct check *c, const struct schema_field *field, uint8_t type,
                          const struct jdoc *value)
 {
@@ -212,6 +215,7 @@ static void check_items(struct check *c, const struct schema_field *field, const
     }
 }
 
+/* A misspelt member that was passed over would be a wish that nobody hears. */
 static void unknown_member(struct check *c, const struct schema_table *table, struct str name)
 {
     struct str names[NAMES_MAX];
@@ -228,6 +232,7 @@ static void unknown_member(struct check *c, const struct schema_table *table, st
     }
 }
 
+/* Missing members last: they are often the misspelt ones that were named above. */
 void api_check(const struct schema_table *table, const struct jdoc *doc,
                struct problem_list *problems)
 {
@@ -324,6 +329,8 @@ static struct jdoc *last_of(struct jdoc *object, struct str key)
     return NULL;
 }
 
+/* Repeating means a list only where the row is one. Elsewhere the first and the last are equally
+ * wrong, and two readers that choose differently are a hole. */
 static int add_param(struct query *q, struct str key, struct str value)
 {
     const struct schema_field *field = q->table ? schema_field_find(q->table, key) : NULL;
@@ -357,6 +364,7 @@ static int add_param(struct query *q, struct str key, struct str value)
     return 0;
 }
 
+/* With "+" for a blank, as HTML forms and URLSearchParams write it (WHATWG URL, 5.1). */
 static int decode_param(struct arena *arena, struct str text, struct str *ret)
 {
     cleanup(buf_fini) struct buf decoded = BUF_INIT(text.len + 1);

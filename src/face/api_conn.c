@@ -38,6 +38,7 @@ static void arm(struct api_conn *conn, int64_t delay_ns)
     loop_timer_after(conn->api->loop, &conn->deadline, delay_ns);
 }
 
+/* Those that no request has taken. */
 static void drop_fds(struct api_conn *conn)
 {
     for (size_t i = 0; i < conn->fd_count; i++) {
@@ -46,6 +47,8 @@ static void drop_fds(struct api_conn *conn)
     conn->fd_count = 0;
 }
 
+/* What becomes of the exchange: a stream is told and freed; one whose body was still coming is
+ * freed, since no handler knows it; one that a handler works on lives on and answers nobody. */
 void api_conn_close(struct api_conn *conn)
 {
     struct exchange *x = conn->x;
@@ -74,6 +77,8 @@ void api_conn_close(struct api_conn *conn)
     free(conn);
 }
 
+/* Deferred, so that a handler that sends ten events makes one write, and is never inside of
+ * conn_step when its own connection breaks. */
 void api_conn_flush_soon(struct api_conn *conn)
 {
     loop_defer(conn->api->loop, &conn->step);
@@ -157,6 +162,7 @@ static void await_request(struct api_conn *conn)
     arm(conn, conn->in.len > 0 ? API_READ_NS : API_IDLE_NS);
 }
 
+/* The bytes behind a head that cannot be read may be anything, so none of them is a request. */
 static void refuse_head(struct api_conn *conn)
 {
     struct exchange *x = exchange_new(conn);
@@ -192,6 +198,7 @@ static bool read_head(struct api_conn *conn)
     return true;
 }
 
+/* The handler has not seen the exchange: it is answered in its place. */
 static void body_failed(struct api_conn *conn, unsigned status, const char *code, const char *what)
 {
     conn->state = CONN_WAITING;
@@ -289,6 +296,7 @@ static void on_step(struct loop_task *task)
 }
 
 /* Reads once. False when the connection was closed. */
+/* Once per turn, so that one client that sends without a pause leaves the turn to others. */
 static bool receive(struct api_conn *conn)
 {
     char bytes[16 << 10];
@@ -357,6 +365,8 @@ static void on_ready(struct loop_fd *watch, uint32_t events)
     conn_step(conn);
 }
 
+/* Nothing begun: nobody waits for an answer, so none is sent (an idle connection, or a reader that
+ * takes nothing). A request that is half there is told 408. */
 static void on_deadline(struct timer *timer, int64_t now_ns)
 {
     struct api_conn *conn = container_of(timer, struct api_conn, deadline);
@@ -375,6 +385,8 @@ static void on_deadline(struct timer *timer, int64_t now_ns)
     conn_step(conn);
 }
 
+/* Beyond the bound, or without the peer's uid on the local socket, it is closed at once: a request
+ * whose sender is not known could only be refused. */
 void api_conn_accept(struct api *api, int fd, bool edge)
 {
     struct sock_cred cred = {.uid = (uint32_t)-1};

@@ -40,6 +40,8 @@ void api_event_json(struct json_writer *w, const struct event *event)
     schema_encode_json(&schema_event, &row, SCHEMA_ENCODE_DETAIL, w);
 }
 
+/* `cursor` is `after` by another name, given by the page before; `tail` turns the order of reading.
+ */
 static struct event_query make_query(struct exchange *x)
 {
     struct event_query query = {
@@ -64,6 +66,8 @@ static struct event_query make_query(struct exchange *x)
 
 /* ---- a page ---- */
 
+/* tail=0 asks for none: the store's limit of 1 found one, which is not shown. A full page has a
+ * cursor, also if it was the last: the next one is empty then. */
 static void on_page(void *arg, int error, const struct event *events, size_t count)
 {
     struct exchange *x = arg;
@@ -95,6 +99,7 @@ struct follow {
     bool missed; /* something was committed while a read was under way: read once more */
 };
 
+/* The same conditions as the store's, for what comes by the bus. */
 static bool matches(const struct event_query *query, const struct event *event)
 {
     bool of_instance = event->id.project[0] == '\0' && query->service.len == 0;
@@ -181,6 +186,7 @@ static void on_bus(struct bus_subscriber *self, const struct bus_message *messag
     }
 }
 
+/* Subscribed before the first read: what is committed in between is noted, not lost. */
 static void follow(struct exchange *x)
 {
     struct follow *f = calloc(1, sizeof(*f));

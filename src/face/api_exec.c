@@ -36,6 +36,8 @@ static void on_closed(struct exchange *x)
     }
 }
 
+/* The client may have gone while the keeper was asked: then the command hears at once what a closed
+ * terminal would tell it. */
 static void on_started(void *arg, uint64_t id, pid_t pid)
 {
     struct exec *exec = arg;
@@ -61,6 +63,7 @@ static bool send_problem(struct exchange *x, const struct problem *problem)
     return exchange_send(x, "problem", 0, buf_str(&text));
 }
 
+/* exec is freed first and `stream.arg` emptied: ending the stream must find nothing to hang up. */
 static void on_done(void *arg, const struct problem *problem, int exit_code)
 {
     struct exec *exec = arg;
@@ -96,6 +99,7 @@ static size_t command(struct exchange *x, const struct str **ret)
     return argc;
 }
 
+/* From here run_exec owns them, also if it fails. */
 static void take_streams(struct exchange *x, int fds[3])
 {
     for (size_t i = 0; i < 3; i++) {

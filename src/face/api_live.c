@@ -65,6 +65,7 @@ static void sleep_when_alone(struct live *live)
     }
 }
 
+/* While a read is under way the store still holds the reader: its callback frees it. */
 static void on_closed(struct exchange *x)
 {
     struct reader *reader = x->stream.arg;
@@ -77,6 +78,7 @@ static void on_closed(struct exchange *x)
     }
 }
 
+/* A reader of one project hears of what belongs to none, too: ping. */
 static bool wants(const struct reader *reader, struct str project)
 {
     return project.len == 0 || !reader->project[0] || str_is(project, reader->project);
@@ -117,6 +119,8 @@ static bool deliver(struct live *live, struct reader *reader, struct str project
     return alive;
 }
 
+/* As the system, not as the reader: who may read one project may read all of an instance, and one
+ * encoding serves all. */
 static bool deliver_services(struct live *live, struct reader *reader, struct bus_id filter)
 {
     struct context ctx = context_system("live stream");
@@ -163,6 +167,7 @@ static bool deliver_replicas(struct live *live, struct reader *reader, struct bu
     return true;
 }
 
+/* Whose number is 0 is all of it: a service with its replicas, a project with its services. */
 static void deliver_removed(struct live *live, const struct bus_id *id)
 {
     cleanup(buf_fini) struct buf data = BUF_INIT(1 << 10);
@@ -301,6 +306,8 @@ static void broadcast_event(struct live *live, const struct event *event)
 
 /* ---- news ---- */
 
+/* The bus lost messages (it is bounded): what they said is in the state of all, and events are read
+ * again from the last one that was sent. */
 static void resync(struct live *live)
 {
     struct list *next;
@@ -314,6 +321,7 @@ static void resync(struct live *live)
     }
 }
 
+/* What no reader shows (probes, outputs, roles) passes by. */
 static void on_bus(struct bus_subscriber *self, const struct bus_message *message)
 {
     struct live *live = container_of(self, struct live, subscriber);
@@ -367,6 +375,9 @@ static void visit(void *arg, struct str project, struct str service, uint32_t re
     json_end_object(v->w);
 }
 
+/* Encoded once for all readers of everything; readers of one project get their own, which is
+ * smaller.
+ */
 static void write_metrics(struct live *live, const char *project, int64_t wall_ns, struct buf *out)
 {
     struct json_writer w = JSON_WRITER(out);
@@ -426,6 +437,7 @@ static void wake(struct live *live)
     }
 }
 
+/* The instance goes first: a dashboard shows its name and version before any service. */
 static bool greet(struct reader *reader)
 {
     cleanup(buf_fini) struct buf data = BUF_INIT(1 << 20);

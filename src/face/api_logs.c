@@ -17,6 +17,7 @@
 
 enum { LOGS_LIMIT = 100, FOLLOW_PAGE = 500, BACKLOG_MAX = 128 << 10 };
 
+/* Without a name all of them: the check has let no other one pass. */
 static int stream_number(struct str name)
 {
     for (int i = 0; i < LOGS_STREAMS; i++) {
@@ -34,6 +35,7 @@ static int64_t option_time(const struct exchange *x, const char *name)
     return timefmt_parse(exchange_option(x, name), &wall) == 0 ? wall : 0;
 }
 
+/* Not a number, or before all time: from the beginning. */
 static int64_t parse_cursor(struct str text)
 {
     int64_t after = 0;
@@ -70,6 +72,7 @@ static void make_query(struct exchange *x, struct logs_query *query)
 
 /* ---- a page ---- */
 
+/* With `tail` there is no next page: what is older was not asked for, what is newer not there. */
 static void on_page(void *arg, int error, const struct logs_page *page)
 {
     struct exchange *x = arg;
@@ -106,6 +109,7 @@ static void read_page(struct exchange *x, const struct logs_query *query)
 
 /* ---- a stream ---- */
 
+/* Also called for a stream that the follower ended itself: it is let go of once. */
 static void on_closed(struct exchange *x)
 {
     if (x->stream.arg) {

@@ -51,6 +51,8 @@ static int64_t find_pid(const struct mapping *m, struct str project, struct str 
 }
 
 /* "http://:8080" of the first address that shows a route. */
+/* A route has no listener of its own: all http listeners serve it, and the first address shown is
+ * the one that people were told. */
 static struct str listener_of(const struct mapping *m, const struct route_status *route)
 {
     const struct service_status *service = find_service(m, route->project, route->service);
@@ -119,6 +121,7 @@ static int add_port(struct mapping *m, const struct service_status *service,
     return 0;
 }
 
+/* Services, replicas and routes of one moment: nothing runs between these calls. */
 static int collect(struct mapping *m)
 {
     struct exchange *x = m->x;

@@ -26,6 +26,7 @@
 enum { KEY_MAX = 200 };
 #define KEPT_NS (24 * 3600 * NS_PER_S)
 
+/* 64 bits are enough to tell mistakes apart; who wants to collide with himself may. */
 static void hash_request(struct exchange *x)
 {
     cleanup(buf_fini) struct buf text = BUF_INIT(API_APPLY_MAX + (64 << 10));
@@ -44,6 +45,7 @@ static struct str actor(const struct exchange *x)
     return str_from(x->ctx.principal.name);
 }
 
+/* By search: those under way are as many as changes at this moment. */
 static bool under_way(const struct exchange *x)
 {
     for (struct list *node = x->api->once.next; node != &x->api->once; node = node->next) {
@@ -74,6 +76,8 @@ static void replay(struct exchange *x, const struct idempotency_row *row)
     exchange_finish(x);
 }
 
+/* The look-up is asynchronous, so what was checked before it (readiness, permission) is some
+ * milliseconds old; the handler looks up its things anew. */
 static void on_found(void *arg, int status, const struct txn *txn)
 {
     struct exchange *x = arg;
@@ -91,6 +95,7 @@ static void on_found(void *arg, int status, const struct txn *txn)
     x->endpoint->handle(x);
 }
 
+/* The key is held before the store is asked: two requests in one turn would both find nothing. */
 void api_once_begin(struct exchange *x)
 {
     struct txn *txn;
@@ -128,6 +133,9 @@ static void on_stored(void *arg, int status, const struct txn *txn)
     exchange_finish(x);
 }
 
+/* Old keys are trimmed with each one that is added: no timer, and a day without changes costs
+ * nothing.
+ */
 void api_once_finish(struct exchange *x)
 {
     cleanup(buf_fini) struct buf response = BUF_INIT(API_OUT_MAX);

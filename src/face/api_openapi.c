@@ -52,6 +52,7 @@ static void path_parameter(struct json_writer *w, struct str name)
     json_end_object(w);
 }
 
+/* Names of parameters are the names in the path; they have no table of their own. */
 static void path_parameters(struct json_writer *w, const char *path)
 {
     struct str rest = str_from(path);
@@ -66,6 +67,8 @@ static void path_parameters(struct json_writer *w, const char *path)
     }
 }
 
+/* Requests only: answers are described by schema/derive.c. INT64_MAX is no bound anybody could use.
+ */
 static void scalar_schema(struct json_writer *w, const struct schema_field *field, uint8_t type,
                           bool bounds)
 {
@@ -253,6 +256,7 @@ static void success(struct json_writer *w, const struct endpoint *e)
     json_end_object(w);
 }
 
+/* 4XX and 5XX as ranges: which of them can come is told by `code`, not by the status. */
 static void responses(struct json_writer *w, const struct endpoint *e)
 {
     json_key(w, STR("responses"));
@@ -299,6 +303,7 @@ static void operation(struct json_writer *w, const struct endpoint *e)
 
 /* ---- the document ---- */
 
+/* Rows of one path may be apart; the document has each path once. */
 static bool listed_before(size_t i)
 {
     for (size_t k = 0; k < i; k++) {
@@ -357,6 +362,8 @@ static void tags(struct json_writer *w)
 }
 
 /* Tables of the API itself: requests and small answers. Each once. */
+/* By address: two tables are never equal by content, and their names are unique (redocly checks).
+ */
 static void own_schemas(struct json_writer *w)
 {
     const struct schema_table *done[64];

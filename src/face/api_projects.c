@@ -38,6 +38,7 @@ void handle_projects(struct exchange *x)
     exchange_list_end(x, &w, api_page_cursor(x, page));
 }
 
+/* By search in a list that is made for it: an instance has a handful of projects. */
 const struct project_status *api_find_project(struct exchange *x, struct str name)
 {
     struct project_status *projects = NULL;
@@ -90,6 +91,7 @@ void handle_config(struct exchange *x)
 
 /* ---- apply and reload ---- */
 
+/* As problem documents, so that a client shows mistakes and advice by the same code. */
 static void write_warnings(struct json_writer *w, const struct problem_list *warnings)
 {
     json_key(w, STR("warnings"));
@@ -118,6 +120,8 @@ static void write_plan(struct json_writer *w, const struct plan *plan)
     json_end_array(w);
 }
 
+/* The first problem gives the status of all: files that are wrong (422) before a disk that is full.
+ */
 static void on_applied(void *arg, const struct run_applied *applied)
 {
     struct exchange *x = arg;
@@ -207,6 +211,8 @@ static bool check_paths(struct exchange *x, struct run_apply *apply)
     return absolute(x, apply->working_dir);
 }
 
+/* If-Match counts only with a name: before the file is read nobody knows which project it is. 0 is
+ * the generation of one that is not there, which no tag names. */
 void handle_apply(struct exchange *x)
 {
     struct run_apply apply = {

@@ -29,6 +29,7 @@
 
 /* ---- exchanges ---- */
 
+/* Nobody until it is identified: an early refusal is written with a context that may do nothing. */
 struct exchange *exchange_new(struct api_conn *conn)
 {
     struct exchange *x = calloc(1, sizeof(*x));
@@ -71,6 +72,7 @@ void exchange_free(struct exchange *x)
     free(x);
 }
 
+/* Not kept alive: where its body ends is not known, or not waited for. */
 void exchange_refuse_early(struct exchange *x, unsigned status, const char *code, const char *what)
 {
     x->keep_alive = false;
@@ -102,6 +104,7 @@ struct resource api_resource(const struct exchange *x)
     return resource;
 }
 
+/* RFC 7239 and its older kin: either says that the words of the request are another one's. */
 static bool is_forwarded(const struct http1_head *head)
 {
     return http_set_has(&head->present, HTTP_H_FORWARDED) ||
@@ -133,6 +136,7 @@ static struct access_facts gather_facts(const struct exchange *x)
 }
 
 /* The client's own id when it is a plain word, else one of ours. */
+/* A token (RFC 9110 §5.6.2) cannot break the log line or header that it is written into. */
 static void choose_request_id(struct exchange *x, char *ret, size_t size)
 {
     struct str given = http1_get(&x->head, HTTP_H_X_REQUEST_ID);
@@ -145,6 +149,7 @@ static void choose_request_id(struct exchange *x, char *ret, size_t size)
              (unsigned long long)++x->api->request_serial);
 }
 
+/* `cause` is what events name as the reason of a change: the request itself. */
 static void identify(struct exchange *x, const struct access_facts *facts)
 {
     char id[NAME_MAX_SIZE];
@@ -183,6 +188,7 @@ static bool refuse_path(struct exchange *x, const struct route_match *match)
     return true;
 }
 
+/* A path that cannot be decoded is the client's mistake; no memory for it is ours. */
 static bool find_endpoint(struct exchange *x)
 {
     struct route_match match;
@@ -231,6 +237,8 @@ static void refuse_access(struct exchange *x, const struct decision *decision)
     exchange_answer_problem(x, &problem);
 }
 
+/* Origin is looked at for every method that may change something, also with a token in hand: the
+ * token may be a cookie, which a browser sends for any page. */
 static bool check_access(struct exchange *x, const struct access_facts *facts)
 {
     const struct endpoint *endpoint = x->endpoint;
@@ -324,6 +332,7 @@ static bool take_head(struct exchange *x, struct api_conn *conn)
     return true;
 }
 
+/* From here they are the exchange's: closed with it, unless a handler sets one to -1. */
 static void take_fds(struct exchange *x, struct api_conn *conn)
 {
     for (size_t i = 0; i < conn->fd_count; i++) {
@@ -368,6 +377,7 @@ void api_request_begin(struct api_conn *conn)
 
 /* ---- with the body ---- */
 
+/* The place is a byte: a body has no lines that a person wrote. */
 static bool parse_json(struct exchange *x)
 {
     struct problem problem;
@@ -389,6 +399,7 @@ static bool parse_json(struct exchange *x)
     return false;
 }
 
+/* No body where one is wanted is an empty object, so that what is missing is told by name. */
 static bool check_tables(struct exchange *x)
 {
     const struct endpoint *endpoint = x->endpoint;

@@ -36,6 +36,7 @@ enum { TOKEN_BYTES = 32, TOKEN_TEXT = 43, ACCEPTS_PER_TURN = 64 };
 
 /* ---- the token ---- */
 
+/* Only what make_token writes: a shorter one (a disk that filled up) would be easy to guess. */
 static bool token_valid(struct str token)
 {
     for (size_t i = 0; i < token.len; i++) {
@@ -63,6 +64,8 @@ static int make_token(struct api *api)
     return buf_error(&text);
 }
 
+/* The file is read without following links, and only if nobody else may read it: a token that
+ * another user could have put there or seen is none. */
 static int load_token(struct api *api)
 {
     cleanup(buf_fini) struct buf text = BUF_INIT(ACCESS_TOKEN_MAX * 2);
@@ -83,6 +86,7 @@ static int load_token(struct api *api)
 
 /* ---- listening ---- */
 
+/* More than ACCEPTS_PER_TURN stay in the kernel's queue; the descriptor stays readable. */
 static void accept_all(struct api *api, int listen_fd, bool edge)
 {
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
@@ -125,6 +129,7 @@ static int listen_on(struct api *api, const char *name, struct loop_fd *watch, i
     return loop_fd_add(api->loop, watch, *ret_fd, LOOP_READ);
 }
 
+/* The name goes with the socket: who finds none knows that nobody listens, and does not wait. */
 static void stop_listening(struct api *api, struct loop_fd *watch, int *fd, const char *name)
 {
     char path[SOCK_PATH_MAX];
@@ -142,6 +147,8 @@ static void stop_listening(struct api *api, struct loop_fd *watch, int *fd, cons
 
 /* ---- the room ---- */
 
+/* In this order: connections first, since closing them ends streams that use the bus; then what
+ * handlers still wait for, whose callbacks must not come when the exchange is gone. */
 static void room_fini(void *room)
 {
     struct api *api = room;

@@ -17,6 +17,7 @@ struct segments {
 };
 
 /* Splits a path without its leading slash. False: more segments than any endpoint has. */
+/* "/a/" has an empty last segment, so it is another path than "/a", and no endpoint's. */
 static bool split(struct str path, struct segments *ret)
 {
     ret->count = 0;
@@ -57,6 +58,7 @@ static int decode(struct segments *segments, struct arena *arena)
     return 0;
 }
 
+/* The pattern is split each time: eight segments, cheaper than keeping them. */
 static bool match(const struct segments *have, const char *pattern, struct str *params)
 {
     struct segments want;
@@ -108,6 +110,7 @@ int api_route(enum http_method method, struct str path, struct arena *arena,
     return 0;
 }
 
+/* RFC 9110 §10.2.1; HEAD goes with GET. */
 void api_route_allow(uint16_t allow, struct buf *out)
 {
     if (allow & (1U << HTTP_GET)) {

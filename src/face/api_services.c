@@ -22,6 +22,7 @@
 
 /* ---- figures ---- */
 
+/* NaN until a first sample: two readings make a percentage. */
 void api_add_service_figures(struct see *see, struct service_status *service)
 {
     struct metrics_sample sample;
@@ -48,6 +49,8 @@ void api_add_replica_figures(struct see *see, struct replica_status *replica)
 
 /* ---- services ---- */
 
+/* An empty name is a wildcard for run_…: without a service in the path it means all of the project.
+ */
 static struct bus_id path_id(const struct exchange *x)
 {
     return bus_id_make(str_from(x->ctx.tenant), x->params[0], x->params[1], 0);
@@ -122,6 +125,7 @@ void handle_service(struct exchange *x)
     answer_service(x);
 }
 
+/* 0 processes is "not running", which has no memory; null says so, where 0 would be a wonder. */
 static void on_memory(void *arg, int error, const struct pss *pss)
 {
     struct exchange *x = arg;
@@ -162,6 +166,7 @@ void handle_memory(struct exchange *x)
 
 /* ---- actions ---- */
 
+/* The service is read anew: it is as it is after the order. */
 static void on_acted(void *arg, const struct problem *problem)
 {
     struct exchange *x = arg;
@@ -173,6 +178,8 @@ static void on_acted(void *arg, const struct problem *problem)
     }
 }
 
+/* Looked up first, so that a wrong name is 404 with the nearest one, and If-Match has a generation.
+ */
 static void act(struct exchange *x, enum run_verb verb)
 {
     struct service_status service;

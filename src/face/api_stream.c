@@ -28,6 +28,7 @@ bool exchange_wants_stream(const struct exchange *x)
     return accept_type(http1_get(&x->head, HTTP_H_ACCEPT), STR("text/event-stream")) > 0;
 }
 
+/* RFC 9112 §7.1. One event, one chunk: a proxy that passes chunks on passes events on. */
 static void add_chunk(struct buf *out, struct str data)
 {
     char head[HTTP1_CHUNK_HEAD_MAX];
@@ -37,6 +38,8 @@ static void add_chunk(struct buf *out, struct str data)
     buf_add_cstr(out, "\r\n");
 }
 
+/* The last chunk tells a stream that ended from one that broke; CLOSING waits until it is written.
+ */
 static void end_stream(struct exchange *x)
 {
     struct api_conn *conn = x->conn;

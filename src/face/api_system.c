@@ -90,6 +90,7 @@ void handle_readyz(struct exchange *x)
     exchange_answer(x, 200, "application/json");
 }
 
+/* Kept: it is made of constants, and some hundred kilobytes of JSON are work. */
 void handle_openapi(struct exchange *x)
 {
     struct buf *kept = &x->api->openapi;
@@ -129,6 +130,8 @@ void handle_metrics_json(struct exchange *x)
 
 /* ---- sessions ---- */
 
+/* A session cookie, gone with the browser. Not Secure over plain http: it would not be stored, and
+ * on loopback there is nothing between. */
 static bool set_cookie(struct exchange *x, struct str value, int64_t max_age_s)
 {
     cleanup(buf_fini) struct buf text = BUF_INIT(512);
@@ -149,6 +152,7 @@ static bool set_cookie(struct exchange *x, struct str value, int64_t max_age_s)
     return true;
 }
 
+/* 401 and no hint at what is wrong: a token is right or not. */
 void handle_session(struct exchange *x)
 {
     struct str token = jdoc_str(x->json, "token");

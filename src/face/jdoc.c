@@ -20,6 +20,7 @@ struct build {
     struct jdoc *top;
 };
 
+/* Text without escapes stays where it is, in the input: most of a document is never copied. */
 static int decode(struct build *b, struct str *ret)
 {
     cleanup(buf_fini) struct buf text = BUF_INIT(b->reader.token.len + 1);
@@ -37,6 +38,7 @@ static int decode(struct build *b, struct str *ret)
     return ret->p ? 0 : -ENOMEM;
 }
 
+/* `last` makes adding a step; `first` is the order of the text. */
 static int attach(struct build *b, struct jdoc *node)
 {
     struct jdoc *parent = b->depth ? b->open[b->depth - 1] : NULL;
@@ -119,6 +121,7 @@ static int by_key(const void *a, const void *b)
 }
 
 /* 0, -EINVAL (a key is there twice), -ENOMEM. */
+/* On the heap and not in the arena: it is gone before the document is used. */
 static int check_large(const struct jdoc *object)
 {
     size_t count = 0;
