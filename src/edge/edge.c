@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The threads together: a snapshot is compiled on thread 0, waits until its listeners are there
- * (make-before-break: the old ones serve on), then goes to every worker; deltas are read by each
- * worker itself.
+ * The threads together: started, told of deltas and of each other's news, and stopped. Deltas are
+ * read by each thread itself; thread 0 is the calling one and ends last.
  */
 #include "edge/edge.h"
 
@@ -11,173 +10,11 @@
 #include "edge/memory.h"
 #include "edge/probe.h"
 #include "edge/worker_life.h"
-#include "os/file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 enum { THREADS_DEFAULT_MAX = 8 };
-
-/* --- listening sockets --- */
-
-static struct edge_socket *find_socket(struct edge *edge, struct str address)
-{
-    list_for_each (node, &edge->sockets) {
-        struct edge_socket *socket = list_entry(node, struct edge_socket, node);
-        if (str_eq(str_from(socket->address), address)) {
-            return socket;
-        }
-    }
-    return NULL;
-}
-
-static struct edge_socket *add_socket(struct edge *edge, struct str address)
-{
-    struct edge_socket *socket = calloc(1, sizeof(*socket));
-    if (!socket || !str_copy(socket->address, sizeof(socket->address), address)) {
-        free(socket);
-        return NULL;
-    }
-    socket->fd = -1;
-    list_push_back(&edge->sockets, &socket->node);
-    return socket;
-}
-
-static void forget_socket(struct edge *edge, struct edge_socket *socket)
-{
-    list_del(&socket->node);
-    sock_close(&socket->fd);
-    edge->opts.unlisten(edge->opts.context, str_from(socket->address));
-    free(socket);
-}
-
-/* Sockets that the published config does not name are closed; the workers do so too. */
-static void sweep_sockets(struct edge *edge, const struct config *config)
-{
-    for (size_t i = 0; i < config->listener_count; i++) {
-        struct edge_socket *socket = find_socket(edge, config->listeners[i].spec.address);
-        if (socket) {
-            socket->seen = true;
-        }
-    }
-    list_for_each_safe (node, &edge->sockets) {
-        struct edge_socket *socket = list_entry(node, struct edge_socket, node);
-        if (!socket->seen && !socket->asked) {
-            forget_socket(edge, socket);
-        } else {
-            socket->seen = false;
-        }
-    }
-}
-
-/* --- snapshots --- */
-
-static void publish(struct edge *edge)
-{
-    struct config *config = edge->pending;
-    edge->pending = NULL;
-    for (size_t i = 0; i < config->listener_count; i++) {
-        struct edge_socket *socket = find_socket(edge, config->listeners[i].spec.address);
-        if (socket && socket->fd >= 0 && file_dup(socket->fd, &config->listeners[i].fd) < 0) {
-            config->listeners[i].fd = -1;
-        }
-    }
-    edge->sequence = config->snapshot.sequence;
-    edge->deltas_lost = false;
-    for (unsigned i = 0; i < edge->thread_count; i++) {
-        worker_give_config(&edge->workers[i], config);
-    }
-    sweep_sockets(edge, config);
-    config_unref(config);
-}
-
-/* Publishes the pending config once no listener of it is being waited for. */
-static void publish_if_ready(struct edge *edge)
-{
-    struct config *config = edge->pending;
-    for (size_t i = 0; config && i < config->listener_count; i++) {
-        struct edge_socket *socket = find_socket(edge, config->listeners[i].spec.address);
-        if (socket && socket->asked) {
-            return;
-        }
-    }
-    if (config) {
-        publish(edge);
-    }
-}
-
-static struct edge_socket *next_to_ask(struct edge *edge)
-{
-    list_for_each (node, &edge->sockets) {
-        struct edge_socket *socket = list_entry(node, struct edge_socket, node);
-        if (socket->ask) {
-            return socket;
-        }
-    }
-    return NULL;
-}
-
-/* All are noted before the first is asked for: an answer may come at once, and the last one
- * publishes. */
-static void ask_for_sockets(struct edge *edge, const struct config *config)
-{
-    for (size_t i = 0; i < config->listener_count; i++) {
-        struct str address = config->listeners[i].spec.address;
-        struct edge_socket *socket = find_socket(edge, address);
-        if (!socket) {
-            socket = add_socket(edge, address);
-        }
-        if (socket && socket->fd < 0 && !socket->asked) {
-            socket->asked = true;
-            socket->ask = true;
-        }
-    }
-    struct edge_socket *socket;
-    while ((socket = next_to_ask(edge))) {
-        socket->ask = false;
-        edge->opts.listen(edge->opts.context, str_from(socket->address));
-    }
-}
-
-int edge_apply(struct edge *edge, int snapshot_fd)
-{
-    struct shm shm = {0};
-    struct config *config;
-    int r = shm_check(snapshot_fd, SHM_SEAL_SIZE | SHM_SEAL_WRITE);
-    if (r == 0) {
-        r = shm_map(&shm, snapshot_fd, false);
-    }
-    if (r == 0) {
-        r = config_new(&shm, &config);
-        shm_unmap(&shm);
-    }
-    if (r != 0) {
-        return r;
-    }
-    bool older = config->snapshot.sequence <= edge->sequence;
-    if (older || (edge->pending && edge->pending->snapshot.sequence >= config->snapshot.sequence)) {
-        config_unref(config);
-        return 0;
-    }
-    config_unref(edge->pending);
-    edge->pending = config;
-    ask_for_sockets(edge, config);
-    publish_if_ready(edge);
-    return 0;
-}
-
-void edge_listening(struct edge *edge, struct str address, int fd)
-{
-    struct edge_socket *socket = find_socket(edge, address);
-    if (!socket) {
-        sock_close(&fd);
-        return;
-    }
-    sock_close(&socket->fd);
-    socket->fd = fd;
-    socket->asked = false;
-    publish_if_ready(edge);
-}
 
 /* --- deltas and news --- */
 
@@ -251,6 +88,10 @@ static bool may_stop(struct worker *worker)
     if (worker->index == 0) {
         return atomic_load(&edge->stopped) == edge->thread_count - 1;
     }
+    if (worker->stopped) { /* counted once */
+        return true;
+    }
+    worker->stopped = true;
     atomic_fetch_add(&edge->stopped, 1);
     worker_notify(&edge->workers[0], WORKER_STOP);
     return true;

@@ -81,7 +81,9 @@ bool tunnel_begin(struct stream *stream, struct str already)
 {
     struct worker *worker = stream->worker;
     struct str parts[2] = {{worker->out, 0}, already};
-    if (!stream->req.upgrade || exchange_write_response(stream, &parts[0].len) < 0) {
+    /* Asked for, and the request is whole: its rest would be the tunnel's first bytes. */
+    if (!stream->req.upgrade || !stream->up_done ||
+        exchange_write_response(stream, &parts[0].len) < 0) {
         return stream_lost(stream, -EBADMSG);
     }
     stream->status = 101;

@@ -69,6 +69,7 @@ struct worker {
     struct timer accept_pause;
     struct timer config_again;
     bool stopping;
+    bool stopped;     /* and nothing is left */
     _Atomic bool cut; /* do not wait for what is in flight */
 
     struct counters counters;

@@ -83,7 +83,7 @@ static void take_config(struct worker *worker)
         generation_unref(worker->generation);
     }
     worker->generation = generation;
-    if (listener_apply(worker, config) < 0) {
+    if (!worker->stopping && listener_apply(worker, config) < 0) {
         worker_log("a listener of the snapshot could not be opened");
     }
     counters_add(&worker->stats->snapshots, 1);

@@ -169,3 +169,55 @@ TEST(interim_answers_without_end_are_passed_on)
     buf_fini(&interim);
     buf_fini(&got);
 }
+
+/* A snapshot that comes while the edge stops must not open its listeners again. */
+TEST(an_edge_that_stops_accepts_nobody_whatever_comes)
+{
+    struct inside inside;
+    struct buf got = BUF_INIT(MIB);
+    start(&inside);
+    int client = inside_connect(&inside, inside.port);
+    inside.first = STR("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no");
+    say(client, "GET / HTTP/1.1\r\nHost: s1\r\n\r\n");
+    check(!inside_until(&inside, client, &got, STR("\r\n\r\no"))); /* it is under way */
+    edge_stop(inside.edge, 5000);
+    inside_turn(&inside);
+    check_int(inside_apply(&inside, 3), 0);
+    int late = inside_connect(&inside, inside.port);
+    say(late, "GET / HTTP/1.1\r\nHost: s1\r\n\r\n");
+    for (unsigned i = 0; i < 20; i++) {
+        inside_turn(&inside);
+    }
+    check_int(inside_worker(&inside)->stats->accepted, 1);
+    check_int(inside_worker(&inside)->stats->snapshots, 2);
+    check_int(sock_send(inside.peers[0], "k", 1, false), 1);
+    (void)inside_until(&inside, client, &got, STR("\r\n\r\nok"));
+    check(str_ends(buf_str(&got), STR("\r\n\r\nok")));
+    sock_close(&client);
+    sock_close(&late);
+    inside_close(&inside);
+    buf_fini(&got);
+}
+
+/* A 101 before the request is whole would make its rest the tunnel's first bytes. */
+TEST(a_tunnel_begins_behind_the_whole_request)
+{
+    struct inside inside;
+    struct buf got = BUF_INIT(MIB);
+    start(&inside);
+    int client = inside_connect(&inside, inside.port);
+    say(client, "POST / HTTP/1.1\r\nHost: s1\r\nConnection: upgrade\r\nUpgrade: x\r\n"
+                "Transfer-Encoding: chunked\r\n\r\n4\r\nab");
+    while (inside.peer_count == 0) {
+        inside_turn(&inside);
+    }
+    struct str early = STR("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n"
+                           "Upgrade: x\r\n\r\n");
+    check_int(sock_send(inside.peers[0], early.p, early.len, false), (int64_t)early.len);
+    check(inside_until(&inside, client, &got, STR("no such text")));
+    check(str_starts(buf_str(&got), STR("HTTP/1.1 502 ")));
+    check_int(inside_worker(&inside)->stats->tunnels, 0);
+    sock_close(&client);
+    inside_close(&inside);
+    buf_fini(&got);
+}

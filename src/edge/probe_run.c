@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One run of a probe: connect, ask, read as much of the answer as says how it is.
+ */
+#include "base/num.h"
+#include "edge/probe_private.h"
+#include "proto/http1_body.h"
+#include "proto/http1_write.h"
+
+#include <stdlib.h>
+
+enum { ANSWER_MAX = 4096 };
+
+/* The request as one piece in `w`. */
+static void write_request(struct http1_writer *w, const struct endpoint *endpoint)
+{
+    const struct snapshot_probe *spec = probe_spec(endpoint);
+    struct str host = spec->host.len ? spec->host : str_from(endpoint->address_text);
+    if (!spec->host.len && str_starts(host, STR("unix:"))) {
+        host = STR("localhost");
+    }
+    http1_write_raw(w, STR("GET "));
+    http1_write_raw(w, spec->path.len ? spec->path : STR("/"));
+    http1_write_raw(w, STR(" HTTP/1.1\r\nHost: "));
+    http1_write_raw(w, host);
+    http1_write_raw(
+        w, STR("\r\nUser-Agent: muelle-probe\r\nAccept: */*\r\nConnection: close\r\n\r\n"));
+}
+
+/* 0, -EAGAIN (not connected yet), or -errno. */
+static int send_request(struct probe *probe, const struct endpoint *endpoint)
+{
+    char memory[1024 + SNAPSHOT_TEXT_MAX];
+    struct http1_writer w = http1_writer_make(memory, sizeof(memory));
+    write_request(&w, endpoint);
+    int64_t n = w.full ? -EMSGSIZE : sock_send(probe->fd, w.p, w.len, false);
+    if (n == (int64_t)w.len) {
+        probe->sent = true;
+        return 0;
+    }
+    return n < 0 ? (int)n : -EIO;
+}
+
+/* The head is whole: what of the body is there already is enough, unless none is and some is to
+ * come. */
+static void judge(struct probe *probe, const struct http1_head *head, bool ended)
+{
+    struct http1_body body;
+    struct str piece = STR_NONE;
+    size_t used;
+    http1_body_of(&body, head);
+    struct str rest = str_make(probe->answer + head->len, probe->answer_len - head->len);
+    if (head->framing != HTTP1_BODY_NONE && rest.len > 0) {
+        (void)!http1_body_read(&body, rest, &used, &piece);
+    }
+    if (piece.len == 0 && head->framing != HTTP1_BODY_NONE && !ended) {
+        return; /* one more read */
+    }
+    bool well = head->status >= 200 && head->status < 400;
+    probe_finish(probe, &(struct probe_result){well ? 0 : EPROTO, head->status, piece});
+}
+
+static void read_answer(struct probe *probe)
+{
+    static const struct http1_limits limits = {
+        .line_max = 1024, .header_max = ANSWER_MAX, .head_max = ANSWER_MAX, .count_max = 100};
+    struct http1_head *head = &probe->owner->worker->response;
+    int64_t n =
+        sock_recv(probe->fd, probe->answer + probe->answer_len, ANSWER_MAX - probe->answer_len);
+    if (n == -EAGAIN) {
+        return;
+    }
+    if (n < 0) {
+        probe_fail(probe, (int)n);
+        return;
+    }
+    probe->answer_len += (size_t)n;
+    bool ended = n == 0 || probe->answer_len == ANSWER_MAX;
+    http1_head_init(head, &limits);
+    int r = http1_parse_response(head, HTTP_GET, probe->answer, probe->answer_len);
+    if (r == 0) {
+        judge(probe, head, ended);
+    } else if (r == HTTP1_E_BAD || ended) {
+        probe_fail(probe, n == 0 && probe->answer_len == 0 ? ECONNRESET : EBADMSG);
+    }
+}
+
+static void ready(struct loop_fd *watch, uint32_t events)
+{
+    struct probe *probe = container_of(watch, struct probe, watch);
+    const struct endpoint *endpoint = probe_endpoint(probe);
+    (void)events;
+    if (!endpoint) {
+        probe_hang_up(probe);
+        return;
+    }
+    if (probe->sent) {
+        read_answer(probe);
+        return;
+    }
+    int r = sock_error(probe->fd);
+    if (r < 0) {
+        probe_fail(probe, r);
+    } else if (probe_spec(endpoint)->kind == SNAPSHOT_PROBE_TCP) {
+        probe_finish(probe, &(struct probe_result){0});
+    } else {
+        r = send_request(probe, endpoint);
+        if (r == 0) {
+            r = loop_fd_set(&probe->owner->worker->loop, &probe->watch, LOOP_READ);
+        }
+        if (r < 0) {
+            probe_fail(probe, r);
+        }
+    }
+}
+
+/* A local connection is there as soon as it was asked for: an HTTP probe then saves a turn of the
+ * loop. */
+static int begin(struct probe *probe, const struct endpoint *endpoint)
+{
+    struct worker *worker = probe->owner->worker;
+    loop_fd_init(&probe->watch, ready);
+    int r = sock_connect(&endpoint->address, &probe->fd);
+    if (r < 0) {
+        return r;
+    }
+    if (probe_spec(endpoint)->kind == SNAPSHOT_PROBE_HTTP) {
+        r = send_request(probe, endpoint);
+        if (r < 0 && r != -EAGAIN && r != -ENOTCONN) {
+            return r;
+        }
+    }
+    return loop_fd_add(&worker->loop, &probe->watch, probe->fd,
+                       probe->sent ? LOOP_READ : LOOP_WRITE);
+}
+
+void probe_run(struct probe *probe, const struct endpoint *endpoint)
+{
+    struct worker *worker = probe->owner->worker;
+    probe->run_ns = worker->loop.now_ns;
+    probe->sent = false;
+    probe->answer_len = 0;
+    probe->answer = malloc(ANSWER_MAX);
+    int r = probe->answer ? begin(probe, endpoint) : -ENOMEM;
+    if (r < 0) {
+        probe_fail(probe, r);
+        return;
+    }
+    loop_timer_after(&worker->loop, &probe->timer, probe_spec(endpoint)->timeout_ms * NS_PER_MS);
+}
