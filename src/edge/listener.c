@@ -4,8 +4,8 @@
  * accepts gives the connection to a thread that has clearly less to do (worker_least_busy).
  *
  * 1. A listener of the next snapshot with the same id keeps its socket: no connection is lost.
- * 2. Out of descriptors, memory or room: idle clients end first, then accepting pauses for
- *    PAUSE_MS; who waits is in the kernel's queue, not refused.
+ * 2. Out of descriptors, memory or room: an idle client ends for one who waits, else accepting
+ *    pauses for PAUSE_MS; who waits is in the kernel's queue, not refused.
  */
 #include "edge/listener.h"
 
@@ -55,12 +55,6 @@ static void pause_accepting(struct worker *worker)
     loop_timer_after(&worker->loop, &worker->accept_pause, PAUSE_MS * NS_PER_MS);
 }
 
-/* Room for one more? The longest idle one makes it if need be. */
-static bool room(struct worker *worker)
-{
-    return worker->client_count < worker->gateway.connections_max || client_evict_idle(worker);
-}
-
 static void open_client(struct listener *listener, int fd, const struct sock_addr *peer)
 {
     struct worker *worker = listener->worker;
@@ -84,7 +78,11 @@ static void ready(struct loop_fd *watched, uint32_t events)
     for (unsigned i = 0; i < ACCEPT_BATCH && listener->watch.fd >= 0; i++) {
         struct sock_addr peer = {0};
         int fd = -1;
-        if (!room(worker)) {
+        bool full = worker->client_count >= worker->gateway.connections_max;
+        if (full && i > 0) {
+            return; /* perhaps nobody waits; who does is reported again */
+        }
+        if (full && !client_evict_idle(worker)) {
             pause_accepting(worker);
             return;
         }
@@ -99,8 +97,8 @@ static void ready(struct loop_fd *watched, uint32_t events)
             if (i == 0) {
                 counters_add(&worker->stats->refused, 1);
                 (void)client_evict_idle(worker);
+                pause_accepting(worker);
             }
-            pause_accepting(worker);
             return;
         }
         open_client(listener, fd, &peer);

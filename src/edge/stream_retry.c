@@ -57,10 +57,6 @@ bool stream_lost(struct stream *stream, int error)
             upstream_close_idle(stream->endpoint);
         }
     }
-    if (stream->tcp && connected) {
-        stream_end(stream);
-        return false;
-    }
     if (can_repeat(stream, stream->head_sent, error)) {
         counters_add(&stream->cell->retries, 1);
         stream->retries = (uint8_t)MIN(stream->retries + 1, UINT8_MAX);

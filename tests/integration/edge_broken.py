@@ -280,3 +280,139 @@ def test_a_tunnel_that_nobody_uses_ends(tmp_path, stop):
         assert client.head()[0] == 101
         until(lambda: edge.stats()["connections"] == 0)
         assert until(lambda: edge.stats()["upstream_connections"] == 0)
+
+
+def test_a_client_that_leaves_while_it_waits_is_nobodys(tmp_path):
+    with Upstream(echo) as upstream:
+        lines = ["service web state=starting hold_ms=20000", f"endpoint web web-1 {upstream.address} state=starting", "route web * /"]
+        with Edge(tmp_path, *lines) as edge:
+            client = edge.connect()
+            client.send(request(path="/gone"))
+            until(lambda: edge.stats()["held"] == 1)
+            reset(client)
+            until(lambda: edge.stats()["connections"] == 0)
+            edge.command(f"endpoint web web-1 {upstream.address}")
+            assert json.loads(edge.get("/here").body)["line"] == "GET /here HTTP/1.1"
+            assert upstream.count == 1
+            assert [(r["path"], r["status"]) for r in edge.records(2)] == [("/gone", 0), ("/here", 200)]
+
+
+def test_an_upstream_that_breaks_while_bytes_wait_for_it_costs_502_once(tmp_path):
+    asked = []
+
+    def serve(peer, n):
+        asked.append(peer.until(b"\r\n\r\n"))
+        time.sleep(0.3)  # the edge has filled what the kernel takes
+        reset(peer)
+
+    with Upstream(serve) as upstream, Edge(tmp_path, *web(upstream, options="body_max=99999999")) as edge, edge.connect() as client:
+        try:
+            client.send(request("POST", "/", body=b"u" * (16 << 20)))
+        except OSError:
+            pass  # the page has come, and the end
+        until(lambda: edge.stats()["status_5xx"] == 1)
+        assert [record["status"] for record in edge.records()] == [502]
+        until(lambda: edge.stats()["upstream_connections"] == 0)
+        assert len(asked) == 1, "part of it had gone: it is not sent again"
+
+
+@pytest.mark.parametrize("who", ["client", "service"])
+def test_a_tunnel_ends_with_the_reset_of_one_side(tmp_path, who):
+    ended = []
+
+    def serve(peer, n):
+        peer.until(b"\r\n\r\n")
+        peer.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
+        peer.exactly(1)
+        if who == "service":
+            reset(peer)
+            return
+        try:
+            while True:
+                peer.send(b"z" * 65536)  # until nothing more is taken
+        except OSError:
+            ended.append(True)
+
+    with Upstream(serve) as upstream, Edge(tmp_path, *web(upstream)) as edge:
+        client = edge.connect()
+        client.send(request(headers=["Connection: upgrade", "Upgrade: x"]))
+        assert client.head()[0] == 101
+        client.send(b"1")
+        if who == "client":
+            client.exactly(65536)
+            reset(client)
+            until(lambda: ended)
+        else:
+            with pytest.raises((ConnectionResetError, EOFError)):
+                client.exactly(1)
+        until(lambda: edge.stats()["connections"] == 0 and edge.stats()["upstream_connections"] == 0)
+
+
+def test_an_answer_that_is_reset_is_cut_off(tmp_path):
+    def serve(peer, n):
+        peer.request()
+        peer.send(b"HTTP/1.0 200 OK\r\n\r\n" + b"half")
+        time.sleep(0.1)
+        reset(peer)
+
+    with Upstream(serve) as upstream, Edge(tmp_path, *web(upstream)) as edge, edge.connect() as client:
+        client.send(b"GET / HTTP/1.0\r\nHost: x\r\n\r\n")  # only the end of the connection says that it is whole
+        assert client.head()[0] == 200
+        with pytest.raises(ConnectionResetError):
+            while client.more():
+                pass
+        assert client.buffer == b"half"
+
+
+def test_a_client_that_leaves_in_an_interim_answer_frees_the_upstream(tmp_path):
+    def serve(peer, n):
+        peer.request()
+        try:
+            while True:
+                peer.send(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 100)
+        except OSError:
+            pass
+
+    with Upstream(serve) as upstream, Edge(tmp_path, *web(upstream)) as edge:
+        client = edge.connect()
+        client.send(request())
+        assert client.head()[0] == 103
+        reset(client)
+        until(lambda: edge.stats()["connections"] == 0 and edge.stats()["upstream_connections"] == 0)
+        assert edge.stats()["in_flight"] == 0
+
+
+def test_a_client_that_reads_no_interim_answers_is_let_go(tmp_path):
+    """They are passed on as they come: one who takes none costs a block, not more."""
+    def serve(peer, n):
+        peer.request()
+        try:
+            while True:
+                peer.send(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 100)
+        except OSError:
+            pass
+
+    with Upstream(serve) as upstream, Edge(tmp_path, *web(upstream)) as edge, edge.connect() as client:
+        client.send(request())
+        until(lambda: edge.stats()["upstream_connections"] == 0 and edge.stats()["connections"] == 0)
+
+
+def test_full_is_full_until_a_client_leaves(tmp_path):
+    def serve(peer, n):
+        peer.request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nha")
+        peer.exactly(1)
+
+    with Upstream(serve) as upstream, Edge(tmp_path, *web(upstream), gateway="threads=1 connections_max=2") as edge:
+        busy = [edge.connect() for _ in range(2)]
+        for client in busy:
+            client.send(request())
+            assert client.head()[0] == 200
+        waiting = edge.connect()
+        waiting.send(request(path="/waiting"))
+        time.sleep(0.15)
+        assert edge.stats()["accepted"] == 3 and edge.stats()["connections"] == 2  # one looked whether it listens
+        reset(busy.pop())
+        assert waiting.head()[0] == 200
+        for client in (*busy, waiting):
+            client.socket.close()

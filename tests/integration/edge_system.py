@@ -120,3 +120,17 @@ def test_the_edge_comes_back_with_its_counts(muelle):
             return False
     wait_until(back)
     wait_until(lambda: counted() == 21, what="counts go on where they were")
+
+
+def test_there_is_one_edge_and_its_command_line_is_checked(muelle):
+    muelle.write("muelle.yaml", configuration(free_port()))
+    muelle.write("echo.py", ECHO)
+    muelle.up()
+    instance = muelle.get("/api/v1/instance")
+    where = ["--run-dir", instance["run_dir"], "--state-dir", instance["state_dir"]]
+    second = muelle.cli("edge", *where, "--id", instance["id"], check=False)
+    assert second.returncode == 3 and second.stderr == f"muelle: edge: another edge runs here (pid {instance['edge']['pid']})\n"
+    for wrong in (where, [*where, "--id", "x" * 100]):
+        usage = muelle.cli("edge", *wrong, check=False)
+        assert usage.returncode == 2 and usage.stderr.startswith("usage: muelle edge --run-dir DIR "), usage.stderr
+    assert muelle.get("/api/v1/instance")["edge"]["pid"] == instance["edge"]["pid"]

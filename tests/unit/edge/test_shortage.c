@@ -258,6 +258,26 @@ TEST(a_snapshot_without_memory_is_taken_later)
     each_fails(another_snapshot);
 }
 
+TEST(a_config_is_taken_as_soon_as_there_is_memory)
+{
+    struct inside inside;
+    struct buf got = BUF_INIT(MIB);
+    check_int(inside_open(&inside), 0);
+    check_int(inside_apply(&inside, 2), 0);
+    inside_turn(&inside);
+    check_int(inside_apply(&inside, 6), 0);
+    begin_failing(1, SIZE_MAX);
+    inside_turn(&inside); /* the thread cannot take it */
+    check(end_failing() > 0);
+    check_int(inside_worker(&inside)->stats->snapshots, 1);
+    for (unsigned i = 0; i < 2000 && inside_worker(&inside)->stats->snapshots < 2; i++) {
+        inside_turn(&inside);
+    }
+    check_served(&inside, "s6");
+    inside_close(&inside);
+    buf_fini(&got);
+}
+
 TEST(an_edge_without_memory_does_not_start)
 {
     for (size_t n = 1; n < 100; n++) {
