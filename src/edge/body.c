@@ -3,6 +3,16 @@
  * Bodies on their way. A piece is read into the worker's one hot buffer, decoded, shown to the
  * filters, framed (gather.c) and sent in the same turn; only what the receiver's socket does not
  * take is kept, and nothing is read meanwhile.
+ *
+ * 1. At most one piece of a direction is anywhere but in a socket: in `held`, while its filter is
+ *    suspended, or in the receiver's `out`.
+ * 2. What lies behind a request's body is the next request's and goes to client->ahead; what lies
+ *    behind an answer's body is nobody's, and ends the connection that sent it.
+ * 3. No more than ROUNDS_MAX reads in a row: a fast body does not keep others waiting.
+ *
+ * As it fails: a body that cannot be read or is too large is answered (400, 413) as long as no
+ * answer has begun, and its end is not handed over; an answer that breaks off is cut. An upstream
+ * that takes no more of the body (up_broken) may still say why.
  */
 #include "edge/exchange.h"
 

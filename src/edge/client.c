@@ -6,6 +6,8 @@
  *    whose end came together with the next request.
  * 2. A client is in exactly one list: idle, clients, or dead; it is freed at the end of the turn,
  *    so whoever still holds it in this turn sees `closed`.
+ * 3. One timer, for the one deadline that is next: it is moved only when it would come too late, so
+ *    a request seldom touches the wheel.
  */
 #include "edge/client.h"
 

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How long a config lives: as long as a thread serves it, or a stream of a thread may still run one
+ * of its filters. The last one to let go unmaps the snapshot.
+ */
 #include "edge/config.h"
 
 #include <stdlib.h>

@@ -2,6 +2,14 @@
  *
  * The threads together: started, told of deltas and of each other's news, and stopped. Deltas are
  * read by each thread itself; thread 0 is the calling one and ends last.
+ *
+ * 1. Threads are added before the first snapshot comes and never later: `workers` does not move.
+ * 2. Each thread that has nothing left is counted once in `stopped`; thread 0 waits for all.
+ *
+ * As it ends: edge_stop tells all; each drains (worker_life.c); the last tells thread 0, whose loop
+ * stops, and edge_run joins. When the grace is over all are cut. As it fails: a thread that cannot
+ * be started fails edge_open, and its caller ends the process; a loop that fails is only said, for
+ * the other threads serve on.
  */
 #include "edge/edge.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The filters there are, each a few lines; what a filter may do is in filter.h.
+ * The filters there are, each a few lines; what a filter may do is in filter.h. Which route has
+ * which is decided in config_compile.c.
  */
 #include "edge/stream.h"
 

@@ -2,6 +2,9 @@
  *
  * Framing. Small pieces are copied behind each other and behind the head, so that a small answer is
  * one send; large ones are sent from where they lie. Trailers go behind the last chunk.
+ *
+ * 1. The bytes on the wire are in the order of the calls, whatever is copied.
+ * 2. After an error nothing more is sent: part of a chunk must not look like a whole one.
  */
 #include "edge/gather.h"
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Mapping what the keeper holds. Each part that is missing or damaged is replaced by private memory
- * of the same form: the edge serves without anybody who reads.
+ * of the same form: the edge serves without anybody who reads. Only memory that cannot be had at
+ * all is an error. What a dead edge left in the counters is put right before the first request
+ * (counters_take_over).
  */
 #include "edge/memory.h"
 

@@ -3,6 +3,13 @@
  * One struct probe per endpoint, found by its id; what to ask is read from the service at each run,
  * so that a snapshot or delta needs to tell probes only of endpoints that came, changed their
  * address or went.
+ *
+ * 1. A probe is running (fd >= 0, the timer is its patience) or waiting (the timer is its next
+ *    run).
+ * 2. It outlives no endpoint: one that finds its endpoint gone hangs up and is freed by the next
+ *    snapshot or delta that says so.
+ * 3. After a crash of the edge the status in the cell stands until the first answer: what was well
+ *    is served at once.
  */
 #include "edge/probe_private.h"
 

@@ -2,6 +2,11 @@
  *
  * What a run found out: to the probe's cell, to the ring when a person would want it, to those who
  * ask whom to send to; and when the next run is.
+ *
+ * 1. A failure counts only when the fast phase and the start period are over: before that it means
+ *    "not yet". `retries` of them in a row make it fail, one success makes it pass.
+ * 2. A record is written when the status changes and for each failure that counts; that all is well
+ *    is no news.
  */
 #include "base/num.h"
 #include "edge/probe_private.h"

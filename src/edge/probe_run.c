@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * One run of a probe: connect, ask, read as much of the answer as says how it is.
+ *
+ * As it goes: HTTP: connect and send in one turn, read; 2xx or 3xx is well, and the first bytes of
+ * the body are kept for people. TCP: that it connects is enough. As it fails: no connection, no
+ * valid HTTP within ANSWER_MAX bytes, or the patience of the timer: each is an error with a number.
  */
 #include "base/num.h"
 #include "edge/probe_private.h"

@@ -2,6 +2,13 @@
  *
  * Pages. Small, without scripts or foreign parts, in the words of the person who has to do
  * something about it. The body is written into worker->in, the head into worker->out.
+ *
+ * 1. One answer to a request: when the upstream's has begun, a page comes too late, and the
+ *    connection is cut instead. A tcp client gets no page.
+ * 2. Whoever asks by preference for JSON gets the same as a problem document.
+ * 3. Behind a request that did not come whole the connection ends: its rest is no next request.
+ * 4. Nothing that a client sent is repeated in a page but its request id, whose letters are
+ *    checked.
  */
 #include "edge/reply.h"
 

@@ -3,6 +3,10 @@
  * The request as the upstream gets it: written anew from the parsed fields. Who the client is, we
  * say ourselves: what it claims in Forwarded and X-Forwarded-* is dropped unless the gateway trusts
  * it.
+ *
+ * 1. What frames the request, or is for one hop, is never copied: it is said anew. What was routed
+ *    (the normalised path) is what is asked for, so nobody reads another path than we did.
+ * 2. Room is made sure of once (put_room); a head that would not fit is refused (431).
  */
 #include "edge/exchange.h"
 #include "edge/put.h"

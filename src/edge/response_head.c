@@ -2,6 +2,11 @@
  *
  * The answer as the client gets it: written anew from worker->response. Here it is decided how its
  * body is framed and whether the client's connection lives on.
+ *
+ * 1. What frames the answer, or is for one hop, is never copied: it is said anew. X-Request-ID and
+ *    X-Muelle-Replica are ours to say.
+ * 2. An answer that begins before its request is whole is the connection's last.
+ * 3. Interim answers (1xx) get nothing of ours; a 101 gets only its Upgrade.
  */
 #include "edge/exchange.h"
 #include "edge/put.h"

@@ -3,6 +3,13 @@
  * `muelle edge`: struct edge fed by the keeper. It starts when a snapshot lies there (by then the
  * core has given the rest too), takes each newer one, opens listeners through the keeper, and
  * brings a dead keeper back if the core does not. Nothing here is on the path of a request.
+ *
+ * 1. One edge an instance: `edge.lock` in the run folder.
+ * 2. Root's rights are given away (drop_rights) before the first byte from outside is read; a guard
+ *    keeps the one that brings the keeper back.
+ *
+ * As it fails: what cannot be opened at the start ends the process, and the keeper starts another;
+ * a snapshot or a listener that is refused is said, and what is served stays.
  */
 #include "edge/edge.h"
 

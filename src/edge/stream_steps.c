@@ -5,7 +5,10 @@
  * readable socket, a timer, a filter that resumes) comes back through client_run and finds the
  * state.
  *
- * A step that ended the stream returns false, and nobody looks at the stream again.
+ * 1. A step that ended the stream returns false, and nobody looks at the stream again.
+ * 2. Each step may be entered again after a suspended filter: what it has done it finds done.
+ * 3. There is always a deadline: of the head, of holding, of connecting, of the first byte, of the
+ *    pause between two pieces, of a page (stream_timeout says what each costs).
  */
 #include "base/num.h"
 #include "edge/cells.h"

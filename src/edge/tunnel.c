@@ -3,6 +3,10 @@
  * Tunnels: bytes in both directions, unread: after a 101 (WebSocket), and connections of tcp
  * listeners. Each end may finish its direction alone (FIN is passed on); the tunnel ends with the
  * second one, with an error, or after tunnel_idle without a byte.
+ *
+ * 1. Nothing is read from one end while bytes wait for the other.
+ * 2. After a 101 the tunnel begins only behind the whole request; what came behind either head is
+ *    its first bytes.
  */
 #include "base/num.h"
 #include "edge/exchange.h"
