@@ -224,6 +224,7 @@ void handle_apply(struct exchange *x)
 
     apply.file_count = strings(x, "files", &apply.files);
     apply.profile_count = strings(x, "profiles", &apply.profiles);
+    apply.service_count = strings(x, "services", &apply.services);
     apply.env_file_count = strings(x, "env_files", &apply.env_files);
     apply.environment_count = api_environment(x, &apply.environment);
     if (!check_paths(x, &apply)) {

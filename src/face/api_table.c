@@ -175,6 +175,15 @@ static const struct schema_field apply_rows[] = {
      NO_MEMBER,
      .en = "Profiles to enable.",
      .es = "Perfiles que activar."},
+    {.name = "services",
+     .type = SCHEMA_LIST,
+     .item = SCHEMA_STRING,
+     .max = 256,
+     NO_MEMBER,
+     .en = "Of the services that are new, start only these and what they depend on; the others "
+           "stay stopped.",
+     .es = "De los servicios nuevos arranca solo estos y los que necesitan; los demás quedan "
+           "parados."},
     {.name = "environment",
      .type = SCHEMA_MAP,
      .item = SCHEMA_STRING,

@@ -114,6 +114,7 @@ static bool feed_service(struct board *board, const struct jdoc *doc, int64_t no
     str_copy(service->reason, sizeof(service->reason), jdoc_str(doc, "reason"));
     set_urls(service, jdoc_get(doc, "urls"));
     service->desired = jdoc_i64(replicas, "desired", 0);
+    service->configured = jdoc_i64(replicas, "configured", 0);
     service->running = jdoc_i64(replicas, "running", 0);
     service->ready = jdoc_i64(replicas, "ready", 0);
     service->restarts = jdoc_i64(doc, "restarts", 0);

@@ -19,7 +19,7 @@ struct board_service {
     char state[16];
     char reason[256];
     char urls[BOARD_URLS_MAX]; /* separated by spaces */
-    int64_t desired, running, ready, restarts;
+    int64_t desired, configured, running, ready, restarts;
     double cpu_percent, requests_per_s, errors_per_s, p99_ms; /* NaN = unknown */
     int64_t memory_bytes;
     unsigned crashes;         /* times it was seen to enter `crashed` */

@@ -165,15 +165,18 @@ static const struct cli_option init_options[] = {
 
 const struct cli_verb cli_verbs[] = {
     {.name = "up",
-     .usage = "",
+     .usage = SERVICES,
+     .words_max = CLI_WORDS_MAX,
      .options = up_options,
      .run = verb_up,
+     .complete = CLI_COMPLETE_SERVICE,
      .summary = {"start everything, or apply the file to what runs",
                  "arranca todo, o aplica el archivo a lo que corre"},
      .details = "In the foreground it shows what happens until Ctrl-C, which stops everything; a "
                 "second Ctrl-C kills at once. When the terminal goes away the services stay. On a "
                 "running instance it applies the file and attaches: what did not change is not "
-                "touched."},
+                "touched. With names, these and what they depend on are started; other services "
+                "that are new stay stopped, others that run are left alone."},
     {.name = "down",
      .usage = "",
      .options = down_options,

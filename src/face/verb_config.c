@@ -183,6 +183,17 @@ static void apply_list(struct json_writer *w, const char *key, const struct str 
     json_end_array(w);
 }
 
+/* `up web`: of the new services only these and what they depend on. */
+static void apply_words(struct json_writer *w, const struct cli_args *args)
+{
+    json_key(w, STR("services"));
+    json_begin_array(w);
+    for (unsigned i = 0; i < args->word_count; i++) {
+        json_cstr(w, args->words[i]);
+    }
+    json_end_array(w);
+}
+
 static void apply_body(const struct session *s, bool dry_run, const struct vec *pairs,
                        struct buf *out)
 {
@@ -197,6 +208,9 @@ static void apply_body(const struct session *s, bool dry_run, const struct vec *
     size_t env_files = collect_values(s, "env-file", values, PROFILES_MAX);
     if (env_files > 0) {
         apply_list(&w, "env_files", values, env_files);
+    }
+    if (s->args->verb->run == verb_up && s->args->word_count > 0) {
+        apply_words(&w, s->args);
     }
     json_field(&w, "working_dir", cstr, s->cwd);
     json_field(&w, "dry_run", bool, dry_run);

@@ -571,17 +571,148 @@ static int apply(struct up *up, struct client_answer *ret)
     return r;
 }
 
+/* `up` starts what is new; who stopped a service wants to know that it stays so. */
+static void say_stopped(const struct up *up)
+{
+    cleanup(buf_fini) struct buf names = BUF_INIT(16 * KIB);
+    cleanup(buf_fini) struct buf out = BUF_INIT(32 * KIB);
+
+    for (size_t i = 0; i < up->board.count; i++) {
+        const struct board_service *service = &up->board.services[i];
+        if (str_is(STR("stopped"), service->state) && service->configured > 0) {
+            buf_printf(&names, " %s", service->name);
+        }
+    }
+    if (names.len > 0) {
+        buf_printf(&out, "note: stopped before, and not started by up: 'muelle start%s'\n",
+                   buf_cstr(&names));
+        term_write(&up->s.err, buf_str(&out));
+    }
+}
+
 static int finish_detached(struct up *up)
 {
     cleanup(buf_fini) struct buf out = BUF_INIT(4 * MIB);
 
     live_end(&up->live);
+    if (up->s.args->word_count == 0) {
+        say_stopped(up);
+    }
     if (up->s.json) {
         show_json(&up->s, &up->applied);
     } else if (!up->s.out.is_tty) {
         buf_add_cstr(&out, up->links);
         add_app_links(up, &out);
         term_write(&up->s.out, buf_str(&out));
+    }
+    return 0;
+}
+
+static bool is_stopped(const struct jdoc *service)
+{
+    jdoc_each(override, jdoc_get(service, "overrides"))
+    {
+        if (str_is(jdoc_str(override, "field"), "stopped")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int start_service(struct up *up, struct str name)
+{
+    cleanup(buf_fini) struct buf target = BUF_INIT(8 * KIB);
+    struct client_answer answer = {0};
+
+    buf_add_cstr(&target, "/api/v1/projects/");
+    uri_encode(&target, str_from(up->s.project), false);
+    buf_add_cstr(&target, "/services/");
+    uri_encode(&target, name, false);
+    buf_add_cstr(&target, "/start");
+    int r = session_call(
+        &up->s, &(struct client_request){.method = "POST", .target = buf_cstr(&target)}, &answer);
+    client_answer_fini(&answer);
+    return r;
+}
+
+static bool is_named(const struct cli_args *args, struct str name)
+{
+    for (unsigned i = 0; i < args->word_count; i++) {
+        if (str_is(name, args->words[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool needs(const struct jdoc *service, struct str name)
+{
+    jdoc_each(other, jdoc_get(service, "depends_on"))
+    {
+        if (str_eq(other->text, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Is it named, or does one that is wanted already depend on it? */
+static bool is_wanted(const struct up *up, const struct jdoc *services, const bool *wanted,
+                      struct str name)
+{
+    size_t i = 0;
+
+    jdoc_each(service, services)
+    {
+        if (wanted[i++] && needs(service, name)) {
+            return true;
+        }
+    }
+    return is_named(up->s.args, name);
+}
+
+/* Those that are named, and what they depend on, are started again if they were stopped. */
+static int start_named(struct up *up)
+{
+    struct client_answer answer = {0};
+    int r = up->s.args->word_count ? session_list(&up->s, &answer, "/services") : 0;
+    const struct jdoc *services = jdoc_get(answer.doc, "items");
+    size_t count = services ? services->count : 0;
+    bool *wanted = count ? calloc(count, sizeof(*wanted)) : NULL;
+    bool more = wanted != NULL;
+
+    while (more) {
+        size_t i = 0;
+        more = false;
+        jdoc_each(service, services)
+        {
+            bool now = !wanted[i] && is_wanted(up, services, wanted, jdoc_str(service, "name"));
+            wanted[i] = wanted[i] || now;
+            more = more || now;
+            i++;
+        }
+    }
+    size_t i = 0;
+    jdoc_each(service, services)
+    {
+        if (r == 0 && wanted && wanted[i] && is_stopped(service)) {
+            r = start_service(up, jdoc_str(service, "name"));
+        }
+        i++;
+    }
+    free(wanted);
+    client_answer_fini(&answer);
+    return r;
+}
+
+/* Before anything is started. */
+static int check_names(const struct up *up)
+{
+    for (unsigned i = 0; i < up->s.args->word_count; i++) {
+        if (!project_spec_service(up->spec, str_from(up->s.args->words[i]))) {
+            say_error(&up->s, "there is no service '%s'", up->s.args->words[i]);
+            return CLI_FAILED;
+        }
     }
     return 0;
 }
@@ -598,6 +729,10 @@ static int up_run(struct up *up)
     str_copy(up->s.project, sizeof(up->s.project), jdoc_str(answer.doc, "project"));
     buf_add(&up->applied, str_trim_ws(buf_str(&answer.body)));
     client_answer_fini(&answer);
+    r = start_named(up);
+    if (r) {
+        return r;
+    }
     board_init(&up->board, str_from(up->s.project));
     make_links(up);
     print_links(up);
@@ -637,6 +772,7 @@ int verb_up(const struct cli_args *args)
     up->applied = BUF_INIT(CLIENT_BODY_MAX);
     timer_init(&up->redraw, on_redraw);
     r = r ? r : session_load(&up->s, &up->spec);
+    r = r ? r : check_names(up);
     r = r ? r : watch_signals(up);
     r = r ? r : ensure_instance(up);
     if (r == 0) {

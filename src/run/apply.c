@@ -45,7 +45,10 @@ struct apply {
     int error;
     struct run_applied result;
     struct arena arena; /* of the plan */
-    bool opened;        /* counted in run->opening */
+    struct str *only;   /* names of services: the other new ones stay stopped */
+    size_t only_count;
+    bool *idle;  /* by service of the spec: new and not to be started; NULL = none is */
+    bool opened; /* counted in run->opening */
     struct follow follow;
     struct event event;
     unsigned statement;
@@ -102,6 +105,113 @@ static void refuse_error(struct apply *apply, int error)
     refuse(apply, &problem);
 }
 
+static struct project *target(const struct apply *apply)
+{
+    return project_find(apply->run, str_from(apply->ctx.tenant), apply->spec->name);
+}
+
+/* --- new services that are not to be started yet --- */
+
+static bool is_new(struct project *project, struct str name)
+{
+    return !project || project->removing || !service_find(project, name);
+}
+
+/* Marks a service and what it depends on. 0, or the number of newly marked ones. */
+static size_t mark(const struct project_spec *spec, bool *wanted,
+                   const struct service_spec *service)
+{
+    size_t marked = !wanted[service - spec->services];
+    wanted[service - spec->services] = true;
+    for (size_t i = 0; i < service->depends_on_count; i++) {
+        const struct service_spec *other =
+            project_spec_service(spec, service->depends_on[i].service);
+        if (other && !wanted[other - spec->services]) {
+            wanted[other - spec->services] = true;
+            marked++;
+        }
+    }
+    return marked;
+}
+
+static bool mark_only(struct apply *apply, bool *wanted)
+{
+    for (size_t i = 0; i < apply->only_count; i++) {
+        const struct service_spec *service = project_spec_service(apply->spec, apply->only[i]);
+        if (!service) {
+            struct problem *problem = problem_list_add(&apply->result.problems);
+            problem_set(problem, "service.unknown", "there is no service '" STR_FMT "'",
+                        STR_ARG(str_slice(apply->only[i], 0, 80)));
+            problem->status = 422;
+            return false;
+        }
+        (void)mark(apply->spec, wanted, service);
+    }
+    return true;
+}
+
+/* Which of the new services stay stopped: all but the named ones and, step by step, what they
+ * depend on. 0, or -ENOMEM. */
+static int find_idle(struct apply *apply)
+{
+    size_t count = apply->spec->services_count, marked = 1;
+    bool *idle = arena_array(&apply->arena, MAX(count, 1), sizeof(*idle));
+    bool *wanted = arena_array(&apply->arena, MAX(count, 1), sizeof(*wanted));
+    if (apply->only_count == 0) {
+        return 0;
+    }
+    if (!idle || !wanted) {
+        return -ENOMEM;
+    }
+    memset(wanted, 0, count * sizeof(*wanted));
+    if (!mark_only(apply, wanted)) {
+        return 0;
+    }
+    while (marked > 0) {
+        marked = 0;
+        for (size_t i = 0; i < count; i++) {
+            marked += wanted[i] ? mark(apply->spec, wanted, &apply->spec->services[i]) : 0;
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        idle[i] = !wanted[i] && is_new(target(apply), apply->spec->services[i].name);
+    }
+    apply->idle = idle;
+    return 0;
+}
+
+static void put_idle(const struct apply *apply, struct txn *txn)
+{
+    for (size_t i = 0; apply->idle && i < apply->spec->services_count; i++) {
+        if (apply->idle[i]) {
+            override_put(txn, &(struct override_row){
+                                  .tenant = str_from(apply->ctx.tenant),
+                                  .project = apply->spec->name,
+                                  .service = apply->spec->services[i].name,
+                                  .field = STR("stopped"),
+                                  .value = STR("1"),
+                                  .origin = STR("api"),
+                                  .actor = str_from(apply->ctx.principal.name),
+                                  .generation = 1,
+                                  .time = core_wall(apply->run->core),
+                              });
+        }
+    }
+}
+
+static void take_idle(const struct apply *apply, struct project *project)
+{
+    for (size_t i = 0; apply->idle && i < apply->spec->services_count; i++) {
+        struct service *service = service_find(project, apply->spec->services[i].name);
+        if (apply->idle[i] && service) {
+            service->stopped =
+                (struct override){.set = true, .value = 1, .wall_ns = core_wall(apply->run->core)};
+            str_copy(service->stopped.actor, sizeof(service->stopped.actor),
+                     str_from(apply->ctx.principal.name));
+        }
+    }
+}
+
 /* --- after the commit --- */
 
 /* What the file takes back: the scale of a service whose number it changed; everything of one that
@@ -128,11 +238,6 @@ static void drop_overrides(struct project *project, const struct project_spec *n
             service->replicas.set = false;
         }
     }
-}
-
-static struct project *target(const struct apply *apply)
-{
-    return project_find(apply->run, str_from(apply->ctx.tenant), apply->spec->name);
 }
 
 static void committed(void *arg, int status, const struct txn *txn)
@@ -168,6 +273,7 @@ static void committed(void *arg, int status, const struct txn *txn)
         shortage_give_up(run, "what was applied cannot be taken up", r); /* it is committed */
         return;
     }
+    take_idle(apply, project);
     follow_begin(&apply->follow, project);
     event_committed(run->core, &apply->event, txn_rowid(txn, apply->statement));
     bus_publish(run->core->bus,
@@ -246,6 +352,7 @@ static void commit(struct apply *apply)
                          .applied_at = core_wall(run->core),
                      });
     delete_overrides(apply, txn, project);
+    put_idle(apply, txn);
     draft_event(apply, project);
     apply->follow.act = project ? ++project->act_last : 0; /* numbers are in the order of commits */
     follow_put(&apply->follow, txn, &apply->event.id, str_from(apply->ctx.principal.name),
@@ -435,9 +542,10 @@ static void loaded(struct apply *apply)
     }
     plan(apply);
     say_threads(apply);
-    if (!apply->result.plan) {
+    int r = find_idle(apply);
+    if (!apply->result.plan || r < 0) {
         refuse_error(apply, -ENOMEM);
-    } else if (apply->dry_run || is_same(apply)) {
+    } else if (apply->result.problems.count > 0 || apply->dry_run || is_same(apply)) {
         finish(apply);
     } else if (follow_plan(&apply->follow, apply->result.plan) < 0) {
         refuse_error(apply, -ENOMEM);
@@ -585,6 +693,11 @@ void run_apply(struct run *run, const struct context *ctx, const struct run_appl
         return;
     }
     apply->dry_run = request->dry_run;
+    apply->only = arena_array(&apply->arena, MAX(request->service_count, 1), sizeof(*apply->only));
+    for (size_t i = 0; apply->only && i < request->service_count; i++) {
+        apply->only[apply->only_count++] = arena_str(&apply->arena, request->services[i]);
+    }
+    apply->error = apply->arena.failed ? -ENOMEM : apply->error;
     /* A dry run reads any file too, so it needs the same right. */
     if (!run_allowed(run, ctx, ACTION_APPLY, request->name, STR_NONE, &problem)) {
         *problem_list_add(&apply->result.problems) = problem;

@@ -39,6 +39,9 @@ struct run_apply {
     size_t profile_count;
     const struct str *env_files; /* instead of .env; none = .env */
     size_t env_file_count;
+    const struct str
+        *services; /* of new ones start only these and what they depend on; none = all */
+    size_t service_count;
     const struct run_env *environment; /* of the caller: for interpolation */
     size_t environment_count;
     struct str working_dir; /* of relative paths; empty = the first file's folder */

@@ -8,7 +8,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -162,14 +164,15 @@ def test_a_copied_folder_does_not_reach_the_original(muelle):
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="takes root to be two users")
-def test_a_state_folder_of_somebody_else_is_told(muelle):
-    muelle.write("muelle.yaml", GOOD.format(port=free_port()))
-    muelle.up()
-    os.chmod(muelle.folder, 0o755)
-    result = subprocess.run([BINARY, "ps", "--state-dir", muelle.state], cwd="/", text=True, capture_output=True,
-                            preexec_fn=lambda: (os.setgid(65534), os.setuid(65534)))
-    if "belongs to user root" not in result.stderr:
-        assert "Permission denied" in result.stderr or result.returncode == 3  # a folder above is closed to others
+def test_a_state_folder_of_somebody_else_is_told():
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        state = Path(folder) / ".muelle"
+        state.mkdir(mode=0o700)
+        (state / "instance.json").write_text("{}")
+        result = subprocess.run([BINARY, "ps", "--state-dir", state], cwd="/", text=True, capture_output=True,
+                                preexec_fn=lambda: (os.setgid(65534), os.setuid(65534)))
+        assert result.returncode == 3 and "belongs to user root" in result.stderr, result.stderr
 
 
 def test_a_state_folder_of_a_newer_version_is_left_alone(muelle):

@@ -341,6 +341,41 @@ def test_stop_returns_when_nothing_of_the_tree_is_left(m):
     assert "it did not stop within 500 ms" in row(m, "deaf")["reason"]
 
 
+def test_up_with_names_starts_these_and_what_they_need(m):
+    project(m, """
+        a: { command: sleep 600, depends_on: [ b ] }
+        b: { command: sleep 600, depends_on: [ c ] }
+        c: { command: sleep 600 }
+        d: { command: sleep 600 }
+    """, listen=False)
+
+    def states():
+        return {r["service"]: r["state"] for r in m.ps()}
+    assert m.cli("up", "-d", "nope", check=False).returncode == 1 and m.cli("status", check=False).returncode == 3
+    m.cli("up", "-d", "--wait", "b")
+    assert states() == {"a": "stopped", "b": "running", "c": "running", "d": "stopped"}
+    m.kill("core")  # it is an override: it outlives the core
+    wait_until(lambda: m.cli("ps", "-q", check=False).returncode == 0, what="the core")
+    assert states() == {"a": "stopped", "b": "running", "c": "running", "d": "stopped"}
+    pids = {r["service"]: r["pid"] for r in m.ps()}
+    said = m.cli("up", "-d", "--wait").stderr
+    assert "muelle start a d" in said and states()["d"] == "stopped"
+    m.cli("stop", "c")
+    m.cli("up", "-d", "--wait", "a")
+    assert states() == {"a": "running", "b": "running", "c": "running", "d": "stopped"}
+    assert row(m, "b")["pid"] == pids["b"]
+    project(m, """
+        c: { command: sleep 600 }
+        d: { command: sleep 600 }
+        e: { command: sleep 600 }
+    """, listen=False)
+    m.cli("up", "-d", "--wait", "d")
+    assert states() == {"c": "running", "d": "running", "e": "stopped"}
+    m.down()
+    m.up()
+    assert states() == {"c": "running", "d": "running", "e": "running"}
+
+
 def test_published_ports_lead_to_the_process(m):
     m.write("echo.py", "import socket,sys\ns=socket.create_server(('127.0.0.1',int(sys.argv[1])))\n"
             "while True:\n c=s.accept()[0]\n c.sendall(b'hi '+c.recv(10))\n c.close()\n")
