@@ -411,18 +411,23 @@ int session_list(struct session *s, struct client_answer *ret, const char *path)
     return 0;
 }
 
+int session_need_word(struct session *s, const char *word)
+{
+    cleanup(buf_fini) struct buf path = BUF_INIT(1 * KIB);
+    struct client_answer answer = {0};
+
+    uri_encode(&path, str_from(word), false);
+    int r = session_get(s, &answer, "/services/%s", buf_cstr(&path));
+    client_answer_fini(&answer);
+    return r;
+}
+
 int session_need_words(struct session *s)
 {
     int r = 0;
 
     for (unsigned i = 0; r == 0 && i < s->args->word_count; i++) {
-        cleanup(buf_fini) struct buf path = BUF_INIT(1 * KIB);
-        struct client_answer answer = {0};
-        uri_encode(&path, str_from(s->args->words[i]), false);
-        r = session_get(s, &answer, "/services/%s", buf_cstr(&path));
-        if (r == 0) {
-            client_answer_fini(&answer);
-        }
+        r = session_need_word(s, s->args->words[i]);
     }
     return r;
 }

@@ -71,6 +71,7 @@ must_check int session_call(struct session *s, const struct client_request *requ
 
 /* Is each of the words a service? Else that is said, with the nearest name. 0 or an exit code. */
 must_check int session_need_words(struct session *s);
+must_check int session_need_word(struct session *s, const char *word);
 
 /* Loads the files as the core will, and says what is wrong with them: 0, CLI_INVALID, CLI_USAGE.
  * Fills `project` when it is not set. */

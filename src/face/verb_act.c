@@ -271,6 +271,9 @@ static int plan_from_nothing(struct session *s, struct client_answer *ret)
         schema_encode_json(&schema_plan_step, &step, 0, &w);
     }
     json_end_array(&w);
+    json_key(&w, STR("warnings")); /* said already, by the load */
+    json_begin_array(&w);
+    json_end_array(&w);
     json_end_object(&w);
     project_spec_unref(spec);
     r = buf_error(&ret->body) ? buf_error(&ret->body)

@@ -420,6 +420,17 @@ static int logs_tail(struct tail *t, struct str query, int64_t count)
     return 0;
 }
 
+/* `edge` is no service, but has a log: the requests. */
+static int need_logs(struct session *s)
+{
+    int r = 0;
+
+    for (unsigned i = 0; r == 0 && i < s->args->word_count; i++) {
+        r = str_is(STR("edge"), s->args->words[i]) ? 0 : session_need_word(s, s->args->words[i]);
+    }
+    return r;
+}
+
 static int logs_run(struct tail *t)
 {
     cleanup(buf_fini) struct buf query = BUF_INIT(64 * KIB);
@@ -438,9 +449,9 @@ static int logs_run(struct tail *t)
         r = logs_tail(t, buf_str(&query), count);
         /* What a service printed is kept when it has left the file: names are looked at only when
          * nothing came. But a name that is nobody's is a mistake, and no empty log. */
-        return r || t->found ? r : session_need_words(s);
+        return r || t->found ? r : need_logs(s);
     }
-    r = session_need_words(s);
+    r = need_logs(s);
     if (r) {
         return r;
     }

@@ -18,6 +18,8 @@
 #include "os/file.h"
 #include "role.h"
 
+#define DISK_FULL_BYTES (512 * KIB)
+
 /* ---- shared ---- */
 
 void show_json(const struct session *s, struct buf *out)
@@ -470,6 +472,23 @@ static void status_project(struct session *s, const struct jdoc *project, struct
     status_link(s, out);
 }
 
+/* Nothing can be stored: what is asked for is refused, and logs wait. */
+static void status_disk(const struct session *s, const struct jdoc *instance, struct buf *out)
+{
+    struct file_system fs;
+    char path[SESSION_PATH_MAX];
+
+    if (!str_copy(path, sizeof(path), jdoc_str(instance, "state_dir")) ||
+        file_system_of(path, &fs) < 0 || fs.free_bytes >= DISK_FULL_BYTES) {
+        return;
+    }
+    term_style(out, &s->out, TERM_CORAL, STR("✕"));
+    buf_printf(out,
+               " the disk of the state folder is full: nothing can be changed, logs wait; services "
+               "and traffic go on\n  make room at %s\n",
+               path);
+}
+
 static void status_people(struct session *s, const struct jdoc *instance,
                           const struct jdoc *projects)
 {
@@ -479,6 +498,7 @@ static void status_people(struct session *s, const struct jdoc *instance,
     {
         status_project(s, project, &out);
     }
+    status_disk(s, instance, &out);
     if (!projects || projects->count == 0) {
         buf_add_cstr(&out, "○ no project is applied\n");
     }

@@ -2,11 +2,12 @@
 """What the verbs that list things show when there is much of it, little room for it, or none."""
 import json
 import re
+import subprocess
 
 import pytest
 
 from cli_terminal import Terminal
-from muelle import free_port, wait_until
+from muelle import BINARY, free_port, wait_until
 
 
 @pytest.fixture
@@ -100,6 +101,17 @@ def test_the_last_lines_are_the_last_ones_also_beyond_a_page(muelle):
 def test_a_filter_that_can_match_nothing_is_wrong_use(pair, args, words):
     result = pair.cli(*args, check=False)
     assert result.returncode == 2 and words in result.stderr
+
+
+def test_the_log_of_requests_can_be_asked_for_before_there_are_any(pair):
+    assert pair.cli("logs", "edge").stdout == ""
+    follower = subprocess.Popen([BINARY, "logs", "-f", "edge"], cwd=pair.folder, env=pair.env, stderr=subprocess.PIPE)
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            follower.communicate(timeout=0.5)
+    finally:
+        follower.terminate()
+        follower.communicate()
 
 
 def test_a_command_that_is_not_there_is_named(pair):
