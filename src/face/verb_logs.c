@@ -91,6 +91,42 @@ static void add_prefix(struct tail *t, const struct jdoc *line)
     buf_add_cstr(&t->out, " | ");
 }
 
+/* A request's record in a line: "127.0.0.1 GET shop.localhost/x 200 275 B 3.6 ms web-1". False: it
+ * is none. */
+static bool add_request(struct buf *out, struct str record)
+{
+    cleanup(arena_fini) struct arena arena = ARENA_INIT(256 * KIB);
+    struct jdoc *doc = NULL;
+    size_t at;
+
+    if (jdoc_parse(&arena, record, &doc, &at) < 0 || !jdoc_get(doc, "status")) {
+        return false;
+    }
+    buf_add(out, jdoc_str(doc, "client"));
+    buf_printf(out, " " STR_FMT " ", STR_ARG(jdoc_str(doc, "method")));
+    buf_add(out, jdoc_str(doc, "host"));
+    buf_add(out, jdoc_str(doc, "path"));
+    buf_printf(out, " %lld ", (long long)jdoc_i64(doc, "status", 0));
+    num_format_bytes(out, (uint64_t)MAX(jdoc_i64(doc, "bytes_out", 0), INT64_C(0)));
+    buf_printf(out, " %.1f ms ", jdoc_double(doc, "duration_ms", 0));
+    buf_add(out, jdoc_str(doc, "replica").len ? jdoc_str(doc, "replica") : STR("-"));
+    jdoc_each(flag, jdoc_get(doc, "flags"))
+    {
+        buf_printf(out, " " STR_FMT, STR_ARG(flag->text));
+    }
+    return true;
+}
+
+/* What is printed of a line; `room` may hold it. */
+static struct str log_text(const struct tail *t, const struct jdoc *line, struct buf *room)
+{
+    struct str message = jdoc_str(line, "message");
+    bool request = str_is(jdoc_str(line, "stream"), "access") &&
+                   !cli_has(t->s.args, "no-prefix"); /* only the messages: as they are */
+
+    return request && add_request(room, message) ? buf_str(room) : message;
+}
+
 static void count_log(struct tail *t, const struct jdoc *line)
 {
     t->skip++;
@@ -116,10 +152,12 @@ static void print_log(struct tail *t, const struct jdoc *line)
         term_style(&t->out, &t->s.out, TERM_DIM, jdoc_str(line, "time"));
         buf_add_char(&t->out, ' ');
     }
+    cleanup(buf_fini) struct buf room = BUF_INIT(256 * KIB);
+    struct str text = log_text(t, line, &room);
     if (t->s.out.is_tty) {
-        term_add_safe(&t->out, jdoc_str(line, "message"));
+        term_add_safe(&t->out, text);
     } else {
-        buf_add(&t->out, jdoc_str(line, "message"));
+        buf_add(&t->out, text);
     }
     buf_add_char(&t->out, '\n');
 }

@@ -3,6 +3,8 @@
 import json
 import re
 import subprocess
+import urllib.error
+import urllib.request
 
 import pytest
 
@@ -112,6 +114,21 @@ def test_the_log_of_requests_can_be_asked_for_before_there_are_any(pair):
     finally:
         follower.terminate()
         follower.communicate()
+
+
+def test_requests_read_as_lines_and_stay_records_for_programs(muelle):
+    port = free_port()
+    muelle.write("muelle.yaml", f"""
+gateway: {{ listen: [ "http://127.0.0.1:{port}" ], admin: false }}
+services:
+  web: {{ command: python3 -m http.server $PORT --bind 127.0.0.1, healthcheck: {{ http: / }}, routes: [ {{ path: / }} ] }}
+""")
+    muelle.up()
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/nothing", timeout=10)
+    line = wait_until(lambda: muelle.cli("logs", "edge").stdout, what="the record")
+    assert re.fullmatch(r"edge \| 127\.0\.0\.1 GET /nothing 404 \d+ B \d+\.\d ms web-1\n", line), line
+    assert json.loads(muelle.cli("logs", "edge", "--no-prefix").stdout)["status"] == 404
 
 
 def test_a_command_that_is_not_there_is_named(pair):
