@@ -25,6 +25,7 @@
 #include "face/session.h"
 #include "face/show.h"
 #include "face/verbs.h"
+#include "os/cgroup.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "proto/uri.h"
@@ -590,11 +591,44 @@ static void say_stopped(const struct up *up)
     }
 }
 
+static bool has_limits(const struct service_spec *service)
+{
+    const struct limits_spec *limits = &service->limits;
+
+    return service->kind == SERVICE_PROCESS &&
+           (limits->cpus > 0 || limits->memory_bytes > 0 || limits->pids > 0);
+}
+
+/* Limits that the file asks for and this machine cannot hold. */
+static void say_limits(const struct up *up)
+{
+    cleanup(buf_fini) struct buf out = BUF_INIT(4 * KIB);
+    struct cgroup_root root;
+    size_t i = 0;
+
+    while (i < up->spec->services_count && !has_limits(&up->spec->services[i])) {
+        i++;
+    }
+    if (i == up->spec->services_count) {
+        return;
+    }
+    cgroup_root_find(&root, "up", CGROUP_SYSTEMD);
+    if (root.rung == CGROUP_NONE) {
+        buf_printf(&out,
+                   "note: the limits of '" STR_FMT
+                   "' do not work here, for want of control groups: see 'muelle doctor'\n",
+                   STR_ARG(up->spec->services[i].name));
+        term_write(&up->s.err, buf_str(&out));
+    }
+    cgroup_root_remove(&root);
+}
+
 static int finish_detached(struct up *up)
 {
     cleanup(buf_fini) struct buf out = BUF_INIT(4 * MIB);
 
     live_end(&up->live);
+    say_limits(up);
     if (up->s.args->word_count == 0) {
         say_stopped(up);
     }

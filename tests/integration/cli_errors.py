@@ -163,16 +163,37 @@ def test_a_copied_folder_does_not_reach_the_original(muelle):
     assert cli("down").returncode == 0 and muelle.ps() == before
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="takes root to be two users")
+def as_nobody(*args, cwd="/"):
+    def become():
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+    try:
+        return subprocess.run([BINARY, *args], cwd=cwd, env={"PATH": os.environ["PATH"]}, text=True, capture_output=True,
+                              timeout=60, preexec_fn=become)
+    except (PermissionError, subprocess.SubprocessError):
+        pytest.skip("takes root, and a binary that others may run")
+
+
 def test_a_state_folder_of_somebody_else_is_told():
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         state = Path(folder) / ".muelle"
         state.mkdir(mode=0o700)
         (state / "instance.json").write_text("{}")
-        result = subprocess.run([BINARY, "ps", "--state-dir", state], cwd="/", text=True, capture_output=True,
-                                preexec_fn=lambda: (os.setgid(65534), os.setuid(65534)))
+        result = as_nobody("ps", "--state-dir", state)
         assert result.returncode == 3 and "belongs to user root" in result.stderr, result.stderr
+
+
+def test_limits_that_cannot_be_held_are_told():
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o777)
+        (Path(folder) / "muelle.yaml").write_text(
+            "gateway: { listen: [], admin: false }\nservices: { a: { command: sleep 600, mem_limit: 50m } }\n")
+        up = as_nobody("up", "-d", cwd=folder)
+        down = as_nobody("down", cwd=folder)
+        assert up.returncode == down.returncode == 0
+        assert "the limits of 'a' do not work here" in up.stderr
 
 
 def test_a_state_folder_of_a_newer_version_is_left_alone(muelle):
