@@ -2,6 +2,18 @@
  *
  * Control groups: making, limiting, killing. Finding the tree: cgroup_find.c; figures:
  * cgroup_stats.c. See cgroup.h.
+ *
+ * Invariants:
+ * 1. Every path is made by cgroup_path: it stays below the instance's folder, and no name of a
+ *    service is one of the kernel's files (a group called "memory.max" could not be made, one
+ *    called "cgroup.kill" would be written to).
+ * 2. Version 1 is used for limits and figures only. Who belongs to a replica is what the version 2
+ *    tree says, on every rung that has groups: one answer, and events for it.
+ *
+ * Happy path: cgroup_create → the child is born inside (proc_spawn.c, CLONE_INTO_CGROUP) →
+ * cgroup.events tells that it is empty → cgroup_remove.
+ * How it fails: a limit that cannot be set is an error of the start, since running without it would
+ * break a promise; a group that cannot be removed yet is -EBUSY and asked for again.
  */
 #include "base/num.h"
 #include "os/cgroup_private.h"
@@ -354,8 +366,10 @@ int cgroup_pids(const struct cgroup_root *root, struct str name, int *pids, size
 
 int cgroup_signal(const struct cgroup_root *root, struct str name, int signum)
 {
-    static int
-        pids[CGROUP_PIDS_MAX]; /* the keeper's and the core's one thread each: no stack for it */
+    /* The keeper's and the core's one thread each: no stack for it. Between reading a number and
+     * sending to it the process may end and the number be given anew; only cgroup.kill has no such
+     * moment, so a kill is tried that way first. */
+    static int pids[CGROUP_PIDS_MAX];
     int count = cgroup_pids(root, name, pids, CGROUP_PIDS_MAX);
     int sent = 0;
     for (int i = 0; i < MIN(count, (int)CGROUP_PIDS_MAX); i++) {

@@ -50,6 +50,8 @@ struct cgroup_limits {
         CGROUP_UNLIMITED, 0, CGROUP_UNLIMITED, 0, CGROUP_UNLIMITED                                 \
     }
 
+/* What the kernel counts, each since the group was made. A figure that is not known is 0; three
+ * have a flag, as their 0 would be taken for a fact. */
 struct cgroup_stats {
     bool memory_known, cpu_known, pids_known;
     uint64_t memory_bytes; /* without the page cache that can be dropped */
@@ -71,8 +73,9 @@ enum cgroup_rung cgroup_rung_parse(const char *name);
 /* What this rung cannot promise, as a sentence; NULL when it promises all. */
 const char *cgroup_promise(const struct cgroup_root *root);
 
-/* Makes the group (fine when it is there) and sets limits (NULL: none). 0 or -errno. Nothing with
- * NONE. */
+/* Makes the group (fine when it is there) and sets limits (NULL: none). 0 or -errno; -EOPNOTSUPP:
+ * the rung cannot limit. A failure leaves what was made so far: the next try or cgroup_remove deals
+ * with it. Nothing with NONE. */
 must_check int cgroup_create(const struct cgroup_root *root, struct str name,
                              const struct cgroup_limits *limits);
 must_check int cgroup_set_limits(const struct cgroup_root *root, struct str name,

@@ -2,8 +2,16 @@
  *
  * Which control groups this machine offers: see cgroup.h.
  *
- * /proc/self/mountinfo says where the trees are, /proc/self/cgroup where we are in each. Whether a
- * folder can really be used is found out by making it.
+ * /proc/self/mountinfo says where the trees are, /proc/self/cgroup where we are in each (proc(5),
+ * cgroups(7)). Whether a folder can really be used is found out by making it and opening its
+ * cgroup.procs for writing: rights, read-only mounts in containers and delegation have too many
+ * forms to be predicted. Octal escapes of mount points are not undone: nobody mounts these trees at
+ * a path with a blank, and a wrong path is merely one that cannot be used.
+ *
+ * Order: root tries the top of the version 2 tree, where controllers can be handed down (a group
+ * with processes in it may not do that: "no internal processes"); others stay where they were put.
+ * How it fails: one rung lower; what a lower rung cannot do is said by cgroup_promise, never
+ * silently.
  */
 #include "os/cgroup_private.h"
 #include "os/cgroup_systemd.h"

@@ -3,7 +3,12 @@
  * Figures of control groups, and the search for a tree where there is no group: see cgroup.h.
  *
  * Without a memory controller the resident memory of the processes is added up: shared pages count
- * twice then.
+ * twice then. With one, `inactive_file` is taken off: page cache that goes as soon as somebody
+ * needs the room is not what a person means by "uses" (memory.stat, cgroup-v2.rst).
+ *
+ * The search (cgroup_find_marked) is a fixed point: a process is ours by its mark, its session or
+ * its parent; parents may stand behind their children in /proc, so it walks until a walk adds
+ * nobody. What forks faster than it is walked is met by asking again after a kill (proc_tree.h).
  */
 #include "base/num.h"
 #include "os/cgroup_private.h"

@@ -6,6 +6,10 @@
  * neither the library nor a connection. systemd moves us by pid; when /proc/self/cgroup names the
  * scope, it is done. Our own process goes into a leaf ("keeper"), because a group that hands
  * controllers down may hold no process itself.
+ *
+ * Why ask at all where systemd runs: it owns the tree, and moves or removes what others make in it
+ * (systemd.io/CGROUP_DELEGATION). The scope outlives the process that asked, as long as anything is
+ * in it: services stay where they are when the keeper is killed.
  */
 #include "os/cgroup_systemd.h"
 #include "os/cgroup_private.h"

@@ -3,9 +3,22 @@
  * Channels over unix SEQPACKET: see chan.h.
  *
  * The queue is a ring of whole records, written only when the kernel's buffer is full:
- *   u32 length, u32 descriptor count, the descriptors (i32 each), the bytes, padded to 8.
- * A record never wraps: when it does not fit before the end, a record of length CHAN_WRAP fills the
- * rest.
+ *
+ *   0   4  length of the bytes, or CHAN_WRAP
+ *   4   4  number of descriptors
+ *   8  4n  the descriptors, duplicates that the record owns
+ *      ..  the bytes, then zeros up to a multiple of 8
+ *
+ * Invariants:
+ * 1. A record never wraps: when it does not fit before the end, a record of length CHAN_WRAP fills
+ *    the rest. All sizes are multiples of 8, so the rest always has room for that record's head.
+ * 2. What was sent is delivered in order: as long as something is queued, everything is queued.
+ * 3. A descriptor in the queue is closed when its record is sent or the channel is closed: a peer
+ *    that never reads costs at most what the ring can name.
+ *
+ * How it fails: a broken channel is told once, by `closed`, with the channel closed already; a send
+ * that meets it first says -EPIPE and leaves the telling to the loop. A message cut by the kernel
+ * (too long, no descriptor free) is -EMSGSIZE and ends the channel: half a message is none.
  */
 #include "os/chan.h"
 #include "os/clock.h"

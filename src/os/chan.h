@@ -15,6 +15,7 @@
 
 enum { CHAN_MSG_MAX = 4096, CHAN_FDS_MAX = 16 };
 
+/* One message, valid during the call. Its bytes are the peer's: check before believing. */
 struct chan_msg {
     const void *data;
     size_t len;
@@ -25,6 +26,7 @@ struct chan_msg {
 struct chan {
     struct loop *loop;
     struct loop_fd watch;
+    /* May close the chan, not free it: it is looked at once more behind the call. */
     void (*message)(struct chan *chan, struct chan_msg *msg);
     /* The peer is gone (error 0) or the channel broke (-errno). Called once; the chan is closed
      * already. */
@@ -71,6 +73,7 @@ must_check int chan_peer(const struct chan *chan, struct sock_cred *ret);
  * timeout < 0: for ever. */
 must_check int64_t chan_recv_blocking(int fd, void *data, size_t size, int *fds, size_t *fd_count,
                                       int64_t timeout_ns);
+/* Waits as long as the peer takes; 0 or -errno. */
 must_check int chan_send_blocking(int fd, const void *data, size_t len, const int *fds,
                                   size_t fd_count);
 

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Clocks. Only os/ and tests read them; all else is handed `now` by its loop.
+ * Clocks. Only os/ and tests read them; all else is handed `now` by its loop, so that everything
+ * decided in one turn was decided at one time, and the simulator can say what time it is.
+ *
+ * Intervals are measured by the monotonic clock: the wall clock is set by people and by NTP, also
+ * backwards. The wall clock is for what people and other machines read.
  */
 #ifndef OS_CLOCK_H
 #define OS_CLOCK_H

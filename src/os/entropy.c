@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Random bytes: see entropy.h.
+ * Random bytes: see entropy.h. getrandom may give fewer bytes than asked for above 256, and be
+ * interrupted while the pool is not seeded yet: so it is asked in a loop. No generator of our own
+ * on top: the kernel's is reseeded, survives fork, and costs a microsecond for what a request
+ * needs.
  */
 #include "os/entropy.h"
 #include "os/clock.h"

@@ -1,7 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Feeds: see feed.h. That a pipe can be opened for both through /proc is described in fifo(7) and
- * proc(5).
+ * proc(5): O_RDWR gives one descriptor that is a reader and a writer, so the pipe never has an end.
+ *
+ * A terminal is opened by /dev/ptmx and TIOCGPTPEER (ioctl_tty(2)), which needs no path of the
+ * other side: it works in another mount namespace and nobody can be quicker. OPOST is off, or the
+ * kernel would put a CR in front of every LF of what a program writes.
+ *
+ * How it fails: splice(2) moves what it can; EAGAIN is "nothing to move now" and 0. A file that is
+ * opened for appending refuses splice (EINVAL), hence the offset of its own in feed_store.
  */
 #include "os/feed.h"
 #include "os/file.h"

@@ -26,7 +26,8 @@ must_check int feed_find(int pid, int number, int *ret_fd);
 /* Moves at most FEED_STEP bytes from a terminal into a pipe. Bytes; 0 = nothing there, or no room;
  * -EIO: nobody has the program's side open; -errno. */
 must_check int64_t feed_collect(int terminal_fd, int pipe_fd);
-/* Moves at most FEED_STEP bytes from a reader to the end of a file that nobody else writes to.
+/* Moves at most FEED_STEP bytes from a reader to the end of a file that nobody else writes to (two
+ * who did would write over each other: the end is asked, then written to) and that is not O_APPEND.
  * Bytes; 0 = nothing there; -ENOSPC …: they stay in the pipe. */
 must_check int64_t feed_store(int reader_fd, int file_fd);
 

@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Files: descriptors and their content. Paths and folders: path.c. See file.h.
+ *
+ * Invariants: 1. every descriptor is close-on-exec from its first moment: a program started by
+ *                another thread in between gets none of them;
+ *             2. EINTR and short transfers end here: callers see all bytes, the end of the file or
+ *                an error. close(2) is never repeated: on Linux the descriptor is gone even after
+ *                EINTR.
+ * How it fails: a write that broke off may have written a part; who cannot have that writes beside
+ * it and renames (file_replace), or knows the length that counts (store/segment.c).
  */
 #include "os/file.h"
 #include <fcntl.h>

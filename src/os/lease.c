@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Leases by F_SETLEASE: see lease.h.
+ * Leases by F_SETLEASE: see lease.h. An open(2) that breaks a lease waits for its holder, at most
+ * /proc/sys/fs/lease-break-time (45 s): a remover that was stopped (SIGSTOP) in the few
+ * microseconds of holding one delays whoever opens that file, and nobody else. Network file systems
+ * have no leases: there nothing is removed, which costs room and loses no line.
  */
 #include "os/lease.h"
 

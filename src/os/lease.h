@@ -15,7 +15,8 @@
 
 #include "base/def.h"
 
-/* 0: it is held; 1: somebody else has the file open, or it cannot be told here. */
+/* `fd` is open for writing. 0: it is held; 1: somebody else has the file open (a lease of ours on
+ * another descriptor counts), or it cannot be told here. */
 int lease_take(int fd);
 void lease_end(int fd);
 /* file_open, but never a file without a name. 0 or -errno. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Libraries on demand: see libs.h.
+ * Libraries on demand: see libs.h. They stay loaded: unloading one whose threads or at-exit
+ * handlers are alive is how processes crash at their end. Version numbers are those of Debian 12,
+ * since a library of another major version has another interface behind the same names.
  */
 #include "os/libs.h"
 #include <dlfcn.h>

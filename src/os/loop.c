@@ -7,6 +7,12 @@
  * scan of what is left of the batch, at most LOOP_BATCH entries; closing is rare beside reading).
  * 2. The kernel's data pointer of each registration is its loop_fd, which therefore must not move.
  * 3. Sleeping ends at wheel_next at the latest; with tasks waiting it does not begin.
+ * 4. Signals come through one signalfd, told to each watch of their number once (`round`), from the
+ *    front again after each call: any of them may be gone then.
+ *
+ * How it fails: EINTR is an empty turn; any other error of the wait is a broken epoll descriptor
+ * and ends loop_run. A watch whose descriptor was closed behind our back is the caller's mistake:
+ * epoll forgets it silently, or goes on for a duplicate, which is why removal comes before closing.
  */
 #include "os/loop.h"
 #include "os/clock.h"

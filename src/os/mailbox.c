@@ -5,6 +5,13 @@
  * Posting pushes onto a stack with compare-and-swap; only the push onto an empty stack rings the
  * eventfd. The receiver takes the whole stack with one exchange and turns it round, so order is
  * kept per sender, and no wake-up is lost: whoever finds the stack empty rings after its push.
+ *
+ * Invariants: 1. the receiver empties the eventfd before it takes the stack: a ring in between
+ *                wakes it once too often, never once too seldom;
+ *             2. release (push) and acquire (take) make what a sender wrote into its mail visible
+ *                to the receiver: mails need no lock of their own;
+ *             3. nobody pops single mails, so a mail that comes back at its old address (ABA) harms
+ *                nothing.
  */
 #include "os/mailbox.h"
 #include <sys/eventfd.h>

@@ -5,7 +5,8 @@
  * never fails.
  *
  * The sender gives the mail away until it is delivered; it must not be posted twice before that.
- * Bounding the number of mails is the senders' business: each owns those it posts.
+ * Bounding the number of mails is the senders' business: each owns those it posts. A mail delivered
+ * is the receiver's, who may post it back: that is how a sender learns that its mail is free again.
  */
 #ifndef OS_MAILBOX_H
 #define OS_MAILBOX_H

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * inotify, plainly. A folder that goes away takes its watch with it (IN_IGNORED); whoever makes it
- * again adds it again.
+ * inotify (inotify(7)), plainly. A folder that goes away takes its watch with it (IN_IGNORED);
+ * whoever makes it again adds it again. Watch numbers are found by a walk: there are as many as
+ * projects, and an event costs a system call anyway.
+ *
+ * How it fails: the kernel's queue has an end (max_queued_events); beyond it everything is to be
+ * looked at again, which `lost` says. A folder that cannot be watched (the user's limit) is the
+ * caller's to poll.
  */
 #include "os/notify.h"
 

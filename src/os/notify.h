@@ -32,7 +32,9 @@ struct notify {
 /* `changed` and `lost` must be set. 0 or -errno. */
 must_check int notify_init(struct notify *notify, struct loop *loop);
 void notify_fini(struct notify *notify);
-/* 1 = watched from now on, 0 = it was already; -ENOSPC (a limit), -ENOENT, -errno. */
+/* 1 = watched from now on, 0 = it was already; -ENOSPC (the user's limit of watches, or
+ * NOTIFY_FOLDERS_MAX), -ENOENT, -errno. What was written before the call is not reported: look at
+ * the folder after adding it, not before. */
 must_check int notify_add(struct notify *notify, const char *folder);
 /* No calls until notify_resume, which then reports what happened meanwhile in the next turn. */
 void notify_pause(struct notify *notify);

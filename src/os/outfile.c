@@ -2,6 +2,10 @@
  *
  * Output files: see outfile.h. Opened under a lease (lease.h), so that who removes old ones cannot
  * take one away between its opening and its use.
+ *
+ * Trimming punches holes in steps of a MiB, at most 64 of them a call: it runs on the keeper's loop
+ * while no core reads, and each step is a transaction of the file system. `allocated` is asked
+ * besides the size, because a file whose front is a hole already holds less than its size says.
  */
 #include "os/outfile.h"
 #include "base/str.h"

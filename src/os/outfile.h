@@ -2,6 +2,10 @@
  *
  * Output files: what a program appends to for as long as it lives, and others read and free from
  * the front. The file's offsets never move: what is freed becomes a hole.
+ *
+ * Why a file and not a pipe: a program that writes to it needs nobody of ours alive, and what it
+ * wrote is there when we come back. O_APPEND makes each write of each of its processes land whole
+ * at the end (POSIX write()), also when they share nothing but the path.
  */
 #ifndef OS_OUTFILE_H
 #define OS_OUTFILE_H

@@ -1,6 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Paths, folders and file systems: the second half of file.h.
+ *
+ * Removing a tree goes by descriptors of folders and never follows a link (openat, O_NOFOLLOW): a
+ * service may own what lies in there, and a link put in place of a folder in the right moment must
+ * not lead us out. Folders are read with getdents64 into the caller's struct, so that the keeper
+ * can list one without allocating.
+ * How it fails: an error of reading a folder ends the list as its end does: listings serve searches
+ * and clean-ups, which look again. file_replace leaves "NAME.PID.tmp" behind when it is killed in
+ * the middle; two threads must not replace one path at a time.
  */
 #include "os/file.h"
 #include <dirent.h>

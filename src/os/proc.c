@@ -2,6 +2,12 @@
  *
  * Processes: identity, signals, how they end. Starting: proc_spawn.c; figures: proc_info.c. See
  * proc.h.
+ *
+ * How an end is learned, best first: waitid on our child; PIDFD_GET_INFO (kernel 6.15), which tells
+ * it of anybody's child as long as the pidfd is open; /proc while the process is a zombie (there
+ * the pid is still its own, which a signal 0 to the pidfd proves); else it is known to have ended,
+ * not how. Invariant: a pid is used only between opening a pidfd and reaping, as a number in /proc;
+ * what is signalled or waited for is always the pidfd.
  */
 #include "os/proc.h"
 #include "base/num.h"

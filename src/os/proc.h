@@ -30,13 +30,13 @@ struct proc_rlimit {
     uint64_t hard;
 };
 
-/* Everything is borrowed during the call. Zero means: leave as it is, unless said else. */
+/* Everything is borrowed during the call. Zero means: leave as it is, unless said else; cgroup_fd 0
+ * is a descriptor, so begin with PROC_SPAWN_INIT. Limits are set while we may still raise them. */
 struct proc_spawn {
     const char *const *argv;
     const char *const *envp; /* argv[0] without a slash is looked up in its PATH */
     const char *cwd;
-    const struct proc_fd
-        *fds; /* what the child gets; all else is closed. 0-2 not named: /dev/null */
+    const struct proc_fd *fds; /* the child's; all else is closed. 0-2 not named: /dev/null */
     size_t fd_count;
     bool set_user;
     uint32_t uid, gid;
@@ -54,8 +54,7 @@ struct proc_spawn {
     int cgroup_fd;               /* v2 folder to start in; -1 none */
     int join_fds[PROC_JOIN_MAX]; /* cgroup.procs files to write itself into */
     size_t join_count;
-    char *
-        pid_slot; /* 16 bytes inside envp's memory: the child's pid as text (LISTEN_PID), or NULL */
+    char *pid_slot;      /* 16 bytes in envp's memory: gets the child's pid (LISTEN_PID), or NULL */
     int die_with_parent; /* signal number, 0 none */
 };
 
@@ -85,7 +84,8 @@ must_check int proc_spawn(const struct proc_spawn *spawn, struct proc *ret, cons
 /* Runs a program to its end, which it has `timeout_ns` to reach; waits. 0 and how it ended;
  * -ETIMEDOUT (it is killed then); as proc_spawn. */
 must_check int proc_run(const struct proc_spawn *spawn, int64_t timeout_ns, struct proc_exit *ret);
-/* This process's environment without the variable `less` ("NAME="), with `more` (or NULL), cut. */
+/* Our environment without `less` ("NAME="), with `more` (or NULL): `size` places (2 or more), NULL
+ * last. */
 void proc_environment(const char **envp, size_t size, const char *less, const char *more);
 /* Replaces this program, keeping the process; environment and signal mask stay, the soft limits
  * become those of proc_limits_save. Returns only when it failed: -errno. */

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Figures of processes from /proc: see proc.h. Everything read there is the kernel's, but names and
- * arguments are the process's own: they are bytes, not text to trust.
+ * Figures of processes from /proc (proc(5)): see proc_info.h. Everything read there is the
+ * kernel's, but names and arguments are the process's own: bytes, not text to trust; control
+ * characters become blanks before anybody prints them.
+ *
+ * How it fails: a process may end between any two reads; -ESRCH says that it is gone, while a lack
+ * of descriptors or rights is an error of its own, since "gone" would be believed and acted on.
  */
 #include "base/num.h"
 #include "os/file.h"
@@ -129,8 +133,8 @@ int proc_command(int pid, struct buf *out)
     return buf_error(out);
 }
 
-/* Looks for `entry` between NULs in a stream read in pieces: `space` keeps the last bytes of the
- * piece before. */
+/* Looks for `entry` between NULs in a stream read in pieces of any size; environments may have
+ * megabytes, and all processes are asked. */
 int proc_has_env(int pid, struct str entry)
 {
     enum { PIECE = 8192 };

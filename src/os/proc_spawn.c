@@ -12,6 +12,13 @@
  * are raw system calls: libc's would tell the parent's threads).
  * 2. All signals are blocked before, so that no handler of the parent runs in the child.
  * 3. Descriptors are a copy: they are opened and closed freely.
+ * 4. Order matters: control groups, priority and oom score while we still have the rights; then
+ *    descriptors, limits, the user; the folder as that user, so that no path is entered which the
+ *    user could not; the parent's death signal last, since a change of user clears it (prctl(2)).
+ *
+ * Happy path: clone3 → the child executes, which wakes the parent → the start time is read.
+ * How it fails: the child says which step and why in struct proc_child, exits, and is reaped here;
+ * a script without an interpreter line is -ENOEXEC, as no shell is tried in its place.
  */
 #include "os/proc.h"
 #include <fcntl.h>

@@ -2,6 +2,10 @@
  *
  * Process titles: what ps shows is the memory in which the kernel laid argv and, behind it, the
  * environment. The environment is copied away, then the whole stretch is ours to write.
+ *
+ * The copies stay for the life of the process: `environ` and argv point at them, and nobody knows
+ * who keeps such a pointer. How it fails: without memory there is no title, and nothing else is
+ * changed.
  */
 #include "base/str.h"
 #include "os/proc.h"

@@ -2,6 +2,11 @@
  *
  * Trees of processes: see proc_tree.h. One thread at a time asks (the keeper's), so what a walk
  * finds lies in one static place.
+ *
+ * Without a group a walk of /proc is a picture that is old when it is done: what forks meanwhile is
+ * not in it. So a kill never claims to have ended a tree; proc_tree_left is asked until a walk
+ * finds nobody, and processes that fork as fast as they die end when their forks meet the kill
+ * between two walks.
  */
 #include "os/proc_tree.h"
 #include <signal.h>

@@ -23,7 +23,8 @@ struct proc_tree {
     bool running;        /* that one has not ended: its number is nobody else's */
 };
 
-/* A signal to all of it. How many got it, or -errno. */
+/* A signal to all of it, as far as it is found just now. How many got it (0: nothing is left), or
+ * -errno. */
 must_check int proc_tree_signal(const struct proc_tree *tree, int signum);
 /* Is something of it left? 1, 0, or -errno: not known, which is not "nothing". With `kill` all that
  * is there gets SIGKILL before it is looked: what was forked meanwhile is left, so ask again. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Shared memory and bells: see shm.h.
+ * Shared memory and bells: see shm.h. F_SEAL_SEAL comes with every set of seals: nobody adds or
+ * misses one later. A bell counts in the kernel, so a ring that comes while nobody waits is not
+ * lost, and a thousand rings are one wake-up.
  */
 #include "os/shm.h"
 #include "os/file.h"

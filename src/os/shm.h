@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Shared memory as sealed memfds: passed by descriptor, no name, gone with its last holder.
+ *
+ * Seals (fcntl(2), "File Sealing") are what lets roles of different rights share a page: who maps
+ * memory that another one may shrink gets SIGBUS at a time of the other's choosing. So shm_map
+ * refuses what is not sealed against it. What is inside may change under the reader unless
+ * SHM_SEAL_WRITE is set: values are copied first and checked then.
  */
 #ifndef OS_SHM_H
 #define OS_SHM_H

@@ -2,6 +2,15 @@
  *
  * Sockets: streams, options, transfers. Addresses: sock_addr.c; who owns a port: sock_diag.c. See
  * sock.h.
+ *
+ * Invariants: 1. every socket is non-blocking and close-on-exec from its first moment
+ *                (SOCK_NONBLOCK, SOCK_CLOEXEC, accept4);
+ *             2. MSG_NOSIGNAL everywhere: a peer that is gone is -EPIPE, never SIGPIPE;
+ *             3. a listener takes a port only after a plain bind and listen proved it free, because
+ *                with SO_REUSEPORT a second instance would get every other connection without an
+ *                error.
+ * How it fails: what may pass (EAGAIN, EMFILE) is told as it is; errors of a connection that died
+ * in the queue are nobody's (accept(2)) and end here.
  */
 #include "os/sock.h"
 #include "os/sock_private.h"

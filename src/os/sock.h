@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Sockets: addresses without system types, TCP and unix streams, everything non-blocking and
- * close-on-exec. Transfers return bytes >= 0 or -errno; -EAGAIN means: wait for the loop.
+ * close-on-exec. Transfers return bytes >= 0 or -errno; -EAGAIN means: wait for the loop. 0 bytes
+ * received is the peer's orderly end. Functions that block say so; those that walk /proc
+ * (sock_find_owner, sock_listen_problem) take milliseconds: for the moment after a failure.
  */
 #ifndef OS_SOCK_H
 #define OS_SOCK_H
@@ -52,7 +54,8 @@ struct sock_addr sock_addr_loopback(uint16_t port);
 /* A listening stream socket. 0, -EADDRINUSE (see sock_owner), -EACCES, -errno. */
 must_check int sock_listen(const struct sock_addr *addr, const struct sock_listen_opts *opts,
                            int *ret_fd);
-/* Can the address be bound now (plainly)? 0, -EADDRINUSE, -errno. */
+/* Can the address be bound now (plainly)? 0, -EADDRINUSE, -errno. It may be taken the next moment:
+ * whoever needs it binds it, or starts its program at once and looks again when that fails. */
 must_check int sock_probe_bind(const struct sock_addr *addr);
 /* Who listens there: sock_diag, then /proc. 0, -ENOENT when nobody does, -errno. */
 must_check int sock_find_owner(const struct sock_addr *addr, struct sock_owner *ret);
@@ -98,7 +101,8 @@ must_check int sock_take_listening(int pidfd, int fd, const struct sock_addr *ad
 must_check int sock_local_addr(int fd, struct sock_addr *ret);
 must_check int sock_peer_addr(int fd, struct sock_addr *ret);
 must_check int sock_peer_cred(int fd, struct sock_cred *ret);
-/* The uid behind a loopback TCP connection (sock_diag). 0, -ENOENT, -errno. */
+/* The uid behind a loopback TCP connection (sock_diag). 0, -ENOENT (also for an IPv4 connection
+ * made by an IPv6 socket), -errno. */
 must_check int sock_peer_uid(const struct sock_addr *peer, const struct sock_addr *local,
                              uint32_t *ret_uid);
 

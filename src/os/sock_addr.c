@@ -3,7 +3,9 @@
  * Socket addresses: text, kernel form, comparison. See sock.h.
  *
  * An IPv4-mapped IPv6 address (a client of the dual-stack wildcard) becomes plain IPv4 when it is
- * read, so that nobody above meets two spellings of one address.
+ * read, so that nobody above meets two spellings of one address. The wildcard is IPv6's, which
+ * takes both. Names are not looked up: a name service may block for a minute, and an address that
+ * means something else tomorrow is no address to listen on; "localhost" is 127.0.0.1 by RFC 6761.
  */
 #include "base/num.h"
 #include "os/sock_private.h"

@@ -1,7 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Who owns a socket: NETLINK_SOCK_DIAG gives its inode and uid, /proc/PID/fd whose it is. See
- * sock.h.
+ * Who owns a socket: NETLINK_SOCK_DIAG (sock_diag(7)) gives its inode and uid, /proc/PID/fd whose
+ * it is. See sock.h.
+ *
+ * The kernel answers a dump in several messages until NLMSG_DONE; it filters by state only, so
+ * ports and addresses are compared here. Listeners of both families are asked: one on [::] holds
+ * the port for IPv4 too. How it fails: of a process of another user the uid is known and the pid is
+ * not; the problem then says whose rights would show it.
  */
 #include "os/file.h"
 #include "os/proc.h"

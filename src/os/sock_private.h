@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Between sock.c, sock_addr.c, sock_diag.c and chan.c: addresses as the kernel wants them.
+ * Between sock.c, sock_addr.c, sock_diag.c and chan.c: addresses as the kernel wants them. Headers
+ * above show no system types, so that the simulator can be built without a kernel's idea of a
+ * socket.
  */
 #ifndef OS_SOCK_PRIVATE_H
 #define OS_SOCK_PRIVATE_H

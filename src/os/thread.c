@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Threads over pthreads: see thread.h.
+ * Threads over pthreads: see thread.h. Signals are blocked around the creation and not by the new
+ * thread: one that came in between would run its handler, or end the process, in a thread that
+ * wants none.
  */
 #include "os/thread.h"
 #include "base/str.h"

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Threads. All signals are blocked in a new one; its stack is 256 KiB.
+ * Threads. All signals are blocked in a new one, since they belong to the main loop's signalfd; its
+ * stack is 256 KiB, the most that many idle threads may cost in address space (pages are the
+ * kernel's until they are touched). A thread ends by returning from `run`: none is ever cancelled,
+ * so locks and memory are its own to give back.
  */
 #ifndef OS_THREAD_H
 #define OS_THREAD_H

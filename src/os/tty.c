@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Terminals: see tty.h.
+ * Terminals: see tty.h. A size of 0 by 0 is what serial lines and some CI systems tell: "not
+ * known".
  */
 #include "os/tty.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Terminals, for the command line: is it one, and how large.
+ * Terminals, for the command line: is it one, and how large. Who writes to something else (a file,
+ * a pipe, CI) gets no colours and no cursor movements.
  */
 #ifndef OS_TTY_H
 #define OS_TTY_H

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Users: see user.h.
+ *
+ * Giving rights away goes from what needs them most to what needs them least: groups, group, user,
+ * then "no new privileges" (a set-user-id program gives none back) and an empty set of
+ * capabilities. How it fails: -errno at the first step that does; the caller must not go on as if
+ * it were somebody else, so user_become is followed by nothing but an exit then.
  */
 #include "os/user.h"
 #include "base/num.h"
@@ -86,8 +91,8 @@ int user_find(struct str spec, struct user *ret, struct problem *problem)
     uint32_t number;
     if (user_number(name, &number)) {
         ret->uid = number;
-        /* A number without an entry is fine, as in containers: then the group is the same number's
-         * 0. */
+        /* A number without an entry is fine, as in containers: its group is 0 then, as Docker has
+         * it. */
         if (getpwuid_r(number, &entry, space, sizeof(space), &found) == 0 && found) {
             user_fill(found, ret);
         }

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Users: names to numbers, who we are, giving rights away.
+ *
+ * Looking up a user may ask a directory service over the network (nsswitch.conf(5)), so user_find
+ * and user_name belong on a worker; the numbers are what is stored and handed on. Of more than
+ * USER_GROUPS_MAX groups the first ones count, as with NFS: what the others would open stays
+ * closed.
  */
 #ifndef OS_USER_H
 #define OS_USER_H

@@ -5,6 +5,12 @@
  * An editor's save is many events (a temporary file, a rename, a change of mode): so changes are
  * gathered until it is quiet. Nothing is lost silently: when the kernel's queue or ours is full,
  * `overflow` says so.
+ *
+ * Invariants: 1. a folder is in by_path and by_wd or in neither; a second path to the same folder
+ *                shares the kernel's watch number and is reported under the first;
+ *             2. what waits in `changed` has its timer armed;
+ *             3. a report owns its names: the callback may add and remove folders, and changes that
+ *                come meanwhile are the next report's.
  */
 #include "os/watch.h"
 #include "base/num.h"
@@ -38,7 +44,9 @@ static struct str watch_wd_key(const int *wd)
     return str_make((const char *)wd, sizeof(*wd));
 }
 
-static void watch_note(struct watcher *watcher, struct str folder, struct str name)
+/* Called before a change is noted: the report comes when it is quiet, but never later than max_ns
+ * behind the first one that waits. */
+static void watch_arm(struct watcher *watcher)
 {
     if (watcher->changed.len == 0 && !watcher->overflow) {
         watcher->first_ns = watcher->loop->now_ns;
@@ -46,6 +54,11 @@ static void watch_note(struct watcher *watcher, struct str folder, struct str na
     int64_t quiet_ns = watcher->loop->now_ns + watcher->quiet_ns;
     loop_timer_set(watcher->loop, &watcher->timer,
                    MIN(quiet_ns, watcher->first_ns + watcher->max_ns));
+}
+
+static void watch_note(struct watcher *watcher, struct str folder, struct str name)
+{
+    watch_arm(watcher);
     char path[PATH_MAX];
     int len = snprintf(path, sizeof(path), STR_FMT "%s" STR_FMT, STR_ARG(folder),
                        name.len ? "/" : "", STR_ARG(name));
@@ -73,8 +86,8 @@ static void watch_forget(struct watcher *watcher, struct watch_dir *dir)
 static void watch_event(struct watcher *watcher, const struct inotify_event *event)
 {
     if (event->mask & IN_Q_OVERFLOW) {
+        watch_arm(watcher);
         watcher->overflow = true;
-        loop_timer_after(watcher->loop, &watcher->timer, watcher->quiet_ns);
         return;
     }
     struct watch_dir *dir = map_get(&watcher->by_wd, watch_wd_key(&event->wd));

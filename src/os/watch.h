@@ -3,8 +3,11 @@
  * struct watcher: changes in folders (one inotify descriptor), coalesced: after the first event it
  * waits for `quiet_ns` without another one, at most `max_ns`, then reports every changed name once.
  *
- * Only folders are watched (a file is watched by its folder). When the kernel's queue overflowed
- * `overflow` is set: rescan. Network folders give no events: ask file_system_of.
+ * Only folders are watched (a file is watched by its folder): an editor replaces the file by a
+ * rename, and a watch on it would go with the old one. When the kernel's queue overflowed
+ * `overflow` is set: rescan. Network folders give no events: ask file_system_of. Content written
+ * and not closed yet is not reported (IN_CLOSE_WRITE): half a configuration is no change. A folder
+ * that was moved is reported under its old path until it is removed and added again.
  */
 #ifndef OS_WATCH_H
 #define OS_WATCH_H

@@ -2,6 +2,13 @@
  *
  * Worker threads: see worker.h. A queue under one mutex; results travel home by mailbox. A thread
  * is started only when work comes and none is free, so an idle role has none.
+ *
+ * Invariants: 1. the mutex covers queue, counts and `stopping`; it is never held while work runs;
+ *             2. `queued` > `idle` means that somebody waits for a thread: then one more is
+ *                started;
+ *             3. the box outlives the threads (worker_pool_fini joins them first), as a post may
+ *                write to its eventfd after the push.
+ * How it fails: without a thread the submit is refused, unless others live that will come to it.
  */
 #include "os/worker.h"
 #include "os/thread.h"
