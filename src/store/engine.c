@@ -6,6 +6,20 @@
  * failure are told apart: those of one transaction (a guard, a constraint, wrong SQL) undo its
  * savepoint; those of the disk or memory undo the whole group, since what came before it in the
  * group is gone with it.
+ *
+ * Invariants:
+ * 1. No statement is left half stepped: each is reset before the next one, so a COMMIT never waits
+ *    for a reader of its own connection.
+ * 2. Statements are prepared once and found by their text; the text is static, so its address lives
+ *    as long as the map that borrows it.
+ * 3. Values are bound without copying (SQLITE_STATIC): the txn outlives the step.
+ *
+ * Happy path: BEGIN IMMEDIATE → SAVEPOINT, statements, RELEASE for each → COMMIT, which appends to
+ * the WAL and syncs it.
+ * How it fails: a status per transaction. -EIO of a COMMIT means: not applied as far as this
+ * process goes on. If the machine loses power before the next commit overwrites those pages of the
+ * WAL, the group may be found applied after all (an error of fdatasync leaves that open on every
+ * system).
  */
 #include "store/engine.h"
 
@@ -241,6 +255,10 @@ static bool copy_bytes(struct txn *txn, sqlite3_stmt *stmt, int column, struct t
     size_t len = (size_t)sqlite3_column_bytes(stmt, column);
     const void *p = cell->type == TXN_TEXT ? (const void *)sqlite3_column_text(stmt, column)
                                            : sqlite3_column_blob(stmt, column);
+    if (!p && len > 0) { /* SQLite needed memory to hand it out: an empty text would be a lie */
+        *ret_code = SQLITE_NOMEM;
+        return false;
+    }
     bool fits = len + 64 < txn->results.max - txn->results.used;
     cell->bytes = fits ? arena_str(&txn->results, str_make(p, p ? len : 0)) : STR_NONE;
     if (fits && !cell->bytes.p) {
@@ -318,7 +336,8 @@ static bool guard_holds(const struct txn_statement *statement)
     return true;
 }
 
-/* Steps to the end, also when no more rows are kept: RETURNING would otherwise stop changing. */
+/* Steps to the end, also when no more rows are kept: RETURNING would otherwise stop changing. A
+ * query that has its rows is left at once; run_statement resets it. */
 static int step_all(struct txn *txn, struct txn_statement *statement, sqlite3_stmt *stmt)
 {
     int code;

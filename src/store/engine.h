@@ -21,7 +21,9 @@ struct engine {
 
 enum { ENGINE_STATEMENTS_MAX = 512 };
 
-/* `vfs` NULL = the usual. 0 or -errno with the problem. */
+/* `vfs` NULL = the usual. 0 or -errno with the problem; then nothing is open. A read-only
+ * connection needs the file to be there and never checkpoints: two connections that do can corrupt
+ * the WAL of SQLite before 3.51.3. */
 must_check int engine_open(struct engine *engine, const char *path, const char *vfs, bool read_only,
                            struct problem *ret_problem);
 void engine_close(struct engine *engine);
@@ -32,7 +34,8 @@ void engine_commit_group(struct engine *engine, struct list *group);
 /* Runs each txn of `group` on a snapshot of its own. */
 void engine_query_group(struct engine *engine, struct list *group);
 
-/* SQLite's result as -errno. */
+/* SQLite's result as -errno: -EINVAL is a mistake in the statement or its values, which a
+ * repetition does not mend; -ENOSPC, -ENOMEM, -EBUSY may pass; -EROFS and -EIO want a person. */
 int engine_errno(int code);
 /* For a person: why the database could not be opened or brought up to date. */
 void engine_problem(struct engine *engine, int code, const char *path, struct problem *problem);

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The usual executor (a worker pool with a thread per lane) and the one for tests.
+ *
+ * The pool has as many threads as lanes and takes as many works, so a submit is refused only when
+ * no thread can be started; the store answers the group with that error. The stepper does each half
+ * of a job when it is told to: a test can put any other call between a commit on the disk and its
+ * answer.
  */
 #include "store/executor.h"
 

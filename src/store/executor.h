@@ -6,6 +6,9 @@
  *
  * A lane runs its jobs one after another; the lanes know nothing of each other. The store gives a
  * lane at most one job at a time, so an executor needs no queue.
+ *
+ * A job's memory is the store's and is not touched by the loop between submit and `done`: with the
+ * two calls as borders, neither side needs a lock.
  */
 #ifndef STORE_EXECUTOR_H
 #define STORE_EXECUTOR_H
@@ -37,7 +40,7 @@ struct store_executor {
  * -errno. */
 must_check int store_executor_threads(struct loop *loop, struct store_executor **ret);
 
-/* For tests: jobs wait until the test says so. */
+/* For tests: jobs wait until the test says so, and run on the test's own thread. */
 struct store_stepper {
     struct store_executor executor;
     struct store_job *jobs[STORE_LANES];

@@ -8,6 +8,11 @@
  *   2. A database that knows more migrations than this program is refused, untouched.
  *   3. A migration whose text is not the one that was applied is refused: somebody edited a frozen
  *      file.
+ *   4. Whose file it is, is found out by reads alone (check_identity) before journal_mode, which
+ *      writes: another program's database is left as it was.
+ *
+ * user_version is set inside the transaction (it is part of the file's header page), so a crash at
+ * any moment leaves either version with its number.
  */
 #include "base/buf.h"
 #include "store/engine.h"
@@ -35,7 +40,8 @@ static int refuse(struct problem *problem, const char *path)
     return -EPROTO;
 }
 
-/* What kind of file is it? Reads only: a file that is not ours is not touched. */
+/* What kind of file is it? Reads only: a file that is not ours is not touched. A fresh file has no
+ * tables and is ours to fill, whoever made it. */
 static int check_identity(struct engine *engine, const char *path, int64_t *ret_version,
                           struct problem *problem)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The migrations as the build embeds them, in order; number = index + 1. Private to store/.
+ * The migrations as the build embeds them, in order; number = index + 1. Private to store/. A
+ * binary carries all of them, from the first on: any older state folder can be opened by it.
  */
 #ifndef STORE_MIGRATIONS_H
 #define STORE_MIGRATIONS_H

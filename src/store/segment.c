@@ -7,6 +7,18 @@
  * leaves a head whose records are all sealed already: segment_open sees that by their times and
  * replaces it then. A new head begins with where the source was read to, so that nothing is lost if
  * all files are trimmed.
+ *
+ * Invariants:
+ * 1. head_len is behind the last whole record, and every write begins there: what a failed write
+ *    left behind it is cut or written over, and is no record of the log before it is whole.
+ * 2. A record is in the head or in one sealed file. Both at once happens between the two renames
+ *    only, and whoever finds it (segment_open, a reader) goes by the times.
+ * 3. fd is the file that lies at "head", or -1. Only a person who removes the folder breaks that
+ *    (segment_is_there).
+ *
+ * How it fails: an append that fails has stored nothing; the caller keeps its place in the source
+ * and comes again. Sealing that fails (no room for a second copy) is undone, and the head grows on
+ * up to HEAD_HARD_MAX, where appends begin to fail with the same error.
  */
 #include "store/segment.h"
 
@@ -274,7 +286,8 @@ int segment_sync(struct segment_stream *stream)
     return r;
 }
 
-/* What sealing needs at hand. */
+/* What sealing needs at hand: one block of records and what it packs to, so that the memory does
+ * not grow with the head. */
 struct sealing {
     int fd;
     uint64_t at; /* in the new file */
@@ -316,7 +329,8 @@ static int seal_record(struct sealing *sealing, const struct segment_record *rec
     return r;
 }
 
-/* Streams the head's records through a buffer of one block. */
+/* Streams the head's records through a buffer of one block. They are checked once more: a bit that
+ * the disk turned since must not get a fresh checksum and be believed for ever. */
 static int seal_records(struct segment_stream *stream, struct sealing *sealing)
 {
     struct buf window = BUF_INIT(SEGMENT_BLOCK_RAW + SEGMENT_RECORD_MAX + SEGMENT_RECORD_HEADER);

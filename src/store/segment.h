@@ -53,7 +53,9 @@ struct segment_stream {
 };
 #define SEGMENT_STREAM_INIT ((struct segment_stream){.fd = -1})
 
-/* Opens or creates the folder, cuts a torn tail, finishes an interrupted sealing. 0 or -errno. */
+/* Opens or creates the folder, cuts a torn tail, finishes an interrupted sealing. One writer: who
+ * opens a folder twice damages it, so a role does this under its lock. 0 or -errno: nothing is
+ * open. */
 must_check int segment_open(struct segment_stream *stream, const char *folder);
 void segment_close(struct segment_stream *stream);
 /* Writes all records or none (-ENOSPC, -EIO …), to the kernel: they survive a kill; segment_sync
@@ -83,7 +85,9 @@ struct segment_query {
 };
 
 struct segment_reader;
-/* Starts reading a stream; a folder that does not exist reads as empty. 0 or -errno. */
+/* Starts reading a stream; a folder that does not exist reads as empty. What is there now is seen,
+ * what is appended later is not; files that are trimmed meanwhile are passed over. The query's text
+ * is copied, `cancelled` must stay. One file is open at a time, besides the head. 0 or -errno. */
 must_check int segment_reader_new(const char *folder, const struct segment_query *query,
                                   struct segment_reader **ret);
 void segment_reader_free(struct segment_reader *reader);

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Names and listings of segment files. The name of a sealed file says which times it holds, so that
- * most files are passed over without being opened.
+ * most files are passed over without being opened: FIRST-LAST, 16 hexadecimal digits each,
+ * nanoseconds since 1970. Fixed width makes the order of names (ls) that of times.
+ *
+ * How it fails: a file whose footer or index does not check is SEGMENT_E_BAD: readers count and
+ * skip it, and trimming removes it by its name like any other.
  */
 #include "store/segment_files.h"
 

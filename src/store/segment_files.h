@@ -20,7 +20,8 @@ struct segment_file {
 must_check int segment_path(char path[SEGMENT_PATH_SIZE], const char *folder, const char *name);
 void segment_file_name(char name[SEGMENT_NAME_SIZE], const struct segment_file *file);
 /* The sealed files, oldest first, added to `ret` (of struct segment_file). A folder that is not
- * there has none. 0 or -errno. */
+ * there has none; files with other names are a person's and are left alone. 0, -ENOBUFS beyond the
+ * vector's maximum, -errno. */
 must_check int segment_files_list(const char *folder, struct vec *ret);
 /* Opens a sealed file and reads its footer and index; `ret_entries` gets the blocks. 0;
  * SEGMENT_E_BAD;

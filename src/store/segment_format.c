@@ -2,6 +2,16 @@
  *
  * Encoding and decoding of segments: no files, no clock, so that they can be fuzzed and tested
  * alone.
+ *
+ * Why columns: times, lengths and offsets of neighbouring lines are nearly the same, so their
+ * differences are a byte each, which zstd halves again; among the text they would break up its
+ * matches. Why bytes apart with a newline behind each record: a search is one memmem over the
+ * block, and the columns of a block without a hit are never unpacked.
+ *
+ * Decoders: every length is checked against what is left before it is used, sums are made in 64
+ * bits, and no loop runs longer than the (checked) number of records. A checksum is no proof
+ * against somebody who writes the file: it tells a disk's mistake, while the checks of lengths hold
+ * for any bytes.
  */
 #include "store/segment_format.h"
 
@@ -395,6 +405,12 @@ int segment_block_decode(struct segment_block *block, const struct segment_entry
     return r;
 }
 
+/* entry:   0  8  place of the block in the file
+ *          8  4  columns, compressed    12  4  and not
+ *         16  4  bytes, compressed      20  4  and not
+ *         24  4  records                28  4  zero
+ *         32  8  first time             40  8  last time
+ *         48  8  checksum of both frames as they lie in the file */
 static void entry_encode(uint8_t *p, const struct segment_entry *entry)
 {
     put64(p, entry->at);
@@ -424,8 +440,11 @@ static struct segment_entry entry_decode(const char *p)
     };
 }
 
-/* Footer: 0 4 blocks, 4 4 zero, 8 8 min time, 16 8 max time, 24 8 last offset, 32 8 last source,
- * 40 8 records, 48 8 checksum of index and footer up to here, 56 8 magic. */
+/* footer:  0  4  blocks            4  4  zero
+ *          8  8  first time       16  8  last time
+ *         24  8  last offset      32  8  last source: where the source is read on without a head
+ *         40  8  records          48  8  checksum of the index and the footer up to here
+ *         56  8  magic "muloge1\n", at the end: a file that was cut has none */
 void segment_index_encode(struct buf *out, const struct segment_entry *entries,
                           struct segment_footer *footer)
 {
@@ -479,7 +498,7 @@ int segment_index_decode(struct str index, const struct segment_footer *footer, 
     for (uint32_t i = 0; i < footer->blocks; i++) {
         ret[i] = entry_decode(index.p + (size_t)i * SEGMENT_ENTRY_SIZE);
         uint64_t len = (uint64_t)ret[i].columns_len + ret[i].bytes_len;
-        if (ret[i].at > file_size || len > file_size - ret[i].at) {
+        if (len > SEGMENT_FRAMES_MAX || ret[i].at > file_size || len > file_size - ret[i].at) {
             return SEGMENT_E_BAD;
         }
     }

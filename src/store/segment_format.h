@@ -33,7 +33,8 @@ enum {
     /* What a block may hold at most: it is closed when it is beyond SEGMENT_BLOCK_RAW. */
     SEGMENT_BLOCK_BYTES_MAX = SEGMENT_BLOCK_RAW + SEGMENT_RECORD_MAX + 2,
     SEGMENT_COLUMNS_MAX = SEGMENT_BLOCK_RECORDS * 44,
-    SEGMENT_BLOCKS_MAX = 4096, /* in one file */
+    SEGMENT_FRAMES_MAX = 2 * (SEGMENT_BLOCK_BYTES_MAX + SEGMENT_COLUMNS_MAX), /* both, packed */
+    SEGMENT_BLOCKS_MAX = 4096,                                                /* in one file */
 };
 
 struct segment_base { /* of a head */
@@ -43,8 +44,7 @@ struct segment_base { /* of a head */
 };
 
 void segment_head_encode(uint8_t out[SEGMENT_HEAD_HEADER], const struct segment_base *base);
-/* 0 or SEGMENT_E_BAD. */
-enum { SEGMENT_E_BAD = 1 };
+enum { SEGMENT_E_BAD = 1 }; /* what was read is damaged or torn */
 must_check int segment_head_decode(struct str bytes, struct segment_base *ret);
 
 /* Appends one record. */

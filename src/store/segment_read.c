@@ -8,6 +8,13 @@
  * if it is sealed in between, its records are met twice and the copies in the head are dropped by
  * their time; the other way round they would be missed. A file that is trimmed meanwhile is
  * skipped.
+ *
+ * Invariants: 1. records come in the order of their times, each once;
+ *             2. memory is one block and its frames, whatever the size of the log;
+ *             3. what the disk returns is checked before it is believed: a block that does not
+ *                check is counted (`damaged`) and passed over, and the next one read.
+ * Happy path: next_file (those whose name overlaps the query) → next_block (those whose times do) →
+ * load_block → next_in_block. Each step forward or backward is the same code with the index turned.
  */
 #include "store/segment.h"
 
@@ -102,7 +109,7 @@ int segment_reader_new(const char *folder, const struct segment_query *query,
         .entries = VEC_INIT(struct segment_entry, SEGMENT_BLOCKS_MAX),
         .block = SEGMENT_BLOCK_INIT,
         .folded = BUF_INIT(SEGMENT_BLOCK_BYTES_MAX),
-        .frames = BUF_INIT(4 * SEGMENT_BLOCK_BYTES_MAX),
+        .frames = BUF_INIT(SEGMENT_FRAMES_MAX),
     };
     int r = reader->folder && (reader->text || !query->text.len) ? open_all(reader) : -ENOMEM;
     if (r < 0) {
@@ -254,7 +261,9 @@ static bool block_has_text(struct segment_reader *reader)
     return memmem(bytes.p, bytes.len, reader->query.text.p, reader->query.text.len) != NULL;
 }
 
-/* A sealed block: its bytes first, and its columns only if the text occurs in them. */
+/* A sealed block: its bytes first, and its columns only if the text occurs in them. A hit that
+ * spans two records (the newline between them is part of the text) is found here and refused by
+ * `matches`. */
 static int load_sealed(struct segment_reader *reader, const struct segment_entry *entry)
 {
     int r = segment_block_decode(&reader->block, entry, buf_str(&reader->frames), true);

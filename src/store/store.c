@@ -8,6 +8,17 @@
  * STORE_GROUP_MAX queued ones become the group → the executor runs it, one fdatasync → `done` on
  * the loop: the next group starts first (the disk shall not wait for callbacks), then the callbacks
  * run.
+ *
+ * Invariants:
+ * 1. A lane that is busy has its group at the executor; the loop touches no status of it and no
+ *    result until `done`. store_cancel writes `done` of a txn, which the worker never reads.
+ * 2. Answers are given in the order of submits, also when a submit to the executor fails: they pass
+ *    through `answered`, one list for all.
+ * 3. A callback may submit and cancel. It may not close the store, which stands on the stack then.
+ *
+ * Why groups form by themselves: with nothing running the first transaction goes at once, alone;
+ * while it is on the disk all others gather. No timer waits for company, so an idle system is as
+ * quick as it can be and a loaded one as efficient.
  */
 #include "store/store.h"
 

@@ -33,6 +33,7 @@ enum {
     STORE_GROUP_MAX = 512,                    /* transactions in one commit */
 };
 
+/* Borrowed during the call, but `loop` and `executor`, which outlive the store. */
 struct store_options {
     const char *path;  /* of work.db; its folder exists */
     int64_t wall_ns;   /* now, for the record of migrations */
@@ -49,9 +50,11 @@ struct store_options {
  * -errno. */
 must_check int store_open(const struct store_options *options, struct store **ret,
                           struct problem *ret_problem);
-/* Commits what was submitted, then closes. Callbacks that have not run are not called any more. */
+/* Commits what was submitted, then closes. Callbacks that have not run are not called any more.
+ * Blocks for what is queued (a few fdatasync). Not inside a callback. NULL is fine. */
 void store_close(struct store *store);
-/* Lets go of it as a SIGKILL would: nothing more is committed. For simulators. */
+/* Lets go of it as a SIGKILL would: nothing more is committed, the WAL stays for the next open. For
+ * simulators. */
 void store_abandon(struct store *store);
 
 /* status: 0 committed (or read); TXN_E_GUARD: a guard did not hold, nothing was changed; -ENOSPC,
@@ -65,7 +68,8 @@ must_check int store_commit(struct store *store, struct txn *txn, store_done_fn 
 /* The same for statements that only read, all on one snapshot. */
 must_check int store_query(struct store *store, struct txn *txn, store_done_fn *done, void *arg);
 /* The callbacks of all requests with this `arg` will not be called (its owner goes away). What was
- * submitted is committed nevertheless. */
+ * submitted is committed nevertheless: an owner that is gone is no reason to forget what it
+ * decided. */
 void store_cancel(struct store *store, const void *arg);
 
 /* Figures for /metrics; since the start. */
@@ -77,7 +81,7 @@ struct store_stats {
     uint64_t guards;     /* answered with TXN_E_GUARD */
     uint64_t refused;    /* by a full queue */
     uint64_t busy_ns;    /* time the writer spent in groups */
-    uint64_t slowest_ns; /* one group, since the last call of store_stats */
+    uint64_t slowest_ns; /* one group, since the last call of store_stats, which resets it */
     uint32_t queued;
 };
 struct store_stats store_stats(struct store *store);

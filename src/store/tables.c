@@ -2,6 +2,11 @@
  *
  * All SQL of work.db's tables, and the builders that bind it. One array holds every text, so that a
  * test can explain each and show that an index serves it.
+ *
+ * Texts are constants and values are bound, always: no value is ever pasted into SQL. Columns are
+ * listed by macros, in the order in which the readers take them, so a statement and its reader
+ * cannot disagree. Optional conditions are "?N IS NULL OR column = ?N" behind the one that the
+ * index serves: a handful of texts instead of one for each combination.
  */
 #include "store/tables.h"
 

@@ -4,7 +4,9 @@
  * rows. All SQL of the tables lies in tables.c, in one list, so that a test can prove every
  * statement to be served by an index.
  *
- * Texts in the row structs are slices: of the caller when writing, of the txn when reading.
+ * Texts in the row structs are slices: of the caller when writing (copied by the builder), of the
+ * txn when reading (valid until its callback returns). Times are wall-clock nanoseconds. A builder
+ * cannot fail: the txn remembers (txn.h). `…_select` returns the statement's index, for txn_rows.
  */
 #ifndef STORE_TABLES_H
 #define STORE_TABLES_H
@@ -78,14 +80,16 @@ unsigned event_select(struct txn *txn, const struct event_filter *filter);
 void event_read(struct txn_rows rows, uint32_t i, struct event_row *ret);
 /* The newest sequence number, one row. */
 unsigned event_select_last(struct txn *txn);
-/* Keeps the newest `keep` numbers. */
+/* Keeps the newest `keep` numbers: by sequence and not by count, so one look at the index does it.
+ * Numbers are never given again (AUTOINCREMENT): a client's "after" stays what it was. */
 void event_trim(struct txn *txn, int64_t keep);
 
 struct idempotency_row {
     struct str actor, key, tenant, project, request_hash, response;
     int64_t status, time;
 };
-/* Guard: the key is new for this actor. */
+/* Guard: the key is new for this actor. In one transaction with the effect it stands for: either
+ * both are there after a crash, or neither, and the client's repetition does the right thing. */
 void idempotency_add(struct txn *txn, const struct idempotency_row *row);
 unsigned idempotency_select(struct txn *txn, struct str actor, struct str key);
 bool idempotency_read(struct txn_rows rows, struct idempotency_row *ret);

@@ -46,7 +46,9 @@ void txn_i64(struct txn *txn, int64_t value);
 void txn_double(struct txn *txn, double value);
 void txn_null(struct txn *txn);
 
-/* Guards of the statement added last. One that does not hold undoes the whole transaction. */
+/* Guards of the statement added last, one at most. One that does not hold undoes the whole
+ * transaction, and only this one: "replace generation 4 by 5" is safe against whoever was faster,
+ * without a lock held from reading to writing. */
 void txn_expect_changes(struct txn *txn, int64_t rows); /* it changes exactly that many rows */
 void txn_expect_row(struct txn *txn);                   /* it returns at least one row */
 void txn_expect_no_row(struct txn *txn);
@@ -66,15 +68,18 @@ struct txn_rows {
 };
 
 struct txn_rows txn_rows(const struct txn *txn, unsigned statement);
+/* Rows inserted, updated or deleted by the statement, those by its triggers too. */
 int64_t txn_changes(const struct txn *txn, unsigned statement);
-/* Of an INSERT. */
+/* Of an INSERT: the rowid of its last row, for an event its sequence number. */
 int64_t txn_rowid(const struct txn *txn, unsigned statement);
 /* With TXN_E_GUARD or an SQL error: which statement. */
 unsigned txn_failed(const struct txn *txn);
 /* With an SQL error: SQLite's words, for the log. "" if none. */
 const char *txn_message(const struct txn *txn);
 
-/* A cell; NULL cells and other types give STR_NONE, 0 or 0.0; texts and blobs are both slices. */
+/* A cell; NULL cells and other types give STR_NONE, 0 or 0.0 (an integer is a double too, not the
+ * other way round); texts and blobs are both slices, with a NUL behind them. Row or column beyond
+ * the counts is a programmer's error. */
 struct str rows_text(struct txn_rows rows, uint32_t row, uint32_t column);
 int64_t rows_i64(struct txn_rows rows, uint32_t row, uint32_t column);
 double rows_double(struct txn_rows rows, uint32_t row, uint32_t column);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Inside of struct txn: for txn.c (builds and reads it) and engine.c (executes it).
+ * Inside of struct txn: for txn.c (builds and reads it) and engine.c (executes it). One side at a
+ * time has it; the lists of store.c say which.
  */
 #ifndef STORE_TXN_PRIVATE_H
 #define STORE_TXN_PRIVATE_H
