@@ -27,6 +27,7 @@ enum {
 /* The project of requests that no route took. */
 #define ACCESS_NO_PROJECT "_gateway"
 
+/* A record, copied out of its ring, whose place stays taken until the line is stored. */
 struct access_item {
     uint32_t ring;
     uint64_t epoch;
@@ -63,11 +64,16 @@ struct access_log {
     struct access_stats stats;
 };
 
+/* Zeroed but for `names`, `catalog` and `logs` before; registers with the tail. 0 or -errno. */
 must_check int access_init(struct access_log *log, struct core *core, struct tail *tail);
+/* From now on the rings are read. */
 void access_start(struct access_log *log);
+/* When the pool has ended: what is not stored stays in the rings for the next core. */
 void access_fini(struct access_log *log);
 
-/* The message of a record. */
+/* The message of a record: one JSON object (times RFC 3339, durations ms, sizes bytes). Whatever
+ * bytes the record holds, the result is valid: the edge is another process, and the path is the
+ * client's. Members are added over time and never change their meaning. */
 void access_message(struct buf *out, const struct ring_access *access, const struct names *names);
 
 #endif

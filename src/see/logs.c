@@ -4,6 +4,20 @@
  * gigabytes; two would only read slower), answers come through the loop. Followers are queries that
  * are asked again, behind where they stopped, when the tail has stored something that they asked
  * for.
+ *
+ * Invariants:
+ * 1. A request sees the streams and the watermark (committed_ns) of the moment in which it begins,
+ *    not of its submit: whoever waited long gets what is there now.
+ * 2. A page ends either with its last line (`more`) or at the watermark; so the cursor never stands
+ *    in front of a line that can still appear.
+ * 3. A follower has at most one request under way. `behind` and `wanting` together start the next
+ *    one: new lines alone do not (a slow reader costs nothing), room alone does not (no empty
+ *    pages).
+ * 4. An owner that goes away loses its callback, not its request: a worker may be in the middle of
+ *    it, and stops at the next block (`cancelled`).
+ *
+ * How it fails: a query that cannot be run is answered with its error from the loop; a follower is
+ * told, keeps its place and is asked again when lines come.
  */
 #include "see/logs.h"
 #include "schema/resource.h"

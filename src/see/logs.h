@@ -71,10 +71,13 @@ struct logs_page {
     uint64_t bytes_scanned;
 };
 
-/* error: 0; -ENOMEM; -EIO. */
+/* error: 0, or why there is no page: -ENOMEM, -EIO and others of the disk, -ENOBUFS. The page is
+ * valid during the call; with an error it is empty and its `after` is that of the query. The
+ * callback may ask again, cancel and unfollow. */
 typedef void logs_done_fn(void *arg, int error, const struct logs_page *page);
 
-/* Reads one page. 0 or -errno (-ENOBUFS: too many queries run); `done` comes once if it was 0. */
+/* Reads one page. 0 or -errno (-ENOBUFS: too many queries wait, -EMSGSIZE: its texts are too long);
+ * `done` comes once if it was 0, from the loop, after all queries that were asked before. */
 must_check int logs_read(struct see *see, const struct logs_query *query, logs_done_fn *done,
                          void *arg);
 /* The owner of `arg` goes away: its callbacks will not be called. */

@@ -36,7 +36,8 @@ struct logs_selection {
 
 void logs_selection_init(struct logs_selection *selection);
 void logs_selection_fini(struct logs_selection *selection);
-/* Fills `ret`. 0; -ECANCELED; -errno. */
+/* Fills `ret`, which was initialised and not used before; its lines point into it. 0; -ECANCELED;
+ * -errno: then it holds what was found so far, to be freed. */
 must_check int logs_select_run(const struct logs_select *select, struct logs_selection *ret);
 
 #endif

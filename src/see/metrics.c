@@ -3,6 +3,19 @@
  * The tick: one pass over the edge's counters, one over the replicas' control groups (or one scan
  * of /proc for all that have none), then samples. Everything else answers from what the last tick
  * left.
+ *
+ * Invariants:
+ * 1. Counters come from the edge's memory and are never added to: each reading sums the cells up
+ *    anew, so a core that was away for an hour shows what happened meanwhile.
+ * 2. A rate is a difference of two ticks over the monotonic time between them; what has no tick
+ *    before has no rate (NaN, null), never an invented 0.
+ * 3. CPU of a service only grows (cpu_total_ns): a process that is replaced, or a child that ends,
+ *    takes nothing away from the sum.
+ * 4. A thing exists from the bus's first word of it to its removal; a route from the first cell
+ *    that names it to the tick at which its cells are gone.
+ *
+ * How it fails: what cannot be read is left out of an exposition and null in JSON; nothing waits
+ * for it.
  */
 #include "see/metrics.h"
 
@@ -348,7 +361,8 @@ static void make_sample(struct metrics_sample *sample, const struct red *now,
     sample->p99_ms = (float)red_quantile_ms(&change, 0.99);
 }
 
-/* Of a process that is new all counts, of one that was met running only what comes after. */
+/* Of a process that is new all counts, of one that was met running (the core came back) only what
+ * comes after: its hours of use before would be drawn as a peak of thousands of percent. */
 static void sample_cpu(struct metrics_thing *thing, double seconds)
 {
     float *sum = &thing->service->sample.cpu_percent;

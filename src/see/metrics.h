@@ -32,7 +32,8 @@ struct metrics_sample {
     uint64_t errors;
 };
 
-/* The newest sample; false when the thing is not known. replica 0 = the whole service. */
+/* The newest sample; false when the thing is not known. replica 0 = the whole service: its CPU,
+ * memory and pids are the sums over its replicas, its requests are counted for it as a whole. */
 bool metrics_latest(struct see *see, struct str project, struct str service, uint32_t replica,
                     struct metrics_sample *ret);
 /* The last `count` (at most METRICS_HISTORY) samples of a service, oldest first; returns how
@@ -44,7 +45,8 @@ typedef void metrics_visit_fn(void *arg, struct str project, struct str service,
                               const struct metrics_sample *sample);
 void metrics_visit(struct see *see, metrics_visit_fn *visit, void *arg);
 
-/* While at least one watches, the tick is 1 Hz; `tick` comes after each. The caller's memory. */
+/* While at least one watches, the tick is 1 Hz; `tick` comes after each. The caller's memory.
+ * Inside `tick` a watcher may take itself out, but no other one. */
 struct metrics_watcher {
     struct list node; /* private */
     void (*tick)(struct metrics_watcher *self, int64_t wall_ns);

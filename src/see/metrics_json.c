@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Figures as JSON: GET /api/metrics and the members of a live sample.
+ * Figures as JSON: GET /api/metrics and the members of a live sample. Unknown is null, so that a
+ * chart has a gap there. A history goes out in columns: names once instead of three hundred times,
+ * a tenth of the bytes.
  */
 #include "base/timefmt.h"
 #include "see/metrics_private.h"

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The state of metrics: metrics.c keeps it, metrics_write.c and metrics_json.c render it.
+ * The state of metrics: metrics.c keeps it, metrics_write.c and metrics_json.c render it. All of it
+ * is the core's loop's. A service and its replicas are things of one kind, found by their path; a
+ * replica points at its service, which is dropped with or after it, never before.
  */
 #ifndef SEE_METRICS_PRIVATE_H
 #define SEE_METRICS_PRIVATE_H

@@ -2,6 +2,11 @@
  *
  * GET /metrics. One function per group of families; names and labels follow the OpenMetrics and
  * Prometheus naming rules (base units, _total for counters).
+ *
+ * All samples of a family stand together, so the loops go family by family over the same things.
+ * Labels are names of the configuration, never parts of requests (a path of a client would be a
+ * series of its own): their number is bounded by what is configured. What is not known yet has no
+ * sample; a sample of 0 would be drawn as a fall.
  */
 #include "proto/openmetrics.h"
 #include "see/metrics_private.h"

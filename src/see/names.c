@@ -8,6 +8,10 @@
  *      are left out when it is not known.
  *   3. `sequence` moves when all of a snapshot was taken in; a failure is tried again with the next
  *      look.
+ *
+ * Ids are hashes of what they stand for (link_id), the same in every life of every role: a name
+ * that comes late fits to what was counted before it came. Old copies of names that changed stay in
+ * the arena until everything begins anew; that bounds the memory at twice what is in use.
  */
 #include "see/names.h"
 

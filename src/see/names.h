@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * struct names: what the edge's stable ids stand for. Read from the snapshot that the keeper holds,
- * which is what the edge works by; replicas that came by a delta since are added from the bus.
+ * which is what the edge works by; replicas that came by a delta since are added from the bus. Why
+ * not from the configuration: counters and records speak of what the edge had at that moment, also
+ * of a service that was taken out since.
  */
 #ifndef SEE_NAMES_H
 #define SEE_NAMES_H
@@ -29,7 +31,7 @@ struct names {
 
 #define NAMES_INIT ((struct names){.by_id = MAP_INIT(NAMES_MAX), .arena = ARENA_INIT(64 * MIB)})
 void names_fini(struct names *names);
-/* NULL: not known. */
+/* NULL: not known. Valid until the next names_read. */
 const struct name *names_get(const struct names *names, uint64_t id);
 /* Takes in a snapshot's bytes if they are newer than what is known; names that it does not hold are
  * kept, since the edge's counters still do. 0 or -errno. */

@@ -2,6 +2,10 @@
  *
  * When names are read, and that they are read again. What fails is said once a look and tried with
  * the next one; until then lines and figures of what has no name have none.
+ *
+ * A look maps the keeper's memfd, copies and unmaps: the snapshot of 100,000 routes would otherwise
+ * count as this process's memory for ever. The number of looks is bounded, since the bus may speak
+ * of a change that never reaches the snapshot (it was taken back).
  */
 #include "see/naming.h"
 

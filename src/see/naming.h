@@ -23,8 +23,11 @@ struct naming {
     struct vec replicas; /* struct bus_id: to be added */
 };
 
+/* `busy` is true while another thread reads the names. Looks at the snapshot with the first
+ * update. */
 void naming_init(struct naming *naming, struct core *core, const bool *busy);
 void naming_fini(struct naming *naming);
+/* News of the bus: only noted. */
 void naming_message(struct naming *naming, const struct bus_message *message);
 /* An id is not known: look once more. */
 void naming_missed(struct naming *naming);

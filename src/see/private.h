@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * struct see: the state of the room. Private to see/.
+ *
+ * Who touches what: `tail`, `logs`, `metrics`, `pss` are the loop's. During a pass of the tail the
+ * worker reads `catalog` and `naming.names` and owns the tail's files and the access log's streams;
+ * so the loop changes those between passes only (tail.running).
  */
 #ifndef SEE_PRIVATE_H
 #define SEE_PRIVATE_H

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The proportional share of memory (PSS) of a service's processes: the honest figure where pages
- * are shared. The kernel walks page tables for it, so it is read on demand only, and on a worker.
+ * are shared. The kernel walks page tables for it (smaps_rollup, proc(5)), some ms for each GB and
+ * with the process's memory lock held, so it is read on demand only, on a worker, one service at a
+ * time.
  */
 #ifndef SEE_PSS_H
 #define SEE_PSS_H

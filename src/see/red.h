@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * struct red: requests, errors and durations of something (a service, a replica, a route), summed
- * up from the edge's counters; and what a difference of two of them says. Pure.
+ * up from the edge's counters; and what a difference of two of them says. Pure. (RED: rate, errors,
+ * duration, the three figures of a service that people are woken for.) Counts are since the edge's
+ * memory was made, which the keeper holds: a killed edge loses none. Times are microseconds inside,
+ * ms in what is shown.
  */
 #ifndef SEE_RED_H
 #define SEE_RED_H
@@ -22,7 +25,7 @@ struct red {
 
 void red_add(struct red *red, const struct counters_cell *cell);
 /* What happened between two readings. A counter that went back (its cell has another owner) counts
- * from zero. */
+ * from zero. in_flight is no counter and comes from `now`. */
 void red_difference(const struct red *now, const struct red *before, struct red *ret);
 /* The `quantile` (0 … 1) in ms, straight inside a bucket; NaN without requests. */
 double red_quantile_ms(const struct red *red, double quantile);

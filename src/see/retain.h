@@ -20,6 +20,8 @@ struct retain {
     struct vec *gone; /* gets each struct stream_id that was removed as a whole; NULL: not asked */
 };
 
+/* What a round did, and what is left; the budget counts sealed files alone, as heads are
+ * bounded. */
 struct retain_result {
     uint64_t stored_bytes; /* sealed files that are left */
     uint64_t freed_bytes;

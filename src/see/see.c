@@ -4,6 +4,9 @@
  *
  * Order of the end: no new passes and queries → the threads end → what they held is closed. The
  * store of lines needs no farewell: what is not read yet lies in the services' output files.
+ *
+ * Half-built rooms are taken down by the same function: every part is zeroed first, and its fini
+ * takes that. Messages of the bus go to the names before the figures, which look names up.
  */
 #include "see/see.h"
 

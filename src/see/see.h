@@ -7,7 +7,8 @@
  *   see/pss.h       memory as it is shared, on demand
  *
  * It learns of output files and replicas from the bus, of requests from the edge's counters and
- * rings.
+ * rings. Nothing waits for this room: services write to their files and the edge to its memory
+ * whether it lives or not, and it catches up.
  */
 #ifndef SEE_SEE_H
 #define SEE_SEE_H

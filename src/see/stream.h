@@ -5,6 +5,11 @@
  *
  *   STATE/output/PROJECT/SERVICE-REPLICA.out|err             what the service writes
  *   STATE/logs/TENANT/PROJECT/SERVICE/REPLICA.stdout|stderr|access   the segments of it
+ *
+ * A stream belongs to a replica's number, not to a process or a configuration: what "web-1" says is
+ * one stream over restarts, changes and years. Names are checked where a configuration is read
+ * (letters, digits, ".", "-", "_"), so a path needs no escapes; a service may hold dashes, hence
+ * the last one counts.
  */
 #ifndef SEE_STREAM_H
 #define SEE_STREAM_H
@@ -33,7 +38,8 @@ bool stream_from_folder(struct str path, struct stream_id *ret);
 must_check int stream_folder(const struct stream_id *id, const char *logs,
                              char ret[STREAM_PATH_MAX]);
 bool stream_eq(const struct stream_id *a, const struct stream_id *b);
-/* Is it one that the query asks for? (Everything but times and text.) */
+/* Is it one that the query asks for? (Everything but times and text.) The access log is asked for
+ * by its service or its stream, never by "everything": it would drown what the services say. */
 bool stream_matches(const struct stream_id *id, const struct logs_query *query);
 
 /* Every stream that has a folder: an array, in no order. */

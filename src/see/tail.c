@@ -2,6 +2,21 @@
  *
  * The loop's side of the tail: which files there are, what woke us, when the next pass runs, and
  * what its results mean for people (events) and for readers (committed_ns).
+ *
+ * Happy path: inotify → mark_dirty → schedule → pass_start (entries set aside) → pass_run on the
+ * worker → pass_done: results, committed_ns, followers, timers, schedule.
+ *
+ * Invariants:
+ * 1. `dirty` is set by the loop before a pass and cleared when the pass takes the entry: what is
+ *    written while the pass runs marks it again. A line may be looked for twice, never forgotten.
+ * 2. What a pass may touch is fixed in pass_start (the pass_… fields); news of the bus that comes
+ *    meanwhile changes the entry for the next one.
+ * 3. While inotify is paused a pass or the pause timer is under way, and each of them ends in
+ *    schedule, which resumes it.
+ * 4. An entry is freed on the loop with no pass running, and only when its file is gone.
+ *
+ * How it fails: a pass that fails in one file goes on with the others; the next one comes after
+ * TAIL_RETRY_NS instead of TAIL_PAUSE_NS. Each kind of failure of a file is said once.
  */
 #include "see/tail.h"
 

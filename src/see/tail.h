@@ -102,13 +102,14 @@ struct tail {
 must_check int tail_init(struct tail *tail, struct core *core, struct worker_pool *pool);
 /* Looks at what lies in the output folder and begins. 0 or -errno. */
 must_check int tail_start(struct tail *tail);
-/* Begins no pass any more; the pool is to be ended before tail_fini. */
+/* Begins no pass any more; one that runs goes on, and its results are not taken in: nothing is lost
+ * by that, since places are found in the segments. The pool is to be ended before tail_fini. */
 void tail_stop(struct tail *tail);
 void tail_fini(struct tail *tail);
 /* News of the bus: outputs opened and closed, replicas and projects removed. */
 void tail_message(struct tail *tail, const struct bus_message *message);
 void tail_add_source(struct tail *tail, struct tail_source *source);
-/* A source has something to store. */
+/* A source has something to store. From the loop, also inside its `done`. */
 void tail_kick(struct tail *tail);
 
 #endif

@@ -3,6 +3,22 @@
  * Reading an output file into segments. The happy path: read a chunk behind `offset` → cut it at
  * newlines → append the records → `offset` is that of the last record. Everything else is about
  * files that are not what they were: truncated, with holes, replaced, too far ahead.
+ *
+ *   what is seen                          what it means                      what is done
+ *   size < offset                         truncated by the service           begin_again, a notice
+ *   data where a hole was made            truncated, and grown again         the same
+ *   a hole at the place                   trimmed by the keeper, or the      pass_hole, a notice with
+ *                                         burst limit                        the number of bytes
+ *   another file has the name             moved or removed by a person       read to the end, then the new
+ *   the segments' folder is gone          removed by a person                store_anew
+ *   another inode, or birth time          the output was removed and made    from 0, another source
+ *
+ * Not seen: a service that truncates its output and writes more than had been read, between two
+ * looks and before anything was freed; of that, the bytes up to the old place are missed.
+ *
+ * How it fails: `error` says why; the place does not move beyond what is stored, so the next look
+ * comes back to the same byte. A notice that cannot be stored takes its step back, and is said
+ * again.
  */
 #include "see/tail_file.h"
 
@@ -334,7 +350,9 @@ static uint64_t read_chunk(struct batch *batch, char *bytes, size_t len, uint64_
     return file->offset - before;
 }
 
-/* Keeps room for the service to write on a full disk. Best effort. */
+/* Keeps room for the service to write on a full disk: blocks behind its end are allocated before
+ * they are needed (fallocate with KEEP_SIZE), so the last MiB of a service's words finds its place.
+ * Best effort. */
 static void keep_reserve(struct tail_file *file, uint64_t size)
 {
     if (file->writable && file->reserved < size + TAIL_RESERVE / 2) {

@@ -13,7 +13,9 @@
  *   5. One whose name somebody gave to another file is read to its end, then the other one.
  *
  * A file that begins again (truncated, or another inode) has another `source`; its offsets start at
- * 0.
+ * 0. Source = hash of inode and birth time (48 bits) and the number of truncations (16 bits): the
+ *    same
+ * file is known again after a restart, and a new one with a recycled inode is not taken for it.
  */
 #ifndef SEE_TAIL_FILE_H
 #define SEE_TAIL_FILE_H
@@ -51,7 +53,7 @@ struct tail_file {
     uint64_t burst; /* unread bytes kept at most */
 };
 
-/* What one look brought. */
+/* What one look brought. Everything is about this look alone; the caller sums up. */
 struct tail_result {
     int error;    /* 0; -ENOSPC: the log cannot be written, nothing is lost, try later; -errno */
     bool more;    /* there is more to read at once */
@@ -63,6 +65,7 @@ struct tail_result {
     char last_line[TAIL_LAST_LINE];
 };
 
+/* Touches no disk: a file may be known long before it is there. */
 void tail_file_init(struct tail_file *file, const struct stream_id *id, const char *path);
 /* Opens the output and the segments below `logs` and finds the place where to go on. 0 (also when
  * the output is missing) or -errno. */

@@ -6,6 +6,10 @@
  *   1. A group that holds nothing is not believed: its process would use no memory.
  *   2. /proc is walked at most once a scan; figures are read per process then, so one that ended in
  *      between counts as none.
+ *
+ * Without a group the tree is found by parents alone: a process that left its parent (a daemon) is
+ * not counted, while a stop still finds it by its mark (os/cgroup.h). CPU of ended children is
+ * missed there, which the caller evens out by letting sums only grow.
  */
 #include "see/usage.h"
 

@@ -17,6 +17,7 @@ struct usage {
     uint32_t pids;
 };
 
+/* One tick's scan, used by one thread and thrown away: nothing in it is true for longer. */
 struct usage_scan {
     const struct cgroup_root *root; /* NULL = none */
     struct vec processes;           /* struct usage_process, by pid */
@@ -30,7 +31,8 @@ void usage_scan_fini(struct usage_scan *scan);
 /* `group` is the replica's name below the root, `pid` its main process (0 = not known). False:
  * nothing is known of it. */
 bool usage_read(struct usage_scan *scan, struct str group, int pid, struct usage *ret);
-/* All its processes, at most `max`; returns how many. */
+/* All its processes, at most `max`; returns how many. They may have ended by the time they are
+ * looked at, so a figure that cannot be read counts as none. */
 size_t usage_pids(struct usage_scan *scan, struct str group, int pid, int *pids, size_t max);
 
 #endif
