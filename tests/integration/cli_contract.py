@@ -213,6 +213,27 @@ def test_exec_passes_signals_on(shop):
         assert command.wait(10) == 9
 
 
+def test_a_command_ends_with_the_client_that_asked_for_it(shop):
+    """As with a terminal that is closed, whether it has said something or not."""
+    shop.up()
+    with subprocess.Popen([BINARY, "exec", "web", "sh", "-c", "echo $$; exec sleep 1000"], cwd=shop.folder, env=shop.env,
+                          stdout=subprocess.PIPE, text=True) as command:
+        pid = int(command.stdout.readline())
+        assert alive(pid)
+        command.kill()
+        wait_until(lambda: not alive(pid), what="the command's end")
+    assert shop.cli("exec", "web", "true").returncode == 0
+
+
+def test_a_signal_for_a_command_that_is_not_there_changes_nothing(shop):
+    shop.up()
+    before = {r["pid"] for r in shop.ps()}
+    for command in ("x", "-1", "99999999999999999999"):
+        status, _, problem = shop.request("POST", f"/api/v1/commands/{command}/signal", {"signal": 9})
+        assert status == 404 and problem["code"] == "command.unknown"
+    assert {r["pid"] for r in shop.ps()} == before
+
+
 def test_events_tell_who_and_why(shop):
     shop.up()
     shop.cli("restart", "web")
