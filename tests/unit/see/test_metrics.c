@@ -6,6 +6,7 @@
  */
 #include "harness/test.h"
 
+#include "link/snapshot.h"
 #include "os/clock.h"
 #include "os/loop.h"
 #include "see/metrics_private.h"
@@ -13,6 +14,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 static struct loop loop;
@@ -34,10 +36,12 @@ int __wrap_keeper_client_cgroups(const struct keeper_client *client, struct cgro
     return -ENOENT;
 }
 
+static struct counters *edge_counters; /* NULL: no edge runs */
+
 const struct counters *__wrap_edge_link_counters(const struct edge_link *link);
 const struct counters *__wrap_edge_link_counters(const struct edge_link *link)
 {
-    return NULL;
+    return edge_counters;
 }
 
 void __wrap_core_roles(const struct core *c, struct role_info *ret);
@@ -291,4 +295,66 @@ TEST(shared_memory_is_read_for_some_at_once_and_not_told_to_who_went_away)
     check(list_empty(&see.pss));
     check_int(gone.calls, 0);
     tear_down();
+}
+
+/* Service 1 with its endpoint 2: web-1 of shop. */
+static void tell_names(void)
+{
+    struct snapshot_builder builder;
+    struct buf blob = BUF_INIT(MIB);
+    snapshot_builder_init(&builder);
+    snapshot_builder_service(&builder, &(struct snapshot_service){.id = 1,
+                                                                  .tenant = STR("default"),
+                                                                  .project = STR("shop"),
+                                                                  .name = STR("web")});
+    snapshot_builder_endpoint(&builder, &(struct snapshot_endpoint){.id = 2,
+                                                                    .service = 1,
+                                                                    .address = STR("127.0.0.1:1"),
+                                                                    .replica = STR("web-1"),
+                                                                    .weight = 1});
+    check_int(snapshot_builder_finish(&builder, 1, 0, &blob), 0);
+    snapshot_builder_fini(&builder);
+    check_int(names_read(&see.naming.names, buf_str(&blob)), 0);
+    buf_fini(&blob);
+}
+
+/* Requests of a service whose name nobody has told yet: it is asked for, and its figures come with
+ * it; a route that nothing counts any more is gone. */
+TEST(counts_of_what_has_no_name_yet_wait_for_it)
+{
+    enum { THREADS = 1, CELLS = 8 };
+    struct counters counters;
+    size_t size = counters_size(THREADS, CELLS);
+    void *memory = aligned_alloc(64, size);
+    check(memory);
+    memset(memory, 0, size);
+    counters_format(memory, THREADS, CELLS);
+    check_int(counters_open(memory, size, &counters), 0);
+    edge_counters = &counters;
+    set_up();
+    metrics_watch(&see, &watcher);
+    replica(1, 0);
+    struct counters_cell *cell = counters_cell_get(&counters, 0, 3, 1, 2);
+    counters_add(&cell->requests, 3);
+    counters_add(&cell->status[2], 3);
+    tick(1, 0);
+    check_int(see.metrics->unknown, 1);
+    check(see.naming.looks > 0);
+    check_int(see.metrics->routes.len, 1);
+    check(!(latest(1).requests_per_s > 0));
+    tell_names();
+    see.naming.looks = 0;
+    counters_add(&cell->requests, 4);
+    counters_add(&cell->status[2], 4);
+    tick(1, 0);
+    check_int(see.metrics->unknown, 0);
+    check_int(see.naming.looks, 0);
+    check(latest(1).requests_per_s > 3);
+    check(latest(0).requests_per_s > 3);
+    check_int(see.metrics->edge.requests, 0);
+    cell->requests = 0; /* as when its cell was given back */
+    tick(1, 0);
+    check_int(see.metrics->routes.len, 0);
+    tear_down();
+    free(memory);
 }
