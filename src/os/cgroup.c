@@ -173,6 +173,7 @@ static int cgroup_make(const char *base, struct str name, bool enable)
     return 0;
 }
 
+/* No limit at all is the usual case, and then nothing is written: the group begins without any. */
 static bool cgroup_limits_any(const struct cgroup_limits *limits)
 {
     return limits && (limits->memory_bytes != CGROUP_UNLIMITED || limits->memory_low_bytes ||

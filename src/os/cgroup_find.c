@@ -114,7 +114,9 @@ static void cgroup_each_line(const char *path, struct cgroup_mounts *mounts,
     buf_fini(&text);
 }
 
-/* Makes "MOUNT/OWN/muelle-ID" and proves that it may be used; else leaves ret empty. */
+/* Makes "MOUNT/OWN/muelle-ID" and proves that it may be used; else leaves ret empty. A folder that
+ * was made and cannot be used stays: it is empty, and another start of ours may have better
+ * luck. */
 static bool cgroup_try_folder(char ret[CGROUP_PATH_MAX], const char *mount, const char *own,
                               const char *instance_id)
 {

@@ -58,6 +58,8 @@ static void cgroup_stats_memory_v1(const char *base, struct str name, struct cgr
     (void)cgroup_line(text, "oom_kill", &ret->oom_kills);
 }
 
+/* What no controller counts, from at most CGROUP_STATS_PIDS processes: a tree of thousands would
+ * make each tick a walk through /proc. */
 static void cgroup_stats_from_pids(const struct cgroup_root *root, struct str name,
                                    struct cgroup_stats *ret)
 {

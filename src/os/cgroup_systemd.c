@@ -66,6 +66,7 @@ static bool scope_connect(const char *socket, void **ret_bus)
            0;
 }
 
+/* In the child: the bus and its library end with it, whatever they opened. */
 static bool scope_ask(const char *socket, const char *unit, int pid)
 {
     void *bus = NULL;

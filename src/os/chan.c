@@ -342,6 +342,7 @@ void chan_close(struct chan *chan)
     close(fd);
 }
 
+/* Closed first: `closed` may free the chan or open it anew at once. */
 static void chan_fail(struct chan *chan, int error)
 {
     chan_close(chan);

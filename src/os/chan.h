@@ -31,7 +31,8 @@ struct chan {
     /* The peer is gone (error 0) or the channel broke (-errno). Called once; the chan is closed
      * already. */
     void (*closed)(struct chan *chan, int error);
-    uint8_t *queue; /* records that wait for the kernel */
+    /* Records that wait for the kernel; of `queue_size` bytes, cut to a multiple of 8. */
+    uint8_t *queue;
     size_t queue_size;
     size_t queue_head;
     size_t queue_len;

@@ -35,6 +35,7 @@ uint64_t entropy_seed(void)
     return seed;
 }
 
+/* 74 random bits beside the time (RFC 9562 §5.7): no two of an instance's life are alike. */
 int entropy_uuid(char ret[UUID_TEXT_LEN + 1])
 {
     uint8_t random[10];

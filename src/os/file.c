@@ -173,6 +173,7 @@ int file_reserve(int fd, uint64_t offset, uint64_t len)
     return fallocate(fd, FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)len) < 0 ? -errno : 0;
 }
 
+/* SEEK_DATA (lseek(2)): file systems that do not know holes say that everything is data. */
 int file_data_start(int fd, uint64_t offset, uint64_t *ret)
 {
     /* lseek moves a position that pread and O_APPEND writes do not use. */

@@ -21,6 +21,7 @@ static int lock_read_pid(int fd)
     return num_parse_u64(word, &pid) == 0 && pid <= INT32_MAX ? (int)pid : 0;
 }
 
+/* Over what the last holder wrote; a reader in between may find nothing. */
 static void lock_write_pid(int fd)
 {
     char text[16];

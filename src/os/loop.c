@@ -283,7 +283,8 @@ static void loop_signal_ready(struct loop_fd *watch, uint32_t events)
     }
 }
 
-/* Puts the wanted set into the signalfd, making it first if there is none. */
+/* Puts the wanted set into the signalfd, making it first if there is none; it stays until the
+ * loop's end, also when nobody wants a signal any more. */
 static int loop_signal_update(struct loop *loop)
 {
     sigset_t set;

@@ -32,6 +32,7 @@ static struct notify_folder *find_folder(struct notify *notify, int wd)
     return NULL;
 }
 
+/* The last one takes its place: the order means nothing. */
 static void drop_folder(struct notify *notify, struct notify_folder *folder)
 {
     free(folder->path);

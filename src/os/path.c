@@ -243,6 +243,8 @@ static bool file_dir_part(const char *path, char *ret, size_t size)
     return str_copy(ret, size, str_slice(whole, 0, (size_t)MAX(slash, 1)));
 }
 
+/* A rename is on disk when the folder is: without this the old content may be back after a power
+ * cut. */
 int file_sync_dir_of(const char *path)
 {
     char folder[PATH_MAX];

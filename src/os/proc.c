@@ -108,7 +108,8 @@ static void proc_exit_from_status(int status, struct proc_exit *ret)
     ret->code = ret->signaled ? WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-/* The pid that a pidfd stands for, from its fdinfo; 0 when it was reaped. */
+/* The pid that a pidfd stands for, from its fdinfo ("Pid:\t123", -1 in another namespace or when it
+ * was reaped); 0 then. */
 static int proc_pid_of(int pidfd)
 {
     char path[64];

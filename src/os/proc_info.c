@@ -112,6 +112,7 @@ int proc_pss(int pid, uint64_t *ret_bytes)
     return result;
 }
 
+/* Only its first 4 KiB: it is shown to people. Kernel threads have none (-ESRCH). */
 int proc_command(int pid, struct buf *out)
 {
     char space[4096];
@@ -165,6 +166,8 @@ int proc_has_env(int pid, struct str entry)
     return found ? 1 : (int)MIN(n, 0);
 }
 
+/* A walk of /proc sees each process that lives from its beginning to its end once; what starts or
+ * ends meanwhile it may see or not. */
 int proc_each(bool (*each)(int pid, void *arg), void *arg)
 {
     struct file_dir dir;

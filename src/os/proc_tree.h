@@ -14,7 +14,8 @@
 
 enum { PROC_TREE_MARK_MAX = 384 };
 
-/* All is borrowed. */
+/* All is borrowed. `main` is the keeper's child or one that it adopted; with `running` false its
+ * number may be a stranger's, which its start time tells. */
 struct proc_tree {
     const struct cgroup_root *root;
     struct str group;    /* its name below root */

@@ -32,6 +32,7 @@ _Static_assert(sizeof(struct str) == sizeof(struct iovec) &&
 
 enum { SOCK_BACKLOG = 4096, SOCK_FDS_MAX = 16, SOCK_PARTS_MAX = 64, SOCK_PICK_TRIES = 200 };
 
+/* Unix sockets refuse TCP's options: that, too, is no failure. */
 static void sock_set_int(int fd, int level, int option, int value)
 {
     (void)!setsockopt(fd, level, option, &value, sizeof(value));
@@ -323,6 +324,8 @@ void sock_set_keepalive(int fd, unsigned idle_s, unsigned interval_s, unsigned c
     sock_set_int(fd, IPPROTO_TCP, TCP_KEEPCNT, (int)count);
 }
 
+/* Keep-alive looks at idle connections only; this bounds how long sent bytes may stay
+ * unacknowledged (tcp(7), TCP_USER_TIMEOUT). */
 void sock_set_user_timeout(int fd, unsigned ms)
 {
     sock_set_int(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, (int)ms);
@@ -350,6 +353,9 @@ size_t sock_unsent(int fd)
     return ioctl(fd, SIOCOUTQ, &value) == 0 && value > 0 ? (size_t)value : 0;
 }
 
+/* pidfd_getfd(2) needs the rights of a debugger: the child must be of our user and dumpable. What
+ * was taken is looked at before it is believed, as the number may be another descriptor's by
+ * now. */
 int sock_take_listening(int pidfd, int fd, const struct sock_addr *addr, int *ret_fd)
 {
     int copy = (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0);

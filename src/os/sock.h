@@ -83,7 +83,8 @@ must_check int64_t sock_send(int fd, const void *p, size_t len, bool more);
 must_check int64_t sock_sendv(int fd, const struct str *parts, size_t count, bool more);
 must_check int sock_shutdown_write(int fd);
 
-/* Options are advice: a failure of the kernel is not reported. */
+/* Options are advice: a failure of the kernel is not reported. A connection without one is slower
+ * or lives longer, and works. */
 void sock_set_blocking(int fd); /* all of ours are born non-blocking */
 void sock_set_nodelay(int fd, bool on);
 void sock_set_keepalive(int fd, unsigned idle_s, unsigned interval_s, unsigned count);

@@ -108,7 +108,8 @@ struct sock_diag_holder {
     int pid;
 };
 
-/* Does the process have the socket among its descriptors? Stops the walk when it has. */
+/* Does the process have the socket among its descriptors? Stops the walk when it has: of several
+ * that share it (a parent and its workers) the first in /proc is told, mostly the parent. */
 static bool sock_diag_check_process(int pid, void *arg)
 {
     struct sock_diag_holder *holder = arg;

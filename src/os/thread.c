@@ -61,6 +61,7 @@ void thread_join(struct thread *thread)
     }
 }
 
+/* The n-th of those it may use, not of those there are: containers and taskset leave gaps. */
 int thread_pin(unsigned n)
 {
     cpu_set_t allowed;

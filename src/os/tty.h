@@ -8,6 +8,7 @@
 
 #include "base/def.h"
 
+/* isatty(3): false for anything else, also for a closed descriptor. */
 bool tty_is(int fd);
 /* False when `fd` is no terminal or does not know; nothing is set then. */
 bool tty_size(int fd, unsigned *ret_columns, unsigned *ret_rows);

@@ -118,6 +118,8 @@ void user_name(uint32_t uid, char *ret, size_t size)
     }
 }
 
+/* Also for a process that is not root and "becomes" itself: then setgroups is refused (EPERM), and
+ * the caller must not call it. */
 int user_become(const struct user *user)
 {
     gid_t groups[USER_GROUPS_MAX];

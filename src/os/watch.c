@@ -123,6 +123,7 @@ static void watch_free_changes(struct watcher *watcher, struct map *changed)
     map_fini(changed);
 }
 
+/* Without memory for the list the report says only that something changed. */
 static void watch_report(struct timer *timer, int64_t now_ns)
 {
     struct watcher *watcher = container_of(timer, struct watcher, timer);

@@ -145,6 +145,8 @@ int worker_submit(struct worker_pool *pool, struct work *work)
     return result;
 }
 
+/* A walk of the queue: it is short (queue_max), and a flag in the work would be one more thing that
+ * two threads look at. */
 bool worker_cancel(struct worker_pool *pool, struct work *work)
 {
     struct worker_shared *shared = pool->shared;

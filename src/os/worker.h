@@ -40,7 +40,9 @@ must_check int worker_pool_init(struct worker_pool *pool, struct loop *loop, uns
 void worker_pool_fini(struct worker_pool *pool);
 /* 0; -ENOBUFS when queue_max are in flight; -errno when no thread could be started. */
 must_check int worker_submit(struct worker_pool *pool, struct work *work);
-/* True: it will not run and `done` is not called. False: it runs or ran; `done` comes. */
+/* True: it will not run and `done` is not called. False: it runs or ran; `done` comes. For what
+ * nobody waits for any more; work that runs is not interrupted, it looks at a flag of its
+ * owner's. */
 bool worker_cancel(struct worker_pool *pool, struct work *work);
 
 #endif

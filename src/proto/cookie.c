@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Reading is lenient about what other software puts beside our cookie (broken pairs are passed
- * over), writing is strict: a value that could end its attribute or its header is refused.
+ * over), writing is strict: a value that could end its attribute or its header is refused. Quotes
+ * around a value are taken off, as some clients add them and none means them.
  */
 #include "proto/cookie.h"
 

@@ -64,6 +64,7 @@ struct str http_header_name(enum http_header_id id)
     return str_make(http_names[id].text, http_names[id].len);
 }
 
+/* Registered codes (IANA) that a gateway or its services answer with. */
 struct reason {
     unsigned status;
     struct str text;

@@ -15,7 +15,8 @@ enum {
     HTTP1_CONNECTION_MAX = 32, /* options of all Connection headers together; more: 400 */
 };
 
-/* In bytes, line ends included. */
+/* In bytes, line ends included; each is refused with the status behind it at the first byte beyond,
+ * so no buffer needs to be larger than head_max. */
 struct http1_limits {
     uint32_t line_max;   /* request line (414) or status line */
     uint32_t header_max; /* one header line (431) */

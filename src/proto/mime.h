@@ -11,7 +11,8 @@
 /* "text/html; charset=utf-8" for "x/index.html"; "application/octet-stream" when it is not known.
  */
 struct str mime_of_path(struct str path);
-/* Text-like, so that compressing pays; parameters of the type do not matter. */
+/* Text-like, so that compressing pays; parameters of the type do not matter. Not event streams,
+ * whose events must not wait for a block to fill. */
 bool mime_is_compressible(struct str type);
 
 #endif

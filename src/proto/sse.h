@@ -17,7 +17,8 @@ struct sse_event {
 /* One event: fields that are empty are left out, each line of `data` gets its own field. Line
  * breaks in event and id, which the format cannot carry, are a programmer's error. */
 void sse_write(struct buf *out, const struct sse_event *event);
-/* ": text": keeps the connection alive, means nothing. */
+/* ": text": keeps the connection alive, means nothing: proxies on the way close what is silent, and
+ * a peer that is gone is noticed by writing only. */
 void sse_write_comment(struct buf *out, struct str text);
 void sse_write_retry(struct buf *out, uint64_t milliseconds);
 

@@ -2,7 +2,7 @@
  *
  * URIs (RFC 3986) as HTTP uses them: splitting, host and port, paths made comparable for routing,
  * queries. All slices point into the input. Nothing allocates; decoding goes to the caller's memory
- * or a buf.
+ * or a buf. Parsers take the whole text or refuse it, and set nothing then.
  */
 #ifndef PROTO_URI_H
 #define PROTO_URI_H
@@ -50,7 +50,9 @@ must_check int uri_decode(struct buf *out, struct str text, bool form);
 /* Finds `key` in a query and appends its decoded value. 0, URI_E_NONE, or -EINVAL. */
 enum { URI_E_NONE = 1 };
 must_check int uri_query_get(struct str query, struct str key, struct buf *out);
-/* Escapes all but unreserved characters (and '/', with `path`). */
+/* Escapes all but unreserved characters (and '/', with `path`): what comes out is the same inside
+ * of a path, a query or a form, so no caller has to know which characters delimit where. Byte by
+ * byte, so UTF-8 becomes what RFC 3986 §2.5 asks for. */
 void uri_encode(struct buf *out, struct str text, bool path);
 
 #endif

@@ -35,6 +35,9 @@ struct access_item {
     struct ring_access access;
 };
 
+/* Since the start of this core. `dropped` is what the promise "loss only by counted overflow" is
+ * about: what the edge itself could not put into a full ring is counted there
+ * (counters_thread.ring_dropped). */
 struct access_stats {
     uint64_t records; /* stored */
     uint64_t admin;   /* requests to muelle itself: not stored */

@@ -70,6 +70,8 @@ static void owned_fini(struct owned_query *owned)
     free(owned->texts);
 }
 
+/* Texts of a query lie in one block of its own: the caller's may be a request that is answered long
+ * before the query runs. */
 static struct str put_text(char **at, struct str text)
 {
     char *p = *at;
@@ -181,7 +183,8 @@ static void request_done(struct work *work)
     request_free(request);
 }
 
-/* The streams are those of now, and what is stored now is what is seen. */
+/* The streams are those of now, and what is stored now is what is seen. The list is a copy: the
+ * catalog may lose a stream to the budget while the worker reads. */
 static int request_begin(struct logs_request *request)
 {
     const struct see *see = request->see;
@@ -267,7 +270,8 @@ void logs_cancel(struct see *see, const void *arg)
 
 static void follower_step(struct logs_follower *follower);
 
-/* As much of a page as a follower gets at once; the rest is read again behind it. */
+/* As much of a page as a follower gets at once; the rest is read again behind it: 256 followers may
+ * wait with what they were given, and pages of 4 MiB each would be a gigabyte. */
 static struct logs_page first_part(const struct logs_page *page)
 {
     struct logs_page part = *page;

@@ -91,11 +91,11 @@ struct logs_follower;
 enum { LOGS_FOLLOWERS_MAX = 256, LOGS_FOLLOW_LIMIT = 1000, LOGS_FOLLOW_BYTES = 128 * 1024 };
 struct logs_follower *logs_follow(struct see *see, const struct logs_query *query,
                                   logs_done_fn *page, void *arg);
-/* The consumer has room for another page. */
+/* The consumer has room for another page. May be called inside `page`. */
 void logs_follow_more(struct logs_follower *follower);
 void logs_unfollow(struct logs_follower *follower);
 
-/* The line as the API has it (schema_log_line). */
+/* The line as the API has it (schema_log_line); notices are of the stream "system". */
 void logs_line_json(struct json_writer *json, const struct logs_line *line);
 const char *logs_stream_name(uint8_t stream);
 

@@ -79,6 +79,7 @@ static void sift_down(struct logs_candidate **heap, size_t len, size_t i)
     }
 }
 
+/* `more`, since what goes did match: a next page will find it again. */
 static void drop_top(struct logs_selection *selection)
 {
     struct logs_candidate **heap = heap_of(selection);
@@ -114,7 +115,8 @@ static struct logs_candidate *new_candidate(const struct stream_id *id,
     return candidate;
 }
 
-/* Would the line be dropped at once? */
+/* Would the line be dropped at once? Times are unique over all streams (see/README.md), so ">"
+ * leaves no tie to be decided by chance. */
 static bool is_beyond(const struct logs_select *select, struct logs_selection *selection,
                       int64_t key, size_t bytes)
 {
@@ -123,6 +125,7 @@ static bool is_beyond(const struct logs_select *select, struct logs_selection *s
     return full && key > heap_of(selection)[0]->key;
 }
 
+/* In, and whatever is too much then out again: the line itself may be what goes. */
 static int take_record(const struct logs_select *select, struct logs_selection *selection,
                        const struct stream_id *id, const struct segment_record *record)
 {

@@ -191,6 +191,7 @@ static void add_thread(struct counters_thread *sum, const struct counters_thread
 }
 _Static_assert(sizeof(struct counters_thread) % sizeof(uint64_t) == 0, "only counters");
 
+/* Sums are made anew by each reading; what is zeroed here has no owner's count in it. */
 static void forget_counts(struct metrics *metrics)
 {
     for (size_t i = 0; i < metrics->things.len; i++) {
@@ -203,6 +204,8 @@ static void forget_counts(struct metrics *metrics)
     metrics->unknown = 0;
 }
 
+/* One walk over what the edge's threads count at this moment: cells are read without a lock, each
+ * value whole, so a sum may be a request ahead of its parts and is right at the next tick. */
 static void read_tables(struct metrics *metrics, const struct counters *counters)
 {
     forget_counts(metrics);
@@ -376,6 +379,8 @@ static void sample_cpu(struct metrics_thing *thing, double seconds)
     }
 }
 
+/* Five minutes at 1 Hz, longer while nobody watches: each sample carries its time, so a chart may
+ * draw both. */
 static void keep_history(struct metrics *metrics, struct metrics_thing *thing)
 {
     if (!thing->history && metrics->histories < METRICS_HISTORIES_MAX) {
@@ -414,6 +419,7 @@ static void sample_things(struct metrics *metrics, double seconds)
     }
 }
 
+/* Cells are given back when their route or endpoint is gone: then the sums of it are 0. */
 static void drop_routes(struct metrics *metrics)
 {
     for (size_t i = metrics->routes.len; i-- > 0;) {

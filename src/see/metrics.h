@@ -37,7 +37,8 @@ struct metrics_sample {
 bool metrics_latest(struct see *see, struct str project, struct str service, uint32_t replica,
                     struct metrics_sample *ret);
 /* The last `count` (at most METRICS_HISTORY) samples of a service, oldest first; returns how
- * many. */
+ * many. Histories are in memory: they begin with the core, and only the first METRICS_HISTORIES_MAX
+ * services have one. */
 size_t metrics_history(struct see *see, struct str project, struct str service,
                        struct metrics_sample *ret, size_t count);
 /* Visits all services and replicas (replica 0 = the service), in the order they were met. */

@@ -89,6 +89,7 @@ void metrics_history_json(struct json_writer *json, const struct metrics_sample 
     }
 }
 
+/* A service has "replica": null and no pid; so one kind of object serves both lists. */
 static void write_thing(struct json_writer *json, const struct metrics_thing *thing)
 {
     json_begin_object(json);

@@ -42,7 +42,8 @@ static struct labels *thing_labels(struct labels *labels, const struct metrics_t
     return labels;
 }
 
-/* False: it is not known (yet) what the ids stand for. */
+/* False: it is not known (yet) what the ids stand for; an exposition with ids for labels would
+ * start series that end at the next scrape. */
 static bool route_labels(struct labels *labels, const struct names *names,
                          const struct metrics_route *route)
 {

@@ -87,6 +87,7 @@ static int add_endpoints(struct names *names, const struct snapshot *snapshot)
     return r;
 }
 
+/* Behind the services (invariant 2): a route names its service by id. */
 static int add_routes(struct names *names, const struct snapshot *snapshot)
 {
     int r = 0;

@@ -14,6 +14,7 @@
 enum name_kind { NAME_SERVICE, NAME_ENDPOINT, NAME_ROUTE };
 enum { NAMES_MAX = 262144 };
 
+/* What one id stands for; its texts lie in the arena of the names, with a NUL behind them. */
 struct name {
     uint64_t id;
     enum name_kind kind;

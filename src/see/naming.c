@@ -46,6 +46,7 @@ void naming_missed(struct naming *naming)
     naming->looks = MAX(naming->looks, 1);
 }
 
+/* Without a keeper there is nothing to look at, and the look is not spent. */
 static void read_snapshot(struct naming *naming)
 {
     struct shm shm = {0};

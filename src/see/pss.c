@@ -35,6 +35,7 @@ static void request_free(struct pss_request *request)
     free(request);
 }
 
+/* Reads what the loop has listed; the request is the worker's alone meanwhile. */
 static void read_all(struct work *work)
 {
     struct pss_request *request = container_of(work, struct pss_request, work);
@@ -81,6 +82,7 @@ static void answer(struct work *work)
     finish(request, 0);
 }
 
+/* At most REQUESTS_MAX: counted, not kept. */
 static size_t waiting(const struct see *see)
 {
     size_t count = 0;

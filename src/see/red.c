@@ -28,6 +28,7 @@ void red_add(struct red *red, const struct counters_cell *cell)
     red->in_flight += cell->in_flight;
 }
 
+/* Never a negative rate: what fell is another's counter, or the edge's memory was made anew. */
 static uint64_t grown(uint64_t now, uint64_t before)
 {
     return now >= before ? now - before : now;

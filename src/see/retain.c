@@ -69,6 +69,7 @@ static int remove_file(const char *logs, const struct vec *catalog, const struct
     return r == -ENOENT ? 0 : r;
 }
 
+/* A file whose mtime is old may still have its writer: a quiet service. */
 static bool is_open(const struct retain *retain, const struct stream_id *id)
 {
     for (size_t i = 0; i < retain->open->len; i++) {
@@ -79,7 +80,8 @@ static bool is_open(const struct retain *retain, const struct stream_id *id)
     return false;
 }
 
-/* A stream that nobody writes goes as a whole when its head is too old, too. */
+/* A stream that nobody writes goes as a whole when its head is too old, too: by the file's mtime,
+ * which is the wall clock of its last line, so that no head has to be read. */
 static int remove_stream(const struct retain *retain, const struct stream_id *id,
                          struct retain_result *ret)
 {

@@ -62,6 +62,7 @@ static void see_fini(void *room)
     free(see);
 }
 
+/* What parts know of each other, before any of them begins: folders, the catalog, who is told. */
 static void set_up(struct see *see, struct core *core)
 {
     see->core = core;

@@ -37,6 +37,7 @@ static bool parse_replica(struct str text, uint32_t *ret)
     return true;
 }
 
+/* The tenant is not part of an output's path: there is one, until there are more. */
 bool stream_from_output(struct str project, struct str file, struct stream_id *ret)
 {
     *ret = (struct stream_id){.stream = str_ends(file, STR(".err")) ? LOGS_STDERR : LOGS_STDOUT};
@@ -114,6 +115,7 @@ bool stream_matches(const struct stream_id *id, const struct logs_query *query)
     return id->stream != LOGS_ACCESS || query->stream == LOGS_ACCESS;
 }
 
+/* A walk: it happens when a pass brought lines, and comparing a number first makes it short. */
 int stream_catalog_add(struct vec *catalog, const struct stream_id *id)
 {
     for (size_t i = 0; i < catalog->len; i++) {

@@ -34,7 +34,7 @@ struct stream_id stream_access(struct str tenant, struct str project);
 bool stream_from_output(struct str project, struct str file, struct stream_id *ret);
 /* "TENANT/PROJECT/SERVICE/1.stdout" below the logs folder. False: not such a name. */
 bool stream_from_folder(struct str path, struct stream_id *ret);
-/* The folder of its segments, "LOGS/TENANT/…". 0 or -ENAMETOOLONG. */
+/* The folder of its segments, "LOGS/TENANT/…", which need not be there. 0 or -ENAMETOOLONG. */
 must_check int stream_folder(const struct stream_id *id, const char *logs,
                              char ret[STREAM_PATH_MAX]);
 bool stream_eq(const struct stream_id *a, const struct stream_id *b);

@@ -195,6 +195,7 @@ static void on_changed(struct notify *notify, struct str folder, struct str name
     }
 }
 
+/* The kernel forgot events: every file may have new lines, and folders may have come. */
 static void on_lost(struct notify *notify)
 {
     struct tail *tail = container_of(notify, struct tail, notify);
@@ -440,6 +441,8 @@ static void entry_done(struct tail *tail, struct tail_entry *entry, bool *ret_fu
     say_losses(tail, entry);
 }
 
+/* Streams are listed with their first line, not before: an empty one is of no use to who
+ * searches. */
 static void learn_streams(struct tail *tail)
 {
     for (size_t i = 0; i < tail->changed.len; i++) {
@@ -627,7 +630,9 @@ static bool anything_to_do(const struct tail *tail)
     return any;
 }
 
-/* Decides when the next pass runs: now after quiet, in a while under load or after a failure. */
+/* Decides when the next pass runs: now after quiet, in a while under load or after a failure.
+ * Called after every change of what there is to do; it may be called once too often, never once too
+ * seldom. */
 static void schedule(struct tail *tail)
 {
     if (tail->stopped || tail->running || timer_armed(&tail->pause)) {

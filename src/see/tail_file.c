@@ -46,6 +46,8 @@ void tail_file_close(struct tail_file *file)
     file->opened = false;
 }
 
+/* The wall clock, but never twice and never backwards: when it is set back, lines go on a
+ * nanosecond apart until it has caught up. */
 static int64_t next_time(struct tail_clock *clock)
 {
     clock->last_ns = MAX(clock->last_ns + 1, clock->wall_ns);
@@ -248,7 +250,8 @@ static void pass_hole(struct tail_file *file, struct tail_clock *clock, uint64_t
     ret->lines++;
 }
 
-/* Records being collected from a chunk. */
+/* Records being collected from a chunk. Their bytes lie in the chunk: flush_batch comes before the
+ * next one is read over it. */
 struct batch {
     struct tail_file *file;
     struct tail_clock *clock;

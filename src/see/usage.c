@@ -74,6 +74,7 @@ static const struct usage_process *find_process(const struct usage_scan *scan, i
                                : NULL;
 }
 
+/* Against circles: between two readings of /proc a number may be its own ancestor. */
 static bool contains(const int *pids, size_t count, int pid)
 {
     for (size_t i = 0; i < count; i++) {
@@ -84,7 +85,7 @@ static bool contains(const int *pids, size_t count, int pid)
     return false;
 }
 
-/* The main process and its descendants. */
+/* The main process and its descendants, breadth first: `pids` is the queue and the answer. */
 static size_t tree_of(struct usage_scan *scan, int pid, int *pids, size_t max)
 {
     size_t count = 0;
@@ -115,7 +116,8 @@ size_t usage_pids(struct usage_scan *scan, struct str group, int pid, int *pids,
     return pid > 0 ? tree_of(scan, pid, pids, max) : 0;
 }
 
-/* Sums up what the group does not count. */
+/* Sums up what the group does not count, over at most 256 processes: beyond that the figure is a
+ * lower bound, which is better than a tick that takes seconds. */
 static bool read_tree(struct usage_scan *scan, struct str group, int pid, struct usage *ret)
 {
     int pids[256];

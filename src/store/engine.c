@@ -131,7 +131,8 @@ void engine_problem(struct engine *engine, int code, const char *path, struct pr
     problem_where(problem, "%s", path);
 }
 
-/* Once per process, before the first connection. */
+/* Once per process, before the first connection: SQLite refuses it later, and silently keeps its
+ * locks. */
 static void configure_library(void)
 {
     static bool done;
@@ -175,6 +176,7 @@ int engine_open(struct engine *engine, const char *path, const char *vfs, bool r
     return engine_errno(code);
 }
 
+/* Prepared statements hold the connection open: sqlite3_close would refuse. */
 static void drop_statements(struct engine *engine)
 {
     for (size_t i = 0; i < engine->statements.len; i++) {

@@ -52,6 +52,7 @@ static int threads_submit(struct store_executor *executor, enum store_lane lane,
     return r;
 }
 
+/* May come twice: by store_close and, through free, by store_free. */
 static void threads_stop(struct store_executor *executor)
 {
     struct threads *threads = container_of(executor, struct threads, executor);

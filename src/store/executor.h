@@ -19,6 +19,7 @@ struct loop;
 
 enum store_lane { STORE_LANE_WRITE, STORE_LANE_READ, STORE_LANES };
 
+/* The store's memory, one per lane, used again and again. */
 struct store_job {
     /* Blocks; called once, on any thread. */
     void (*run)(struct store_job *job);

@@ -72,7 +72,8 @@ static int check_identity(struct engine *engine, const char *path, int64_t *ret_
     return 0;
 }
 
-/* Is each applied migration the one that this program knows? */
+/* Is each applied migration the one that this program knows? A schema that differs from the text it
+ * is believed to have would fail later, in the middle of some transaction. */
 static int check_applied(struct engine *engine, const char *path, int64_t version,
                          struct problem *problem)
 {

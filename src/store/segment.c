@@ -77,6 +77,7 @@ static int replace_head(struct segment_stream *stream)
     return r;
 }
 
+/* 0 stands for "none" in the times, so a record's time is positive. */
 static void note_record(struct segment_stream *stream, const struct segment_record *record)
 {
     if (!stream->head_time) {
@@ -112,6 +113,8 @@ static int load_head(struct segment_stream *stream, struct str bytes)
     return stream->cut_bytes ? file_truncate(stream->fd, stream->head_len) : 0;
 }
 
+/* Read as a whole: a head is bounded (HEAD_HARD_MAX and one batch), and this is the one moment in
+ * which all of it is verified. */
 static int open_head(struct segment_stream *stream)
 {
     char path[SEGMENT_PATH_SIZE];
@@ -221,6 +224,8 @@ void segment_close(struct segment_stream *stream)
     }
 }
 
+/* Times that do not grow are a programmer's error: identity, order and cursors of lines rest on
+ * them. */
 static int encode_all(const struct segment_stream *stream, const struct segment_record *records,
                       size_t count, struct buf *out)
 {
@@ -297,6 +302,8 @@ struct sealing {
     struct segment_footer footer;
 };
 
+/* Writes the block where the last one ended; places in the index are the file's own, so a reader
+ * needs nothing but the footer. */
 static int seal_block(struct sealing *sealing)
 {
     struct segment_entry *entry = vec_add(&sealing->entries);

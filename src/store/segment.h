@@ -27,6 +27,7 @@ enum {
     SEGMENT_BLOCK_RAW = 256 * 1024,     /* bytes of records compressed together */
 };
 
+/* Borrowed by segment_append; of a reader, valid until its next call. */
 struct segment_record {
     int64_t time;    /* wall clock, ns */
     uint64_t offset; /* of the source, behind this record */
@@ -67,7 +68,9 @@ must_check int segment_sync(struct segment_stream *stream);
 /* Is what is appended to still the head in the folder? False when somebody removed the folder: all
  * that was appended since is in a file without a name; open it anew. Asks the disk. */
 bool segment_is_there(const struct segment_stream *stream);
-/* Compresses the head into a sealed file (also a small one) and starts another. */
+/* Compresses the head into a sealed file (also a small one) and starts another. Blocks for as long
+ * as compressing and syncing SEGMENT_HEAD_MAX bytes takes. 0 (also when it is empty) or -errno:
+ * then the head goes on. */
 must_check int segment_seal(struct segment_stream *stream);
 /* Removes the oldest sealed files until at most `max_bytes` of them are left, and those that ended
  * before `min_time`. What was freed is added to *ret_freed. */

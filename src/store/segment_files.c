@@ -24,7 +24,7 @@ void segment_file_name(char name[SEGMENT_NAME_SIZE], const struct segment_file *
                    (unsigned long long)file->last);
 }
 
-/* The inverse; false: another file. */
+/* The inverse; false: another file. A name with times the wrong way round is no file of ours. */
 static bool parse_name(struct str name, struct segment_file *ret)
 {
     uint64_t first, last;

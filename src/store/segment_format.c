@@ -229,7 +229,7 @@ static void add_columns(struct buf *out, const struct segment_column *columns, s
     add_sources(out, columns, count);
 }
 
-/* Appends a zstd frame of `raw`; its length in *ret_len. */
+/* Appends a zstd frame (RFC 8878) of `raw`; its length in *ret_len. */
 static int add_frame(struct buf *out, struct str raw, uint32_t *ret_len)
 {
     size_t bound = ZSTD_compressBound(raw.len);
@@ -276,7 +276,8 @@ int segment_block_encode(const struct segment_block *block, struct buf *out,
     return r;
 }
 
-/* Unpacks a frame of exactly `raw_len` bytes behind `out`. */
+/* Unpacks a frame of exactly `raw_len` bytes behind `out`. The room is taken from the index and not
+ * from the frame's own head, so a frame cannot ask for more memory than a block may have. */
 static int take_frame(struct segment_block *block, struct str frame, size_t raw_len,
                       struct buf *out)
 {

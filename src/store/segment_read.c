@@ -124,12 +124,14 @@ int segment_reader_new(const char *folder, const struct segment_query *query,
     return 0;
 }
 
+/* [first, last] of a file or block against [from, to) of the query. */
 static bool overlaps(const struct segment_reader *reader, int64_t first, int64_t last)
 {
     return last >= reader->query.from && first < reader->query.to;
 }
 
-/* Reads [at, at+len) into frames; fewer bytes only at the end of the file. */
+/* Reads [at, at+len) into frames; fewer bytes only at the end of the file, which the checks of what
+ * is decoded then find. */
 static int read_frames(struct segment_reader *reader, uint64_t at, size_t len)
 {
     buf_reset(&reader->frames);

@@ -67,7 +67,8 @@ static void lane_run(struct store_job *job)
     lane->ran = true;
 }
 
-/* Moves what waits into the group, in order. */
+/* Moves what waits into the group, in order. STORE_GROUP_MAX bounds how long one commit holds the
+ * writer, and with it the longest wait of what comes next. */
 static void fill_group(struct lane *lane)
 {
     for (unsigned n = 0; n < STORE_GROUP_MAX && !list_empty(&lane->queue); n++) {
@@ -108,6 +109,7 @@ static void answer(struct lane *lane)
     lane->answering = false;
 }
 
+/* Queries are not counted here: what people watch is how long the disk takes. */
 static void count_group(struct lane *lane)
 {
     struct store_stats *stats = &lane->store->stats;
@@ -118,6 +120,7 @@ static void count_group(struct lane *lane)
     }
 }
 
+/* Before anything ran: nobody's work was begun, so all may be tried again by their owners. */
 static void fail_all(struct list *group, int error)
 {
     list_for_each (it, group) {
@@ -193,6 +196,7 @@ int store_query(struct store *store, struct txn *txn, store_done_fn *done, void 
     return lane_submit(&store->lanes[STORE_LANE_READ], txn, done, arg);
 }
 
+/* By the argument, as owners know what they passed and not which txn it went with. */
 static void forget(struct list *list, const void *arg)
 {
     list_for_each (it, list) {

@@ -165,6 +165,7 @@ static void text(struct txn *txn, struct str s)
     txn_text(txn, s.p ? s : STR(""));
 }
 
+/* Lists, so that a builder is one line for a row's texts and one for its numbers. */
 static void texts(struct txn *txn, const struct str *list, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -356,7 +357,8 @@ unsigned event_add(struct txn *txn, const struct event_row *row)
     return i;
 }
 
-/* The list whose index narrows most. */
+/* The list whose index narrows most. The planner cannot choose: with "?5 IS NULL OR …" it knows
+ * nothing of the values. */
 static unsigned event_list_for(const struct event_filter *filter)
 {
     bool project = filter->tenant.len && filter->project.len;

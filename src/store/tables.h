@@ -27,10 +27,12 @@ struct project_row {
     struct str tenant, project, origin, state, spec, actor; /* state: "active", "removing" … */
     int64_t generation, applied_at;
 };
-/* Inserts, or replaces the row of generation-1; guard: nobody else changed it in between. */
+/* Inserts, or replaces the row of generation-1; guard: nobody else changed it in between. The
+ * generation is what plans, events and answers speak of, so two changes never share one. */
 void project_put(struct txn *txn, const struct project_row *row);
 void project_set_state(struct txn *txn, struct str tenant, struct str project, struct str state);
-/* With its overrides, replicas and settings; its events stay. */
+/* With its overrides, replicas and settings; its events stay: what happened to a project that is
+ * gone is asked most of all. */
 void project_delete(struct txn *txn, struct str tenant, struct str project);
 /* project == STR_NONE: all of the tenant; tenant == STR_NONE: all. */
 unsigned project_select(struct txn *txn, struct str tenant, struct str project);
@@ -49,6 +51,8 @@ void override_delete(struct txn *txn, struct str tenant, struct str project, str
 unsigned override_select(struct txn *txn, struct str tenant, struct str project);
 void override_read(struct txn_rows rows, uint32_t i, struct override_row *ret);
 
+/* The last state that was written, for the core that comes after this one: what is true is what the
+ * keeper says, this says what was meant (restarts, back-off, reason). */
 struct replica_row {
     struct str tenant, project, service, origin, state, reason, exit, ports, spec_hash;
     int64_t replica, generation, restarts, started_at, updated_at;
@@ -84,6 +88,8 @@ unsigned event_select_last(struct txn *txn);
  * Numbers are never given again (AUTOINCREMENT): a client's "after" stays what it was. */
 void event_trim(struct txn *txn, int64_t keep);
 
+/* An answer that was given, to be given again. `request_hash` tells a repetition from another
+ * request under a key that was used before. */
 struct idempotency_row {
     struct str actor, key, tenant, project, request_hash, response;
     int64_t status, time;

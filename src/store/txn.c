@@ -137,6 +137,7 @@ void txn_null(struct txn *txn)
     (void)bind_next(txn, TXN_NULL);
 }
 
+/* One a statement: two conditions on one result would need words for which of them failed. */
 static void set_guard(struct txn *txn, enum txn_guard guard, int64_t changes)
 {
     if (txn && !txn->error) {

@@ -13,7 +13,7 @@
 
 enum txn_type { TXN_NULL, TXN_I64, TXN_DOUBLE, TXN_TEXT, TXN_BLOB };
 
-/* A value, bound or answered. */
+/* A value, bound or answered; bytes lie in the txn's arenas. */
 struct txn_cell {
     enum txn_type type;
     union {
