@@ -68,6 +68,7 @@ struct worker {
     struct loop_task turn_end;
     struct timer accept_pause;
     struct timer config_again;
+    bool config_late; /* memory was out: it is tried again */
     bool stopping;
     bool stopped;     /* and nothing is left */
     _Atomic bool cut; /* do not wait for what is in flight */

@@ -52,7 +52,10 @@ static void take_later(struct worker *worker, struct config *config)
     if (!atomic_compare_exchange_strong(&worker->next_config, &none, config)) {
         config_unref(config);
     }
-    worker_log("out of memory while a snapshot is applied: it is tried again");
+    if (!worker->config_late) {
+        worker_log("out of memory while a snapshot is applied: it is tried again");
+    }
+    worker->config_late = true; /* said once, until it is taken */
     loop_timer_after(&worker->loop, &worker->config_again, CONFIG_AGAIN_MS * NS_PER_MS);
 }
 
@@ -75,6 +78,7 @@ static void take_config(struct worker *worker)
         return;
     }
     *generation = (struct generation){.config = config, .refs = 1};
+    worker->config_late = false;
     worker->gateway = config->gateway;
     worker->limits.head_max = config->gateway.head_max;
     worker->limits.line_max = MIN(worker->limits.head_max, (uint32_t)8192);
