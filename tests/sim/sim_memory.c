@@ -45,7 +45,7 @@ void sim_memory_init(uint64_t seed)
 
 static bool is_short(void)
 {
-    if (!sim.shortages || sim.plenty > 0 || sim.healing || !sim.ready_seen) {
+    if (!sim.shortages || sim.plenty > 0 || sim.healing) {
         return false;
     }
     if (left_short > 0) {

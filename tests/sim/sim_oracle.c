@@ -278,13 +278,21 @@ static void check_stop_order(const struct child *child)
     }
 }
 
+/* A stopped service goes on, and is started again when it ends, until those that need it have
+ * gone. */
+static bool may_be_ended(const struct sim_service *service)
+{
+    return sim_set_has(&service->stopped, 1) || sim_set_has(&service->scale, 0) ||
+           sim_set_has(&service->here, 0);
+}
+
 /* What was started after the last operation is what that asked for: to stop it again is to do the
  * operation twice, whoever died in between. */
 static void check_twice(const struct child *child)
 {
     const struct sim_service *service = sim_service_named(child->service);
     bool calm = service && service->present && !service->probed && !child->was_sick &&
-                child->kind != CHILD_SLOW && !sim_user_down();
+                child->kind != CHILD_SLOW && !sim_user_down() && !may_be_ended(service);
     if (calm && service->touched <= child->asked && !child->again &&
         !may_follow_since(child, child->started)) {
         sim_fail("%s (pid %d) is stopped although the last operation had asked for it", child->id,

@@ -7,6 +7,8 @@
  */
 #include "sim/sim.h"
 
+#include "core/event.h"
+#include "run/reads.h"
 #include "run/run.h"
 
 #include <stdio.h>
@@ -431,6 +433,54 @@ static void ask(struct run *run, enum op_kind op)
     }
 }
 
+/* --- looking --- */
+
+static void check_read(const char *what, int r, bool some)
+{
+    bool short_of_memory = r == -ENOMEM && sim_memory_was_short();
+    if (r < 0 && !short_of_memory) {
+        sim_fail("%s cannot be read: %s", what, strerror(-r));
+    } else if (r == 0 && !some) {
+        sim_fail("%s are read without an error, and are not there", what);
+    }
+}
+
+static void events_read(void *arg, int error, const struct event *events, size_t count)
+{
+    check_read("events", error, events || count == 0);
+}
+
+/* What people and the dashboard ask for at any time. Nothing may come of it but an answer. */
+static void look(struct run *run)
+{
+    struct context ctx = context_system("operator");
+    struct bus_id all = bus_id_make(STR("default"), STR_NONE, STR_NONE, 0);
+    struct bus_id one = bus_id_make(STR("default"), STR("sim"), STR("s0"), 0);
+    struct arena arena = ARENA_INIT(MIB);
+    struct buf text = BUF_INIT(MIB);
+    struct project_status *projects = NULL;
+    struct service_status *members = NULL;
+    struct replica_status *replicas = NULL;
+    struct route_status *routes = NULL;
+    size_t count = 0;
+    int r = run_projects(run, &ctx, &arena, &projects, &count);
+    check_read("projects", r, projects || count == 0);
+    r = run_services(run, &ctx, all, &arena, &members, &count);
+    check_read("services", r, members || count == 0);
+    r = run_replicas(run, &ctx, all, &arena, &replicas, &count);
+    check_read("replicas", r, replicas || count == 0);
+    r = run_routes(run, &ctx, STR_NONE, &arena, &routes, &count);
+    check_read("routes", r, routes || count == 0);
+    r = run_config(run, &ctx, STR("sim"), sim_chance(500), &text);
+    check_read("the configuration", r, text.len > 0 || buf_error(&text));
+    buf_reset(&text);
+    r = run_service_spec(run, &ctx, one, &text);
+    check_read("a specification", r, text.len > 0 || buf_error(&text));
+    buf_fini(&text);
+    arena_fini(&arena);
+    event_list(sim.core, &(struct event_query){.limit = 20}, events_read, NULL);
+}
+
 static void operate(void *arg)
 {
     if (sim.now > SIM_FAULT_S * SIM_S) {
@@ -441,6 +491,7 @@ static void operate(void *arg)
     if (!run || user.pending != OP_NONE) {
         return;
     }
+    look(run);
     unsigned dice = (unsigned)rng_below(&sim.rng, 100);
     enum op_kind op = !user.project_maybe || dice < 40 ? OP_APPLY
                       : dice < 58                      ? OP_SCALE

@@ -157,3 +157,92 @@ TEST(a_new_one_whose_output_is_fed_does_not_run_beside_one_that_writes_itself)
     check(!plan_start_first(&terminal, &s));
     check(plan_start_first(&terminal, &piped));
 }
+
+/* --- the words for what changed --- */
+
+/* What plan_make says of a service that was `a` and is `b`. */
+static void check_words(struct service_spec a, struct service_spec b, const char *word)
+{
+    struct arena arena = ARENA_INIT(MIB);
+    b.spec_hash = a.spec_hash + 1;
+    struct project_spec p = {.services = &a, .services_count = 1};
+    struct project_spec q = {.services = &b, .services_count = 1};
+    struct plan *plan = plan_make(&arena, &p, &q, file_scale, file_scale);
+    check_str(plan->items[0].reason, str_from(word));
+    arena_fini(&arena);
+}
+
+TEST(each_key_of_a_service_that_changes_is_named)
+{
+    static const struct spec_pair pair_a[] = {{STR_INIT("A"), STR_INIT("1")}};
+    static const struct spec_pair pair_b[] = {{STR_INIT("A"), STR_INIT("2")}};
+    static struct ulimit_spec limit_a[] = {{STR_INIT("nofile"), 10, 20}};
+    static struct ulimit_spec limit_b[] = {{STR_INIT("nofile"), 10, 30}};
+    static struct port_spec port_a[] = {{.published = 80, .published_end = 80, .target = 8080}};
+    static struct port_spec port_b[] = {{.published = 80, .published_end = 80, .target = 8081}};
+    static struct depends_spec on_a[] = {{.service = STR_INIT("db")}};
+    static struct depends_spec on_b[] = {{.service = STR_INIT("db"), .restart = true}};
+    static struct route_spec route_a[] = {{.host = STR_INIT("a"), .path = STR_INIT("/")}};
+    static struct route_spec route_b[] = {{.host = STR_INIT("a"), .path = STR_INIT("/x")}};
+    const struct service_spec s = service(STR("web"));
+    struct service_spec a = s, b = s;
+#define CHANGE(member, list_a, list_b, word)                                                       \
+    a = b = s;                                                                                     \
+    b.member = list_b;                                                                             \
+    b.member##_count = 1;                                                                          \
+    check_words(a, b, word); /* one more */                                                        \
+    a.member = list_a;                                                                             \
+    a.member##_count = 1;                                                                          \
+    check_words(a, b, word); /* another one */
+    CHANGE(argv, argv_a, argv_b, "command changed")
+    CHANGE(environment, pair_a, pair_b, "environment changed")
+    CHANGE(labels, pair_a, pair_b, "labels changed")
+    CHANGE(ulimits, limit_a, limit_b, "limits changed")
+    CHANGE(ports, port_a, port_b, "ports changed")
+    CHANGE(depends_on, on_a, on_b, "depends_on changed")
+    CHANGE(routes, route_a, route_b, "routes changed")
+#undef CHANGE
+    a = b = s;
+    b.logging.mode = LOGGING_PIPE;
+    check_words(a, b, "logging changed");
+    b.user = STR("nobody");
+    check_words(a, b, "user, logging changed");
+    check_words(s, s, "configuration changed"); /* something that has no word */
+}
+
+static struct plan *plan_gateways(struct arena *arena, struct gateway_spec a, struct gateway_spec b)
+{
+    static struct service_spec s[1];
+    s[0] = service(STR("web"));
+    struct project_spec p = {.services = s, .services_count = 1, .gateway = a};
+    struct project_spec q = {.services = s, .services_count = 1, .gateway = b};
+    return plan_make(arena, &p, &q, file_scale, file_scale);
+}
+
+TEST(a_change_of_the_gateway_is_the_projects_own)
+{
+    struct arena arena = ARENA_INIT(MIB);
+    static struct str names_a[] = {STR_INIT("a.example")}, names_b[] = {STR_INIT("b.example")};
+    static struct listen_spec own[] = {{.address = STR_INIT("http://127.0.0.1:80")}};
+    static struct listen_spec other[] = {{.address = STR_INIT("http://127.0.0.1:81")}};
+    static struct listen_spec ports[] = {{.address = STR_INIT("tcp://:5432"), .from_ports = true}};
+    struct gateway_spec none = {0};
+    struct gateway_spec a = {.admin_names = names_a, .admin_names_count = 1};
+    struct gateway_spec b = {.admin_names = names_b, .admin_names_count = 1};
+    check_int(plan_gateways(&arena, a, a)->item_count, 1);
+    check_int(plan_gateways(&arena, none, a)->item_count, 2);
+    struct plan *plan = plan_gateways(&arena, a, b);
+    check_int(plan->item_count, 2);
+    check_str(plan->items[1].reason, STR("gateway changed"));
+    check_int(plan->items[1].service.len, 0);
+    a = b = none;
+    a.listens = own;
+    b.listens = other;
+    a.listens_count = b.listens_count = 1;
+    check_int(plan_gateways(&arena, a, b)->item_count, 2);
+    b.listens = own;
+    check_int(plan_gateways(&arena, a, b)->item_count, 1);
+    b.listens = ports; /* those of `ports:` are told with their services */
+    check_int(plan_gateways(&arena, none, b)->item_count, 1);
+    arena_fini(&arena);
+}
