@@ -247,7 +247,8 @@ static void take_up(struct run *run, struct replica *replica, const struct stray
     replica->start_time = stray->start_time;
     replica->output_open = true;
     if (replica->started_wall_ns == 0) {
-        replica->started_wall_ns = started_wall(run, stray);
+        /* The end of its tick: no probe of the process before may count as its own. */
+        replica->started_wall_ns = MIN(started_wall(run, stray) + TICK_NS, core_wall(run->core));
     }
     port_mark(run, replica->port);
     if (replica->spec->listen_fds && listen_reserve(run, replica->port) == 0) {

@@ -311,6 +311,7 @@ void oracle_signal(struct child *child)
     check_twice(child);
     /* A replacement may have waited long for a dependency: it excuses itself. */
     if (service && !sibling(child) && !child->was_sick && child->kind != CHILD_SLOW &&
+        !may_follow_since(child, child->started) &&
         service->touched < child->started - 10 * SIM_S &&
         !core_was_down_since(child->started - 10 * SIM_S) && !service->probed && service->present) {
         sim_fail("%s is stopped although nothing about it was changed", child->id);
