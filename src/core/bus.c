@@ -35,28 +35,6 @@ struct bus {
     (BUS_BIT(BUS_PROJECT_CHANGED) | BUS_BIT(BUS_SERVICE_CHANGED) | BUS_BIT(BUS_REPLICA_CHANGED) |  \
      BUS_BIT(BUS_ROUTES_CHANGED))
 
-static const char *const names[BUS_TOPIC_COUNT] = {
-    [BUS_RESYNC] = "resync",
-    [BUS_PROJECT_CHANGED] = "project.changed",
-    [BUS_PROJECT_REMOVED] = "project.removed",
-    [BUS_SERVICE_CHANGED] = "service.changed",
-    [BUS_SERVICE_REMOVED] = "service.removed",
-    [BUS_REPLICA_CHANGED] = "replica.changed",
-    [BUS_REPLICA_REMOVED] = "replica.removed",
-    [BUS_ROUTES_CHANGED] = "routes.changed",
-    [BUS_OUTPUT_OPENED] = "output.opened",
-    [BUS_OUTPUT_CLOSED] = "output.closed",
-    [BUS_LOGGING_CHANGED] = "logging.changed",
-    [BUS_ROLE_CHANGED] = "role.changed",
-    [BUS_EVENT] = "event",
-};
-
-const char *bus_topic_name(enum bus_topic topic)
-{
-    ensure(topic < BUS_TOPIC_COUNT);
-    return names[topic];
-}
-
 struct bus_id bus_id_make(struct str tenant, struct str project, struct str service,
                           uint32_t replica)
 {

@@ -92,6 +92,5 @@ void bus_publish(struct bus *bus, const struct bus_message *message);
 /* The id of a message, cut to fit (names are bounded by schema/ before). */
 struct bus_id bus_id_make(struct str tenant, struct str project, struct str service,
                           uint32_t replica);
-const char *bus_topic_name(enum bus_topic topic);
 
 #endif

@@ -61,7 +61,6 @@ struct edge_link {
     int open_error; /* of the last try */
     bool counters_open;
     uint64_t sequence; /* of the last snapshot */
-    uint64_t bad;
     struct snapshot_out sending, waiting;
     struct keeper_request keep_snapshot;
     struct list readers;
@@ -405,8 +404,7 @@ static size_t read_batch(struct edge_link *link, unsigned i, bool *traffic)
         }
         seen++;
         if (r == RING_E_BAD) {
-            link->bad++;
-            continue;
+            continue; /* it wasted our time, nothing else */
         }
         *traffic = *traffic || copies[count].kind == RING_ACCESS;
         records[count] = (struct edge_record){i, ring_epoch(ring), sequence, &copies[count]};
@@ -483,11 +481,6 @@ void edge_link_commit(struct edge_link *link, uint32_t ring, uint64_t sequence)
 const struct counters *edge_link_counters(const struct edge_link *link)
 {
     return link->counters_open ? &link->counters : NULL;
-}
-
-uint64_t edge_link_bad(const struct edge_link *link)
-{
-    return link->bad;
 }
 
 int edge_link_new(struct core *core, struct edge_link **ret_link)

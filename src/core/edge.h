@@ -59,8 +59,6 @@ must_check int edge_link_delta(struct edge_link *link, struct delta *delta);
 
 /* The counters in shared memory, for reading; NULL until they exist. */
 const struct counters *edge_link_counters(const struct edge_link *link);
-/* Records that were not understood, ever. */
-uint64_t edge_link_bad(const struct edge_link *link);
 /* Everything in front of `sequence` is stored by its reader: its places may be used again. */
 void edge_link_commit(struct edge_link *link, uint32_t ring, uint64_t sequence);
 
