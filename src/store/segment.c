@@ -26,7 +26,12 @@
 #include "store/segment_files.h"
 
 /* A head that could not be sealed (no room) may grow to this before appends are refused. */
-enum { HEAD_HARD_MAX = 4 * SEGMENT_HEAD_MAX, FILE_MODE = 0600, FOLDER_MODE = 0700 };
+enum {
+    HEAD_HARD_MAX = 4 * SEGMENT_HEAD_MAX,
+    SEAL_AGAIN = SEGMENT_HEAD_MAX / 4, /* so much further on it is tried again */
+    FILE_MODE = 0600,
+    FOLDER_MODE = 0700,
+};
 
 static int head_path(const struct segment_stream *stream, char path[SEGMENT_PATH_SIZE])
 {
@@ -69,6 +74,7 @@ static int replace_head(struct segment_stream *stream)
         stream->fd = fd;
         stream->head_len = stream->synced_len = SEGMENT_HEAD_HEADER;
         stream->head_time = 0;
+        stream->seal_at = 0;
         stream->synced_offset = stream->offset;
         stream->synced_source = stream->source;
     } else if (!is_head(path, stream->fd)) {
@@ -250,8 +256,12 @@ int segment_append(struct segment_stream *stream, const struct segment_record *r
             return made;
         }
     }
-    if (stream->head_len > SEGMENT_HEAD_MAX) {
+    /* One that failed is not repeated by each append: that would pack all of the head for a
+     * line. */
+    if (stream->head_len > HEAD_HARD_MAX ||
+        (stream->head_len > SEGMENT_HEAD_MAX && stream->head_len >= stream->seal_at)) {
         int sealed = segment_seal(stream);
+        stream->seal_at = sealed < 0 ? stream->head_len + SEAL_AGAIN : 0;
         if (sealed < 0 && (stream->fd < 0 || stream->head_len > HEAD_HARD_MAX)) {
             return sealed;
         }

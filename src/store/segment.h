@@ -51,6 +51,7 @@ struct segment_stream {
     uint64_t synced_offset; /* as above, of the last record that is on disk for sure */
     uint64_t synced_source;
     uint64_t cut_bytes; /* torn tail found at open */
+    uint64_t seal_at;   /* private: a sealing failed; tried again from this head_len on */
 };
 #define SEGMENT_STREAM_INIT ((struct segment_stream){.fd = -1})
 

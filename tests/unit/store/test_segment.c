@@ -348,6 +348,37 @@ TEST(a_full_head_is_sealed_by_the_append_that_finds_it)
     remove_folder();
 }
 
+static void append_bytes(struct segment_stream *stream, size_t len)
+{
+    static char text[SEGMENT_RECORD_MAX];
+    const struct segment_record record = {
+        .time = stream->last_time + 1, .source = 1, .bytes = str_make(text, len)};
+    check_int(segment_append(stream, &record, 1), 0);
+}
+
+TEST(a_sealing_that_failed_is_not_repeated_by_each_append)
+{
+    struct segment_stream stream;
+    make_folder();
+    check_int(segment_open(&stream, folder), 0);
+    check_int(file_mkdir(path_of(SEGMENT_TMP_NAME), 0700), 0); /* in the way of sealing */
+    while (stream.head_len <= SEGMENT_HEAD_MAX) {
+        append_bytes(&stream, SEGMENT_RECORD_MAX);
+    }
+    append_bytes(&stream, 10); /* tries, and goes on in the head */
+    uint64_t failed_at = stream.head_len;
+    check_int(file_rmdir(path_of(SEGMENT_TMP_NAME)), 0);
+    append_bytes(&stream, 10);
+    check_int(stream.sealed_bytes, 0);
+    while (stream.head_len < failed_at + SEGMENT_HEAD_MAX / 4) {
+        append_bytes(&stream, SEGMENT_RECORD_MAX);
+    }
+    append_bytes(&stream, 10);
+    check(stream.sealed_bytes > 0 && stream.head_len < SEGMENT_RECORD_MAX);
+    segment_close(&stream);
+    remove_folder();
+}
+
 TEST(syncing_moves_what_is_safe_to_the_end)
 {
     struct segment_stream stream;
