@@ -2,6 +2,15 @@
  *
  * The verdicts of api_access.h. Held by tests/unit/face/test_api_access.c case by case, since each
  * line here is what keeps another site, user or machine out.
+ *
+ * A change, by what a browser says of the page that asks for it (Fetch Metadata, RFC 6454):
+ *
+ *   Origin                  Sec-Fetch-Site          allowed
+ *   the Host's own          any                     yes: our dashboard
+ *   another, or "null"      any                     no
+ *   none                    none, or absent         yes: a program, or an address that was typed
+ *   none                    same-origin             yes
+ *   none                    same-site, cross-site   no: a sister domain is not us
  */
 #include "face/api_access.h"
 #include "proto/cookie.h"

@@ -13,6 +13,20 @@
  *
  * As it fails: -ENOMEM, -ENOBUFS and -EAGAIN of a room below are 503 with Retry-After (it may work
  * in a moment), a full disk is 507, all else 500 with the system's words.
+ *
+ * A problem document (RFC 9457), members in this order; empty ones are left out:
+ *
+ *   type           "urn:muelle:problem:CODE"    a name, not an address: nothing need be fetched
+ *   title          reason phrase of the status
+ *   status         as in the status line
+ *   code           stable slug, "config.unknown-key": what programs compare
+ *   detail         what is wrong, for people
+ *   where          file:line:column, or a JSON pointer into the request
+ *   expected       what would have been right
+ *   hint           what to do next
+ *   instance       path of the request
+ *   problems       all of them, each with code … hint, when there may be several
+ *   problem_count  how many there were: more than PROBLEM_LIST_MAX are only counted
  */
 #include "base/map.h"
 #include "base/num.h"

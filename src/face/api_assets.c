@@ -6,6 +6,14 @@
  *
  * The same tag for all codings of a file: they are one representation to us, and Vary tells caches
  * apart.
+ *
+ *   header                       why
+ *   ETag, Vary                   304 for what the browser has; one entry per coding in caches
+ *   Cache-Control                names with a hash never change; pages are asked for each time
+ *   Content-Security-Policy      nothing is loaded, run or framed but what is embedded here
+ *   Referrer-Policy              paths of the dashboard are nobody's business
+ *   Cross-Origin-Opener-Policy   a page that opened us gets no handle on our window
+ *   X-Frame-Options              for browsers that know no frame-ancestors
  */
 #include "face/api_handlers.h"
 #include "face/api_server.h"

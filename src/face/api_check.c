@@ -10,6 +10,18 @@
  *      there.
  *   4. Nested objects are not described by request tables: bodies are flat, with lists and maps of
  *      scalars. What cannot be sent cannot be got wrong.
+ *
+ *   code                     what is wrong
+ *   request.type             another JSON type than the row's
+ *   request.range            a number, a length, a number of items out of bounds
+ *   request.choice           a word that is none of the row's
+ *   request.text             a NUL
+ *   request.name             a name that cannot be a variable's
+ *   request.cursor           a cursor that no answer gave
+ *   request.unknown-member   no row has that name; with the nearest one
+ *   request.missing          a required one is not there
+ *   request.repeated         a parameter that is no list stands twice
+ *   request.query            an escape that is none, or no UTF-8
  */
 #include "face/api_check.h"
 #include "base/num.h"

@@ -12,12 +12,17 @@
  *      is closed, on the edge's socket always.
  *   5. A buffer that was large is given back when it is empty.
  *
- * Deadlines: API_IDLE_NS for a first byte (closed without a word), API_READ_NS from it to the end
- * of the body (408), none while a handler works (that is ours), API_WRITE_NS without progress while
- * the client reads, API_DRAIN_NS for the last words.
- *
  * As it fails: what is no HTTP is answered once, then the connection ends, since where the next
  * request begins is not known any more (RFC 9112 §9.6 is why it drains before it closes).
+ *
+ *   state       waits for                 deadline          then
+ *   HEAD        a first byte              API_IDLE_NS       closed
+ *   HEAD, BODY  the rest                  API_READ_NS       408, closed
+ *   WAITING     the handler               none
+ *   WRITING     the reader's socket       API_WRITE_NS      closed
+ *   STREAMING   its owner, the reader     API_WRITE_NS      closed, only while bytes wait
+ *   CLOSING     the reader's socket       API_WRITE_NS      closed
+ *   DRAINING    the client's end          API_DRAIN_NS      closed
  */
 #include "base/num.h"
 #include "face/api_server.h"

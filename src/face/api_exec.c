@@ -10,6 +10,13 @@
  * client is gone, `stream.arg` is NULL once the command is. Whichever is later frees it.
  *
  * Signals come as requests of their own (POST /commands/{id}/signal): a stream has no way back.
+ *
+ *   client                        core                          keeper
+ *   POST …/exec, three fds  ───▶  stream begins, 200
+ *                                 run_exec: a spawn order  ───▶ child of the service's group
+ *                           ◀───  started {id, pid}        ◀─── started
+ *   POST /commands/ID/signal ──▶  run_exec_signal          ───▶ kill
+ *                           ◀───  exited {exit_code}       ◀─── exited
  */
 #include "base/num.h"
 #include "face/api_handlers.h"

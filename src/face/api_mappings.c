@@ -7,6 +7,12 @@
  * Searches are linear: replicas × endpoints stays in the thousands. ROWS_MAX bounds the answer, not
  * the instance: beyond it the request fails with 503, and the routes of each project can be asked
  * for.
+ *
+ *   row          through a route                       through a listener of its own
+ *   listen       of the first address shown            tcp://ADDRESS
+ *   host, path   the route's                           null
+ *   address      the endpoint's                        127.0.0.1:TARGET, or the replica's PORT
+ *   ready        the gateway's word                    the replica is running
  */
 #include "base/vec.h"
 #include "face/api_handlers.h"

@@ -16,6 +16,12 @@
  *   3. Keys of two actors never meet: one must not read the other's answer.
  *
  * As it fails: what cannot be stored is sent all the same, and logged. The change has happened.
+ *
+ * A row of work.db (store/tables.h): actor and key (together the primary key), tenant, project, the
+ * hash of the request in hexadecimal, the status, the time (ns), and the response:
+ *
+ *   application/json LF          its media type
+ *   {"items":…}                  the body, as it was sent
  */
 #include "base/map.h"
 #include "base/num.h"

@@ -9,6 +9,11 @@
  *
  * The words are the tables' own, in English; the Spanish ones stand beside as x-description-es,
  * which tools pass over and the dashboard may use.
+ *
+ *   openapi, info, servers, security, tags
+ *   paths       PATH → method → operationId, tags, summary, x-permission, parameters,
+ *               requestBody, responses {STATUS, 4XX, 5XX}
+ *   components  securitySchemes {token, session} · responses {problem} · schemas {table …}
  */
 #include "face/api_openapi.h"
 #include "face/api.h"

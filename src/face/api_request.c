@@ -15,6 +15,24 @@
  *   4. The head is copied into the arena, because the connection's buffer moves on under it.
  *
  * As it fails: no memory for one request closes this client only.
+ *
+ *   gate       refuses with                     because
+ *   host       421 access.host                  DNS rebinding: see api_access.h
+ *   path       400 http.path                    an escape that is none, or a NUL
+ *              404 http.not-found               no endpoint and no page
+ *              405 http.method                  with Allow; OPTIONS gets that as its answer
+ *   local      403 access.local                 descriptors cannot come over TCP
+ *   who, may   401 access.unknown               with WWW-Authenticate: a credential may help
+ *              403 access.denied                it will not
+ *   origin     403 access.origin                another site's page
+ *   ready      503 core.starting                with Retry-After
+ *   accept     406 http.accept
+ *   body       415 http.content-type            JSON alone: a form of another site cannot send it
+ *              413 request.too-large            by Content-Length, or while it comes in chunks
+ *   (reading)  400 http.malformed               and what proto/http1 says: 408, 414, 431, 501, 505
+ *   JSON       400 request.json                 with the byte
+ *   tables     400 request.…                    all problems of query and body at once
+ *   key        409, 422 idempotency.…           see api_once.c
  */
 #include "base/num.h"
 #include "core/core.h"

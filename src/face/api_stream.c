@@ -13,6 +13,14 @@
  *      ends it (no call, since it knows).
  *   3. A stream that has nothing to say sends a comment every 15 s: proxies and browsers take
  *      silence for death.
+ *
+ * On the wire, one chunk (RFC 9112 §7.1) per event:
+ *
+ *   5c CRLF                      its length in hexadecimal
+ *   event: service LF            name; left out for a comment
+ *   id: 4711 LF                  only of events that Last-Event-ID may name
+ *   data: {"name":"web",…} LF    one line: JSON holds no line break
+ *   LF CRLF                      the end of the event, and of the chunk
  */
 #include "base/num.h"
 #include "face/api_server.h"

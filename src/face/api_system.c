@@ -8,6 +8,13 @@
  * Sessions: the cookie holds the token itself. There is one principal per instance, so a session
  * has nothing of its own to remember, and a new token ends all of them. HttpOnly and
  * SameSite=Strict keep pages and other sites from using it, Secure is set when the edge spoke TLS.
+ *
+ *   /healthz        200 while the loop turns
+ *   /readyz         200, or 503 while the core starts or stops
+ *   /metrics        OpenMetrics 1.0, or the older text format for who asks for it by Accept
+ *   /api/metrics    the same figures as JSON
+ *   /login?token=   303 to / with the cookie: a link is a GET
+ *   /session        POST {token} 204 with the cookie, DELETE 204 without it
  */
 #include "base/num.h"
 #include "face/api_handlers.h"

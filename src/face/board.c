@@ -10,6 +10,14 @@
  *   4. Order is that of arrival and stays, so that lines do not jump while one reads.
  *
  * A search per event is enough: BOARD_SERVICES_MAX services change some times a second at most.
+ *
+ *   state of a service                           ready   hopeless
+ *   completed, or desired 0                      yes
+ *   running, ready >= desired                    yes
+ *   running, fewer ready · starting · stopping   no      no: it may still come
+ *   pending                                      no      if those it waits for are
+ *   crashed                                      no      three times, or for longer than patience
+ *   any, and it needs an engine                  no      yes
  */
 #include "face/board.h"
 #include "base/num.h"
@@ -70,6 +78,7 @@ static struct board_service *find_or_add(struct board *board, struct str name)
     return service;
 }
 
+/* Cut between addresses: half of one would still look like one. */
 static void set_urls(struct board_service *service, const struct jdoc *urls)
 {
     size_t len = 0;
@@ -87,6 +96,8 @@ static void set_urls(struct board_service *service, const struct jdoc *urls)
     }
 }
 
+/* Counted when it is entered: the stream tells the state again with every change of anything else.
+ */
 static void note_crash(struct board_service *service, struct str state, int64_t now_ns)
 {
     if (!str_is(state, "crashed")) {
@@ -97,6 +108,8 @@ static void note_crash(struct board_service *service, struct str state, int64_t 
     }
 }
 
+/* Figures and reasons change all the time; only state and numbers of replicas are news for a log.
+ */
 static bool feed_service(struct board *board, const struct jdoc *doc, int64_t now_ns,
                          const struct board_service **ret_changed)
 {
@@ -123,6 +136,7 @@ static bool feed_service(struct board *board, const struct jdoc *doc, int64_t no
            before.desired != service->desired;
 }
 
+/* Of services alone: replica is null there. One that the board does not know is on its way. */
 static bool feed_metrics(struct board *board, const struct jdoc *items)
 {
     jdoc_each(item, items)
@@ -140,6 +154,7 @@ static bool feed_metrics(struct board *board, const struct jdoc *items)
     return false;
 }
 
+/* A replica that goes is told with its service; only whole services and the project count here. */
 static bool feed_removed(struct board *board, const struct jdoc *doc)
 {
     struct str name = jdoc_str(doc, "service");
@@ -190,6 +205,8 @@ bool board_feed(struct board *board, const struct client_event *event, int64_t n
     return str_is(event->name, "removed") && feed_removed(board, doc);
 }
 
+/* Stopped on purpose (desired 0) and completed are as wanted. "running" is asked besides the
+ * number: a service whose replicas are ready may still be stopping old ones. */
 bool board_service_ready(const struct board_service *service)
 {
     if (str_is(STR("completed"), service->state)) {
@@ -209,6 +226,7 @@ bool board_ready(const struct board *board)
     return board->synced && !board->incomplete;
 }
 
+/* Engines are no matter of time: nobody will start that container. */
 static bool given_up(const struct board_service *service, int64_t now_ns, int64_t patience_ns)
 {
     return service->needs_engine || service->crashes >= CRASHES_HOPELESS ||
@@ -233,6 +251,7 @@ bool board_hopeless(const struct board *board, int64_t now_ns, int64_t patience_
     return any;
 }
 
+/* "-" is unknown; 0.0 is a figure. */
 static void figure_cell(struct table *table, double value, const char *fmt_unit)
 {
     if (isnan(value)) {
@@ -298,6 +317,8 @@ static void render_row(struct table *table, const struct board_service *service,
     }
 }
 
+/* Narrow terminals get one half of the table: states and where they lead, or figures. Both halves
+ * cut to nothing would show neither. */
 void board_render(const struct board *board, const struct term *term, enum board_focus focus,
                   struct buf *out)
 {

@@ -10,6 +10,14 @@
  *
  * The first mistake ends it with one sentence; what was parsed until then (the verb) tells the
  * caller which help to point at.
+ *
+ *   --name  -x               a flag
+ *   --name=V  --name V       a value; the next argument whatever it looks like
+ *   -xV  -x V  -x=V          the same; a letter with a value ends a group
+ *   -xyz                     flags x and y; z may take a value
+ *   --                       words only from here
+ *   -                        a word
+ *   exec web ls -l           behind the first word all is the command's own (rest_is_command)
  */
 #include "base/problem.h"
 #include "face/cli.h"
@@ -64,6 +72,7 @@ static int add_option(struct parse *p, const struct cli_option *option, const ch
 }
 
 /* The value of an option that did not bring it along: the next argument. */
+/* The next argument, also when it begins with a dash: `--tail -1` shall be told as a bad number. */
 static int take_value(struct parse *p, const struct cli_option *option, const char *shown)
 {
     if (p->at + 1 >= p->argc) {
@@ -188,6 +197,7 @@ static int parse_word(struct parse *p, const char *arg)
     return 0;
 }
 
+/* "-" alone is a word, as everywhere: it may mean standard input to a command. */
 static int parse_arg(struct parse *p, const char *arg)
 {
     if (p->words_only || arg[0] != '-' || !arg[1]) {

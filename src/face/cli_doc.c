@@ -11,9 +11,15 @@
  * Each language has its own way to end a text too early: mdoc a line that begins with a dot or a
  * quote and a plain dash, shells a quote, zsh's specs a colon and a bracket too. man_text and
  * quoted know them; all words go through one of the two.
+ *
+ *   mdoc     .It Cm verb  .Fl option  .Ar VALUE  .Ev VARIABLE  .Pa path  .Dl example
+ *   bash     complete -F: the verb is the first word that is one; compgen picks from its list
+ *   zsh      _arguments with specs '*--name[help]:VALUE:action'; `*::arg:->args` for the verb's own
+ *   fish     one `complete -c muelle -n CONDITION …` per option
  */
 #include "face/cli.h"
 
+/* At least one blank: an option that is too long is followed by its help all the same. */
 static void pad_to(struct buf *out, size_t used, size_t column)
 {
     do {
@@ -143,6 +149,7 @@ static void man_options(struct buf *out, const struct cli_option *options)
     buf_add_cstr(out, ".El\n");
 }
 
+/* Summaries are phrases; mdoc wants sentences (mandoc's lint does). */
 static void man_verb(struct buf *out, const struct cli_verb *verb)
 {
     buf_printf(out, ".It Cm %s", verb->name);
@@ -359,6 +366,7 @@ static const char *zsh_action(enum cli_complete complete)
     return " ";
 }
 
+/* "*" allows an option again: -f may be given twice, and zsh would offer it once. */
 static void zsh_options(struct buf *out, const struct cli_option *options)
 {
     for (const struct cli_option *o = options; o && o->name; o++) {

@@ -13,6 +13,11 @@
  * Fails: nobody listens (-ENOENT, -ECONNREFUSED), the core goes away in between (-ECONNRESET), it
  * hangs (-ETIMEDOUT), it does not speak HTTP (-EPROTO), the answer is too large (-ENOBUFS), a
  * signal came (-EINTR, by client_interrupt).
+ *
+ *   a kept connection fails before a byte of the answer   GET, HEAD, PUT, DELETE: once more on a new one
+ *                                                         POST: -ECONNRESET, since it may have been
+ *                                                         done
+ *   it fails later, or a new one does                     the error
  */
 #include "face/client.h"
 #include "base/num.h"
@@ -59,6 +64,7 @@ static void disconnect(struct client *c)
     sock_close(&c->fd);
 }
 
+/* The caller may start another request from `ended`: nothing of the old one is touched after it. */
 static void finish(struct client *c, int error)
 {
     c->finished = true;
@@ -121,6 +127,7 @@ static int feed_stream(struct client *c, struct str data)
     return 0;
 }
 
+/* The answer of a refused stream is an ordinary document; one that was given up goes nowhere. */
 static int feed_content(struct client *c, struct str data)
 {
     if (c->opening && c->head.status == 200) {
@@ -130,6 +137,7 @@ static int feed_content(struct client *c, struct str data)
     return buf_error(c->body);
 }
 
+/* The decoder may give content several times for one read: chunks lie side by side. */
 static int feed_body(struct client *c, struct str in)
 {
     for (;;) {
@@ -183,6 +191,7 @@ static int feed(struct client *c, struct str bytes)
     return feed_body(c, str_skip(buf_str(&c->in), c->head.len));
 }
 
+/* End of file ends a body without a length (RFC 9112 §6.3), and breaks all others. */
 static int receive_some(struct client *c)
 {
     char bytes[16 * 1024];
@@ -210,6 +219,7 @@ static int receive_some(struct client *c)
     return 0;
 }
 
+/* Errors of the socket show when it is read: one place for all of them. */
 static void on_ready(struct loop_fd *watch, uint32_t events)
 {
     struct client *c = container_of(watch, struct client, watch);
@@ -249,6 +259,7 @@ static int connect_now(struct client *c)
     return loop_fd_add(c->loop, &c->watch, c->fd, LOOP_READ | LOOP_WRITE);
 }
 
+/* Host is required and says nothing on a unix socket; the server asks none here (api_access.c). */
 static int write_request(struct client *c, const struct client_request *request)
 {
     char memory[16 * 1024];
@@ -299,6 +310,7 @@ static int start(struct client *c, const struct client_request *request)
     return r;
 }
 
+/* The loop's own clock may be old: nobody turned it while the caller computed. */
 static int wait_finished(struct client *c, int64_t timeout_ns)
 {
     timeout_ns = timeout_ns ? timeout_ns : 30 * NS_PER_S;
@@ -399,6 +411,7 @@ int client_follow(struct client *client, const struct client_request *request,
     return r < 0 ? r : CLIENT_E_STATUS;
 }
 
+/* A stream is no call: who follows one leaves his own loop. */
 void client_interrupt(struct client *client)
 {
     if (client && !client->finished && !client->stream) {

@@ -3,6 +3,12 @@
  * The JSON document: one pass over the pull reader, without recursion; the reader bounds the depth.
  * Repeated keys: a small object is compared at each member, a large one is sorted at its end, so
  * that a body of 400,000 members does not stop the loop.
+ *
+ *   member of a node   of text "a": {"b\n": [1]}, node `b`
+ *   key                decoded: "b", LF
+ *   raw                [1] as it stands, borrowed from the input
+ *   text               of strings and numbers; empty here
+ *   first, count       its items
  */
 #include "face/jdoc.h"
 #include "base/num.h"

@@ -70,6 +70,7 @@ void say_problem(const struct session *s, const struct problem *problem)
               str_from(problem->hint));
 }
 
+/* Those that were kept, then how many more: the count is right beyond what is kept. */
 void say_problems(const struct session *s, const struct problem_list *list)
 {
     size_t kept = MIN(list->count, (size_t)PROBLEM_LIST_MAX);
@@ -82,6 +83,9 @@ void say_problems(const struct session *s, const struct problem_list *list)
     }
 }
 
+/* What an old or foreign server answers may be no problem document: then the status is all there
+ * is.
+ */
 void say_answer(const struct session *s, const struct client_answer *answer)
 {
     const struct jdoc *list = jdoc_get(answer->doc, "problems");

@@ -17,6 +17,12 @@
  * As it fails, each with its own sentence: nothing runs here (3), all was killed and services may
  * live on, the state folder is gone under a living instance, the core does not answer, or says why
  * it cannot start.
+ *
+ *   try_connect            keeper lives   then
+ *   answers                               0
+ *   no, for 10 s           yes            why the core cannot start, or that it does not answer: 1
+ *   no                     no             nothing runs, or all was killed (a journal is left): 3
+ *   no, `quiet`                           3 without a word: the caller has another way
  */
 #include "face/session.h"
 #include "base/num.h"
@@ -38,6 +44,7 @@ static const char *const file_names[] = {
     "docker-compose.yaml", "docker-compose.yml", "Procfile",
 };
 
+/* Absolute at once: the core reads them, and stands somewhere else. */
 static int add_file(struct session *s, struct str path)
 {
     if (s->file_count == SESSION_FILES_MAX) {
@@ -78,6 +85,7 @@ static int search_files(struct session *s)
     }
 }
 
+/* -f adds up in its order; MUELLE_FILE is one file, since a separator would need an escape. */
 static int find_files(struct session *s)
 {
     const char *path = cli_value_at(s->args, "file", 0);
@@ -168,6 +176,7 @@ void session_fini(struct session *s)
     arena_fini(&s->arena);
 }
 
+/* An orderly end removes the journal; what is killed leaves it. */
 bool session_left_behind(const struct session *s)
 {
     char path[SESSION_PATH_MAX];
@@ -220,6 +229,7 @@ static void say_not_running(const struct session *s)
     term_write(&s->err, buf_str(&out));
 }
 
+/* Asks /readyz, which needs no right and answers while the store is still being read. */
 static int try_connect(struct session *s)
 {
     char path[SESSION_PATH_MAX];
@@ -314,6 +324,7 @@ int session_connect(struct session *s, bool quiet)
 
 /* ---- requests ---- */
 
+/* -ENOENT after a first success: the instance ended while we worked. */
 static int transport_failed(const struct session *s, int error)
 {
     switch (error) {
@@ -367,6 +378,7 @@ int session_get(struct session *s, struct client_answer *ret, const char *fmt, .
 }
 
 /* Adds the items of a page to the list in `all`; its cursor to *ret_cursor ("" = the last one). */
+/* Copied as text, not as nodes: the pages' arenas go one by one. */
 static void add_page(struct buf *all, const struct client_answer *page, char *ret_cursor,
                      size_t size)
 {
@@ -422,6 +434,7 @@ int session_need_word(struct session *s, const char *word)
     return r;
 }
 
+/* One request each, whose 404 knows the nearest name; words are few. */
 int session_need_words(struct session *s)
 {
     int r = 0;

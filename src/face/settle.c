@@ -10,6 +10,13 @@
  * Given up after LIMIT_NS, or after PATIENCE_NS in a state that does not lead out by itself
  * (crashed, pending for another service, unhealthy): then the reason is said, as `up --wait` does
  * it.
+ *
+ *   seen                                          settle_wait returns
+ *   as many running and ready as desired          0 (restart: and none is from before)
+ *   completed, or gone from the file (404)        0
+ *   crashed, pending, unhealthy for 5 s           CLI_NOT_READY, with the reason
+ *   anything else for 120 s                       CLI_NOT_READY
+ *   no core any more                              CLI_NOT_RUNNING or CLI_FAILED, said by session.c
  */
 #include "face/settle.h"
 #include "os/clock.h"
@@ -33,6 +40,7 @@ void settle_fini(struct settle *settle)
 }
 
 /* 0 with the answer, whatever its status. */
+/* The retry says what is wrong if there is no core any more; the first failure is no news. */
 static int ask(struct session *s, const char *what, struct str name, struct client_answer *ret)
 {
     cleanup(buf_fini) struct buf target = BUF_INIT(8 * KIB);
@@ -53,6 +61,7 @@ static int ask(struct session *s, const char *what, struct str name, struct clie
     return r;
 }
 
+/* Names of services repeat in other projects, but the list is one project's. */
 static const struct jdoc *find_same(const struct jdoc *items, const struct jdoc *replica)
 {
     jdoc_each(item, items)
@@ -103,6 +112,7 @@ static int renewal(struct settle *settle, struct str service, bool *ret_renewed)
 }
 
 /* The replicas that should run do, and no others. */
+/* completed: a job that ended well is as it should be, whatever number was wanted. */
 static bool is_settled(const struct jdoc *service)
 {
     const struct jdoc *replicas = jdoc_get(service, "replicas");
@@ -118,6 +128,9 @@ static bool is_settled(const struct jdoc *service)
     return running == desired && (desired == 0 || jdoc_i64(replicas, "ready", 0) == desired);
 }
 
+/* States without a way out of their own. crashed comes back by back-off, so it has its patience,
+ * too.
+ */
 static bool is_stuck(const struct jdoc *service)
 {
     struct str state = jdoc_str(service, "state");
@@ -125,6 +138,7 @@ static bool is_stuck(const struct jdoc *service)
     return str_is(state, "crashed") || str_is(state, "pending") || str_is(state, "unhealthy");
 }
 
+/* The same three lines as `up --wait`: state, reason, where to look. */
 static void say_unsettled(const struct session *s, const struct jdoc *service)
 {
     cleanup(buf_fini) struct buf what = BUF_INIT(1 * KIB);

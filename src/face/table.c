@@ -6,6 +6,9 @@
  * and what gave way may have its width back. No row ends in blanks, so that copied lines are clean.
  *
  * Into a pipe nothing is cut: there is no width, and the reader is a program or a file.
+ *
+ *   cells    at, len into `text` (safe bytes, without style) · width in columns · style
+ *   row i    cells i * column_count … : the order of adding is the layout
  */
 #include "base/utf8.h"
 #include "face/term.h"
@@ -28,6 +31,7 @@ void table_fini(struct table *table)
     }
 }
 
+/* A row that is not complete is not rendered, so a cell without room shifts nothing. */
 static struct table_cell *new_cell(struct table *table)
 {
     if (table->cell_count == table->cell_cap) {
@@ -46,6 +50,7 @@ static struct table_cell *new_cell(struct table *table)
     return &table->cells[table->cell_count++];
 }
 
+/* The width is that of the safe text: what is shown is what is counted. */
 void table_add(struct table *table, enum term_style style, struct str text)
 {
     size_t at = table->text.len;
@@ -71,6 +76,7 @@ void table_addf(struct table *table, enum term_style style, const char *fmt, ...
     table_add(table, style, str_from(text));
 }
 
+/* The heading counts: a column is never narrower than its name, before it shrinks. */
 static void natural_widths(const struct table *table, size_t *widths)
 {
     for (unsigned c = 0; c < table->column_count; c++) {
@@ -129,6 +135,7 @@ static unsigned next_drop(const struct table *table, const size_t *widths)
     return next;
 }
 
+/* Each column that goes gives its width to all: they shrink anew from their natural widths. */
 static void fit(const struct table *table, size_t columns, size_t *widths)
 {
     size_t natural[TABLE_COLUMNS_MAX];
@@ -201,6 +208,7 @@ static void add_cell(struct buf *out, const struct term *term, struct shown cell
     spaces(out, (cell.right ? 0 : pad) + GAP);
 }
 
+/* Blanks of the last column, and the gap behind it. */
 static void end_row(struct buf *out)
 {
     while (out->len > 0 && out->p[out->len - 1] == ' ') {

@@ -9,6 +9,9 @@
  * The block: cursor up by the lines drawn last time, erase to the end of the screen, draw anew, all
  * in one write, so that nothing flickers. The cursor is hidden meanwhile; live_end must come before
  * the process ends, also on Ctrl-C.
+ *
+ *   ESC [ … m        style and back to plain          ESC [ n A CR     up n lines, to column 1
+ *   ESC [ J          erase to the end of the screen   ESC [ ? 25 l, h  hide, show the cursor
  */
 #include "face/term.h"
 #include "base/utf8.h"
@@ -33,6 +36,7 @@ static const struct {
     {"failed", TERM_CORAL, "✕"},    {"stopped", TERM_GREY, "○"},    {"unknown", TERM_GREY, "○"},
 };
 
+/* 80 × 24 is what a terminal has been since the VT100; for pipes nothing asks. */
 void term_measure(struct term *term)
 {
     if (!term->is_tty || !tty_size(term->fd, &term->columns, &term->rows)) {
@@ -41,6 +45,9 @@ void term_measure(struct term *term)
     }
 }
 
+/* Only output that is a terminal has colours: a variable that forces them into pipes ends up in
+ * files.
+ */
 void term_init(struct term *term, int fd, bool no_color)
 {
     const char *kind = getenv("TERM");
@@ -60,6 +67,7 @@ void term_write(const struct term *term, struct str text)
     }
 }
 
+/* Reset behind each piece, so that text that is cut or interrupted colours nothing after it. */
 void term_style(struct buf *out, const struct term *term, enum term_style style, struct str text)
 {
     bool styled = term->color && style != TERM_PLAIN;
@@ -93,6 +101,9 @@ const char *term_state_mark(struct str word)
     return "·";
 }
 
+/* ESC is the worst of them (it moves the cursor, sets titles, answers questions into the shell's
+ * input), but each control character can hide what stands beside it. Tabs stay: they only
+ * indent. */
 void term_add_safe(struct buf *out, struct str text)
 {
     size_t at = 0;
@@ -154,6 +165,7 @@ static void erase(const struct live *live, struct buf *out)
     }
 }
 
+/* One line less than the screen has: writing the last one would scroll, and the block with it. */
 void live_draw(struct live *live, struct str text)
 {
     cleanup(buf_fini) struct buf out = BUF_INIT(1 * MIB);
@@ -176,6 +188,9 @@ void live_draw(struct live *live, struct str text)
     term_write(live->term, buf_str(&out));
 }
 
+/* The block is gone until the next drawing: the text takes its place, and scrolls away as text
+ * does.
+ */
 void live_print_above(struct live *live, struct str text)
 {
     cleanup(buf_fini) struct buf out = BUF_INIT(1 * MIB);

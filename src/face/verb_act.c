@@ -195,6 +195,7 @@ int verb_scale(const struct cli_args *args)
 
 /* ---- plan and reload ---- */
 
+/* Colour by what it costs: nothing, something new, a restart, an end. */
 static enum term_style plan_style(struct str action)
 {
     if (str_is(action, "create")) {
@@ -247,6 +248,7 @@ static int applied_report(const struct session *s, const struct client_answer *a
 }
 
 /* What the core would answer with nothing running: every service is new. */
+/* Written as the API writes it, so that one function shows both. */
 static int plan_from_nothing(struct session *s, struct client_answer *ret)
 {
     struct project_spec *spec = NULL;
@@ -310,6 +312,7 @@ int verb_plan(const struct cli_args *args)
 }
 
 /* Until what the plan says has come about; routes and the like are in force already. */
+/* Only what is restarted must be new; what is created has no "before". */
 static int settle_plan(struct settle *settle, const struct jdoc *plan)
 {
     int r = 0;

@@ -9,6 +9,14 @@
  *
  * config prints no values of variables unless --show-secrets: its output is pasted into issues and
  * logs.
+ *
+ * The body of an apply, which the core checks by its table (api_table.c):
+ *
+ *   files         absolute, in order; at least one
+ *   name          --project, or "" for the file's own
+ *   profiles, env_files, working_dir, strict
+ *   dry_run       plan
+ *   environment   every variable of this process
  */
 #include "base/num.h"
 #include "base/vec.h"
@@ -50,6 +58,7 @@ static int need_files(struct session *s)
 }
 
 /* This process's variables as pairs; they point into environ. */
+/* Entries without "=" are none (execve lets them pass), nor are those without a name. */
 static int collect_environment(struct vec *pairs)
 {
     for (char **entry = environ; entry && *entry; entry++) {
@@ -93,6 +102,7 @@ static void say_note(const struct session *s, struct str what, struct str where,
     term_write(&s->err, buf_str(&out));
 }
 
+/* Notices and not errors: on standard error they disturb no pipe. */
 static void say_notices(const struct session *s, const struct problem_list *notices)
 {
     for (size_t i = 0; i < MIN(notices->count, (size_t)PROBLEM_LIST_MAX); i++) {
@@ -194,6 +204,9 @@ static void apply_words(struct json_writer *w, const struct cli_args *args)
     json_end_array(w);
 }
 
+/* The environment goes whole: which variables the files use only the core finds out, on each
+ * reload.
+ */
 static void apply_body(const struct session *s, bool dry_run, const struct vec *pairs,
                        struct buf *out)
 {
@@ -256,6 +269,8 @@ int session_apply(struct session *s, bool dry_run, struct client_answer *ret)
 /* ---- the verb ---- */
 
 /* Overrides of the running instance, as comments below the file's view. */
+/* Comments, so that the output stays a file that can be loaded. Without an instance there are none.
+ */
 static void add_overrides(struct session *s, struct buf *out)
 {
     struct client_answer answer = {0};

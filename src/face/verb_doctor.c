@@ -8,6 +8,16 @@
  *   error     muelle will not run here, or not from this folder: exit code 1
  *
  * A check changes nothing: the control group that it tries is removed again.
+ *
+ *   check        asks                        weak or broken below
+ *   kernel       /proc/sys/kernel/osrelease  5.4 (pidfd) · 6.15 (exit codes of adopted processes)
+ *   cgroups      the rungs of os/cgroup      what cannot be promised without a group of one's own
+ *   state_dir    statfs                      a network (locks, power cuts) · 256 MiB free
+ *   run_dir      XDG_RUNTIME_DIR             a path so long that no socket fits
+ *   open_files   RLIMIT_NOFILE               4096
+ *   watches      inotify                     16384
+ *   user         uid                         root alone may start services as others
+ *   instance     the keeper                  a role that is missing
  */
 #include "base/num.h"
 #include "face/session.h"
@@ -53,6 +63,8 @@ static void read_line(const char *path, char *ret, size_t size)
     str_copy(ret, size, str_trim_ws(line));
 }
 
+/* 5.4: pidfd_open is 5.3, waiting by it (P_PIDFD) 5.4. 6.15: PIDFD_GET_INFO gives exit codes to who
+ * is no parent. */
 static void check_kernel(struct session *s, struct finding *f)
 {
     char release[64];
@@ -78,6 +90,9 @@ static void check_kernel(struct session *s, struct finding *f)
     }
 }
 
+/* Tries what the core would try, down the rungs, and says which promise the reached one cannot
+ * keep.
+ */
 static void check_cgroups(struct session *s, struct finding *f)
 {
     struct cgroup_root root;
@@ -123,6 +138,9 @@ static void check_state_dir(struct session *s, struct finding *f)
     }
 }
 
+/* 107 bytes hold a unix address (unix(7)); 37 of them are ours: /muelle/ID/keeper.sock and a
+ * reserve.
+ */
 static void check_run_dir(struct session *s, struct finding *f)
 {
     const char *base = getenv("XDG_RUNTIME_DIR");
@@ -138,6 +156,7 @@ static void check_run_dir(struct session *s, struct finding *f)
     }
 }
 
+/* Each replica costs some descriptors (output, pidfd), each connection two. */
 static void check_files(struct session *s, struct finding *f)
 {
     uint64_t limit = proc_raise_nofile();

@@ -9,6 +9,12 @@
  *   2. A signal that comes before the command's number is kept and passed on with it: output may be
  *      seen before `started` is.
  *   3. When this process dies the command gets SIGHUP (api_exec.c): nothing runs on unseen.
+ *
+ *   exit code   means
+ *   0 … 255     the command's own; 128 + n: it was killed by signal n
+ *   127, 126    not found, or found and not runnable, said on standard error
+ *   1           it could not be asked for, or the core went away meanwhile
+ *   2, 3        wrong use, nothing runs
  */
 #include "face/session.h"
 #include "face/verbs.h"
@@ -35,6 +41,7 @@ struct exec {
     bool done;
 };
 
+/* A failure is not told: the command has ended meanwhile, or its end will tell more. */
 static void pass_signal(struct exec *e, int signum)
 {
     char target[96];
@@ -87,6 +94,8 @@ static void on_ended(struct client_stream *stream, int error)
     }
 }
 
+/* Not acted on here: the command decides what Ctrl-C means to it, and its exit code becomes ours.
+ */
 static void on_signal(struct loop_signal *signal)
 {
     struct exec *e = container_of(signal, struct exec_signal, watch)->owner;
@@ -161,6 +170,7 @@ static int check_environment(const struct session *s)
     return 0;
 }
 
+/* Word 0 is the service. Without further words the list is empty, which means the service's own. */
 static void make_body(const struct cli_args *args, struct buf *out)
 {
     struct json_writer w = JSON_WRITER(out);

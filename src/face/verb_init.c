@@ -41,6 +41,7 @@ static const struct {
 static const char *const ready_files[] = {"compose.yaml", "compose.yml", "docker-compose.yaml",
                                           "docker-compose.yml"};
 
+/* A file of more than PEEK_MAX is no source that a person wrote. */
 static bool has(const char *folder, const char *file, const char *needle)
 {
     cleanup(buf_fini) struct buf text = BUF_INIT(PEEK_MAX);
@@ -130,6 +131,7 @@ static void write_service(struct buf *out, struct str name, struct str command, 
     }
 }
 
+/* What people change first stands at the top with its usual value. */
 static void write_head(struct buf *out, const char *project)
 {
     buf_printf(out,
@@ -204,6 +206,7 @@ static void write_example(struct buf *out, const char *project)
                project);
 }
 
+/* Replaced in one step: a full disk leaves the file that was there. */
 static int save(const struct session *s, const char *folder, const struct buf *text,
                 const char *what)
 {

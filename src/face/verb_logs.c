@@ -12,6 +12,13 @@
  *
  * More than TAIL_MAX last lines are found by counting all first: the server bounds a page, and
  * memory here is for one.
+ *
+ *   logs                    GET …/logs?limit=5000&cursor=… until there is none
+ *   logs --tail N           GET …/logs?tail=N; beyond TAIL_MAX all pages twice, counted first
+ *   logs -f                 GET …/logs?follow=1 (all that is kept, then what comes), with tail=N behind N
+ *   events                  GET /api/v1/events?tail=50
+ *   events --tail all       GET /api/v1/events?after=SEQ&limit=1000, page by page
+ *   events -f               the same, then ?follow=1&after=SEQ
  */
 #include "base/timefmt.h"
 #include "face/session.h"
@@ -39,6 +46,8 @@ struct tail {
     void (*print)(struct tail *tail, const struct jdoc *record);
 };
 
+/* Per page or event: a reader in a pipe sees whole lines, and a signal loses none that were shown.
+ */
 static void flush(struct tail *t)
 {
     term_write(&t->s.out, buf_str(&t->out));
@@ -73,6 +82,8 @@ static void raw_fields(struct buf *out, const struct jdoc *record, const char *c
 }
 
 /* "web-1": the service and its replica. */
+/* Names are aligned as they come: nobody knows yet which service will print. A very long one is not
+ * waited for. */
 static void add_prefix(struct tail *t, const struct jdoc *line)
 {
     struct str service = jdoc_str(line, "service");
@@ -127,6 +138,7 @@ static struct str log_text(const struct tail *t, const struct jdoc *line, struct
     return request && add_request(room, message) ? buf_str(room) : message;
 }
 
+/* Stands in for print_log while lines are counted. */
 static void count_log(struct tail *t, const struct jdoc *line)
 {
     t->skip++;
@@ -168,6 +180,7 @@ static bool is_wanted_event(const struct tail *t, const struct jdoc *event)
     return t->s.args->word_count <= 1 || show_wanted(t->s.args, jdoc_str(event, "service"));
 }
 
+/* Seconds are enough for people; the JSON has the time in full. */
 static void print_event(struct tail *t, const struct jdoc *event)
 {
     struct str severity = jdoc_str(event, "severity");
@@ -199,6 +212,8 @@ static void print_event(struct tail *t, const struct jdoc *event)
 
 /* ---- following ---- */
 
+/* The id is remembered after the record is printed: a break in between shows it twice, never not.
+ */
 static void on_event(struct client_stream *stream, const struct client_event *event)
 {
     struct tail *t = container_of(stream, struct tail, stream);
@@ -364,6 +379,7 @@ static int64_t tail_count(const struct session *s, int64_t otherwise)
 }
 
 /* What a mistyped word of an option would leave without a line. */
+/* The API would refuse them, too, but with JSON pointers instead of option names. */
 static int check_filters(const struct session *s)
 {
     static const struct str streams[] = {STR_INIT("stdout"), STR_INIT("stderr"),
@@ -469,6 +485,8 @@ static int need_logs(struct session *s)
     return r;
 }
 
+/* Words are checked before following: a stream of nothing would wait for ever for a misspelt name.
+ */
 static int logs_run(struct tail *t)
 {
     cleanup(buf_fini) struct buf query = BUF_INIT(64 * KIB);
@@ -525,6 +543,7 @@ int verb_logs(const struct cli_args *args)
 /* ---- events ---- */
 
 /* One page of events; of those that are wanted the last `most`. */
+/* Filtered here when several services are named; the page's last number counts all the same. */
 static int events_page(struct tail *t, struct str target, int64_t most, int64_t *last,
                        size_t *ret_count)
 {

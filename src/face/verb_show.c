@@ -28,6 +28,7 @@ void show_json(const struct session *s, struct buf *out)
     term_write(&s->out, buf_str(out));
 }
 
+/* The table says itself when rows are missing: a list that ends early looks complete. */
 void show_table(const struct session *s, const struct table *table)
 {
     cleanup(buf_fini) struct buf out = BUF_INIT(8 * MIB);
@@ -175,6 +176,7 @@ static void ps_table(const struct session *s, const struct jdoc *items)
     show_table(s, &table);
 }
 
+/* Each name once: replicas of a service follow one another in the list. */
 static void ps_column(const struct session *s, const struct jdoc *items, const char *key)
 {
     cleanup(buf_fini) struct buf out = BUF_INIT(8 * MIB);
@@ -300,6 +302,8 @@ int verb_routes(const struct cli_args *args)
 /* ---- status ---- */
 
 /* What is known without the core: the keeper's word (role.h). */
+/* The members of the contract that the keeper knows; the others are null or empty, never left out.
+ */
 static void status_keeper_json(const struct session *s, const struct role_report *report)
 {
     cleanup(buf_fini) struct buf out = BUF_INIT(64 * KIB);
@@ -377,6 +381,7 @@ static void status_json(const struct session *s, const struct jdoc *instance,
 }
 
 /* "3 running, 1 crashed: worker: exited 1 after 3 s" */
+/* In order of worry, so that the last word is the worst; of the reasons the worst one's. */
 void show_summary(const struct session *s, const struct jdoc *services, struct buf *out)
 {
     static const char *const order[] = {"running",  "completed", "starting", "pending",
@@ -433,6 +438,9 @@ static void add_admin(struct buf *out, struct str admin)
 
 /* The dashboard's link, for whoever may read the token: the page that asks for it names this
  * verb. */
+/* The token is read from its file, since the API gives it to nobody; who may not read it gets no
+ * link.
+ */
 static void status_link(struct session *s, struct buf *out)
 {
     cleanup(buf_fini) struct buf token = BUF_INIT(256);

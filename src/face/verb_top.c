@@ -40,6 +40,7 @@ static void draw(struct top *t)
     }
 }
 
+/* Drawn with the figures, once a second; states between them wait for that. */
 static void on_event(struct client_stream *stream, const struct client_event *event)
 {
     struct top *t = container_of(stream, struct top, stream);

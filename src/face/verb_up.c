@@ -20,6 +20,11 @@
  *
  * As it fails: each service that is not ready is said with its reason, and CLI_NOT_READY; a core
  * that goes away is waited for, then said; services go on in all these cases.
+ *
+ *   phase         Ctrl-C or SIGTERM         ends with
+ *   UP_WATCHING   → UP_STOPPING: DELETE     somebody else's down: 0 · the core stays away: 1
+ *   UP_STOPPING   → UP_KILLING: SIGKILL     nothing left: 0
+ *   UP_KILLING    nothing more              nothing left: 0 · after DOWN_DEFAULT_NS: CLI_NOT_READY
  */
 #include "face/board.h"
 #include "face/session.h"
@@ -78,6 +83,7 @@ static void add_address(struct buf *out, const struct listen_spec *listen)
 }
 
 /* "dashboard  http://127.0.0.1:7070/login?token=…" */
+/* Only who may read the token file gets the link: the owner, and root. */
 static void make_links(struct up *up)
 {
     cleanup(buf_fini) struct buf out = BUF_INIT(sizeof(up->links) - 1);
@@ -122,6 +128,7 @@ static void print_links(struct up *up)
 
 /* ---- drawing ---- */
 
+/* States while something is still coming up; addresses once all is well. */
 static void draw(struct up *up)
 {
     cleanup(buf_fini) struct buf out = BUF_INIT(4 * MIB);
@@ -162,6 +169,7 @@ static void mark_engines(struct up *up)
     }
 }
 
+/* Into a pipe each change is a line; on a terminal the block is drawn soon, not at each event. */
 static void on_event(struct client_stream *stream, const struct client_event *event)
 {
     struct up *up = container_of(stream, struct up, stream);
@@ -192,6 +200,9 @@ static void on_resize(struct loop_signal *signal)
 
 /* ---- the stream ---- */
 
+/* The board is emptied: the stream begins with the state of all, and what left meanwhile is not
+ * told.
+ */
 static int open_stream(struct up *up)
 {
     struct client_answer answer = {0};
@@ -233,6 +244,8 @@ static int reopen_stream(struct up *up)
 
 /* ---- signals ---- */
 
+/* A request that waits is broken off; one that stops the project is not: that is what was wanted.
+ */
 static void interrupted(struct up *up)
 {
     up->interrupted = true;
@@ -270,6 +283,7 @@ static int watch_signals(struct up *up)
 
 /* ---- waiting ---- */
 
+/* All of them, not the first: the others may be the cause. */
 static int report_unready(const struct up *up)
 {
     if (up->board.incomplete) {
@@ -377,6 +391,8 @@ static int project_gone(struct session *s)
 
 /* Waits until nothing of the project, or of the instance, is left. `roles` are the instance's
  * from before the end was asked for; `stop` may be NULL. */
+/* The roles are watched by what they were before: another up may start new ones meanwhile, which
+ * are not ours to wait for. */
 static int wait_gone(struct session *s, const struct role_watch *roles, int64_t timeout_ns,
                      const bool *stop)
 {
@@ -461,6 +477,7 @@ static int say_lost(const struct up *up)
 }
 
 /* Stays and shows until Ctrl-C, or until somebody else took it down. */
+/* Taken down by somebody else is a success: what was shown has come to its end. */
 static int attend(struct up *up)
 {
     for (;;) {
@@ -623,6 +640,7 @@ static void say_limits(const struct up *up)
     cgroup_root_remove(&root);
 }
 
+/* After the block, whose lines would be drawn over these. */
 static int finish_detached(struct up *up)
 {
     cleanup(buf_fini) struct buf out = BUF_INIT(4 * MIB);
@@ -751,6 +769,8 @@ static int check_names(const struct up *up)
     return 0;
 }
 
+/* The name may differ from the file's: the core knows it from --project and the environment, too.
+ */
 static int up_run(struct up *up)
 {
     struct client_answer answer = {0};

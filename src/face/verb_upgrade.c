@@ -27,6 +27,7 @@ struct upgrade {
 };
 
 /* The file that is meant: the word, else the one that runs this command. */
+/* The real path: a link that moves later must not make the keeper start something else. */
 static int find_binary(struct upgrade *up)
 {
     const char *word = up->s.args->word_count ? up->s.args->words[0] : proc_own_binary();
@@ -68,6 +69,7 @@ static int core_answers(struct upgrade *up)
     return r ? session_connect(&up->s, false) : 0;
 }
 
+/* Only when the core answers again is the next role touched. */
 static int replace(struct upgrade *up, enum role_kind kind, const char *role)
 {
     if (role_replace(up->s.state_dir, kind, &up->pids[kind], &up->problem) < 0) {

@@ -58,6 +58,7 @@ static void say_unused(struct schema_pass *pass, const struct schema_table *tabl
     }
 }
 
+/* What the gateway cannot do for a process, and what to do instead. */
 static void say_port(struct schema_pass *pass, const struct service_spec *service,
                      const struct port_spec *port, struct value_at at)
 {
@@ -81,6 +82,9 @@ static void say_port(struct schema_pass *pass, const struct service_spec *servic
     }
 }
 
+/* A port of its own by `port`, by PORT in `environment`, or by a target that is not the published
+ * one.
+ */
 static bool has_fixed_port(const struct service_spec *service)
 {
     bool fixed = service->port != 0;

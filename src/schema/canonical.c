@@ -37,6 +37,7 @@ static void sort_by_rows(const struct schema_table *table, struct value *v)
     v->index = NULL;
 }
 
+/* Below keys without a row there is no order to keep but that of names. */
 static void sort_all(struct value *v)
 {
     value_sort(v);
@@ -85,6 +86,7 @@ void canonicalise(const struct schema_table *table, struct value *v)
     }
 }
 
+/* Tables do not contain themselves, so this ends. */
 static bool has_restart(const struct schema_table *table)
 {
     for (size_t i = 0; table && i < table->count; i++) {

@@ -38,12 +38,16 @@ bool decode_bool(struct str text, bool *ret)
     return false;
 }
 
+/* For stages that ask before decoding has said what is wrong: what is no truth value counts as
+ * absent.
+ */
 bool decode_truth(const struct value *v, bool absent)
 {
     bool flag = absent;
     return v && v->kind == VALUE_SCALAR && decode_bool(v->text, &flag) ? flag : absent;
 }
 
+/* Case matters: one spelling is found when files are searched for it. */
 static bool read_enum(const struct schema_field *row, struct str text, int32_t *ret)
 {
     for (int32_t i = 0; row->choices[i]; i++) {
@@ -79,6 +83,8 @@ static bool in_bounds(const struct schema_field *row, int64_t n)
     return (row->min == 0 && row->max == 0) || (n >= row->min && n <= row->max);
 }
 
+/* In the words of a person who writes the file: with the bounds, and the short forms that would do.
+ */
 void decode_expected(const struct schema_field *row, enum schema_type type, struct buf *out)
 {
     static const char *const words[] = {
@@ -209,6 +215,8 @@ static const struct schema_field *key_row(const struct schema_table *table)
 }
 
 /* One item of a list or map. False when it takes no place in the array. */
+/* False also for items that are fine and have no place in an array: null, and short forms that
+ * `finish` reads from the map. */
 static bool decode_item(struct schema_pass *pass, const struct schema_field *row,
                         const struct value_member *m, void *item)
 {
@@ -241,6 +249,7 @@ static bool decode_item(struct schema_pass *pass, const struct schema_field *row
     return true;
 }
 
+/* Room for all members, filled without holes: those that are wrong leave the end unused. */
 static void decode_items(struct schema_pass *pass, const struct schema_field *row,
                          const struct value *v, char *object)
 {
@@ -264,6 +273,7 @@ static void decode_items(struct schema_pass *pass, const struct schema_field *ro
     }
 }
 
+/* Short forms that no normalise function could rewrite are the business of `finish`. */
 static void decode_row(struct schema_pass *pass, const struct schema_field *row,
                        const struct value *v, char *object)
 {
@@ -381,6 +391,7 @@ static void decode_absent(struct schema_pass *pass, const struct schema_field *r
     }
 }
 
+/* Nothing (v == NULL) and null are an empty map: presets, and what is required is missing. */
 void decode_table(struct schema_pass *pass, const struct schema_table *table, const struct value *v,
                   void *object)
 {

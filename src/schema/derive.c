@@ -24,6 +24,7 @@ struct table_set {
     size_t count;
 };
 
+/* In order of first use, depth first: the document stays the same as long as the tables do. */
 static void collect(struct table_set *set, const struct schema_table *table)
 {
     for (size_t i = 0; i < set->count; i++) {
@@ -160,6 +161,7 @@ static void scalar_is(struct deriver *d, const struct schema_field *row, enum sc
     }
 }
 
+/* Items that may be short or null have both forms side by side. */
 static void item_is(struct deriver *d, const struct schema_field *row)
 {
     struct json_writer *w = d->w;
@@ -193,6 +195,7 @@ static void item_is(struct deriver *d, const struct schema_field *row)
 }
 
 /* A list, map or object in its long form. */
+/* What normalising makes of every form, so an editor that knows only this one is right, too. */
 static void long_form(struct deriver *d, const struct schema_field *row)
 {
     struct json_writer *w = d->w;
@@ -279,6 +282,8 @@ static void notes(struct deriver *d, const struct schema_field *row)
     }
 }
 
+/* additionalProperties: false is what finds misspelt keys in an editor; answers leave it open, so
+ * that a newer server may say more. */
 static void table_is(struct deriver *d, const struct schema_table *table)
 {
     struct json_writer *w = d->w;
@@ -368,6 +373,7 @@ void schema_config_json_schema(struct buf *out)
 
 /* ------------------------------------------------------------------ SQL */
 
+/* STRICT tables of SQLite know INTEGER, REAL and TEXT; times and enums are numbers, lists JSON. */
 void schema_sql_columns(const struct schema_table *table, struct buf *out)
 {
     size_t count = 0;

@@ -52,6 +52,7 @@ static struct str text_at(const char *member)
 }
 
 /* True for a member that is written as null. */
+/* "Zero means unknown" is a property of the row: 0 restarts is a fact, pid 0 is none. */
 static bool is_null(const struct schema_field *row, const char *object)
 {
     const char *member = object + row->offset;
@@ -202,6 +203,7 @@ static void cell_double(const struct schema_field *row, double real, struct buf 
     }
 }
 
+/* Lists of objects show how many there are: a cell has one line. */
 static void cell_texts(const struct schema_field *row, const char *object, struct buf *out)
 {
     const struct str *items;
@@ -264,6 +266,7 @@ void schema_encode_cell(const struct schema_field *row, const void *object, int6
     }
 }
 
+/* Counts beyond `max`, so that a caller can tell that its array was too short. */
 size_t schema_columns(const struct schema_table *table, const struct schema_field **fields,
                       size_t max)
 {

@@ -89,6 +89,7 @@ static int expand(struct envfile *f, struct interpolate *vars, struct str text, 
 
 /* Escapes of a double-quoted text; an escaped dollar becomes `$$`, which expansion makes one again.
  */
+/* Only in double quotes. An escape that is not known stays as it was written, backslash and all. */
 static void unescape(struct str text, struct buf *out)
 {
     static const char from[] = "nrt", to[] = "\n\r\t";
@@ -145,6 +146,7 @@ static int read_quoted(struct envfile *f, struct interpolate *vars, struct buf *
     return r;
 }
 
+/* A "#" begins a comment only behind a blank: colours ("#fff") and URLs stay whole. */
 static int read_plain(struct envfile *f, struct interpolate *vars, struct buf *value)
 {
     struct str text = rest_of_line(f);

@@ -34,6 +34,7 @@ struct extender {
     unsigned depth;
 };
 
+/* From the outermost to the one that closes it, as one would follow it in the files. */
 static void say_cycle(struct extender *x, const struct link *link, struct value_at at)
 {
     struct buf text = BUF_INIT(PROBLEM_TEXT_MAX - 1);
@@ -162,6 +163,7 @@ void extend_services(struct schema_pass *pass, struct value *root, struct str pa
 
 /* ------------------------------------------------------------------ include */
 
+/* Equal is not a conflict: two included projects may share a third. */
 static void add_section(struct schema_pass *pass, struct value *root, const char *section,
                         const struct value *from)
 {
@@ -185,6 +187,8 @@ static void add_section(struct schema_pass *pass, struct value *root, const char
     }
 }
 
+/* Its gateway, logging and name stay its own: an included file must not move the ports of this one.
+ */
 static void add_project(struct schema_pass *pass, struct value *root, const struct value *part)
 {
     static const char *const sections[] = {"services", "networks", "volumes",

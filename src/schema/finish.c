@@ -140,6 +140,7 @@ static void use_exit_codes(struct schema_pass *pass, struct service_spec *servic
     }
 }
 
+/* With or without "SIG", in any case; the name with it is what is kept. */
 static void use_signal(struct schema_pass *pass, struct service_spec *service,
                        const struct value *v)
 {
@@ -195,6 +196,7 @@ static bool has_unknown_key(const struct value *v)
     return false;
 }
 
+/* Entrypoint before command, as a container has it; a process may use both to share a wrapper. */
 static void use_command_line(struct schema_pass *pass, const struct value *v,
                              struct service_spec *service)
 {

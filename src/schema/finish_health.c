@@ -116,6 +116,7 @@ const struct str *decode_words(struct schema_pass *pass, const struct value *v, 
 
 /* ------------------------------------------------------------------ health */
 
+/* CMD is exec'd, CMD-SHELL and plain text go through /bin/sh -c: Docker's HEALTHCHECK. */
 static void use_command(struct schema_pass *pass, struct health_spec *health,
                         const struct value *test)
 {
@@ -176,6 +177,7 @@ static void use_tcp(struct health_spec *health, const struct value *tcp)
     }
 }
 
+/* 0 is "not written": the rows have bounds that leave no other 0. */
 static void health_times(struct health_spec *health)
 {
     bool by_gateway = health->kind == HEALTH_HTTP || health->kind == HEALTH_TCP;

@@ -23,6 +23,7 @@ static const struct str schemes[] = {
     [LISTEN_TLS] = STR_INIT("tls"),
 };
 
+/* Four numbers without leading signs; inet_pton would do the same but is not in base. */
 static bool is_ipv4(struct str host)
 {
     struct str part;
@@ -52,6 +53,7 @@ static bool is_ipv6(struct str host)
 }
 
 /* "", "*", "localhost", IPv4, "[IPv6]" to the literal that is bound. */
+/* localhost is 127.0.0.1, not both families: one listener has one socket. */
 static bool read_host(struct str host, struct str *ret)
 {
     if (host.len == 0 || str_is(host, "*") || str_is(host, "[::]")) {
@@ -213,6 +215,7 @@ static void check_admin_names(struct schema_pass *pass, const struct value *v,
     }
 }
 
+/* `admin: true` and no `admin` are the usual address; false and none are no listener at all. */
 void finish_gateway(struct schema_pass *pass, const struct value *v, void *object)
 {
     struct gateway_spec *gateway = object;
@@ -246,6 +249,8 @@ bool finish_path(struct schema_pass *pass, const struct value *v, const char *ex
     return fine;
 }
 
+/* "*" and no host are the same: any. The path loses its last slash, so that "/api" and "/api/" are
+ * one route and collide as such. */
 void finish_route(struct schema_pass *pass, const struct value *v, void *object)
 {
     struct route_spec *route = object;

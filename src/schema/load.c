@@ -72,6 +72,7 @@ static struct value *parse_document(struct schema_pass *pass, uint16_t file, str
 }
 
 /* NULL when it said a problem or memory is out. */
+/* The text goes when the tree stands: all strings were copied to the arena. */
 static struct value *read_document(struct schema_pass *pass, struct str path, struct str shown,
                                    struct value_at asked_at)
 {
@@ -173,6 +174,7 @@ static void choose_name(struct schema_pass *pass, const struct value *root)
 
 /* ------------------------------------------------------------------ the whole */
 
+/* The caller first, then files: pass_set_env replaces, environment_load does not. */
 static bool start_environment(struct schema_pass *pass)
 {
     const struct schema_load_options *options = pass->options;
@@ -229,6 +231,7 @@ static void fill_files(struct schema_pass *pass, struct project_spec *spec)
     spec->working_dir = pass->work_dir;
 }
 
+/* Services and their documents are in different orders by now (the tree is sorted): met by name. */
 static void hash_services(struct schema_pass *pass, struct project_spec *spec,
                           const struct value *values)
 {

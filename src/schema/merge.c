@@ -19,6 +19,7 @@
 static void merge_map(struct schema_pass *pass, const struct schema_table *table,
                       struct value *into, struct value *from);
 
+/* By content: lists of texts, and ports that a range has turned into maps. */
 static bool contains(const struct value *list, const struct value *item)
 {
     value_each(m, list)
@@ -51,6 +52,7 @@ static struct str item_key(const struct schema_field *row, const struct value *i
     return STR_NONE;
 }
 
+/* The later item as a whole: half of one mount and half of another are neither. */
 static void merge_by_key(struct schema_pass *pass, const struct schema_field *row,
                          struct value *into, const struct value *from)
 {

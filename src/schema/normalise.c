@@ -74,6 +74,7 @@ static void pairs(struct schema_pass *pass, struct value *v, enum value_kind abs
     }
 }
 
+/* Labels and the like: "K" alone is K with an empty value, since null means nothing to them. */
 void normalise_pairs(struct schema_pass *pass, struct value *v)
 {
     pairs(pass, v, VALUE_SCALAR);
@@ -88,12 +89,14 @@ void normalise_pairs(struct schema_pass *pass, struct value *v)
     }
 }
 
+/* "K" alone is the caller's own K (environment.c), so null must stay. */
 void normalise_environment(struct schema_pass *pass, struct value *v)
 {
     pairs(pass, v, VALUE_NULL);
 }
 
 /* A list of names into a map; `fill` makes each value. */
+/* An item that is no text leaves the list as it is: checking says then that a map is wanted. */
 static void names(struct schema_pass *pass, struct value *v,
                   struct value *(*fill)(struct schema_pass *pass, struct value_at at))
 {
@@ -156,6 +159,7 @@ void normalise_empty(struct schema_pass *pass, struct value *v)
     }
 }
 
+/* A URL is no path (git contexts): it stays as it is. */
 void normalise_build(struct schema_pass *pass, struct value *v)
 {
     if (is_text(v)) {

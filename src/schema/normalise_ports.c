@@ -21,6 +21,7 @@ struct range {
     uint64_t first, last;
 };
 
+/* "80" is the range from 80 to 80. */
 static bool read_range(struct str text, struct range *ret)
 {
     struct str first, last;
@@ -131,6 +132,7 @@ static struct str without_end_slash(struct str path)
 }
 
 /* The source of a bind: absolute; of a named volume: its name. */
+/* HOME is the caller's variable: the core may run as somebody else. */
 static struct str volume_source(struct schema_pass *pass, struct str source)
 {
     const struct spec_pair *home = pass_env(pass, STR("HOME"));

@@ -48,6 +48,8 @@ static enum scalar_form form_of(const struct value *v, enum schema_type type)
     return number ? FORM_PLAIN : FORM_TEXT;
 }
 
+/* Characters that mean nothing to YAML wherever they stand. ':' and blanks are looked at with what
+ * follows them. */
 static bool is_safe_char(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -171,6 +173,7 @@ struct child {
     bool secret;
 };
 
+/* Below an unknown key everything is secret; below a list or map the row of the whole decides. */
 static struct child child_of(const struct kind_of *parent, struct str key)
 {
     struct child child = {.type = SCHEMA_ANY};
@@ -189,6 +192,7 @@ static struct child child_of(const struct kind_of *parent, struct str key)
 static void yaml_node(struct renderer *r, const struct value *v, const struct child *how,
                       unsigned indent);
 
+/* Two blanks a level, also under "- ": the style of Compose's own output. */
 static void yaml_indent(struct renderer *r, unsigned indent)
 {
     for (unsigned i = 0; i < indent; i++) {

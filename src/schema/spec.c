@@ -41,6 +41,7 @@ const struct service_spec *project_spec_service(const struct project_spec *spec,
     return NULL;
 }
 
+/* The names that run/env.c gives each replica; a new one must stand in both. */
 bool spec_is_replica_name(struct str name)
 {
     static const struct str names[] = {STR_INIT("PORT"),           STR_INIT("HOST"),

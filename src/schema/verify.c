@@ -40,6 +40,7 @@ static struct value_at service_at(const struct verifier *v, struct str name)
 
 /* ------------------------------------------------------------------ references */
 
+/* Only the first 64 names are compared: a hint is not worth the time of a long list. */
 static void say_undefined(struct verifier *v, struct value_at at, const char *what, struct str name,
                           const struct value *section)
 {
@@ -146,6 +147,8 @@ static void check_volumes(struct verifier *v, const struct value *volumes)
     }
 }
 
+/* The keys that Compose resolves by name; rows have `reference` for tools, but the ways to write a
+ * reference differ too much for one loop. */
 static void check_references(struct verifier *v)
 {
     for (size_t i = 0; i < v->spec->services_count; i++) {
@@ -197,6 +200,7 @@ static void say_cycle(struct verifier *v, const struct visit *stack, size_t dept
     buf_fini(&text);
 }
 
+/* Depth first with a stack of its own; an edge to an open service closes a circle. */
 static void visit_from(struct verifier *v, const struct map *index, size_t start, uint8_t *marks,
                        struct visit *stack)
 {
@@ -300,6 +304,7 @@ struct claim {
     struct value_at at;
 };
 
+/* 0 is chosen when the service starts, so it cannot collide. */
 static void add_claim(struct verifier *v, struct vec *claims, const struct claim *claim)
 {
     if (claim->first == 0) {
@@ -376,6 +381,8 @@ static size_t count_derived(const struct verifier *v, bool *ret_routes)
     return count;
 }
 
+/* A target equal to the published port stands for the replica's PORT: "5432:5432" of a process
+ * means "reach it as 5432", and the program listens where muelle tells it. */
 static void derive_listen(struct verifier *v, const struct service_spec *service,
                           const struct port_spec *port, struct listen_spec *l)
 {
@@ -394,6 +401,9 @@ static void derive_listen(struct verifier *v, const struct service_spec *service
 
 /* The default listener (an empty list means none), and one for each published TCP port of a
  * process. */
+/* Given ones first: their order is the file's, and the first http listener is the one shown in
+ * links.
+ */
 static void derive_listens(struct verifier *v)
 {
     struct gateway_spec *gateway = &v->spec->gateway;

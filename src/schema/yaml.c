@@ -137,6 +137,7 @@ static uint8_t tag_of(struct yaml_reader *r, const yaml_char_t *tag, struct valu
     return VALUE_TAG_NONE;
 }
 
+/* A key is a scalar that a map waits for: the library tells no difference. */
 static void on_scalar(struct yaml_reader *r, const yaml_event_t *event)
 {
     struct value_at at = mark_at(r, &event->start_mark);
@@ -297,6 +298,7 @@ static void on_event(struct yaml_reader *r, const yaml_event_t *event)
 }
 
 /* What the library found wrong. Its context says where the thing began that went wrong. */
+/* The library's words, with the place; the hint is for the mistakes that people make. */
 static void say_syntax(struct yaml_reader *r)
 {
     const yaml_parser_t *p = &r->parser;
