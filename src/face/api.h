@@ -42,18 +42,18 @@ enum { API_FDS_MAX = 3 };
 struct exchange {
     struct list node; /* of api->exchanges */
     struct api *api;
-    struct core *core;
-    struct api_conn *conn; /* NULL: the client went away */
-    const struct endpoint *endpoint;
+    struct core *core;               /* outlives every exchange */
+    struct api_conn *conn;           /* NULL: the client went away */
+    const struct endpoint *endpoint; /* NULL until the path was found */
     struct arena arena;
-    struct context ctx;
-    struct http1_head head; /* over a copy in the arena */
-    struct str path;
-    struct str query;
-    struct str params[API_PARAMS_MAX];
-    struct str body;
-    struct jdoc *json;    /* the body, checked; NULL when there is none */
-    struct jdoc *options; /* the query, checked, as an object */
+    struct context ctx;                /* who, why, request id */
+    struct http1_head head;            /* over a copy in the arena */
+    struct str path;                   /* as it came, still encoded */
+    struct str query;                  /* the same, without '?' */
+    struct str params[API_PARAMS_MAX]; /* of the path, decoded, in order; "" beyond */
+    struct str body;                   /* a copy: the connection's buffer moves on */
+    struct jdoc *json;                 /* the body, checked; NULL when there is none */
+    struct jdoc *options;              /* the query, checked, as an object */
     int fds[API_FDS_MAX]; /* received descriptors; -1 = none. Whoever keeps one sets -1 */
     bool keep_alive;
     bool over_edge; /* came over TCP */
@@ -68,10 +68,10 @@ struct exchange {
     /* Idempotency-Key (api_once.c) */
     struct list once_node; /* of api->once while its key is held */
     struct str once_key;
-    char once_hash[17];
-    bool once_waits; /* the answer is stored before it is sent */
-    unsigned status;
-    struct str type;
+    char once_hash[17]; /* of method, target and body, in hexadecimal */
+    bool once_waits;    /* the answer is stored before it is sent */
+    unsigned status;    /* of the answer */
+    struct str type;    /* its media type; empty = no content */
 };
 
 /* ---- options: parameters of the query, as their table says; "", `otherwise` or false when absent

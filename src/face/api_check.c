@@ -324,10 +324,10 @@ static enum json_type typed(uint8_t type, struct str text)
 
 /* A query being read. */
 struct query {
-    const struct schema_table *table;
+    const struct schema_table *table; /* NULL: the endpoint takes no parameter */
     struct arena *arena;
-    struct jdoc *object;
-    struct problem_list *problems;
+    struct jdoc *object;           /* what it becomes */
+    struct problem_list *problems; /* of the whole request */
 };
 
 /* By search: the head of a request bounds how many there can be. */

@@ -93,9 +93,9 @@ static void on_page(void *arg, int error, const struct event *events, size_t cou
 
 struct follow {
     struct bus_subscriber subscriber;
-    struct exchange *x; /* NULL: the client is gone while a read is under way */
-    struct event_query query;
-    bool reading;
+    struct exchange *x;       /* NULL: the client is gone while a read is under way */
+    struct event_query query; /* `after` moves with each event that is sent */
+    bool reading;             /* the store will call back: it may not be freed */
     bool missed; /* something was committed while a read was under way: read once more */
 };
 

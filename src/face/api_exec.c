@@ -26,8 +26,8 @@
 
 struct exec {
     struct exchange *x; /* NULL: the client is gone */
-    struct run *run;
-    uint64_t id;
+    struct run *run;    /* kept: the exchange that knows it may be gone */
+    uint64_t id;        /* of the command; 0 until the keeper has started it */
 };
 
 static void on_closed(struct exchange *x)

@@ -38,19 +38,19 @@ enum { EVENTS_PAGE = 500, HISTORY_MAX = 4 << 20 };
 struct live {
     struct api *api;
     struct bus_subscriber subscriber;
-    struct metrics_watcher watcher;
+    struct metrics_watcher watcher; /* ticks once a second while somebody reads */
     struct timer ping;
-    struct list readers;
+    struct list readers; /* struct reader; each leaves it in on_closed alone */
 };
 
 struct reader {
     struct list node;
     struct live *live;
-    struct exchange *x; /* NULL: gone while a read is under way */
-    char project[NAME_MAX_SIZE];
-    uint64_t after; /* newest event that was sent */
-    bool reading;
-    bool missed; /* events were committed during the read */
+    struct exchange *x;          /* NULL: gone while a read is under way */
+    char project[NAME_MAX_SIZE]; /* "" = all of the instance */
+    uint64_t after;              /* newest event that was sent */
+    bool reading;                /* events are being read from the store */
+    bool missed;                 /* events were committed during the read */
 };
 
 /* ---- readers ---- */

@@ -24,6 +24,7 @@
 
 enum { ROWS_MAX = 100000 };
 
+/* All that one answer is made of, in the exchange's arena but the rows. */
 struct mapping {
     struct exchange *x;
     struct service_status *services;

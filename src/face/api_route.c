@@ -11,6 +11,7 @@
 #include "face/api_route.h"
 #include "proto/uri.h"
 
+/* A path in its parts, between slashes; "/" has one, empty. */
 struct segments {
     struct str items[ROUTE_SEGMENTS_MAX];
     size_t count;

@@ -51,16 +51,16 @@ struct api_conn {
     struct timer deadline;
     int fd;
     bool edge; /* on the edge's socket: the peer's uid says nothing */
-    uid_t uid;
+    uid_t uid; /* of the peer; -1 on the edge's socket */
     enum conn_state state;
-    struct buf in;
+    struct buf in; /* read and not understood yet */
     struct http1_head head;
     struct http1_body decoder;
-    struct buf body;
-    struct buf out;
+    struct buf body; /* content so far; its max is the endpoint's */
+    struct buf out;  /* to be written; `sent` bytes of it are */
     size_t sent;
-    struct exchange *x;
-    bool close_after;
+    struct exchange *x; /* the request at hand; NULL between two */
+    bool close_after;   /* the answer is the last one */
     size_t drained;
     bool peer_closed; /* it will send nothing more */
     int fds[API_FDS_MAX];
@@ -75,12 +75,12 @@ struct api {
     struct loop_fd local_watch; /* RUN/core.sock */
     struct loop_fd edge_watch;  /* RUN/admin.sock */
     int local_fd, edge_fd;
-    struct list conns;
+    struct list conns; /* struct api_conn */
     size_t conn_count;
-    struct list exchanges;
-    struct live *live;  /* api_live.c */
-    struct list once;   /* keys under way: api_once.c */
-    struct buf openapi; /* made at the first request */
+    struct list exchanges; /* all, also those without a connection */
+    struct live *live;     /* api_live.c */
+    struct list once;      /* keys under way: api_once.c */
+    struct buf openapi;    /* made at the first request */
     char token[ACCESS_TOKEN_MAX];
     uint64_t request_serial;
 };

@@ -35,10 +35,14 @@
 
 /* ---- queries ---- */
 
+/* Lists that lie in memory: 1,000 objects are some megabytes of JSON at most. */
 static const struct schema_field list_rows[] = {LIMIT_ROW(1000), CURSOR_ROW};
 static const struct schema_table list_query = {.name = "list_query", ROWS(list_rows)};
 
+/* "system" is written by muelle into a service's log and read with it, never alone. */
 static const char *const stream_choices[] = {"stdout", "stderr", "access", NULL};
+/* Lines are short, so pages may be long. `q` is searched as it stands, without a pattern language:
+ * the bound keeps a search from being a way to keep a worker busy. */
 static const struct schema_field logs_rows[] = {
     {.name = "service",
      .type = SCHEMA_LIST,
@@ -90,6 +94,8 @@ static const struct schema_field logs_rows[] = {
     FOLLOW_ROW};
 static const struct schema_table logs_query = {.name = "logs_query", ROWS(logs_rows)};
 
+/* `after` and `cursor` are one thing by two names: the former is for who counts, the latter for who
+ * follows next_cursor as in any other list. */
 static const struct schema_field events_rows[] = {
     {.name = "after",
      .type = SCHEMA_INT,
@@ -140,6 +146,7 @@ static const struct schema_field live_rows[] = {{.name = "project",
                                                  .es = "Solo de este proyecto."}};
 static const struct schema_table live_query = {.name = "live_query", ROWS(live_rows)};
 
+/* Longer than any token: a wrong one is told as wrong, not as too long. */
 static const struct schema_field login_rows[] = {{.name = "token",
                                                   .type = SCHEMA_STRING,
                                                   .min = 1,
@@ -152,6 +159,7 @@ static const struct schema_table login_query = {.name = "login_query", ROWS(logi
 
 /* ---- bodies ---- */
 
+/* Environments are as large as the caller's: body_max of the endpoint bounds them as a whole. */
 static const struct schema_field apply_rows[] = {
     {.name = "files",
      .type = SCHEMA_LIST,
@@ -235,6 +243,7 @@ static const struct schema_table scale_body = {.name = "scale_request",
 static const struct schema_table session_body = {
     .name = "session_request", .en = "A token.", .es = "Un token.", ROWS(login_rows)};
 
+/* 255 words, as a command line of the shell here has; more belongs into a file. */
 static const struct schema_field exec_rows[] = {
     {.name = "command",
      .type = SCHEMA_LIST,
@@ -259,6 +268,7 @@ static const struct schema_field exec_rows[] = {
 static const struct schema_table exec_body = {
     .name = "exec_request", .en = "A command.", .es = "Un comando.", ROWS(exec_rows)};
 
+/* Numbers of the kernel, real-time ones included: the client has received one of them. */
 static const struct schema_field signal_rows[] = {{.name = "signal",
                                                    .type = SCHEMA_INT,
                                                    .flags = SCHEMA_REQUIRED,
@@ -272,6 +282,8 @@ static const struct schema_table signal_body = {
 
 /* ---- answers that are no resource of their own ---- */
 
+/* Answers that are made by hand (api_projects.c, api_services.c): these rows describe them, a test
+ * compares real answers with the document. */
 static const struct schema_field applied_rows[] = {
     {.name = "project",
      .type = SCHEMA_STRING,
@@ -383,6 +395,8 @@ static const struct schema_table figures_answer = {.name = "figures",
 static const struct schema_table open_answer = {
     .name = "object", .en = "A JSON object.", .es = "Un objeto JSON.", .flags = SCHEMA_OPEN};
 
+/* The five actions differ in their verb alone. They change, so they take keys and preconditions;
+ * they answer the service, so they have its tag. */
 #define SERVICE_ACTION(verb, body_table, text_en, text_es)                                         \
     {                                                                                              \
         .method = HTTP_POST, .path = "/api/v1/projects/{project}/services/{service}/" #verb,       \
@@ -391,6 +405,7 @@ static const struct schema_table open_answer = {
         .resource = &schema_service, .handle = handle_##verb, .en = (text_en), .es = (text_es)     \
     }
 
+/* In the order of docs/api.md; those of one path side by side. */
 const struct endpoint api_endpoints[] = {
     {.method = HTTP_GET,
      .path = "/api/v1/instance",

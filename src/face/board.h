@@ -15,9 +15,9 @@
 enum { BOARD_SERVICES_MAX = 2000, BOARD_URLS_MAX = 512 };
 
 struct board_service {
-    char name[64];
-    char state[16];
-    char reason[256];
+    char name[64];             /* whole: names have at most 63 bytes */
+    char state[16];            /* the API's word */
+    char reason[256];          /* why it is so, for people; cut */
     char urls[BOARD_URLS_MAX]; /* separated by spaces */
     int64_t desired, configured, running, ready, restarts;
     double cpu_percent, requests_per_s, errors_per_s, p99_ms; /* NaN = unknown */
@@ -31,7 +31,7 @@ struct board {
     char project[64];
     struct board_service *services; /* in the order of their arrival */
     size_t count;
-    size_t cap;
+    size_t cap;      /* grows up to BOARD_SERVICES_MAX */
     bool synced;     /* the first state of all is known */
     bool removed;    /* the project is gone */
     bool incomplete; /* a service found no room: never ready, since nobody watches that one */

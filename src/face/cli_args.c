@@ -26,7 +26,7 @@
 struct parse {
     const char *const *argv;
     int argc;
-    int at;
+    int at;          /* the argument at hand */
     bool words_only; /* "--" or a command's own words were reached */
     struct cli_args *args;
     struct buf *error;

@@ -19,6 +19,7 @@
         .name = "json", .help = { "print JSON for programs", "imprime JSON para programas" }       \
     }
 
+/* Before or behind the verb; a verb that has the same letter wins behind it (`logs -f`). */
 const struct cli_option cli_global_options[] = {
     {.name = "file",
      .letter = 'f',
@@ -59,6 +60,7 @@ const struct cli_option cli_global_options[] = {
 const struct cli_option cli_lone_options[] = {
     {.name = "version", .letter = 'v', .help = {"print the version", "muestra la versión"}}, END};
 
+/* `--json` prints one object at the end, so it needs an end: -d or --wait. */
 static const struct cli_option up_options[] = {
     {.name = "detach",
      .letter = 'd',
@@ -85,12 +87,14 @@ static const struct cli_option down_options[] = {
     JSON_OPTION,
     END};
 
+/* One word or number a line, for completion and for xargs. */
 static const struct cli_option ps_options[] = {
     JSON_OPTION,
     {.name = "services", .help = {"print only the names of the services", "solo los nombres"}},
     {.name = "quiet", .letter = 'q', .help = {"print only process ids", "solo los pid"}},
     END};
 
+/* Names are Compose's and kubectl's where both agree; --grep is a text, as in the API. */
 static const struct cli_option logs_options[] = {
     {.name = "follow", .letter = 'f', .help = {"go on printing new lines", "sigue con lo nuevo"}},
     {.name = "tail",
@@ -133,6 +137,7 @@ static const struct cli_option exec_options[] = {
      .help = {"folder to run in (default: the service's)", "carpeta de trabajo"}},
     END};
 
+/* --schema needs no file: editors ask for it before there is one. */
 static const struct cli_option config_options[] = {
     JSON_OPTION,
     {.name = "schema",
@@ -163,6 +168,7 @@ static const struct cli_option init_options[] = {
 
 #define SERVICES "[SERVICE…]"
 
+/* In the order of help: what one needs first stands first. */
 const struct cli_verb cli_verbs[] = {
     {.name = "up",
      .usage = SERVICES,

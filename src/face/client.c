@@ -38,9 +38,9 @@ struct client {
     struct timer deadline;
     int fd; /* -1 = not connected */
     /* the request */
-    struct buf out;
+    struct buf out; /* head and body; kept whole until the answer is there, for a second try */
     size_t sent;
-    int fds[CLIENT_FDS_MAX];
+    int fds[CLIENT_FDS_MAX]; /* the caller's, until they are sent */
     unsigned fd_count;
     enum http_method method;
     /* the answer */
@@ -49,13 +49,13 @@ struct client {
     struct http1_body decoder;
     struct buf *body; /* where content goes; NULL while following a stream */
     bool head_done;
-    bool finished;
-    bool used; /* bytes of this answer came */
+    bool finished; /* no request is under way */
+    bool used;     /* bytes of this answer came */
     int error;
     /* a stream */
     struct client_stream *opening; /* becomes `stream` when the head says 200 */
-    struct client_stream *stream;
-    struct sse_parser sse;
+    struct client_stream *stream;  /* gets events; NULL: it ended, or is none */
+    struct sse_parser sse;         /* holds half an event between two reads */
 };
 
 static void disconnect(struct client *c)

@@ -24,15 +24,15 @@ struct client_request {
     const char *accept;  /* NULL = application/json */
     const char *last_id; /* Last-Event-ID; NULL or "" = none */
     const int *fds;      /* sent along with the request's first byte */
-    unsigned fd_count;
-    int64_t timeout_ns; /* 0 = 30 s; CLIENT_NO_TIMEOUT = none */
+    unsigned fd_count;   /* at most CLIENT_FDS_MAX; they stay the caller's */
+    int64_t timeout_ns;  /* 0 = 30 s; CLIENT_NO_TIMEOUT = none */
 };
 #define CLIENT_NO_TIMEOUT INT64_MAX
 
 /* The answer, decoded when it is JSON. */
 struct client_answer {
     unsigned status;
-    struct buf body;
+    struct buf body;    /* as it came */
     struct arena arena; /* holds doc */
     struct jdoc *doc;   /* NULL when the body is no JSON */
 };

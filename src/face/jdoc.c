@@ -20,10 +20,10 @@ struct build {
     struct json_reader reader;
     struct jdoc *open[JSON_DEPTH_MAX + 1]; /* containers from the top down */
     struct jdoc *last[JSON_DEPTH_MAX + 1]; /* their newest members */
-    const char *start[JSON_DEPTH_MAX + 1];
+    const char *start[JSON_DEPTH_MAX + 1]; /* of their text, for `raw` */
     unsigned depth;
-    struct str key;
-    struct jdoc *top;
+    struct str key;   /* of the member whose value comes next */
+    struct jdoc *top; /* the whole */
 };
 
 /* Text without escapes stays where it is, in the input: most of a document is never copied. */

@@ -25,7 +25,7 @@ enum term_style {
 
 struct term {
     int fd;
-    bool is_tty;
+    bool is_tty; /* lines may be cut and drawn over */
     bool color;
     unsigned columns; /* 80 when unknown */
     unsigned rows;
@@ -62,18 +62,18 @@ struct table_column {
 struct table_cell {
     uint32_t at; /* into text */
     uint32_t len;
-    uint32_t width;
+    uint32_t width; /* columns on a terminal */
     enum term_style style;
 };
 
 struct table {
-    const struct table_column *columns;
+    const struct table_column *columns; /* the caller's, until table_fini */
     unsigned column_count;
-    struct table_cell *cells;
+    struct table_cell *cells; /* row by row */
     size_t cell_count;
     size_t cell_cap;
-    struct buf text;
-    int error;
+    struct buf text; /* of all cells, without style */
+    int error;       /* -ENOMEM: cells are missing at the end */
 };
 
 void table_init(struct table *table, const struct table_column *columns, unsigned count);

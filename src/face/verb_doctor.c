@@ -30,12 +30,13 @@
 #include "os/user.h"
 #include "role.h"
 
+/* In order of weight: the worst of all decides the exit code. */
 enum verdict { FINE, WEAK, BROKEN };
 
 struct finding {
     enum verdict verdict;
-    char what[256];
-    char todo[256];
+    char what[256]; /* with the figure that was found */
+    char todo[256]; /* "": nothing can be done, or need be */
 };
 
 static void set(struct finding *f, enum verdict verdict, const char *todo, const char *fmt, ...)

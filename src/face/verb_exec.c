@@ -31,8 +31,8 @@ struct exec_signal {
 };
 
 struct exec {
-    struct session s;
-    struct client *watcher;
+    struct session s;       /* its client sends signals */
+    struct client *watcher; /* the stream of this command */
     struct client_stream stream;
     struct exec_signal signals[SIGNALS];
     uint64_t id;      /* of the command; 0 until it is started */

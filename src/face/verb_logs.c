@@ -36,13 +36,13 @@ struct tail {
     struct session s;
     struct client_stream stream;
     struct loop_signal interrupts[2];
-    struct buf out;
-    unsigned name_width;
-    bool found;       /* something was printed */
-    char last_id[32]; /* of the newest record: a stream that broke goes on behind it */
-    bool stopped;     /* the reader has seen enough */
-    int64_t skip;     /* lines that are passed over before the first that is shown */
-    bool broken;      /* the stream ended by itself: the core went away */
+    struct buf out;      /* lines that are not written yet */
+    unsigned name_width; /* of the longest prefix so far */
+    bool found;          /* something was printed */
+    char last_id[32];    /* of the newest record: a stream that broke goes on behind it */
+    bool stopped;        /* the reader has seen enough */
+    int64_t skip;        /* lines that are passed over before the first that is shown */
+    bool broken;         /* the stream ended by itself: the core went away */
     void (*print)(struct tail *tail, const struct jdoc *record);
 };
 

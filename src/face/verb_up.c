@@ -49,19 +49,19 @@ enum up_phase { UP_WATCHING, UP_STOPPING, UP_KILLING };
 
 struct up {
     struct session s;
-    struct project_spec *spec;
-    struct board board;
-    struct live live;
-    struct client *watcher; /* the stream's connection; requests go over session's own */
+    struct project_spec *spec; /* as loaded here: for links, and for what needs an engine */
+    struct board board;        /* as the stream tells it */
+    struct live live;          /* the block on the terminal */
+    struct client *watcher;    /* the stream's connection; requests go over session's own */
     struct client_stream stream;
     struct loop_signal interrupt, terminate, resize;
     struct timer redraw; /* figures come each second, states in bursts: one drawing for all */
-    char links[1024];
+    char links[1024];    /* the dashboard's address with its token; "" if there is none */
     enum up_phase phase;
-    struct buf applied; /* what the core answered, for --json */
-    bool started_instance;
-    bool stream_ended;
-    bool interrupted; /* a signal that was not acted on yet */
+    struct buf applied;    /* what the core answered, for --json */
+    bool started_instance; /* by this call: it may be ended again if it proves useless */
+    bool stream_ended;     /* the core went away, or the project */
+    bool interrupted;      /* a signal that was not acted on yet */
 };
 
 /* ---- links ---- */

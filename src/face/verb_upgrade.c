@@ -21,9 +21,9 @@
 
 struct upgrade {
     struct session s;
-    char binary[SESSION_PATH_MAX];
-    struct problem problem;
-    int pids[2]; /* by enum role_kind */
+    char binary[SESSION_PATH_MAX]; /* absolute, without links */
+    struct problem problem;        /* of the step that failed */
+    int pids[2];                   /* by enum role_kind */
 };
 
 /* The file that is meant: the word, else the one that runs this command. */
