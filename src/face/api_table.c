@@ -243,7 +243,7 @@ static const struct schema_table scale_body = {.name = "scale_request",
 static const struct schema_table session_body = {
     .name = "session_request", .en = "A token.", .es = "Un token.", ROWS(login_rows)};
 
-/* 255 words, as a command line of the shell here has; more belongs into a file. */
+/* As many words as `muelle exec` takes behind the service (CLI_WORDS_MAX). */
 static const struct schema_field exec_rows[] = {
     {.name = "command",
      .type = SCHEMA_LIST,

@@ -81,6 +81,8 @@ struct deriver {
     bool document;
 };
 
+/* Documents: a number may be written as text ("${PORT}"), text as a number or truth value (`A: 5`).
+ */
 static void types_are(struct deriver *d, const struct schema_field *row, const char *type,
                       bool null)
 {
@@ -109,6 +111,8 @@ static void types_are(struct deriver *d, const struct schema_field *row, const c
     json_end_array(w);
 }
 
+/* With null among the values there is no type: a null beside "string" would need a list of types.
+ */
 static void enum_is(struct deriver *d, const struct schema_field *row, bool null)
 {
     struct json_writer *w = d->w;
@@ -267,6 +271,7 @@ static void value_is(struct deriver *d, const struct schema_field *row)
     json_end_array(w);
 }
 
+/* English alone: a JSON schema has one `description`. */
 static void notes(struct deriver *d, const struct schema_field *row)
 {
     struct json_writer *w = d->w;

@@ -27,6 +27,7 @@ static const char *enum_name(const struct schema_field *row, int32_t index)
     return NULL;
 }
 
+/* For embedded objects, which cannot be NULL. */
 static bool all_zero(const char *p, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
@@ -82,6 +83,7 @@ static bool is_null(const struct schema_field *row, const char *object)
     }
 }
 
+/* RFC 3339 in UTC: it sorts as text and every language reads it. */
 static void encode_time(int64_t wall_ns, struct json_writer *w)
 {
     struct buf text = BUF_INIT(64);
@@ -152,6 +154,7 @@ static void encode_list(const struct schema_field *row, const char *object, unsi
     json_end_array(w);
 }
 
+/* Null before secret: "there is none" is no secret. */
 static void encode_row(const struct schema_field *row, const char *object, unsigned flags,
                        struct json_writer *w)
 {
@@ -194,6 +197,7 @@ static void cell_number(const struct schema_field *row, int64_t n, struct buf *o
     }
 }
 
+/* One digit behind the point: figures of a second are not exacter than that. */
 static void cell_double(const struct schema_field *row, double real, struct buf *out)
 {
     if (isnan(real)) {
@@ -221,6 +225,7 @@ static void cell_texts(const struct schema_field *row, const char *object, struc
     }
 }
 
+/* Never JSON: what has no short form (objects, maps) is "-". */
 void schema_encode_cell(const struct schema_field *row, const void *object, int64_t now_ns,
                         struct buf *out)
 {

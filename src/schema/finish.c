@@ -15,6 +15,8 @@
 #include "schema/decode.h"
 #include "schema/table.h"
 
+/* Attempts only with on-failure, as in Compose; without `restart` a process is restarted on
+ * failure, since who starts a supervisor wants that. */
 static void use_restart(struct schema_pass *pass, struct service_spec *service,
                         const struct value *v)
 {
@@ -118,6 +120,7 @@ static void use_ulimits(struct schema_pass *pass, struct service_spec *service,
     service->ulimits_count = count;
 }
 
+/* One bit a code: asked at every exit, without a search. */
 static void use_exit_codes(struct schema_pass *pass, struct service_spec *service,
                            const struct value *v)
 {

@@ -72,6 +72,9 @@ static bool read_host(struct str host, struct str *ret)
     return is_ipv4(host);
 }
 
+/* The literal as it was written: two spellings of one IPv6 address stay two, and collide in the
+ * kernel.
+ */
 static struct str canonical(struct schema_pass *pass, const struct listen_spec *l)
 {
     bool v6 = str_find_char(l->host, ':') >= 0;
@@ -115,6 +118,7 @@ static void say_bad_address(struct schema_pass *pass, struct value_at at, struct
                  "the host is an IP address or empty (all addresses); the port is from 1 to 65535");
 }
 
+/* Each mistake by itself, so that a listener with two of them is mended in one go. */
 void finish_listen(struct schema_pass *pass, const struct value *v, void *object)
 {
     struct listen_spec *l = object;
@@ -274,6 +278,7 @@ void finish_route(struct schema_pass *pass, const struct value *v, void *object)
     }
 }
 
+/* A range stays for engines; advise.c refuses it for a process, which has one listener per port. */
 void finish_port(struct schema_pass *pass, const struct value *v, void *object)
 {
     struct port_spec *port = object;

@@ -33,6 +33,7 @@ void normalise_path(struct schema_pass *pass, struct value *v)
     }
 }
 
+/* The tag goes to the list: `!override x` means the whole key. */
 void normalise_list(struct schema_pass *pass, struct value *v)
 {
     if (is_text(v)) {
@@ -131,6 +132,7 @@ void normalise_names(struct schema_pass *pass, struct value *v)
     names(pass, v, fill_null);
 }
 
+/* The short form waits for the start alone, as in Compose. */
 void normalise_depends_on(struct schema_pass *pass, struct value *v)
 {
     names(pass, v, fill_started);
@@ -248,6 +250,7 @@ void normalise_listen(struct schema_pass *pass, struct value *v)
     items_to_maps(pass, v, STR("address"));
 }
 
+/* Names that people bring along from nginx and HAProxy; files and API show ours. */
 void normalise_balance(struct schema_pass *pass, struct value *v)
 {
     static const char *const aliases[][2] = {{"round-robin", "round_robin"},
@@ -266,6 +269,7 @@ void normalise_balance(struct schema_pass *pass, struct value *v)
 
 static void walk_map(struct schema_pass *pass, const struct schema_table *table, struct value *v);
 
+/* The row's own function first: it makes the shape that the rows below it expect. */
 static void walk_row(struct schema_pass *pass, const struct schema_field *row, struct value *v)
 {
     if (row->normalise && v->kind != VALUE_NULL) {

@@ -59,6 +59,7 @@ struct problem *pass_notice(struct schema_pass *pass, struct value_at at, bool s
     return say(pass, is_problem ? pass->problems : pass->notices, at, code, what);
 }
 
+/* The arena zeroes: a struct that is not filled in is empty, not garbage. */
 void *pass_alloc(struct schema_pass *pass, size_t count, size_t size)
 {
     void *p = arena_array(pass->arena, count, size);
@@ -78,6 +79,7 @@ struct str pass_str(struct schema_pass *pass, struct str s)
     return copy;
 }
 
+/* By way of the heap, since the length is not known; texts made here are short. */
 struct str pass_printf(struct schema_pass *pass, const char *fmt, ...)
 {
     struct buf buf = BUF_INIT(VALUE_FILE_MAX);
@@ -101,6 +103,7 @@ struct str pass_take(struct schema_pass *pass, struct buf *buf)
 }
 
 /* Appends the components of `path` to `out`, resolving "." and ".." in the text only. */
+/* ".." above the root stays at the root, as the kernel has it. */
 static void add_components(struct buf *out, struct str path)
 {
     while (path.len) {
@@ -137,12 +140,14 @@ struct str pass_path(struct schema_pass *pass, struct str base, struct str path)
     return pass_take(pass, &out);
 }
 
+/* "/" for what has no folder: the path is absolute. */
 struct str pass_dir(struct str path)
 {
     ptrdiff_t slash = str_rfind_char(path, '/');
     return slash > 0 ? str_slice(path, 0, (size_t)slash) : STR("/");
 }
 
+/* Index 0 is the first file: problems without a place name it. */
 int pass_file(struct schema_pass *pass, struct str shown, struct str path)
 {
     if (pass->files_count == PASS_FILES_MAX) {
@@ -250,6 +255,7 @@ struct value *pass_value(struct schema_pass *pass, enum value_kind kind, struct 
     return v;
 }
 
+/* Quoted: what a stage writes is text, unless it says otherwise (numbers of ports). */
 struct value *pass_scalar(struct schema_pass *pass, struct str text, struct value_at at)
 {
     struct value *v = pass_value(pass, VALUE_SCALAR, at);
@@ -293,6 +299,7 @@ static void make_index(struct schema_pass *pass, struct value *map)
 }
 
 /* Room for one more member; NULL when memory is out or an end of the link is the sink. */
+/* By doubling; the old array stays in the arena, which the bound on nodes makes bearable. */
 static struct value_member *grow(struct schema_pass *pass, struct value *parent,
                                  const struct value *child)
 {
@@ -326,6 +333,7 @@ void pass_add(struct schema_pass *pass, struct value *list, struct value *item)
     }
 }
 
+/* A replaced value keeps its member, and with it the place of the first key. */
 void pass_put(struct schema_pass *pass, struct value *map, struct str key, struct value *item)
 {
     ensure(map == &pass->sink || map->kind == VALUE_MAP);

@@ -22,6 +22,7 @@ enum { M = SCHEMA_MUELLE };
 
 const char *const names_listen_kind[] = {"http", "https", "tcp", "tls", NULL};
 
+/* Rows of the listener's own struct (AT_PARENT): a certificate is nothing without its listener. */
 static const struct schema_field tls_rows[] = {
     {"cert", SCHEMA_STRING, AT(struct listen_spec, cert), .flags = SCHEMA_REQUIRED,
      .normalise = normalise_path, SAY("Certificate chain, PEM.", "Cadena de certificados, PEM.")},
@@ -54,6 +55,8 @@ const struct schema_table table_listen = {
 };
 
 #define G(member) AT(struct gateway_spec, member)
+/* `admin` has no member: address, false and true are told apart by finish_gateway. `threads` is
+ * read by the edge when it starts, since its threads share nothing that could be divided anew. */
 static const struct schema_field gateway_rows[] = {
     {"listen", SCHEMA_LIST, OBJECTS(table_listen), LIST_AT(struct gateway_spec, listens),
      .merge = SCHEMA_MERGE_UNIQUE, .flags = SCHEMA_OR_STRING | SCHEMA_ITEM_OR_STRING,
@@ -84,6 +87,7 @@ const struct schema_table table_gateway = {
 };
 
 #define K(member) AT(struct retention_spec, member)
+/* Bounds: one segment, and one minute; less would delete what is being written. */
 static const struct schema_field retention_rows[] = {
     {"max_size", SCHEMA_SIZE, K(max_bytes), .preset = "2g", BOUNDS(1024 * 1024, INT64_MAX),
      SAY("Sealed log on disk; beyond it the oldest of all services goes.",
@@ -132,6 +136,7 @@ static const struct schema_table table_external = {
         "driver_opts", TEXT_MAP, SAY("Its options.", "Sus opciones.")                              \
     }
 
+/* Document only, like all that follows: for engines, and for Compose reading the same file. */
 static const struct schema_field network_rows[] = {
     NAME,
     DRIVER,
@@ -157,6 +162,7 @@ static const struct schema_table table_volume = {
     SAY("A named volume.", "Un volumen con nombre."),
 };
 
+/* `content` is hidden in every rendering; `file` and `environment` only say where it lies. */
 static const struct schema_field secret_rows[] = {
     NAME,
     {"file", SCHEMA_STRING, DOC_ONLY, .normalise = normalise_path,
@@ -176,6 +182,7 @@ static const struct schema_table table_secret = {
     SAY("A secret or configuration file.", "Un secreto o archivo de configuración."),
 };
 
+/* Taken out and resolved by extend.c; the rows check its shape. */
 static const struct schema_field include_rows[] = {
     {"path", SCHEMA_LIST, TEXTS, DOC_ONLY, .flags = SCHEMA_REQUIRED | SCHEMA_OR_STRING,
      SAY("Files, merged into one project.", "Archivos, combinados en un proyecto.")},
@@ -194,6 +201,7 @@ const struct schema_table table_include = {
 #define NAMED(table)                                                                               \
     SCHEMA_MAP, .item = SCHEMA_OBJECT, .of = &(table), DOC_ONLY, .merge = SCHEMA_MERGE_OBJECT,     \
                 .flags = SCHEMA_ITEM_OR_NULL, .support = SCHEMA_KEPT, .normalise = normalise_empty
+/* In the order of rendering: what one reads first stands first. */
 static const struct schema_field rows[] = {
     {"version", SCHEMA_STRING, DOC_ONLY, .support = SCHEMA_KEPT,
      SAY("Of old Compose files; has no meaning.",

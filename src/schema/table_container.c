@@ -15,6 +15,7 @@
 #define TEXT_LIST SCHEMA_LIST, TEXTS, DOC_ONLY, .merge = SCHEMA_MERGE_UNIQUE
 #define TEXT_MAP  SCHEMA_MAP, TEXTS, DOC_ONLY, .merge = SCHEMA_MERGE_OBJECT
 
+/* Any key restarts (the row `build` is R as a whole): it makes another image. */
 static const struct schema_field build_rows[] = {
     {"context", SCHEMA_STRING, DOC_ONLY,
      SAY("Folder or URL to build from.", "Carpeta o URL de partida.")},
@@ -54,6 +55,7 @@ const struct schema_table table_build = {
     SAY("How to build an image.", "Cómo construir una imagen."),
 };
 
+/* Of a service in a network; the network itself is in table_config.c. */
 static const struct schema_field network_rows[] = {
     {"aliases", TEXT_LIST, SAY("Further names there.", "Más nombres en ella.")},
     {"ipv4_address", SCHEMA_STRING, DOC_ONLY, SAY("IPv4 address.", "Dirección IPv4.")},
@@ -71,6 +73,7 @@ const struct schema_table table_service_network = {
     SAY("How a service is in a network.", "Cómo está un servicio en una red."),
 };
 
+/* Secrets and configs have one shape. uid and gid are texts: names and numbers are both written. */
 static const struct schema_field secret_rows[] = {
     {"source", SCHEMA_STRING, DOC_ONLY, .flags = SCHEMA_KEY | SCHEMA_REQUIRED,
      SAY("Name of the secret or config.", "Nombre del secreto o configuración.")},
@@ -114,6 +117,7 @@ static const struct schema_table table_tmpfs = {
     TABLE_DOC("tmpfs", tmpfs_rows),
     SAY("Options of a folder in memory.", "Opciones de una carpeta en memoria."),
 };
+/* `target` tells two mounts apart when files are merged: one place, one mount. */
 static const struct schema_field volume_rows[] = {
     {"type", SCHEMA_STRING, DOC_ONLY, .flags = SCHEMA_REQUIRED,
      SAY("volume, bind, tmpfs, npipe, cluster or image.",
@@ -136,6 +140,7 @@ const struct schema_table table_service_volume = {
     SAY("A volume or folder in a container.", "Un volumen o carpeta en un contenedor."),
 };
 
+/* -1 is "unlimited" in Compose; RLIM_INFINITY is another number on each system. */
 static const struct schema_field ulimit_rows[] = {
     {"soft", SCHEMA_INT, DOC_ONLY, .flags = SCHEMA_REQUIRED, BOUNDS(-1, INT64_MAX),
      SAY("Limit that the program may raise; -1 = none.",

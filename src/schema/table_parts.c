@@ -26,6 +26,7 @@ const char *const names_logging_mode[] = {"file", "pipe", NULL};
 const char *const names_watch_action[] = {"restart",      "rebuild",   "sync",
                                           "sync+restart", "sync+exec", NULL};
 
+/* Taken out of the document before it is decoded (extend.c); the rows check its shape. */
 static const struct schema_field extends_rows[] = {
     {"service", SCHEMA_STRING, DOC_ONLY, .flags = SCHEMA_REQUIRED,
      SAY("Name of the service to start from.", "Nombre del servicio del que se parte.")},
@@ -37,6 +38,8 @@ const struct schema_table table_extends = {
     SAY("A service to start from.", "Un servicio del que se parte."),
 };
 
+/* The same (environment.c). `format` is text and not an enum: nothing, null and "" all mean the
+ * usual form. */
 static const struct schema_field env_file_rows[] = {
     {"path", SCHEMA_STRING, DOC_ONLY, .flags = SCHEMA_REQUIRED, SAY("The file.", "El archivo.")},
     {"required", SCHEMA_BOOL, DOC_ONLY, .preset = "true",
@@ -51,6 +54,9 @@ const struct schema_table table_env_file = {
 };
 
 #define D(member) AT(struct depends_spec, member)
+/* `required: false` lets a service be left out by its profiles; it does not make a failure of it
+ * bearable.
+ */
 static const struct schema_field depends_rows[] = {
     {"service", SCHEMA_STRING, D(service), .flags = SCHEMA_KEY,
      SAY("The service that comes first.", "El servicio que va antes.")},
@@ -70,6 +76,8 @@ const struct schema_table table_depends = {
 };
 
 #define H(member) AT(struct health_spec, member)
+/* Times are at least a millisecond: a 0 that was written by mistake would be a loop. Their usual
+ * values depend on the kind of test (health_times), so they have no preset. */
 static const struct schema_field health_rows[] = {
     {"test", SCHEMA_LIST, TEXTS, DOC_ONLY, .flags = SCHEMA_OR_STRING,
      SAY("Command that ends with 0 when it works: text for a shell, or a list after CMD or "
@@ -111,6 +119,7 @@ const struct schema_table table_health = {
 };
 
 #define RT(member) AT(struct route_spec, member)
+/* Bounds: 253 bytes of a host name (RFC 1035), 2,048 of a path, which no prefix needs. */
 static const struct schema_field route_rows[] = {
     {"host", SCHEMA_STRING, RT(host), .max = 253,
      SAY("Host name, \"*.example.org\" for one label more; any host by default.",
@@ -133,6 +142,7 @@ const struct schema_table table_route = {
 };
 
 #define P(member) AT(struct port_spec, member)
+/* `published` is text, since it may be a range. */
 static const struct schema_field port_rows[] = {
     {"name", SCHEMA_STRING, DOC_ONLY, .support = SCHEMA_SHOWN,
      SAY("A name for people.", "Un nombre para personas.")},
@@ -159,6 +169,9 @@ const struct schema_table table_port = {
 };
 
 #define L(member) AT(struct logging_spec, member)
+/* burst is the file of unread output, which a service can fill while nobody reads; max_size and
+ * max_age are about the stored log. Only `mode` is fixed at the start: it decides what descriptor 1
+ * is. */
 static const struct schema_field logging_rows[] = {
     {"driver", SCHEMA_STRING, DOC_ONLY, .support = SCHEMA_CONTAINER,
      SAY("Logging driver of the engine.", "Controlador de registro del motor.")},
@@ -182,6 +195,7 @@ const struct schema_table table_logging = {
 };
 
 #define B(member) AT(struct restart_spec, member)
+/* factor below 1 would make a crash loop faster and faster. */
 static const struct schema_field backoff_rows[] = {
     {"initial", SCHEMA_DURATION, B(initial_ns), .preset = "100ms", BOUNDS(0, INT64_MAX),
      SAY("Wait before the second restart.", "Espera antes del segundo reinicio.")},
@@ -199,6 +213,8 @@ const struct schema_table table_backoff = {
 };
 
 #define LIM(member) AT(struct service_spec, limits.member)
+/* Compose's place for them; the old keys of the service (cpus, mem_limit, pids_limit) write to the
+ * same members. */
 static const struct schema_field limits_rows[] = {
     {"cpus", SCHEMA_DOUBLE, LIM(cpus), BOUNDS(0, 4096), .flags = R,
      SAY("Processors at most, as 0.5.", "Procesadores como máximo, por ejemplo 0.5.")},
@@ -226,6 +242,8 @@ static const struct schema_table table_resources = {
 };
 
 #define SWARM DOC_ONLY, .merge = SCHEMA_MERGE_OBJECT, .support = SCHEMA_CONTAINER
+/* What swarm alone understands is checked for its name only (SCHEMA_ANY): shapes differ by version.
+ */
 static const struct schema_field deploy_rows[] = {
     {"replicas", SCHEMA_INT, AT(struct service_spec, replicas), BOUNDS(0, SPEC_REPLICAS_MAX),
      SAY("Number of replicas; 1 by default.", "Número de réplicas; 1 por defecto.")},
@@ -249,6 +267,7 @@ const struct schema_table table_deploy = {
 };
 
 #define W(member) AT(struct watch_spec, member)
+/* Kept and checked, not acted on yet (SCHEMA_KEPT of `develop`). */
 static const struct schema_field watch_rows[] = {
     {"path", SCHEMA_STRING, W(path), .flags = SCHEMA_REQUIRED, .normalise = normalise_path,
      SAY("File or folder to watch.", "Archivo o carpeta que vigilar.")},

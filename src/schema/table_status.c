@@ -24,6 +24,7 @@ const char *const names_health_state[] = {"none", "starting", "healthy", "unheal
 const char *const names_origin[] = {"file", "api", NULL};
 
 #define PB(member) AT(struct probe_status, member), STATUS
+/* Null as a whole until a first probe came back. */
 static const struct schema_field probe_rows[] = {
     {"status", SCHEMA_INT, PB(status), .flags = ZN,
      SAY("HTTP status or exit code; null = no answer.",
@@ -37,6 +38,9 @@ static const struct schema_table table_probe = {
 };
 
 #define R(member) AT(struct replica_status, member), STATUS
+/* The columns are those of `ps`; --json there prints a part of the members, which is fixed in
+ * docs/cli.md.
+ */
 static const struct schema_field replica_rows[] = {
     {"tenant", SCHEMA_STRING, R(tenant), .flags = FILTER, SAY("Tenant.", "Inquilino.")},
     {"project", SCHEMA_STRING, R(project), .flags = FILTER, SAY("Project.", "Proyecto.")},
@@ -84,6 +88,9 @@ const struct schema_table schema_replica = {
 };
 
 #define C(member) AT(struct replica_counts, member), STATUS, .unit = SCHEMA_UNIT_COUNT
+/* Four numbers, because two questions are asked: is it as wanted, and what is wanted once it runs
+ * again.
+ */
 static const struct schema_field replica_count_rows[] = {
     {"desired", SCHEMA_INT, C(desired),
      SAY("How many there should be now; 0 while it is stopped.",
@@ -100,6 +107,7 @@ static const struct schema_table table_replica_counts = {
 };
 
 #define P(member) AT(struct port_status, member), STATUS
+/* What a listener of `ports:` leads to; target null is the replica's own PORT. */
 static const struct schema_field port_rows[] = {
     {"address", SCHEMA_STRING, P(address), SAY("Where it listens.", "Dónde escucha.")},
     {"published", SCHEMA_INT, P(published), .flags = ZN,
@@ -114,6 +122,7 @@ static const struct schema_table table_port_status = {
 };
 
 #define O(member) AT(struct override_status, member), STATUS
+/* `value` is JSON: which type it has depends on the field. */
 static const struct schema_field override_rows[] = {
     {"field", SCHEMA_STRING, O(field), SAY("The key.", "La clave.")},
     {"value", SCHEMA_RAW_JSON, O(value), SAY("Its value.", "Su valor.")},
@@ -128,6 +137,7 @@ static const struct schema_table table_override = {
 
 #define S(member)  AT(struct service_status, member), STATUS
 #define SL(member) LIST_AT(struct service_status, member), STATUS
+/* `spec` comes only with a single service (DETAIL): it is as long as the file's part about it. */
 static const struct schema_field service_rows[] = {
     {"tenant", SCHEMA_STRING, S(tenant), .flags = FILTER, SAY("Tenant.", "Inquilino.")},
     {"project", SCHEMA_STRING, S(project), .flags = FILTER, SAY("Project.", "Proyecto.")},
@@ -177,6 +187,7 @@ const struct schema_table schema_service = {
 };
 
 #define N(member) AT(struct service_counts, member), STATUS, .unit = SCHEMA_UNIT_COUNT
+/* Of services, not of replicas: what a line about a project can show. */
 static const struct schema_field service_count_rows[] = {
     {"total", SCHEMA_INT, N(total), SAY("All.", "Todos.")},
     {"running", SCHEMA_INT, N(running), SAY("Running.", "En ejecución.")},
@@ -188,6 +199,7 @@ static const struct schema_table table_service_counts = {
 };
 
 #define J(member) AT(struct project_status, member), STATUS
+/* `file` is the first of them; all stand in the configuration. */
 static const struct schema_field project_rows[] = {
     {"tenant", SCHEMA_STRING, J(tenant), .flags = FILTER, SAY("Tenant.", "Inquilino.")},
     {"name", SCHEMA_STRING, J(name), .flags = FILTER | SORT, .column = "PROJECT",
@@ -212,6 +224,7 @@ const struct schema_table schema_project = {
 };
 
 #define RO(member) AT(struct role_status, member), STATUS
+/* pid null: the role is away and will be back. */
 static const struct schema_field role_rows[] = {
     {"pid", SCHEMA_INT, RO(pid), .flags = ZN, SAY("Its process.", "Su proceso.")},
 };
@@ -230,6 +243,9 @@ static const struct schema_table table_edge_role = {
 };
 
 #define I(member) AT(struct instance_status, member), STATUS
+/* state_dir and run_dir are for people who look for a log or a socket; programs have no business
+ * there.
+ */
 static const struct schema_field instance_rows[] = {
     {"id", SCHEMA_STRING, I(id), SAY("Identity of the instance.", "Identidad de la instancia.")},
     {"version", SCHEMA_STRING, I(version), SAY("Version of muelle.", "Versión de muelle.")},

@@ -20,6 +20,7 @@ const char *const names_log_stream[] = {"stdout", "stderr", "system", "access", 
 const char *const names_severity[] = {"info", "warning", "error", NULL};
 
 #define E(member) AT(struct endpoint_status, member), STATUS
+/* Counted by the edge in memory that the keeper holds, so they survive the edge. */
 static const struct schema_field endpoint_rows[] = {
     {"replica", SCHEMA_INT, E(replica), SAY("Number of the replica.", "Número de la réplica.")},
     {"address", SCHEMA_STRING, E(address), SAY("Where it listens.", "Dónde escucha.")},
@@ -38,6 +39,7 @@ const struct schema_table schema_endpoint = {
 };
 
 #define R(member) AT(struct route_status, member), STATUS
+/* One row of the gateway's table, with what it leads to at this moment. */
 static const struct schema_field route_rows[] = {
     {"project", SCHEMA_STRING, R(project), .flags = FILTER, SAY("Project.", "Proyecto.")},
     {"host", SCHEMA_STRING, R(host), .flags = FILTER | SORT, .column = "HOST",
