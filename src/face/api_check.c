@@ -280,6 +280,7 @@ void api_check(const struct schema_table *table, const struct jdoc *doc,
 
 /* ---- queries ---- */
 
+/* Zeroed by the arena: no members, no next one. */
 static struct jdoc *new_node(struct arena *arena, enum json_type type, struct str key,
                              struct str text)
 {
@@ -293,6 +294,7 @@ static struct jdoc *new_node(struct arena *arena, enum json_type type, struct st
     return node;
 }
 
+/* To the end, so that repeated keys keep their order; the head bounds how long this takes. */
 static void append(struct jdoc *parent, struct jdoc *node)
 {
     struct jdoc **end = &parent->first;

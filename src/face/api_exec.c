@@ -61,6 +61,7 @@ static void on_started(void *arg, uint64_t id, pid_t pid)
     }
 }
 
+/* The status line has gone out as 200: the problem is an event then. */
 static bool send_problem(struct exchange *x, const struct problem *problem)
 {
     cleanup(buf_fini) struct buf text = BUF_INIT(16 << 10);
@@ -90,6 +91,7 @@ static void on_done(void *arg, const struct problem *problem, int exit_code)
     }
 }
 
+/* Empty is the service's own command (`muelle run web`). */
 static size_t command(struct exchange *x, const struct str **ret)
 {
     const struct jdoc *list = jdoc_get(x->json, "command");

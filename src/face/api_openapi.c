@@ -27,6 +27,7 @@ static void text(struct json_writer *w, const char *key, const char *value)
     json_cstr(w, value);
 }
 
+/* Objects are referred to, never inlined: generators make one type of each. */
 static void ref(struct json_writer *w, const char *name)
 {
     char path[128];
@@ -39,6 +40,7 @@ static void ref(struct json_writer *w, const char *name)
 
 /* ---- parameters ---- */
 
+/* Always required (OpenAPI 3.1, 4.8.12); what it names is told by its own name. */
 static void path_parameter(struct json_writer *w, struct str name)
 {
     char about[96];
@@ -115,6 +117,7 @@ static void scalar_schema(struct json_writer *w, const struct schema_field *fiel
     json_end_object(w);
 }
 
+/* Lists are repeated keys, OpenAPI's default style (form, exploded). */
 static void query_parameter(struct json_writer *w, const struct schema_field *field)
 {
     json_begin_object(w);
@@ -150,6 +153,7 @@ static void header_parameter(struct json_writer *w, const char *name, const char
     json_end_object(w);
 }
 
+/* Headers that all endpoints of a kind take come from its flags, so none can be forgotten. */
 static void parameters(struct json_writer *w, const struct endpoint *e)
 {
     json_key(w, STR("parameters"));
@@ -173,6 +177,7 @@ static void parameters(struct json_writer *w, const struct endpoint *e)
 
 /* ---- bodies and answers ---- */
 
+/* Without a schema it is text. */
 static void media(struct json_writer *w, const char *type, const char *schema)
 {
     json_key(w, str_from(type));
@@ -188,6 +193,7 @@ static void media(struct json_writer *w, const char *type, const char *schema)
     json_end_object(w);
 }
 
+/* Written out for each list: JSON schema has no generics. */
 static void list_media(struct json_writer *w, const char *item)
 {
     json_key(w, STR("application/json"));
@@ -230,6 +236,7 @@ static void request_body(struct json_writer *w, const struct endpoint *e)
     json_end_object(w);
 }
 
+/* The description of the endpoint serves as that of its answer, which OpenAPI wants. */
 static void success(struct json_writer *w, const struct endpoint *e)
 {
     char status[8];
@@ -274,6 +281,7 @@ static void responses(struct json_writer *w, const struct endpoint *e)
     json_end_object(w);
 }
 
+/* Methods are lower case here; `|0x20` is enough for letters. */
 static void operation(struct json_writer *w, const struct endpoint *e)
 {
     cleanup(buf_fini) struct buf method = BUF_INIT(16);
@@ -340,6 +348,7 @@ static void paths(struct json_writer *w)
     json_end_object(w);
 }
 
+/* In the order of the alphabet, as redocly wants them; a tag without a row here fails its check. */
 static void tags(struct json_writer *w)
 {
     static const struct {
@@ -393,6 +402,7 @@ static void own_schemas(struct json_writer *w)
     }
 }
 
+/* Two ways to be known, either is enough: the token in a header, or in the cookie of the login. */
 static void components(struct json_writer *w)
 {
     json_key(w, STR("components"));
@@ -450,6 +460,7 @@ void api_openapi_write(struct buf *out)
     buf_add_char(out, '\n');
 }
 
+/* What no table says: rules that hold for all endpoints. */
 static const char markdown_head[] =
     "# The API\n\n"
     "Made by `muelle docs api` from the table of endpoints; a test holds them equal. The whole "

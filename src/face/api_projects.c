@@ -78,6 +78,7 @@ void handle_project(struct exchange *x)
     exchange_answer_json(x, project->generation);
 }
 
+/* Secrets hidden, always: who may read them reads the files. */
 void handle_config(struct exchange *x)
 {
     int r = run_config(api_run(x), &x->ctx, x->params[0], true, &x->out);
@@ -102,6 +103,7 @@ static void write_warnings(struct json_writer *w, const struct problem_list *war
     json_end_array(w);
 }
 
+/* No plan (NULL) is an empty one: nothing changes. */
 static void write_plan(struct json_writer *w, const struct plan *plan)
 {
     json_key(w, STR("plan"));
@@ -148,6 +150,7 @@ static void on_applied(void *arg, const struct run_applied *applied)
 }
 
 /* A list of strings of the body, in the arena. */
+/* The check has let only texts pass. */
 static size_t strings(struct exchange *x, const char *key, const struct str **ret)
 {
     const struct jdoc *list = jdoc_get(x->json, key);
@@ -164,6 +167,7 @@ static size_t strings(struct exchange *x, const char *key, const struct str **re
     return count;
 }
 
+/* Names were checked: they can be put before a '='. */
 size_t api_environment(struct exchange *x, const struct run_env **ret)
 {
     const struct jdoc *map = jdoc_get(x->json, "environment");
@@ -239,6 +243,7 @@ void handle_apply(struct exchange *x)
     run_apply(api_run(x), &x->ctx, &apply, on_applied, x);
 }
 
+/* The files, profiles and environment of the last apply, kept by run/: a reload knows no caller. */
 void handle_reload(struct exchange *x)
 {
     const struct project_status *project;
@@ -250,6 +255,7 @@ void handle_reload(struct exchange *x)
 
 /* ---- down ---- */
 
+/* 202: it has begun. The project is gone when a GET says 404. */
 static void on_down(void *arg, const struct problem *problem)
 {
     struct exchange *x = arg;

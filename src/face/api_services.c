@@ -35,6 +35,7 @@ void api_add_service_figures(struct see *see, struct service_status *service)
     }
 }
 
+/* By the number of the replica: 0 would be the whole service. */
 void api_add_replica_figures(struct see *see, struct replica_status *replica)
 {
     struct metrics_sample sample;
@@ -56,6 +57,7 @@ static struct bus_id path_id(const struct exchange *x)
     return bus_id_make(str_from(x->ctx.tenant), x->params[0], x->params[1], 0);
 }
 
+/* Figures are added to all, also beyond the page: cheaper than knowing which ones are shown. */
 int api_load_services(struct exchange *x, struct bus_id filter, struct service_status **ret,
                       size_t *ret_count)
 {
@@ -67,6 +69,7 @@ int api_load_services(struct exchange *x, struct bus_id filter, struct service_s
     return r;
 }
 
+/* The project is asked for first: no services is a list, no project is 404. */
 void handle_services(struct exchange *x)
 {
     const struct project_status *project;
@@ -89,6 +92,7 @@ void handle_services(struct exchange *x)
     exchange_list_end(x, &w, api_page_cursor(x, page));
 }
 
+/* With its figures, since its caller mostly answers it. */
 bool api_need_service(struct exchange *x, struct service_status *ret)
 {
     struct service_status *services = NULL;
@@ -104,6 +108,8 @@ bool api_need_service(struct exchange *x, struct service_status *ret)
 }
 
 /* One service with its spec; its generation is the project's that last changed it. */
+/* A spec that cannot be had (it left the file in this moment) is null, and the service is told all
+ * the same. */
 static void answer_service(struct exchange *x)
 {
     struct service_status service;
@@ -150,6 +156,7 @@ static void on_memory(void *arg, int error, const struct pss *pss)
     exchange_answer_json(x, -1);
 }
 
+/* Looked up first: a service that is not there is 404, not a memory of nothing. */
 void handle_memory(struct exchange *x)
 {
     struct service_status service;
@@ -222,6 +229,7 @@ void handle_reset(struct exchange *x)
 
 /* ---- replicas ---- */
 
+/* Figures only for the page: a replica's are looked up one by one. */
 void handle_replicas(struct exchange *x)
 {
     const struct project_status *project;

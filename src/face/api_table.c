@@ -8,6 +8,19 @@
  *
  * Bounds of a row are the whole check: a handler that gets a `limit` knows that it is one to 1000.
  * Permission is an action (core/authorise.h), not a role: who may do what is decided there.
+ *
+ *   column      who reads it
+ *   method, path, id, tag            api_route.c · the document
+ *   action                           authorise: what the principal must be allowed to do
+ *   flags                            the gates: PUBLIC, LOCAL, CHANGES, STREAM …
+ *   status, type, resource           the answer: exchange_answer_json, the document
+ *   query, body, body_max            api_check.c: what is not described is refused
+ *   handle                           called when all gates are passed
+ *   en, es                           the document, docs/api.md
+ *
+ * Secrets (tokens, environments) are marked in their rows: the document says writeOnly, and neither
+ * is ever part of an answer. SECRET endpoints take no idempotency key, since their answer would be
+ * stored.
  */
 #include "face/api_handlers.h"
 #include "schema/resource.h"
@@ -137,6 +150,7 @@ static const struct schema_field events_rows[] = {
     FOLLOW_ROW};
 static const struct schema_table events_query = {.name = "events_query", ROWS(events_rows)};
 
+/* One project or all: a dashboard shows all, `up` its own. */
 static const struct schema_field live_rows[] = {{.name = "project",
                                                  .type = SCHEMA_STRING,
                                                  .min = 1,
@@ -316,6 +330,7 @@ static const struct schema_field applied_rows[] = {
 static const struct schema_table applied_answer = {
     .name = "applied", .en = "What an apply changed.", .es = "Lo que cambió.", ROWS(applied_rows)};
 
+/* Described because monitors are made from the document, too. */
 static const struct schema_field health_rows[] = {{.name = "status",
                                                    .type = SCHEMA_STRING,
                                                    .flags = SCHEMA_REQUIRED,
@@ -325,6 +340,9 @@ static const struct schema_field health_rows[] = {{.name = "status",
 static const struct schema_table health_answer = {
     .name = "health", .en = "Whether it works.", .es = "Si funciona.", ROWS(health_rows)};
 
+/* Not part of the service: reading it costs milliseconds, and a list of services is asked for
+ * often.
+ */
 static const struct schema_field memory_rows[] = {
     {.name = "project",
      .type = SCHEMA_STRING,
@@ -364,6 +382,7 @@ static const struct schema_table memory_answer = {
     .es = "Memoria de un servicio tal como se comparte.",
     ROWS(memory_rows)};
 
+/* Open: figures may be added, and who reads them looks for those it knows. */
 static const struct schema_field figures_rows[] = {{.name = "time",
                                                     .type = SCHEMA_TIME,
                                                     .flags = SCHEMA_REQUIRED,
@@ -392,6 +411,7 @@ static const struct schema_table figures_answer = {.name = "figures",
                                                    .flags = SCHEMA_OPEN,
                                                    ROWS(figures_rows)};
 
+/* For answers whose shape is another document's: the configuration has its own JSON schema. */
 static const struct schema_table open_answer = {
     .name = "object", .en = "A JSON object.", .es = "Un objeto JSON.", .flags = SCHEMA_OPEN};
 

@@ -61,6 +61,7 @@ static void refuse_unknown(struct exchange *x, const char *noun)
     exchange_answer_problem(x, &problem);
 }
 
+/* One place, so that 403 and 404 read the same for every noun. */
 void api_answer_run(struct exchange *x, int result, const char *noun)
 {
     if (result < 0) {
@@ -72,6 +73,7 @@ void api_answer_run(struct exchange *x, int result, const char *noun)
     }
 }
 
+/* "*" asks that it exists (generation > 0). A list holds if one of its tags does. */
 bool api_if_match(struct exchange *x, int64_t generation)
 {
     struct str list = http1_get(&x->head, HTTP_H_IF_MATCH);

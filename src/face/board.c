@@ -54,6 +54,7 @@ static struct board_service *find(struct board *board, struct str name)
 }
 
 /* The service of that name, added when it is new; NULL when memory or the bound is reached. */
+/* Doubling up to the bound; pointers into the array hold until the next event. */
 static struct board_service *find_or_add(struct board *board, struct str name)
 {
     struct board_service *service = find(board, name);
@@ -291,6 +292,7 @@ static const struct board_column {
     {{.title = "WHERE / WHY", .shrink = true}, SHOWN_LINKS},
 };
 
+/* What is well says where it is, what is not says why: one column is enough for both. */
 static void render_row(struct table *table, const struct board_service *service, unsigned shown)
 {
     struct str state = str_from(service->state);
@@ -343,6 +345,7 @@ void board_render(const struct board *board, const struct term *term, enum board
     table_render(&table, term, out);
 }
 
+/* Numbers only where one replica is not all there is. */
 void board_line(const struct board_service *service, const struct term *term, struct buf *out)
 {
     struct str state = str_from(service->state);

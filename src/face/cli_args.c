@@ -32,6 +32,7 @@ struct parse {
     struct buf *error;
 };
 
+/* One sentence that ends with what was typed; the caller adds which help to read. */
 static int usage_error(struct parse *p, const char *what, const char *arg)
 {
     buf_printf(p->error, "%s '%s'", what, arg);
@@ -49,6 +50,9 @@ static const struct cli_option *find_in(const struct cli_option *options, struct
     return NULL;
 }
 
+/* Before the verb only global options are known: a verb's own would be told as unknown, which is
+ * right.
+ */
 static const struct cli_option *find_option(const struct parse *p, struct str name, char letter)
 {
     const struct cli_verb *verb = p->args->verb;
@@ -58,6 +62,7 @@ static const struct cli_option *find_option(const struct parse *p, struct str na
     return option ? option : find_in(cli_global_options, name, letter);
 }
 
+/* The same option again is kept, too: the last value counts, or all (cli_value_at). */
 static int add_option(struct parse *p, const struct cli_option *option, const char *value)
 {
     struct cli_args *args = p->args;
@@ -132,6 +137,7 @@ static int parse_long(struct parse *p, const char *arg)
 }
 
 /* -x, -xyz, -nVALUE, -n VALUE. */
+/* A letter that takes a value ends the group: what is behind it is the value. */
 static int parse_letters(struct parse *p, const char *arg)
 {
     for (const char *c = arg + 1; *c; c++) {

@@ -41,6 +41,7 @@ static void option_head(struct buf *out, const struct cli_option *option)
     }
 }
 
+/* 28 columns for the option, the rest for its help: 80 are enough for most. */
 static void option_list(struct buf *out, const struct cli_option *options)
 {
     for (const struct cli_option *o = options; o && o->name; o++) {
@@ -53,6 +54,7 @@ static void option_list(struct buf *out, const struct cli_option *options)
     }
 }
 
+/* Verbs in the order of the table; hidden ones (docs, man) are for whoever builds muelle. */
 void cli_doc_help(struct buf *out)
 {
     static const struct cli_text intro = {"runs services, routes traffic to them, watches them",
@@ -89,6 +91,7 @@ void cli_doc_verb(struct buf *out, const struct cli_verb *verb)
 /* ---- man page ---- */
 
 /* One word for mdoc: backslashes and dashes are escaped. */
+/* mdoc would make typographic dashes of "-", which cannot be copied into a shell. */
 static void man_word(struct buf *out, struct str word)
 {
     for (size_t i = 0; i < word.len; i++) {
@@ -128,6 +131,7 @@ static void man_text(struct buf *out, const char *text)
     buf_add_char(out, '\n');
 }
 
+/* Flags and values by mdoc's own macros: man(7) viewers, HTML and search know what they are. */
 static void man_options(struct buf *out, const struct cli_option *options)
 {
     if (!options) {
@@ -166,6 +170,7 @@ static void man_verb(struct buf *out, const struct cli_verb *verb)
     man_options(out, verb->options);
 }
 
+/* .Dd is that of the last change of this text, as mdoc(7) wants it. */
 static const char man_head[] =
     ".Dd November 20, 2026\n.Dt MUELLE 1\n.Os\n.Sh NAME\n.Nm muelle\n"
     ".Nd run services, route traffic to them, watch them\n.Sh SYNOPSIS\n.Nm\n.Ar command\n"
@@ -231,6 +236,7 @@ static const char markdown_head[] =
     "`NO_COLOR` or\n  `--no-color`. Help is Spanish where `LANG` is.\n\n"
     "## Commands\n";
 
+/* Indented below their verb: one list, so that a page of a hundred options stays readable. */
 static void markdown_options(struct buf *out, const struct cli_option *options)
 {
     for (const struct cli_option *o = options; o && o->name; o++) {
@@ -261,6 +267,7 @@ void cli_doc_markdown(struct buf *out)
 
 /* ---- completion ---- */
 
+/* ps knows what runs; without an instance config knows what would. */
 static const char services_function[] =
     "    muelle ps --services 2>/dev/null || muelle config --services 2>/dev/null\n";
 
@@ -283,6 +290,7 @@ static void bash_verb_names(struct buf *out)
     }
 }
 
+/* Files and folders are left to bash itself (compgen -f, after the options that take them). */
 static const char *bash_source(enum cli_complete complete)
 {
     switch (complete) {
@@ -334,6 +342,9 @@ static void completion_bash(struct buf *out)
 }
 
 /* Text inside single quotes, for zsh specs and fish: quotes, colons and brackets would end it. */
+/* A typographic apostrophe for a plain one, blanks for the rest: help stays readable and cannot end
+ * early.
+ */
 static void quoted(struct buf *out, const char *text)
 {
     for (const char *c = text; *c; c++) {
@@ -390,6 +401,7 @@ static void zsh_options(struct buf *out, const struct cli_option *options)
     }
 }
 
+/* compdef at the end: the text may be evaluated as well as put into a folder of functions. */
 static void completion_zsh(struct buf *out)
 {
     buf_printf(out,
@@ -420,6 +432,7 @@ static void completion_zsh(struct buf *out)
     buf_add_cstr(out, "    esac\n}\ncompdef _muelle muelle\n");
 }
 
+/* -x: a value, and no file; -rF: a value that is a file. */
 static void fish_options(struct buf *out, const char *condition, const struct cli_option *options)
 {
     for (const struct cli_option *o = options; o && o->name; o++) {
@@ -437,6 +450,7 @@ static void fish_options(struct buf *out, const char *condition, const struct cl
     }
 }
 
+/* __fish_use_subcommand is true until the first verb: verbs are offered there and nowhere else. */
 static void completion_fish(struct buf *out)
 {
     buf_printf(out,

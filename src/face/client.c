@@ -58,6 +58,7 @@ struct client {
     struct sse_parser sse;         /* holds half an event between two reads */
 };
 
+/* Safe again and again: closing what is closed does nothing. */
 static void disconnect(struct client *c)
 {
     loop_fd_remove(c->loop, &c->watch);
@@ -86,6 +87,7 @@ static void on_deadline(struct timer *timer, int64_t now_ns)
 
 /* ---- sending ---- */
 
+/* Blocking for one byte only: descriptors cannot be sent in halves. */
 static int send_some(struct client *c)
 {
     while (c->sent < c->out.len) {
@@ -162,6 +164,7 @@ static int feed_body(struct client *c, struct str in)
     }
 }
 
+/* The head may come in pieces and bring the first of the body with it. */
 static int feed(struct client *c, struct str bytes)
 {
     int r;
@@ -289,6 +292,7 @@ static int write_request(struct client *c, const struct client_request *request)
     return buf_error(&c->out);
 }
 
+/* Nothing of the last answer may be seen in this one: all is set anew. */
 static int start(struct client *c, const struct client_request *request)
 {
     int r;

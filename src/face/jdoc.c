@@ -92,6 +92,7 @@ static const char *value_start(const struct build *b, enum json_type type)
     }
 }
 
+/* `raw` of a container is set twice: here up to its first byte, at its end for good. */
 static int add_value(struct build *b, enum json_type type)
 {
     struct jdoc *node = arena_new(b->arena, struct jdoc);
@@ -149,6 +150,7 @@ static int check_large(const struct jdoc *object)
     return repeated ? -EINVAL : 0;
 }
 
+/* Keys are complete now: a large object is checked for doubles as a whole. */
 static int end_container(struct build *b)
 {
     struct jdoc *node = b->open[--b->depth];
@@ -172,6 +174,7 @@ static int step(struct build *b, enum json_type type)
     }
 }
 
+/* Memory that is out is no mistake of the text: *ret_at means nothing then. */
 int jdoc_parse(struct arena *arena, struct str text, struct jdoc **ret, size_t *ret_at)
 {
     struct build b = {.arena = arena, .reader = JSON_READER(text)};
@@ -215,6 +218,7 @@ struct str jdoc_str(const struct jdoc *object, const char *key)
     return value && value->type == JSON_STRING ? value->text : STR_NONE;
 }
 
+/* A number with a fraction or too large is no integer: the fallback. */
 int64_t jdoc_i64(const struct jdoc *object, const char *key, int64_t otherwise)
 {
     const struct jdoc *value = jdoc_get(object, key);

@@ -210,6 +210,7 @@ static bool say_foreign(const struct session *s)
     return true;
 }
 
+/* Two kinds of nothing: an instance that ended, and one whose processes were killed. */
 static void say_not_running(const struct session *s)
 {
     cleanup(buf_fini) struct buf out = BUF_INIT(8 * KIB);
@@ -265,6 +266,7 @@ void session_say_lost(const struct session *s)
     term_write(&s->err, buf_str(&out));
 }
 
+/* Services do not need the core, which is the first thing that one wants to know then. */
 static void say_core_away(const struct session *s)
 {
     cleanup(buf_fini) struct buf out = BUF_INIT(8 * KIB);
@@ -276,6 +278,7 @@ static void say_core_away(const struct session *s)
     term_write(&s->err, buf_str(&out));
 }
 
+/* Silent: its caller says something better than "no answer". */
 int session_connect_back(struct session *s)
 {
     int64_t end = clock_mono_ns() + CORE_BACK_QUIET_NS;
@@ -363,6 +366,7 @@ int session_call(struct session *s, const struct client_request *request, struct
     return 0;
 }
 
+/* `fmt` is ours; what comes from people is encoded by the caller. */
 int session_get(struct session *s, struct client_answer *ret, const char *fmt, ...)
 {
     cleanup(buf_fini) struct buf target = BUF_INIT(64 * KIB);
@@ -460,6 +464,7 @@ static struct str pick_project(const struct session *s, const struct jdoc *items
     return items && items->count == 1 ? jdoc_str(items->first, "name") : STR_NONE;
 }
 
+/* Asked for only when it is needed: `status` and `doctor` go on without one. */
 int session_need_project(struct session *s)
 {
     struct client_answer answer = {0};

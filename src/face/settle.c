@@ -27,6 +27,9 @@
 #define STEP_MIN_NS (5 * NS_PER_MS)
 #define STEP_MAX_NS (100 * NS_PER_MS)
 
+/* All replicas of the project: which services are meant is not known yet, and one list is one
+ * request.
+ */
 int settle_begin(struct settle *settle, struct session *s)
 {
     *settle = (struct settle){.s = s};
@@ -158,6 +161,7 @@ static void say_unsettled(const struct session *s, const struct jdoc *service)
 }
 
 /* One look. 0 with *ret_done; or an exit code. */
+/* 404 is an end: a plan may take services away. */
 static int look(struct settle *settle, struct str service, bool renewed, struct client_answer *ret,
                 bool *ret_done)
 {

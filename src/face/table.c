@@ -89,6 +89,7 @@ static void natural_widths(const struct table *table, size_t *widths)
 }
 
 /* Of a whole row; columns that are left out have width 0. */
+/* Gaps only between columns that are there. */
 static size_t row_width(const struct table *table, const size_t *widths)
 {
     size_t total = 0;
@@ -121,6 +122,7 @@ static void shrink(const struct table *table, size_t columns, size_t *widths)
 }
 
 /* The column that goes next, or column_count. */
+/* The lowest rank first; a rank of 0 is never left out. */
 static unsigned next_drop(const struct table *table, const size_t *widths)
 {
     unsigned next = table->column_count;
@@ -154,6 +156,7 @@ static void fit(const struct table *table, size_t columns, size_t *widths)
 }
 
 /* The longest prefix that is at most `width` columns wide, in whole characters. */
+/* Combining marks stay with their letter: they add no width. */
 static struct str cut_to(struct str text, size_t width)
 {
     size_t end = 0;
@@ -217,6 +220,7 @@ static void end_row(struct buf *out)
     buf_add_char(out, '\n');
 }
 
+/* Rows that are not complete are left out: a cell in the wrong column is worse than none. */
 void table_render(const struct table *table, const struct term *term, struct buf *out)
 {
     size_t widths[TABLE_COLUMNS_MAX];

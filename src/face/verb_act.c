@@ -41,6 +41,7 @@ static int act_once(struct session *s, struct str service, const char *verb, str
         ret);
 }
 
+/* As it is now, in one line: with --no-wait that may be "starting". */
 static void act_report(const struct session *s, const struct client_answer *answer)
 {
     cleanup(buf_fini) struct buf out = BUF_INIT(1 * MIB);
@@ -63,6 +64,7 @@ static void act_report(const struct session *s, const struct client_answer *answ
     term_write(&s->out, buf_str(&out));
 }
 
+/* Default, since the next line of a script wants the result. */
 static bool waits(const struct session *s)
 {
     return !cli_has(s->args, "no-wait");
@@ -207,6 +209,7 @@ static enum term_style plan_style(struct str action)
     return str_is(action, "unchanged") ? TERM_GREY : TERM_AMBER;
 }
 
+/* A reason that only repeats the action ("unchanged: unchanged") is left out. */
 void show_plan(const struct session *s, const struct jdoc *plan)
 {
     static const struct table_column columns[] = {{.title = "SERVICE"},
@@ -288,6 +291,9 @@ static int plan_from_nothing(struct session *s, struct client_answer *ret)
     return 0;
 }
 
+/* Killed roles are brought back first: a plan against nothing would promise to start what runs
+ * already.
+ */
 int verb_plan(const struct cli_args *args)
 {
     struct session s;
@@ -334,6 +340,7 @@ static int settle_plan(struct settle *settle, const struct jdoc *plan)
 
 /* With -f the file of the command line is applied, else the files that the project was started
  * with. */
+/* The replicas from before are noted before anything changes: afterwards nobody can tell. */
 int verb_reload(const struct cli_args *args)
 {
     struct session s;

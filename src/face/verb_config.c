@@ -28,10 +28,11 @@
 #include "schema/resource.h"
 #include <unistd.h>
 
-enum { ENVIRONMENT_MAX = 8192, PROFILES_MAX = 32, CONFIG_FILE_MAX = 16 << 20 };
+enum { ENVIRONMENT_MAX = 8192, CONFIG_FILE_MAX = 16 << 20 };
 
 /* ---- loading ---- */
 
+/* The loader's paths are slices; the kernel wants a NUL. */
 static int read_file(void *ctx, struct str path, struct buf *out)
 {
     char name[4096];
@@ -73,6 +74,7 @@ static int collect_environment(struct vec *pairs)
     return 0;
 }
 
+/* Room for as many as a command line can have: more than there may be the core refuses. */
 static size_t collect_values(const struct session *s, const char *option, struct str *values,
                              size_t max)
 {
@@ -116,6 +118,7 @@ static void say_notices(const struct session *s, const struct problem_list *noti
 }
 
 /* What only the core knows: notices about the files were given when they were checked here. */
+/* "config." notices were said when the files were checked here: twice would look like two. */
 static void say_told(const struct session *s, const struct client_answer *answer)
 {
     jdoc_each(item, jdoc_get(answer->doc, "warnings"))
@@ -128,8 +131,8 @@ static void say_told(const struct session *s, const struct client_answer *answer
 
 int session_load(struct session *s, struct project_spec **ret_spec)
 {
-    struct str profiles[PROFILES_MAX];
-    struct str env_files[PROFILES_MAX];
+    struct str profiles[CLI_OPTIONS_MAX];
+    struct str env_files[CLI_OPTIONS_MAX];
     struct vec pairs = VEC_INIT(struct spec_pair, ENVIRONMENT_MAX);
     struct problem_list *problems = calloc(2, sizeof(*problems));
     int r = need_files(s);
@@ -145,11 +148,11 @@ int session_load(struct session *s, struct project_spec **ret_spec)
             .working_dir = str_from(s->cwd),
             .project_name = str_from(s->project),
             .profiles = profiles,
-            .profiles_count = collect_values(s, "profile", profiles, PROFILES_MAX),
+            .profiles_count = collect_values(s, "profile", profiles, CLI_OPTIONS_MAX),
             .environment = pairs.items,
             .environment_count = pairs.len,
             .env_files = env_files,
-            .env_files_count = collect_values(s, "env-file", env_files, PROFILES_MAX),
+            .env_files_count = collect_values(s, "env-file", env_files, CLI_OPTIONS_MAX),
             .strict = cli_has(s->args, "strict"),
             .reader = {.read = read_file},
         };
@@ -168,6 +171,7 @@ int session_load(struct session *s, struct project_spec **ret_spec)
     return r;
 }
 
+/* The name that the files give is kept: it is the project that is meant from here on. */
 int session_check_files(struct session *s)
 {
     struct project_spec *spec = NULL;
@@ -211,14 +215,14 @@ static void apply_body(const struct session *s, bool dry_run, const struct vec *
                        struct buf *out)
 {
     struct json_writer w = JSON_WRITER(out);
-    struct str values[PROFILES_MAX];
+    struct str values[CLI_OPTIONS_MAX];
     const char *name = cli_value(s->args, "project");
 
     json_begin_object(&w);
     apply_list(&w, "files", s->files, s->file_count);
     json_field(&w, "name", cstr, name ? name : ""); /* else the file's own */
-    apply_list(&w, "profiles", values, collect_values(s, "profile", values, PROFILES_MAX));
-    size_t env_files = collect_values(s, "env-file", values, PROFILES_MAX);
+    apply_list(&w, "profiles", values, collect_values(s, "profile", values, CLI_OPTIONS_MAX));
+    size_t env_files = collect_values(s, "env-file", values, CLI_OPTIONS_MAX);
     if (env_files > 0) {
         apply_list(&w, "env_files", values, env_files);
     }
@@ -294,6 +298,7 @@ static void add_overrides(struct session *s, struct buf *out)
     client_answer_fini(&answer);
 }
 
+/* --services for completion, --quiet for scripts that only want the code. */
 static void config_print(struct session *s, const struct project_spec *spec)
 {
     cleanup(buf_fini) struct buf out = BUF_INIT(64 * MIB);

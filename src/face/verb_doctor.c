@@ -112,6 +112,7 @@ static void check_cgroups(struct session *s, struct finding *f)
     }
 }
 
+/* Locks and fdatasync of a network file system promise other things than those of a disk. */
 static void check_state_dir(struct session *s, struct finding *f)
 {
     struct file_system fs;
@@ -199,6 +200,7 @@ static void check_user(struct session *s, struct finding *f)
     }
 }
 
+/* A role that is away at this moment is mostly back in the next; twice in a row is worth a look. */
 static void check_instance(struct session *s, struct finding *f)
 {
     struct role_report report;
@@ -247,6 +249,7 @@ static void add_line(struct buf *out, const struct term *term, const struct find
     }
 }
 
+/* All checks, whatever the first ones say: they are asked when something is wrong already. */
 static int doctor_run(struct session *s)
 {
     cleanup(buf_fini) struct buf out = BUF_INIT(256 * KIB);

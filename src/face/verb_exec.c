@@ -58,6 +58,7 @@ static void pass_signal(struct exec *e, int signum)
     }
 }
 
+/* A client_answer around the event, so that problems are told like any other. */
 static void on_event(struct client_stream *stream, const struct client_event *event)
 {
     struct exec *e = container_of(stream, struct exec, stream);
@@ -83,6 +84,7 @@ static void on_event(struct client_stream *stream, const struct client_event *ev
     }
 }
 
+/* Without `exited` nobody knows what became of it: it may still run. */
 static void on_ended(struct client_stream *stream, int error)
 {
     struct exec *e = container_of(stream, struct exec, stream);
@@ -107,6 +109,7 @@ static void on_signal(struct loop_signal *signal)
     pass_signal(e, signal->signum);
 }
 
+/* Those that a terminal or a supervisor sends; SIGKILL cannot be passed on, but the hang-up is. */
 static int watch_signals(struct exec *e)
 {
     static const int numbers[SIGNALS] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
@@ -190,6 +193,7 @@ static void make_body(const struct cli_args *args, struct buf *out)
     json_end_object(&w);
 }
 
+/* 30 s for the keeper to start it, none for the command itself: a stream has no end of its own. */
 static int exec_run(struct exec *e)
 {
     cleanup(buf_fini) struct buf target = BUF_INIT(4 * KIB);

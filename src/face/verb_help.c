@@ -11,6 +11,7 @@
 #include "face/term.h"
 #include "face/verbs.h"
 
+/* No colours: help is read in pagers. */
 static void print(int fd, const struct buf *out)
 {
     struct term term;
@@ -74,6 +75,7 @@ int verb_completion(const struct cli_args *args)
     return CLI_OK;
 }
 
+/* The verb was recognised before the mistake: its help is shorter than all of it. */
 static int say_usage(const struct cli_args *args, const struct buf *error)
 {
     cleanup(buf_fini) struct buf out = BUF_INIT(16 * KIB);
@@ -84,6 +86,7 @@ static int say_usage(const struct cli_args *args, const struct buf *error)
     return CLI_USAGE;
 }
 
+/* --help excuses words that are missing; any other mistake is told first. */
 int face_cli_main(int argc, char **argv)
 {
     struct cli_args args;

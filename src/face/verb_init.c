@@ -56,6 +56,7 @@ static bool has(const char *folder, const char *file, const char *needle)
 }
 
 /* A project name from the folder's: lower case letters, digits and dashes. */
+/* What schema/load.c takes for a name; a folder "!!!" becomes "app". */
 static void project_name(const char *folder, char *ret, size_t size)
 {
     struct str name = str_from(folder);
@@ -81,6 +82,8 @@ static void project_name(const char *folder, char *ret, size_t size)
 }
 
 /* A line that means something else without a shell, or as YAML. PORT is put in by muelle itself. */
+/* Characters that a shell would act on, builtins that are no programs, and what YAML would take for
+ * something else. Too often is harmless, too seldom is not. */
 static bool needs_shell(struct str command)
 {
     static const char *const builtins[] = {"exec ", "cd ", "export ", "ulimit ", ". ", "source "};
@@ -106,6 +109,8 @@ static bool needs_shell(struct str command)
 }
 
 /* As a Procfile has it: a line for the shell, whose dollar signs are the shell's. */
+/* A block text keeps the line as it was; dollar signs are doubled, since `$$` is what YAML
+ * interpolation makes one of. */
 static void write_shell_command(struct buf *out, struct str command)
 {
     buf_add_cstr(out, "    command:\n      - /bin/sh\n      - -c\n      - |-\n        ");
@@ -116,6 +121,7 @@ static void write_shell_command(struct buf *out, struct str command)
     buf_add_char(out, '\n');
 }
 
+/* Only `web` gets a route: what else listens is not known from a command. */
 static void write_service(struct buf *out, struct str name, struct str command, const char *project)
 {
     bool web = str_is(name, "web");
@@ -146,6 +152,7 @@ static void write_head(struct buf *out, const char *project)
 
 /* One service per line "name: command". `.env` beside it is the environment of all, which a
  * muelle.yaml says of each. */
+/* Lines that are none are passed over: `muelle up` names them, with their place. */
 static bool from_procfile(const char *folder, const char *project, struct buf *out)
 {
     bool env = has(folder, ".env", NULL);
@@ -175,6 +182,7 @@ static bool from_procfile(const char *folder, const char *project, struct buf *o
     return any;
 }
 
+/* One service: what more there is (a worker, a database) no file of the project tells. */
 static bool from_project(const char *folder, const char *project, struct buf *out,
                          const char **ret_what)
 {
@@ -231,6 +239,8 @@ static int save(const struct session *s, const char *folder, const struct buf *t
     return 0;
 }
 
+/* Files that muelle runs as they are come first: a second description would only drift from them.
+ */
 static int init_run(struct session *s)
 {
     cleanup(buf_fini) struct buf text = BUF_INIT(4 * MIB);

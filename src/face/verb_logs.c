@@ -57,6 +57,7 @@ static void flush(struct tail *t)
 /* ---- printing ---- */
 
 /* One colour per service, by its name, so that it stays the same. */
+/* No red: it is the colour of what is wrong. */
 static enum term_style name_style(struct str name)
 {
     static const enum term_style styles[] = {TERM_BLUE, TERM_GREEN, TERM_AMBER, TERM_BOLD};
@@ -68,6 +69,7 @@ static enum term_style name_style(struct str name)
     return styles[sum % ARRAY_LEN(styles)];
 }
 
+/* The members of the contract, in its order, whatever more the API has. */
 static void raw_fields(struct buf *out, const struct jdoc *record, const char *const *keys,
                        size_t count)
 {
@@ -274,6 +276,7 @@ static int open_stream(struct tail *t, const char *target)
 }
 
 /* The core is back within moments after it died; then the stream goes on behind the last record. */
+/* Looks at the loop in between, so that Ctrl-C is heard while there is no core. */
 static int reopen_stream(struct tail *t, const char *target)
 {
     int64_t end = clock_mono_ns() + REOPEN_NS;
@@ -326,6 +329,7 @@ static int parse_time(struct str text, int64_t *ret_wall_ns)
 }
 
 /* A time stays; an age ("10m") becomes the time it means. 0 or CLI_USAGE. */
+/* Ages are taken from this moment, once: both ends of a range mean the same now. */
 static int add_time(const struct session *s, struct buf *query, const char *key, const char *text)
 {
     cleanup(buf_fini) struct buf time = BUF_INIT(64);
@@ -418,6 +422,7 @@ static int logs_query(const struct session *s, struct buf *query)
 }
 
 /* Everything kept, page by page. */
+/* A page is printed before the next is asked for: a pipe that closes early ends it early. */
 static int logs_all(struct tail *t, struct str query)
 {
     char cursor[128] = "";
@@ -576,6 +581,7 @@ static int events_page(struct tail *t, struct str target, int64_t most, int64_t 
 }
 
 /* The last `count`, or all of them when that is more than a page. */
+/* Of several services a page is read and filtered here; beyond a page everything is. */
 static int events_history(struct tail *t, struct str query, int64_t count, int64_t *last)
 {
     cleanup(buf_fini) struct buf target = BUF_INIT(8 * KIB);

@@ -22,6 +22,7 @@
 
 /* ---- shared ---- */
 
+/* One object or array a call, with a newline: readers of lines and of JSON are both served. */
 void show_json(const struct session *s, struct buf *out)
 {
     buf_add_char(out, '\n');
@@ -40,6 +41,7 @@ void show_table(const struct session *s, const struct table *table)
     }
 }
 
+/* Not decoded and written again: numbers and texts stay exactly what the API said. */
 void show_raw(struct json_writer *w, const struct jdoc *object, const char *key)
 {
     const struct jdoc *value = jdoc_get(object, key);
@@ -70,6 +72,7 @@ void show_state_cell(struct table *table, struct str state)
                STR_ARG(state));
 }
 
+/* By this machine's clock, which is the server's: both are on one machine. */
 void show_age_cell(struct table *table, struct str time)
 {
     cleanup(buf_fini) struct buf text = BUF_INIT(64);
@@ -83,6 +86,7 @@ void show_age_cell(struct table *table, struct str time)
     table_add(table, TERM_PLAIN, buf_str(&text));
 }
 
+/* Asked of each row, because a list of the API takes no list of names. */
 bool show_wanted(const struct cli_args *args, struct str service)
 {
     for (unsigned i = 0; i < args->word_count; i++) {
@@ -138,6 +142,7 @@ static void reason_cell(struct table *table, const struct jdoc *item)
     table_add(table, TERM_DIM, buf_str(&text));
 }
 
+/* "none" is no health to show: most replicas would say it. */
 static void ps_row(struct table *table, const struct jdoc *item)
 {
     show_cell(table, item, "service");
@@ -153,6 +158,7 @@ static void ps_row(struct table *table, const struct jdoc *item)
     reason_cell(table, item);
 }
 
+/* What goes first in a narrow terminal is what one can ask for otherwise: ports, restarts, pids. */
 static void ps_table(const struct session *s, const struct jdoc *items)
 {
     static const struct table_column columns[] = {{.title = "SERVICE", .shrink = true},
@@ -230,6 +236,7 @@ int verb_ps(const struct cli_args *args)
 
 /* ---- routes ---- */
 
+/* Requests of all endpoints together: how they are spread shows --json. */
 static void routes_row(struct table *table, const struct jdoc *route)
 {
     const struct jdoc *endpoints = jdoc_get(route, "endpoints");
@@ -335,6 +342,7 @@ static void status_keeper_json(const struct session *s, const struct role_report
 }
 
 /* The core is away: 1, since nothing can be changed now; traffic and services go on. */
+/* The keeper answers from memory and never waits: it is what is left when the store hangs. */
 static int status_from_keeper(struct session *s)
 {
     cleanup(buf_fini) struct buf out = BUF_INIT(8 * KIB);
@@ -356,6 +364,7 @@ static int status_from_keeper(struct session *s)
     return CLI_FAILED;
 }
 
+/* Projects as the API gives them, roles too: members are added there and come along. */
 static void status_json(const struct session *s, const struct jdoc *instance,
                         const struct jdoc *projects)
 {
@@ -420,6 +429,7 @@ void show_summary(const struct session *s, const struct jdoc *services, struct b
 }
 
 /* gateway.admin as the file says it, as an address that a browser of this machine can open. */
+/* Links must open in a browser here: wildcards become the loopback address. */
 static void add_admin(struct buf *out, struct str admin)
 {
     static const char *const any[] = {"http://:", "http://0.0.0.0:", "http://[::]:", "http://*:"};
@@ -497,6 +507,7 @@ static void status_disk(const struct session *s, const struct jdoc *instance, st
                path);
 }
 
+/* Projects first, processes last: the question was whether all is well. */
 static void status_people(struct session *s, const struct jdoc *instance,
                           const struct jdoc *projects)
 {

@@ -28,6 +28,7 @@ struct top {
     bool measured; /* figures have come */
 };
 
+/* Into a pipe no sequence moves the cursor: drawings follow one another. */
 static void draw(struct top *t)
 {
     cleanup(buf_fini) struct buf out = BUF_INIT(4 * MIB);
@@ -109,6 +110,7 @@ static int watch_signals(struct top *t)
     return r < 0 ? r : loop_signal_add(&t->s.loop, &t->resize, SIGWINCH);
 }
 
+/* Signals are watched when the stream is there: until then Ctrl-C simply ends the process. */
 static int top_run(struct top *t)
 {
     cleanup(buf_fini) struct buf target = BUF_INIT(1 * KIB);

@@ -67,6 +67,7 @@ struct up {
 /* ---- links ---- */
 
 /* The address a browser on this machine would use for a listener. */
+/* A wildcard is no address for a browser; 127.0.0.1 reaches it from here. */
 static void add_address(struct buf *out, const struct listen_spec *listen)
 {
     struct str host = listen->host;
@@ -225,6 +226,7 @@ static int open_stream(struct up *up)
 }
 
 /* After the core was away: it comes back within moments, so try again for a while. */
+/* The loop turns between two tries: signals are heard, and the terminal is drawn. */
 static int reopen_stream(struct up *up)
 {
     int64_t give_up = clock_mono_ns() + START_NS;
@@ -312,6 +314,7 @@ static int report_unready(const struct up *up)
     return CLI_NOT_READY;
 }
 
+/* Time counts from here: starting the instance and applying have limits of their own. */
 static int wait_ready(struct up *up)
 {
     const char *limit = cli_value(up->s.args, "wait-timeout");
@@ -347,6 +350,7 @@ static int wait_ready(struct up *up)
 
 /* ---- going down ---- */
 
+/* The same request as anybody's: what up does on Ctrl-C a script can do. */
 static int request_down(struct session *s)
 {
     cleanup(buf_fini) struct buf target = BUF_INIT(1 * KIB);
@@ -497,6 +501,7 @@ static int attend(struct up *up)
 
 /* What a fresh instance that did not get on leaves behind is nothing, unless somebody else uses
  * it by now. */
+/* Killed, not stopped: nothing runs in it, and it holds a folder that the next try needs. */
 static void undo_start(struct session *s)
 {
     struct role_watch cleanup(role_watch_close) roles;

@@ -42,6 +42,7 @@ static int find_binary(struct upgrade *up)
     return 0;
 }
 
+/* As it goes, not at the end: between two steps lies time in which one wonders. */
 static void say_step(struct upgrade *up, const char *role, int pid)
 {
     cleanup(buf_fini) struct buf out = BUF_INIT(8 * KIB);
@@ -83,6 +84,7 @@ static int replace(struct upgrade *up, enum role_kind kind, const char *role)
     return r;
 }
 
+/* The version is the core's word, asked anew: what was asked for is not what is proven. */
 static int upgrade_json(struct upgrade *up, int keeper)
 {
     cleanup(buf_fini) struct buf out = BUF_INIT(8 * KIB);
