@@ -10,6 +10,10 @@
  * Apply, reload and down are asynchronous: the file is read on a worker, the answer comes when the
  * change is on disk (202 for down: it has begun, the project is gone when all has stopped). A file
  * with mistakes answers 422 with all of them, and nothing was changed.
+ *
+ *   dry_run       the plan, and nothing is changed
+ *   name          that project, whatever the files say; with If-Match its generation is compared
+ *   profiles, env_files, environment, working_dir, strict: as on the command line
  */
 #include "face/api_handlers.h"
 #include "face/api_util.h"

@@ -9,6 +9,13 @@
  *
  * PSS (memory) is read on request only: it costs a walk over all mappings of all processes of the
  * service, where the usual figure is one line of its cgroup.
+ *
+ *   action    what it writes, and what is kept over restarts
+ *   start     drops the override `stopped`
+ *   stop      the override `stopped`: no replica until start, restart or reset
+ *   restart   drops `stopped`; new replicas one after another
+ *   scale     the override `replicas`, also of a service that is stopped
+ *   reset     drops both: what the file says
  */
 #include "base/num.h"
 #include "face/api_handlers.h"

@@ -5,6 +5,10 @@
  *
  * Functions that return bool say false when they have answered the exchange: the caller returns at
  * once. What they give lives in the exchange's arena.
+ *
+ *   cursor of a page     index of the next item, in decimal
+ *   cursor of logs       time of the last line, in nanoseconds
+ *   cursor of events     sequence number of the last event
  */
 #ifndef FACE_API_UTIL_H
 #define FACE_API_UTIL_H

@@ -6,6 +6,10 @@
  * pointer.
  *
  * A client that accepts neither encoding gets the bytes inflated from `gzip` (rare: curl).
+ *
+ *   /index.html                 pages; asked for each time, by their tag
+ *   /assets/NAME-HASH.js, .css  never change: immutable
+ *   fonts, images               kept as they are: they are compressed already
  */
 #ifndef FACE_ASSETS_H
 #define FACE_ASSETS_H

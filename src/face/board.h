@@ -5,6 +5,13 @@
  * table. Pure: no clock, no terminal; times are the caller's.
  *
  * What is longer than a member is cut: the board is for reading, the API has the whole text.
+ *
+ *   event      effect                                    news (board_feed says true)
+ *   service    the service as a whole                    state, desired or ready changed
+ *   removed    a service goes; the project: `removed`    yes
+ *   metrics    figures of services that are known        no
+ *   ping       `synced`                                  no
+ *   others     none: another project, replicas, events   no
  */
 #ifndef FACE_BOARD_H
 #define FACE_BOARD_H

@@ -5,6 +5,10 @@
  *
  * Whatever came from a file, a service or the API goes through term_add_safe: an escape sequence in
  * a name must not reach the terminal.
+ *
+ *   error: unknown key 'imge'                 what, and nothing else, on the first line
+ *     at /srv/shop/muelle.yaml:12:5           a place that editors and terminals can open
+ *     expected one of: …; did you mean …?     what was expected, then what to do
  */
 #include "face/session.h"
 

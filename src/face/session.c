@@ -427,6 +427,7 @@ int session_list(struct session *s, struct client_answer *ret, const char *path)
     return 0;
 }
 
+/* Its whole answer is fetched to know that it is there: 404 comes with the nearest name. */
 int session_need_word(struct session *s, const char *word)
 {
     cleanup(buf_fini) struct buf path = BUF_INIT(1 * KIB);
@@ -438,7 +439,6 @@ int session_need_word(struct session *s, const char *word)
     return r;
 }
 
-/* One request each, whose 404 knows the nearest name; words are few. */
 int session_need_words(struct session *s)
 {
     int r = 0;

@@ -2,6 +2,9 @@
  *
  * Small helpers that the verbs share: cells from JSON members, ages, states, the summary sentence.
  * Absent and null members look the same ("-"), as they do in the API's contract.
+ *
+ * The members that scripts may rely on are listed with their verbs (verb_show.c, verb_logs.c) and
+ * in docs/cli.md; a test compares both with what is printed.
  */
 #ifndef FACE_SHOW_H
 #define FACE_SHOW_H

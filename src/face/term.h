@@ -12,15 +12,16 @@
 
 #include "base/buf.h"
 
+/* What a style means is the same everywhere, so that a reader learns it once. */
 enum term_style {
     TERM_PLAIN,
-    TERM_BOLD,
-    TERM_DIM,
-    TERM_GREEN,
-    TERM_AMBER,
-    TERM_CORAL,
-    TERM_GREY,
-    TERM_BLUE,
+    TERM_BOLD,  /* names */
+    TERM_DIM,   /* headings, times, what is beside the point */
+    TERM_GREEN, /* well */
+    TERM_AMBER, /* on its way, or to be looked at */
+    TERM_CORAL, /* wrong */
+    TERM_GREY,  /* stopped, absent, unknown */
+    TERM_BLUE,  /* addresses */
 };
 
 struct term {

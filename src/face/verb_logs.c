@@ -131,6 +131,7 @@ static bool add_request(struct buf *out, struct str record)
 }
 
 /* What is printed of a line; `room` may hold it. */
+/* Programs that want the record take --json or --no-prefix. */
 static struct str log_text(const struct tail *t, const struct jdoc *line, struct buf *room)
 {
     struct str message = jdoc_str(line, "message");

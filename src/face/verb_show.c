@@ -491,6 +491,7 @@ static void status_project(struct session *s, const struct jdoc *project, struct
 }
 
 /* Nothing can be stored: what is asked for is refused, and logs wait. */
+/* Asked of the file system here: the core could not even store that it is full. */
 static void status_disk(const struct session *s, const struct jdoc *instance, struct buf *out)
 {
     struct file_system fs;

@@ -665,6 +665,7 @@ static int finish_detached(struct up *up)
     return 0;
 }
 
+/* By the override, not by the state: what crashed or completed was not stopped by anybody. */
 static bool is_stopped(const struct jdoc *service)
 {
     jdoc_each(override, jdoc_get(service, "overrides"))
@@ -729,6 +730,8 @@ static bool is_wanted(const struct up *up, const struct jdoc *services, const bo
 }
 
 /* Those that are named, and what they depend on, are started again if they were stopped. */
+/* A fixed point over the list: each turn adds those that a wanted one needs, until none is added.
+ */
 static int start_named(struct up *up)
 {
     struct client_answer answer = {0};
