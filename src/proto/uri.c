@@ -137,7 +137,7 @@ int uri_parse_authority(struct str s, struct uri_authority *ret)
 {
     bool is_literal = s.len && s.p[0] == '[';
     size_t end = is_literal ? ip_literal(s) : reg_name(s);
-    if (end == 0 || (end < s.len && s.p[end] != ':')) {
+    if (end == 0 || end > URI_HOST_MAX || (end < s.len && s.p[end] != ':')) {
         return -EINVAL;
     }
     *ret = (struct uri_authority){

@@ -9,7 +9,9 @@
 
 #include "base/buf.h"
 
-enum { URI_PORT_NONE = 0 };
+/* URI_HOST_MAX: no name that can be looked up is longer (RFC 3986 §3.2.2, RFC 1035 §2.3.4), and
+ * what a proxy passes on of it would be several times as long. */
+enum { URI_PORT_NONE = 0, URI_HOST_MAX = 255 };
 
 struct uri_authority {
     struct str host; /* without brackets */

@@ -95,6 +95,18 @@ TEST(authorities_that_are_refused)
     check_int(uri_parse_authority(STR("a\0b"), &a), -EINVAL);
 }
 
+TEST(a_host_has_a_longest_length)
+{
+    struct uri_authority a;
+    char name[URI_HOST_MAX + 5];
+    memset(name, 'a', sizeof(name));
+    check_int(uri_parse_authority((struct str){name, URI_HOST_MAX}, &a), 0);
+    check_int(uri_parse_authority((struct str){name, URI_HOST_MAX + 1}, &a), -EINVAL);
+    memcpy(name + URI_HOST_MAX, ":8080", 5);
+    check_int(uri_parse_authority((struct str){name, sizeof(name)}, &a), 0);
+    check_int(a.port, 8080);
+}
+
 TEST(uris_fall_apart)
 {
     struct uri u;
