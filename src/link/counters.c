@@ -343,7 +343,8 @@ void counters_take_over(const struct counters *counters, uint32_t threads)
     __atomic_store_n(&counters->header->serving, threads, __ATOMIC_RELAXED);
     for (uint32_t t = 0; t < counters->threads; t++) {
         struct counters_thread *table = counters_thread_of(counters, t);
-        if (table->cells_used == 0 && table->connections == 0) {
+        struct counters_upkeep *upkeep = upkeep_of(counters, t);
+        if (table->cells_used == 0 && table->connections == 0 && upkeep->begun == upkeep->ended) {
             continue; /* do not touch pages nobody used */
         }
         table->connections = 0;
@@ -353,7 +354,7 @@ void counters_take_over(const struct counters *counters, uint32_t threads)
         }
         make_index(counters, t);
         count_free(counters, t);
-        upkeep_of(counters, t)->ended = upkeep_of(counters, t)->begun;
+        upkeep->ended = upkeep->begun;
     }
 }
 

@@ -6,7 +6,8 @@
  *
  * Invariants:
  * 1. Counters come from the edge's memory and are never added to: each reading sums the cells up
- *    anew, so a core that was away for an hour shows what happened meanwhile.
+ *    anew, so a core that was away for an hour shows what happened meanwhile. Only a whole reading
+ *    is shown; until there is one, the former.
  * 2. A rate is a difference of two ticks over the monotonic time between them; what has no tick
  *    before has no rate (NaN, null), never an invented 0.
  * 3. CPU of a service only grows (cpu_total_ns): a process that is replaced, or a child that ends,
@@ -163,7 +164,7 @@ static void add_cell(struct metrics *metrics, const struct counters_cell *cell)
     const struct name *endpoint = names_get(&metrics->see->naming.names, cell->endpoint);
     struct metrics_route *route = route_of(metrics, cell);
     if (route) {
-        red_add(&route->red, cell);
+        red_add(&route->reading, cell);
     }
     if (!service) {
         metrics->unknown += cell->service != 0; /* 0: shared by what found no cell of its own */
@@ -171,12 +172,12 @@ static void add_cell(struct metrics *metrics, const struct counters_cell *cell)
     }
     struct metrics_thing *thing = find(metrics, service->project, service->service, 0);
     if (thing) {
-        red_add(&thing->red, cell);
+        red_add(&thing->reading, cell);
     }
     if (thing && endpoint && endpoint->number) {
         thing = find(metrics, service->project, service->service, endpoint->number);
         if (thing) {
-            red_add(&thing->red, cell);
+            red_add(&thing->reading, cell);
         }
     }
 }
@@ -195,13 +196,26 @@ _Static_assert(sizeof(struct counters_thread) % sizeof(uint64_t) == 0, "only cou
 static void forget_counts(struct metrics *metrics)
 {
     for (size_t i = 0; i < metrics->things.len; i++) {
-        metrics_thing_at(metrics, i)->red = (struct red){0};
+        metrics_thing_at(metrics, i)->reading = (struct red){0};
     }
     for (size_t i = 0; i < metrics->routes.len; i++) {
-        metrics_route_at(metrics, i)->red = (struct red){0};
+        metrics_route_at(metrics, i)->reading = (struct red){0};
     }
-    metrics->edge = (struct counters_thread){0};
+    metrics->edge_reading = (struct counters_thread){0};
     metrics->unknown = 0;
+}
+
+static void take_reading(struct metrics *metrics)
+{
+    for (size_t i = 0; i < metrics->things.len; i++) {
+        struct metrics_thing *thing = metrics_thing_at(metrics, i);
+        thing->red = thing->reading;
+    }
+    for (size_t i = 0; i < metrics->routes.len; i++) {
+        struct metrics_route *route = metrics_route_at(metrics, i);
+        route->red = route->reading;
+    }
+    metrics->edge = metrics->edge_reading;
 }
 
 /* One walk over what the edge's threads count at this moment: cells are read without a lock, each
@@ -212,7 +226,7 @@ static void read_tables(struct metrics *metrics, const struct counters *counters
     for (uint32_t t = 0; t < counters->threads; t++) {
         struct counters_thread thread = counters_thread_read(counters, t);
         uint32_t used = counters_cells_used(counters, t);
-        add_thread(&metrics->edge, &thread);
+        add_thread(&metrics->edge_reading, &thread);
         for (uint32_t i = 0; i < used; i++) {
             struct counters_cell cell;
             if (counters_cell_read(counters, t, i, &cell)) {
@@ -241,8 +255,9 @@ static void say_overflow(struct metrics *metrics)
 }
 
 /* Cells that are given back while they are read would be counted twice or not at all, and a counter
- * that falls looks like a restart: such a reading is made again. */
-static void read_counters(struct metrics *metrics)
+ * that falls looks like a restart: such a reading is made again, and when that does not help now,
+ * the former one stays (false). */
+static bool read_counters(struct metrics *metrics)
 {
     enum { TRIES = 4 };
     const struct counters *counters = edge_link_counters(metrics->see->core->edge);
@@ -255,10 +270,14 @@ static void read_counters(struct metrics *metrics)
         read_tables(metrics, counters);
         whole = counters_settled(counters, &after) && whole && before == after;
     }
+    if (whole) {
+        take_reading(metrics);
+    }
     say_overflow(metrics);
     if (metrics->unknown) {
         naming_missed(&metrics->see->naming);
     }
+    return whole;
 }
 
 /* --- processes --- */
@@ -341,7 +360,7 @@ static void read_processes(struct metrics *metrics)
 void metrics_refresh(struct metrics *metrics)
 {
     int64_t now = core_now(metrics->see->core);
-    read_counters(metrics);
+    (void)read_counters(metrics);
     if (!metrics->usage_ns || now - metrics->usage_ns > METRICS_FRESH_NS) {
         read_processes(metrics);
     }
@@ -392,15 +411,23 @@ static void keep_history(struct metrics *metrics, struct metrics_thing *thing)
     }
 }
 
+/* `seconds` since the counters were read whole at a tick. */
+static void sample_counts(struct metrics *metrics, double seconds)
+{
+    for (size_t i = 0; i < metrics->things.len; i++) {
+        struct metrics_thing *thing = metrics_thing_at(metrics, i);
+        make_sample(&thing->sample, &thing->red, &thing->before, seconds);
+        thing->before = thing->red;
+    }
+}
+
 static void sample_things(struct metrics *metrics, double seconds)
 {
     int64_t wall = core_wall(metrics->see->core);
     size_t count = metrics->things.len;
     for (size_t i = 0; i < count; i++) {
         struct metrics_thing *thing = metrics_thing_at(metrics, i);
-        make_sample(&thing->sample, &thing->red, &thing->before, seconds);
         thing->sample.wall_ns = wall;
-        thing->before = thing->red;
         if (!thing->service) {
             thing->sample.cpu_percent = NAN;
         }
@@ -432,14 +459,22 @@ static void drop_routes(struct metrics *metrics)
     }
 }
 
+/* The first tick has nothing to be compared with: as if it had taken for ever. */
+static double seconds_since(int64_t then_ns, int64_t now_ns)
+{
+    return then_ns ? MAX((double)(now_ns - then_ns) / 1e9, 0.001) : FOR_EVER_S;
+}
+
+/* Without a whole reading the rates stay, too, until the next one spans both ticks. */
 static void tick(struct metrics *metrics)
 {
     int64_t now = core_now(metrics->see->core);
-    /* The first one has nothing to be compared with: as if it had taken for ever. */
-    double seconds = metrics->tick_ns ? (double)(now - metrics->tick_ns) / 1e9 : FOR_EVER_S;
-    read_counters(metrics);
+    if (read_counters(metrics)) {
+        sample_counts(metrics, seconds_since(metrics->counted_ns, now));
+        metrics->counted_ns = now;
+    }
     read_processes(metrics);
-    sample_things(metrics, MAX(seconds, 0.001));
+    sample_things(metrics, seconds_since(metrics->tick_ns, now));
     drop_routes(metrics);
     metrics->tick_ns = now;
 }

@@ -33,8 +33,9 @@ struct metrics_thing {
     bool cpu_known;                /* cpu_ns is of this process */
     bool adopted; /* it ran before it was met: what it had used then is of no tick */
     struct usage usage;
-    struct red red;    /* now */
-    struct red before; /* at the tick before */
+    struct red red;     /* as last read whole */
+    struct red reading; /* summed up at this moment */
+    struct red before;  /* at the tick before */
     struct metrics_sample sample;
     struct metrics_sample *history; /* METRICS_HISTORY of them, or NULL */
     size_t history_len;             /* ever */
@@ -45,7 +46,7 @@ struct metrics_route {
     struct {
         uint64_t route, service, endpoint;
     } key;
-    struct red red;
+    struct red red, reading; /* as of a thing */
 };
 
 struct metrics {
@@ -56,10 +57,12 @@ struct metrics {
     struct map routes;
     size_t histories;
     int64_t tick_ns;             /* the last tick, monotonic; 0 = none yet */
+    int64_t counted_ns;          /* the last tick that read the counters whole; 0 = none yet */
     int64_t usage_ns;            /* when processes were read last */
-    struct counters_thread edge; /* all threads summed up */
-    uint64_t unknown;            /* cells whose service is not known (yet) */
-    bool overflow_said;          /* that the edge counts some together */
+    struct counters_thread edge; /* all threads summed up, as last read whole */
+    struct counters_thread edge_reading;
+    uint64_t unknown;   /* cells whose service is not known (yet) */
+    bool overflow_said; /* that the edge counts some together */
     struct {
         uint64_t memory_bytes;
         uint64_t cpu_ns;

@@ -171,6 +171,19 @@ TEST(a_new_edge_makes_index_and_free_cells_anew)
     free(counters.header);
 }
 
+/* Else it would never be settled again, and nobody would read it. */
+TEST(a_new_edge_ends_a_reclaim_that_was_cut_in_a_table_without_cells)
+{
+    struct counters counters = new_counters(2, 8);
+    uint64_t count;
+    uint64_t *begun = (uint64_t *)(void *)(counters_thread_of(&counters, 1) + 1);
+    *begun += 1;
+    check(!counters_settled(&counters, &count));
+    counters_take_over(&counters, 1);
+    check(counters_settled(&counters, &count));
+    free(counters.header);
+}
+
 TEST(a_new_edge_starts_with_nothing_in_flight)
 {
     struct counters counters = new_counters(2, 8);

@@ -318,19 +318,26 @@ static void tell_names(void)
     buf_fini(&blob);
 }
 
-/* Requests of a service whose name nobody has told yet: it is asked for, and its figures come with
- * it; a route that nothing counts any more is gone. */
-TEST(counts_of_what_has_no_name_yet_wait_for_it)
+/* What the edge counts in; freed by the caller. */
+static void *open_counters(struct counters *counters)
 {
     enum { THREADS = 1, CELLS = 8 };
-    struct counters counters;
     size_t size = counters_size(THREADS, CELLS);
     void *memory = aligned_alloc(64, size);
     check(memory);
     memset(memory, 0, size);
     counters_format(memory, THREADS, CELLS);
-    check_int(counters_open(memory, size, &counters), 0);
-    edge_counters = &counters;
+    check_int(counters_open(memory, size, counters), 0);
+    edge_counters = counters;
+    return memory;
+}
+
+/* Requests of a service whose name nobody has told yet: it is asked for, and its figures come with
+ * it; a route that nothing counts any more is gone. */
+TEST(counts_of_what_has_no_name_yet_wait_for_it)
+{
+    struct counters counters;
+    void *memory = open_counters(&counters);
     set_up();
     metrics_watch(&see, &watcher);
     replica(1, 0);
@@ -355,6 +362,56 @@ TEST(counts_of_what_has_no_name_yet_wait_for_it)
     cell->requests = 0; /* as when its cell was given back */
     tick(1, 0);
     check_int(see.metrics->routes.len, 0);
+    tear_down();
+    free(memory);
+}
+
+/* The edge gives cells back at this very moment, and a second goes by. */
+static bool lives_while_ticking(void *context, uint64_t id)
+{
+    struct counters_cell *cell = context;
+    if (cell->requests) {
+        uint64_t requests = cell->requests;
+        cell->requests = 0;
+        tick(1, 0);
+        metrics_refresh(see.metrics);
+        cell->requests = requests;
+    }
+    return true;
+}
+
+TEST(a_reading_that_is_not_whole_leaves_the_former_one)
+{
+    struct counters counters;
+    void *memory = open_counters(&counters);
+    set_up();
+    tell_names();
+    metrics_watch(&see, &watcher);
+    replica(1, 0);
+    struct counters_cell *cell = counters_cell_get(&counters, 0, 3, 1, 2);
+    struct counters_living living = {.service = lives_while_ticking,
+                                     .route = lives_while_ticking,
+                                     .endpoint = lives_while_ticking,
+                                     .context = cell};
+    tick(1, 0);
+    counters_add(&cell->requests, 3);
+    counters_add(&counters_thread_of(&counters, 0)->requests, 3);
+    tick(1, 0);
+    check(fabsf(latest(1).requests_per_s - 3) < 0.1F);
+    size_t before = ticks;
+    counters_add(&cell->requests, 4);
+    counters_add(&counters_thread_of(&counters, 0)->requests, 4);
+    check_int(counters_reclaim(&counters, 0, &living), 0);
+    check_int(ticks, before + 3); /* one for each question */
+    check_int(latest(1).requests, 3);
+    check(fabsf(latest(1).requests_per_s - 3) < 0.1F);
+    check_int(metrics_route_at(see.metrics, 0)->red.requests, 3);
+    check_int(see.metrics->edge.requests, 3);
+    tick(1, 0);
+    check_int(latest(1).requests, 7);
+    check(fabsf(latest(1).requests_per_s - 1) < 0.1F); /* 4 in four seconds */
+    check_int(metrics_route_at(see.metrics, 0)->red.requests, 7);
+    check_int(see.metrics->edge.requests, 7);
     tear_down();
     free(memory);
 }
