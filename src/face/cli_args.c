@@ -160,18 +160,19 @@ static int parse_letters(struct parse *p, const char *arg)
 
 static int unknown_verb(struct parse *p, const char *arg)
 {
+    struct str typed = str_from(arg);
     struct str best = STR_NONE;
     unsigned best_distance = 3;
     const char *say = cli_habit_command(arg);
 
     for (size_t i = 0; !say && i < cli_verb_count; i++) {
-        unsigned d = str_distance(str_from(arg), str_from(cli_verbs[i].name), 2);
+        unsigned d = str_distance(typed, str_from(cli_verbs[i].name), 2);
         if (!cli_verbs[i].hidden && d < best_distance) {
             best = str_from(cli_verbs[i].name);
             best_distance = d;
         }
     }
-    buf_printf(p->error, "unknown command '%s'", arg);
+    buf_printf(p->error, "unknown command '" STR_FMT "'", STR_ARG(typed));
     if (say) {
         buf_printf(p->error, ": %s", say);
     }

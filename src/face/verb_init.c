@@ -13,7 +13,7 @@
 #include "face/verbs.h"
 #include "os/file.h"
 
-enum { PEEK_MAX = 1 << 20 };
+enum { PEEK_MAX = 1 << 20, FILE_PATH_MAX = SESSION_PATH_MAX + 32 };
 
 /* The first row whose file exists and holds `needle` (NULL: anything) is taken. */
 static const struct {
@@ -45,7 +45,7 @@ static const char *const ready_files[] = {"compose.yaml", "compose.yml", "docker
 static bool has(const char *folder, const char *file, const char *needle)
 {
     cleanup(buf_fini) struct buf text = BUF_INIT(PEEK_MAX);
-    char path[SESSION_PATH_MAX];
+    char path[FILE_PATH_MAX];
 
     snprintf(path, sizeof(path), "%s/%s", folder, file);
     if (!file_exists(path)) {
@@ -157,7 +157,7 @@ static bool from_procfile(const char *folder, const char *project, struct buf *o
 {
     bool env = has(folder, ".env", NULL);
     cleanup(buf_fini) struct buf text = BUF_INIT(PEEK_MAX);
-    char path[SESSION_PATH_MAX];
+    char path[FILE_PATH_MAX];
     struct str rest;
     bool any = false;
 
@@ -219,7 +219,7 @@ static int save(const struct session *s, const char *folder, const struct buf *t
                 const char *what)
 {
     cleanup(buf_fini) struct buf out = BUF_INIT(8 * KIB);
-    char path[SESSION_PATH_MAX];
+    char path[FILE_PATH_MAX];
     int r;
 
     snprintf(path, sizeof(path), "%s/muelle.yaml", folder);

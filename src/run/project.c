@@ -343,6 +343,7 @@ int project_take(struct run *run, struct project *project, struct source *source
     }
     for (size_t i = 0; i < spec->services_count; i++) {
         struct service *service = service_find(project, spec->services[i].name);
+        ensure(service);          /* each was found or made above */
         list_del(&service->node); /* the order of the file; those that go stand in front */
         list_push_back(&project->services, &service->node);
         service_take(run, service, source, spec, &spec->services[i]);

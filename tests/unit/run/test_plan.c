@@ -20,12 +20,12 @@ static struct service_spec service(struct str name)
 
 static const struct plan_item *item_of(const struct plan *plan, const char *name)
 {
-    for (size_t i = 0; i < plan->item_count; i++) {
-        if (str_is(plan->items[i].service, name)) {
-            return &plan->items[i];
-        }
+    size_t i = 0;
+    while (i < plan->item_count && !str_is(plan->items[i].service, name)) {
+        i++;
     }
-    return NULL;
+    check(i < plan->item_count);
+    return &plan->items[i];
 }
 
 TEST(first_plan_creates_everything)
