@@ -2,7 +2,8 @@
  *
  * exec and run: a command in a service's surroundings. The keeper starts it as a child of the
  * service's tree; this process only hands over its own standard streams (SCM_RIGHTS), passes
- * signals on and returns the exit code. So a terminal stays a terminal, and nothing copies bytes.
+ * signals on and returns the exit code. Where they are a terminal the command gets one of its own
+ * instead (relay.h), as a shell with job control needs; otherwise nothing copies bytes.
  *
  *   1. The exit code is the command's; 126 and 127 as in shells (POSIX XCU 2.8.2); 1 when it could
  *      not be asked for.
@@ -16,8 +17,10 @@
  *   1           it could not be asked for, or the core went away meanwhile
  *   2, 3        wrong use, nothing runs
  */
+#include "face/relay.h"
 #include "face/session.h"
 #include "face/verbs.h"
+#include "os/tty.h"
 #include "proto/uri.h"
 #include <signal.h>
 
@@ -34,6 +37,7 @@ struct exec {
     struct session s;       /* its client sends signals */
     struct client *watcher; /* the stream of this command */
     struct client_stream stream;
+    struct relay relay;
     struct exec_signal signals[SIGNALS];
     uint64_t id;      /* of the command; 0 until it is started */
     int early_signum; /* came before the id */
@@ -74,6 +78,7 @@ static void on_event(struct client_stream *stream, const struct client_event *ev
             pass_signal(e, e->early_signum);
         }
     } else if (str_is(event->name, "problem")) {
+        relay_end(&e->relay);
         say_answer(&e->s, &problem);
         /* As shells have it: 127 not found, 126 found and not runnable. */
         e->exit_code = jdoc_i64(problem.doc, "status", 0) == 404 ? 127 : 126;
@@ -90,6 +95,7 @@ static void on_ended(struct client_stream *stream, int error)
     struct exec *e = container_of(stream, struct exec, stream);
 
     if (!e->done) {
+        relay_end(&e->relay);
         say_error(&e->s, "the core went away; the command may still be running");
         e->exit_code = CLI_FAILED;
         e->done = true;
@@ -198,9 +204,14 @@ static int exec_run(struct exec *e)
 {
     cleanup(buf_fini) struct buf target = BUF_INIT(4 * KIB);
     cleanup(buf_fini) struct buf body = BUF_INIT(1 * MIB);
-    static const int streams[] = {0, 1, 2};
+    int streams[] = {0, 1, 2};
     struct client_answer answer = {0};
     int r;
+
+    if (relay_begin(&e->relay, &e->s.loop) == 0) {
+        streams[0] = streams[1] = e->relay.program_fd;
+        streams[2] = tty_is(2) ? e->relay.program_fd : 2;
+    }
 
     buf_add_cstr(&target, "/api/v1/projects/");
     uri_encode(&target, str_from(e->s.project), false);
@@ -217,6 +228,10 @@ static int exec_run(struct exec *e)
                                                .fds = streams,
                                                .fd_count = ARRAY_LEN(streams)},
                       &e->stream, &answer);
+    relay_handed_over(&e->relay);
+    if (r) {
+        relay_end(&e->relay);
+    }
     if (r == CLIENT_E_STATUS) {
         say_answer(&e->s, &answer);
     } else if (r < 0) {
@@ -237,7 +252,7 @@ static int exec_run(struct exec *e)
 
 int verb_exec(const struct cli_args *args)
 {
-    struct exec e = {.exit_code = CLI_FAILED};
+    struct exec e = {.exit_code = CLI_FAILED, .relay = RELAY_INIT};
     char path[SESSION_PATH_MAX];
     int r = session_open(&e.s, args);
 
@@ -250,6 +265,7 @@ int verb_exec(const struct cli_args *args)
         r = client_new(&e.s.loop, path, &e.watcher);
         r = r < 0 ? CLI_FAILED : exec_run(&e);
     }
+    relay_end(&e.relay);
     client_free(e.watcher);
     session_fini(&e.s);
     return r;

@@ -46,7 +46,8 @@ enum {
     ORDER_SET_UMASK = 2,
     ORDER_SET_OOM = 4,
     ORDER_LISTEN_ENV = 8,
-    ORDER_LISTEN_BLOCKING = 16
+    ORDER_LISTEN_BLOCKING = 16,
+    ORDER_OWN_TERMINAL = 32
 };
 
 struct order_fixed {
@@ -118,7 +119,8 @@ static struct order_fixed order_fixed_of(const struct order *order)
                  (order->set_umask ? ORDER_SET_UMASK : 0u) |
                  (order->set_oom_score ? ORDER_SET_OOM : 0u) |
                  (order->listen_env ? ORDER_LISTEN_ENV : 0u) |
-                 (order->listen_blocking ? ORDER_LISTEN_BLOCKING : 0u),
+                 (order->listen_blocking ? ORDER_LISTEN_BLOCKING : 0u) |
+                 (order->own_terminal ? ORDER_OWN_TERMINAL : 0u),
     };
     memcpy(fixed.ports, order->ports, sizeof(fixed.ports));
     return fixed;
@@ -235,6 +237,7 @@ static bool order_take_fixed(struct order_reader *reader, struct str bytes)
     order->set_oom_score = fixed.flags & ORDER_SET_OOM;
     order->listen_env = fixed.flags & ORDER_LISTEN_ENV;
     order->listen_blocking = fixed.flags & ORDER_LISTEN_BLOCKING;
+    order->own_terminal = fixed.flags & ORDER_OWN_TERMINAL;
     reader->fixed = true;
     return order->oom_score_adj >= -1000 && order->oom_score_adj <= 1000 && order->nice >= -20 &&
            order->nice <= 19;

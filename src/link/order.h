@@ -70,6 +70,7 @@ struct order {
     bool set_user, set_umask, set_oom_score;
     bool listen_env;      /* set LISTEN_FDS, LISTEN_PID, LISTEN_FDNAMES */
     bool listen_blocking; /* take O_NONBLOCK off `listen` */
+    bool own_terminal;    /* proc_spawn.own_terminal */
 };
 
 #define ORDER_INIT                                                                                 \

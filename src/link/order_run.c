@@ -182,7 +182,8 @@ int order_run(const struct order *order, const struct order_host *host, struct p
                                       .envp = start.envp,
                                       .cwd = order->cwd,
                                       .fds = start.fds,
-                                      .new_session = true};
+                                      .new_session = true,
+                                      .own_terminal = order->own_terminal};
     int result = start_streams(&start);
     if (result == 0) {
         result = start_listen(&start);

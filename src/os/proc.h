@@ -50,6 +50,7 @@ struct proc_spawn {
     int oom_score_adj;
     int nice;                    /* -20 to 19; 0 leaves it as it is */
     bool new_session;            /* setsid; else a new process group is not made either */
+    bool own_terminal;           /* what stdin is, if nobody's yet, is the session's: job control */
     bool keep_privileges;        /* without it: no_new_privs when set_user */
     int cgroup_fd;               /* v2 folder to start in; -1 none */
     int join_fds[PROC_JOIN_MAX]; /* cgroup.procs files to write itself into */

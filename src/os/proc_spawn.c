@@ -27,6 +27,7 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -347,6 +348,9 @@ CHILD_FN static int proc_child_main(void *arg)
     if ((spawn->set_oom_score && !proc_child_oom(child)) || !proc_child_fds(child) ||
         !proc_child_limits(child) || !proc_child_user(child)) {
         return 127;
+    }
+    if (spawn->own_terminal) {
+        (void)!ioctl(STDIN_FILENO, TIOCSCTTY, 0); /* a pipe, or another session's: as it is */
     }
     if (spawn->cwd && chdir(spawn->cwd) < 0) {
         proc_child_fail(child, "change folder");

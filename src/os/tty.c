@@ -4,7 +4,10 @@
  * known".
  */
 #include "os/tty.h"
+#include "os/file.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <termios.h>
 #include <unistd.h>
@@ -29,7 +32,7 @@ bool tty_size(int fd, unsigned *ret_columns, unsigned *ret_rows)
 static struct termios tty_saved;
 static bool tty_changed;
 
-bool tty_keys_begin(int fd)
+static bool tty_begin(int fd, void (*change)(struct termios *mode))
 {
     struct termios mode;
 
@@ -38,11 +41,26 @@ bool tty_keys_begin(int fd)
         return false;
     }
     mode = tty_saved;
-    mode.c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+    change(&mode);
     mode.c_cc[VMIN] = 1;
     mode.c_cc[VTIME] = 0;
     tty_changed = tcsetattr(fd, TCSANOW, &mode) == 0;
     return tty_changed;
+}
+
+static void tty_key_by_key(struct termios *mode)
+{
+    mode->c_lflag &= ~(tcflag_t)(ICANON | ECHO);
+}
+
+bool tty_keys_begin(int fd)
+{
+    return tty_begin(fd, tty_key_by_key);
+}
+
+bool tty_raw_begin(int fd)
+{
+    return tty_begin(fd, cfmakeraw);
 }
 
 void tty_keys_end(int fd)
@@ -50,5 +68,48 @@ void tty_keys_end(int fd)
     if (tty_changed) {
         tty_changed = false;
         (void)!tcsetattr(fd, TCSANOW, &tty_saved);
+    }
+}
+
+/* By TIOCGPTPEER (ioctl_tty(2)), which needs no path of the program's side, so that it works in
+ * whatever namespace this runs. */
+static int tty_open_program(int fd, int like, int *ret_program_fd)
+{
+    struct termios mode;
+    int unlocked = 0;
+
+    if (tcgetattr(like, &mode) < 0 || ioctl(fd, TIOCSPTLCK, &unlocked) < 0) {
+        return -errno;
+    }
+    *ret_program_fd = ioctl(fd, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (*ret_program_fd < 0 || tcsetattr(*ret_program_fd, TCSANOW, &mode) < 0) {
+        return -errno;
+    }
+    return 0;
+}
+
+int tty_new(int like, int *ret_fd, int *ret_program_fd)
+{
+    *ret_program_fd = -1;
+    *ret_fd = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (*ret_fd < 0) {
+        return -errno;
+    }
+    int r = tty_open_program(*ret_fd, like, ret_program_fd);
+    if (r < 0) {
+        file_close(ret_fd);
+        file_close(ret_program_fd);
+        return r;
+    }
+    tty_resize(*ret_fd, like);
+    return 0;
+}
+
+void tty_resize(int fd, int like)
+{
+    struct winsize size;
+
+    if (ioctl(like, TIOCGWINSZ, &size) == 0) {
+        (void)!ioctl(fd, TIOCSWINSZ, &size);
     }
 }

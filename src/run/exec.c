@@ -207,6 +207,7 @@ static int send(struct exec *exec, struct replica *replica, const struct run_exe
         str_copy(exec->program, sizeof(exec->program), str_from(env.argv[0]));
         str_copy(exec->folder, sizeof(exec->folder), str_from(order.cwd));
         order.stdin_path = paths[0];
+        order.own_terminal = true;
         order.output[0] = paths[1];
         order.output[1] = paths[2];
         add_user(&order, replica);

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """`up` on a terminal: the live table, Ctrl-C, a second Ctrl-C, a terminal that goes away."""
+import fcntl
 import os
 import pty
 import re
 import select
 import signal
+import struct
 import subprocess
+import termios
 import time
 
 import pytest
@@ -24,9 +27,6 @@ class Terminal:
             environment = {**m.env, "TERM": "xterm", **env}
             environment.pop("NO_COLOR", None) if "NO_COLOR" not in env else None
             os.execve(BINARY, [str(BINARY), *args], environment)
-        import fcntl
-        import struct
-        import termios
         fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         self.text = ""
         self.code = None
@@ -180,3 +180,51 @@ services: {{ a: {{ command: /usr/bin/python3 evil.py }} }}
     terminal = Terminal(muelle, "logs", "a")
     assert terminal.wait() == 0
     assert "^[[2J^[]0;owned^Gtext" in terminal.text and "\x1b[2J" not in terminal.text
+
+
+@pytest.fixture
+def web(muelle):
+    muelle.write("muelle.yaml", f"""
+gateway: {{ listen: [], admin: "http://127.0.0.1:{free_port()}" }}
+services: {{ web: {{ command: sleep 1000 }} }}
+""")
+    muelle.up()
+    return muelle
+
+
+def test_exec_gives_a_shell_a_terminal_of_its_own(web):
+    pid = web.ps()[0]["pid"]
+    terminal = Terminal(web, "exec", "web", "bash", "--norc", "--noediting", columns=101)
+    try:
+        terminal.send(b"PS1='ready> '\r")
+        terminal.until(r"\sready> $")
+        assert "no job control" not in terminal.text
+        terminal.send(b"stty size; tty; ps -o sid= -p $$\r")
+        terminal.until(r"40 101\s+/dev/pts/\d+\s+\d+\s+ready> $")
+        terminal.send(b"sleep 1000\r")
+        time.sleep(0.3)
+        terminal.send(b"\x1a")
+        terminal.until(r"Stopped +sleep 1000\s+ready> $")
+        terminal.send(b"fg\r")
+        terminal.until(r"fg\s+sleep 1000\s")
+        terminal.send(b"\x03")
+        terminal.until(r"\^C\s+ready> $")
+        fcntl.ioctl(terminal.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 77, 0, 0))
+        wait_until(lambda: terminal.send(b"stty size\r") or "33 77" in terminal.until(r"\d+ \d+\s+ready> $"), 10, "the new size")
+        terminal.send(b"seq 20000; exit 7\r")
+        assert terminal.wait() == 7
+        assert terminal.text.rstrip().endswith("20000\r\nexit"), terminal.text[-200:]
+        assert alive(pid)
+    finally:
+        terminal.close()
+
+
+def test_exec_gives_the_terminal_back_and_says_what_is_wrong_on_it(web):
+    terminal = Terminal(web, "exec", "web", "/no/such")
+    before = termios.tcgetattr(terminal.fd)
+    try:
+        assert terminal.wait() == 127
+        assert "\r\n" in terminal.text and "/no/such" in terminal.text
+        assert termios.tcgetattr(terminal.fd) == before
+    finally:
+        terminal.close()

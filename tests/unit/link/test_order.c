@@ -73,6 +73,7 @@ static void random_order(struct order *order)
     order->set_oom_score = rng_chance(test_rng(), 500);
     order->listen_env = rng_chance(test_rng(), 500);
     order->listen_blocking = rng_chance(test_rng(), 500);
+    order->own_terminal = rng_chance(test_rng(), 500);
 }
 
 static void same_text(const char *got, const char *want)
@@ -118,6 +119,7 @@ static void same_order(const struct order *got, const struct order *want)
     check(got->set_user == want->set_user && got->set_umask == want->set_umask);
     check(got->set_oom_score == want->set_oom_score && got->listen_env == want->listen_env);
     check(got->listen_blocking == want->listen_blocking);
+    check(got->own_terminal == want->own_terminal);
 }
 
 TEST(an_order_reads_back_as_it_was_packed)
