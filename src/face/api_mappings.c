@@ -9,7 +9,7 @@
  * for.
  *
  *   row          through a route                       through a listener of its own
- *   listen       of the first address shown            tcp://ADDRESS
+ *   listen       the first http listener               tcp://ADDRESS
  *   host, path   the route's                           null
  *   address      the endpoint's                        127.0.0.1:TARGET, or the replica's PORT
  *   ready        the gateway's word                    the replica is running
@@ -17,7 +17,6 @@
 #include "base/vec.h"
 #include "face/api_handlers.h"
 #include "face/api_util.h"
-#include "proto/uri.h"
 #include "run/run.h"
 #include "schema/resource.h"
 #include "schema/status_more.h"
@@ -34,17 +33,6 @@ struct mapping {
     struct vec rows; /* struct mapping_row */
 };
 
-static const struct service_status *find_service(const struct mapping *m, struct str project,
-                                                 struct str name)
-{
-    for (size_t i = 0; i < m->service_count; i++) {
-        if (str_eq(m->services[i].project, project) && str_eq(m->services[i].name, name)) {
-            return &m->services[i];
-        }
-    }
-    return NULL;
-}
-
 static int64_t find_pid(const struct mapping *m, struct str project, struct str service,
                         int64_t replica)
 {
@@ -57,31 +45,12 @@ static int64_t find_pid(const struct mapping *m, struct str project, struct str 
     return 0;
 }
 
-/* "http://:8080" of the first address that shows a route. */
-/* A route has no listener of its own: all http listeners serve it, and the first address shown is
- * the one that people were told. */
-static struct str listener_of(const struct mapping *m, const struct route_status *route)
-{
-    const struct service_status *service = find_service(m, route->project, route->service);
-    struct uri uri;
-
-    if (!service || service->urls_count == 0 || uri_parse(service->urls[0], &uri) < 0) {
-        return STR_NONE;
-    }
-    unsigned port = uri.authority.port            ? uri.authority.port
-                    : str_is(uri.scheme, "https") ? 443U
-                                                  : 80U;
-    return arena_printf(&m->x->arena, STR_FMT "://:%u", STR_ARG(uri.scheme), port);
-}
-
 static int add_route(struct mapping *m, const struct route_status *route)
 {
-    struct str listen = listener_of(m, route);
-
     for (size_t i = 0; i < route->endpoints_count; i++) {
         const struct endpoint_status *endpoint = &route->endpoints[i];
         struct mapping_row row = {
-            .listen = listen,
+            .listen = route->listen,
             .host = route->host,
             .path = route->path,
             .project = route->project,

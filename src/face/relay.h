@@ -2,7 +2,8 @@
  *
  * A person's terminal and that of a command that runs elsewhere, joined: what is typed goes there,
  * what the command shows comes here, and the size follows. So the command has a terminal of its own
- * (job control, its own Ctrl-C), which it could not have of ours: a terminal belongs to one session.
+ * (job control, its own Ctrl-C), which it could not have of ours: a terminal belongs to one
+ * session.
  *
  *   keyboard ── stdin ──▶ relay ──▶ terminal ──▶ command
  *   screen ◀── stdout ──── relay ◀── terminal ◀── command

@@ -102,8 +102,7 @@ must_check int proc_signal(int pidfd, int signum);
 /* Readable in the loop when it ended. Fills how: from the parent's wait, else PIDFD_GET_INFO, else
  * unknown. 0, -EAGAIN while it runs. Reaps a child. */
 must_check int proc_reap(int pidfd, struct proc_exit *ret);
-/* Reaps any other child (adopted orphans of a subreaper). Returns its pid, 0 none left, or -errno.
- */
+/* Reaps any other child (adopted orphans of a subreaper). Its pid, 0: none left, -errno. */
 must_check int proc_reap_any(struct proc_exit *ret);
 must_check int proc_set_subreaper(void);
 int proc_own_pid(void);

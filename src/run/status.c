@@ -238,24 +238,33 @@ static int fill_ports(struct arena *arena, const struct service *service,
     return 0;
 }
 
-/* Where a person finds the route: the first http listener, with the route's host or localhost. */
-static struct str route_url(struct arena *arena, const struct project_spec *project,
-                            const struct route_spec *route)
+/* All http listeners serve a route; the first is the one that people are told. NULL: none. */
+static const struct listen_spec *route_listen(const struct project_spec *project)
 {
     for (size_t i = 0; i < project->gateway.listens_count; i++) {
         const struct listen_spec *listen = &project->gateway.listens[i];
-        if (listen->kind != LISTEN_HTTP && listen->kind != LISTEN_HTTPS) {
-            continue;
+        if (listen->kind == LISTEN_HTTP || listen->kind == LISTEN_HTTPS) {
+            return listen;
         }
-        bool any = route->host.len == 0 || route->host.p[0] == '*';
-        bool bare = listen->port == (listen->kind == LISTEN_HTTP ? 80 : 443);
-        struct str port = bare ? STR("") : arena_printf(arena, ":%u", (unsigned)listen->port);
-        return arena_printf(arena, "%s://" STR_FMT STR_FMT STR_FMT,
-                            listen->kind == LISTEN_HTTP ? "http" : "https",
-                            STR_ARG(any ? STR("localhost") : route->host), STR_ARG(port),
-                            STR_ARG(route->path.len ? route->path : STR("/")));
     }
-    return STR_NONE;
+    return NULL;
+}
+
+/* Where a person finds the route: with its host or localhost. */
+static struct str route_url(struct arena *arena, const struct project_spec *project,
+                            const struct route_spec *route)
+{
+    const struct listen_spec *listen = route_listen(project);
+    if (!listen) {
+        return STR_NONE;
+    }
+    bool any = route->host.len == 0 || route->host.p[0] == '*';
+    bool bare = listen->port == (listen->kind == LISTEN_HTTP ? 80 : 443);
+    struct str port = bare ? STR("") : arena_printf(arena, ":%u", (unsigned)listen->port);
+    return arena_printf(arena, "%s://" STR_FMT STR_FMT STR_FMT,
+                        listen->kind == LISTEN_HTTP ? "http" : "https",
+                        STR_ARG(any ? STR("localhost") : route->host), STR_ARG(port),
+                        STR_ARG(route->path.len ? route->path : STR("/")));
 }
 
 static int fill_lists(struct arena *arena, const struct service *service,
@@ -443,8 +452,10 @@ static int fill_route(struct run *run, struct arena *arena, struct service *serv
     if (!endpoints) {
         return -ENOMEM;
     }
+    const struct listen_spec *listen = route_listen(service->project->spec);
     *ret = (struct route_status){
         .project = text(arena, service->project->name),
+        .listen = listen ? arena_str(arena, listen->address) : STR_NONE,
         .host = arena_str(arena, route->host),
         .path = arena_str(arena, route->path),
         .service = text(arena, service->name),

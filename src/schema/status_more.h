@@ -45,7 +45,8 @@ struct endpoint_status {
 
 struct route_status {
     struct str project, host, path, service;
-    int32_t balance; /* enum balance_kind */
+    struct str listen; /* "http://127.0.0.1:8080": the first of the listeners that serve it */
+    int32_t balance;   /* enum balance_kind */
     bool strip_prefix;
     const struct endpoint_status *endpoints;
     size_t endpoints_count;

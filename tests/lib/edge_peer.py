@@ -8,17 +8,13 @@ import threading
 import time
 from pathlib import Path
 
+from muelle import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("MUELLE_BUILD", ROOT / "build"))
 DRIVER = BUILD / "tests/tools/edge_driver"
 DRIVER_ARGS = os.environ.get("EDGE_DRIVER_ARGS", "").split()
 BACKEND = BUILD / "tests/tools/echo_backend"
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Edge:

@@ -13,6 +13,7 @@ Ports come from free_port(); everything lies below tmp_path; nothing is found or
 import http.client
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -25,11 +26,22 @@ ROOT = Path(__file__).resolve().parents[2]
 BINARY = Path(os.environ.get("MUELLE", ROOT / "build" / "muelle"))
 
 
+given_ports = set()
+
+
 def free_port():
-    """A port of 127.0.0.1 that nobody listens on now (below the ephemeral range's usual start)."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port of 127.0.0.1 that nobody has now and that no call before has given: below those that muelle chooses for
+    replicas, and below those that the kernel gives to outgoing connections, which could take it before it is used."""
+    while True:
+        port = random.SystemRandom().randrange(10000, 20000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        if port not in given_ports:
+            given_ports.add(port)
+            return port
 
 
 def wait_until(condition, seconds=10.0, what="condition"):
