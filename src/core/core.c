@@ -215,8 +215,10 @@ static int open_store(struct core *core, const struct core_options *options,
         .executor = options->executor,
         .vfs = options->vfs,
     };
-    int r = store_open(&store, &core->store, problem);
+    struct problem refused; /* filled also when all is well: not to stay for what fails later */
+    int r = store_open(&store, &core->store, &refused);
     if (r < 0) {
+        *problem = refused;
         return r;
     }
     struct txn *txn = txn_new();
