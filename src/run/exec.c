@@ -97,7 +97,7 @@ bool exec_child(struct run *run, const struct keeper_child *child)
                    : child->exit.signaled ? 128 + child->exit.code
                                           : child->exit.code;
         exec->done.done(exec->done.arg, NULL, code);
-        if (!child->empty) {
+        if (!child->empty && exec->kill.serial == 0) { /* else it is being killed already */
             exec->kill.answered = ignored;
             keeper_client_kill_tree(run->core->keeper, &exec->kill, str_from(exec->name));
         }
