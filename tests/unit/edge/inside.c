@@ -11,7 +11,16 @@
 #include <unistd.h>
 
 bool inside_edge_runs;
+int64_t inside_clock_jump_ns;
 static struct inside *one; /* for the edge's questions */
+
+int64_t __real_clock_mono_ns(void);
+int64_t __wrap_clock_mono_ns(void);
+
+int64_t __wrap_clock_mono_ns(void)
+{
+    return __real_clock_mono_ns() + inside_clock_jump_ns;
+}
 
 static int listen_any(uint16_t *ret_port)
 {
@@ -49,6 +58,7 @@ static void on_unlisten(void *context, struct str address)
 static void on_snapshot_wanted(void *context)
 {
     (void)context;
+    one->snapshots_wanted++;
 }
 
 int inside_open(struct inside *inside)
@@ -91,12 +101,16 @@ void inside_close(struct inside *inside)
     sock_close(&inside->service);
 }
 
-static void add_service(struct snapshot_builder *builder, uint64_t id, const char *address)
+static void add_service(const struct inside *inside, struct snapshot_builder *builder, uint64_t id,
+                        const char *address)
 {
     char name[16];
     (void)snprintf(name, sizeof(name), "s%u", (unsigned)id);
-    struct snapshot_service service = {
-        .id = id, .name = str_from(name), .state = SNAPSHOT_SERVICE_RUNNING, .hold_ms = 1};
+    struct snapshot_service service = {.id = id,
+                                       .name = str_from(inside->name ? inside->name : name),
+                                       .state = SNAPSHOT_SERVICE_RUNNING,
+                                       .hold_ms = 1,
+                                       .probe = inside->probe};
     struct snapshot_route route = {
         .id = id, .service = id, .host = str_from(name), .path = STR("/")};
     struct snapshot_endpoint endpoint = {.id = id,
@@ -120,7 +134,7 @@ int inside_apply(struct inside *inside, size_t services)
     text_of(inside->tcp_port, tcp_port);
     snapshot_builder_init(&builder);
     for (uint64_t id = 1; id <= services; id++) {
-        add_service(&builder, id, address);
+        add_service(inside, &builder, id, inside->address ? inside->address : address);
     }
     snapshot_builder_listener(&builder,
                               &(struct snapshot_listener){.id = 1, .address = str_from(port)});
@@ -128,7 +142,7 @@ int inside_apply(struct inside *inside, size_t services)
                                                                     .kind = SNAPSHOT_TCP,
                                                                     .address = str_from(tcp_port),
                                                                     .service = services});
-    int r = snapshot_builder_finish(&builder, ++inside->sequence, 0, &blob);
+    int r = snapshot_builder_finish(&builder, ++inside->sequence, inside->delta_base, &blob);
     if (r == 0) {
         r = shm_create_sealed("inside", buf_str(&blob), &fd);
     }
@@ -146,6 +160,17 @@ int inside_apply(struct inside *inside, size_t services)
 struct worker *inside_worker(const struct inside *inside)
 {
     return &inside->edge->workers[0];
+}
+
+void *inside_deltas(struct delta_log *log, uint32_t capacity)
+{
+    size_t size = ALIGN_UP(delta_log_size(capacity), 64);
+    void *memory = aligned_alloc(64, size);
+    check(memory);
+    memset(memory, 0, size);
+    delta_log_format(memory, capacity);
+    check_int(delta_log_open(memory, size, log), 0);
+    return memory;
 }
 
 static void turn_edge(struct inside *inside)
@@ -217,6 +242,13 @@ void inside_turn(struct inside *inside)
 }
 
 /* --- the client --- */
+
+void inside_turns(struct inside *inside)
+{
+    for (unsigned i = 0; i < 30; i++) {
+        inside_turn(inside);
+    }
+}
 
 int inside_connect(const struct inside *inside, uint16_t port)
 {

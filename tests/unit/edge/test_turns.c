@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the edge does in a turn of its loop: a share for each client, and a drain that loses no
- * request.
+ * What the edge does in a turn of its loop: a share for each client, a drain that loses no request,
+ * and peers that say something at the wrong moment.
  */
+#include "edge/stream.h"
 #include "inside.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
 
 static void start(struct inside *inside)
 {
@@ -220,4 +224,150 @@ TEST(a_tunnel_begins_behind_the_whole_request)
     sock_close(&client);
     inside_close(&inside);
     buf_fini(&got);
+}
+
+/* More than was asked for is of nobody: neither this client nor the next one gets it. */
+TEST(what_comes_behind_an_answer_without_a_body_is_nobodys)
+{
+    struct inside inside;
+    struct buf got = BUF_INIT(MIB);
+    start(&inside);
+    inside.first =
+        STR("HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+    int client = inside_connect(&inside, inside.port);
+    say(client, "GET / HTTP/1.1\r\nHost: s1\r\n\r\n");
+    check(!inside_until(&inside, client, &got, STR("\r\n\r\n")));
+    inside_turns(&inside);
+    check_int(inside_worker(&inside)->stats->upstream_connections, 0);
+    inside.first = STR("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    say(client, "GET / HTTP/1.1\r\nHost: s1\r\n\r\n");
+    check(!inside_until(&inside, client, &got, STR("\r\n\r\nok")));
+    check(str_find(buf_str(&got), STR("evil")) < 0);
+    close_client(&inside, &client);
+    inside_close(&inside);
+    buf_fini(&got);
+}
+
+/* It has answered and gone before the body was whole: the answer counts. Without one, 502. */
+TEST(a_service_that_goes_while_it_is_sent_a_body_may_have_answered)
+{
+    static const char *const answers[] = {"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno",
+                                          ""};
+    for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
+        struct inside inside;
+        struct buf got = BUF_INIT(MIB);
+        start(&inside);
+        inside.first = STR_NONE;
+        int client = inside_connect(&inside, inside.port);
+        say(client, "POST / HTTP/1.1\r\nHost: s1\r\nContent-Length: 9\r\n\r\nabc");
+        while (inside.peer_count == 0) {
+            inside_turn(&inside);
+        }
+        inside_turns(&inside);
+        say(client, "def"); /* the loop meets this first, and a broken pipe */
+        check_int(sock_send(inside.peers[0], answers[i], strlen(answers[i]), false),
+                  (int64_t)strlen(answers[i]));
+        struct linger reset = {.l_onoff = 1};
+        check_int(setsockopt(inside.peers[0], SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
+        sock_close(&inside.peers[0]);
+        check(inside_until(&inside, client, &got, STR("no such text")));
+        check(str_starts(buf_str(&got), i == 0 ? STR("HTTP/1.1 413 ") : STR("HTTP/1.1 502 ")));
+        check_int(inside_worker(&inside)->stats->upstream_connections, 0);
+        close_client(&inside, &client);
+        inside_close(&inside);
+        buf_fini(&got);
+    }
+}
+
+/* Nobody reads the records: they are left out and counted, and all is served. */
+TEST(a_full_ring_holds_nobody_up)
+{
+    struct inside inside;
+    struct buf got = BUF_INIT(MIB);
+    start(&inside);
+    struct worker *worker = inside_worker(&inside);
+    while (ring_next(&worker->ring)) {
+        ring_publish(&worker->ring);
+    }
+    check_int(worker->stats->ring_dropped, 0);
+    int client = inside_connect(&inside, inside.port);
+    say(client, "GET / HTTP/1.1\r\nHost: s1\r\n\r\n");
+    check(!inside_until(&inside, client, &got, STR("\r\n\r\nok")));
+    check_int(worker->stats->ring_dropped, 1);
+    close_client(&inside, &client);
+    inside_close(&inside);
+    buf_fini(&got);
+}
+
+/* The core wrote more deltas than the log holds while the edge could not read: a snapshot is asked
+ * for until one is there that knows them. */
+TEST(a_delta_log_that_ran_over_wants_a_snapshot)
+{
+    struct inside inside;
+    struct delta_log log;
+    void *memory = inside_deltas(&log, 4);
+    struct delta state = {.kind = DELTA_SERVICE_STATE, .service = 1};
+    start(&inside);
+    inside_worker(&inside)->deltas = &log;
+    for (uint64_t i = 1; i <= 9; i++) {
+        delta_log_set_base(&log, i - 1);
+        check_int(delta_log_append(&log, &state), 0);
+    }
+    edge_deltas(inside.edge);
+    inside_turns(&inside);
+    check(inside.edge->deltas_lost);
+    check(inside.snapshots_wanted >= 1);
+    check_int(inside_worker(&inside)->stats->deltas, 0);
+    inside.delta_base = delta_log_head(&log);
+    check_int(inside_apply(&inside, 2), 0);
+    inside_turns(&inside);
+    check(!inside.edge->deltas_lost);
+    unsigned wanted = inside.snapshots_wanted;
+    check_int(delta_log_append(&log, &state), 0);
+    edge_deltas(inside.edge);
+    inside_turns(&inside);
+    check_int(inside_worker(&inside)->stats->deltas, 1);
+    check_int(inside.snapshots_wanted, wanted);
+    inside_close(&inside);
+    free(memory);
+}
+
+/* What a page names comes from a file, and is text in it, never markup. */
+TEST(a_page_holds_no_markup_but_its_own)
+{
+    struct inside inside;
+    struct buf got = BUF_INIT(MIB);
+    check_int(inside_open(&inside), 0);
+    inside.name = "<a href=\"x\">&";
+    inside.address = "127.0.0.1:1"; /* nobody is there */
+    check_int(inside_apply(&inside, 1), 0);
+    inside_turn(&inside);
+    int client = inside_connect(&inside, inside.port);
+    say(client, "GET / HTTP/1.1\r\nHost: s1\r\nAccept: text/html\r\n\r\n");
+    check(!inside_until(&inside, client, &got, STR("</html>")));
+    check(str_find(buf_str(&got), STR("<strong>&lt;a href=&quot;x&quot;&gt;&amp;</strong>")) > 0);
+    close_client(&inside, &client);
+    inside_close(&inside);
+    buf_fini(&got);
+}
+
+TEST(a_request_id_that_is_too_long_is_replaced)
+{
+    struct inside inside;
+    struct buf got = BUF_INIT(MIB), request = BUF_INIT(MIB);
+    start(&inside);
+    int client = inside_connect(&inside, inside.port);
+    buf_add(&request, STR("GET / HTTP/1.1\r\nHost: s1\r\nX-Request-ID: "));
+    for (unsigned i = 0; i <= STREAM_REQUEST_ID_MAX; i++) {
+        buf_add_char(&request, 'a');
+    }
+    buf_add(&request, STR("\r\n\r\n"));
+    say(client, buf_cstr(&request));
+    check(!inside_until(&inside, client, &got, STR("\r\n\r\nok")));
+    check(str_find(buf_str(&got), STR("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")) < 0);
+    check(str_find(buf_str(&got), STR("X-Request-ID: ")) > 0);
+    close_client(&inside, &client);
+    inside_close(&inside);
+    buf_fini(&got);
+    buf_fini(&request);
 }
