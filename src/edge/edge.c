@@ -147,19 +147,9 @@ int edge_new(const struct edge_opts *opts, struct edge **ret)
     return 0;
 }
 
-static void pin(unsigned n)
-{
-    if (thread_pin(n) < 0) {
-        worker_log("a thread could not be pinned to its CPU");
-    }
-}
-
 static void run_thread(struct thread *thread)
 {
     struct worker *worker = container_of(thread, struct worker, thread);
-    if (worker->edge->opts.pin) {
-        pin(worker->index);
-    }
     if (worker_run(worker) < 0) {
         worker_log("a thread's loop failed");
     }
@@ -240,9 +230,6 @@ struct loop *edge_loop(struct edge *edge)
 
 int edge_run(struct edge *edge)
 {
-    if (edge->opts.pin) {
-        pin(0);
-    }
     int r = worker_run(&edge->workers[0]);
     for (unsigned i = 1; i < edge->thread_count; i++) {
         edge->workers[i].cut = true; /* thread 0 ends last, or without grace */

@@ -28,7 +28,6 @@ struct edge_memory {
 };
 
 struct edge_opts {
-    bool pin; /* threads to CPUs, for benchmarks */
     /* A snapshot names a listener: must give its descriptor with edge_listening, now or later (or
      * -1, when it could not be opened). Called on thread 0, like the others. */
     void (*listen)(void *context, struct str address);

@@ -61,25 +61,6 @@ void thread_join(struct thread *thread)
     }
 }
 
-/* The n-th of those it may use, not of those there are: containers and taskset leave gaps. */
-int thread_pin(unsigned n)
-{
-    cpu_set_t allowed;
-    if (sched_getaffinity(0, sizeof(allowed), &allowed) < 0) {
-        return -errno;
-    }
-    unsigned left = n % (unsigned)MAX(CPU_COUNT(&allowed), 1);
-    for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++) {
-        if (CPU_ISSET(cpu, &allowed) && left-- == 0) {
-            cpu_set_t one;
-            CPU_ZERO(&one);
-            CPU_SET(cpu, &one);
-            return sched_setaffinity(0, sizeof(one), &one) < 0 ? -errno : 0;
-        }
-    }
-    return -EINVAL;
-}
-
 unsigned thread_cpus(void)
 {
     cpu_set_t allowed;

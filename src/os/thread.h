@@ -23,8 +23,6 @@ must_check int thread_start(struct thread *thread, const char *name,
                             void (*run)(struct thread *thread));
 /* Waits for its end; nothing when it was not started. */
 void thread_join(struct thread *thread);
-/* Pins the calling thread to the n-th CPU it may use (modulo their number). 0 or -errno. */
-must_check int thread_pin(unsigned n);
 /* CPUs this process may use, at least 1. */
 unsigned thread_cpus(void);
 

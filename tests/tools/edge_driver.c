@@ -3,7 +3,7 @@
  * The real edge without keeper and core, for tests and benchmarks: sockets are opened here, shared
  * memory is made here, the snapshot is built from a text file, commands come by standard input.
  *
- *   edge_driver FILE [--pin] [--no-reader] [--suspend]
+ *   edge_driver FILE [--no-reader] [--suspend]
  *
  * Lines of FILE (words by spaces; KEY=VALUE options in any order):
  *   gateway [threads=N] [expose_replica=1] [trust_forwarded=1] [connections_max=N] [head_ms=N]
@@ -600,9 +600,7 @@ int main(int argc, char **argv)
 {
     bool reader = true;
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--pin") == 0) {
-            driver.opts.pin = true;
-        } else if (strcmp(argv[i], "--suspend") == 0) {
+        if (strcmp(argv[i], "--suspend") == 0) {
             config_test_filter = &suspend_filter;
         } else if (strcmp(argv[i], "--no-reader") == 0) {
             reader = false;
