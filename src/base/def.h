@@ -25,7 +25,9 @@
 #define likely(x)         __builtin_expect(!!(x), 1)
 #define unlikely(x)       __builtin_expect(!!(x), 0)
 
-#define ARRAY_LEN(a)                    (sizeof(a) / sizeof((a)[0]))
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
+/* MIN and MAX evaluate an argument twice: no calls in them (script/tidy), else a walk is
+ * exponential and what others write is read again behind its check. */
 #define MIN(a, b)                       ((a) < (b) ? (a) : (b))
 #define MAX(a, b)                       ((a) > (b) ? (a) : (b))
 #define ALIGN_UP(n, to)                 (((n) + (to)-1) & ~((size_t)(to)-1))

@@ -123,7 +123,8 @@ static uint64_t next_tick(const struct wheel *wheel)
             return start;
         }
         const struct timer *timer = list_entry(node, struct timer, node);
-        earliest = MIN(earliest, tick_of_deadline(timer->deadline_ns));
+        uint64_t tick = tick_of_deadline(timer->deadline_ns);
+        earliest = MIN(earliest, tick);
     }
     return MAX(start, earliest);
 }

@@ -172,7 +172,8 @@ static int start_thread(struct edge *edge, unsigned i)
 int edge_open(struct edge *edge, const struct edge_memory *memory, unsigned threads)
 {
     ensure(!edge->open);
-    threads = threads ? threads : MIN(thread_cpus(), (unsigned)THREADS_DEFAULT_MAX);
+    unsigned cpus = thread_cpus();
+    threads = threads ? threads : MIN(cpus, (unsigned)THREADS_DEFAULT_MAX);
     threads = MIN(threads, (unsigned)COUNTERS_THREADS_MAX);
     edge->memory = *memory;
     int r = memory_open(&edge->shared, memory, threads);

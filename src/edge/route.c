@@ -91,7 +91,8 @@ static void add_route(struct route_table *table, const struct route *route)
         host->root = host->root ? host->root : route;
         return;
     }
-    host->depth = MAX(host->depth, depth_of(route->path));
+    uint32_t depth = depth_of(route->path);
+    host->depth = MAX(host->depth, depth);
     struct route_slot *slot = path_slot(table, at, route->path);
     if (!slot->route) {
         *slot = (struct route_slot){route, at, path_hash(at, route->path)};

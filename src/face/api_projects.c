@@ -213,8 +213,8 @@ static bool check_paths(struct exchange *x, struct run_apply *apply)
     }
     if (apply->working_dir.len == 0) {
         struct str first = apply->files[0];
-        apply->working_dir =
-            str_slice(first, 0, MAX((size_t)str_rfind_char(first, '/'), (size_t)1));
+        ptrdiff_t slash = str_rfind_char(first, '/');
+        apply->working_dir = str_slice(first, 0, (size_t)MAX(slash, (ptrdiff_t)1));
     }
     return absolute(x, apply->working_dir);
 }

@@ -122,7 +122,8 @@ static void check_state_dir(struct session *s, struct finding *f)
     /* The folder may not be there yet: look at the nearest one that is. */
     str_copy(path, sizeof(path), folder);
     while (!file_exists(path) && folder.len > 1) {
-        folder = str_slice(folder, 0, (size_t)MAX(str_rfind_char(folder, '/'), (ptrdiff_t)1));
+        ptrdiff_t slash = str_rfind_char(folder, '/');
+        folder = str_slice(folder, 0, (size_t)MAX(slash, (ptrdiff_t)1));
         str_copy(path, sizeof(path), folder);
     }
     if (file_system_of(path, &fs) < 0) {

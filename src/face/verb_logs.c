@@ -120,7 +120,8 @@ static bool add_request(struct buf *out, struct str record)
     buf_add(out, jdoc_str(doc, "host"));
     buf_add(out, jdoc_str(doc, "path"));
     buf_printf(out, " %lld ", (long long)jdoc_i64(doc, "status", 0));
-    num_format_bytes(out, (uint64_t)MAX(jdoc_i64(doc, "bytes_out", 0), INT64_C(0)));
+    int64_t bytes = jdoc_i64(doc, "bytes_out", 0);
+    num_format_bytes(out, (uint64_t)MAX(bytes, INT64_C(0)));
     buf_printf(out, " %.1f ms ", jdoc_double(doc, "duration_ms", 0));
     buf_add(out, jdoc_str(doc, "replica").len ? jdoc_str(doc, "replica") : STR("-"));
     jdoc_each(flag, jdoc_get(doc, "flags"))

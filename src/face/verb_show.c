@@ -82,7 +82,8 @@ void show_age_cell(struct table *table, struct str time)
         table_add(table, TERM_GREY, STR("-"));
         return;
     }
-    num_format_age(&text, MAX(clock_wall_ns() - wall, INT64_C(0)));
+    int64_t age = clock_wall_ns() - wall;
+    num_format_age(&text, MAX(age, INT64_C(0)));
     table_add(table, TERM_PLAIN, buf_str(&text));
 }
 
@@ -132,8 +133,9 @@ static void reason_cell(struct table *table, const struct jdoc *item)
     buf_add(&text, jdoc_str(item, "reason"));
     if (str_is(jdoc_str(item, "state"), "crashed")) {
         if (timefmt_parse(jdoc_str(item, "retry_at"), &retry) == 0) {
+            int64_t left = retry - clock_wall_ns();
             buf_add_cstr(&text, "; starts again in ");
-            num_format_age(&text, MAX(retry - clock_wall_ns(), INT64_C(0)));
+            num_format_age(&text, MAX(left, INT64_C(0)));
         } else if (restarts > 0) {
             buf_printf(&text, "; given up after %lld restart%s", (long long)restarts,
                        restarts == 1 ? "" : "s");

@@ -140,7 +140,8 @@ static uint32_t *index_slot(const struct counters *counters, uint32_t thread, co
 /* Cells that may have a key of their own and are in use, or were. */
 static uint32_t own_cells(const struct counters *counters, uint32_t thread)
 {
-    return MIN(counters_cells_used(counters, thread), counters->cells - 1);
+    uint32_t used = counters_cells_used(counters, thread); /* read once: others write it */
+    return MIN(used, counters->cells - 1);
 }
 
 static bool is_free(const struct counters_cell *cell)

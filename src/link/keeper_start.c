@@ -203,8 +203,9 @@ int keeper_shutdown(const char *run_dir, bool kill_services, int64_t timeout_ns)
     int64_t deadline_ns = clock_mono_ns() + timeout_ns;
     while (result == 0) {
         size_t fd_count = 0;
-        int64_t left_ns = MAX(deadline_ns - clock_mono_ns(), (int64_t)0);
-        int64_t n = chan_recv_blocking(fd, &msg, sizeof(msg), NULL, &fd_count, left_ns);
+        int64_t left_ns = deadline_ns - clock_mono_ns();
+        int64_t n =
+            chan_recv_blocking(fd, &msg, sizeof(msg), NULL, &fd_count, MAX(left_ns, (int64_t)0));
         if (n == 0) {
             break; /* the end of the channel is the end of the keeper */
         }

@@ -217,12 +217,13 @@ struct snapshot_gateway snapshot_gateway_get(const struct snapshot *snapshot)
 {
     struct wire_gateway item;
     item_copy(snapshot, WIRE_GATEWAY, 0, &item);
+    uint32_t head_max = or_default(item.head_max, 16384);
     return (struct snapshot_gateway){
         .threads = item.threads,
         .expose_replica = item.expose_replica != 0,
         .trust_forwarded = item.trust_forwarded != 0,
         .connections_max = or_default(item.connections_max, 16384),
-        .head_max = MIN(or_default(item.head_max, 16384), 16384U),
+        .head_max = MIN(head_max, 16384U),
         .head_ms = or_default(item.head_ms, 10000),
         .keepalive_ms = or_default(item.keepalive_ms, 75000),
         .instance = text_of(snapshot, item.instance),
@@ -297,13 +298,14 @@ struct snapshot_endpoint snapshot_endpoint_at(const struct snapshot *snapshot, u
 {
     struct wire_endpoint item;
     item_copy(snapshot, WIRE_ENDPOINTS, i, &item);
+    uint32_t weight = or_default(item.weight, 1);
     return (struct snapshot_endpoint){
         .id = item.id,
         .service = item.service,
         .address = text_of(snapshot, item.address),
         .replica = text_of(snapshot, item.replica),
         .state = (enum snapshot_endpoint_state)item.state,
-        .weight = MIN(or_default(item.weight, 1), 256U),
+        .weight = MIN(weight, 256U),
     };
 }
 

@@ -216,8 +216,9 @@ static struct replica *make_unknown(struct run *run, const struct stray *stray)
 
 static int64_t mono_of(const struct run *run, int64_t wall_ns)
 {
+    int64_t now = core_now(run->core);
     int64_t age = core_wall(run->core) - wall_ns;
-    return wall_ns > 0 && age > 0 ? MAX(core_now(run->core) - age, 1) : core_now(run->core);
+    return wall_ns > 0 && age > 0 ? MAX(now - age, 1) : now;
 }
 
 static bool is_wanted(const struct replica *replica)
@@ -248,7 +249,8 @@ static void take_up(struct run *run, struct replica *replica, const struct stray
     replica->output_open = true;
     if (replica->started_wall_ns == 0) {
         /* The end of its tick: no probe of the process before may count as its own. */
-        replica->started_wall_ns = MIN(started_wall(run, stray) + TICK_NS, core_wall(run->core));
+        int64_t end = started_wall(run, stray) + TICK_NS, now = core_wall(run->core);
+        replica->started_wall_ns = MIN(end, now);
     }
     port_mark(run, replica->port);
     if (replica->spec->listen_fds && listen_reserve(run, replica->port) == 0) {
@@ -630,8 +632,8 @@ static int load_replica(struct run *run, struct project *project, const struct r
     uint64_t hash = 0;
     replica->stored = state >= 0 ? (uint8_t)state : REPLICA_PENDING;
     replica->sm.restarts = (uint32_t)MIN(MAX(row->restarts, 0), UINT32_MAX);
-    replica->sm.failures =
-        (uint32_t)MIN(MAX(json_number(row->exit, "failures", 0), 0), FAILURES_MAX);
+    int64_t failures = json_number(row->exit, "failures", 0);
+    replica->sm.failures = (uint32_t)MIN(MAX(failures, 0), FAILURES_MAX);
     replica->stored_retry_ns = load_retry(run, row->exit);
     replica->act_seen = json_number(row->ports, "act", 0);
     replica->follow_seen = json_number(row->ports, "follow", 0);

@@ -412,7 +412,8 @@ unsigned publish_threads(const struct run *run, const struct project_spec *next)
         }
     }
     _Static_assert((int)GATEWAY_THREADS_MAX == (int)COUNTERS_THREADS_MAX, "all are counted");
-    return threads > 0 ? (unsigned)threads : MIN(thread_cpus(), THREADS_MAX);
+    unsigned cpus = thread_cpus();
+    return threads > 0 ? (unsigned)threads : MIN(cpus, THREADS_MAX);
 }
 
 static void add_gateway(struct run *run, struct snapshot_builder *builder)

@@ -493,8 +493,8 @@ int run_routes(struct run *run, const struct context *ctx, struct str project_na
                struct arena *arena, struct route_status **ret, size_t *ret_count)
 {
     struct bus_id filter = bus_id_make(STR_NONE, project_name, STR_NONE, 0);
-    size_t count = 0;
-    struct route_status *items = arena_array(arena, MAX(count_routes(run), 1), sizeof(*items));
+    size_t count = 0, total = count_routes(run);
+    struct route_status *items = arena_array(arena, MAX(total, 1), sizeof(*items));
     if (!may_read(run, ctx, project_name)) {
         return RUN_E_DENIED;
     }

@@ -238,7 +238,8 @@ static size_t height_of(const struct value *v)
     size_t most = 0;
     value_each(m, v)
     {
-        most = MAX(most, height_of(m->value));
+        size_t height = height_of(m->value);
+        most = MAX(most, height);
     }
     return most + (v->kind >= VALUE_LIST);
 }
