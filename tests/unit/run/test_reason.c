@@ -129,3 +129,29 @@ TEST(last_line_of_random_bytes_has_no_control_characters)
         }
     }
 }
+
+TEST(a_port_that_is_taken_is_told_in_the_words_of_who_looked)
+{
+    check_str(spawn_text(-EADDRINUSE, "port 80 is taken by nginx (pid 7)"),
+              STR("could not start: port 80 is taken by nginx (pid 7)"));
+    check_str(spawn_text(-ENOEXEC, "exec"),
+              STR("could not start: not a program (a script needs a #! line): nodee"));
+}
+
+TEST(durations_have_the_unit_that_one_would_say)
+{
+    static const struct {
+        int64_t ns;
+        const char *text;
+    } cases[] = {{-1, "0 ms"},
+                 {999 * NS_PER_MS, "999 ms"},
+                 {119 * NS_PER_S, "119 s"},
+                 {120 * NS_PER_S, "2 min"},
+                 {7199 * NS_PER_S, "119 min"},
+                 {7500 * NS_PER_S, "2 h 5 min"}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        buf_reset(&out);
+        reason_duration(&out, cases[i].ns);
+        check_str(buf_str(&out), str_from(cases[i].text));
+    }
+}
