@@ -78,7 +78,7 @@ void follow_put(const struct follow *follow, struct txn *txn, const struct bus_i
                 struct str actor, int64_t wall_ns)
 {
     char act[24];
-    ensure(follow->names || follow->count == 0);
+    ensure(id && (follow->names || follow->count == 0));
     snprintf(act, sizeof(act), "%lld", (long long)follow->act);
     for (size_t i = 0; i < follow->count && !MUTATE(follow_in_memory); i++) {
         override_put(txn, &(struct override_row){
