@@ -56,7 +56,13 @@ static bool is_behind(const struct feed *feed)
 {
     struct file_stat stat;
     return feed->feeds->burst > 0 && file_fstat(feed->file, &stat) == 0 &&
-           stat.allocated > MAX(feed->feeds->burst / 2, (uint64_t)FEED_STEP * 4);
+           stat.allocated > feed->feeds->burst / 2;
+}
+
+uint64_t feeds_burst(const struct service_spec *spec)
+{
+    uint64_t burst = (uint64_t)MAX(spec->logging.burst_bytes, 0);
+    return plan_is_fed(spec) ? MAX(burst, (uint64_t)FEED_BURST_MIN) : burst;
 }
 
 /* Bytes that reached the file; 0 = there is nothing more now; -EIO: the program's side of a
@@ -266,7 +272,7 @@ int feeds_start(struct run *run, struct replica *replica, struct order *order, c
     if (!feeds) {
         return -ENOMEM;
     }
-    feeds->burst = (uint64_t)MAX(spec->logging.burst_bytes, 0);
+    feeds->burst = feeds_burst(spec);
     feed_close(&feeds->feed[0]);
     feed_close(&feeds->feed[1]);
     if (spec->tty) {
@@ -333,7 +339,7 @@ void feeds_adopt(struct run *run, struct replica *replica, const char *out, cons
         }
     }
     feeds_drop(feeds, FEED_DEVICE);
-    feeds->burst = (uint64_t)MAX(replica->spec->logging.burst_bytes, 0);
+    feeds->burst = feeds_burst(replica->spec);
     if (!feeds_open(replica)) {
         feeds_free(run, replica); /* it writes to files */
     }

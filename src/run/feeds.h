@@ -17,7 +17,13 @@
 struct order;
 struct replica;
 struct run;
+struct service_spec;
 
+enum { FEED_BURST_MIN = 8 << 20 };
+/* Bytes that may lie unread in its output file (`logging.burst`). Where we are the writer at least
+ * FEED_BURST_MIN: the program is made to wait at the half of it, so nothing is dropped, and the log
+ * reads and frees in large steps. */
+uint64_t feeds_burst(const struct service_spec *spec);
 /* Sets where the order's process writes to: the two files, or what the specification wants instead.
  * 0 or -errno. */
 must_check int feeds_start(struct run *run, struct replica *replica, struct order *order,

@@ -14,6 +14,7 @@
 #include "base/num.h"
 #include "core/event_txn.h"
 #include "core/mutate.h"
+#include "run/feeds.h"
 #include "run/follow.h"
 #include "run/health.h"
 #include "run/model.h"
@@ -47,7 +48,7 @@ static void output_message(struct run *run, struct replica *replica, enum bus_to
              replica->service->name, replica->number, error_stream ? "err" : "out");
     if (replica->spec) {
         const struct logging_spec *logging = &replica->spec->logging;
-        message.output.burst_bytes = (uint64_t)MAX(logging->burst_bytes, 0);
+        message.output.burst_bytes = feeds_burst(replica->spec);
         message.output.max_bytes = (uint64_t)MAX(logging->max_bytes, 0);
         message.output.max_age_ns = logging->max_age_ns;
     }

@@ -178,6 +178,14 @@ static bool was_truncated(const struct tail_file *file, uint64_t size)
            start < file->punched;
 }
 
+/* What is allocated and not unread output (room, and what waits to be freed) stays a small part of
+ * the burst: a feed goes by what is allocated (run/feeds.c) and would wait for it for ever. */
+static uint64_t part_of_burst(const struct tail_file *file, uint64_t most)
+{
+    uint64_t part = file->burst / 8;
+    return MIN(part, most);
+}
+
 /* Frees [from, to) in steps, on page borders inside. Best effort: some file systems cannot. */
 static uint64_t punch(struct tail_file *file, uint64_t from, uint64_t to)
 {
@@ -358,9 +366,10 @@ static uint64_t read_chunk(struct batch *batch, char *bytes, size_t len, uint64_
  * Best effort. */
 static void keep_reserve(struct tail_file *file, uint64_t size)
 {
-    if (file->writable && file->reserved < size + TAIL_RESERVE / 2) {
-        int r = file_reserve(file->fd, size, TAIL_RESERVE);
-        file->reserved = r == 0 ? size + TAIL_RESERVE : file->reserved;
+    uint64_t room = part_of_burst(file, TAIL_RESERVE);
+    if (file->writable && file->reserved < size + room / 2) {
+        int r = file_reserve(file->fd, size, room);
+        file->reserved = r == 0 ? size + room : file->reserved;
     }
 }
 
@@ -470,7 +479,7 @@ int tail_file_sync(struct tail_file *file)
     uint64_t stored = file->segment.synced_offset;
     uint64_t end = stored > TAIL_KEEP ? stored - TAIL_KEEP : 0;
     /* In steps worth a journal entry of the file system. */
-    if (end > file->punched && end - file->punched >= TAIL_HOLE_MAX) {
+    if (end > file->punched && end - file->punched >= part_of_burst(file, TAIL_HOLE_MAX)) {
         file->punched = punch(file, file->punched, end);
     }
     return 0;

@@ -114,3 +114,14 @@ def test_a_socket_of_a_port_that_was_asked_for_outlives_the_core(m):
     wait_until(lambda: row(m)["pid"] not in (0, None, pid) and row(m)["state"] == "running", what="restart")
     assert answer() == str(port)
     assert not alive(pid)
+
+
+def test_a_program_that_writes_faster_than_the_log_is_read_waits_and_no_line_is_lost(m):
+    lines = 150_000
+    m.write("flood.py", f"import time\nfor i in range({lines}): print(f'{{i:06}} ' + 'x' * 100)\n"
+                        "print('the end', flush=True)\ntime.sleep(600)\n")
+    project(m, f"a: {{ command: {sys.executable} flood.py, logging: {{ mode: pipe, burst: 1MB }} }}\n")
+    m.cli("up", "-d")
+    wait_until(lambda: "the end" in m.cli("logs", "a", "--tail", "1").stdout, 60, "the last line")
+    tail = m.cli("logs", "a", "--tail", "1001").stdout.splitlines()[:1000]
+    assert [f"{i:06}" in line for i, line in zip(range(lines - 1000, lines), tail)] == [True] * 1000
