@@ -12,6 +12,7 @@
  */
 #include "os/feed.h"
 #include "os/file.h"
+#include "os/tty.h"
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
@@ -85,17 +86,11 @@ static int feed_terminal_setup(int fd, uint32_t uid, uint32_t gid)
 
 int feed_terminal(uint32_t uid, uint32_t gid, int *ret_fd, int *ret_program_fd)
 {
-    int none = 0;
-    *ret_program_fd = -1;
-    *ret_fd = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-    if (*ret_fd < 0) {
-        return -errno;
+    int result = tty_open(ret_fd, ret_program_fd);
+    if (result < 0) {
+        return result;
     }
-    int result = ioctl(*ret_fd, TIOCSPTLCK, &none) < 0 ? -errno : 0;
-    if (result == 0) {
-        *ret_program_fd = ioctl(*ret_fd, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-        result = *ret_program_fd < 0 ? -errno : feed_terminal_setup(*ret_program_fd, uid, gid);
-    }
+    result = feed_terminal_setup(*ret_program_fd, uid, gid);
     if (result < 0) {
         file_close(ret_fd);
         file_close(ret_program_fd);

@@ -73,30 +73,32 @@ void tty_keys_end(int fd)
 
 /* By TIOCGPTPEER (ioctl_tty(2)), which needs no path of the program's side, so that it works in
  * whatever namespace this runs. */
-static int tty_open_program(int fd, int like, int *ret_program_fd)
+int tty_open(int *ret_fd, int *ret_program_fd)
 {
-    struct termios mode;
     int unlocked = 0;
 
-    if (tcgetattr(like, &mode) < 0 || ioctl(fd, TIOCSPTLCK, &unlocked) < 0) {
-        return -errno;
+    *ret_program_fd = -1;
+    *ret_fd = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (*ret_fd >= 0 && ioctl(*ret_fd, TIOCSPTLCK, &unlocked) == 0) {
+        *ret_program_fd = ioctl(*ret_fd, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
     }
-    *ret_program_fd = ioctl(fd, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (*ret_program_fd < 0 || tcsetattr(*ret_program_fd, TCSANOW, &mode) < 0) {
-        return -errno;
+    int r = *ret_program_fd < 0 ? -errno : 0;
+    if (r < 0) {
+        file_close(ret_fd);
     }
-    return 0;
+    return r;
 }
 
 int tty_new(int like, int *ret_fd, int *ret_program_fd)
 {
-    *ret_program_fd = -1;
-    *ret_fd = open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-    if (*ret_fd < 0) {
-        return -errno;
-    }
-    int r = tty_open_program(*ret_fd, like, ret_program_fd);
+    struct termios mode;
+    int r = tty_open(ret_fd, ret_program_fd);
+
     if (r < 0) {
+        return r;
+    }
+    if (tcgetattr(like, &mode) < 0 || tcsetattr(*ret_program_fd, TCSANOW, &mode) < 0) {
+        r = -errno;
         file_close(ret_fd);
         file_close(ret_program_fd);
         return r;

@@ -23,9 +23,10 @@ bool tty_keys_begin(int fd);
 bool tty_raw_begin(int fd);
 void tty_keys_end(int fd);
 
-/* A new terminal with the modes and the size that `like` has: the side that is read and written by
- * who shows it (does not block), and the program's. No process's own until one takes it
- * (TIOCSCTTY). 0 or -errno. */
+/* A new terminal: the side that is read and written by who shows it (does not block), and the
+ * program's. No process's own until one takes it (TIOCSCTTY). 0 or -errno. */
+must_check int tty_open(int *ret_fd, int *ret_program_fd);
+/* The same with the modes and the size that `like` has. */
 must_check int tty_new(int like, int *ret_fd, int *ret_program_fd);
 /* Gives `fd` the size of `like`; its program is told by SIGWINCH. */
 void tty_resize(int fd, int like);
