@@ -93,21 +93,6 @@ static void add_limits(struct order *order, const struct service_spec *spec)
     order->set_umask = spec->umask != SPEC_UMASK_INHERIT;
 }
 
-static void add_user(struct order *order, const struct replica *replica)
-{
-    const struct user *user = source_user(replica->source, replica->project_spec, replica->spec);
-    if (!user) {
-        return;
-    }
-    order->set_user = true;
-    order->uid = user->uid;
-    order->gid = user->gid;
-    order->group_count = MIN(user->group_count, ORDER_GROUPS_MAX);
-    for (unsigned i = 0; i < order->group_count; i++) {
-        order->groups[i] = user->groups[i];
-    }
-}
-
 /* --- start --- */
 
 static void refused(struct loop_task *task)
@@ -235,7 +220,7 @@ static int send_order(struct run *run, struct replica *replica)
     output_path(replica, "out", out, sizeof(out));
     output_path(replica, "err", err, sizeof(err));
     if (r == 0) {
-        add_user(&order, replica);
+        env_user(replica, &order);
         r = feeds_start(run, replica, &order, out, err);
     }
     if (r == 0) {

@@ -3,6 +3,7 @@
 
 #include "base/vec.h"
 #include "core/core.h"
+#include "link/order.h"
 #include "run/model.h"
 #include "run/project.h"
 
@@ -243,4 +244,16 @@ int env_add(struct arena *arena, struct env *env, const struct run_env *more, si
     }
     env->envp = envp;
     return 0;
+}
+
+void env_user(const struct replica *replica, struct order *order)
+{
+    const struct user *user = source_user(replica->source, replica->project_spec, replica->spec);
+    if (user) {
+        order->set_user = true;
+        order->uid = user->uid;
+        order->gid = user->gid;
+        order->group_count = MIN(user->group_count, ORDER_GROUPS_MAX);
+        memcpy(order->groups, user->groups, order->group_count * sizeof(order->groups[0]));
+    }
 }

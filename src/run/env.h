@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "schema/spec.h"
 
+struct order;
 struct replica;
 struct run;
 struct run_env;
@@ -30,5 +31,7 @@ must_check int env_make(struct run *run, struct replica *replica, const struct s
                         size_t argc, struct arena *arena, struct env *ret);
 must_check int env_add(struct arena *arena, struct env *env, const struct run_env *more,
                        size_t count);
+/* The service's user with its groups; nothing when it has none of its own. */
+void env_user(const struct replica *replica, struct order *order);
 
 #endif

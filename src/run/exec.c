@@ -169,18 +169,6 @@ static void spawn_answered(struct keeper_request *request, int error, const stru
     exec->ended = true;
 }
 
-static void add_user(struct order *order, const struct replica *replica)
-{
-    const struct user *user = source_user(replica->source, replica->project_spec, replica->spec);
-    if (user) {
-        order->set_user = true;
-        order->uid = user->uid;
-        order->gid = user->gid;
-        order->group_count = MIN(user->group_count, ORDER_GROUPS_MAX);
-        memcpy(order->groups, user->groups, order->group_count * sizeof(order->groups[0]));
-    }
-}
-
 static int send(struct exec *exec, struct replica *replica, const struct run_exec *request)
 {
     const struct service_spec *spec = replica->spec;
@@ -210,7 +198,7 @@ static int send(struct exec *exec, struct replica *replica, const struct run_exe
         order.own_terminal = true;
         order.output[0] = paths[1];
         order.output[1] = paths[2];
-        add_user(&order, replica);
+        env_user(replica, &order);
         keep_streams(exec);
         exec->spawn.answered = spawn_answered;
         keeper_client_spawn(exec->run->core->keeper, &exec->spawn, &order);

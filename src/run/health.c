@@ -228,8 +228,6 @@ static int order_command(struct health_command *command)
     (void)!file_unlink(path); /* of a former core that did not come to read it */
     int r = env_make(command->run, replica, health->argv, health->argv_count, &arena, &env);
     if (r == 0) {
-        const struct user *user =
-            source_user(replica->source, replica->project_spec, replica->spec);
         struct order order = ORDER_INIT;
         order.id = command->id;
         order.argv = env.argv;
@@ -238,11 +236,7 @@ static int order_command(struct health_command *command)
         order.output[0] = path;
         order.output[1] = path;
         order.output_max = 64 * KIB;
-        if (user) {
-            order.set_user = true;
-            order.uid = user->uid;
-            order.gid = user->gid;
-        }
+        env_user(replica, &order);
         command->spawn.answered = spawn_answered;
         keeper_client_spawn(command->run->core->keeper, &command->spawn, &order);
     }
