@@ -17,6 +17,7 @@
 #include "os/worker.h"
 #include "run/act.h"
 #include "run/follow.h"
+#include "run/graph.h"
 #include "run/listen.h"
 #include "run/model.h"
 #include "run/project.h"
@@ -117,23 +118,6 @@ static bool is_new(struct project *project, struct str name)
     return !project || project->removing || !service_find(project, name);
 }
 
-/* Marks a service and what it depends on. 0, or the number of newly marked ones. */
-static size_t mark(const struct project_spec *spec, bool *wanted,
-                   const struct service_spec *service)
-{
-    size_t marked = !wanted[service - spec->services];
-    wanted[service - spec->services] = true;
-    for (size_t i = 0; i < service->depends_on_count; i++) {
-        const struct service_spec *other =
-            project_spec_service(spec, service->depends_on[i].service);
-        if (other && !wanted[other - spec->services]) {
-            wanted[other - spec->services] = true;
-            marked++;
-        }
-    }
-    return marked;
-}
-
 static bool mark_only(struct apply *apply, bool *wanted)
 {
     for (size_t i = 0; i < apply->only_count; i++) {
@@ -145,39 +129,53 @@ static bool mark_only(struct apply *apply, bool *wanted)
             problem->status = 422;
             return false;
         }
-        (void)mark(apply->spec, wanted, service);
+        wanted[service - apply->spec->services] = true;
     }
     return true;
 }
 
-/* Which of the new services stay stopped: all but the named ones and, step by step, what they
- * depend on. 0, or -ENOMEM. */
+static void mark_needed(const struct project_spec *spec, bool *wanted,
+                        const struct service_spec *service)
+{
+    for (size_t i = 0; i < service->depends_on_count; i++) {
+        const struct service_spec *other =
+            project_spec_service(spec, service->depends_on[i].service);
+        if (other) {
+            wanted[other - spec->services] = true;
+        }
+    }
+}
+
+/* Which of the new services stay stopped: all but the named ones and what those need, however far
+ * behind. 0, or -ENOMEM. */
 static int find_idle(struct apply *apply)
 {
-    size_t count = apply->spec->services_count, marked = 1;
-    bool *idle = arena_array(&apply->arena, MAX(count, 1), sizeof(*idle));
-    bool *wanted = arena_array(&apply->arena, MAX(count, 1), sizeof(*wanted));
+    const struct project_spec *spec = apply->spec;
+    size_t count = MAX(spec->services_count, 1);
     if (apply->only_count == 0) {
         return 0;
     }
-    if (!idle || !wanted) {
+    bool *idle = arena_array(&apply->arena, count, sizeof(*idle));
+    bool *wanted = arena_array(&apply->arena, count, sizeof(*wanted));
+    uint32_t *order = arena_array(&apply->arena, count, sizeof(*order));
+    if (!idle || !wanted || !order) {
         return -ENOMEM;
     }
     memset(wanted, 0, count * sizeof(*wanted));
     if (!mark_only(apply, wanted)) {
         return 0;
     }
-    while (marked > 0) {
-        marked = 0;
-        for (size_t i = 0; i < count; i++) {
-            marked += wanted[i] ? mark(apply->spec, wanted, &apply->spec->services[i]) : 0;
+    int r = graph_order(spec, order);
+    for (size_t i = spec->services_count; r == 0 && i > 0; i--) { /* who needs comes before */
+        if (wanted[order[i - 1]]) {
+            mark_needed(spec, wanted, &spec->services[order[i - 1]]);
         }
     }
-    for (size_t i = 0; i < count; i++) {
-        idle[i] = !wanted[i] && is_new(target(apply), apply->spec->services[i].name);
+    for (size_t i = 0; r == 0 && i < spec->services_count; i++) {
+        idle[i] = !wanted[i] && is_new(target(apply), spec->services[i].name);
     }
     apply->idle = idle;
-    return 0;
+    return r;
 }
 
 static void put_idle(const struct apply *apply, struct txn *txn)
