@@ -25,6 +25,9 @@ int conn_open(struct conn *conn, struct worker *worker, int fd,
 void conn_close(struct conn *conn)
 {
     int fd = conn->watch.fd;
+    if (unlikely(conn->ops != NULL)) {
+        conn->ops->close(conn);
+    }
     block_put(&conn->worker->blocks, conn->out);
     conn->out = NULL;
     if (fd >= 0) {
@@ -33,7 +36,7 @@ void conn_close(struct conn *conn)
     }
 }
 
-int64_t conn_recv(struct conn *conn, void *p, size_t len)
+int64_t conn_socket_recv(struct conn *conn, void *p, size_t len)
 {
     int64_t n = sock_recv(conn->watch.fd, p, len);
     if (likely(n > 0)) {
@@ -53,7 +56,15 @@ int64_t conn_recv(struct conn *conn, void *p, size_t len)
     return n;
 }
 
-static int keep(struct conn *conn, const struct str *parts, size_t count, size_t skip)
+int64_t conn_recv(struct conn *conn, void *p, size_t len)
+{
+    if (unlikely(conn->ops != NULL)) {
+        return conn->ops->recv(conn, p, len);
+    }
+    return conn_socket_recv(conn, p, len);
+}
+
+int conn_keep(struct conn *conn, const struct str *parts, size_t count, size_t skip)
 {
     if (!conn->out) {
         conn->out = block_get(&conn->worker->blocks, BLOCK_LARGE);
@@ -76,10 +87,10 @@ static int keep(struct conn *conn, const struct str *parts, size_t count, size_t
     return 0;
 }
 
-int conn_send(struct conn *conn, const struct str *parts, size_t count)
+int conn_socket_send(struct conn *conn, const struct str *parts, size_t count)
 {
     if (unlikely(conn->out != NULL)) {
-        return keep(conn, parts, count, 0);
+        return conn_keep(conn, parts, count, 0);
     }
     size_t total = 0;
     for (size_t i = 0; i < count; i++) {
@@ -94,10 +105,18 @@ int conn_send(struct conn *conn, const struct str *parts, size_t count)
         return (int)n;
     }
     conn->writable = false;
-    return keep(conn, parts, count, n > 0 ? (size_t)n : 0);
+    return conn_keep(conn, parts, count, n > 0 ? (size_t)n : 0);
 }
 
-int conn_flush(struct conn *conn)
+int conn_send(struct conn *conn, const struct str *parts, size_t count)
+{
+    if (unlikely(conn->ops != NULL)) {
+        return conn->ops->send(conn, parts, count);
+    }
+    return conn_socket_send(conn, parts, count);
+}
+
+int conn_socket_flush(struct conn *conn)
 {
     struct block *out = conn->out;
     while (out && conn->writable) {
@@ -122,8 +141,29 @@ int conn_flush(struct conn *conn)
     return 0;
 }
 
+int conn_flush(struct conn *conn)
+{
+    if (unlikely(conn->ops != NULL)) {
+        return conn->ops->flush(conn);
+    }
+    return conn_socket_flush(conn);
+}
+
+void conn_abort(struct conn *conn)
+{
+    if (unlikely(conn->ops != NULL)) {
+        conn->ops->abort(conn);
+    } else {
+        sock_set_abort(conn->watch.fd);
+    }
+}
+
 void conn_shut_write(struct conn *conn)
 {
+    if (unlikely(conn->ops != NULL)) {
+        conn->ops->shut_write(conn);
+        return;
+    }
     if (!conn->write_shut && !conn->out) {
         conn->write_shut = true;
         if (sock_shutdown_write(conn->watch.fd) < 0) {

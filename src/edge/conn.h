@@ -7,6 +7,9 @@
  *
  * What the kernel does not take waits in `out` (one block); whoever produces asks conn_blocked
  * before reading more, which is the back-pressure.
+ *
+ * What lies between the bytes and the socket is `ops`: nothing (NULL), TLS, or an HTTP/2 session of
+ * which this is one stream. All flags mean the same then: `readable` is "a recv may give bytes".
  */
 #ifndef EDGE_CONN_H
 #define EDGE_CONN_H
@@ -16,9 +19,22 @@
 
 struct worker;
 
+struct conn;
+
+/* A layer. Each function keeps the contract of the conn_ function of its name. */
+struct conn_ops {
+    int64_t (*recv)(struct conn *conn, void *p, size_t len);
+    int (*send)(struct conn *conn, const struct str *parts, size_t count);
+    int (*flush)(struct conn *conn);
+    void (*shut_write)(struct conn *conn);
+    void (*abort)(struct conn *conn);
+    void (*close)(struct conn *conn); /* gives back what is the layer's; `out` and fd follow */
+};
+
 struct conn {
-    struct loop_fd watch;
+    struct loop_fd watch; /* fd -1: a layer has the socket */
     struct worker *worker;
+    const struct conn_ops *ops; /* NULL: a plain socket */
     struct block *out;
     bool readable;
     bool writable;
@@ -60,5 +76,14 @@ must_check int conn_send(struct conn *conn, const struct str *parts, size_t coun
 must_check int conn_flush(struct conn *conn);
 /* Sends FIN once nothing waits. */
 void conn_shut_write(struct conn *conn);
+/* Whoever still reads must not take what was sent for the whole: closing resets. */
+void conn_abort(struct conn *conn);
+
+/* --- for layers: the socket itself --- */
+int64_t conn_socket_recv(struct conn *conn, void *p, size_t len);
+must_check int conn_socket_send(struct conn *conn, const struct str *parts, size_t count);
+must_check int conn_socket_flush(struct conn *conn);
+/* Appends to `out` what is behind the first `skip` bytes. 0, -ENOMEM or -ENOBUFS. */
+must_check int conn_keep(struct conn *conn, const struct str *parts, size_t count, size_t skip);
 
 #endif

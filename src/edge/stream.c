@@ -179,7 +179,7 @@ void stream_end(struct stream *stream)
     bool linger = stream->answer_begun && !stream->cut && !(stream->flags & RING_FLAG_TUNNEL) &&
                   !client->conn.failed && !client->conn.eof;
     if (stream->cut) {
-        sock_set_abort(client->conn.watch.fd);
+        conn_abort(&client->conn);
     }
     free_stream(stream);
     if (keep) {
