@@ -2,9 +2,9 @@
  *
  * Who gets the next request, and who waits for an endpoint.
  *
- * 1. `ready` holds exactly the endpoints that are READY, have an address and do not fail; it is
- *    made anew (service_refresh) when a state, a probe or the set changes, so that a pick is a step
- *    in an array.
+ * 1. `pick` holds exactly the endpoints that are READY, have an address and do not fail; it is made
+ *    anew (service_refresh) when a state, a weight, a probe or the set changes, so that a pick is a
+ *    step in an array.
  * 2. service_pick counts what it gives, service_done takes it back in the same way (`shared`):
  *    loads are level whatever changed between.
  * 3. An endpoint holds its service, a request both, by count.
@@ -23,141 +23,95 @@ enum { DOWN_FIRST_MS = 10, DOWN_MOST_MS = 1000 };
 
 /* --- eligibility --- */
 
-static bool eligible(const struct endpoint *endpoint)
+bool endpoint_eligible(const struct endpoint *endpoint)
 {
     return endpoint->state == SNAPSHOT_ENDPOINT_READY && endpoint->reachable &&
            !endpoint->removed && !endpoint->failing;
 }
 
-/* Its room was made when the endpoint was added. */
+static struct endpoint *endpoint_of(struct pick_member *member)
+{
+    return container_of(member, struct endpoint, member);
+}
+
+/* Room was made when the endpoints were added. */
 void service_refresh(struct service *service)
 {
-    service->ready_count = 0;
-    service->weighted = false;
+    struct pick *pick = &service->pick;
+    unsigned totals[PICK_GROUPS_MAX] = {0};
+    pick->method = (uint8_t)service->spec.balance;
+    pick->in_flight_max = service->spec.connections_max;
+    pick_begin(pick);
     list_for_each (node, &service->endpoints) {
         struct endpoint *endpoint = list_entry(node, struct endpoint, node);
-        if (eligible(endpoint) && service->ready_count < service->ready_cap) {
-            service->ready[service->ready_count++] = endpoint;
-            service->weighted |= endpoint->weight != service->ready[0]->weight;
+        totals[endpoint->member.group] += endpoint->state != SNAPSHOT_ENDPOINT_DRAINING;
+        if (endpoint_eligible(endpoint)) {
+            pick_add(pick, &endpoint->member);
         }
     }
-    if (service->ready_count > 0) {
+    pick_end(pick, totals);
+    if (pick->count > 0) {
         service_wake(service);
     }
 }
 
-static bool usable(const struct endpoint *endpoint, int64_t now_ns)
+/* Equal weights, nothing asked of the request: a step in an array. */
+static struct endpoint *pick_plain(struct pick *pick, const struct endpoint *avoid, int64_t now_ns)
 {
-    return endpoint->down_until_ns <= now_ns &&
-           endpoint->in_flight < endpoint->service->spec.connections_max;
-}
-
-static struct endpoint *pick_round_robin(struct service *service, const struct endpoint *avoid,
-                                         int64_t now_ns)
-{
+    struct pick_group *group = &pick->groups[0];
     struct endpoint *second = NULL;
-    for (size_t i = 0; i < service->ready_count; i++) {
-        service->turn = service->turn + 1 < service->ready_count ? service->turn + 1 : 0;
-        struct endpoint *endpoint = service->ready[service->turn];
-        if (usable(endpoint, now_ns)) {
-            if (likely(endpoint != avoid)) {
-                return endpoint;
+    for (size_t i = 0; i < group->count; i++) {
+        group->turn = group->turn + 1 < group->count ? group->turn + 1 : 0;
+        struct pick_member *member = group->members[group->turn];
+        if (pick_usable(pick, member, now_ns)) {
+            if (likely(endpoint_of(member) != avoid)) {
+                return endpoint_of(member);
             }
-            second = endpoint;
+            second = endpoint_of(member);
         }
     }
     return second;
 }
 
-/* Smooth weighted round robin: each turn all gain their weight, the richest pays for all. */
-static struct endpoint *pick_weighted(struct service *service, const struct endpoint *avoid,
-                                      int64_t now_ns)
+struct endpoint *service_pick_by(struct service *service, const struct endpoint *avoid,
+                                 struct pick_ask *ask, bool *ret_shared)
 {
-    struct endpoint *best = NULL;
-    struct endpoint *second = NULL;
-    int64_t total = 0;
-    for (size_t i = 0; i < service->ready_count; i++) {
-        struct endpoint *endpoint = service->ready[i];
-        if (!usable(endpoint, now_ns)) {
-            continue;
-        }
-        endpoint->smooth += endpoint->weight;
-        total += endpoint->weight;
-        if (endpoint == avoid) {
-            second = endpoint;
-        } else if (!best || endpoint->smooth > best->smooth) {
-            best = endpoint;
-        }
+    ask->now_ns = service->worker->loop.now_ns;
+    ask->rng = &service->worker->loop.rng;
+    ask->avoid = avoid ? &avoid->member : NULL;
+    *ret_shared = false;
+    struct pick_member *member = pick_one(&service->pick, ask);
+    if (!member) {
+        return NULL;
     }
-    best = best ? best : second;
-    if (best) {
-        best->smooth -= total;
+    member->in_flight++;
+    if (member->shared && pick_shares(&service->pick)) {
+        *ret_shared = true;
+        atomic_fetch_add_explicit(member->shared, 1, memory_order_relaxed);
     }
-    return best;
-}
-
-/* Requests in flight to it, from all threads. */
-static uint64_t load_of(const struct endpoint *endpoint)
-{
-    return endpoint->load ? atomic_load_explicit(endpoint->load, memory_order_relaxed)
-                          : endpoint->in_flight;
-}
-
-/* Fewest requests in flight for its weight; among equals the next in turn. */
-static struct endpoint *pick_least(struct service *service, const struct endpoint *avoid,
-                                   int64_t now_ns)
-{
-    struct endpoint *best = NULL;
-    struct endpoint *second = NULL;
-    for (size_t i = 0; i < service->ready_count; i++) {
-        service->turn = service->turn + 1 < service->ready_count ? service->turn + 1 : 0;
-        struct endpoint *endpoint = service->ready[service->turn];
-        if (!usable(endpoint, now_ns)) {
-            continue;
-        }
-        if (endpoint == avoid) {
-            second = endpoint;
-        } else if (!best || load_of(endpoint) * best->weight < load_of(best) * endpoint->weight) {
-            best = endpoint;
-        }
-    }
-    if (best) {
-        /* The next look starts behind the one that was chosen. */
-        for (size_t i = 0; i < service->ready_count; i++) {
-            service->turn = service->ready[i] == best ? i : service->turn;
-        }
-    }
-    return best ? best : second;
+    return endpoint_of(member);
 }
 
 struct endpoint *service_pick(struct service *service, const struct endpoint *avoid,
                               bool *ret_shared)
 {
-    int64_t now_ns = service->worker->loop.now_ns;
-    struct endpoint *endpoint;
-    *ret_shared = false;
-    if (service->spec.balance == SNAPSHOT_LEAST_CONN) {
-        endpoint = pick_least(service, avoid, now_ns);
-        if (endpoint && endpoint->load) {
-            *ret_shared = true;
-            atomic_fetch_add_explicit(endpoint->load, 1, memory_order_relaxed);
-        }
-    } else if (service->weighted) {
-        endpoint = pick_weighted(service, avoid, now_ns);
-    } else {
-        endpoint = pick_round_robin(service, avoid, now_ns);
+    if (unlikely(!service->pick.plain)) {
+        struct pick_ask ask = {0};
+        return service_pick_by(service, avoid, &ask, ret_shared);
     }
+    struct endpoint *endpoint = pick_plain(&service->pick, avoid, service->worker->loop.now_ns);
+    *ret_shared = false;
     if (endpoint) {
-        endpoint->in_flight++;
+        endpoint->member.in_flight++;
     }
     return endpoint;
 }
 
 void service_done(struct endpoint *endpoint, bool shared)
 {
-    endpoint->in_flight--;
+    endpoint->member.in_flight--;
     if (shared) {
-        atomic_fetch_sub_explicit(endpoint->load, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(endpoint->member.shared, 1, memory_order_relaxed);
     }
 }
 
@@ -181,10 +135,10 @@ void service_wait(struct service *service, struct service_waiter *waiter)
     waiter->woken = false;
     list_push_back(&service->waiters, &waiter->node);
     service->waiter_count++;
-    for (size_t i = 0; i < service->ready_count; i++) {
-        next = MIN(next, service->ready[i]->down_until_ns);
+    for (size_t i = 0; i < service->pick.count; i++) {
+        next = MIN(next, service->pick.members[i]->down_until_ns);
     }
-    if (service->ready_count > 0) {
+    if (service->pick.count > 0) {
         /* Not down but full: somebody's end wakes nobody, so look again soon. */
         next = MAX(next, service->worker->loop.now_ns + DOWN_FIRST_MS * NS_PER_MS);
         loop_timer_set(&service->worker->loop, &service->retry, next);
@@ -228,13 +182,13 @@ void endpoint_failed(struct endpoint *endpoint)
     struct worker *worker = endpoint->service->worker;
     int64_t ms = MIN((int64_t)DOWN_FIRST_MS << MIN(endpoint->failures, 10U), (int64_t)DOWN_MOST_MS);
     endpoint->failures++;
-    endpoint->down_until_ns = worker->loop.now_ns + ms * NS_PER_MS;
+    endpoint->member.down_until_ns = worker->loop.now_ns + ms * NS_PER_MS;
 }
 
 void endpoint_worked(struct endpoint *endpoint)
 {
     endpoint->failures = 0;
-    endpoint->down_until_ns = 0;
+    endpoint->member.down_until_ns = 0;
 }
 
 /* --- life --- */
@@ -245,11 +199,28 @@ void service_init(struct service *service, struct worker *worker, uint64_t id)
         .worker = worker,
         .spec.id = id,
         .refs = 1,
-        .turn = worker->index, /* threads do not all start with the first replica */
+        /* Threads do not all start with the first replica. */
+        .pick = {.turn = worker->index, .factor_percent = PICK_FACTOR_DEFAULT},
     };
     list_init(&service->endpoints);
     list_init(&service->waiters);
     timer_init(&service->retry, retry);
+}
+
+int service_reserve(struct service *service, size_t count)
+{
+    if (count <= service->room) {
+        return 0;
+    }
+    size_t room = MAX(service->room * 2, MAX(count, (size_t)4));
+    struct pick_member **members =
+        reallocarray(service->pick.members, room, sizeof(struct pick_member *));
+    if (!members) {
+        return -ENOMEM;
+    }
+    service->pick.members = members;
+    service->room = room;
+    return 0;
 }
 
 void service_ref(struct service *service)
@@ -262,7 +233,7 @@ void service_unref(struct service *service)
     ensure(service->refs > 0);
     if (--service->refs == 0) {
         loop_timer_cancel(&service->worker->loop, &service->retry);
-        free(service->ready);
+        free(service->pick.members);
         free(service->names);
         free(service);
     }

@@ -5,8 +5,9 @@
  * was removed lives until its last request has ended.
  *
  * An endpoint is *eligible* when the core says READY and its probe does not fail. Requests are
- * balanced over the eligible ones (`ready`, rebuilt when something changes, so that picking costs
- * nothing but a step). `down_until_ns` is this thread's own short memory of a failed connect.
+ * balanced over the eligible ones (`pick`, rebuilt when something changes, so that picking costs
+ * nothing but a step; traffic/pick.h says how). A member's `down_until_ns` is this thread's own
+ * short memory of a failed connect.
  */
 #ifndef EDGE_SERVICE_H
 #define EDGE_SERVICE_H
@@ -18,6 +19,7 @@
 #include "link/delta.h"
 #include "os/loop.h"
 #include "os/sock.h"
+#include "traffic/pick.h"
 
 struct worker;
 struct service;
@@ -31,17 +33,13 @@ struct endpoint {
     char replica[DELTA_REPLICA_MAX];
     uint8_t state; /* enum snapshot_endpoint_state */
     bool removed;
-    bool reachable; /* its address can be understood */
-    bool failing;   /* its probe says so */
-    bool seen;      /* private: while a snapshot is applied */
-    uint32_t weight;
-    int64_t smooth;     /* of smooth weighted round robin */
-    uint32_t in_flight; /* of this thread */
-    atomic_uint *load;  /* of all threads, for least connections; NULL: this thread is alone */
-    uint32_t failures;  /* connects that failed in a row */
-    int64_t down_until_ns;
+    bool reachable;    /* its address can be understood */
+    bool failing;      /* its probe says so */
+    bool seen;         /* private: while a snapshot is applied */
+    uint32_t failures; /* connects that failed in a row */
     uint32_t refs;
-    struct list idle; /* struct upstream, most recently used first */
+    struct pick_member member; /* what balancing knows of it: weight, requests in flight … */
+    struct list idle;          /* struct upstream, most recently used first */
     size_t idle_count;
     const struct counters_probe *probe; /* shared with thread 0; may be NULL */
     struct counters_cell **cells; /* by the route's service_slot; the last one is for no route */
@@ -54,11 +52,8 @@ struct service {
     char *names;
     struct list endpoints;
     size_t endpoint_count;
-    struct endpoint **ready; /* the eligible ones */
-    size_t ready_count;
-    size_t ready_cap;
-    size_t turn;   /* of round robin */
-    bool weighted; /* weights differ */
+    struct pick pick; /* over the eligible ones */
+    size_t room;      /* of pick.members */
     uint32_t route_count;
     uint32_t refs;
     bool removed;
@@ -79,12 +74,17 @@ struct service_waiter {
 
 /* Without endpoints and name, and one reference: service_unref frees it. */
 void service_init(struct service *service, struct worker *worker, uint64_t id);
+/* Room for so many endpoints. 0 or -ENOMEM. */
+must_check int service_reserve(struct service *service, size_t count);
 /* Endpoints or their states have changed: looks who gets requests, and wakes those who wait. */
 void service_refresh(struct service *service);
 /* An eligible endpoint other than `avoid` (if there is another), which is then in use until
  * service_done; NULL: none. *ret_shared says how it was counted, for service_done. */
 struct endpoint *service_pick(struct service *service, const struct endpoint *avoid,
                               bool *ret_shared);
+/* The same by what `ask` says of the request; its time, rng and avoid are set here. */
+struct endpoint *service_pick_by(struct service *service, const struct endpoint *avoid,
+                                 struct pick_ask *ask, bool *ret_shared);
 void service_done(struct endpoint *endpoint, bool shared);
 /* Whether a request that finds no endpoint may wait for one. */
 bool service_may_hold(const struct service *service);
@@ -96,6 +96,7 @@ void service_wake(struct service *service);
 void service_ref(struct service *service);
 void service_unref(struct service *service);
 
+bool endpoint_eligible(const struct endpoint *endpoint);
 void endpoint_ref(struct endpoint *endpoint);
 void endpoint_unref(struct endpoint *endpoint);
 /* Results of connecting. */

@@ -29,7 +29,7 @@ static void set_endpoint(struct endpoint *endpoint, const struct snapshot_endpoi
 {
     (void)str_copy(endpoint->replica, sizeof(endpoint->replica), spec->replica);
     endpoint->state = (uint8_t)spec->state;
-    endpoint->weight = MAX(spec->weight, 1U);
+    endpoint->member.weight = MAX(spec->weight, 1U);
     if (str_eq(str_from(endpoint->address_text), spec->address)) {
         return;
     }
@@ -42,23 +42,16 @@ static void set_endpoint(struct endpoint *endpoint, const struct snapshot_endpoi
 static struct endpoint *add_endpoint(struct worker *worker, struct service *service,
                                      const struct snapshot_endpoint *spec)
 {
-    if (service->endpoint_count >= service->ready_cap) {
-        size_t cap = MAX(service->ready_cap * 2, (size_t)4);
-        struct endpoint **ready = reallocarray(service->ready, cap, sizeof(struct endpoint *));
-        if (!ready) {
-            return NULL;
-        }
-        service->ready = ready;
-        service->ready_cap = cap;
-    }
     struct endpoint *endpoint = calloc(1, sizeof(*endpoint));
-    if (!endpoint) {
+    if (!endpoint || service_reserve(service, service->endpoint_count + 1) < 0) {
+        free(endpoint);
         return NULL;
     }
     endpoint->id = spec->id;
     endpoint->service = service;
     endpoint->refs = 1;
-    endpoint->load = worker->loads ? &worker->loads[spec->id % WORKER_LOADS] : NULL;
+    endpoint->member.id = spec->id;
+    endpoint->member.shared = worker->loads ? &worker->loads[spec->id % WORKER_LOADS] : NULL;
     list_init(&endpoint->idle);
     if (map_put(&worker->set.endpoints, str_make((const char *)&endpoint->id, 8), endpoint) < 0) {
         free(endpoint);
@@ -377,6 +370,7 @@ void service_set_delta(struct worker *worker, const struct delta *delta)
     case DELTA_SERVICE_OPTIONS:
         if (service) {
             delta_options(service, delta);
+            service_refresh(service);
         }
         break;
     default:

@@ -142,7 +142,7 @@ static int64_t hold_ns(const struct stream *stream)
     const struct service *service = stream->service;
     int64_t ms = service->spec.hold_ms;
     /* Ready by name and yet refusing: if it crashed the core will say so within that time. */
-    if (service->ready_count > 0 && service->spec.state != SNAPSHOT_SERVICE_STARTING) {
+    if (service->pick.count > 0 && service->spec.state != SNAPSHOT_SERVICE_STARTING) {
         ms = MIN(ms, (int64_t)1000);
     }
     return ms * NS_PER_MS;

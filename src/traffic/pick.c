@@ -7,7 +7,8 @@
  *   - The hash is weighted rendezvous (pick_hash.c).
  *   - Least load draws at random by what is free, and does not take the freest: figures come once
  *     a second, and all requests of that second would go to one member.
- *   - Power of two looks at two only, whatever the number of members; none is starved, no herd runs.
+ *   - Power of two looks at two only, whatever the number of members; none is starved, no herd
+ *     runs.
  */
 #include "traffic/pick_private.h"
 

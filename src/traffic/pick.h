@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * struct pick: which member of a service gets the next request. A member lies in the caller's
- * endpoint and a pick in its service; pick_begin … pick_add … pick_end name the members that may get
- * requests (again when one comes, goes, or changes), pick_one chooses.
+ * endpoint and a pick in its service; pick_begin … pick_add … pick_end name the members that may
+ * get requests (again when one comes, goes, or changes), pick_one chooses.
  *
  * Members of group 0 get the requests as long as enough of them are well; the next groups get what
  * those cannot carry (pick_end). A member is passed over while it is down or full. When all are,

@@ -111,7 +111,7 @@ TEST(round_robin_is_even)
     for (size_t i = 0; i < 400; i++) {
         struct endpoint *endpoint = pick(service_of(worker, 1), NULL);
         counts[endpoint->id - 100]++;
-        endpoint->in_flight--;
+        endpoint->member.in_flight--;
     }
     for (size_t i = 0; i < 4; i++) {
         check_int(counts[i], 100);
@@ -132,7 +132,7 @@ TEST(weights_are_kept_and_spread)
         in_a_row = endpoint->id == last ? in_a_row + 1 : 1;
         check(in_a_row <= 4); /* smooth: never all five at once */
         last = endpoint->id;
-        endpoint->in_flight--;
+        endpoint->member.in_flight--;
     }
     check_int(counts[0], 500);
     check_int(counts[1], 100);
@@ -149,17 +149,17 @@ TEST(least_connections_keeps_the_load_level)
         if (rng_chance(rng, 600)) {
             uint32_t least = UINT32_MAX;
             for (uint64_t e = 100; e < 105; e++) {
-                least = MIN(least, endpoint_of(worker, e)->in_flight);
+                least = MIN(least, endpoint_of(worker, e)->member.in_flight);
             }
             struct endpoint *endpoint = pick(service_of(worker, 1), NULL);
-            check(!endpoint || endpoint->in_flight == least + 1);
+            check(!endpoint || endpoint->member.in_flight == least + 1);
         } else {
             struct endpoint *endpoint = endpoint_of(worker, 100 + rng_below(rng, 5));
-            endpoint->in_flight -= endpoint->in_flight > 0;
+            endpoint->member.in_flight -= endpoint->member.in_flight > 0;
         }
     }
     for (uint64_t e = 100; e < 105; e++) {
-        endpoint_of(worker, e)->in_flight = 0;
+        endpoint_of(worker, e)->member.in_flight = 0;
     }
     free_worker(worker);
 }
@@ -181,7 +181,7 @@ TEST(only_eligible_endpoints_are_picked_in_any_walk_of_states)
         check((endpoint != NULL) == (ready > 0));
         if (endpoint) {
             check_int(endpoint->state, SNAPSHOT_ENDPOINT_READY);
-            endpoint->in_flight--;
+            endpoint->member.in_flight--;
         }
     }
     free_worker(worker);
@@ -197,8 +197,8 @@ TEST(the_one_to_avoid_is_taken_only_when_it_is_alone)
     }
     set_state(worker, 101, SNAPSHOT_ENDPOINT_DRAINING);
     check(pick(service_of(worker, 1), bad) == bad);
-    endpoint_of(worker, 100)->in_flight = 0;
-    endpoint_of(worker, 101)->in_flight = 0;
+    endpoint_of(worker, 100)->member.in_flight = 0;
+    endpoint_of(worker, 101)->member.in_flight = 0;
     free_worker(worker);
 }
 
@@ -210,13 +210,13 @@ TEST(a_failed_endpoint_rests_longer_each_time)
     int64_t last = 0;
     for (size_t i = 0; i < 5; i++) {
         endpoint_failed(endpoint);
-        check(endpoint->down_until_ns - worker->loop.now_ns > last);
-        last = endpoint->down_until_ns - worker->loop.now_ns;
+        check(endpoint->member.down_until_ns - worker->loop.now_ns > last);
+        last = endpoint->member.down_until_ns - worker->loop.now_ns;
         check(pick(service_of(worker, 1), NULL) == NULL);
     }
     endpoint_worked(endpoint);
     check(pick(service_of(worker, 1), NULL) == endpoint);
-    endpoint->in_flight = 0;
+    endpoint->member.in_flight = 0;
     free_worker(worker);
 }
 
@@ -226,14 +226,14 @@ TEST(endpoints_and_their_numbers_live_on_over_snapshots)
     apply(worker, &(struct plan){.services = 2, .endpoints = 2});
     struct endpoint *endpoint = endpoint_of(worker, 200);
     struct service *service = service_of(worker, 2);
-    endpoint->in_flight = 3;
+    endpoint->member.in_flight = 3;
     apply(worker, &(struct plan){.services = 3, .endpoints = 1});
     check(endpoint_of(worker, 200) == endpoint);
     check(service_of(worker, 2) == service);
-    check_int(endpoint->in_flight, 3);
+    check_int(endpoint->member.in_flight, 3);
     check(endpoint_of(worker, 201) == NULL);
-    check_int(service->ready_count, 1);
-    endpoint->in_flight = 0;
+    check_int(service->pick.count, 1);
+    endpoint->member.in_flight = 0;
     apply(worker, &(struct plan){.services = 1, .endpoints = 1});
     check(service_of(worker, 2) == NULL);
     check_int(worker->set.endpoints.len, 1);
@@ -251,7 +251,7 @@ TEST(an_endpoint_in_use_outlives_its_removal)
     check(endpoint->removed);
     check(pick(service_of(worker, 1), NULL) == NULL);
     check(service_may_hold(service_of(worker, 1)));
-    endpoint->in_flight--;
+    endpoint->member.in_flight--;
     endpoint_unref(endpoint);
     free_worker(worker);
 }
@@ -372,7 +372,7 @@ TEST(an_endpoint_may_move_to_another_service_and_to_no_address)
     set_state(worker, 100, SNAPSHOT_ENDPOINT_READY);
     check(pick(service_of(worker, 2), NULL) == other);
     check(pick(service_of(worker, 2), NULL) == other);
-    endpoint_of(worker, 200)->in_flight = 0;
+    endpoint_of(worker, 200)->member.in_flight = 0;
     free_worker(worker);
 }
 
@@ -389,6 +389,6 @@ TEST(a_refused_connect_keeps_an_endpoint_out_for_a_while)
     }
     endpoint_worked(down);
     check(pick(service_of(worker, 1), up) == down);
-    up->in_flight = down->in_flight = 0;
+    up->member.in_flight = down->member.in_flight = 0;
     free_worker(worker);
 }
