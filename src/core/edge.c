@@ -13,7 +13,7 @@
 #include "base/num.h"
 #include "core/core.h"
 #include "core/mutate.h"
-#include "link/counters.h"
+#include "link/counters_older.h"
 #include "link/delta.h"
 #include "link/keeper_client.h"
 #include "link/ring.h"
@@ -50,10 +50,10 @@ struct snapshot_out {
 
 struct edge_link {
     struct core *core;
-    struct thing deltas, counters_thing, bell_core, bell_edge;
+    struct thing deltas, counters_thing, counters_older, bell_core, bell_edge;
     struct thing ring_things[RINGS_MAX];
     struct delta_log log;
-    struct counters counters;
+    struct counters counters, older; /* older.header NULL: there are none */
     struct ring rings[RINGS_MAX];
     unsigned ring_count;
     unsigned threads_wanted;
@@ -148,23 +148,55 @@ static int deltas_ensure(struct edge_link *link)
     return delta_log_open(thing->shm.p, thing->shm.size, &link->log);
 }
 
+/* Counters of the layout before ours, from before an upgrade: they stay with the keeper under a
+ * name of their own and are read on (link/counters_older.c). */
+static void find_older_counters(struct edge_link *link)
+{
+    struct thing *thing = &link->counters_older;
+    if (thing_find(link, thing, "counters:older") &&
+        counters_open_older(thing->shm.p, thing->shm.size, &link->older) == 0) {
+        return;
+    }
+    if (thing_find(link, thing, "counters") &&
+        counters_open_older(thing->shm.p, thing->shm.size, &link->older) == 0) {
+        str_copy(thing->name, sizeof(thing->name), STR("counters:older"));
+        thing_keep(link, thing);
+        return;
+    }
+    thing_fini(link, thing);
+    link->older = (struct counters){0};
+}
+
+static int make_counters(struct edge_link *link, struct thing *thing)
+{
+    int r = thing_create(thing, counters_size(COUNTERS_THREADS_MAX, COUNTERS_CELLS_DEFAULT));
+    if (r < 0) {
+        return r;
+    }
+    counters_format(thing->shm.p, COUNTERS_THREADS_MAX, COUNTERS_CELLS_DEFAULT);
+    r = counters_open(thing->shm.p, thing->shm.size, &link->counters);
+    if (r == 0 && link->older.header) {
+        counters_take_probes(&link->counters, &link->older);
+    }
+    if (r == 0) {
+        thing_keep(link, thing);
+    }
+    return r;
+}
+
 static int counters_ensure(struct edge_link *link)
 {
     struct thing *thing = &link->counters_thing;
     link->counters_open = false; /* what was mapped is not any more */
+    find_older_counters(link);
     if (!thing_find(link, thing, "counters") ||
         counters_open(thing->shm.p, thing->shm.size, &link->counters) < 0) {
-        int r = thing_create(thing, counters_size(COUNTERS_THREADS_MAX, COUNTERS_CELLS_DEFAULT));
-        if (r < 0) {
-            return r;
-        }
-        counters_format(thing->shm.p, COUNTERS_THREADS_MAX, COUNTERS_CELLS_DEFAULT);
-        thing_keep(link, thing);
-        r = counters_open(thing->shm.p, thing->shm.size, &link->counters);
+        int r = make_counters(link, thing);
         if (r < 0) {
             return r;
         }
     }
+    link->counters.older = link->older.header ? &link->older : NULL;
     link->counters_open = true;
     return 0;
 }
@@ -490,8 +522,8 @@ int edge_link_new(struct core *core, struct edge_link **ret_link)
         return -ENOMEM;
     }
     link->core = core;
-    struct thing *things[] = {&link->deltas, &link->counters_thing, &link->bell_core,
-                              &link->bell_edge};
+    struct thing *things[] = {&link->deltas, &link->counters_thing, &link->counters_older,
+                              &link->bell_core, &link->bell_edge};
     for (size_t i = 0; i < ARRAY_LEN(things); i++) {
         things[i]->fd = -1;
     }
@@ -526,6 +558,7 @@ void edge_link_free(struct edge_link *link)
     file_close(&link->waiting.fd);
     thing_fini(link, &link->deltas);
     thing_fini(link, &link->counters_thing);
+    thing_fini(link, &link->counters_older);
     thing_fini(link, &link->bell_core);
     thing_fini(link, &link->bell_edge);
     for (unsigned i = 0; i < RINGS_MAX; i++) {

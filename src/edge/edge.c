@@ -117,6 +117,7 @@ static void attach(struct edge *edge, struct worker *worker)
 {
     worker->counters = edge->shared.counters;
     worker->stats = counters_thread_of(&worker->counters, worker->index);
+    worker->pool = counters_pool_of(&worker->counters, worker->index);
     worker->ring = edge->shared.rings[worker->index];
     worker->deltas = edge->shared.has_deltas ? &edge->shared.deltas : NULL;
     worker->loads = edge->loads;

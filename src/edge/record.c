@@ -17,13 +17,48 @@
 /* From one moment to the next; 0 when one of them never came. */
 static uint32_t phase_us(int64_t from_ns, int64_t to_ns)
 {
-    if (from_ns == 0 || to_ns <= from_ns) {
-        return 0;
-    }
-    return (uint32_t)MIN((to_ns - from_ns) / NS_PER_US, (int64_t)UINT32_MAX);
+    uint64_t us = (uint64_t)(to_ns - from_ns) / NS_PER_US;
+    return from_ns == 0 || to_ns <= from_ns ? 0 : (uint32_t)MIN(us, (uint64_t)UINT32_MAX);
 }
 
-static void count(struct stream *stream, uint64_t total_us)
+/* For a replica: to its end, or to the request's. */
+static uint32_t wait_us(const struct stream *stream)
+{
+    return phase_us(stream->pick_ns,
+                    stream->picked_ns ? stream->picked_ns : stream->worker->loop.now_ns);
+}
+
+/* How long what took. A phase that the request did not have is not counted: a pooled connection
+ * was not waited for. */
+static void observe(const struct stream *stream, struct counters_cell *cell, uint32_t total_us)
+{
+    const struct counters_pool *pool = &stream->worker->pool;
+    int64_t now_ns = stream->worker->loop.now_ns;
+    unsigned bucket = counters_bucket(total_us);
+    counters_observe_at(pool, &cell->durations[COUNTERS_TOTAL], total_us, bucket);
+    if (likely(stream->sent_ns == stream->start_ns && stream->answer_ns == now_ns)) {
+        /* Sent on in the turn in which it came, answered in one: all three are the same. */
+        counters_observe_at(pool, &cell->durations[COUNTERS_UPSTREAM], total_us, bucket);
+        counters_observe_at(pool, &cell->durations[COUNTERS_FIRST_BYTE], total_us, bucket);
+    } else if (stream->answer_ns && stream->sent_ns) {
+        counters_observe(pool, &cell->durations[COUNTERS_UPSTREAM],
+                         phase_us(stream->sent_ns, now_ns));
+        counters_observe(pool, &cell->durations[COUNTERS_FIRST_BYTE],
+                         phase_us(stream->sent_ns, stream->answer_ns));
+    }
+    if (unlikely(stream->flags & RING_FLAG_HELD)) {
+        counters_observe(pool, &cell->durations[COUNTERS_WAIT], wait_us(stream));
+    }
+}
+
+/* status / 100 of what is below 600, without a division. */
+static unsigned status_class(unsigned status)
+{
+    unsigned class = status * 41 >> 12;
+    return MIN(class, 5U);
+}
+
+static void count(struct stream *stream, uint32_t total_us)
 {
     struct counters_cell *cell = stream->cell;
     if (!cell && stream->service) { /* refused before there was an endpoint */
@@ -33,11 +68,10 @@ static void count(struct stream *stream, uint64_t total_us)
         return; /* no route: the thread's counters know */
     }
     counters_add(&cell->requests, 1);
-    counters_add(&cell->status[stream->status / 100 % 6], 1);
+    counters_add(&cell->status[status_class(stream->status)], 1);
     counters_add(&cell->bytes_in, stream->bytes_in);
     counters_add(&cell->bytes_out, stream->bytes_out);
-    counters_add(&cell->latency_sum_us, total_us);
-    counters_add(&cell->latency[counters_bucket(total_us)], 1);
+    observe(stream, cell, total_us);
 }
 
 static uint8_t method_of(const struct stream *stream)
@@ -72,10 +106,11 @@ static void fill(const struct stream *stream, struct ring_access *access, uint32
     const struct client *client = stream->client;
     access->at_wall_ns = stream->start_wall_ns;
     access->total_us = total_us;
-    access->head_us = phase_us(stream->start_ns, stream->head_ns);
-    access->wait_us =
-        stream->flags & RING_FLAG_HELD ? phase_us(stream->head_ns, stream->connect_ns) : 0;
-    access->connect_us = phase_us(stream->pick_ns, stream->connect_ns);
+    access->head_us =
+        stream->head_ns == stream->start_ns ? 0 : phase_us(stream->start_ns, stream->head_ns);
+    access->wait_us = stream->flags & RING_FLAG_HELD ? wait_us(stream) : 0;
+    access->connect_us =
+        stream->connect_from_ns ? phase_us(stream->connect_from_ns, stream->connect_ns) : 0;
     access->first_byte_us = phase_us(stream->connect_ns, stream->answer_ns);
     access->status = (uint16_t)MIN(stream->status, 599);
     access->flags = stream->flags;
@@ -90,6 +125,12 @@ static void fill(const struct stream *stream, struct ring_access *access, uint32
     access->method = method_of(stream);
     access->retries = stream->retries;
     fill_texts(stream, access);
+}
+
+void record_connected(const struct stream *stream)
+{
+    counters_observe(&stream->worker->pool, &stream->cell->durations[COUNTERS_CONNECT],
+                     phase_us(stream->connect_from_ns, stream->connect_ns));
 }
 
 void record_stream(struct stream *stream)

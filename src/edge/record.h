@@ -7,6 +7,8 @@
 
 struct stream;
 
+/* A connection was made: how long that took is counted at once, the request may try others. */
+void record_connected(const struct stream *stream);
 void record_stream(struct stream *stream);
 
 #endif

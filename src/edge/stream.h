@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * struct stream: one request and its answer, whatever the HTTP versions on both sides: a head of
- * ids and values (struct http1_head is just that: spans into a base), body pieces, and
- * back-pressure. Its steps are in stream_steps.c, the codec of both sides in exchange.c.
+ * ids and values (struct http1_head: spans into a base), body pieces, back-pressure. Its steps are
+ * in stream_steps.c, the codec of both sides in exchange.c.
  *
  * Invariants:
  * 1. The request's head stays in client->in until the answer's head was sent: until then it can be
@@ -88,9 +88,9 @@ struct stream {
     struct block *answer_in;               /* a response head that is not complete yet */
     struct block *held[STREAM_DIRECTIONS]; /* a body piece whose filter suspended */
     void *filter_state[2 * FILTERS_MAX];   /* by filter->slot */
-    uint64_t bytes_in, bytes_out, body_max;
+    uint64_t bytes_in, bytes_out, body_max, route_id;
     int64_t start_ns, start_wall_ns, head_ns, pick_ns, connect_ns, sent_ns, answer_ns;
-    uint64_t route_id;
+    int64_t picked_ns, connect_from_ns; /* 0 = it did not wait, nor connect */
 
     /* Not cleared for a new request. */
     struct http1_head req;

@@ -13,6 +13,7 @@
 #include "base/num.h"
 #include "edge/cells.h"
 #include "edge/exchange.h"
+#include "edge/record.h"
 #include "edge/reply.h"
 #include "edge/stream_private.h"
 #include "edge/worker.h"
@@ -184,6 +185,9 @@ static bool step_pick(struct stream *stream)
     endpoint_ref(endpoint);
     stream->cell = cells_of(endpoint, stream->route);
     stream->cell->in_flight++;
+    if (unlikely(stream->flags & RING_FLAG_HELD)) {
+        stream->picked_ns = worker->loop.now_ns;
+    }
     stream_move(stream, STREAM_UPSTREAM);
     return true;
 }
@@ -227,6 +231,7 @@ static bool step_upstream(struct stream *stream)
         return true;
     }
     counters_add(&stream->cell->connects, 1);
+    stream->connect_from_ns = worker->loop.now_ns;
     int r = upstream_connect(stream->endpoint, stream, upstream_news, &stream->upstream);
     if (r < 0) {
         return stream_lost(stream, r);
@@ -252,6 +257,7 @@ static bool step_connect(struct stream *stream)
     }
     endpoint_worked(stream->endpoint);
     stream->connect_ns = stream->worker->loop.now_ns;
+    record_connected(stream);
     stream_move(stream, stream->tcp ? STREAM_TUNNEL : STREAM_EXCHANGE);
     if (stream->tcp) {
         stream->flags |= RING_FLAG_TUNNEL;

@@ -75,6 +75,7 @@ struct worker {
 
     struct counters counters;
     struct counters_thread *stats;
+    struct counters_pool pool; /* of histograms */
     struct ring ring;
     bool ring_written;
     const struct delta_log *deltas; /* NULL: there is none */

@@ -3,11 +3,12 @@
  * The counters' memory:
  *
  *   0    header (64 bytes): magic u64, threads u32, cells u32, probes_used u32,
- *        serving u32
+ *        serving u32, octaves u32
  *   64   COUNTERS_PROBES_MAX probes (used from the front)
- *   …    per thread: struct counters_thread, struct counters_upkeep, `cells` cells (used from the
- *        front; free ones have an odd epoch), the writer's index: 2·cells u32, cell number + 1 by
- *        the hash of its key, open addressing
+ *   …    per thread, from a page's begin: struct counters_thread, struct counters_upkeep, `cells`
+ *        cells (used from the front; free ones have an odd epoch), the writer's index: 2·cells u32,
+ *        cell number + 1 by the hash of its key, open addressing; then the histograms' pool:
+ *        `octaves` arrays of 64 u32, `octaves` u16 (carry)
  *
  * The writer keeps the addresses of cells, so the index is asked once per route and endpoint after
  * a change; the cells are a plain list that a reader can copy. An edge that was killed may have
@@ -20,21 +21,14 @@
 #include "link/counters_probe.h"
 #include "link/words.h"
 
-#define COUNTERS_MAGIC UINT64_C(0x32544e434d) /* "MCNT2" */
+#define COUNTERS_MAGIC UINT64_C(0x33544e434d) /* "MCNT3": another layout, another number */
 enum { CELLS_MAX = 1 << 20 };
 
-/* What the writer of a table notes about giving cells back. */
-struct counters_upkeep {
-    uint64_t begun, ended; /* reclaims; equal: none is under way */
-    uint64_t free;         /* cells that were given back and not used again */
-    uint64_t free_from;    /* none lies before it */
-    uint64_t unused[4];
-};
-
-_Static_assert(sizeof(struct counters_upkeep) == 64, "it is part of the layout");
 _Static_assert(sizeof(struct counters_cell) % 8 == 0 && sizeof(struct counters_probe) % 8 == 0 &&
-                   sizeof(struct counters_thread) % 8 == 0,
+                   sizeof(struct counters_thread) % 64 == 0,
                "they are copied by words");
+_Static_assert(sizeof(struct counters_histogram) == 64 && sizeof(struct counters_cell) == 512,
+               "a histogram is one cache line");
 
 static size_t threads_offset(void)
 {
@@ -48,15 +42,32 @@ static size_t index_offset(uint32_t cells)
            (size_t)cells * sizeof(struct counters_cell);
 }
 
-static size_t table_size(uint32_t cells)
+static size_t pool_offset(uint32_t cells)
 {
     return ALIGN_UP(index_offset(cells) + (size_t)cells * 2 * sizeof(uint32_t), 4096);
+}
+
+static size_t table_size(uint32_t cells, uint32_t octaves)
+{
+    size_t octave = COUNTERS_OCTAVE * sizeof(uint32_t) + sizeof(uint16_t);
+    return ALIGN_UP(pool_offset(cells) + octaves * octave, 4096);
+}
+
+/* A few cells need no large pool: tests have tables of eight. */
+static uint32_t octaves_for(uint32_t cells)
+{
+    uint32_t octaves = 64;
+    while (octaves < cells * 64 && octaves < COUNTERS_POOL_DEFAULT) {
+        octaves *= 2;
+    }
+    return octaves;
 }
 
 static char *table_of(const struct counters *counters, uint32_t thread)
 {
     ensure(thread < counters->threads);
-    return (char *)counters->header + threads_offset() + thread * table_size(counters->cells);
+    return (char *)counters->header + threads_offset() +
+           thread * table_size(counters->cells, counters->octaves);
 }
 
 static struct counters_upkeep *upkeep_of(const struct counters *counters, uint32_t thread)
@@ -73,7 +84,7 @@ static struct counters_cell *cell_of(const struct counters *counters, uint32_t t
 
 size_t counters_size(uint32_t threads, uint32_t cells)
 {
-    return threads_offset() + threads * table_size(cells);
+    return threads_offset() + threads * table_size(cells, octaves_for(cells));
 }
 
 void counters_format(void *memory, uint32_t threads, uint32_t cells)
@@ -82,6 +93,7 @@ void counters_format(void *memory, uint32_t threads, uint32_t cells)
     struct counters_header *header = memory;
     header->threads = threads;
     header->cells = cells;
+    header->octaves = octaves_for(cells);
     header->magic = COUNTERS_MAGIC;
 }
 
@@ -93,12 +105,28 @@ int counters_open(void *memory, size_t size, struct counters *ret)
     }
     uint32_t threads = header->threads;
     uint32_t cells = header->cells;
+    uint32_t octaves = header->octaves;
     if (threads == 0 || threads > COUNTERS_THREADS_MAX || cells < 2 || cells > CELLS_MAX ||
-        counters_size(threads, cells) > size) {
+        octaves < 2 || octaves > COUNTERS_POOL_DEFAULT || (octaves & (octaves - 1)) ||
+        threads_offset() + threads * table_size(cells, octaves) > size) {
         return -EINVAL;
     }
-    *ret = (struct counters){.header = header, .threads = threads, .cells = cells};
+    *ret =
+        (struct counters){.header = header, .threads = threads, .cells = cells, .octaves = octaves};
     return 0;
+}
+
+struct counters_pool counters_pool_of(const struct counters *counters, uint32_t thread)
+{
+    char *at = table_of(counters, thread) + pool_offset(counters->cells);
+    char *carry = at + (size_t)counters->octaves * COUNTERS_OCTAVE * sizeof(uint32_t);
+    return (struct counters_pool){
+        .counts = (void *)at,
+        .carry = (void *)carry,
+        .upkeep = upkeep_of(counters, thread),
+        .overflow = &counters_thread_of(counters, thread)->octaves_overflow,
+        .mask = counters->octaves - 1,
+    };
 }
 
 struct counters_thread *counters_thread_of(const struct counters *counters, uint32_t thread)
@@ -108,6 +136,9 @@ struct counters_thread *counters_thread_of(const struct counters *counters, uint
 
 uint32_t counters_cells_used(const struct counters *counters, uint32_t thread)
 {
+    if (unlikely(thread >= counters->threads)) {
+        return counters_older_used(counters->older, thread - counters->threads);
+    }
     uint64_t used =
         __atomic_load_n(&counters_thread_of(counters, thread)->cells_used, __ATOMIC_ACQUIRE);
     return (uint32_t)MIN(used, (uint64_t)counters->cells);
@@ -246,14 +277,19 @@ static void count_free(const struct counters *counters, uint32_t thread)
     }
 }
 
-/* All that was counted there; in_flight is 0. */
-static void add_up(struct counters_cell *to, const struct counters_cell *from)
+/* All that was counted there; in_flight is 0. `from` is empty then. */
+static void add_up(const struct counters_pool *pool, struct counters_cell *to,
+                   struct counters_cell *from)
 {
     const size_t first = offsetof(struct counters_cell, requests);
     uint64_t *sum = (void *)((char *)to + first);
-    const uint64_t *one = (const void *)((const char *)from + first);
-    for (size_t i = 0; i < (sizeof(*to) - first) / sizeof(uint64_t); i++) {
+    uint64_t *one = (void *)((char *)from + first);
+    for (size_t i = 0; i < (offsetof(struct counters_cell, durations) - first) / 8; i++) {
         counters_add(&sum[i], one[i]);
+        one[i] = 0;
+    }
+    for (size_t i = 0; i < COUNTERS_DURATIONS; i++) {
+        counters_histogram_move(pool, &to->durations[i], &from->durations[i]);
     }
 }
 
@@ -277,15 +313,18 @@ static bool retire(const struct counters *counters, uint32_t thread, uint32_t i,
                    bool service_lives)
 {
     struct counters_cell *cell = cell_of(counters, thread, i);
+    const struct counters_pool pool = counters_pool_of(counters, thread);
     const uint64_t none[3] = {0}, key[3] = {route, cell->service, 0};
     if (!service_lives) {
-        add_up(shared_cell(counters, thread), cell);
+        cell_begin(cell);
+        add_up(&pool, shared_cell(counters, thread), cell);
         rename_cell(cell, none);
         return true;
     }
     uint32_t *slot = index_slot(counters, thread, key);
     if (*slot != 0 && *slot < counters->cells) {
-        add_up(cell_of(counters, thread, *slot - 1), cell);
+        cell_begin(cell);
+        add_up(&pool, cell_of(counters, thread, *slot - 1), cell);
         rename_cell(cell, none);
         return true;
     }
@@ -301,8 +340,7 @@ uint32_t counters_reclaim(const struct counters *counters, uint32_t thread,
     struct counters_upkeep *upkeep = upkeep_of(counters, thread);
     uint32_t used = own_cells(counters, thread);
     uint32_t freed = 0;
-    __atomic_store_n(&upkeep->begun, upkeep->begun + 1, __ATOMIC_RELAXED);
-    __atomic_thread_fence(__ATOMIC_RELEASE);
+    counters_begin(upkeep);
     for (uint32_t i = 0; i < used; i++) {
         const struct counters_cell *cell = cell_of(counters, thread, i);
         if (is_free(cell) || cell->in_flight) {
@@ -316,7 +354,7 @@ uint32_t counters_reclaim(const struct counters *counters, uint32_t thread,
     }
     make_index(counters, thread);
     count_free(counters, thread);
-    __atomic_store_n(&upkeep->ended, upkeep->begun, __ATOMIC_RELEASE);
+    counters_end(upkeep);
     return freed;
 }
 
@@ -336,7 +374,25 @@ bool counters_settled(const struct counters *counters, uint64_t *ret_count)
         settled &= __atomic_load_n(&upkeep->begun, __ATOMIC_ACQUIRE) == ended;
         *ret_count += ended;
     }
+    for (uint32_t t = 0; counters->older && t < counters->older->threads; t++) {
+        settled &= counters_older_settled(counters->older, t, ret_count);
+    }
     return settled;
+}
+
+/* What is left of the histograms: octaves that a cell names are its, all others are free. */
+static void make_pool(const struct counters *counters, uint32_t thread)
+{
+    const struct counters_pool pool = counters_pool_of(counters, thread);
+    uint8_t seen[COUNTERS_SEEN_SIZE] = {0};
+    pool.upkeep->octaves_used = MIN(pool.upkeep->octaves_used, (uint64_t)pool.mask);
+    for (uint32_t i = 0; i < counters_cells_used(counters, thread); i++) {
+        struct counters_cell *cell = cell_of(counters, thread, i);
+        for (size_t d = 0; d < COUNTERS_DURATIONS && !is_free(cell); d++) {
+            counters_histogram_check(&pool, &cell->durations[d], seen);
+        }
+    }
+    counters_pool_make(&pool, seen);
 }
 
 void counters_take_over(const struct counters *counters, uint32_t threads)
@@ -355,27 +411,16 @@ void counters_take_over(const struct counters *counters, uint32_t threads)
         }
         make_index(counters, t);
         count_free(counters, t);
+        make_pool(counters, t);
         upkeep->ended = upkeep->begun;
     }
 }
 
-unsigned counters_bucket(uint64_t us)
-{
-    if (us < 4) {
-        return (unsigned)us;
-    }
-    unsigned log = 63 - (unsigned)__builtin_clzll(us);
-    unsigned bucket = (log - 1) * 4 + (unsigned)((us >> (log - 2)) & 3);
-    return MIN(bucket, (unsigned)COUNTERS_BUCKETS - 1);
-}
+/* --- reading --- */
 
-uint64_t counters_bucket_low(unsigned bucket)
+uint32_t counters_tables(const struct counters *counters)
 {
-    if (bucket < 4) {
-        return bucket;
-    }
-    unsigned log = bucket / 4 + 1;
-    return (UINT64_C(4) + bucket % 4) << (log - 2);
+    return counters->threads + (counters->older ? counters->older->threads : 0);
 }
 
 bool counters_cell_read(const struct counters *counters, uint32_t thread, uint32_t i,
@@ -383,6 +428,9 @@ bool counters_cell_read(const struct counters *counters, uint32_t thread, uint32
 {
     if (i >= counters_cells_used(counters, thread)) {
         return false;
+    }
+    if (thread >= counters->threads) {
+        return counters_older_cell(counters->older, thread - counters->threads, i, ret);
     }
     const struct counters_cell *cell = cell_of(counters, thread, i);
     uint32_t before = __atomic_load_n(&cell->epoch, __ATOMIC_ACQUIRE);
@@ -395,6 +443,9 @@ bool counters_cell_read(const struct counters *counters, uint32_t thread, uint32
 struct counters_thread counters_thread_read(const struct counters *counters, uint32_t thread)
 {
     struct counters_thread copy;
+    if (thread >= counters->threads) {
+        return counters_older_thread(counters->older, thread - counters->threads);
+    }
     words_load(&copy, counters_thread_of(counters, thread), sizeof(copy));
     return copy;
 }

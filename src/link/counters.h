@@ -19,18 +19,17 @@
  * 4. A cell with a request in flight is not given back: who holds its address holds in_flight.
  * 5. An edge that starts sets in_flight to 0 in the tables it takes over.
  *
- * Histograms are log-linear (4 buckets per power of two) in microseconds: 0…3 exact, then 2^k·(1 +
- * j/4).
+ * Memory of an older layout (before an upgrade) is not written to any more, and read on: it is a
+ * further table behind the others (`older`), whose cells look like ours (counters_older.c).
  */
 #ifndef LINK_COUNTERS_H
 #define LINK_COUNTERS_H
 
-#include "base/str.h"
+#include "link/counters_histogram.h"
 
 enum {
     COUNTERS_THREADS_MAX = 16,
-    COUNTERS_CELLS_DEFAULT = 4096, /* per thread; untouched pages cost nothing */
-    COUNTERS_BUCKETS = 108,        /* up to 2^27 us, about 134 s; the last takes the rest */
+    COUNTERS_CELLS_DEFAULT = 32768, /* per thread; untouched pages cost nothing */
 };
 
 struct counters_cell {
@@ -41,9 +40,12 @@ struct counters_cell {
     uint64_t status[6];           /* [0] no answer sent (client gone), [1]…[5] = 1xx…5xx */
     uint64_t bytes_in, bytes_out; /* bodies, as the client sent and got them */
     uint64_t connects, connect_errors, retries,
-        errors; /* errors: 502, 504 made by the edge, broken bodies */
-    uint64_t latency_sum_us;
-    uint64_t latency[COUNTERS_BUCKETS]; /* first byte of the request to last byte of the answer */
+        errors;         /* errors: 502, 504 made by the edge, broken bodies */
+    uint64_t ejections, /* of the endpoint, for its failures */
+        hedges,         /* second tries beside the first */
+        rejected;       /* turned away by a breaker, a full queue or a limit */
+    uint64_t unused[4];
+    struct counters_histogram durations[COUNTERS_DURATIONS]; /* enum counters_duration */
 };
 
 /* What one thread counts besides its cells. */
@@ -52,17 +54,21 @@ struct counters_thread {
         no_endpoint, held;
     uint64_t timeouts, tunnels, ring_dropped, cells_used, cells_overflow, upstream_connections,
         snapshots, deltas;
+    uint64_t octaves_overflow; /* durations that found no place in a histogram */
+    uint64_t unsampled;        /* requests without a record, as the configuration says */
+    uint64_t unused[14];
 };
 
 struct counters {
     struct counters_header *header; /* private layout */
-    uint32_t threads, cells;
+    uint32_t threads, cells, octaves;
+    const struct counters *older; /* memory of an older layout, only read; NULL = none */
 };
 
 size_t counters_size(uint32_t threads, uint32_t cells);
 /* Formats zeroed memory (64-aligned). */
 void counters_format(void *memory, uint32_t threads, uint32_t cells);
-/* 0 or -EINVAL. */
+/* 0 or -EINVAL: not of this layout. */
 must_check int counters_open(void *memory, size_t size, struct counters *ret);
 
 /* --- writers: one edge thread per table --- */
@@ -91,10 +97,12 @@ static inline void counters_add(uint64_t *counter, uint64_t n)
 {
     __atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
 }
-unsigned counters_bucket(uint64_t us);
-uint64_t counters_bucket_low(unsigned bucket); /* smallest value in it */
+/* Where a thread's durations are counted (counters_observe). */
+struct counters_pool counters_pool_of(const struct counters *counters, uint32_t thread);
 
-/* --- reader: the core --- */
+/* --- reader: the core; `thread` < counters_tables --- */
+/* How many tables there are to be read: those of an older layout come last. */
+uint32_t counters_tables(const struct counters *counters);
 /* Copies cell i of a table; false: unused, or being re-keyed. */
 bool counters_cell_read(const struct counters *counters, uint32_t thread, uint32_t i,
                         struct counters_cell *ret);

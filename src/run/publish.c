@@ -274,7 +274,7 @@ unsigned publish_in_flight(struct run *run, const struct replica *replica)
 {
     const struct counters *counters = edge_link_counters(run->core->edge);
     unsigned sum = 0;
-    for (uint32_t thread = 0; counters && thread < counters->threads; thread++) {
+    for (uint32_t thread = 0; counters && thread < counters_tables(counters); thread++) {
         uint32_t used = counters_cells_used(counters, thread);
         for (uint32_t i = 0; i < used; i++) {
             struct counters_cell cell;

@@ -426,7 +426,7 @@ static void add_figures(struct run *run, uint64_t route, uint64_t endpoint,
                         struct endpoint_status *ret)
 {
     const struct counters *counters = edge_link_counters(run->core->edge);
-    for (uint32_t thread = 0; counters && thread < counters->threads; thread++) {
+    for (uint32_t thread = 0; counters && thread < counters_tables(counters); thread++) {
         uint32_t used = counters_cells_used(counters, thread);
         for (uint32_t i = 0; i < used; i++) {
             struct counters_cell cell;

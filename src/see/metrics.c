@@ -81,11 +81,24 @@ static struct metrics_thing *get(struct metrics *metrics, const struct bus_id *i
     return thing;
 }
 
+static void spread_free(struct metrics_spread *spread)
+{
+    for (size_t i = 0; spread && i < COUNTERS_DURATIONS; i++) {
+        histogram_fini(&spread->now[i]);
+        histogram_fini(&spread->reading[i]);
+    }
+    if (spread) {
+        histogram_fini(&spread->before);
+    }
+    free(spread);
+}
+
 static void drop(struct metrics *metrics, struct metrics_thing *thing)
 {
     (void)map_take(&metrics->things, str_from(thing->key));
     metrics->histories -= thing->history != NULL;
     free(thing->history);
+    spread_free(thing->spread);
     free(thing);
 }
 
@@ -143,6 +156,11 @@ static struct metrics_route *route_of(struct metrics *metrics, const struct coun
     if (route) {
         return route;
     }
+    if (cell->route && metrics->routes.len >= METRICS_ROUTES_APART) {
+        struct counters_cell together = {.service = cell->service, .endpoint = cell->endpoint};
+        metrics->routes_together++;
+        return route_of(metrics, &together);
+    }
     route = calloc(1, sizeof(*route));
     if (!route) {
         return NULL;
@@ -158,7 +176,21 @@ static struct metrics_route *route_of(struct metrics *metrics, const struct coun
     return route;
 }
 
-static void add_cell(struct metrics *metrics, const struct counters_cell *cell)
+/* Counts, and where durations lie. */
+static void add_to_thing(struct metrics_thing *thing, const struct counters_cell *cell,
+                         const struct counters_place *place)
+{
+    red_add(&thing->reading, cell);
+    if (!thing->spread) {
+        thing->spread = calloc(1, sizeof(*thing->spread)); /* out of memory: no percentiles */
+    }
+    for (size_t i = 0; thing->spread && i < COUNTERS_DURATIONS; i++) {
+        histogram_add_cell(&thing->spread->reading[i], place, &cell->durations[i]);
+    }
+}
+
+static void add_cell(struct metrics *metrics, const struct counters_cell *cell,
+                     const struct counters_place *place)
 {
     const struct name *service = names_get(&metrics->see->naming.names, cell->service);
     const struct name *endpoint = names_get(&metrics->see->naming.names, cell->endpoint);
@@ -172,12 +204,12 @@ static void add_cell(struct metrics *metrics, const struct counters_cell *cell)
     }
     struct metrics_thing *thing = find(metrics, service->project, service->service, 0);
     if (thing) {
-        red_add(&thing->reading, cell);
+        add_to_thing(thing, cell, place);
     }
     if (thing && endpoint && endpoint->number) {
         thing = find(metrics, service->project, service->service, endpoint->number);
         if (thing) {
-            red_add(&thing->reading, cell);
+            add_to_thing(thing, cell, place);
         }
     }
 }
@@ -196,13 +228,18 @@ _Static_assert(sizeof(struct counters_thread) % sizeof(uint64_t) == 0, "only cou
 static void forget_counts(struct metrics *metrics)
 {
     for (size_t i = 0; i < metrics->things.len; i++) {
-        metrics_thing_at(metrics, i)->reading = (struct red){0};
+        struct metrics_thing *thing = metrics_thing_at(metrics, i);
+        thing->reading = (struct red){0};
+        for (size_t d = 0; thing->spread && d < COUNTERS_DURATIONS; d++) {
+            histogram_clear(&thing->spread->reading[d]);
+        }
     }
     for (size_t i = 0; i < metrics->routes.len; i++) {
         metrics_route_at(metrics, i)->reading = (struct red){0};
     }
     metrics->edge_reading = (struct counters_thread){0};
     metrics->unknown = 0;
+    metrics->routes_together = 0;
 }
 
 static void take_reading(struct metrics *metrics)
@@ -210,6 +247,11 @@ static void take_reading(struct metrics *metrics)
     for (size_t i = 0; i < metrics->things.len; i++) {
         struct metrics_thing *thing = metrics_thing_at(metrics, i);
         thing->red = thing->reading;
+        for (size_t d = 0; thing->spread && d < COUNTERS_DURATIONS; d++) {
+            struct histogram read = thing->spread->reading[d];
+            thing->spread->reading[d] = thing->spread->now[d];
+            thing->spread->now[d] = read;
+        }
     }
     for (size_t i = 0; i < metrics->routes.len; i++) {
         struct metrics_route *route = metrics_route_at(metrics, i);
@@ -223,14 +265,14 @@ static void take_reading(struct metrics *metrics)
 static void read_tables(struct metrics *metrics, const struct counters *counters)
 {
     forget_counts(metrics);
-    for (uint32_t t = 0; t < counters->threads; t++) {
+    for (uint32_t t = 0; t < counters_tables(counters); t++) {
         struct counters_thread thread = counters_thread_read(counters, t);
         uint32_t used = counters_cells_used(counters, t);
         add_thread(&metrics->edge_reading, &thread);
         for (uint32_t i = 0; i < used; i++) {
             struct counters_cell cell;
             if (counters_cell_read(counters, t, i, &cell)) {
-                add_cell(metrics, &cell);
+                add_cell(metrics, &cell, &(struct counters_place){counters, t, i});
             }
         }
     }
@@ -369,18 +411,26 @@ void metrics_refresh(struct metrics *metrics)
 
 /* --- samples --- */
 
-static void make_sample(struct metrics_sample *sample, const struct red *now,
-                        const struct red *before, double seconds)
+static void make_sample(struct metrics_thing *thing, double seconds)
 {
+    struct metrics_sample *sample = &thing->sample;
+    const struct red *now = &thing->red;
+    struct metrics_spread *spread = thing->spread;
     struct red change;
-    red_difference(now, before, &change);
+    red_difference(now, &thing->before, &change);
     sample->requests = now->requests;
     sample->errors = now->errors;
     sample->in_flight = now->in_flight;
     sample->requests_per_s = (float)((double)change.requests / seconds);
     sample->errors_per_s = (float)((double)change.errors / seconds);
-    sample->p50_ms = (float)red_quantile_ms(&change, 0.50);
-    sample->p99_ms = (float)red_quantile_ms(&change, 0.99);
+    sample->p50_ms = sample->p99_ms = NAN;
+    if (spread && change.requests) {
+        const struct histogram *total = &spread->now[COUNTERS_TOTAL];
+        sample->p50_ms = (float)histogram_quantile_ms(total, &spread->before, 0.50);
+        sample->p99_ms = (float)histogram_quantile_ms(total, &spread->before, 0.99);
+        histogram_copy(&spread->before, total);
+    }
+    thing->before = *now;
 }
 
 /* Of a process that is new all counts, of one that was met running (the core came back) only what
@@ -415,9 +465,7 @@ static void keep_history(struct metrics *metrics, struct metrics_thing *thing)
 static void sample_counts(struct metrics *metrics, double seconds)
 {
     for (size_t i = 0; i < metrics->things.len; i++) {
-        struct metrics_thing *thing = metrics_thing_at(metrics, i);
-        make_sample(&thing->sample, &thing->red, &thing->before, seconds);
-        thing->before = thing->red;
+        make_sample(metrics_thing_at(metrics, i), seconds);
     }
 }
 

@@ -89,6 +89,39 @@ void metrics_history_json(struct json_writer *json, const struct metrics_sample 
     }
 }
 
+/* Percentiles of all requests since the counters were made; of the last seconds, see the sample.
+ * What never happened is null. */
+static void write_spread(struct json_writer *json, const struct metrics_thing *thing)
+{
+    static const char *const names[COUNTERS_DURATIONS] = {"total", "upstream", "first_byte",
+                                                          "connect", "wait"};
+    static const struct {
+        const char *name;
+        double quantile;
+    } columns[] = {
+        {"p50_ms", 0.5}, {"p90_ms", 0.9}, {"p95_ms", 0.95}, {"p99_ms", 0.99}, {"p999_ms", 0.999}};
+    json_key(json, STR("durations"));
+    json_begin_object(json);
+    for (size_t d = 0; d < COUNTERS_DURATIONS; d++) {
+        const struct histogram *now = thing->spread ? &thing->spread->now[d] : NULL;
+        uint64_t count = now ? histogram_count(now, NULL) : 0;
+        json_key(json, str_from(names[d]));
+        if (!count) {
+            json_null(json);
+            continue;
+        }
+        json_begin_object(json);
+        json_field(json, "count", u64, count);
+        number(json, "mean_ms", (float)((double)thing->red.sum_us[d] / 1000.0 / (double)count));
+        for (size_t c = 0; c < ARRAY_LEN(columns); c++) {
+            number(json, columns[c].name,
+                   (float)histogram_quantile_ms(now, NULL, columns[c].quantile));
+        }
+        json_end_object(json);
+    }
+    json_end_object(json);
+}
+
 /* A service has "replica": null and no pid; so one kind of object serves both lists. */
 static void write_thing(struct json_writer *json, const struct metrics_thing *thing)
 {
@@ -103,6 +136,13 @@ static void write_thing(struct json_writer *json, const struct metrics_thing *th
         known(json, "pid", (uint64_t)MAX(thing->pid, 0));
     }
     metrics_sample_json(json, &thing->sample);
+    json_field(json, "retries", u64, thing->red.retries);
+    json_field(json, "ejections", u64, thing->red.ejections);
+    json_field(json, "hedges", u64, thing->red.hedges);
+    json_field(json, "rejected", u64, thing->red.rejected);
+    json_field(json, "bytes_in", u64, thing->red.bytes_in);
+    json_field(json, "bytes_out", u64, thing->red.bytes_out);
+    write_spread(json, thing);
     json_end_object(json);
 }
 
@@ -146,6 +186,8 @@ static void write_edge(struct json_writer *json, const struct counters_thread *e
     json_field(json, "timeouts", u64, edge->timeouts);
     json_field(json, "tunnels", u64, edge->tunnels);
     json_field(json, "records_dropped", u64, edge->ring_dropped);
+    json_field(json, "records_unsampled", u64, edge->unsampled);
+    json_field(json, "durations_overflow", u64, edge->octaves_overflow);
     json_end_object(json);
 }
 

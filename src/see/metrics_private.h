@@ -9,6 +9,7 @@
 
 #include "base/map.h"
 #include "base/num.h"
+#include "see/histogram.h"
 #include "see/private.h"
 #include "see/red.h"
 #include "see/usage.h"
@@ -16,8 +17,16 @@
 
 enum {
     METRICS_THINGS_MAX = 65536,
-    METRICS_ROUTES_MAX = 65536,
+    METRICS_ROUTES_MAX = 16384,
+    METRICS_ROUTES_APART = 2000, /* further ones are summed up by replica: a scrape stays small */
     METRICS_HISTORIES_MAX = 512, /* services beyond it have no history */
+};
+
+/* How durations of a thing are spread, from its first request on. */
+struct metrics_spread {
+    struct histogram now[COUNTERS_DURATIONS];     /* as last read whole */
+    struct histogram reading[COUNTERS_DURATIONS]; /* summed up at this moment */
+    struct histogram before;                      /* COUNTERS_TOTAL at the tick before */
 };
 
 /* A service (replica 0) or a replica. */
@@ -33,9 +42,10 @@ struct metrics_thing {
     bool cpu_known;                /* cpu_ns is of this process */
     bool adopted; /* it ran before it was met: what it had used then is of no tick */
     struct usage usage;
-    struct red red;     /* as last read whole */
-    struct red reading; /* summed up at this moment */
-    struct red before;  /* at the tick before */
+    struct red red;                /* as last read whole */
+    struct red reading;            /* summed up at this moment */
+    struct red before;             /* at the tick before */
+    struct metrics_spread *spread; /* NULL: there was no request yet */
     struct metrics_sample sample;
     struct metrics_sample *history; /* METRICS_HISTORY of them, or NULL */
     size_t history_len;             /* ever */
@@ -61,8 +71,9 @@ struct metrics {
     int64_t usage_ns;            /* when processes were read last */
     struct counters_thread edge; /* all threads summed up, as last read whole */
     struct counters_thread edge_reading;
-    uint64_t unknown;   /* cells whose service is not known (yet) */
-    bool overflow_said; /* that the edge counts some together */
+    uint64_t routes_together; /* cells without a route of their own in the exposition */
+    uint64_t unknown;         /* cells whose service is not known (yet) */
+    bool overflow_said;       /* that the edge counts some together */
     struct {
         uint64_t memory_bytes;
         uint64_t cpu_ns;

@@ -108,6 +108,13 @@ static void write_routes(struct openmetrics *om, const struct metrics *metrics)
         {OPENMETRICS_COUNTER, "muelle_request_retries", NULL,
          "Further tries of requests with another connection or replica.",
          offsetof(struct red, retries)},
+        {OPENMETRICS_COUNTER, "muelle_request_hedges", NULL,
+         "Second tries that were begun beside the first.", offsetof(struct red, hedges)},
+        {OPENMETRICS_COUNTER, "muelle_requests_rejected", NULL,
+         "Requests turned away by a breaker, a full queue or a limit.",
+         offsetof(struct red, rejected)},
+        {OPENMETRICS_COUNTER, "muelle_upstream_ejections", NULL,
+         "Times that a replica was taken out for its failures.", offsetof(struct red, ejections)},
     };
     struct labels labels;
     for (size_t f = 0; f < ARRAY_LEN(families); f++) {
@@ -132,33 +139,62 @@ static void write_routes(struct openmetrics *om, const struct metrics *metrics)
     }
 }
 
-static void write_durations(struct openmetrics *om, const struct metrics *metrics)
+/* Bucket by bucket of the exposition; the edge's own lie whole inside of one. */
+static void fill_buckets(const struct histogram *histogram, uint64_t buckets[BOUNDS + 1])
 {
-    double bounds[BOUNDS];
-    struct labels labels;
-    for (size_t i = 0; i < BOUNDS; i++) {
-        bounds[i] = (double)(UINT64_C(1) << (BOUND_FIRST + i)) / 1e6;
+    size_t at = 0;
+    for (unsigned b = 0; b < COUNTERS_BUCKETS; b++) {
+        while (at < BOUNDS && counters_bucket_low(b) >= UINT64_C(1) << (BOUND_FIRST + at)) {
+            at++;
+        }
+        buckets[at] += histogram_at(histogram, b);
     }
-    openmetrics_family(om, OPENMETRICS_HISTOGRAM, "muelle_request_duration_seconds", "seconds",
-                       "From the first byte of a request to the last one of its answer.");
+}
+
+static void write_duration(struct openmetrics *om, const struct metrics *metrics, size_t duration,
+                           const double bounds[BOUNDS])
+{
+    struct labels labels;
     for (size_t i = 0; i < metrics->things.len; i++) {
         const struct metrics_thing *thing = metrics_thing_at(metrics, i);
         uint64_t buckets[BOUNDS + 1] = {0};
-        size_t at = 0;
-        if (thing->service || !thing->red.requests) {
+        if (thing->service || !thing->red.requests || !thing->spread) {
             continue;
         }
-        for (unsigned b = 0; b < COUNTERS_BUCKETS; b++) {
-            while (at < BOUNDS && counters_bucket_low(b) >= UINT64_C(1) << (BOUND_FIRST + at)) {
-                at++;
-            }
-            buckets[at] += thing->red.latency[b];
-        }
+        fill_buckets(&thing->spread->now[duration], buckets);
         thing_labels(&labels, thing);
         openmetrics_histogram(
             om, labels.list, labels.count,
             &(struct openmetrics_histogram){bounds, buckets, BOUNDS,
-                                            (double)thing->red.latency_sum_us / 1e6});
+                                            (double)thing->red.sum_us[duration] / 1e6});
+    }
+}
+
+/* By service: a histogram is twenty series, so not by route and replica. */
+static void write_durations(struct openmetrics *om, const struct metrics *metrics)
+{
+    static const struct {
+        const char *name, *help;
+    } families[COUNTERS_DURATIONS] = {
+        [COUNTERS_TOTAL] = {"muelle_request_duration_seconds",
+                            "From the first byte of a request to the last one of its answer."},
+        [COUNTERS_UPSTREAM] = {"muelle_upstream_duration_seconds",
+                               "From a request handed to a replica to its answer's last byte."},
+        [COUNTERS_FIRST_BYTE] = {"muelle_upstream_first_byte_seconds",
+                                 "From a request handed to a replica to its answer's head."},
+        [COUNTERS_CONNECT] = {"muelle_upstream_connect_seconds",
+                              "Time to connect to replicas; pooled connections need none."},
+        [COUNTERS_WAIT] = {"muelle_request_wait_seconds",
+                           "Time that requests waited for a replica."},
+    };
+    double bounds[BOUNDS];
+    for (size_t i = 0; i < BOUNDS; i++) {
+        bounds[i] = (double)(UINT64_C(1) << (BOUND_FIRST + i)) / 1e6;
+    }
+    for (size_t d = 0; d < COUNTERS_DURATIONS; d++) {
+        openmetrics_family(om, OPENMETRICS_HISTOGRAM, families[d].name, "seconds",
+                           families[d].help);
+        write_duration(om, metrics, d, bounds);
     }
 }
 
@@ -237,6 +273,13 @@ static void write_edge(struct openmetrics *om, const struct metrics *metrics)
               "Access records lost because a ring was full.", edge->ring_dropped);
     write_one(om, counter, "muelle_edge_cells_overflow",
               "Counts that share a cell because the table is full.", edge->cells_overflow);
+    write_one(om, counter, "muelle_edge_durations_overflow",
+              "Durations that found no place in a histogram.", edge->octaves_overflow);
+    write_one(om, counter, "muelle_edge_records_unsampled",
+              "Requests without an access record, as configured.", edge->unsampled);
+    write_one(om, gauge, "muelle_metrics_routes_together",
+              "Pairs of route and replica that are counted by replica only: there are too many.",
+              metrics->routes_together);
 }
 
 static void write_logs(struct openmetrics *om, const struct metrics *metrics)

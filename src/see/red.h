@@ -3,8 +3,8 @@
  * struct red: requests, errors and durations of something (a service, a replica, a route), summed
  * up from the edge's counters; and what a difference of two of them says. Pure. (RED: rate, errors,
  * duration, the three figures of a service that people are woken for.) Counts are since the edge's
- * memory was made, which the keeper holds: a killed edge loses none. Times are microseconds inside,
- * ms in what is shown.
+ * memory was made, which the keeper holds: a killed edge loses none. How durations are spread is in
+ * struct histogram.
  */
 #ifndef SEE_RED_H
 #define SEE_RED_H
@@ -18,8 +18,8 @@ struct red {
     uint64_t gateway_errors; /* those that the edge made itself */
     uint64_t bytes_in, bytes_out;
     uint64_t connects, connect_errors, retries;
-    uint64_t latency_sum_us;
-    uint64_t latency[COUNTERS_BUCKETS];
+    uint64_t ejections, hedges, rejected;
+    uint64_t sum_us[COUNTERS_DURATIONS];
     uint32_t in_flight;
 };
 
@@ -27,7 +27,5 @@ void red_add(struct red *red, const struct counters_cell *cell);
 /* What happened between two readings. A counter that went back (its cell has another owner) counts
  * from zero. in_flight is no counter and comes from `now`. */
 void red_difference(const struct red *now, const struct red *before, struct red *ret);
-/* The `quantile` (0 … 1) in ms, straight inside a bucket; NaN without requests. */
-double red_quantile_ms(const struct red *red, double quantile);
 
 #endif

@@ -102,7 +102,9 @@ static void write_counters(const struct counters *counters, struct str *in)
     uint32_t thread = fuzz_byte(in) % counters->threads;
     struct counters_cell *cell =
         counters_cell_get(counters, thread, fuzz_byte(in), 1, fuzz_byte(in) & 3);
-    counters_add(&cell->latency[counters_bucket((uint64_t)1 << (fuzz_byte(in) & 63))], 1);
+    const struct counters_pool pool = counters_pool_of(counters, thread);
+    counters_observe(&pool, &cell->durations[fuzz_byte(in) % COUNTERS_DURATIONS],
+                     UINT32_C(1) << (fuzz_byte(in) & 31));
     struct counters_probe *probe = counters_probe_get(counters, 1 + (fuzz_byte(in) & 3));
     if (probe) {
         counters_probe_begin(probe);
@@ -146,13 +148,19 @@ static void step_counters(const struct memory *memory, struct str *in)
         break;
     default:
         for (uint32_t i = 0; i < CELLS + 1; i++) {
-            (void)counters_cell_read(&counters, 0, i, &cell);
+            uint64_t counts[COUNTERS_OCTAVE];
+            if (counters_cell_read(&counters, 0, i, &cell)) {
+                fuzz_check(!counters_octave_read(&(struct counters_place){&counters, 0, i},
+                                                 &cell.durations[i % COUNTERS_DURATIONS],
+                                                 i % COUNTERS_OCTAVES, counts) ||
+                           counts[0] < UINT64_MAX);
+            }
             if (counters_probe_read(&counters, i, &probe)) {
                 fuzz_check(probe.body_len <= COUNTERS_PROBE_BODY_MAX && probe.endpoint);
             }
         }
         (void)counters_thread_read(&counters, 0);
-        fuzz_check(counters_bucket_low(fuzz_byte(in) % COUNTERS_BUCKETS) < UINT64_C(1) << 28);
+        fuzz_check(counters_bucket_low(fuzz_byte(in) % COUNTERS_BUCKETS) < UINT64_C(1) << 32);
     }
 }
 

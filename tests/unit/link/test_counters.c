@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "harness/test.h"
+#include "link/counters_older.h"
 #include "link/counters_probe.h"
 
 #include <stdlib.h>
@@ -70,30 +71,51 @@ static uint64_t sum_requests(const struct counters *counters, uint64_t service)
     return sum;
 }
 
+static uint64_t durations(const struct counters *counters, uint32_t thread, uint32_t i,
+                          unsigned bucket)
+{
+    struct counters_cell cell;
+    uint64_t read[COUNTERS_OCTAVE];
+    return counters_cell_read(counters, thread, i, &cell) &&
+                   counters_octave_read(&(struct counters_place){counters, thread, i},
+                                        &cell.durations[COUNTERS_TOTAL], bucket / COUNTERS_OCTAVE,
+                                        read)
+               ? read[bucket % COUNTERS_OCTAVE]
+               : 0;
+}
+
 /* 10,000 replicas of a service come and go, in a table of 4,096 cells. */
 TEST(cells_of_endpoints_that_are_gone_are_used_again_and_no_sum_falls)
 {
-    struct counters counters = new_counters(1, COUNTERS_CELLS_DEFAULT);
+    enum { CELLS = 4096 };
+    struct counters counters = new_counters(1, CELLS);
+    const struct counters_pool pool = counters_pool_of(&counters, 0);
     uint64_t first = 1000, count, reclaims = 0;
     const struct counters_living living = {always, always, is_not_old, &first};
     for (uint64_t id = 1000; id < 11000; id++) {
         first = id - 2;
         if (counters_full(&counters, 0)) {
-            check_int(counters_reclaim(&counters, 0, &living), COUNTERS_CELLS_DEFAULT - 1 - 3);
+            check_int(counters_reclaim(&counters, 0, &living), CELLS - 1 - 3);
             reclaims++;
         }
         struct counters_cell *cell = counters_cell_get(&counters, 0, 5, 6, id);
         check_int(cell->endpoint, id);
         check_int(cell->requests, 0);
         counters_add(&cell->requests, 1);
-        counters_add(&cell->latency[3], 1);
+        counters_observe(&pool, &cell->durations[COUNTERS_TOTAL], 3);
         check(counters_cell_get(&counters, 0, 5, 6, id) == cell);
     }
     check_int(reclaims, 2);
     check(counters_settled(&counters, &count) && count == reclaims);
     check_int(sum_requests(&counters, 6), 10000);
     check_int(counters_thread_of(&counters, 0)->cells_overflow, 0);
-    check(counters_cell_get(&counters, 0, 5, 6, 0)->latency[3] >= 2 * 4091);
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < counters_cells_used(&counters, 0); i++) {
+        sum += durations(&counters, 0, i, 3);
+    }
+    check_int(sum, 10000);
+    check_int(counters_cell_get(&counters, 0, 5, 6, 0)->durations[COUNTERS_TOTAL].sum_us % 3, 0);
+    check_int(counters_thread_of(&counters, 0)->octaves_overflow, 0);
     free(counters.header);
 }
 
@@ -198,14 +220,147 @@ TEST(a_new_edge_starts_with_nothing_in_flight)
     free(counters.header);
 }
 
-TEST(buckets_grow_by_a_quarter_and_hold_what_they_say)
+TEST(a_bucket_stands_for_what_is_within_one_percent)
 {
     for (unsigned b = 1; b < COUNTERS_BUCKETS; b++) {
-        uint64_t low = counters_bucket_low(b);
-        check_int(counters_bucket(low), b);
-        check_int(counters_bucket(low - 1), b - 1);
+        uint64_t low = counters_bucket_low(b), high = counters_bucket_low(b + 1) - 1;
+        check_int(counters_bucket((uint32_t)low), b);
+        check_int(counters_bucket((uint32_t)low - 1), b - 1);
+        check_int(counters_bucket((uint32_t)high), b);
+        uint64_t mid = counters_bucket_mid(b);
+        check((mid - low) * 100 <= low && (high - mid) * 100 <= high);
     }
-    check_int(counters_bucket(UINT64_MAX), COUNTERS_BUCKETS - 1);
+    check_int(counters_bucket(UINT32_MAX), COUNTERS_BUCKETS - 1);
+    check(counters_bucket_low(COUNTERS_BUCKETS - 1) > UINT64_C(600) * 1000 * 1000);
+}
+
+TEST(more_than_32_bits_in_a_bucket_are_carried)
+{
+    struct counters counters = new_counters(1, 8);
+    const struct counters_pool pool = counters_pool_of(&counters, 0);
+    struct counters_histogram *histogram =
+        &counters_cell_get(&counters, 0, 1, 2, 3)->durations[COUNTERS_TOTAL];
+    uint64_t begun, ended;
+    counters_observe_slow(&pool, histogram, 200, UINT32_MAX);
+    check(counters_settled(&counters, &begun));
+    for (int i = 0; i < 3; i++) {
+        counters_observe(&pool, histogram, (uint32_t)counters_bucket_low(200));
+    }
+    check(counters_settled(&counters, &ended) && ended == begun + 1);
+    check_int(durations(&counters, 0, 0, 200), UINT64_C(0x100000002));
+    counters_observe_slow(&pool, histogram, 200, UINT64_C(0x200000000));
+    check_int(durations(&counters, 0, 0, 200), UINT64_C(0x300000002));
+    free(counters.header);
+}
+
+TEST(a_pool_without_octaves_left_costs_the_place_and_not_the_sum)
+{
+    struct counters counters = new_counters(1, 2);
+    const struct counters_pool pool = counters_pool_of(&counters, 0);
+    struct counters_cell *cell = counters_cell_get(&counters, 0, 1, 2, 3);
+    unsigned counted = 0, observed = 0;
+    for (unsigned d = 0; d < COUNTERS_DURATIONS; d++) {
+        for (unsigned o = 0; o < COUNTERS_OCTAVES; o++, observed++) {
+            counters_observe(&pool, &cell->durations[d],
+                             (uint32_t)counters_bucket_low(o * COUNTERS_OCTAVE));
+            counted += cell->durations[d].octaves[o] != 0;
+        }
+    }
+    check_int(counted, pool.mask);
+    check_int(counters_thread_of(&counters, 0)->octaves_overflow, observed - counted);
+    check(cell->durations[COUNTERS_WAIT].sum_us > INT32_MAX);
+    free(counters.header);
+}
+
+/* Killed between two writes: octaves that no cell names are free again, and what two name is
+ * one's. */
+TEST(a_new_edge_finds_the_octaves_that_nobody_names)
+{
+    struct counters counters = new_counters(1, 8);
+    const struct counters_pool pool = counters_pool_of(&counters, 0);
+    struct counters_cell *cell = counters_cell_get(&counters, 0, 1, 2, 3);
+    struct counters_histogram *total = &cell->durations[COUNTERS_TOTAL];
+    counters_observe(&pool, total, 5);
+    counters_observe(&pool, total, 5000);
+    counters_observe(&pool, &cell->durations[COUNTERS_WAIT], 9);
+    cell->durations[COUNTERS_UPSTREAM].octaves[0] = total->octaves[0];
+    cell->durations[COUNTERS_FIRST_BYTE].octaves[3] = 60000;
+    cell->durations[COUNTERS_WAIT].octaves[0] = 0;
+    counters_take_over(&counters, 1);
+    check_int(cell->durations[COUNTERS_UPSTREAM].octaves[0], 0);
+    check_int(cell->durations[COUNTERS_FIRST_BYTE].octaves[3], 0);
+    check_int(durations(&counters, 0, 0, 5), 1);
+    check_int(durations(&counters, 0, 0, counters_bucket(5000)), 1);
+    counters_observe(&pool, &cell->durations[COUNTERS_WAIT], 70);
+    check_int(cell->durations[COUNTERS_WAIT].octaves[1], 3); /* the third one, lost before */
+    check_int(pool.counts[3][counters_bucket(70) % COUNTERS_OCTAVE], 1);
+    check_int(pool.counts[3][9], 0);
+    free(counters.header);
+}
+
+/* As the version before this one left them: 16 words of the thread, 8 of upkeep, cells of 1,008
+ * bytes with four buckets to a power of two. */
+static void *older_memory(size_t *ret_size)
+{
+    const size_t probes = 4096 * sizeof(struct counters_probe), cell_size = 1008;
+    size_t at = ALIGN_UP(64 + probes, 4096);
+    *ret_size = at + 2 * ALIGN_UP(24 * 8 + 4 * cell_size + 2 * 4 * 4, 4096);
+    char *memory = aligned_alloc(64, ALIGN_UP(*ret_size, 64));
+    check(memory != NULL);
+    memset(memory, 0, *ret_size);
+    const uint32_t head[] = {0x434e4d, 0, 2, 4, 1, 2};
+    memcpy(memory, head, sizeof(head));
+    ((uint64_t *)(void *)memory)[0] = UINT64_C(0x32544e434d);
+    ((struct counters_probe *)(void *)(memory + 64))->endpoint = 77;
+    uint64_t *thread = (void *)(memory + at);
+    thread[2] = 4;  /* connections of an edge that is gone */
+    thread[3] = 12; /* requests */
+    thread[11] = 1; /* cells used */
+    uint64_t *cell = thread + 24;
+    const uint64_t values[] = {2, 5, 6, 7, 12, 0, 0, 12, 0, 0, 0, 100, 200, 1, 0, 2, 3, 12 * 5000};
+    memcpy(cell, values, sizeof(values));
+    cell[18 + 44] = 12; /* 4,096 … 5,119 us */
+    return memory;
+}
+
+TEST(what_was_counted_before_an_upgrade_is_read_on)
+{
+    size_t size;
+    void *memory = older_memory(&size);
+    struct counters counters = new_counters(1, 8), older;
+    check_int(counters_open(memory, size, &older), -EINVAL);
+    check_int(counters_open_older(memory, size - 1, &older), -EINVAL);
+    check_int(counters_open_older(memory, size, &older), 0);
+    counters_take_probes(&counters, &older);
+    check(counters_probe_find(&counters, 77) != NULL);
+    counters.older = &older;
+    check_int(counters_tables(&counters), 3);
+    counters_add(&counters_cell_get(&counters, 0, 5, 6, 7)->requests, 1);
+    uint64_t requests = 0, count, spread[COUNTERS_OCTAVE];
+    for (uint32_t t = 0; t < 3; t++) {
+        for (uint32_t i = 0; i < counters_cells_used(&counters, t); i++) {
+            struct counters_cell cell;
+            check(counters_cell_read(&counters, t, i, &cell));
+            check_int(cell.endpoint, 7);
+            requests += cell.requests;
+        }
+    }
+    check_int(requests, 13);
+    struct counters_cell cell;
+    check(counters_cell_read(&counters, 1, 0, &cell));
+    check_int(cell.status[2], 12);
+    check_int(cell.errors, 3);
+    check_int(cell.in_flight, 0);
+    check_int(cell.durations[COUNTERS_TOTAL].sum_us, 60000);
+    unsigned middle = counters_bucket(4096 + 512);
+    check(counters_octave_read(&(struct counters_place){&counters, 1, 0},
+                               &cell.durations[COUNTERS_TOTAL], middle / COUNTERS_OCTAVE, spread));
+    check_int(spread[middle % COUNTERS_OCTAVE], 12);
+    check_int(counters_thread_read(&counters, 1).requests, 12);
+    check_int(counters_thread_read(&counters, 1).connections, 0);
+    check(counters_settled(&counters, &count));
+    free(counters.header);
+    free(memory);
 }
 
 TEST(a_probe_is_not_read_while_it_is_written)
