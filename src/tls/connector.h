@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * struct tls_connector: what one thread needs to connect by TLS to one kind of peer: whom it trusts
+ * and which certificate it shows. One for all connections of a service.
+ */
+#ifndef TLS_CONNECTOR_H
+#define TLS_CONNECTOR_H
+
+#include "tls/cert.h"
+
+struct tls_connector {
+    SSL_CTX *ctx;
+    BIO *bio;
+};
+struct tls_connector_spec {
+    bool verify;          /* the certificate must be for the server's name, and trusted */
+    struct str ca;        /* PEM; empty: the system's */
+    struct str cert, key; /* PEM, shown when asked for; may be empty */
+    bool h2;              /* offers HTTP/2 */
+};
+/* 0, TLS_E_BAD (a text is not what it should be; it was checked before), -ENOMEM. */
+must_check int tls_connector_init(struct tls_connector *connector,
+                                  const struct tls_connector_spec *spec);
+/* Sessions may outlive it. Accepts a zeroed one. */
+void tls_connector_fini(struct tls_connector *connector);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The test's authority is the program's own (tls/issue.h).
+ */
+#include "pki.h"
+
+#include "harness/test.h"
+
+struct pki pki_make_until(const struct pki *issuer, const char *names, enum tls_key_kind kind,
+                          int64_t until_s)
+{
+    struct pki pki = {BUF_INIT(TLS_PEM_MAX), BUF_INIT(TLS_PEM_MAX)};
+    struct str list[16], rest = str_from(names);
+    struct tls_cert *above = NULL;
+    struct problem problem;
+    size_t count = 0;
+    while (rest.len > 0 && count < ARRAY_LEN(list)) {
+        (void)str_split(rest, ' ', &list[count++], &rest);
+    }
+    if (issuer) {
+        const struct tls_cert_source source = {.cert = buf_str(&issuer->cert),
+                                               .key = buf_str(&issuer->key)};
+        check_int(tls_cert_new(&source, &above, &problem), 0);
+    }
+    const struct tls_issue_spec spec = {
+        .common_name = count ? list[0] : STR("test authority"),
+        .names = list,
+        .name_count = count,
+        .from_s = 1700000000,
+        .until_s = until_s,
+        .kind = kind,
+        .authority = !issuer,
+    };
+    check_int(tls_issue(&spec, above, &pki.cert, &pki.key), 0);
+    tls_cert_free(above);
+    return pki;
+}
+
+struct pki pki_make(const struct pki *issuer, const char *names, enum tls_key_kind kind)
+{
+    return pki_make_until(issuer, names, kind, 4000000000);
+}
+
+void pki_fini(struct pki *pki)
+{
+    buf_fini(&pki->cert);
+    buf_fini(&pki->key);
+}

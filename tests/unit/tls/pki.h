@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Certificates for tests, made as they are needed.
+ */
+#ifndef TESTS_TLS_PKI_H
+#define TESTS_TLS_PKI_H
+
+#include "tls/issue.h"
+
+enum { PKI_NOW = 1800000000 };
+
+struct pki {
+    struct buf cert, key;
+};
+/* Names are one text with blanks between them. An issuer NULL makes an authority. Ends the test
+ * when that fails. */
+struct pki pki_make(const struct pki *issuer, const char *names, enum tls_key_kind kind);
+struct pki pki_make_until(const struct pki *issuer, const char *names, enum tls_key_kind kind,
+                          int64_t until_s);
+void pki_fini(struct pki *pki);
+
+#endif
