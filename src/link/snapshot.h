@@ -19,10 +19,11 @@
 
 /* --- building (core) --- */
 struct snapshot_builder {
-    struct vec listeners, services, endpoints, routes;
+    struct vec listeners, services, endpoints, routes, certificates;
     struct buf text;
     struct snapshot_gateway gateway;
     uint32_t instance_offset, instance_len; /* private */
+    uint32_t tickets_offset, tickets_len;   /* private */
     int error;                              /* sticky: the first add that failed */
 };
 void snapshot_builder_init(struct snapshot_builder *builder);
@@ -37,6 +38,8 @@ void snapshot_builder_service(struct snapshot_builder *builder,
 void snapshot_builder_endpoint(struct snapshot_builder *builder,
                                const struct snapshot_endpoint *endpoint);
 void snapshot_builder_route(struct snapshot_builder *builder, const struct snapshot_route *route);
+void snapshot_builder_certificate(struct snapshot_builder *builder,
+                                  const struct snapshot_certificate *certificate);
 /* Appends the blob to `out` (a buf born with SNAPSHOT_BLOB_MAX or less). `sequence` grows with each
  * snapshot; `delta_base`: deltas up to this sequence are already in it. 0; -EINVAL (unknown
  * reference, doubled id, bad text), -ENOBUFS (too many), -ENOMEM. */
@@ -47,9 +50,9 @@ must_check int snapshot_builder_finish(struct snapshot_builder *builder, uint64_
 struct snapshot {
     struct str blob;
     uint64_t sequence, delta_base;
-    uint32_t listeners, services, endpoints, routes; /* counts */
-    uint32_t sections[8];                            /* private: offsets */
-    uint32_t text_offset, text_len;                  /* private */
+    uint32_t listeners, services, endpoints, routes, certificates; /* counts */
+    uint32_t sections[8];                                          /* private: offsets */
+    uint32_t text_offset, text_len;                                /* private */
 };
 /* 0, or -EINVAL: not a snapshot this program understands, or damaged. The blob must be 8-aligned
  * and outlive `ret` and every text read from it. */
@@ -61,5 +64,6 @@ bool snapshot_fd_has_listener(int fd, const struct sock_addr *addr);
 struct snapshot_service snapshot_service_at(const struct snapshot *snapshot, uint32_t i);
 struct snapshot_endpoint snapshot_endpoint_at(const struct snapshot *snapshot, uint32_t i);
 struct snapshot_route snapshot_route_at(const struct snapshot *snapshot, uint32_t i);
+struct snapshot_certificate snapshot_certificate_at(const struct snapshot *snapshot, uint32_t i);
 
 #endif

@@ -28,6 +28,7 @@ void snapshot_builder_init(struct snapshot_builder *builder)
         .services = VEC_INIT(struct wire_service, SNAPSHOT_SERVICES_MAX),
         .endpoints = VEC_INIT(struct wire_endpoint, SNAPSHOT_ENDPOINTS_MAX),
         .routes = VEC_INIT(struct wire_route, SNAPSHOT_ROUTES_MAX),
+        .certificates = VEC_INIT(struct wire_certificate, SNAPSHOT_CERTIFICATES_MAX),
         .text = BUF_INIT(TEXT_TOTAL_MAX),
     };
 }
@@ -39,6 +40,7 @@ void snapshot_builder_fini(struct snapshot_builder *builder)
         vec_fini(&builder->services);
         vec_fini(&builder->endpoints);
         vec_fini(&builder->routes);
+        vec_fini(&builder->certificates);
         buf_fini(&builder->text);
     }
 }
@@ -50,9 +52,10 @@ static void fail(struct snapshot_builder *builder, int error)
     }
 }
 
-static struct wire_text add_text(struct snapshot_builder *builder, struct str text)
+/* Bytes of any kind, of which the edge knows what they are. */
+static struct wire_text add_bytes(struct snapshot_builder *builder, struct str text)
 {
-    if (text.len > SNAPSHOT_TEXT_MAX || (text.len && memchr(text.p, '\0', text.len))) {
+    if (text.len > SNAPSHOT_PEM_MAX) {
         fail(builder, -EINVAL);
         return (struct wire_text){0};
     }
@@ -62,6 +65,15 @@ static struct wire_text add_text(struct snapshot_builder *builder, struct str te
         fail(builder, buf_error(&builder->text));
     }
     return wire;
+}
+
+static struct wire_text add_text(struct snapshot_builder *builder, struct str text)
+{
+    if (text.len > SNAPSHOT_TEXT_MAX || (text.len && memchr(text.p, '\0', text.len))) {
+        fail(builder, -EINVAL);
+        return (struct wire_text){0};
+    }
+    return add_bytes(builder, text);
 }
 
 static void push(struct snapshot_builder *builder, struct vec *items, const void *item)
@@ -77,7 +89,11 @@ void snapshot_builder_gateway(struct snapshot_builder *builder,
 {
     struct wire_text name = add_text(builder, gateway->instance);
     builder->gateway = *gateway;
+    struct wire_text tickets = add_bytes(builder, gateway->ticket_keys);
     builder->gateway.instance = STR_NONE; /* copied: the caller's bytes may go */
+    builder->gateway.ticket_keys = STR_NONE;
+    builder->tickets_offset = tickets.offset;
+    builder->tickets_len = tickets.len;
     builder->instance_offset = name.offset;
     builder->instance_len = name.len;
 }
@@ -91,6 +107,12 @@ void snapshot_builder_listener(struct snapshot_builder *builder,
         .address = add_text(builder, listener->address),
         .kind = listener->kind,
         .service_index = UINT32_MAX,
+        .client_ca = add_bytes(builder, listener->tls.client_ca),
+        .tls = listener->tls.on,
+        .tls_only_13 = listener->tls.only_13,
+        .tls_client = listener->tls.client,
+        .tls_tickets = listener->tls.tickets,
+        .redirect_port = listener->redirect_port,
     };
     push(builder, &builder->listeners, &wire);
 }
@@ -150,6 +172,21 @@ void snapshot_builder_route(struct snapshot_builder *builder, const struct snaps
         .flags = route->flags,
     };
     push(builder, &builder->routes, &wire);
+}
+
+void snapshot_builder_certificate(struct snapshot_builder *builder,
+                                  const struct snapshot_certificate *certificate)
+{
+    struct wire_certificate wire = {
+        .id = certificate->id,
+        .listener = certificate->listener,
+        .chain = add_bytes(builder, certificate->chain),
+        .key = add_bytes(builder, certificate->key),
+        .ocsp = add_bytes(builder, certificate->ocsp),
+        .names = add_bytes(builder, certificate->names),
+        .key_kind = certificate->key_kind,
+    };
+    push(builder, &builder->certificates, &wire);
 }
 
 static struct str id_key(const uint64_t *id)
@@ -255,6 +292,7 @@ static struct wire_gateway gateway_wire(const struct snapshot_builder *builder)
         .head_max = gateway->head_max,
         .head_ms = gateway->head_ms,
         .keepalive_ms = gateway->keepalive_ms,
+        .ticket_keys = {builder->tickets_offset, builder->tickets_len},
     };
 }
 
@@ -263,7 +301,6 @@ static void lay_out(struct snapshot_builder *builder, struct buf *out, size_t st
 {
     struct wire_gateway gateway = gateway_wire(builder);
     struct vec one = {.items = &gateway, .len = 1, .item_size = sizeof(gateway)};
-    struct vec none = {.item_size = 8};
     struct vec text = {.items = builder->text.p, .len = builder->text.len, .item_size = 1};
     struct vec *const parts[WIRE_SECTIONS] = {
         [WIRE_GATEWAY] = &one,
@@ -271,7 +308,7 @@ static void lay_out(struct snapshot_builder *builder, struct buf *out, size_t st
         [WIRE_SERVICES] = &builder->services,
         [WIRE_ENDPOINTS] = &builder->endpoints,
         [WIRE_ROUTES] = &builder->routes,
-        [WIRE_CERTIFICATES] = &none,
+        [WIRE_CERTIFICATES] = &builder->certificates,
         [WIRE_TEXT] = &text,
     };
     for (unsigned kind = 0; kind < WIRE_SECTIONS; kind++) {

@@ -17,12 +17,12 @@ static const struct {
     uint32_t item_size;
     uint32_t count_max;
 } section_laws[WIRE_SECTIONS] = {
-    [WIRE_GATEWAY] = {sizeof(struct wire_gateway), 1},
-    [WIRE_LISTENERS] = {sizeof(struct wire_listener), SNAPSHOT_LISTENERS_MAX},
+    [WIRE_GATEWAY] = {offsetof(struct wire_gateway, ticket_keys), 1},
+    [WIRE_LISTENERS] = {offsetof(struct wire_listener, client_ca), SNAPSHOT_LISTENERS_MAX},
     [WIRE_SERVICES] = {sizeof(struct wire_service), SNAPSHOT_SERVICES_MAX},
     [WIRE_ENDPOINTS] = {sizeof(struct wire_endpoint), SNAPSHOT_ENDPOINTS_MAX},
     [WIRE_ROUTES] = {sizeof(struct wire_route), SNAPSHOT_ROUTES_MAX},
-    [WIRE_CERTIFICATES] = {8, 0},
+    [WIRE_CERTIFICATES] = {8, SNAPSHOT_CERTIFICATES_MAX}, /* 8: when there were none yet */
     [WIRE_TEXT] = {1, UINT32_MAX},
 };
 
@@ -40,8 +40,16 @@ static const char *item_at(const struct snapshot *snapshot, enum wire_section_ki
     return snapshot->blob.p + section.offset + (size_t)i * section.item_size;
 }
 
-#define item_copy(snapshot, kind, i, ret)                                                          \
-    memcpy((ret), item_at((snapshot), (kind), (i)), sizeof(*(ret)))
+/* What an older writer did not say is zero. */
+static void copy_item(const struct snapshot *snapshot, enum wire_section_kind kind, uint32_t i,
+                      void *ret, size_t size)
+{
+    size_t there = section_of(snapshot, kind).item_size;
+    memset(ret, 0, size);
+    memcpy(ret, item_at(snapshot, kind, i), MIN(there, size));
+}
+
+#define item_copy(snapshot, kind, i, ret) copy_item((snapshot), (kind), (i), (ret), sizeof(*(ret)))
 
 static bool text_ok(const struct snapshot *snapshot, struct wire_text text)
 {
@@ -51,6 +59,12 @@ static bool text_ok(const struct snapshot *snapshot, struct wire_text text)
     }
     const char *p = snapshot->blob.p + snapshot->text_offset + text.offset;
     return text.len == 0 || !memchr(p, '\0', text.len);
+}
+
+static bool bytes_ok(const struct snapshot *snapshot, struct wire_text text)
+{
+    return text.len <= SNAPSHOT_PEM_MAX && text.offset <= snapshot->text_len &&
+           text.len <= snapshot->text_len - text.offset;
 }
 
 static struct str text_of(const struct snapshot *snapshot, struct wire_text text)
@@ -107,7 +121,8 @@ static bool listeners_ok(const struct snapshot *snapshot)
         item_copy(snapshot, WIRE_LISTENERS, i, &item);
         bool needs_service = item.kind != SNAPSHOT_HTTP;
         if (item.id == 0 || item.kind >= SNAPSHOT_LISTENER_KINDS ||
-            !text_ok(snapshot, item.address) ||
+            item.tls_client >= SNAPSHOT_CLIENT_CERTIFICATES || item.redirect_port > 65535 ||
+            !text_ok(snapshot, item.address) || !bytes_ok(snapshot, item.client_ca) ||
             (needs_service && !service_ok(snapshot, item.service_index, item.service))) {
             return false;
         }
@@ -158,6 +173,20 @@ static bool routes_ok(const struct snapshot *snapshot)
     return true;
 }
 
+static bool certificates_ok(const struct snapshot *snapshot)
+{
+    for (uint32_t i = 0; i < snapshot->certificates; i++) {
+        struct wire_certificate item;
+        item_copy(snapshot, WIRE_CERTIFICATES, i, &item);
+        if (item.id == 0 || item.key_kind > 2 || !bytes_ok(snapshot, item.chain) ||
+            !bytes_ok(snapshot, item.key) || !bytes_ok(snapshot, item.ocsp) ||
+            !bytes_ok(snapshot, item.names)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool gateway_ok(const struct snapshot *snapshot)
 {
     if (section_of(snapshot, WIRE_GATEWAY).count != 1) {
@@ -165,7 +194,7 @@ static bool gateway_ok(const struct snapshot *snapshot)
     }
     struct wire_gateway item;
     item_copy(snapshot, WIRE_GATEWAY, 0, &item);
-    return text_ok(snapshot, item.instance);
+    return text_ok(snapshot, item.instance) && bytes_ok(snapshot, item.ticket_keys);
 }
 
 int snapshot_open(struct str blob, struct snapshot *ret)
@@ -200,8 +229,9 @@ int snapshot_open(struct str blob, struct snapshot *ret)
     snapshot.services = section_of(&snapshot, WIRE_SERVICES).count;
     snapshot.endpoints = section_of(&snapshot, WIRE_ENDPOINTS).count;
     snapshot.routes = section_of(&snapshot, WIRE_ROUTES).count;
+    snapshot.certificates = section_of(&snapshot, WIRE_CERTIFICATES).count;
     if (!gateway_ok(&snapshot) || !listeners_ok(&snapshot) || !services_ok(&snapshot) ||
-        !endpoints_ok(&snapshot) || !routes_ok(&snapshot)) {
+        !endpoints_ok(&snapshot) || !routes_ok(&snapshot) || !certificates_ok(&snapshot)) {
         return -EINVAL;
     }
     *ret = snapshot;
@@ -227,6 +257,7 @@ struct snapshot_gateway snapshot_gateway_get(const struct snapshot *snapshot)
         .head_ms = or_default(item.head_ms, 10000),
         .keepalive_ms = or_default(item.keepalive_ms, 75000),
         .instance = text_of(snapshot, item.instance),
+        .ticket_keys = text_of(snapshot, item.ticket_keys),
     };
 }
 
@@ -239,6 +270,30 @@ struct snapshot_listener snapshot_listener_at(const struct snapshot *snapshot, u
         .kind = (enum snapshot_listener_kind)item.kind,
         .address = text_of(snapshot, item.address),
         .service = item.service,
+        .tls =
+            {
+                .on = item.tls != 0,
+                .only_13 = item.tls_only_13 != 0,
+                .client = (enum snapshot_client_certificate)item.tls_client,
+                .client_ca = text_of(snapshot, item.client_ca),
+                .tickets = item.tls_tickets,
+            },
+        .redirect_port = item.redirect_port,
+    };
+}
+
+struct snapshot_certificate snapshot_certificate_at(const struct snapshot *snapshot, uint32_t i)
+{
+    struct wire_certificate item;
+    item_copy(snapshot, WIRE_CERTIFICATES, i, &item);
+    return (struct snapshot_certificate){
+        .id = item.id,
+        .listener = item.listener,
+        .chain = text_of(snapshot, item.chain),
+        .key = text_of(snapshot, item.key),
+        .ocsp = text_of(snapshot, item.ocsp),
+        .names = text_of(snapshot, item.names),
+        .key_kind = item.key_kind,
     };
 }
 

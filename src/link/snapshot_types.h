@@ -9,7 +9,7 @@
 #ifndef LINK_SNAPSHOT_TYPES_H
 #define LINK_SNAPSHOT_TYPES_H
 
-#include "base/str.h"
+#include "link/snapshot_tls.h"
 
 enum {
     SNAPSHOT_LISTENERS_MAX = 256,
@@ -55,6 +55,8 @@ struct snapshot_listener {
     enum snapshot_listener_kind kind;
     struct str address; /* "0.0.0.0:8080", "[::]:8080": the keeper's socket listen:ADDRESS */
     uint64_t service;   /* tcp and admin: where all goes; http: 0 (routes decide) */
+    struct snapshot_tls tls;
+    uint32_t redirect_port; /* all is redirected to https on that port; 0 = nothing is */
 };
 struct snapshot_probe {
     enum snapshot_probe_kind kind;
@@ -87,7 +89,11 @@ struct snapshot_endpoint {
     enum snapshot_endpoint_state state;
     uint32_t weight; /* 1…256; 0 = 1 */
 };
-enum { SNAPSHOT_ROUTE_STRIP_PREFIX = 1 };
+enum {
+    SNAPSHOT_ROUTE_STRIP_PREFIX = 1,
+    SNAPSHOT_ROUTE_CLIENT_CERTIFICATE = 8, /* a verified one is shown to the service */
+    SNAPSHOT_ROUTE_CLIENT_REQUIRED = 16,   /* who has none is refused */
+};
 struct snapshot_route {
     uint64_t id, service;
     struct str host; /* lower case; "" or "*" = any, "*.x" = any label(s) below x */
@@ -103,6 +109,7 @@ struct snapshot_gateway {
     uint32_t head_ms;         /* whole request head [10,000] */
     uint32_t keepalive_ms;    /* idle client connection [75,000] */
     struct str instance;      /* name for pages and logs */
+    struct str ticket_keys;   /* of TLS session tickets, newest first: bytes, secret */
 };
 
 /* A stable id: XXH3 of the parts with a separator that no name may hold; never 0. */

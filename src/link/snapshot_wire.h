@@ -24,7 +24,7 @@ enum wire_section_kind {
     WIRE_SERVICES,
     WIRE_ENDPOINTS,
     WIRE_ROUTES,
-    WIRE_CERTIFICATES, /* reserved */
+    WIRE_CERTIFICATES,
     WIRE_TEXT,
     WIRE_SECTIONS
 };
@@ -47,11 +47,19 @@ struct wire_gateway {
     struct wire_text instance;
     uint32_t threads, expose_replica, trust_forwarded, connections_max, head_max, head_ms,
         keepalive_ms, reserved;
+    struct wire_text ticket_keys; /* bytes */
 };
 struct wire_listener {
     uint64_t id, service;
     struct wire_text address;
     uint32_t kind, service_index; /* UINT32_MAX = none */
+    struct wire_text client_ca;
+    uint32_t tls, tls_only_13, tls_client, tls_tickets, redirect_port, reserved;
+};
+struct wire_certificate {
+    uint64_t id, listener;
+    struct wire_text chain, key, ocsp, names;
+    uint32_t key_kind, reserved;
 };
 struct wire_service {
     uint64_t id;

@@ -38,6 +38,10 @@ static void copy_items(const struct snapshot *snapshot, struct snapshot_builder 
         struct snapshot_endpoint endpoint = snapshot_endpoint_at(snapshot, i);
         snapshot_builder_endpoint(builder, &endpoint);
     }
+    for (uint32_t i = 0; i < snapshot->certificates; i++) {
+        struct snapshot_certificate certificate = snapshot_certificate_at(snapshot, i);
+        snapshot_builder_certificate(builder, &certificate);
+    }
     for (uint32_t i = 0; i < snapshot->routes; i++) {
         struct snapshot_route route = snapshot_route_at(snapshot, i);
         snapshot_builder_route(builder, &route);

@@ -36,14 +36,31 @@ static void fill(struct snapshot_builder *builder)
 {
     snapshot_builder_init(builder);
     struct snapshot_gateway gateway = {
-        .threads = 2, .expose_replica = true, .instance = STR("hello")};
+        .threads = 2,
+        .expose_replica = true,
+        .instance = STR("hello"),
+        .ticket_keys = STR("\0key"),
+    };
     snapshot_builder_gateway(builder, &gateway);
     add_endpoint(builder, 21, 11, STR("127.0.0.1:3000"));
     add_endpoint(builder, 22, 12, STR("unix:/run/x.sock"));
     add_service(builder, 11, STR("web"));
     add_service(builder, 12, STR("api"));
     struct snapshot_listener listener = {
-        .id = 1, .kind = SNAPSHOT_HTTP, .address = STR("127.0.0.1:8080")};
+        .id = 1,
+        .kind = SNAPSHOT_HTTP,
+        .address = STR("127.0.0.1:8080"),
+        .tls = {true, true, SNAPSHOT_CLIENT_OPTIONAL, STR("CA"), 3},
+        .redirect_port = 443,
+    };
+    struct snapshot_certificate certificate = {.id = 41,
+                                               .listener = 1,
+                                               .chain = STR("CHAIN"),
+                                               .key = STR("KEY"),
+                                               .ocsp = STR("\x30\0\x01"),
+                                               .names = STR("a.localhost "),
+                                               .key_kind = 1};
+    snapshot_builder_certificate(builder, &certificate);
     snapshot_builder_listener(builder, &listener);
     listener = (struct snapshot_listener){
         .id = 2, .kind = SNAPSHOT_TCP, .address = STR("127.0.0.1:5432"), .service = 12};
@@ -89,6 +106,30 @@ TEST(what_was_built_is_read)
     check_str(snapshot_listener_at(&snapshot, 1).address, STR("127.0.0.1:5432"));
     check_str(snapshot_gateway_get(&snapshot).instance, STR("hello"));
     check(snapshot_gateway_get(&snapshot).expose_replica);
+    buf_fini(&blob);
+}
+
+TEST(what_tls_needs_is_read_with_its_nul_bytes)
+{
+    struct buf blob = built();
+    struct snapshot snapshot;
+    check_int(snapshot_open(buf_str(&blob), &snapshot), 0);
+    check_int(snapshot.certificates, 1);
+    struct snapshot_certificate certificate = snapshot_certificate_at(&snapshot, 0);
+    check_int(certificate.listener, 1);
+    check_str(certificate.chain, STR("CHAIN"));
+    check_str(certificate.key, STR("KEY"));
+    check_str(certificate.ocsp, STR("\x30\0\x01"));
+    check_str(certificate.names, STR("a.localhost "));
+    check_int(certificate.key_kind, 1);
+    struct snapshot_listener listener = snapshot_listener_at(&snapshot, 0);
+    check(listener.tls.on && listener.tls.only_13 &&
+          listener.tls.client == SNAPSHOT_CLIENT_OPTIONAL);
+    check_str(listener.tls.client_ca, STR("CA"));
+    check_int(listener.tls.tickets, 3);
+    check_int(listener.redirect_port, 443);
+    check(!snapshot_listener_at(&snapshot, 1).tls.on);
+    check_str(snapshot_gateway_get(&snapshot).ticket_keys, STR("\0key"));
     buf_fini(&blob);
 }
 
