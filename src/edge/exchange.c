@@ -20,6 +20,8 @@
 #include "edge/stream_private.h"
 #include "edge/worker.h"
 
+enum { INTERIMS_MAX = 32 /* interim answers to one request; more are a flood */ };
+
 static bool valid_id(struct str id)
 {
     if (id.len == 0 || id.len > STREAM_REQUEST_ID_MAX) {
@@ -145,6 +147,9 @@ static bool send_head(struct stream *stream)
 static bool interim(struct stream *stream)
 {
     size_t len;
+    if (++stream->interims > INTERIMS_MAX) {
+        return stream_lost(stream, -EBADMSG);
+    }
     if (stream->req.minor == 0) {
         return true; /* HTTP/1.0 knows no interim answers */
     }

@@ -62,20 +62,20 @@ struct stream {
     bool suspended[STREAM_DIRECTIONS];
     bool has_trailers[STREAM_DIRECTIONS];
     bool tcp;
-    bool shared_load;   /* how service_pick counted it */
-    bool path_changed;  /* `path` is not what the client wrote */
-    bool head_sent;     /* the request head was handed to the kernel */
-    bool body_moved;    /* body bytes are gone that cannot be sent again */
-    bool up_done;       /* the whole request was handed over */
-    bool up_broken;     /* the upstream takes no more; it may still answer */
-    bool answer_seen;   /* a byte of the answer has come */
-    bool answer_begun;  /* the client was sent (part of) a final head */
-    bool down_done;     /* the whole answer was handed over */
-    bool cut;           /* the answer broke off: the client must not take it for whole */
-    bool keep_client;   /* the client's connection lives on afterwards */
-    bool keep_upstream; /* the upstream's too */
-    bool chunk_down;    /* we frame the answer in chunks */
-    uint8_t retries;
+    bool shared_load;          /* how service_pick counted it */
+    bool path_changed;         /* `path` is not what the client wrote */
+    bool head_sent;            /* the request head was handed to the kernel */
+    bool body_moved;           /* body bytes are gone that cannot be sent again */
+    bool up_done;              /* the whole request was handed over */
+    bool up_broken;            /* the upstream takes no more; it may still answer */
+    bool answer_seen;          /* a byte of the answer has come */
+    bool answer_begun;         /* the client was sent (part of) a final head */
+    bool down_done;            /* the whole answer was handed over */
+    bool cut;                  /* the answer broke off: the client must not take it for whole */
+    bool keep_client;          /* the client's connection lives on afterwards */
+    bool keep_upstream;        /* the upstream's too */
+    bool chunk_down;           /* we frame the answer in chunks */
+    uint8_t retries, interims; /* interim answers that were passed on */
     uint8_t add_request_count, add_response_count;
     uint8_t request_id_len;
     uint16_t status;

@@ -85,8 +85,10 @@ bool tunnel_begin(struct stream *stream, struct str already)
 {
     struct worker *worker = stream->worker;
     struct str parts[2] = {{worker->out, 0}, already};
-    /* Asked for, and the request is whole: its rest would be the tunnel's first bytes. */
+    /* Asked for, to a protocol that was named, and the request is whole: its rest would be the
+     * tunnel's first bytes. */
     if (!stream->req.upgrade || !stream->up_done ||
+        !http1_answers_upgrade(&worker->response, http1_get(&stream->req, HTTP_H_UPGRADE)) ||
         exchange_write_response(stream, &parts[0].len) < 0) {
         return stream_lost(stream, -EBADMSG);
     }

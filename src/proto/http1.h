@@ -108,6 +108,9 @@ static inline struct str http1_value(const struct http1_head *head, size_t i)
 int http1_find(const struct http1_head *head, enum http_header_id id);
 /* Its value, or STR_NONE. */
 struct str http1_get(const struct http1_head *head, enum http_header_id id);
+/* Does a 101 name protocols, and only such as the request's Upgrade (`asked`) did (RFC 9110
+ * §7.8)? */
+bool http1_answers_upgrade(const struct http1_head *head, struct str asked);
 /* The value of the first header with that name, whatever its case; STR_NONE. */
 struct str http1_get_name(const struct http1_head *head, struct str name);
 

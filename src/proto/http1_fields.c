@@ -241,6 +241,33 @@ static bool wants_tunnel(const struct http1_head *head)
     return true;
 }
 
+static bool list_has(struct str list, struct str what)
+{
+    struct str item;
+    while (http_list_next(&list, &item)) {
+        if (str_eq_nocase(item, what)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool http1_answers_upgrade(const struct http1_head *head, struct str asked)
+{
+    unsigned named = 0;
+    for (size_t i = 0; i < head->count; i++) {
+        struct str list = http1_value(head, i);
+        struct str item;
+        while (head->headers[i].id == HTTP_H_UPGRADE && http_list_next(&list, &item)) {
+            if (!list_has(asked, item)) {
+                return false;
+            }
+            named++;
+        }
+    }
+    return named > 0;
+}
+
 static int finish_connection(struct http1_head *head)
 {
     head->keep_alive = !(head->seen & HTTP1_SEEN_CLOSE) &&
