@@ -20,7 +20,7 @@
 #include "edge/stream_private.h"
 #include "edge/worker.h"
 
-enum { INTERIMS_MAX = 32 /* interim answers to one request; more are a flood */ };
+enum { INTERIMS_MAX = 200 /* interim answers to one request; more are a flood */ };
 
 static bool valid_id(struct str id)
 {

@@ -140,13 +140,18 @@ TEST(a_tunnel_holds_no_block_of_the_head_it_began_with)
 }
 
 /* However many interim answers come, and wherever they are cut, there is room for the next head. */
-TEST(interim_answers_without_end_are_passed_on)
+TEST(interim_answers_larger_than_any_buffer_are_passed_on)
 {
     struct inside inside;
     struct buf interim = BUF_INIT(4 * MIB), got = BUF_INIT(4 * MIB);
     start(&inside);
-    struct str one = STR("HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n");
-    for (unsigned i = 0; i < 4000; i++) {
+    buf_add(&interim, STR("HTTP/1.1 103 Early Hints\r\nLink: </"));
+    for (unsigned i = 0; i < 2000; i++) {
+        buf_add_char(&interim, 'a');
+    }
+    buf_add(&interim, STR(".css>; rel=preload\r\n\r\n"));
+    struct str one = str_make(strndup(interim.p, interim.len), interim.len);
+    for (unsigned i = 1; i < 190; i++) { /* 400 KB */
         buf_add(&interim, one);
     }
     buf_add(&interim, STR("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
@@ -172,6 +177,7 @@ TEST(interim_answers_without_end_are_passed_on)
     inside_close(&inside);
     buf_fini(&interim);
     buf_fini(&got);
+    free((char *)one.p);
 }
 
 /* A snapshot that comes while the edge stops must not open its listeners again. */

@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-enum { BODY_MAX = 10 << 20, INTERIM_MAX = 32 };
+enum { BODY_MAX = 10 << 20, INTERIM_MAX = 200 };
 
 static const struct http1_limits limits = HTTP1_LIMITS_DEFAULT;
 
