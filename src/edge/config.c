@@ -12,6 +12,7 @@ static void config_free(struct config *config)
     for (size_t i = 0; i < config->listener_count; i++) {
         sock_close(&config->listeners[i].fd);
     }
+    geo_close(config->geo);
     route_table_fini(&config->table);
     free(config->listeners);
     free(config->chains);

@@ -9,6 +9,7 @@
 #define EDGE_CONFIG_H
 
 #include "base/map.h"
+#include "edge/geo.h"
 #include "edge/route.h"
 #include "link/snapshot.h"
 #include "os/shm.h"
@@ -34,6 +35,8 @@ struct config {
     struct filter_chain *chains; /* one per kind of route that has filters */
     struct filter_chain global;  /* connection and headers stages */
     struct route_table table;
+    struct geo *geo;            /* NULL: none is named, or it cannot be used */
+    struct problem geo_problem; /* then why */
 };
 
 /* Compiles the snapshot in `shm`, which it takes over on success. 0, -EINVAL (no snapshot),

@@ -32,6 +32,9 @@ static int add_filters(const struct config *config, struct filter_chain *chain,
     if (r == 0 && route->strip_prefix && route->path.len > 0) {
         r = filter_chain_add(chain, &filter_strip_prefix, &route->path);
     }
+    if (r == 0 && config->services[route->service].spread.sticky.len) {
+        r = filter_chain_add(chain, &filter_sticky, NULL);
+    }
     if (r == 0 && config->gateway.expose_replica) {
         r = filter_chain_add(chain, &filter_expose_replica, NULL);
     }
@@ -42,7 +45,8 @@ static int add_filters(const struct config *config, struct filter_chain *chain,
 static int compile_chain(struct config *config, size_t i, const struct filter_chain **shared)
 {
     struct route *route = &config->routes[i];
-    bool own = route->strip_prefix && route->path.len > 0;
+    bool own = (route->strip_prefix && route->path.len > 0) ||
+               config->services[route->service].spread.sticky.len > 0;
     if (!own && *shared) {
         route->filters = *shared;
         return 0;
@@ -113,6 +117,13 @@ static int compile(struct config *config)
     for (size_t i = 0; i < config->listener_count; i++) {
         config->listeners[i] =
             (struct config_listener){snapshot_listener_at(&config->snapshot, (uint32_t)i), -1};
+    }
+    if (config->gateway.geo.len) {
+        r = geo_open(config->gateway.geo, &config->geo, &config->geo_problem);
+        if (r == -ENOMEM) {
+            return r;
+        }
+        r = 0; /* without places the next in turn gets the request */
     }
     config->global.slot_base = FILTERS_MAX;
     if (config_test_filter) {

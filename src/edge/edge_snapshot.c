@@ -152,6 +152,9 @@ int edge_apply(struct edge *edge, int snapshot_fd)
         config_unref(config);
         return 0;
     }
+    if (config->geo_problem.code[0]) {
+        worker_log(config->geo_problem.what);
+    }
     config_unref(edge->pending);
     edge->pending = config;
     ask_for_sockets(edge, config);

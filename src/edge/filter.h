@@ -74,8 +74,9 @@ void stream_answer(struct stream *stream, unsigned status, const char *reason);
 /* After FILTER_SUSPEND: goes on with the next filter, at the end of this turn. */
 void stream_resume(struct stream *stream, enum filter_stage stage);
 
-/* The filters there are. Options: the prefix (struct str) and nothing. */
+/* The filters there are. Options: the prefix (struct str), and none. */
 extern const struct filter_ops filter_strip_prefix;
 extern const struct filter_ops filter_expose_replica;
+extern const struct filter_ops filter_sticky;
 
 #endif

@@ -39,3 +39,22 @@ const struct filter_ops filter_expose_replica = {
     .name = "expose-replica",
     .run = {[FILTER_RESPONSE] = expose_replica},
 };
+
+/* A client without a valid cookie, or whose replica is gone, gets that of the one that answered. */
+static enum filter_verdict sticky(struct stream *stream, const struct filter *filter,
+                                  struct str *piece)
+{
+    const struct endpoint *endpoint = stream->endpoint;
+    (void)filter;
+    (void)piece;
+    if (endpoint && !stream->bound && endpoint->set_cookie_len) {
+        stream_add_response(stream, STR("Set-Cookie"),
+                            str_make(endpoint->set_cookie, endpoint->set_cookie_len));
+    }
+    return FILTER_NEXT;
+}
+
+const struct filter_ops filter_sticky = {
+    .name = "sticky",
+    .run = {[FILTER_RESPONSE] = sticky},
+};

@@ -19,19 +19,52 @@
 
 #include <stdlib.h>
 
+_Static_assert((int)SNAPSHOT_LEAST_CONN == (int)PICK_LEAST_CONN &&
+                   (int)SNAPSHOT_NEAREST == (int)PICK_NEAREST &&
+                   (int)SNAPSHOT_BALANCES == (int)PICK_METHODS &&
+                   (int)SNAPSHOT_GROUPS == (int)PICK_GROUPS_MAX &&
+                   (int)SNAPSHOT_WEIGHT_MAX == (int)PICK_WEIGHT_MAX,
+               "what the snapshot says is what traffic/ does");
+
 enum { DOWN_FIRST_MS = 10, DOWN_MOST_MS = 1000 };
 
 /* --- eligibility --- */
 
+/* Would it get requests if its probe were wrong? */
+static bool present(const struct endpoint *endpoint)
+{
+    return endpoint->state == SNAPSHOT_ENDPOINT_READY && endpoint->reachable && !endpoint->removed;
+}
+
 bool endpoint_eligible(const struct endpoint *endpoint)
 {
-    return endpoint->state == SNAPSHOT_ENDPOINT_READY && endpoint->reachable &&
-           !endpoint->removed && !endpoint->failing;
+    return present(endpoint) && !endpoint->failing;
 }
 
 static struct endpoint *endpoint_of(struct pick_member *member)
 {
     return container_of(member, struct endpoint, member);
+}
+
+/* When most probes fail at once, it is the probe that is to be doubted; and the few that are left
+ * would fall under what comes. */
+static bool panics(const struct service *service)
+{
+    unsigned well = 0, all = 0;
+    if (service->spec.spread.panic == 0) {
+        return false;
+    }
+    list_for_each (node, &service->endpoints) {
+        const struct endpoint *endpoint = list_entry(node, struct endpoint, node);
+        well += endpoint_eligible(endpoint);
+        all += endpoint->state != SNAPSHOT_ENDPOINT_DRAINING;
+    }
+    return well * 100 < all * service->spec.spread.panic;
+}
+
+bool service_takes(const struct service *service, const struct endpoint *endpoint)
+{
+    return service->panic ? present(endpoint) : endpoint_eligible(endpoint);
 }
 
 /* Room was made when the endpoints were added. */
@@ -41,11 +74,13 @@ void service_refresh(struct service *service)
     unsigned totals[PICK_GROUPS_MAX] = {0};
     pick->method = (uint8_t)service->spec.balance;
     pick->in_flight_max = service->spec.connections_max;
+    pick->factor_percent = service->spec.spread.hash_bound;
+    service->panic = panics(service);
     pick_begin(pick);
     list_for_each (node, &service->endpoints) {
         struct endpoint *endpoint = list_entry(node, struct endpoint, node);
         totals[endpoint->member.group] += endpoint->state != SNAPSHOT_ENDPOINT_DRAINING;
-        if (endpoint_eligible(endpoint)) {
+        if (service_takes(service, endpoint)) {
             pick_add(pick, &endpoint->member);
         }
     }
@@ -173,6 +208,7 @@ void endpoint_unref(struct endpoint *endpoint)
     if (--endpoint->refs == 0) {
         service_unref(endpoint->service);
         free(endpoint->cells);
+        free(endpoint->set_cookie);
         free(endpoint);
     }
 }

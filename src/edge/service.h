@@ -33,9 +33,12 @@ struct endpoint {
     char replica[DELTA_REPLICA_MAX];
     uint8_t state; /* enum snapshot_endpoint_state */
     bool removed;
-    bool reachable;    /* its address can be understood */
-    bool failing;      /* its probe says so */
-    bool seen;         /* private: while a snapshot is applied */
+    bool reachable;                   /* its address can be understood */
+    bool failing;                     /* its probe says so */
+    bool seen;                        /* private: while a snapshot is applied */
+    char sticky[SNAPSHOT_STICKY_MAX]; /* what the cookie says of who belongs here; "" = none */
+    uint8_t set_cookie_len;
+    char *set_cookie;  /* that cookie as a Set-Cookie value; NULL = none */
     uint32_t failures; /* connects that failed in a row */
     uint32_t refs;
     struct pick_member member; /* what balancing knows of it: weight, requests in flight … */
@@ -58,6 +61,8 @@ struct service {
     uint32_t refs;
     bool removed;
     bool seen;
+    bool asks;           /* a pick goes by the request: affinity.h */
+    bool panic;          /* so few are well that all get requests */
     struct list waiters; /* struct service_waiter, oldest first */
     size_t waiter_count;
     struct timer retry; /* when the first endpoint that is down may be tried again */
@@ -96,6 +101,8 @@ void service_wake(struct service *service);
 void service_ref(struct service *service);
 void service_unref(struct service *service);
 
+/* May it get requests at this moment, those that are bound to it among them? */
+bool service_takes(const struct service *service, const struct endpoint *endpoint);
 bool endpoint_eligible(const struct endpoint *endpoint);
 void endpoint_ref(struct endpoint *endpoint);
 void endpoint_unref(struct endpoint *endpoint);

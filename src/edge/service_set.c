@@ -10,8 +10,10 @@
 #include "edge/service_set.h"
 
 #include "base/num.h"
+#include "edge/affinity.h"
 #include "edge/upstream.h"
 #include "edge/worker.h"
+#include "link/loads.h"
 
 #include <stdlib.h>
 
@@ -25,11 +27,24 @@ static void make_cells(struct endpoint *endpoint)
     endpoint->cells = calloc(endpoint->cell_count, sizeof(struct counters_cell *));
 }
 
+static struct pick_place place_of(const struct snapshot_seat *seat)
+{
+    if (!seat->located) {
+        return (struct pick_place){0};
+    }
+    return pick_place_of((double)seat->latitude / SNAPSHOT_MICRO,
+                         (double)seat->longitude / SNAPSHOT_MICRO);
+}
+
 static void set_endpoint(struct endpoint *endpoint, const struct snapshot_endpoint *spec)
 {
     (void)str_copy(endpoint->replica, sizeof(endpoint->replica), spec->replica);
     endpoint->state = (uint8_t)spec->state;
-    endpoint->member.weight = MAX(spec->weight, 1U);
+    endpoint->member.weight = snapshot_weight(spec->weight);
+    endpoint->member.group = spec->seat.group;
+    endpoint->member.place = place_of(&spec->seat);
+    memcpy(endpoint->sticky, spec->seat.sticky, sizeof(endpoint->sticky));
+    affinity_set_cookie(endpoint);
     if (str_eq(str_from(endpoint->address_text), spec->address)) {
         return;
     }
@@ -52,6 +67,9 @@ static struct endpoint *add_endpoint(struct worker *worker, struct service *serv
     endpoint->refs = 1;
     endpoint->member.id = spec->id;
     endpoint->member.shared = worker->loads ? &worker->loads[spec->id % WORKER_LOADS] : NULL;
+    endpoint->member.load = worker->deltas && worker->deltas->loads
+                                ? loads_word(worker->deltas->loads, spec->id)
+                                : NULL;
     list_init(&endpoint->idle);
     if (map_put(&worker->set.endpoints, str_make((const char *)&endpoint->id, 8), endpoint) < 0) {
         free(endpoint);
@@ -122,11 +140,13 @@ static struct endpoint *apply_endpoint(struct worker *worker, struct service *se
 /* The spec with its texts copied, so that it outlives the snapshot. */
 static int set_spec(struct service *service, const struct snapshot_service *spec)
 {
-    struct str *const targets[] = {&service->spec.tenant, &service->spec.project,
-                                   &service->spec.name, &service->spec.probe.path,
-                                   &service->spec.probe.host};
-    const struct str sources[] = {spec->tenant, spec->project, spec->name, spec->probe.path,
-                                  spec->probe.host};
+    struct str *const targets[] = {&service->spec.tenant,       &service->spec.project,
+                                   &service->spec.name,         &service->spec.probe.path,
+                                   &service->spec.probe.host,   &service->spec.spread.hash_name,
+                                   &service->spec.spread.sticky};
+    const struct str sources[] = {spec->tenant,       spec->project,    spec->name,
+                                  spec->probe.path,   spec->probe.host, spec->spread.hash_name,
+                                  spec->spread.sticky};
     size_t total = 1;
     for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
         total += sources[i].len;
@@ -143,6 +163,8 @@ static int set_spec(struct service *service, const struct snapshot_service *spec
         *targets[i] = str_make(names, sources[i].len);
         names += sources[i].len;
     }
+    service->asks = spec->spread.sticky.len > 0 || spec->balance == SNAPSHOT_HASH ||
+                    spec->balance == SNAPSHOT_NEAREST;
     return 0;
 }
 
@@ -301,7 +323,8 @@ static void delta_endpoint(struct worker *worker, const struct delta *delta)
         .address = str_from(delta->address),
         .replica = str_from(delta->replica),
         .state = delta->endpoint_state,
-        .weight = MIN(delta->weight, 256U),
+        .weight = delta->weight,
+        .seat = delta->seat,
     };
     (void)apply_endpoint(worker, service, &spec);
     service_refresh(service);

@@ -9,6 +9,7 @@
 #include "edge/stream.h"
 
 #include "base/sm.h"
+#include "edge/affinity.h"
 #include "edge/record.h"
 #include "edge/stream_private.h"
 #include "edge/worker.h"
@@ -139,6 +140,9 @@ void stream_detach(struct stream *stream, bool reusable)
         upstream_release(upstream, reusable);
     }
     if (stream->endpoint) {
+        if (unlikely(stream->service->pick.method == PICK_POWER_OF_TWO)) {
+            affinity_learn(stream);
+        }
         service_done(stream->endpoint, stream->shared_load);
         stream->cell->in_flight--;
         stream->cell = NULL; /* may be another's from here on */

@@ -62,7 +62,7 @@ struct stream {
     bool suspended[STREAM_DIRECTIONS];
     bool has_trailers[STREAM_DIRECTIONS];
     bool tcp;
-    bool shared_load;          /* how service_pick counted it */
+    bool shared_load, bound;   /* how service_pick counted it; the client's cookie names it */
     bool path_changed;         /* `path` is not what the client wrote */
     bool head_sent;            /* the request head was handed to the kernel */
     bool body_moved;           /* body bytes are gone that cannot be sent again */

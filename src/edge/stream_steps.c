@@ -11,6 +11,7 @@
  *    pause between two pieces, of a page (stream_timeout says what each costs).
  */
 #include "base/num.h"
+#include "edge/affinity.h"
 #include "edge/cells.h"
 #include "edge/exchange.h"
 #include "edge/record.h"
@@ -177,7 +178,10 @@ static bool step_pick(struct stream *stream)
     if (!stream->pick_ns) {
         stream->pick_ns = worker->loop.now_ns;
     }
-    struct endpoint *endpoint = service_pick(stream->service, stream->avoid, &stream->shared_load);
+    struct service *service = stream->service;
+    struct endpoint *endpoint = unlikely(service->asks)
+                                    ? affinity_pick(stream)
+                                    : service_pick(service, stream->avoid, &stream->shared_load);
     if (unlikely(!endpoint)) {
         return hold(stream);
     }
@@ -187,6 +191,10 @@ static bool step_pick(struct stream *stream)
     stream->cell->in_flight++;
     if (unlikely(stream->flags & RING_FLAG_HELD)) {
         stream->picked_ns = worker->loop.now_ns;
+    }
+    if (unlikely(service->pick.missing)) {
+        counters_add(&stream->cell->unbalanced, service->pick.missing);
+        service->pick.missing = 0;
     }
     stream_move(stream, STREAM_UPSTREAM);
     return true;

@@ -43,8 +43,9 @@ struct counters_cell {
         errors;         /* errors: 502, 504 made by the edge, broken bodies */
     uint64_t ejections, /* of the endpoint, for its failures */
         hedges,         /* second tries beside the first */
-        rejected;       /* turned away by a breaker, a full queue or a limit */
-    uint64_t unused[4];
+        rejected,       /* turned away by a breaker, a full queue or a limit */
+        unbalanced;     /* picked in turn: the signal that the balancing goes by was missing */
+    uint64_t unused[3];
     struct counters_histogram durations[COUNTERS_DURATIONS]; /* enum counters_duration */
 };
 

@@ -4,6 +4,7 @@
  *
  *   0    header (64 bytes): magic u64, capacity u32, reserved u32, head u64, base u64
  *   64   `capacity` slots of DELTA_SLOT bytes: struct delta_slot
+ *   …    LOADS words (link/loads.h)
  *
  * A slot's `sequence` is 0 while the slot is written and the delta's sequence afterwards; a reader
  * copies the slot between two looks at it (a seqlock), so a torn copy is never used. Readers trust
@@ -11,6 +12,7 @@
  */
 #include "link/delta.h"
 
+#include "link/loads.h"
 #include "link/words.h"
 
 #include <string.h>
@@ -42,7 +44,7 @@ static struct delta_slot *slot_of(const struct delta_log *log, uint64_t sequence
 
 size_t delta_log_size(uint32_t capacity)
 {
-    return sizeof(struct delta_log_header) + (size_t)capacity * DELTA_SLOT;
+    return sizeof(struct delta_log_header) + (size_t)capacity * DELTA_SLOT + LOADS_SIZE;
 }
 
 void delta_log_format(void *memory, uint32_t capacity)
@@ -60,7 +62,7 @@ int delta_log_open(void *memory, size_t size, struct delta_log *ret)
         return -EINVAL;
     }
     uint32_t capacity = header->capacity; /* once: the other side may change it */
-    if (capacity == 0 || capacity > CAPACITY_MAX || delta_log_size(capacity) > size) {
+    if (capacity == 0 || capacity > CAPACITY_MAX || delta_log_size(capacity) - LOADS_SIZE > size) {
         return -EINVAL;
     }
     *ret = (struct delta_log){
@@ -68,6 +70,9 @@ int delta_log_open(void *memory, size_t size, struct delta_log *ret)
         .slots = (uint8_t *)memory + sizeof(*header),
         .capacity = capacity,
     };
+    if (delta_log_size(capacity) <= size) {
+        ret->loads = (uint64_t *)(void *)(ret->slots + (size_t)capacity * DELTA_SLOT);
+    }
     return 0;
 }
 
@@ -111,7 +116,9 @@ static bool delta_ok(const struct delta *delta)
            text_ended(delta->address, sizeof(delta->address)) &&
            text_ended(delta->replica, sizeof(delta->replica)) &&
            delta->endpoint_state < SNAPSHOT_ENDPOINT_STATES &&
-           delta->service_state < SNAPSHOT_SERVICE_STATES && delta->balance < SNAPSHOT_BALANCES;
+           delta->service_state < SNAPSHOT_SERVICE_STATES && delta->balance < SNAPSHOT_BALANCES &&
+           delta->seat.group < SNAPSHOT_GROUPS &&
+           text_ended(delta->seat.sticky, sizeof(delta->seat.sticky));
 }
 
 int delta_log_read(const struct delta_log *log, uint64_t *cursor, struct delta *ret)

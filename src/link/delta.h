@@ -47,15 +47,17 @@ struct delta {
     enum snapshot_balance balance;
     uint32_t connect_ms, first_byte_ms, idle_ms, tunnel_idle_ms, hold_ms, retries, connections_max;
     uint64_t body_max;
+    struct snapshot_seat seat; /* DELTA_ENDPOINT_SET */
 };
 
 struct delta_log {
     struct delta_log_header *header; /* private layout */
     uint8_t *slots;
     uint32_t capacity;
+    uint64_t *loads; /* LOADS words (link/loads.h); NULL: made by an older core, without them */
 };
 
-/* Bytes of shared memory for a log. */
+/* Bytes of shared memory for a log, and the loads behind it. */
 size_t delta_log_size(uint32_t capacity);
 /* Formats zeroed memory (core, once). The memory must be 64-aligned. */
 void delta_log_format(void *memory, uint32_t capacity);

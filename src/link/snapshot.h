@@ -24,6 +24,7 @@ struct snapshot_builder {
     struct snapshot_gateway gateway;
     uint32_t instance_offset, instance_len; /* private */
     uint32_t tickets_offset, tickets_len;   /* private */
+    uint32_t geo_offset, geo_len;           /* private */
     int error;                              /* sticky: the first add that failed */
 };
 void snapshot_builder_init(struct snapshot_builder *builder);
@@ -61,6 +62,8 @@ struct snapshot_gateway snapshot_gateway_get(const struct snapshot *snapshot);
 struct snapshot_listener snapshot_listener_at(const struct snapshot *snapshot, uint32_t i);
 /* Does the sealed snapshot in that memfd name a listener with that address? Maps it meanwhile. */
 bool snapshot_fd_has_listener(int fd, const struct sock_addr *addr);
+/* What a weight of an endpoint or delta means: 0 … SNAPSHOT_WEIGHT_MAX. */
+uint32_t snapshot_weight(uint32_t said);
 struct snapshot_service snapshot_service_at(const struct snapshot *snapshot, uint32_t i);
 struct snapshot_endpoint snapshot_endpoint_at(const struct snapshot *snapshot, uint32_t i);
 struct snapshot_route snapshot_route_at(const struct snapshot *snapshot, uint32_t i);

@@ -96,6 +96,10 @@ void snapshot_builder_gateway(struct snapshot_builder *builder,
     builder->tickets_len = tickets.len;
     builder->instance_offset = name.offset;
     builder->instance_len = name.len;
+    struct wire_text geo = add_text(builder, gateway->geo);
+    builder->gateway.geo = STR_NONE;
+    builder->geo_offset = geo.offset;
+    builder->geo_len = geo.len;
 }
 
 void snapshot_builder_listener(struct snapshot_builder *builder,
@@ -121,6 +125,7 @@ void snapshot_builder_service(struct snapshot_builder *builder,
                               const struct snapshot_service *service)
 {
     const struct snapshot_probe *probe = &service->probe;
+    const struct snapshot_spread *spread = &service->spread;
     struct wire_service wire = {
         .id = service->id,
         .tenant = add_text(builder, service->tenant),
@@ -144,6 +149,13 @@ void snapshot_builder_service(struct snapshot_builder *builder,
         .probe_retries = probe->retries,
         .probe_start_period_ms = probe->start_period_ms,
         .probe_start_interval_ms = probe->start_interval_ms,
+        .hash_name = add_text(builder, spread->hash_name),
+        .sticky = add_text(builder, spread->sticky),
+        .hash = spread->hash,
+        .hash_bound = spread->hash_bound,
+        .sticky_max_age = spread->sticky_max_age,
+        .sticky_secure = spread->sticky_secure,
+        .panic = spread->panic,
     };
     push(builder, &builder->services, &wire);
 }
@@ -158,7 +170,12 @@ void snapshot_builder_endpoint(struct snapshot_builder *builder,
         .replica = add_text(builder, endpoint->replica),
         .state = endpoint->state,
         .weight = endpoint->weight,
+        .group = endpoint->seat.group,
+        .located = endpoint->seat.located,
+        .latitude = endpoint->seat.latitude,
+        .longitude = endpoint->seat.longitude,
     };
+    memcpy(wire.sticky, endpoint->seat.sticky, sizeof(wire.sticky));
     push(builder, &builder->endpoints, &wire);
 }
 
@@ -293,6 +310,7 @@ static struct wire_gateway gateway_wire(const struct snapshot_builder *builder)
         .head_ms = gateway->head_ms,
         .keepalive_ms = gateway->keepalive_ms,
         .ticket_keys = {builder->tickets_offset, builder->tickets_len},
+        .geo = {builder->geo_offset, builder->geo_len},
     };
 }
 

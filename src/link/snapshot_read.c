@@ -139,7 +139,8 @@ static bool services_ok(const struct snapshot *snapshot)
             item.state >= SNAPSHOT_SERVICE_STATES || item.probe_kind >= SNAPSHOT_PROBES ||
             !text_ok(snapshot, item.tenant) || !text_ok(snapshot, item.project) ||
             !text_ok(snapshot, item.name) || !text_ok(snapshot, item.probe_path) ||
-            !text_ok(snapshot, item.probe_host)) {
+            !text_ok(snapshot, item.probe_host) || item.hash >= SNAPSHOT_HASHES ||
+            !text_ok(snapshot, item.hash_name) || !text_ok(snapshot, item.sticky)) {
             return false;
         }
     }
@@ -152,6 +153,7 @@ static bool endpoints_ok(const struct snapshot *snapshot)
         struct wire_endpoint item;
         item_copy(snapshot, WIRE_ENDPOINTS, i, &item);
         if (item.id == 0 || item.state >= SNAPSHOT_ENDPOINT_STATES ||
+            item.group >= SNAPSHOT_GROUPS || !memchr(item.sticky, '\0', sizeof(item.sticky)) ||
             !service_ok(snapshot, item.service_index, item.service) ||
             !text_ok(snapshot, item.address) || !text_ok(snapshot, item.replica)) {
             return false;
@@ -194,7 +196,8 @@ static bool gateway_ok(const struct snapshot *snapshot)
     }
     struct wire_gateway item;
     item_copy(snapshot, WIRE_GATEWAY, 0, &item);
-    return text_ok(snapshot, item.instance) && bytes_ok(snapshot, item.ticket_keys);
+    return text_ok(snapshot, item.instance) && bytes_ok(snapshot, item.ticket_keys) &&
+           text_ok(snapshot, item.geo);
 }
 
 int snapshot_open(struct str blob, struct snapshot *ret)
@@ -243,6 +246,12 @@ static uint32_t or_default(uint32_t value, uint32_t usual)
     return value ? value : usual;
 }
 
+uint32_t snapshot_weight(uint32_t said)
+{
+    uint32_t weight = or_default(said, 1);
+    return said == SNAPSHOT_WEIGHT_NONE ? 0 : MIN(weight, (uint32_t)SNAPSHOT_WEIGHT_MAX);
+}
+
 struct snapshot_gateway snapshot_gateway_get(const struct snapshot *snapshot)
 {
     struct wire_gateway item;
@@ -258,6 +267,7 @@ struct snapshot_gateway snapshot_gateway_get(const struct snapshot *snapshot)
         .keepalive_ms = or_default(item.keepalive_ms, 75000),
         .instance = text_of(snapshot, item.instance),
         .ticket_keys = text_of(snapshot, item.ticket_keys),
+        .geo = text_of(snapshot, item.geo),
     };
 }
 
@@ -346,6 +356,16 @@ struct snapshot_service snapshot_service_at(const struct snapshot *snapshot, uin
                 .start_period_ms = item.probe_start_period_ms,
                 .start_interval_ms = item.probe_start_interval_ms,
             },
+        .spread =
+            {
+                .hash = (enum snapshot_hash)item.hash,
+                .hash_name = text_of(snapshot, item.hash_name),
+                .hash_bound = item.hash_bound == UINT32_MAX ? 0 : or_default(item.hash_bound, 125),
+                .sticky = text_of(snapshot, item.sticky),
+                .sticky_max_age = item.sticky_max_age,
+                .sticky_secure = item.sticky_secure != 0,
+                .panic = item.panic,
+            },
     };
 }
 
@@ -353,15 +373,17 @@ struct snapshot_endpoint snapshot_endpoint_at(const struct snapshot *snapshot, u
 {
     struct wire_endpoint item;
     item_copy(snapshot, WIRE_ENDPOINTS, i, &item);
-    uint32_t weight = or_default(item.weight, 1);
-    return (struct snapshot_endpoint){
+    struct snapshot_endpoint endpoint = {
         .id = item.id,
         .service = item.service,
         .address = text_of(snapshot, item.address),
         .replica = text_of(snapshot, item.replica),
         .state = (enum snapshot_endpoint_state)item.state,
-        .weight = MIN(weight, 256U),
+        .weight = item.weight == SNAPSHOT_WEIGHT_NONE ? item.weight : snapshot_weight(item.weight),
+        .seat = {item.group, item.located, item.latitude, item.longitude, ""},
     };
+    memcpy(endpoint.seat.sticky, item.sticky, sizeof(item.sticky));
+    return endpoint;
 }
 
 struct snapshot_route snapshot_route_at(const struct snapshot *snapshot, uint32_t i)

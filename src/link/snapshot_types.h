@@ -9,6 +9,7 @@
 #ifndef LINK_SNAPSHOT_TYPES_H
 #define LINK_SNAPSHOT_TYPES_H
 
+#include "link/snapshot_balance.h"
 #include "link/snapshot_tls.h"
 
 enum {
@@ -26,7 +27,6 @@ enum snapshot_listener_kind {
     SNAPSHOT_ADMIN,
     SNAPSHOT_LISTENER_KINDS
 };
-enum snapshot_balance { SNAPSHOT_ROUND_ROBIN, SNAPSHOT_LEAST_CONN, SNAPSHOT_BALANCES };
 enum snapshot_probe_kind {
     SNAPSHOT_PROBE_NONE,
     SNAPSHOT_PROBE_HTTP,
@@ -81,13 +81,15 @@ struct snapshot_service {
     uint64_t body_max;        /* request body [10 MiB]; UINT64_MAX = unlimited */
     uint32_t connections_max; /* to one endpoint, per edge thread [1,024] */
     struct snapshot_probe probe;
+    struct snapshot_spread spread;
 };
 struct snapshot_endpoint {
     uint64_t id, service;
     struct str address; /* "127.0.0.1:3000", "[::1]:3000", "unix:/path" */
     struct str replica; /* "web-1" */
     enum snapshot_endpoint_state state;
-    uint32_t weight; /* 1…256; 0 = 1 */
+    uint32_t weight; /* 1…256; 0 = 1; WEIGHT_NONE: only requests that are bound to it */
+    struct snapshot_seat seat;
 };
 enum {
     SNAPSHOT_ROUTE_STRIP_PREFIX = 1,
@@ -101,15 +103,15 @@ struct snapshot_route {
     uint32_t flags;
 };
 struct snapshot_gateway {
-    uint32_t threads; /* 0 = one per CPU, at most 8 */
-    bool expose_replica;
-    bool trust_forwarded;     /* keep what the client says in X-Forwarded-* and Forwarded */
-    uint32_t connections_max; /* clients per thread [16,384] */
-    uint32_t head_max;        /* request head in bytes [16,384], at most that */
-    uint32_t head_ms;         /* whole request head [10,000] */
-    uint32_t keepalive_ms;    /* idle client connection [75,000] */
-    struct str instance;      /* name for pages and logs */
-    struct str ticket_keys;   /* of TLS session tickets, newest first: bytes, secret */
+    uint32_t threads;                     /* 0 = one per CPU, at most 8 */
+    bool expose_replica, trust_forwarded; /* trust: the client's X-Forwarded-* and Forwarded stay */
+    uint32_t connections_max;             /* clients per thread [16,384] */
+    uint32_t head_max;                    /* request head in bytes [16,384], at most that */
+    uint32_t head_ms;                     /* whole request head [10,000] */
+    uint32_t keepalive_ms;                /* idle client connection [75,000] */
+    struct str instance;                  /* name for pages and logs */
+    struct str ticket_keys;               /* of TLS session tickets, newest first: bytes, secret */
+    struct str geo;                       /* file with the places of addresses; empty = none */
 };
 
 /* A stable id: XXH3 of the parts with a separator that no name may hold; never 0. */

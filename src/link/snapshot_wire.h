@@ -14,6 +14,7 @@
 #define LINK_SNAPSHOT_WIRE_H
 
 #include "base/str.h"
+#include "link/snapshot_balance.h"
 
 #define WIRE_MAGIC UINT64_C(0x31504e534c45554d) /* "MUELSNP1" */
 enum { WIRE_FORMAT = 1 };
@@ -48,6 +49,7 @@ struct wire_gateway {
     uint32_t threads, expose_replica, trust_forwarded, connections_max, head_max, head_ms,
         keepalive_ms, reserved;
     struct wire_text ticket_keys; /* bytes */
+    struct wire_text geo;
 };
 struct wire_listener {
     uint64_t id, service;
@@ -69,11 +71,16 @@ struct wire_service {
     uint32_t connect_ms, first_byte_ms, idle_ms, tunnel_idle_ms, hold_ms, retries, connections_max;
     uint32_t probe_kind, probe_interval_ms, probe_timeout_ms, probe_retries;
     uint32_t probe_start_period_ms, probe_start_interval_ms, reserved;
+    struct wire_text hash_name, sticky;
+    uint32_t hash, hash_bound, sticky_max_age, sticky_secure, panic, reserved_balance;
 };
 struct wire_endpoint {
     uint64_t id, service;
     struct wire_text address, replica;
     uint32_t service_index, state, weight, reserved;
+    uint32_t group, located; /* located: latitude and longitude are known */
+    int32_t latitude, longitude;
+    char sticky[SNAPSHOT_STICKY_MAX];
 };
 struct wire_route {
     uint64_t id, service;

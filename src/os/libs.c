@@ -18,6 +18,7 @@ static struct libs_entry {
     [LIB_PQ] = {"libpq.so.5", "libpq5", NULL},
     [LIB_HIREDIS] = {"libhiredis.so.0.14", "libhiredis0.14", NULL},
     [LIB_NATS] = {"libnats.so.3.5", "libnats3.5", NULL},
+    [LIB_MAXMINDDB] = {"libmaxminddb.so.0", "libmaxminddb0", NULL},
 };
 
 int libs_load(enum lib lib, const struct lib_symbol *symbols, struct problem *problem)

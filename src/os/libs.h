@@ -8,7 +8,16 @@
 
 #include "base/problem.h"
 
-enum lib { LIB_SYSTEMD, LIB_CURL, LIB_GIT2, LIB_PQ, LIB_HIREDIS, LIB_NATS, LIB_COUNT };
+enum lib {
+    LIB_SYSTEMD,
+    LIB_CURL,
+    LIB_GIT2,
+    LIB_PQ,
+    LIB_HIREDIS,
+    LIB_NATS,
+    LIB_MAXMINDDB,
+    LIB_COUNT
+};
 
 struct lib_symbol {
     const char *name;

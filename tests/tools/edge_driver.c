@@ -7,19 +7,21 @@
  *
  * Lines of FILE (words by spaces; KEY=VALUE options in any order):
  *   gateway [threads=N] [expose_replica=1] [trust_forwarded=1] [connections_max=N] [head_ms=N]
- *           [keepalive_ms=N]
- *   service NAME [balance=least_conn] [state=starting|stopped|crashed] [connect_ms=N]
+ *           [keepalive_ms=N] [geo=FILE]
+ *   service NAME [balance=WORD] [hash=WORD] [hash_name=X] [hash_bound=N] [sticky=COOKIE]
+ *           [sticky_max_age=S] [panic=PERCENT] [state=starting|stopped|crashed] [connect_ms=N]
  *   [first_byte_ms=N]
  *           [idle_ms=N] [tunnel_idle_ms=N] [hold_ms=N] [retries=N] [body_max=N] [connections_max=N]
  *           [probe=http:/path|tcp] [probe_interval_ms=N] [probe_timeout_ms=N] [probe_retries=N]
- *   endpoint SERVICE REPLICA ADDRESS [state=starting|draining] [weight=N]
+ *   endpoint SERVICE REPLICA ADDRESS [state=starting|draining] [weight=N|none] [group=N]
+ *           [place=LATITUDE,LONGITUDE] [sticky=TEXT]
  *   route SERVICE HOST PATH [strip=1]       HOST * = any
  *   listen http|tcp|admin ADDRESS [SERVICE]
  *
  * Commands: the same `endpoint` and `service NAME state=…` lines as deltas; `remove SERVICE
- * REPLICA`; `probe SERVICE REPLICA`; `reload` (the file again, as a new snapshot); `stats`;
- * `records`; `probes`; `quit`. Each answers by one line of JSON; "ready" is printed when the edge
- * runs.
+ * REPLICA`; `probe SERVICE REPLICA`; `load SERVICE REPLICA used=PER_MILLE`; `reload` (the file
+ * again, as a new snapshot); `stats`; `records`; `probes`; `quit`. Each answers by one line of
+ * JSON; "ready" is printed when the edge runs.
  */
 #include "base/json.h"
 #include "base/num.h"
@@ -27,6 +29,7 @@
 #include "edge/edge.h"
 #include "link/counters_probe.h"
 #include "link/delta.h"
+#include "link/loads.h"
 #include "link/ring.h"
 #include "link/snapshot.h"
 #include "os/clock.h"
@@ -157,6 +160,40 @@ static enum snapshot_endpoint_state endpoint_state(struct str text)
                                       : SNAPSHOT_ENDPOINT_READY;
 }
 
+static const char *const balances[] = {"round_robin", "least_conn", "random", "power_of_two",
+                                       "least_load",  "hash",       "nearest"};
+static const char *const hashes[] = {"ip", "header", "cookie", "query", "path", "", ""};
+
+static unsigned word_of(struct str text, const char *const *words)
+{
+    unsigned i = 0;
+    while (text.len && i < SNAPSHOT_BALANCES - 1 && !str_is(text, words[i])) {
+        i++;
+    }
+    return i;
+}
+
+/* place=52.5,13.4 group=1 sticky=TEXT */
+static struct snapshot_seat seat_of(const struct words *w)
+{
+    struct snapshot_seat seat = {.group = number32(w, "group")};
+    struct str place = option(w, "place"), first, second;
+    double latitude, longitude;
+    str_copy(seat.sticky, sizeof(seat.sticky), option(w, "sticky"));
+    if (str_split(place, ',', &first, &second) && num_parse_double(first, &latitude) == 0 &&
+        num_parse_double(second, &longitude) == 0) {
+        seat.located = 1;
+        seat.latitude = (int32_t)(latitude * SNAPSHOT_MICRO);
+        seat.longitude = (int32_t)(longitude * SNAPSHOT_MICRO);
+    }
+    return seat;
+}
+
+static uint32_t weight_of(const struct words *w)
+{
+    return str_is(option(w, "weight"), "none") ? SNAPSHOT_WEIGHT_NONE : number32(w, "weight");
+}
+
 static void add_service(struct snapshot_builder *builder, const struct words *w)
 {
     struct str probe = option(w, "probe");
@@ -168,8 +205,7 @@ static void add_service(struct snapshot_builder *builder, const struct words *w)
         .tenant = STR("default"),
         .project = STR("test"),
         .name = w->at[1],
-        .balance =
-            str_is(option(w, "balance"), "least_conn") ? SNAPSHOT_LEAST_CONN : SNAPSHOT_ROUND_ROBIN,
+        .balance = (enum snapshot_balance)word_of(option(w, "balance"), balances),
         .state = service_state(option(w, "state")),
         .connect_ms = number32(w, "connect_ms"),
         .first_byte_ms = number32(w, "first_byte_ms"),
@@ -189,6 +225,15 @@ static void add_service(struct snapshot_builder *builder, const struct words *w)
                 .timeout_ms = number32(w, "probe_timeout_ms"),
                 .retries = number32(w, "probe_retries"),
             },
+        .spread =
+            {
+                .hash = (enum snapshot_hash)word_of(option(w, "hash"), hashes),
+                .hash_name = option(w, "hash_name"),
+                .hash_bound = number32(w, "hash_bound"),
+                .sticky = option(w, "sticky"),
+                .sticky_max_age = number32(w, "sticky_max_age"),
+                .panic = number32(w, "panic"),
+            },
     };
     snapshot_builder_service(builder, &service);
 }
@@ -201,7 +246,8 @@ static void add_endpoint(struct snapshot_builder *builder, const struct words *w
         .replica = w->at[2],
         .address = w->at[3],
         .state = endpoint_state(option(w, "state")),
-        .weight = number32(w, "weight"),
+        .weight = weight_of(w),
+        .seat = seat_of(w),
     };
     snapshot_builder_endpoint(builder, &endpoint);
 }
@@ -245,6 +291,7 @@ static void add_line(struct snapshot_builder *builder, const struct words *w)
             .head_ms = number32(w, "head_ms"),
             .keepalive_ms = number32(w, "keepalive_ms"),
             .instance = STR("driver"),
+            .geo = option(w, "geo"),
         };
         snapshot_builder_gateway(builder, &gateway);
         driver.threads = driver.edge ? driver.threads : gateway.threads;
@@ -382,6 +429,7 @@ static void write_cells(struct json_writer *json)
                 sum.in_flight += cell.in_flight;
                 sum.retries += cell.retries;
                 sum.errors += cell.errors;
+                sum.unbalanced += cell.unbalanced;
                 sum.connects += cell.connects;
                 for (unsigned s = 0; s < 6; s++) {
                     sum.status[s] += cell.status[s];
@@ -394,6 +442,7 @@ static void write_cells(struct json_writer *json)
     json_field(json, "retries", u64, sum.retries);
     json_field(json, "errors", u64, sum.errors);
     json_field(json, "connects", u64, sum.connects);
+    json_field(json, "unbalanced", u64, sum.unbalanced);
     json_field(json, "status_2xx", u64, sum.status[2]);
     json_field(json, "status_5xx", u64, sum.status[5]);
 }
@@ -481,7 +530,8 @@ static void do_endpoint(const struct words *w)
         .service = service_id(w->at[1]),
         .endpoint = endpoint_id(w->at[1], w->at[2]),
         .endpoint_state = endpoint_state(option(w, "state")),
-        .weight = number32(w, "weight"),
+        .weight = weight_of(w),
+        .seat = seat_of(w),
     };
     str_copy(delta.replica, sizeof(delta.replica), w->at[2]);
     str_copy(delta.address, sizeof(delta.address), w->at[3]);
@@ -503,6 +553,10 @@ static void do_command(const struct words *w)
         send_delta(&(struct delta){.kind = DELTA_SERVICE_STATE,
                                    .service = service_id(w->at[1]),
                                    .service_state = service_state(option(w, "state"))});
+    } else if (str_is(verb, "load") && w->count >= 4) {
+        loads_set(driver.log.loads, endpoint_id(w->at[1], w->at[2]), number32(w, "used"),
+                  clock_mono_ns());
+        answer("{}");
     } else if (str_is(verb, "reload")) {
         int fd = build();
         must(edge_apply(driver.edge, fd), "apply");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "harness/test.h"
 #include "link/delta.h"
+#include "link/loads.h"
 
 #include <stdlib.h>
 
@@ -74,7 +75,7 @@ TEST(a_reader_trusts_nothing)
         }
         uint8_t *bytes = (void *)log.header;
         for (size_t i = rng_below(rng, 20); i > 0; i--) {
-            bytes[16 + rng_below(rng, delta_log_size(4) - 16)] = (uint8_t)rng_u64(rng);
+            bytes[16 + rng_below(rng, delta_log_size(4) - LOADS_SIZE - 16)] = (uint8_t)rng_u64(rng);
         }
         uint64_t cursor = 0;
         struct delta delta;
@@ -89,7 +90,7 @@ TEST(memory_that_is_no_log_is_refused)
 {
     struct delta_log log = new_log(4);
     struct delta_log again;
-    check_int(delta_log_open(log.header, delta_log_size(4) - 1, &again), -EINVAL);
+    check_int(delta_log_open(log.header, delta_log_size(4) - LOADS_SIZE - 1, &again), -EINVAL);
     memset(log.header, 0, 8);
     check_int(delta_log_open(log.header, delta_log_size(4), &again), -EINVAL);
     free(log.header);

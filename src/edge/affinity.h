@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a request says about where it belongs: a sticky cookie, the key of a hash, the place of its
+ * client. Only services that ask (service->asks) are picked this way.
+ */
+#ifndef EDGE_AFFINITY_H
+#define EDGE_AFFINITY_H
+
+#include "edge/stream.h"
+
+/* service_pick by what the stream's request says; sets stream->bound. */
+struct endpoint *affinity_pick(struct stream *stream);
+/* An answer has come: what the endpoint costs in time (service_learns). */
+void affinity_learn(const struct stream *stream);
+/* Writes the endpoint's Set-Cookie anew; memory that is out leaves it without one. */
+void affinity_set_cookie(struct endpoint *endpoint);
+
+#endif
