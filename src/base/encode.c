@@ -35,22 +35,35 @@ int decode_hex(struct buf *out, struct str text)
     return buf_error(out);
 }
 
+/* The digits of the whole text are reserved at once: a file of megabytes is kept in this form. */
 static void add_base64(struct buf *out, struct str bytes, const char *alphabet, bool padded)
 {
-    for (size_t i = 0; i < bytes.len; i += 3) {
-        size_t n = MIN(bytes.len - i, (size_t)3);
-        uint32_t group = 0;
-        for (size_t j = 0; j < 3; j++) {
-            group = group << 8 | (j < n ? (unsigned char)bytes.p[i + j] : 0);
+    const unsigned char *in = (const unsigned char *)bytes.p;
+    size_t whole = bytes.len / 3, rest = bytes.len % 3;
+    size_t end = !rest ? 0 : padded ? 4 : rest + 1;
+    char *to = bytes.len ? buf_reserve(out, whole * 4 + end) : NULL;
+    char *at = to;
+    if (!to) {
+        return;
+    }
+    for (size_t i = 0; i < whole; i++, in += 3, at += 4) {
+        at[0] = alphabet[in[0] >> 2];
+        at[1] = alphabet[(in[0] & 3) << 4 | in[1] >> 4];
+        at[2] = alphabet[(in[1] & 15) << 2 | in[2] >> 6];
+        at[3] = alphabet[in[2] & 63];
+    }
+    if (rest) {
+        unsigned second = rest == 2 ? in[1] : 0;
+        *at++ = alphabet[in[0] >> 2];
+        *at++ = alphabet[(in[0] & 3) << 4 | second >> 4];
+        if (rest == 2) {
+            *at++ = alphabet[(second & 15) << 2];
         }
-        for (size_t j = 0; j < 4; j++) {
-            if (j <= n) {
-                buf_add_char(out, alphabet[group >> (18 - 6 * j) & 63]);
-            } else if (padded) {
-                buf_add_char(out, '=');
-            }
+        for (size_t i = rest; padded && i < 3; i++) {
+            *at++ = '=';
         }
     }
+    buf_commit(out, (size_t)(at - to));
 }
 
 void encode_base64(struct buf *out, struct str bytes)

@@ -41,21 +41,34 @@ static int add_filters(const struct config *config, struct filter_chain *chain,
     return r;
 }
 
-/* Routes that need no filter share the empty chain; those without a prefix to strip share one. */
-static int compile_chain(struct config *config, size_t i, const struct filter_chain **shared)
+/* Does the route need a chain that no other route has? A chain is large: the others share one. */
+static bool needs_own_chain(const struct config *config, const struct route *route)
 {
-    struct route *route = &config->routes[i];
-    bool own = (route->strip_prefix && route->path.len > 0) ||
-               config->services[route->service].spread.sticky.len > 0;
-    if (!own && *shared) {
-        route->filters = *shared;
-        return 0;
+    return (route->strip_prefix && route->path.len > 0) ||
+           config->services[route->service].spread.sticky.len > 0;
+}
+
+static int make_chains(struct config *config)
+{
+    size_t count = 1; /* the shared one */
+    for (size_t i = 0; i < config->snapshot.routes; i++) {
+        count += needs_own_chain(config, &config->routes[i]);
     }
-    struct filter_chain *chain = &config->chains[i];
-    int r = add_filters(config, chain, route);
-    route->filters = chain->filter_count ? chain : &filter_chain_empty;
-    if (!own) {
-        *shared = route->filters;
+    config->chains = calloc(count, sizeof(*config->chains));
+    struct filter_chain *next = config->chains;
+    const struct filter_chain *shared = NULL;
+    int r = next ? 0 : -ENOMEM;
+    for (size_t i = 0; r == 0 && i < config->snapshot.routes; i++) {
+        struct route *route = &config->routes[i];
+        bool own = needs_own_chain(config, route);
+        if (!own && shared) {
+            route->filters = shared;
+            continue;
+        }
+        struct filter_chain *chain = next++;
+        r = add_filters(config, chain, route);
+        route->filters = chain->filter_count ? chain : &filter_chain_empty;
+        shared = own ? shared : route->filters;
     }
     return r;
 }
@@ -65,7 +78,6 @@ static int compile_routes(struct config *config)
     const struct snapshot *snapshot = &config->snapshot;
     size_t count = snapshot->routes;
     struct map index = MAP_INIT(SNAPSHOT_SERVICES_MAX);
-    const struct filter_chain *shared = NULL;
     int r = 0;
     for (size_t i = 0; r == 0 && i < config->service_count; i++) {
         r = map_put(&index, str_make((const char *)&config->services[i].id, 8),
@@ -86,9 +98,9 @@ static int compile_routes(struct config *config)
             .path = trim_slash(source.path),
             .strip_prefix = source.flags & SNAPSHOT_ROUTE_STRIP_PREFIX,
         };
-        r = compile_chain(config, i, &shared);
     }
     map_fini(&index);
+    r = r < 0 ? r : make_chains(config);
     return r < 0 ? r : route_table_init(&config->table, config->routes, count);
 }
 
@@ -104,11 +116,9 @@ static int compile(struct config *config)
     config->services = calloc(config->service_count + 1, sizeof(*config->services));
     config->route_counts = calloc(config->service_count + 1, sizeof(*config->route_counts));
     config->routes = calloc(config->snapshot.routes + 1U, sizeof(*config->routes));
-    config->chains = calloc(config->snapshot.routes + 1U, sizeof(*config->chains));
     config->listeners = calloc(config->snapshot.listeners + 1U, sizeof(*config->listeners));
     config->listener_count = config->listeners ? config->snapshot.listeners : 0;
-    if (!config->listeners || !config->services || !config->route_counts || !config->routes ||
-        !config->chains) {
+    if (!config->listeners || !config->services || !config->route_counts || !config->routes) {
         return -ENOMEM;
     }
     for (size_t i = 0; i < config->service_count; i++) {

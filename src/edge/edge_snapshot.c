@@ -132,6 +132,15 @@ static void ask_for_sockets(struct edge *edge, const struct config *config)
     }
 }
 
+/* Is it served, or about to be, or is a newer one? It comes twice: from the keeper, and by the word
+ * of the delta log. */
+static bool is_known(const struct edge *edge, const struct shm *shm)
+{
+    uint64_t sequence = snapshot_peek_sequence(str_make((const char *)shm->p, shm->size));
+    uint64_t pending = edge->pending ? edge->pending->snapshot.sequence : 0;
+    return sequence != 0 && (sequence <= edge->sequence || sequence <= pending);
+}
+
 int edge_apply(struct edge *edge, int snapshot_fd)
 {
     struct shm shm = {0};
@@ -140,17 +149,17 @@ int edge_apply(struct edge *edge, int snapshot_fd)
     if (r == 0) {
         r = shm_map(&shm, snapshot_fd, false);
     }
-    if (r == 0) {
-        r = config_new(&shm, &config);
-        shm_unmap(&shm);
-    }
-    if (r != 0) {
+    if (r < 0) {
         return r;
     }
-    bool older = config->snapshot.sequence <= edge->sequence;
-    if (older || (edge->pending && edge->pending->snapshot.sequence >= config->snapshot.sequence)) {
-        config_unref(config);
+    if (is_known(edge, &shm)) {
+        shm_unmap(&shm);
         return 0;
+    }
+    r = config_new(&shm, &config);
+    shm_unmap(&shm);
+    if (r < 0) {
+        return r;
     }
     if (config->geo_problem.code[0]) {
         worker_log(config->geo_problem.what);

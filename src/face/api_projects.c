@@ -15,6 +15,7 @@
  *   name          that project, whatever the files say; with If-Match its generation is compared
  *   profiles, env_files, environment, working_dir, strict: as on the command line
  */
+#include "base/num.h"
 #include "face/api_handlers.h"
 #include "face/api_util.h"
 #include "run/run.h"
@@ -149,6 +150,7 @@ static void on_applied(void *arg, const struct run_applied *applied)
     json_field(&w, "generation", u64, applied->generation);
     write_plan(&w, applied->plan);
     write_warnings(&w, &applied->warnings);
+    json_field(&w, "load_us", i64, applied->load_ns / NS_PER_US);
     json_end_object(&w);
     exchange_answer_json(x, -1);
 }

@@ -326,7 +326,12 @@ static const struct schema_field applied_rows[] = {
      .flags = SCHEMA_REQUIRED,
      NO_MEMBER,
      .en = "What is understood but not acted on.",
-     .es = "Lo que se entiende pero no tiene efecto."}};
+     .es = "Lo que se entiende pero no tiene efecto."},
+    {.name = "load_us",
+     .type = SCHEMA_INT,
+     NO_MEMBER,
+     .en = "Microseconds that reading and checking the files took.",
+     .es = "Microsegundos que tomó leer y comprobar los archivos."}};
 static const struct schema_table applied_answer = {
     .name = "applied", .en = "What an apply changed.", .es = "Lo que cambió.", ROWS(applied_rows)};
 

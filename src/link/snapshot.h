@@ -58,6 +58,8 @@ struct snapshot {
 /* 0, or -EINVAL: not a snapshot this program understands, or damaged. The blob must be 8-aligned
  * and outlive `ret` and every text read from it. */
 must_check int snapshot_open(struct str blob, struct snapshot *ret);
+/* What the header says of its sequence, before anything is checked; 0: it is no snapshot. */
+uint64_t snapshot_peek_sequence(struct str blob);
 struct snapshot_gateway snapshot_gateway_get(const struct snapshot *snapshot);
 struct snapshot_listener snapshot_listener_at(const struct snapshot *snapshot, uint32_t i);
 /* Does the sealed snapshot in that memfd name a listener with that address? Maps it meanwhile. */

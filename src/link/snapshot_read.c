@@ -200,6 +200,16 @@ static bool gateway_ok(const struct snapshot *snapshot)
            text_ok(snapshot, item.geo);
 }
 
+uint64_t snapshot_peek_sequence(struct str blob)
+{
+    struct wire_header header;
+    if (blob.len < sizeof(header)) {
+        return 0;
+    }
+    memcpy(&header, blob.p, sizeof(header));
+    return header.magic == WIRE_MAGIC ? header.sequence : 0;
+}
+
 int snapshot_open(struct str blob, struct snapshot *ret)
 {
     struct wire_header header;

@@ -14,6 +14,7 @@
 #include "core/event_txn.h"
 #include "core/mutate.h"
 #include "link/counters.h"
+#include "os/clock.h"
 #include "os/worker.h"
 #include "run/act.h"
 #include "run/follow.h"
@@ -561,11 +562,13 @@ static void loaded(struct apply *apply)
 static void work_run(struct work *work)
 {
     struct apply *apply = container_of(work, struct apply, work);
+    int64_t start = clock_mono_ns();
     apply->error = source_load(apply->source, false, &apply->result.problems,
                                &apply->result.warnings, &apply->spec);
     if (apply->error == 0) {
         apply->error = source_check(apply->source, apply->spec, &apply->result.problems);
     }
+    apply->result.load_ns = clock_mono_ns() - start;
 }
 
 static void work_done(struct work *work)

@@ -335,11 +335,13 @@ static void add_routes(struct snapshot_builder *builder, const struct service *s
 
 uint64_t publish_route_id(const struct service *service, const struct route_spec *route)
 {
-    char rest[512];
-    snprintf(rest, sizeof(rest), "route " STR_FMT STR_FMT, STR_ARG(route->host),
-             STR_ARG(route->path));
+    char memory[512]; /* that much is told apart: the same id in each version */
+    struct buf rest = BUF_ON(memory);
+    buf_add(&rest, STR("route "));
+    buf_add(&rest, route->host);
+    buf_add(&rest, str_slice(route->path, 0, rest.max - rest.len));
     return link_id(str_from(service->project->tenant), str_from(service->project->name),
-                   str_from(service->name), str_from(rest));
+                   str_from(service->name), buf_str(&rest));
 }
 
 static void add_service(struct run *run, struct snapshot_builder *builder, struct service *service)

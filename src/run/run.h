@@ -55,6 +55,7 @@ struct run_applied {
     char project[NAME_MAX_SIZE];
     uint64_t generation;     /* 0 for a dry run of a new project */
     const struct plan *plan; /* valid during the call; NULL with problems */
+    int64_t load_ns;         /* reading, decoding and checking the files, on a worker */
 };
 
 /* Loads on a worker, plans, commits, reconciles. `done` comes after the commit, not after the

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A configuration of thousands of routes in motion: from the file to the first answer by the new configuration, and the
+memory of the edge. The real program: ten services, each with a tenth of the routes, every one with a host of its own.
+"""
+import re
+import socket
+import statistics
+import time
+from pathlib import Path
+
+from muelle import BINARY, Muelle, free_port
+
+SERVER = BINARY.parent / "tests" / "tools" / "echo_backend"
+SERVICES = 10
+ROUNDS = 15
+
+
+class Probe:
+    """One keep-alive connection that asks for a host until it is served."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def status(self, host, path="/"):
+        self.socket.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        data = b""
+        while b"\r\n\r\n" not in data:
+            data += self.socket.recv(65536)
+        head, _, body = data.partition(b"\r\n\r\n")
+        length = int(re.search(rb"(?i)content-length: (\d+)", head).group(1))
+        while len(body) < length:
+            body += self.socket.recv(65536)
+        return int(head[9:12])
+
+    def until(self, host, seconds=20):
+        end = time.perf_counter() + seconds
+        while self.status(host) != 200:
+            assert time.perf_counter() < end, f"{host} is not served"
+        return time.perf_counter()
+
+
+def write(m, count, generation, ports, listen, extra=()):
+    """All routes have other names in each generation, so that nothing of the former one helps."""
+    each = count // SERVICES
+    text = [f'name: routes\ngateway: {{ listen: [ "http://127.0.0.1:{listen}" ], admin: false }}\nservices:\n']
+    for s in range(SERVICES):
+        text.append(f'  s{s}:\n    command: {SERVER}\n    environment: {{ PORT: "{ports[s]}" }}\n    routes:\n')
+        text += [f"      - host: h{s * each + i}.g{generation}.example\n" for i in range(each)]
+        if s == 0:
+            text += [f"      - host: {host}\n" for host in extra]
+    m.write("muelle.yaml", "".join(text))
+
+
+def rss_kb(pid):
+    return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text()).group(1))
+
+
+def reload(m):
+    """Returns when it was asked for, and how many ms of what follows went by before there were decoded tables."""
+    start = time.perf_counter()
+    status, _, body = m.request("POST", "/api/v1/projects/routes/reload", {})
+    assert status < 300, body
+    return start, body["load_us"] / 1000
+
+
+def measured(count):
+    """Lists of ms: whole file to answer, the same from decoded tables, one more route in the file, from tables; MB."""
+    whole, tables, one, one_tables = [], [], [], []
+    with Muelle() as m:
+        ports, listen = [free_port() for _ in range(SERVICES)], free_port()
+        write(m, count, 0, ports, listen)
+        m.up()
+        probe = Probe(listen)
+        probe.until("h0.g0.example")
+        for generation in range(1, ROUNDS + 1):
+            write(m, count, generation, ports, listen)
+            start, load = reload(m)
+            whole.append((probe.until(f"h{count - 1}.g{generation}.example") - start) * 1000)
+            tables.append(whole[-1] - load)
+        for n in range(ROUNDS):
+            write(m, count, ROUNDS, ports, listen, [f"one{n}.example"])
+            start, load = reload(m)
+            one.append((probe.until(f"one{n}.example") - start) * 1000)
+            one_tables.append(one[-1] - load)
+        return whole, tables, one, one_tables, {r: rss_kb(m.pid(r)) / 1024 for r in ("core", "edge")}
+
+
+def measure(Figure):
+    for count in (5000, 10000):
+        *times, rss = measured(count)
+        for name, reach, ms in zip(("file_to_answer", "tables_to_answer", "one_by_file", "one_from_tables"),
+                                   ("<= 60", "<= 25", "", "<= 1"), times):
+            yield Figure(f"routes.{count}.{name}_ms", statistics.median(ms), "ms", reach, None, f"min {min(ms):.1f}")
+        yield Figure(f"routes.{count}.edge_rss_mb", rss["edge"], "MB", "<= 22", None,
+                     f"after {ROUNDS * 2} reloads; core {rss['core']:.1f}")
