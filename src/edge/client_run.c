@@ -98,6 +98,9 @@ static bool begin(struct client *client)
     list_del(&client->node);
     list_push_back(&worker->clients, &client->node);
     client->requests++;
+    if (client->kind == SNAPSHOT_SNI) {
+        stream_move(stream, STREAM_HELLO);
+    }
     return client->kind != SNAPSHOT_TCP || begin_tcp(client, stream);
 }
 

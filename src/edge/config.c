@@ -14,6 +14,7 @@ static void config_free(struct config *config)
     }
     geo_close(config->geo);
     route_table_fini(&config->table);
+    route_table_fini(&config->names);
     free(config->listeners);
     free(config->chains);
     free(config->routes);

@@ -97,11 +97,13 @@ static int compile_routes(struct config *config)
             .host = str_is(source.host, "*") ? STR_NONE : source.host,
             .path = trim_slash(source.path),
             .strip_prefix = source.flags & SNAPSHOT_ROUTE_STRIP_PREFIX,
+            .passthrough = source.flags & SNAPSHOT_ROUTE_PASSTHROUGH,
         };
     }
     map_fini(&index);
     r = r < 0 ? r : make_chains(config);
-    return r < 0 ? r : route_table_init(&config->table, config->routes, count);
+    r = r < 0 ? r : route_table_init(&config->table, config->routes, count, false);
+    return r < 0 ? r : route_table_init(&config->names, config->routes, count, true);
 }
 
 static int compile(struct config *config)

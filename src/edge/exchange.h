@@ -35,6 +35,8 @@ must_check bool exchange_pump_down(struct stream *stream, struct str already);
 /* tunnel.c */
 must_check bool tunnel_run(struct stream *stream);
 /* Bytes that came behind the 101's head. */
+/* The service of a tcp connection is connected. */
+must_check bool tunnel_begin_tcp(struct stream *stream);
 must_check bool tunnel_begin(struct stream *stream, struct str already);
 
 #endif

@@ -81,7 +81,22 @@ static uint8_t method_of(const struct stream *stream)
         [HTTP_PUT] = RING_PUT,         [HTTP_DELETE] = RING_DELETE, [HTTP_CONNECT] = RING_CONNECT,
         [HTTP_OPTIONS] = RING_OPTIONS, [HTTP_TRACE] = RING_TRACE,   [HTTP_PATCH] = RING_PATCH,
     };
-    return stream->req.method < HTTP_METHOD_COUNT ? methods[stream->req.method] : 0;
+    return !stream->tcp && stream->req.method < HTTP_METHOD_COUNT ? methods[stream->req.method] : 0;
+}
+
+/* The name that a TLS connection asked for and the protocols it offered: "shop.example
+ * h2,http/1.1".
+ */
+static void fill_hello(const struct tls_hello *hello, struct ring_access *access)
+{
+    char memory[TLS_HELLO_NAME_MAX + TLS_HELLO_ALPN_MAX + 2];
+    struct buf text = BUF_ON(memory);
+    buf_add(&text, str_make(hello->name, hello->name_len));
+    buf_add(&text, hello->alpn_len ? STR(" ") : STR(""));
+    buf_add(&text, str_make(hello->alpn, hello->alpn_len));
+    access->flags |= text.len > RING_PATH_MAX ? RING_FLAG_PATH_CUT : 0;
+    access->path_len = (uint16_t)MIN(text.len, (size_t)RING_PATH_MAX);
+    memcpy(access->path, memory, access->path_len);
 }
 
 /* The path as the client wrote it, with its query cut off: queries carry secrets. */
@@ -125,6 +140,9 @@ static void fill(const struct stream *stream, struct ring_access *access, uint32
     access->method = method_of(stream);
     access->retries = stream->retries;
     fill_texts(stream, access);
+    if (stream->client->kind == SNAPSHOT_SNI) {
+        fill_hello(&stream->hello, access);
+    }
 }
 
 void record_connected(const struct stream *stream)

@@ -99,11 +99,16 @@ static void add_route(struct route_table *table, const struct route *route)
     }
 }
 
-int route_table_init(struct route_table *table, const struct route *routes, size_t count)
+int route_table_init(struct route_table *table, const struct route *routes, size_t count,
+                     bool passthrough)
 {
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++) {
+        used += routes[i].passthrough == passthrough;
+    }
     *table = (struct route_table){
-        .host_slots = table_size(count),
-        .slot_count = table_size(count),
+        .host_slots = table_size(used),
+        .slot_count = table_size(used),
         .any = UINT32_MAX,
     };
     table->hosts = calloc(table->host_slots, sizeof(*table->hosts));
@@ -113,7 +118,9 @@ int route_table_init(struct route_table *table, const struct route *routes, size
         return -ENOMEM;
     }
     for (size_t i = 0; i < count; i++) {
-        add_route(table, &routes[i]);
+        if (routes[i].passthrough == passthrough) {
+            add_route(table, &routes[i]);
+        }
     }
     return 0;
 }

@@ -22,6 +22,7 @@ struct route {
     struct str host;       /* lower case; "" = any; "*.x" */
     struct str path;       /* without a '/' at the end; "" = all */
     bool strip_prefix;
+    bool passthrough;                   /* of TLS connections, by their name; else of requests */
     const struct filter_chain *filters; /* never NULL */
 };
 
@@ -37,10 +38,10 @@ struct route_table {
     uint32_t any;   /* index of the host "", or UINT32_MAX */
 };
 
-/* Compiles `routes`, which must outlive the table; a doubled (host, path) keeps the first. 0 or
- * -ENOMEM. */
-must_check int route_table_init(struct route_table *table, const struct route *routes,
-                                size_t count);
+/* Compiles those of `routes` that are of this kind; they must outlive the table. A doubled (host,
+ * path) keeps the first. 0 or -ENOMEM. */
+must_check int route_table_init(struct route_table *table, const struct route *routes, size_t count,
+                                bool passthrough);
 void route_table_fini(struct route_table *table);
 /* `host`: lower case, without port. `path`: normalised, starts with '/' (or is "*"). NULL =
  * none. */

@@ -20,8 +20,11 @@
 /* An answer of our own, and the end, may come from nearly everywhere. */
 #define OR_OUT | TO(STREAM_REPLY) | TO(STREAM_ENDED)
 static const struct sm_state states[STREAM_STATES] = {
-    [STREAM_HEAD] = {"head", TO(STREAM_CONNECTION) | TO(STREAM_HEADERS) | TO(STREAM_PICK) OR_OUT,
+    [STREAM_HEAD] = {"head",
+                     TO(STREAM_CONNECTION) | TO(STREAM_HEADERS) | TO(STREAM_HELLO) |
+                         TO(STREAM_PICK) OR_OUT,
                      0},
+    [STREAM_HELLO] = {"hello", TO(STREAM_PICK) | TO(STREAM_ENDED), 0},
     [STREAM_CONNECTION] = {"connection", TO(STREAM_HEADERS) OR_OUT, 0},
     [STREAM_HEADERS] = {"headers", TO(STREAM_ROUTE) OR_OUT, 0},
     [STREAM_ROUTE] = {"route", TO(STREAM_PICK) OR_OUT, 0},

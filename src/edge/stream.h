@@ -4,7 +4,6 @@
  * ids and values (struct http1_head: spans into a base), body pieces, back-pressure. Its steps are
  * in stream_steps.c, the codec of both sides in exchange.c.
  *
- * Invariants:
  * 1. The request's head stays in client->in until the answer's head was sent: until then it can be
  *    sent again.
  * 2. Nothing is read from one side while bytes wait for the other.
@@ -15,24 +14,10 @@
 
 #include "edge/client.h"
 #include "edge/service.h"
+#include "edge/stream_state.h"
 #include "edge/upstream.h"
 #include "proto/http1_body.h"
-
-enum stream_state {
-    STREAM_HEAD,       /* the request head is being read */
-    STREAM_CONNECTION, /* filters of the connection stage (first request only) */
-    STREAM_HEADERS,    /* filters of the headers stage, then the route is looked up */
-    STREAM_ROUTE,      /* filters of the route stage */
-    STREAM_PICK,       /* an endpoint is chosen */
-    STREAM_HELD,       /* none is there; one is expected */
-    STREAM_UPSTREAM,   /* filters of the upstream stage, then a connection is taken */
-    STREAM_CONNECT,    /* or made */
-    STREAM_EXCHANGE,   /* request and response flow */
-    STREAM_TUNNEL,     /* bytes flow: after 101, or tcp */
-    STREAM_REPLY,      /* an answer of our own is being sent */
-    STREAM_ENDED,
-    STREAM_STATES
-};
+#include "proto/tls_hello.h"
 
 enum stream_direction { STREAM_UP, STREAM_DOWN, STREAM_DIRECTIONS };
 enum { STREAM_EDITS_MAX = 8, STREAM_REQUEST_ID_MAX = 64 };
@@ -59,8 +44,7 @@ struct stream {
 
     uint8_t state; /* enum stream_state */
     uint8_t filter_at[STREAM_DIRECTIONS];
-    bool suspended[STREAM_DIRECTIONS];
-    bool has_trailers[STREAM_DIRECTIONS];
+    bool suspended[STREAM_DIRECTIONS], has_trailers[STREAM_DIRECTIONS];
     bool tcp;
     bool shared_load, bound;   /* how service_pick counted it; the client's cookie names it */
     bool path_changed;         /* `path` is not what the client wrote */
@@ -93,15 +77,16 @@ struct stream {
     int64_t picked_ns, connect_from_ns; /* 0 = it did not wait, nor connect */
 
     /* Not cleared for a new request. */
-    struct http1_head req;
+    union {
+        struct http1_head req;
+        struct tls_hello hello; /* of an sni listener */
+    };
     struct http1_trailers trailers[STREAM_DIRECTIONS]; /* of a chunked body */
     struct block *trailer_block[STREAM_DIRECTIONS];    /* while has_trailers */
     struct stream_field add_request[STREAM_EDITS_MAX];
     struct stream_field add_response[STREAM_EDITS_MAX];
     char request_id[STREAM_REQUEST_ID_MAX];
 };
-
-extern const struct sm stream_sm;
 
 static inline struct http1_body *stream_body(struct stream *stream, enum stream_direction direction)
 {

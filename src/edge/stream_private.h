@@ -17,6 +17,8 @@ void stream_end(struct stream *stream);
 void stream_detach(struct stream *stream, bool reusable);
 /* The upstream failed with -errno: tries again if that is safe, else answers or breaks off. */
 must_check bool stream_lost(struct stream *stream, int error);
+/* Holds the route's config, and finds its service; false: it is gone. */
+must_check bool stream_take_route(struct stream *stream, const struct route *route);
 /* Holds the gateway's filters for this request, if there are any. */
 void stream_take_global(struct stream *stream);
 /* The answer's head is sent: if no filter can run any more the config may go (tunnels and streams

@@ -14,6 +14,7 @@
 #include "edge/affinity.h"
 #include "edge/cells.h"
 #include "edge/exchange.h"
+#include "edge/hello.h"
 #include "edge/record.h"
 #include "edge/reply.h"
 #include "edge/stream_private.h"
@@ -63,7 +64,7 @@ static int normalise_path(struct stream *stream)
     return 0;
 }
 
-static bool take_route(struct stream *stream, const struct route *route)
+bool stream_take_route(struct stream *stream, const struct route *route)
 {
     struct worker *worker = stream->worker;
     stream->generation = worker->generation;
@@ -88,7 +89,7 @@ static bool find_service(struct stream *stream)
         struct str host = route_host_of(http1_str(&stream->req, stream->req.host), memory);
         const struct config *config = worker_config(worker);
         const struct route *route = route_table_find(&config->table, host, stream->path);
-        if (route && !take_route(stream, route)) {
+        if (route && !stream_take_route(stream, route)) {
             return false;
         }
     }
@@ -266,22 +267,25 @@ static bool step_connect(struct stream *stream)
     endpoint_worked(stream->endpoint);
     stream->connect_ns = stream->worker->loop.now_ns;
     record_connected(stream);
-    stream_move(stream, stream->tcp ? STREAM_TUNNEL : STREAM_EXCHANGE);
     if (stream->tcp) {
-        stream->flags |= RING_FLAG_TUNNEL;
-        counters_add(&stream->worker->stats->tunnels, 1);
-        client_deadline(stream->client,
-                        stream->connect_ns + stream->service->spec.tunnel_idle_ms * NS_PER_MS);
+        return tunnel_begin_tcp(stream);
     }
+    stream_move(stream, STREAM_EXCHANGE);
     return true;
 }
 
 static bool (*const steps[STREAM_STATES])(struct stream *stream) = {
-    [STREAM_HEAD] = exchange_read_head, [STREAM_CONNECTION] = step_connection,
-    [STREAM_HEADERS] = step_headers,    [STREAM_ROUTE] = step_route,
-    [STREAM_PICK] = step_pick,          [STREAM_HELD] = step_held,
-    [STREAM_UPSTREAM] = step_upstream,  [STREAM_CONNECT] = step_connect,
-    [STREAM_EXCHANGE] = exchange_run,   [STREAM_TUNNEL] = tunnel_run,
+    [STREAM_HEAD] = exchange_read_head,
+    [STREAM_HELLO] = hello_run,
+    [STREAM_CONNECTION] = step_connection,
+    [STREAM_HEADERS] = step_headers,
+    [STREAM_ROUTE] = step_route,
+    [STREAM_PICK] = step_pick,
+    [STREAM_HELD] = step_held,
+    [STREAM_UPSTREAM] = step_upstream,
+    [STREAM_CONNECT] = step_connect,
+    [STREAM_EXCHANGE] = exchange_run,
+    [STREAM_TUNNEL] = tunnel_run,
     [STREAM_REPLY] = reply_run,
 };
 
@@ -313,7 +317,7 @@ void stream_timeout(struct stream *stream)
             return;
         }
         break;
-    default: /* a tunnel or an answer that nobody reads, or a filter that never came back */
+    default: /* a hello or a tunnel that says nothing, an answer that nobody reads, or a filter that never came back */
         stream_abort(stream);
         return;
     }

@@ -81,6 +81,24 @@ static int send_early(struct stream *stream)
     return conn_send(&stream->upstream->conn, &early, 1);
 }
 
+bool tunnel_begin_tcp(struct stream *stream)
+{
+    struct worker *worker = stream->worker;
+    struct client *client = stream->client;
+    if (client->in && send_early(stream) < 0) {
+        stream_abort(stream);
+        return false;
+    }
+    block_put(&worker->blocks, client->in); /* of a hello; a tunnel lives long */
+    client->in = NULL;
+    stream->flags |= RING_FLAG_TUNNEL;
+    counters_add(&worker->stats->tunnels, 1);
+    stream_last_head(stream, true);
+    progress(stream);
+    stream_move(stream, STREAM_TUNNEL);
+    return true;
+}
+
 bool tunnel_begin(struct stream *stream, struct str already)
 {
     struct worker *worker = stream->worker;

@@ -250,7 +250,7 @@ static int resolve_all(struct snapshot_builder *builder, const struct map *ids)
     int r = 0;
     for (size_t i = 0; r == 0 && i < builder->listeners.len; i++) {
         struct wire_listener *item = vec_at(&builder->listeners, struct wire_listener, i);
-        if (item->kind != SNAPSHOT_HTTP) {
+        if (item->kind != SNAPSHOT_HTTP && (item->kind != SNAPSHOT_SNI || item->service)) {
             r = resolve_one(ids, &item->service, &item->service_index);
         }
     }

@@ -119,7 +119,8 @@ static bool listeners_ok(const struct snapshot *snapshot)
     for (uint32_t i = 0; i < snapshot->listeners; i++) {
         struct wire_listener item;
         item_copy(snapshot, WIRE_LISTENERS, i, &item);
-        bool needs_service = item.kind != SNAPSHOT_HTTP;
+        bool needs_service =
+            item.kind != SNAPSHOT_HTTP && (item.kind != SNAPSHOT_SNI || item.service != 0);
         if (item.id == 0 || item.kind >= SNAPSHOT_LISTENER_KINDS ||
             item.tls_client >= SNAPSHOT_CLIENT_CERTIFICATES || item.redirect_port > 65535 ||
             !text_ok(snapshot, item.address) || !bytes_ok(snapshot, item.client_ca) ||

@@ -10,6 +10,7 @@
 #define LINK_SNAPSHOT_TYPES_H
 
 #include "link/snapshot_balance.h"
+#include "link/snapshot_gateway.h"
 #include "link/snapshot_tls.h"
 
 enum {
@@ -25,6 +26,7 @@ enum snapshot_listener_kind {
     SNAPSHOT_HTTP,
     SNAPSHOT_TCP,
     SNAPSHOT_ADMIN,
+    SNAPSHOT_SNI, /* TLS passed on unread: the name in the ClientHello decides */
     SNAPSHOT_LISTENER_KINDS
 };
 enum snapshot_probe_kind {
@@ -54,7 +56,7 @@ struct snapshot_listener {
     uint64_t id;
     enum snapshot_listener_kind kind;
     struct str address; /* "0.0.0.0:8080", "[::]:8080": the keeper's socket listen:ADDRESS */
-    uint64_t service;   /* tcp and admin: where all goes; http: 0 (routes decide) */
+    uint64_t service; /* tcp, admin: where all goes; http: 0; sni: where unrouted names go, or 0 */
     struct snapshot_tls tls;
     uint32_t redirect_port; /* all is redirected to https on that port; 0 = nothing is */
 };
@@ -93,6 +95,7 @@ struct snapshot_endpoint {
 };
 enum {
     SNAPSHOT_ROUTE_STRIP_PREFIX = 1,
+    SNAPSHOT_ROUTE_PASSTHROUGH = 2,        /* of sni listeners; the others do not see it */
     SNAPSHOT_ROUTE_CLIENT_CERTIFICATE = 8, /* a verified one is shown to the service */
     SNAPSHOT_ROUTE_CLIENT_REQUIRED = 16,   /* who has none is refused */
 };
@@ -102,18 +105,6 @@ struct snapshot_route {
     struct str path; /* prefix at a segment border, starts with '/'; "" = "/" */
     uint32_t flags;
 };
-struct snapshot_gateway {
-    uint32_t threads;                     /* 0 = one per CPU, at most 8 */
-    bool expose_replica, trust_forwarded; /* trust: the client's X-Forwarded-* and Forwarded stay */
-    uint32_t connections_max;             /* clients per thread [16,384] */
-    uint32_t head_max;                    /* request head in bytes [16,384], at most that */
-    uint32_t head_ms;                     /* whole request head [10,000] */
-    uint32_t keepalive_ms;                /* idle client connection [75,000] */
-    struct str instance;                  /* name for pages and logs */
-    struct str ticket_keys;               /* of TLS session tickets, newest first: bytes, secret */
-    struct str geo;                       /* file with the places of addresses; empty = none */
-};
-
 /* A stable id: XXH3 of the parts with a separator that no name may hold; never 0. */
 uint64_t link_id(struct str tenant, struct str project, struct str service, struct str rest);
 

@@ -390,7 +390,7 @@ static void listening(void *arg, const struct problem *problem)
 
 static bool same_route(const struct route_spec *a, const struct route_spec *b)
 {
-    return str_eq(a->host, b->host) && str_eq(a->path, b->path);
+    return a->passthrough == b->passthrough && str_eq(a->host, b->host) && str_eq(a->path, b->path);
 }
 
 static void check_route(struct apply *apply, const struct service_spec *own, size_t index,
@@ -459,7 +459,8 @@ static void check_listens(struct apply *apply)
 {
     for (size_t i = 0; i < apply->spec->gateway.listens_count; i++) {
         const struct listen_spec *listen = &apply->spec->gateway.listens[i];
-        if (listen->kind == LISTEN_HTTP || listen->kind == LISTEN_TCP) {
+        bool ends_tls = listen->kind == LISTEN_HTTPS || listen->cert.len > 0;
+        if (!ends_tls) {
             continue;
         }
         struct problem *problem = problem_list_add(&apply->result.problems);
@@ -468,7 +469,7 @@ static void check_listens(struct apply *apply)
                     STR_ARG(listen->address));
         problem->status = 422;
         (void)schema_where(apply->spec, problem, "/gateway/listen/%zu", i);
-        problem_expected(problem, "http:// or tcp://");
+        problem_expected(problem, "http://, tcp://, or tls:// without a certificate");
     }
 }
 

@@ -300,7 +300,14 @@ int listen_open(struct run *run, const struct project_spec *spec,
 
 static enum snapshot_listener_kind kind_of(const struct listen_spec *listen)
 {
-    return listen->kind == LISTEN_TCP ? SNAPSHOT_TCP : SNAPSHOT_HTTP;
+    switch (listen->kind) {
+    case LISTEN_TCP:
+        return SNAPSHOT_TCP;
+    case LISTEN_TLS:
+        return SNAPSHOT_SNI;
+    default:
+        return SNAPSHOT_HTTP;
+    }
 }
 
 static void publish_one(struct run *run, struct snapshot_builder *builder,
@@ -336,8 +343,7 @@ static void publish_project(struct run *run, struct snapshot_builder *builder,
             continue;
         }
         if (!listen_is_direct(project->spec, listen)) {
-            publish_one(run, builder, listen, kind_of(listen),
-                        kind_of(listen) == SNAPSHOT_TCP ? service->id : 0);
+            publish_one(run, builder, listen, kind_of(listen), service ? service->id : 0);
         }
     }
     if (gateway->admin.port > 0) {

@@ -155,7 +155,7 @@ static bool same_routes(const struct service_spec *a, const struct service_spec 
     for (size_t i = 0; i < a->routes_count; i++) {
         const struct route_spec *x = &a->routes[i], *y = &b->routes[i];
         if (!str_eq(x->host, y->host) || !str_eq(x->path, y->path) || x->balance != y->balance ||
-            x->strip_prefix != y->strip_prefix) {
+            x->passthrough != y->passthrough || x->strip_prefix != y->strip_prefix) {
             return false;
         }
     }

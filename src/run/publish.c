@@ -318,18 +318,23 @@ static void add_endpoint(struct snapshot_builder *builder, struct replica *repli
     }
 }
 
+static uint32_t route_flags(const struct route_spec *route)
+{
+    return (route->strip_prefix ? SNAPSHOT_ROUTE_STRIP_PREFIX : 0U) |
+           (route->passthrough ? SNAPSHOT_ROUTE_PASSTHROUGH : 0U);
+}
+
 static void add_routes(struct snapshot_builder *builder, const struct service *service)
 {
     for (size_t i = 0; i < service->spec->routes_count; i++) {
         const struct route_spec *route = &service->spec->routes[i];
-        snapshot_builder_route(builder,
-                               &(struct snapshot_route){
-                                   .id = publish_route_id(service, route),
-                                   .service = service->id,
-                                   .host = route->host,
-                                   .path = route->path,
-                                   .flags = route->strip_prefix ? SNAPSHOT_ROUTE_STRIP_PREFIX : 0,
-                               });
+        snapshot_builder_route(builder, &(struct snapshot_route){
+                                            .id = publish_route_id(service, route),
+                                            .service = service->id,
+                                            .host = route->host,
+                                            .path = route->path,
+                                            .flags = route_flags(route),
+                                        });
     }
 }
 
@@ -337,7 +342,7 @@ uint64_t publish_route_id(const struct service *service, const struct route_spec
 {
     char memory[512]; /* that much is told apart: the same id in each version */
     struct buf rest = BUF_ON(memory);
-    buf_add(&rest, STR("route "));
+    buf_add(&rest, route->passthrough ? STR("tls ") : STR("route "));
     buf_add(&rest, route->host);
     buf_add(&rest, str_slice(route->path, 0, rest.max - rest.len));
     return link_id(str_from(service->project->tenant), str_from(service->project->name),

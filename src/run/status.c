@@ -238,24 +238,27 @@ static int fill_ports(struct arena *arena, const struct service *service,
     return 0;
 }
 
-/* All http listeners serve a route; the first is the one that people are told. NULL: none. */
-static const struct listen_spec *route_listen(const struct project_spec *project)
+/* All listeners of its kind serve a route; the first is the one that people are told. NULL: none.
+ */
+static const struct listen_spec *route_listen(const struct project_spec *project, bool passthrough)
 {
     for (size_t i = 0; i < project->gateway.listens_count; i++) {
         const struct listen_spec *listen = &project->gateway.listens[i];
-        if (listen->kind == LISTEN_HTTP || listen->kind == LISTEN_HTTPS) {
+        bool http = listen->kind == LISTEN_HTTP || listen->kind == LISTEN_HTTPS;
+        if (passthrough ? listen->kind == LISTEN_TLS : http) {
             return listen;
         }
     }
     return NULL;
 }
 
-/* Where a person finds the route: with its host or localhost. */
+/* Where a person finds the route: with its host or localhost. What speaks TLS unread may be
+ * anything, so it has no link. */
 static struct str route_url(struct arena *arena, const struct project_spec *project,
                             const struct route_spec *route)
 {
-    const struct listen_spec *listen = route_listen(project);
-    if (!listen) {
+    const struct listen_spec *listen = route_listen(project, false);
+    if (!listen || route->passthrough) {
         return STR_NONE;
     }
     bool any = route->host.len == 0 || route->host.p[0] == '*';
@@ -452,7 +455,7 @@ static int fill_route(struct run *run, struct arena *arena, struct service *serv
     if (!endpoints) {
         return -ENOMEM;
     }
-    const struct listen_spec *listen = route_listen(service->project->spec);
+    const struct listen_spec *listen = route_listen(service->project->spec, route->passthrough);
     *ret = (struct route_status){
         .project = text(arena, service->project->name),
         .listen = listen ? arena_str(arena, listen->address) : STR_NONE,
@@ -461,6 +464,7 @@ static int fill_route(struct run *run, struct arena *arena, struct service *serv
         .service = text(arena, service->name),
         .balance = route->balance,
         .strip_prefix = route->strip_prefix,
+        .passthrough = route->passthrough,
         .endpoints = endpoints,
     };
     list_for_each (it, &service->members) {

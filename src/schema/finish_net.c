@@ -132,7 +132,7 @@ void finish_listen(struct schema_pass *pass, const struct value *v, void *object
         return;
     }
     bool to_service = l->kind == LISTEN_TCP || l->kind == LISTEN_TLS;
-    if (to_service && !l->service.len) {
+    if (l->kind == LISTEN_TCP && !l->service.len) {
         struct problem *problem = pass_problem(pass, address->at, "config.missing-key",
                                                "a " STR_FMT " listener needs to know its service",
                                                STR_ARG(schemes[l->kind]));
@@ -272,6 +272,12 @@ void finish_route(struct schema_pass *pass, const struct value *v, void *object)
     }
     if (path) {
         finish_path(pass, path, "a path such as / or /api", " ?#");
+    }
+    if (route->passthrough && (!str_is(route->path, "/") || route->strip_prefix)) {
+        struct problem *problem =
+            pass_problem(pass, v->at, "config.bad-value",
+                         "a connection that is passed on unread has no path that could be seen");
+        problem_hint(problem, "leave 'path' and 'strip_prefix' out, or 'passthrough'");
     }
     if (route->path.len > 1 && str_ends(route->path, STR("/"))) {
         route->path = str_slice(route->path, 0, route->path.len - 1);

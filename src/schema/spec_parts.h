@@ -55,6 +55,7 @@ struct route_spec {
     struct str path;    /* prefix of whole segments; "/" = all */
     int32_t balance;    /* enum balance_kind */
     bool strip_prefix;
+    bool passthrough; /* of TLS connections to tls listeners, by name; else of requests */
 };
 
 enum port_protocol { PORT_TCP, PORT_UDP };
@@ -110,7 +111,7 @@ struct listen_spec {
     int32_t kind;       /* enum listen_kind */
     struct str host;    /* IP literal without brackets; "::" = all, both families */
     int64_t port;
-    struct str service;   /* tcp, tls: whose replicas get the connections */
+    struct str service;   /* tcp, tls: whose replicas get the connections; tls: of unrouted names */
     int64_t target;       /* their port; 0 = the replica's PORT */
     struct str cert, key; /* https: PEM files, absolute */
     bool from_ports;      /* stands for a `ports:` entry of a process */

@@ -48,6 +48,7 @@ struct route_status {
     struct str listen; /* "http://127.0.0.1:8080": the first of the listeners that serve it */
     int32_t balance;   /* enum balance_kind */
     bool strip_prefix;
+    bool passthrough;
     const struct endpoint_status *endpoints;
     size_t endpoints_count;
 };

@@ -133,6 +133,11 @@ static const struct schema_field route_rows[] = {
     {"strip_prefix", SCHEMA_BOOL, RT(strip_prefix),
      SAY("Take the path's beginning off before sending on.",
          "Quitar el comienzo de la ruta al reenviar.")},
+    {"passthrough", SCHEMA_BOOL, RT(passthrough),
+     SAY("Pass TLS connections for this host on unread: the service has the certificate. Of tls:// "
+         "listeners.",
+         "Pasar sin leer las conexiones TLS para este equipo: el certificado lo tiene el servicio. "
+         "De direcciones tls://.")},
 };
 const struct schema_table table_route = {
     TABLE_OF("route_spec", route_rows, struct route_spec),

@@ -55,6 +55,8 @@ static const struct schema_field route_rows[] = {
      SAY("Which replica is next.", "Qué réplica es la siguiente.")},
     {"strip_prefix", SCHEMA_BOOL, R(strip_prefix),
      SAY("The path's beginning is taken off.", "Se quita el comienzo de la ruta.")},
+    {"passthrough", SCHEMA_BOOL, R(passthrough),
+     SAY("TLS connections are passed on unread.", "Las conexiones TLS pasan sin leerse.")},
     {"endpoints", SCHEMA_LIST, OBJECTS(schema_endpoint), LIST_AT(struct route_status, endpoints),
      STATUS, SAY("Its replicas.", "Sus réplicas.")},
 };

@@ -266,7 +266,8 @@ static void check_routes(struct verifier *v)
         for (size_t k = 0; k < service->routes_count; k++) {
             const struct route_spec *route = &service->routes[k];
             struct str key =
-                pass_printf(v->pass, STR_FMT STR_FMT, STR_ARG(route->host), STR_ARG(route->path));
+                pass_printf(v->pass, "%s" STR_FMT STR_FMT, route->passthrough ? "tls " : "",
+                            STR_ARG(route->host), STR_ARG(route->path));
             const struct route_spec *other = map_get(&seen, key);
             if (other) {
                 struct problem *problem = pass_problem(
@@ -375,7 +376,9 @@ static size_t count_derived(const struct verifier *v, bool *ret_routes)
     *ret_routes = false;
     for (size_t i = 0; i < v->spec->services_count; i++) {
         const struct service_spec *service = &v->spec->services[i];
-        *ret_routes |= service->routes_count > 0;
+        for (size_t k = 0; k < service->routes_count; k++) {
+            *ret_routes |= !service->routes[k].passthrough;
+        }
         count += service->kind == SERVICE_PROCESS ? service->ports_count : 0;
     }
     return count;

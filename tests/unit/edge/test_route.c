@@ -25,7 +25,7 @@ TEST(exact_hosts_come_before_wildcards_and_any)
         route(5, STR("a.b"), STR("/api")), route(6, STR(""), STR("/api/v2")),
     };
     struct route_table table;
-    check_int(route_table_init(&table, routes, ARRAY_LEN(routes)), 0);
+    check_int(route_table_init(&table, routes, ARRAY_LEN(routes), false), 0);
     check_int(find(&table, "a.b", "/"), 2);
     check_int(find(&table, "a.b", "/api/x"), 5);
     check_int(find(&table, "c.b", "/api"), 3);
@@ -41,7 +41,7 @@ TEST(a_prefix_ends_at_a_segment)
 {
     struct route routes[] = {route(1, STR("h"), STR("/a")), route(2, STR("h"), STR("/a/b/c"))};
     struct route_table table;
-    check_int(route_table_init(&table, routes, ARRAY_LEN(routes)), 0);
+    check_int(route_table_init(&table, routes, ARRAY_LEN(routes), false), 0);
     check_int(find(&table, "h", "/a"), 1);
     check_int(find(&table, "h", "/a/"), 1);
     check_int(find(&table, "h", "/a/b"), 1);
@@ -58,7 +58,7 @@ TEST(the_first_of_doubled_routes_stays)
     struct route routes[] = {route(1, STR("h"), STR("/a")), route(2, STR("h"), STR("/a")),
                              route(3, STR("h"), STR("")), route(4, STR("h"), STR(""))};
     struct route_table table;
-    check_int(route_table_init(&table, routes, ARRAY_LEN(routes)), 0);
+    check_int(route_table_init(&table, routes, ARRAY_LEN(routes), false), 0);
     check_int(find(&table, "h", "/a"), 1);
     check_int(find(&table, "h", "/"), 3);
     route_table_fini(&table);
@@ -67,7 +67,7 @@ TEST(the_first_of_doubled_routes_stays)
 TEST(a_table_without_routes_finds_nothing)
 {
     struct route_table table;
-    check_int(route_table_init(&table, NULL, 0), 0);
+    check_int(route_table_init(&table, NULL, 0, false), 0);
     check_int(find(&table, "h", "/"), 0);
     route_table_fini(&table);
 }
@@ -141,7 +141,7 @@ TEST(the_table_finds_what_a_look_at_all_routes_finds)
                               random_path(rng, memory[i], 4));
         }
         struct route_table table;
-        check_int(route_table_init(&table, routes, count), 0);
+        check_int(route_table_init(&table, routes, count, false), 0);
         for (size_t look = 0; look < 50; look++) {
             char path_memory[40];
             struct str host = pick(rng, hosts, ARRAY_LEN(hosts));
