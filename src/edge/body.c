@@ -18,6 +18,7 @@
 
 #include "base/num.h"
 #include "edge/gather.h"
+#include "edge/lane.h"
 #include "edge/reply.h"
 #include "edge/stream_private.h"
 #include "edge/worker.h"
@@ -153,7 +154,8 @@ static int feed_up(struct stream *stream, struct str in, bool from_first)
     struct gather gather = {
         .conn = &stream->upstream->conn,
         .p = stream->worker->out,
-        .chunked = stream->req.framing == HTTP1_BODY_CHUNKED,
+        .chunked =
+            stream->req.framing == HTTP1_BODY_CHUNKED && !conn_is_lane(&stream->upstream->conn),
     };
     struct str piece;
     enum take taken = TAKE_PIECE;
@@ -184,6 +186,24 @@ static int feed_up(struct stream *stream, struct str in, bool from_first)
     return gather.error < 0 ? gather.error : taken == TAKE_STOPPED;
 }
 
+/* The client's stream has ended, and its body with it. */
+static int end_of_client(struct stream *stream)
+{
+    struct gather gather = {
+        .conn = &stream->upstream->conn,
+        .p = stream->worker->out,
+        .chunked =
+            stream->req.framing == HTTP1_BODY_CHUNKED && !conn_is_lane(&stream->upstream->conn),
+    };
+    stream->up.trailers = &lane_of(&stream->client->conn)->trailers;
+    gather_last(&gather, &stream->up);
+    end_up(stream, STR_NONE, true);
+    gather_send(&gather, STR_NONE);
+    return gather.error;
+}
+
+enum { READ_LOST = -1, READ_NOTHING, READ_BYTES, READ_END };
+
 /* One read from the client; no byte of a next request is taken where that can be known. */
 static int read_up(struct stream *stream, struct str *ret)
 {
@@ -193,13 +213,14 @@ static int read_up(struct stream *stream, struct str *ret)
     if (stream->req.framing == HTTP1_BODY_LENGTH) {
         most = (size_t)MIN(stream->up.left, (uint64_t)WORKER_IN_SIZE);
     }
+    most = MIN(most, (size_t)stream->upstream->conn.room);
     int64_t n = conn_recv(conn, worker->in, most);
     if (n < 0 || conn->eof) {
-        return -ECONNRESET;
+        return n == 0 && conn_is_lane(conn) ? READ_END : READ_LOST;
     }
     stream->body_moved |= n > 0;
     *ret = str_make(worker->in, (size_t)n);
-    return n > 0;
+    return n > 0 ? READ_BYTES : READ_NOTHING;
 }
 
 static bool broken_up(struct stream *stream)
@@ -223,12 +244,15 @@ bool exchange_pump_up(struct stream *stream)
                 go_on_later(stream);
                 return true;
             }
-            int r = stream->client->conn.readable ? read_up(stream, &in) : 0;
-            if (r < 0) {
+            int r = stream->client->conn.readable ? read_up(stream, &in) : READ_NOTHING;
+            if (r == READ_LOST) {
                 stream_abort(stream);
                 return false;
             }
-            if (r == 0) {
+            if (r == READ_END) {
+                return end_of_client(stream) < 0 ? broken_up(stream) : true;
+            }
+            if (r == READ_NOTHING) {
                 return true;
             }
         }
@@ -270,8 +294,12 @@ static bool feed_down(struct stream *stream, struct gather *gather, struct str i
 /* The upstream has closed: the end of a body without length, else a broken one. */
 static bool end_of_upstream(struct stream *stream, struct gather *gather)
 {
+    struct conn *conn = &stream->upstream->conn;
     if (http1_body_eof(&stream->down) != 0) {
         return stream_lost(stream, -ECONNRESET);
+    }
+    if (unlikely(conn_is_lane(conn))) {
+        stream->down.trailers = &lane_of(conn)->trailers;
     }
     stream->down_done = true;
     stream->keep_upstream = false;
@@ -300,7 +328,8 @@ static bool round_down(struct stream *stream, struct gather *gather, bool *ret_m
 {
     struct worker *worker = stream->worker;
     struct conn *conn = &stream->upstream->conn;
-    int64_t n = conn_recv(conn, worker->in, WORKER_IN_SIZE);
+    size_t most = MIN((size_t)WORKER_IN_SIZE, (size_t)stream->client->conn.room);
+    int64_t n = conn_recv(conn, worker->in, most);
     *ret_more = false;
     if (n < 0) {
         return stream_lost(stream, (int)n);

@@ -12,6 +12,7 @@
 #include "edge/client.h"
 
 #include "base/num.h"
+#include "edge/lane.h"
 #include "edge/worker.h"
 
 enum { LINGER_MS = 1000 };
@@ -31,6 +32,10 @@ void client_close(struct client *client)
         return;
     }
     ensure(!client->stream);
+    if (unlikely(client->codec != NULL)) {
+        client->codec->end(client);
+    }
+    bool lane = conn_is_lane(&client->conn);
     client->closed = true;
     loop_timer_cancel(&worker->loop, &client->timer);
     loop_task_cancel(&client->again);
@@ -39,8 +44,10 @@ void client_close(struct client *client)
     block_put(&worker->blocks, client->ahead);
     client->in = NULL;
     client->ahead = NULL;
-    worker->client_count--;
-    counters_add(&worker->stats->connections, (uint64_t)-1);
+    if (likely(!lane)) {
+        worker->client_count--;
+        counters_add(&worker->stats->connections, (uint64_t)-1);
+    }
     list_del(&client->node);
     list_push_back(&worker->dead, &client->node);
     loop_defer(&worker->loop, &worker->turn_end);

@@ -11,9 +11,18 @@
 #include "link/snapshot_types.h"
 #include "os/sock.h"
 
+struct client;
 struct stream;
 
 enum { CLIENT_TEXT_MAX = 46 };
+
+/* Who has the connection when it is not HTTP/1 (NULL) or a tunnel: requests are clients of their
+ * own then, and `stream` stays NULL. */
+struct client_codec {
+    void (*run)(struct client *client);
+    void (*drain)(struct client *client); /* the edge stops: no further requests */
+    void (*end)(struct client *client);   /* ends what it holds; codec and session are NULL then */
+};
 
 struct client {
     struct conn conn;
@@ -22,12 +31,15 @@ struct client {
     struct loop_task again; /* client_run at the end of the turn */
     int64_t deadline_ns;
     struct stream *stream; /* the request under way */
-    struct block *in;      /* the request's head and what came behind it */
-    struct block *ahead;   /* bytes that belong to the next request */
-    uint64_t service;      /* admin and tcp: where all goes */
+    const struct client_codec *codec;
+    void *session;       /* the codec's */
+    struct block *in;    /* the request's head and what came behind it */
+    struct block *ahead; /* bytes that belong to the next request */
+    uint64_t service;    /* admin and tcp: where all goes */
     uint32_t requests;
     uint8_t kind; /* enum snapshot_listener_kind */
     bool closed;
+    bool busy;      /* codec: it has requests */
     bool lingering; /* answered and shut; what still comes is thrown away */
     uint8_t family; /* 4, 6, 0 = unix */
     uint16_t port;

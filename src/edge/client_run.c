@@ -39,6 +39,42 @@ static void linger(struct client *client)
     }
 }
 
+/* --- HTTP/2 with prior knowledge (RFC 9113 §3.3) --- */
+
+enum preface { PREFACE_NONE, PREFACE_PART, PREFACE_WHOLE };
+
+static enum preface preface_of(const struct block *in)
+{
+    static const char text[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    size_t len = MIN((size_t)in->len, sizeof(text) - 1);
+    if (memcmp(in->data, text, len) != 0) {
+        return PREFACE_NONE;
+    }
+    return len == sizeof(text) - 1 ? PREFACE_WHOLE : PREFACE_PART;
+}
+
+/* The first bytes of a connection. True: they are HTTP/1. */
+static bool is_http1(struct client *client)
+{
+    struct worker *worker = client->conn.worker;
+    enum preface preface = preface_of(client->in);
+    while (preface == PREFACE_PART && client->conn.readable) {
+        struct block *in = client->in;
+        int64_t n = conn_recv(&client->conn, in->data + in->len, in->cap - in->len);
+        if (n < 0 || client->conn.eof) {
+            client_close(client);
+            return false;
+        }
+        in->len += (uint32_t)n;
+        preface = preface_of(in);
+    }
+    if (preface == PREFACE_WHOLE && worker->h2_start(client) < 0) {
+        counters_add(&worker->stats->refused, 1);
+        client_close(client);
+    }
+    return preface == PREFACE_NONE;
+}
+
 /* A new request: its first bytes are here, or about to be read. False: nothing came, or memory is
  * out. */
 static bool begin_http(struct client *client)
@@ -64,7 +100,8 @@ static bool begin_http(struct client *client)
         }
         client->in->len = (uint32_t)n;
     }
-    return true;
+    bool first = client->requests == 0 && client->in->data[0] == 'P';
+    return likely(!first) || is_http1(client);
 }
 
 static bool begin_tcp(struct client *client, struct stream *stream)
@@ -108,6 +145,10 @@ static bool begin(struct client *client)
  * share of requests ready (pages need no waiting) gives way to others. */
 void client_run(struct client *client)
 {
+    if (unlikely(client->codec != NULL)) {
+        client->codec->run(client);
+        return;
+    }
     for (unsigned requests = 0; !client->closed; requests++) {
         if (unlikely(requests == REQUESTS_MAX)) {
             loop_defer(&client->conn.worker->loop, &client->again);
@@ -135,6 +176,10 @@ void client_drain(struct client *client)
 {
     client->conn.readable = true; /* perhaps, since the loop last looked */
     client_run(client);
+    if (client->codec) {
+        client->codec->drain(client);
+        return;
+    }
     if (client->closed || client->stream) {
         return;
     }
@@ -201,6 +246,25 @@ static void set_address(struct client *client, const struct sock_addr *peer)
     }
 }
 
+static void init(struct client *client)
+{
+    timer_init(&client->timer, timer_fired);
+    loop_task_init(&client->again, run_again);
+}
+
+void client_open_lane(struct client *client, const struct client *parent)
+{
+    init(client);
+    list_init(&client->node);
+    client->kind = parent->kind;
+    client->service = parent->service;
+    client->family = parent->family;
+    client->port = parent->port;
+    memcpy(client->ip, parent->ip, sizeof(client->ip));
+    client->text_len = parent->text_len;
+    memcpy(client->text, parent->text, sizeof(client->text));
+}
+
 int client_open(struct worker *worker, int fd, const struct sock_addr *peer,
                 enum snapshot_listener_kind kind, uint64_t service)
 {
@@ -214,8 +278,7 @@ int client_open(struct worker *worker, int fd, const struct sock_addr *peer,
     client->kind = (uint8_t)kind;
     client->service = service;
     set_address(client, peer);
-    timer_init(&client->timer, timer_fired);
-    loop_task_init(&client->again, run_again);
+    init(client);
     list_push_back(&worker->idle, &client->node);
     worker->client_count++;
     counters_add(&worker->stats->accepted, 1);

@@ -10,6 +10,8 @@
 /* Takes `fd` over. 0 or -errno (then fd is closed). */
 must_check int client_open(struct worker *worker, int fd, const struct sock_addr *peer,
                            enum snapshot_listener_kind kind, uint64_t service);
+/* A request of its own on one lane of the connection that `parent` is: its conn is open. */
+void client_open_lane(struct client *client, const struct client *parent);
 /* Goes on wherever it stands; from a task. */
 void client_run(struct client *client);
 /* The edge stops, and this one is idle: what it has asked by now is answered; one that never asked

@@ -17,6 +17,7 @@ int conn_open(struct conn *conn, struct worker *worker, int fd,
               void (*ready)(struct loop_fd *watch, uint32_t events))
 {
     conn->worker = worker;
+    conn->room = UINT32_MAX;
     loop_fd_init(&conn->watch, ready);
     return loop_fd_add(&worker->loop, &conn->watch, fd,
                        LOOP_READ | LOOP_WRITE | LOOP_RDHUP | LOOP_EDGE);

@@ -35,6 +35,9 @@ struct conn {
     struct loop_fd watch; /* fd -1: a layer has the socket */
     struct worker *worker;
     const struct conn_ops *ops; /* NULL: a plain socket */
+    void *layer;                /* theirs */
+    /* Bytes that the layer takes now; 0 = it is blocked. A socket takes what comes. */
+    uint32_t room;
     struct block *out;
     bool readable;
     bool writable;
@@ -64,7 +67,7 @@ static inline void conn_note(struct conn *conn, uint32_t events)
 }
 static inline bool conn_blocked(const struct conn *conn)
 {
-    return conn->out != NULL;
+    return conn->out != NULL || conn->room == 0;
 }
 /* Bytes; 0 = nothing now, or the end (conn->eof); -errno. */
 must_check int64_t conn_recv(struct conn *conn, void *p, size_t len);

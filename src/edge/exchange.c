@@ -16,6 +16,7 @@
 #include "edge/exchange.h"
 
 #include "base/num.h"
+#include "edge/lane.h"
 #include "edge/reply.h"
 #include "edge/stream_private.h"
 #include "edge/worker.h"
@@ -98,7 +99,11 @@ bool exchange_read_head(struct stream *stream)
 {
     struct client *client = stream->client;
     struct worker *worker = stream->worker;
-    int r = HTTP1_E_MORE;
+    bool lane = conn_is_lane(&client->conn);
+    int r = lane ? lane_of(&client->conn)->head_result : HTTP1_E_MORE;
+    if (unlikely(lane && (client->conn.failed || r == HTTP1_E_MORE))) {
+        return client->conn.failed && head_ended(stream);
+    }
     while (r == HTTP1_E_MORE) {
         if (client->in->len > 0) {
             r = http1_parse_request(&stream->req, client->in->data, client->in->len);

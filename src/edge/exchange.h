@@ -7,6 +7,7 @@
 #ifndef EDGE_EXCHANGE_H
 #define EDGE_EXCHANGE_H
 
+#include "edge/lane.h"
 #include "edge/trailers.h"
 
 must_check bool exchange_read_head(struct stream *stream);
@@ -16,6 +17,12 @@ must_check bool exchange_timeout(struct stream *stream);
 
 /* request_head.c: writes the request as the upstream gets it. 0 or -ENOBUFS (grew too large). */
 must_check int exchange_write_request(struct stream *stream, struct str *ret);
+/* What we say ourselves about the request, as lines: who the client is, ids, what filters add. */
+void exchange_write_own(struct http1_writer *w, const struct stream *stream);
+/* Fields of the request that are not passed on. */
+const struct http_set *exchange_dropped(const struct stream *stream);
+/* Does the client take trailers (RFC 9110 §10.1.4)? We pass them on, so it may be said. */
+bool exchange_takes_trailers(const struct http1_head *req);
 /* response_head.c: writes worker->response as the client gets it; decides on framing and
  * keep-alive. 0 or -ENOBUFS. */
 must_check int exchange_write_response(struct stream *stream, size_t *ret_len);
@@ -23,6 +30,13 @@ must_check int exchange_write_response(struct stream *stream, size_t *ret_len);
 static inline void exchange_begin_body(struct stream *stream, enum stream_direction direction,
                                        const struct http1_head *head)
 {
+    const struct conn *from =
+        direction == STREAM_UP ? &stream->client->conn : &stream->upstream->conn;
+    if (unlikely(conn_is_lane(from)) && head->framing != HTTP1_BODY_NONE) {
+        /* Frames are taken off, lengths are held; the end is the stream's. */
+        http1_body_init(stream_body(stream, direction), HTTP1_BODY_CLOSE, 0);
+        return;
+    }
     http1_body_of(stream_body(stream, direction), head);
     if (unlikely(head->framing == HTTP1_BODY_CHUNKED)) {
         trailers_begin(stream, direction, head);

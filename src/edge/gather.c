@@ -8,6 +8,7 @@
  */
 #include "edge/gather.h"
 
+#include "edge/lane.h"
 #include "edge/worker.h"
 
 enum { GATHER_MAX = 8 * 1024 /* larger pieces are not copied */ };
@@ -54,6 +55,15 @@ void gather_piece(struct gather *gather, struct str piece)
 
 void gather_last(struct gather *gather, const struct http1_body *body)
 {
+    if (unlikely(conn_is_lane(gather->conn))) {
+        gather_send(gather, STR_NONE);
+        if (gather->error == 0) {
+            gather->error =
+                lane_end(lane_of(gather->conn),
+                         body->trailers ? http1_trailers_str(body->trailers) : STR_NONE);
+        }
+        return;
+    }
     if (!gather->chunked) {
         return;
     }

@@ -16,6 +16,7 @@
 #include "base/num.h"
 #include "base/timefmt.h"
 #include "edge/exchange.h"
+#include "edge/h2_heads.h"
 #include "edge/stream_private.h"
 #include "edge/worker.h"
 #include "proto/accept.h"
@@ -188,7 +189,10 @@ static void answer(struct stream *stream, const struct page *page)
                            buf_str(&body)};
     bool no_body = stream->req.method == HTTP_HEAD;
     stream->bytes_out = no_body ? 0 : body.len;
-    if (conn_send(&stream->client->conn, parts, no_body ? 1 : 2) < 0) {
+    int r = conn_is_lane(&stream->client->conn)
+                ? h2_write_reply(stream, parts[0], no_body ? STR_NONE : parts[1])
+                : conn_send(&stream->client->conn, parts, no_body ? 1 : 2);
+    if (r < 0) {
         stream->keep_client = false;
         stream->client->conn.failed = true;
     }

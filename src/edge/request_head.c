@@ -92,8 +92,7 @@ static void who_they_say(struct http1_writer *w, const struct stream *stream, st
     }
 }
 
-/* Does the client take trailers (RFC 9110 §10.1.4)? We pass them on, so it may be said. */
-static bool takes_trailers(const struct http1_head *req)
+bool exchange_takes_trailers(const struct http1_head *req)
 {
     for (size_t i = 0; i < req->count; i++) {
         struct str list = http1_value(req, i);
@@ -113,35 +112,50 @@ static void connection(struct http1_writer *w, const struct http1_head *req)
     if (req->upgrade) {
         http1_write_raw(w, STR("Connection: upgrade\r\n"));
         http1_write_header(w, STR("Upgrade"), http1_get(req, HTTP_H_UPGRADE));
-    } else if (req->minor > 0 && takes_trailers(req)) {
+    } else if (req->minor > 0 && exchange_takes_trailers(req)) {
         http1_write_raw(w, STR("Connection: TE\r\nTE: trailers\r\n"));
+    }
+}
+
+enum { OWN_MAX = 1024 }; /* all literals, an address twice, a request id */
+
+const struct http_set *exchange_dropped(const struct stream *stream)
+{
+    const struct worker *worker = stream->worker;
+    return worker->gateway.trust_forwarded ? &worker->drop_trusted : &worker->drop_request;
+}
+
+void exchange_write_own(struct http1_writer *w, const struct stream *stream)
+{
+    const struct http1_head *req = &stream->req;
+    struct str host = http1_str(req, req->host);
+    if (!put_room(w, (size_t)req->len + 3 * host.len + OWN_MAX)) {
+        return;
+    }
+    if (likely(!stream->worker->gateway.trust_forwarded)) {
+        who_it_is(w, stream, host);
+    } else {
+        who_they_say(w, stream, host);
+    }
+    put_lit(w, "X-Request-ID: ");
+    put_str(w, str_make(stream->request_id, stream->request_id_len));
+    put_lit(w, "\r\nVia: 1.1 muelle\r\n");
+    for (unsigned i = 0; i < stream->add_request_count; i++) {
+        http1_write_header(w, stream->add_request[i].name, stream->add_request[i].value);
     }
 }
 
 int exchange_write_request(struct stream *stream, struct str *ret)
 {
-    enum { CONSTANTS = 1024 }; /* all literals, an address twice, a request id */
     struct worker *worker = stream->worker;
     const struct http1_head *req = &stream->req;
     struct http1_writer w = http1_writer_make(worker->out, WORKER_OUT_SIZE);
-    struct str host = http1_str(req, req->host);
-    bool trusted = worker->gateway.trust_forwarded;
-    if (!put_room(&w, 2 * (size_t)req->len + stream->path.len + 3 * host.len + CONSTANTS)) {
+    if (!put_room(&w, (size_t)req->len + stream->path.len + req->host.len + OWN_MAX)) {
         return -ENOBUFS;
     }
     request_line(&w, stream);
-    http1_write_forward(&w, req, trusted ? &worker->drop_trusted : &worker->drop_request);
-    if (likely(!trusted)) {
-        who_it_is(&w, stream, host);
-    } else {
-        who_they_say(&w, stream, host);
-    }
-    put_lit(&w, "X-Request-ID: ");
-    put_str(&w, str_make(stream->request_id, stream->request_id_len));
-    put_lit(&w, "\r\nVia: 1.1 muelle\r\n");
-    for (unsigned i = 0; i < stream->add_request_count; i++) {
-        http1_write_header(&w, stream->add_request[i].name, stream->add_request[i].value);
-    }
+    http1_write_forward(&w, req, exchange_dropped(stream));
+    exchange_write_own(&w, stream);
     if (unlikely(req->upgrade || http_set_has(&req->present, HTTP_H_TE))) {
         connection(&w, req);
     }

@@ -9,6 +9,7 @@
  * 3. Interim answers (1xx) get nothing of ours; a 101 gets only its Upgrade.
  */
 #include "edge/exchange.h"
+#include "edge/h2_heads.h"
 #include "edge/put.h"
 #include "edge/worker.h"
 
@@ -53,6 +54,10 @@ int exchange_write_response(struct stream *stream, size_t *ret_len)
 {
     struct worker *worker = stream->worker;
     const struct http1_head *head = &worker->response;
+    if (unlikely(conn_is_lane(&stream->client->conn))) {
+        *ret_len = 0;
+        return h2_write_response(stream);
+    }
     struct http1_writer w = http1_writer_make(worker->out, WORKER_OUT_SIZE);
     http1_write_status_line(&w, head->status);
     http1_write_forward(&w, head, &worker->drop_response);

@@ -10,6 +10,7 @@
 
 #include "base/sm.h"
 #include "edge/affinity.h"
+#include "edge/lane.h"
 #include "edge/record.h"
 #include "edge/stream_private.h"
 #include "edge/worker.h"
@@ -189,7 +190,9 @@ void stream_end(struct stream *stream)
         conn_abort(&client->conn);
     }
     free_stream(stream);
-    if (keep) {
+    if (unlikely(conn_is_lane(&client->conn))) {
+        client_close(client);
+    } else if (keep) {
         client_next(client);
     } else if (linger) {
         client_linger(client);

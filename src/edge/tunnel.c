@@ -33,7 +33,8 @@ static bool pump(struct stream *stream, struct conn *from, struct conn *to, uint
             loop_defer(&worker->loop, &stream->client->again);
             return true;
         }
-        int64_t n = conn_recv(from, worker->in, WORKER_IN_SIZE);
+        size_t most = MIN((size_t)WORKER_IN_SIZE, (size_t)to->room);
+        int64_t n = conn_recv(from, worker->in, most);
         if (n < 0) {
             return false;
         }

@@ -15,6 +15,7 @@
 #include "os/thread.h"
 #include "proto/http1.h"
 
+struct client;
 struct edge;
 struct worker_news;
 
@@ -42,12 +43,12 @@ struct worker {
     struct loop loop;
     struct edge *edge;
     const struct worker_news *news;
+    int (*h2_start)(struct client *client); /* h2_client_start */
     unsigned index;
     struct thread thread;
     struct mailbox mailbox;
-    atomic_uint gifts; /* connections given to it that it has not taken yet */
-    atomic_bool
-        serves; /* it has a configuration and is not stopping: it may be given connections */
+    atomic_uint gifts;  /* connections given to it that it has not taken yet */
+    atomic_bool serves; /* has a configuration, is not stopping: may be given connections */
     struct mail mail;
     atomic_uint todo;
     _Atomic(struct config *) next_config;
@@ -94,8 +95,7 @@ struct worker {
 void worker_notify(struct worker *worker, unsigned todo);
 /* From any thread: takes over a reference; WORKER_CONFIG follows. */
 void worker_give_config(struct worker *worker, struct config *config);
-/* The worker that should serve a new connection accepted by `worker`: itself, unless others have
- * clearly less. */
+/* Who should serve a new connection: itself, unless others have clearly less. */
 struct worker *worker_least_busy(struct worker *worker);
 /* Gives an accepted connection to another worker. 0, -ENOMEM, or -ECANCELED: it stops (then fd is
  * the caller's). */

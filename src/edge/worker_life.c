@@ -14,6 +14,7 @@
 
 #include "base/num.h"
 #include "edge/client_run.h"
+#include "edge/h2_client.h"
 #include "edge/listener.h"
 #include "edge/stream.h"
 #include "os/entropy.h"
@@ -120,6 +121,12 @@ static void stop(struct worker *worker)
     list_for_each_safe (node, &worker->idle) {
         client_drain(list_entry(node, struct client, node));
     }
+    list_for_each_safe (node, &worker->clients) {
+        struct client *client = list_entry(node, struct client, node);
+        if (client->codec) {
+            client->codec->drain(client);
+        }
+    }
     loop_defer(&worker->loop, &worker->turn_end);
 }
 
@@ -216,6 +223,7 @@ int worker_init(struct worker *worker, struct edge *edge, unsigned index,
 {
     *worker = (struct worker){.edge = edge, .index = index, .news = news};
     worker->limits = (struct http1_limits)HTTP1_LIMITS_DEFAULT;
+    worker->h2_start = h2_client_start;
     worker->in = malloc(WORKER_IN_SIZE);
     worker->out = malloc(WORKER_OUT_SIZE);
     list_init(&worker->listeners);

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Fields to a head. The framing layer below (nghttp2) has refused what breaks the messaging rules
+ * of RFC 9113 §8.2 and §8.3 already (upper case, connection fields, order and number of
+ * pseudo-header fields); here all is checked again that a service behind an HTTP/1.1 connection
+ * could be deceived by, since a byte that is harmless in HTTP/2 may end a line there.
+ *
+ * 1. Each field becomes the line "name: value\r\n", and nothing is in the memory but such lines and
+ *    the values of pseudo-header fields, each of which has passed the scan of its class.
+ * 2. The first refusal is final.
+ */
+#include "proto/http2_head.h"
+
+#include "proto/http1_private.h"
+#include "proto/http_scan.h"
+
+enum pseudo {
+    PSEUDO_METHOD = 1,
+    PSEUDO_SCHEME = 2,
+    PSEUDO_AUTHORITY = 4,
+    PSEUDO_PATH = 8,
+    PSEUDO_PROTOCOL = 16,
+    PSEUDO_STATUS = 32,
+};
+
+static void begin(struct http2_head *builder, struct http1_head *head,
+                  const struct http1_limits *limits, struct str memory)
+{
+    http1_head_init(head, limits);
+    head->base = memory.p;
+    head->minor = 1;
+    *builder = (struct http2_head){
+        .head = head,
+        .p = (char *)(uintptr_t)memory.p,
+        .cap = (uint32_t)MIN(memory.len, (size_t)limits->head_max),
+    };
+}
+
+void http2_head_request(struct http2_head *builder, struct http1_head *head,
+                        const struct http1_limits *limits, struct str memory)
+{
+    begin(builder, head, limits, memory);
+}
+
+void http2_head_response(struct http2_head *builder, struct http1_head *head,
+                         const struct http1_limits *limits, enum http_method method,
+                         struct str memory)
+{
+    begin(builder, head, limits, memory);
+    head->seen = HTTP1_SEEN_RESPONSE;
+    head->request_method = (uint16_t)method;
+}
+
+static void refuse(struct http2_head *builder, unsigned status, const char *reason)
+{
+    if (!builder->head->error.status) {
+        (void)http1_refuse(builder->head, status, reason);
+    }
+}
+
+/* Copies a text behind the others. */
+static bool keep(struct http2_head *builder, struct str text, struct http1_span *ret)
+{
+    if (text.len > builder->cap - builder->len) {
+        refuse(builder, 431, "headers too large");
+        return false;
+    }
+    memcpy(builder->p + builder->len, text.p, text.len);
+    *ret = (struct http1_span){builder->len, (uint32_t)text.len};
+    builder->len += (uint32_t)text.len;
+    return true;
+}
+
+/* One line, whose name and value have been checked. */
+static void add_line(struct http2_head *builder, enum http_header_id id, struct str name,
+                     struct str value)
+{
+    struct http1_head *head = builder->head;
+    size_t len = name.len + value.len + 4;
+    if (head->count >= head->limits->count_max) {
+        refuse(builder, 431, "too many headers");
+        return;
+    }
+    if (len > builder->cap - builder->len || len > head->limits->header_max) {
+        refuse(builder, 431, "headers too large");
+        return;
+    }
+    char *p = builder->p + builder->len;
+    memcpy(p, name.p, name.len);
+    memcpy(p + name.len, ": ", 2);
+    memcpy(p + name.len + 2, value.p, value.len);
+    memcpy(p + len - 2, "\r\n", 2);
+    head->headers[head->count] = (struct http1_header){
+        .name_at = builder->len,
+        .value_at = builder->len + (uint32_t)name.len + 2,
+        .value_len = (uint32_t)value.len,
+        .name_len = (uint16_t)name.len,
+        .id = (uint8_t)id,
+        .flags = HTTP1_PLAIN,
+    };
+    builder->len += (uint32_t)len;
+    if (id - 1U < HTTP_H_UPGRADE && http1_note(head, head->count) != 0) {
+        return;
+    }
+    if (id == HTTP_H_OTHER && http1_is_lookalike(name)) {
+        head->headers[head->count].flags |= HTTP1_HOP;
+    }
+    http_set_add(&head->present, id);
+    head->count++;
+}
+
+/* --- pseudo-header fields (RFC 9113 §8.3) --- */
+
+static void take_method(struct http2_head *builder, struct str value)
+{
+    struct http1_head *head = builder->head;
+    if (!http_is_token(value) || value.len > HTTP1_METHOD_MAX) {
+        refuse(builder, value.len > HTTP1_METHOD_MAX ? 501 : 400, "bad method");
+    } else if (keep(builder, value, &head->method_text)) {
+        head->method = (uint8_t)http_method_find(value);
+    }
+}
+
+static void take_path(struct http2_head *builder, struct str value)
+{
+    if (value.len > builder->head->limits->line_max) {
+        refuse(builder, 414, "target too long");
+    } else if (value.len == 0 || http_scan_target(value.p, 0, value.len) != value.len) {
+        refuse(builder, 400, "bad character in target");
+    } else if (value.p[0] != '/' && !str_is(value, "*")) {
+        refuse(builder, 400, "bad target");
+    } else {
+        (void)keep(builder, value, &builder->head->target);
+    }
+}
+
+static void take_status(struct http2_head *builder, struct str value)
+{
+    unsigned status = 0;
+    for (size_t i = 0; i < value.len && i < 3; i++) {
+        if (!http_char_is(value.p[i], HTTP_C_DIGIT)) {
+            status = 0;
+            break;
+        }
+        status = status * 10 + (unsigned)(value.p[i] - '0');
+    }
+    if (value.len != 3 || status < 100 || status == 101) { /* no 101 in HTTP/2 (RFC 9113 §8.6) */
+        refuse(builder, 502, "bad status code");
+    }
+    builder->head->status = (uint16_t)status;
+}
+
+static void take_pseudo(struct http2_head *builder, struct str name, struct str value)
+{
+    static const struct {
+        struct str name;
+        enum pseudo bit;
+        bool response;
+    } fields[] = {
+        {STR_INIT(":path"), PSEUDO_PATH, false},
+        {STR_INIT(":method"), PSEUDO_METHOD, false},
+        {STR_INIT(":scheme"), PSEUDO_SCHEME, false},
+        {STR_INIT(":status"), PSEUDO_STATUS, true},
+        {STR_INIT(":authority"), PSEUDO_AUTHORITY, false},
+        {STR_INIT(":protocol"), PSEUDO_PROTOCOL, false},
+    };
+    bool response = builder->head->seen & HTTP1_SEEN_RESPONSE;
+    unsigned bit = 0;
+    for (size_t i = 0; i < ARRAY_LEN(fields) && !bit; i++) {
+        bit = str_eq(name, fields[i].name) && fields[i].response == response ? fields[i].bit : 0;
+    }
+    if (!bit || (builder->seen & bit) ||
+        builder->head->count > (builder->seen & PSEUDO_AUTHORITY ? 1 : 0)) {
+        refuse(builder, 400, "bad pseudo-header field");
+        return;
+    }
+    builder->seen |= (uint8_t)bit;
+    switch (bit) {
+    case PSEUDO_METHOD:
+        take_method(builder, value);
+        break;
+    case PSEUDO_PATH:
+        take_path(builder, value);
+        break;
+    case PSEUDO_AUTHORITY:
+        if (http_scan_value(value.p, 0, value.len) != value.len) {
+            refuse(builder, 400, "bad Host");
+        } else {
+            add_line(builder, HTTP_H_HOST, STR("host"), value);
+        }
+        break;
+    case PSEUDO_SCHEME:
+        if (!str_eq_nocase(value, STR("http")) && !str_eq_nocase(value, STR("https"))) {
+            refuse(builder, 400, "bad scheme");
+        }
+        break;
+    case PSEUDO_PROTOCOL:
+        builder->websocket = str_is(value, "websocket");
+        if (!builder->websocket) {
+            refuse(builder, 501, "only WebSocket can be asked for by an extended CONNECT");
+        }
+        break;
+    default:
+        take_status(builder, value);
+    }
+}
+
+void http2_head_field(struct http2_head *builder, struct str name, struct str value)
+{
+    struct http1_head *head = builder->head;
+    if (head->error.status) {
+        return;
+    }
+    if (name.len > 0 && name.p[0] == ':') {
+        take_pseudo(builder, name, value);
+        return;
+    }
+    if (name.len == 0 || http_scan_token(name.p, 0, name.len) != name.len) {
+        refuse(builder, 400, "bad header name");
+        return;
+    }
+    if (name.len > HTTP1_NAME_MAX) {
+        refuse(builder, 431, "header name too long");
+        return;
+    }
+    while (value.len > 0 && (value.p[0] == ' ' || value.p[0] == '\t')) {
+        value = str_skip(value, 1);
+    }
+    while (value.len > 0 && (value.p[value.len - 1] == ' ' || value.p[value.len - 1] == '\t')) {
+        value.len--;
+    }
+    if (http_scan_value(value.p, 0, value.len) != value.len) {
+        refuse(builder, 400, "control character");
+        return;
+    }
+    enum http_header_id id = http_header_find(name);
+    if (id == HTTP_H_CONNECTION || id == HTTP_H_TRANSFER_ENCODING || id == HTTP_H_UPGRADE ||
+        id == HTTP_H_KEEP_ALIVE || id == HTTP_H_PROXY_CONNECTION) {
+        refuse(builder, 400, "connection-specific header"); /* RFC 9113 §8.2.2 */
+    } else if (id == HTTP_H_TE && !str_eq_nocase(value, STR("trailers"))) {
+        refuse(builder, 400, "TE other than trailers");
+    } else if (id == HTTP_H_HOST && (builder->seen & PSEUDO_AUTHORITY)) {
+        if (!str_eq_nocase(http1_get(head, HTTP_H_HOST), value)) {
+            refuse(builder, 400, "Host is not the authority"); /* §8.3.1 */
+        }
+    } else {
+        if (id == HTTP_H_COOKIE) {
+            builder->cookies++;
+        }
+        add_line(builder, id, name, value);
+    }
+}
+
+/* --- the end --- */
+
+/* Cookie fields were cut for compression's sake: one line again, in place of the first. */
+static void join_cookies(struct http2_head *builder)
+{
+    struct http1_head *head = builder->head;
+    uint32_t at = builder->len;
+    struct http1_span part;
+    size_t kept = 0;
+    size_t first = SIZE_MAX;
+    for (size_t i = 0; i < head->count; i++) {
+        const struct http1_header *header = &head->headers[i];
+        if (header->id != HTTP_H_COOKIE) {
+            head->headers[kept] = *header;
+            /* Lines behind one that was taken out are no longer the next line's neighbours. */
+            head->headers[kept].flags &= (uint8_t)(first == SIZE_MAX ? 0xff : ~HTTP1_PLAIN);
+            kept++;
+            continue;
+        }
+        if (first == SIZE_MAX) {
+            first = kept++;
+            (void)keep(builder, STR("cookie: "), &part);
+        } else {
+            (void)keep(builder, STR("; "), &part);
+        }
+        (void)keep(builder, http1_value(head, i), &part);
+    }
+    head->count = (uint16_t)kept;
+    head->headers[first] = (struct http1_header){
+        .name_at = at,
+        .value_at = at + 8,
+        .value_len = builder->len - at - 8,
+        .name_len = 6,
+        .id = HTTP_H_COOKIE,
+    };
+}
+
+/* An extended CONNECT is to the service what a GET with Upgrade is (RFC 8441 §5). */
+static void as_upgrade(struct http2_head *builder)
+{
+    struct http1_head *head = builder->head;
+    (void)keep(builder, STR("GET"), &head->method_text);
+    head->method = HTTP_GET;
+    add_line(builder, HTTP_H_UPGRADE, STR("upgrade"), STR("websocket"));
+    head->seen |= HTTP1_SEEN_UPGRADE;
+}
+
+static int end_request(struct http2_head *builder, bool no_body)
+{
+    struct http1_head *head = builder->head;
+    bool connect = head->method == HTTP_CONNECT;
+    unsigned wanted = connect && !builder->websocket ? PSEUDO_METHOD | PSEUDO_AUTHORITY
+                                                     : PSEUDO_METHOD | PSEUDO_SCHEME | PSEUDO_PATH;
+    if ((builder->seen & wanted) != wanted || (builder->websocket && !connect)) {
+        return http1_refuse(head, 400, "a pseudo-header field is missing");
+    }
+    if (builder->websocket) {
+        as_upgrade(builder);
+    } else if (connect) {
+        head->target = (struct http1_span){head->headers[0].value_at, head->headers[0].value_len};
+    }
+    int r = head->error.status ? HTTP1_E_BAD : http1_split_target(head);
+    if (r == 0 && (head->form == HTTP1_ORIGIN || head->form == HTTP1_ASTERISK)) {
+        /* The authority was there before the form of the target was known. */
+        int i = http1_find(head, HTTP_H_HOST);
+        if (i >= 0) {
+            head->host = (struct http1_span){head->headers[i].value_at, head->headers[i].value_len};
+        }
+    }
+    if (r == 0) {
+        r = http1_finish_request(head);
+    }
+    if (r == 0 && !no_body && !head->has_length && !builder->websocket) {
+        head->framing = HTTP1_BODY_CHUNKED;
+    }
+    return r;
+}
+
+int http2_head_end(struct http2_head *builder, bool no_body)
+{
+    struct http1_head *head = builder->head;
+    int r = 0;
+    if (builder->cookies > 1 && !head->error.status) {
+        join_cookies(builder);
+    }
+    if (!head->error.status && (head->seen & HTTP1_SEEN_RESPONSE)) {
+        if (!(builder->seen & PSEUDO_STATUS)) {
+            (void)http1_refuse(head, 502, "status is missing");
+        } else {
+            r = http1_finish_response(head);
+        }
+    } else if (!head->error.status) {
+        r = end_request(builder, no_body);
+    }
+    if (head->error.status || r != 0) {
+        return HTTP1_E_BAD;
+    }
+    head->len = builder->len;
+    if (no_body) {
+        head->framing = HTTP1_BODY_NONE;
+    }
+    head->keep_alive = true;
+    return 0;
+}
