@@ -111,7 +111,7 @@ TEST(in_each_window_the_share_holds)
                 taken += fits;
             }
         }
-        check(spec.share_permille == 0 || taken > 0);
+        check(spec.share_permille < 100 || taken > 0); /* a window has some 100 requests */
     }
 }
 
