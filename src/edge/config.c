@@ -16,6 +16,7 @@ static void config_free(struct config *config)
     route_table_fini(&config->table);
     route_table_fini(&config->names);
     free(config->listeners);
+    free(config->tunnels);
     free(config->chains);
     free(config->routes);
     free(config->route_counts);

@@ -32,12 +32,14 @@ struct config {
     uint32_t *route_counts; /* per service */
     size_t service_count;
     struct route *routes;
-    struct filter_chain *chains; /* one per kind of route that has filters */
-    struct filter_chain global;  /* connection and headers stages */
-    struct route_table table;    /* of http listeners */
-    struct route_table names;    /* of sni listeners: hosts only */
-    struct geo *geo;             /* NULL: none is named, or it cannot be used */
-    struct problem geo_problem;  /* then why */
+    struct snapshot_tunnel *tunnels; /* by route; NULL: none says anything */
+    bool connects;                   /* there is a route that takes CONNECT */
+    struct filter_chain *chains;     /* one per kind of route that has filters */
+    struct filter_chain global;      /* connection and headers stages */
+    struct route_table table;        /* of http listeners */
+    struct route_table names;        /* of sni listeners: hosts only */
+    struct geo *geo;                 /* NULL: none is named, or it cannot be used */
+    struct problem geo_problem;      /* then why */
 };
 
 /* Compiles the snapshot in `shm`, which it takes over on success. 0, -EINVAL (no snapshot),

@@ -73,6 +73,28 @@ static int make_chains(struct config *config)
     return r;
 }
 
+/* What a route says of its tunnels; most say nothing. */
+static int compile_tunnel(struct config *config, size_t i, const struct snapshot_route *source)
+{
+    const struct snapshot_tunnel *tunnel = &source->tunnel;
+    struct route *route = &config->routes[i];
+    route->connect = source->flags & SNAPSHOT_ROUTE_CONNECT;
+    route->frames = source->flags & SNAPSHOT_ROUTE_CHECK_FRAMES;
+    config->connects |= route->connect;
+    if (!tunnel->message_max && !tunnel->ping_ms && !tunnel->idle_ms && !tunnel->connections_max) {
+        return 0;
+    }
+    if (!config->tunnels) {
+        config->tunnels = calloc(config->snapshot.routes, sizeof(*config->tunnels));
+    }
+    if (!config->tunnels) {
+        return -ENOMEM;
+    }
+    config->tunnels[i] = *tunnel;
+    route->tunnel = &config->tunnels[i];
+    return 0;
+}
+
 static int compile_routes(struct config *config)
 {
     const struct snapshot *snapshot = &config->snapshot;
@@ -99,6 +121,7 @@ static int compile_routes(struct config *config)
             .strip_prefix = source.flags & SNAPSHOT_ROUTE_STRIP_PREFIX,
             .passthrough = source.flags & SNAPSHOT_ROUTE_PASSTHROUGH,
         };
+        r = compile_tunnel(config, i, &source);
     }
     map_fini(&index);
     r = r < 0 ? r : make_chains(config);

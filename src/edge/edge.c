@@ -181,6 +181,10 @@ int edge_open(struct edge *edge, const struct edge_memory *memory, unsigned thre
     if (r < 0) {
         return r;
     }
+    edge->tunnels = calloc(WORKER_LOADS, sizeof(*edge->tunnels));
+    if (!edge->tunnels) {
+        return -ENOMEM;
+    }
     if (threads > 1) {
         edge->loads = calloc(WORKER_LOADS, sizeof(*edge->loads));
         if (!edge->loads) {
@@ -221,6 +225,7 @@ void edge_free(struct edge *edge)
     }
     memory_close(&edge->shared);
     free(edge->loads);
+    free(edge->tunnels);
     free(edge->workers);
     free(edge);
 }

@@ -38,6 +38,9 @@ struct edge {
      * services are touched. Two endpoints may meet in one place: then both look busier than they
      * are. NULL: there is one thread. */
     atomic_uint *loads;
+    /* Open tunnels, WORKER_LOADS places by route id; only those of routes with a limit are touched
+     * (two that meet in one place share it). */
+    atomic_uint *tunnels;
     struct list sockets;
     struct config *pending; /* waits for its listeners */
     uint64_t sequence;      /* of the newest snapshot that was taken */

@@ -19,6 +19,7 @@
 #include "edge/lane.h"
 #include "edge/reply.h"
 #include "edge/stream_private.h"
+#include "edge/tunnel.h"
 #include "edge/worker.h"
 
 enum { INTERIMS_MAX = 200 /* interim answers to one request; more are a flood */ };
@@ -64,7 +65,8 @@ static void begin(struct stream *stream)
     stream->keep_client = req->keep_alive && !stream->worker->stopping;
     set_request_id(stream);
     stream_take_global(stream);
-    if (req->method == HTTP_CONNECT || req->method == HTTP_TRACE) {
+    if (unlikely(req->method == HTTP_TRACE ||
+                 (req->method == HTTP_CONNECT && !worker_config(stream->worker)->connects))) {
         stream->keep_client = false; /* what follows a CONNECT is no HTTP */
         reply_page(stream, 405, "the method is not allowed here");
         return;

@@ -46,11 +46,4 @@ static inline void exchange_begin_body(struct stream *stream, enum stream_direct
 must_check bool exchange_pump_up(struct stream *stream);
 must_check bool exchange_pump_down(struct stream *stream, struct str already);
 
-/* tunnel.c */
-must_check bool tunnel_run(struct stream *stream);
-/* Bytes that came behind the 101's head. */
-/* The service of a tcp connection is connected. */
-must_check bool tunnel_begin_tcp(struct stream *stream);
-must_check bool tunnel_begin(struct stream *stream, struct str already);
-
 #endif

@@ -139,6 +139,7 @@ static void fill(const struct stream *stream, struct ring_access *access, uint32
     access->client_family = client->family;
     access->method = method_of(stream);
     access->retries = stream->retries;
+    access->flags |= stream->req.minor == 0 && !stream->tcp ? RING_FLAG_HTTP10 : 0;
     fill_texts(stream, access);
     if (stream->client->kind == SNAPSHOT_SNI) {
         fill_hello(&stream->hello, access);
@@ -149,6 +150,22 @@ void record_connected(const struct stream *stream)
 {
     counters_observe(&stream->worker->pool, &stream->cell->durations[COUNTERS_CONNECT],
                      phase_us(stream->connect_from_ns, stream->connect_ns));
+}
+
+void record_tunnel(const struct stream *stream, struct ring_access *ret)
+{
+    memset(ret, 0, sizeof(*ret));
+    fill(stream, ret, 0);
+}
+
+/* What has become of a tunnel since. */
+static void finish(const struct stream *stream, struct ring_access *access, uint32_t total_us)
+{
+    *access = *stream->record;
+    access->total_us = total_us;
+    access->flags |= stream->flags;
+    access->bytes_in = stream->bytes_in;
+    access->bytes_out = stream->bytes_out;
 }
 
 void record_stream(struct stream *stream)
@@ -166,8 +183,12 @@ void record_stream(struct stream *stream)
         return;
     }
     record->kind = RING_ACCESS;
-    fill(stream, &record->access, total_us);
-    record->access.flags |= stream->req.minor == 0 && !stream->tcp ? RING_FLAG_HTTP10 : 0;
+    if (unlikely(stream->record != NULL)) {
+        finish(stream, &record->access, total_us);
+    } else {
+        fill(stream, &record->access, total_us);
+    }
+    record->access.close_code = stream->close_code;
     ring_publish(&worker->ring);
     worker_ring_written(worker);
 }

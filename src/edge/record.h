@@ -5,10 +5,13 @@
 #ifndef EDGE_RECORD_H
 #define EDGE_RECORD_H
 
+struct ring_access;
 struct stream;
 
 /* A connection was made: how long that took is counted at once, the request may try others. */
 void record_connected(const struct stream *stream);
 void record_stream(struct stream *stream);
+/* A tunnel begins: what is known by now, since its head goes. */
+void record_tunnel(const struct stream *stream, struct ring_access *ret);
 
 #endif

@@ -147,6 +147,10 @@ static size_t write_head(struct stream *stream, const struct page *page, bool js
     if (page->status == 405) {
         http1_write_raw(&w, STR("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"));
     }
+    if (page->status == 426) {
+        http1_write_raw(&w, STR("Connection: upgrade\r\nUpgrade: websocket\r\n"
+                                "Sec-WebSocket-Version: 13\r\n"));
+    }
     if (stream->request_id_len > 0) {
         http1_write_header(&w, STR("X-Request-ID"),
                            str_make(stream->request_id, stream->request_id_len));

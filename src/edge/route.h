@@ -22,8 +22,11 @@ struct route {
     struct str host;       /* lower case; "" = any; "*.x" */
     struct str path;       /* without a '/' at the end; "" = all */
     bool strip_prefix;
-    bool passthrough;                   /* of TLS connections, by their name; else of requests */
-    const struct filter_chain *filters; /* never NULL */
+    bool passthrough;                     /* of TLS connections, by their name; else of requests */
+    bool connect;                         /* CONNECT makes a tunnel to the service */
+    bool frames;                          /* WebSockets' frames are checked */
+    const struct snapshot_tunnel *tunnel; /* NULL: it says nothing of tunnels */
+    const struct filter_chain *filters;   /* never NULL */
 };
 
 struct route_host;

@@ -13,6 +13,7 @@
 #include "edge/lane.h"
 #include "edge/record.h"
 #include "edge/stream_private.h"
+#include "edge/tunnel.h"
 #include "edge/worker.h"
 
 #include <stdlib.h>
@@ -79,7 +80,8 @@ struct stream *stream_new(struct client *client)
     return stream;
 }
 
-static void free_stream(struct stream *stream)
+/* Of what only a request needs. */
+static void put_blocks(struct stream *stream)
 {
     struct worker *worker = stream->worker;
     block_put(&worker->blocks, stream->path_block);
@@ -92,6 +94,11 @@ static void free_stream(struct stream *stream)
     if (unlikely(stream->has_trailers[STREAM_DOWN])) {
         block_put(&worker->blocks, stream->trailer_block[STREAM_DOWN]);
     }
+}
+
+static void pool_stream(struct stream *stream)
+{
+    struct worker *worker = stream->worker;
     if (worker->free_stream_count >= FREE_STREAMS_MAX) {
         free(stream);
         return;
@@ -99,6 +106,55 @@ static void free_stream(struct stream *stream)
     stream->next_free = worker->free_streams;
     worker->free_streams = stream;
     worker->free_stream_count++;
+}
+
+static void free_stream(struct stream *stream)
+{
+    if (unlikely(stream->frames != NULL)) {
+        tunnel_frames_free(stream);
+    }
+    if (unlikely(stream->brief)) {
+        free(stream);
+        return;
+    }
+    put_blocks(stream);
+    pool_stream(stream);
+}
+
+/* What is in no list and points to itself nowhere may be copied; the rest is made anew. */
+static struct stream *copy_brief(struct stream *stream, char *memory)
+{
+    struct list *node = (struct list *)(void *)(memory + offsetof(struct stream, waiting.node));
+    stream->brief = true;
+    stream->waiting.node = (struct list){node, node};
+    memcpy(memory, stream, STREAM_BRIEF);
+    return (struct stream *)(void *)memory;
+}
+
+/* One piece of memory: the stream as far as a tunnel needs it, its record behind it. */
+struct stream *stream_shorten(struct stream *stream)
+{
+    struct client *client = stream->client;
+    size_t size = ALIGN_UP(STREAM_BRIEF, _Alignof(struct ring_access));
+    if (stream->generation || stream->global_generation) {
+        return stream;
+    }
+    char *memory = malloc(size + sizeof(struct ring_access));
+    if (!memory) {
+        return stream;
+    }
+    service_wait_no_more(stream->service, &stream->waiting);
+    struct ring_access *record = (struct ring_access *)(void *)(memory + size);
+    record_tunnel(stream, record);
+    stream->record = record;
+    client->stream = stream->upstream->stream = copy_brief(stream, memory);
+    put_blocks(stream);
+    pool_stream(stream);
+    if (client->in && client->in->at == client->in->len) {
+        block_put(&client->conn.worker->blocks, client->in);
+        client->in = NULL;
+    }
+    return client->stream;
 }
 
 static void drop_generation(struct generation **generation, const struct filter_chain **chain)
@@ -173,6 +229,9 @@ void stream_end(struct stream *stream)
     bool keep = stream->keep_client && stream->up_done && !client->conn.failed;
     if (stream->service) {
         service_wait_no_more(stream->service, &stream->waiting);
+    }
+    if (unlikely(stream->tunnel_slot != NULL)) {
+        atomic_fetch_sub(stream->tunnel_slot, 1U);
     }
     filters_end(stream);
     record_stream(stream);

@@ -41,11 +41,17 @@ struct stream {
     struct counters_cell *cell;           /* while there is an endpoint: counted in its in_flight */
     struct service_waiter waiting;        /* for an endpoint */
     struct stream *next_free;
+    struct tunnel_frames *frames; /* a tunnel whose frames are read */
+    struct ring_access *record;   /* a tunnel's, as far as it is known when it begins */
+    atomic_uint *tunnel_slot;     /* where it is counted, if its route has a limit */
 
     uint8_t state; /* enum stream_state */
     uint8_t filter_at[STREAM_DIRECTIONS];
     bool suspended[STREAM_DIRECTIONS], has_trailers[STREAM_DIRECTIONS];
+    bool brief; /* it is a tunnel and ends at STREAM_BRIEF */
     bool tcp;
+    bool connect;              /* CONNECT, which its route allows */
+    bool frames_asked;         /* a WebSocket whose frames shall be read */
     bool shared_load, bound;   /* how service_pick counted it; the client's cookie names it */
     bool path_changed;         /* `path` is not what the client wrote */
     bool head_sent;            /* the request head was handed to the kernel */
@@ -63,18 +69,23 @@ struct stream {
     uint8_t add_request_count, add_response_count;
     uint8_t request_id_len;
     uint16_t status;
-    uint16_t flags; /* RING_FLAG_… */
-    int last_error; /* of the upstream, for the page */
+    uint16_t flags;          /* RING_FLAG_… */
+    uint16_t close_code;     /* of a WebSocket, when its frames are read; 0 = not known */
+    uint32_t tunnel_idle_ms; /* the route's; 0 = the service's */
+    int last_error;          /* of the upstream, for the page */
+    uint64_t bytes_in, bytes_out;
+    int64_t start_ns, start_wall_ns, head_ns, pick_ns, connect_ns, sent_ns, answer_ns;
+    int64_t picked_ns, connect_from_ns; /* 0 = it did not wait, nor connect */
+    uint64_t route_id;
 
+    /* Up to here a tunnel needs it (stream_shorten); what follows is a request's. */
     struct http1_body up, down;
     struct str path; /* as it is forwarded: normalised, perhaps stripped */
     struct block *path_block;
     struct block *answer_in;               /* a response head that is not complete yet */
     struct block *held[STREAM_DIRECTIONS]; /* a body piece whose filter suspended */
     void *filter_state[2 * FILTERS_MAX];   /* by filter->slot */
-    uint64_t bytes_in, bytes_out, body_max, route_id;
-    int64_t start_ns, start_wall_ns, head_ns, pick_ns, connect_ns, sent_ns, answer_ns;
-    int64_t picked_ns, connect_from_ns; /* 0 = it did not wait, nor connect */
+    uint64_t body_max;
 
     /* Not cleared for a new request. */
     union {
@@ -87,6 +98,8 @@ struct stream {
     struct stream_field add_response[STREAM_EDITS_MAX];
     char request_id[STREAM_REQUEST_ID_MAX];
 };
+
+#define STREAM_BRIEF offsetof(struct stream, up)
 
 static inline struct http1_body *stream_body(struct stream *stream, enum stream_direction direction)
 {

@@ -24,6 +24,10 @@ void stream_take_global(struct stream *stream);
 /* The answer's head is sent: if no filter can run any more the config may go (tunnels and streams
  * live long). */
 void stream_last_head(struct stream *stream, bool tunnel);
+/* A tunnel begins: gives back what only a request needs, and all it held of the head; the record is
+ * written as far as it is known. The stream to go on with: the one given is gone, unless memory is
+ * out or filters of the end still want all of it. */
+struct stream *stream_shorten(struct stream *stream);
 /* May it be paid for with a second try when a connection that took it turns out to be dead? */
 static inline bool stream_repeatable(const struct stream *stream)
 {

@@ -18,6 +18,7 @@
 #include "edge/record.h"
 #include "edge/reply.h"
 #include "edge/stream_private.h"
+#include "edge/tunnel.h"
 #include "edge/worker.h"
 #include "proto/uri.h"
 
@@ -121,6 +122,9 @@ static bool step_headers(struct stream *stream)
     } else if (stream->req.framing == HTTP1_BODY_LENGTH &&
                stream->req.content_length > stream->body_max) {
         reply_page(stream, 413, "the request body is larger than the service allows");
+    } else if (unlikely(stream->req.upgrade || stream->req.method == HTTP_CONNECT) &&
+               !tunnel_ask(stream)) {
+        return true;
     } else {
         stream_move(stream, STREAM_ROUTE);
     }
@@ -232,8 +236,9 @@ static bool step_upstream(struct stream *stream)
         !filters_run(stream, stream->filters, FILTER_UPSTREAM, NULL)) {
         return stream->state == STREAM_REPLY;
     }
-    stream->upstream =
-        stream->tcp ? NULL : upstream_take(stream->endpoint, stream, stream_repeatable(stream));
+    stream->upstream = stream->tcp || stream->connect
+                           ? NULL
+                           : upstream_take(stream->endpoint, stream, stream_repeatable(stream));
     if (likely(stream->upstream != NULL)) {
         stream->connect_ns = worker->loop.now_ns;
         stream_move(stream, STREAM_EXCHANGE);
@@ -267,8 +272,8 @@ static bool step_connect(struct stream *stream)
     endpoint_worked(stream->endpoint);
     stream->connect_ns = stream->worker->loop.now_ns;
     record_connected(stream);
-    if (stream->tcp) {
-        return tunnel_begin_tcp(stream);
+    if (unlikely(stream->tcp || stream->connect)) {
+        return tunnel_connected(stream);
     }
     stream_move(stream, STREAM_EXCHANGE);
     return true;
@@ -317,7 +322,10 @@ void stream_timeout(struct stream *stream)
             return;
         }
         break;
-    default: /* a hello or a tunnel that says nothing, an answer that nobody reads, or a filter that never came back */
+    case STREAM_TUNNEL:
+        tunnel_timeout(stream);
+        return;
+    default: /* a hello that does not come, an answer that nobody reads, or a filter that never came back */
         stream_abort(stream);
         return;
     }

@@ -59,9 +59,9 @@ struct worker {
     struct http1_limits limits;
     struct http_set drop_request, drop_trusted, drop_response; /* fields not passed on */
     struct list listeners;
-    struct list clients; /* with a request under way, or not HTTP */
-    struct list idle;    /* between requests, longest first */
-    size_t client_count;
+    struct list clients;               /* with a request under way, or not HTTP */
+    struct list idle;                  /* between requests, longest first */
+    size_t client_count, framed_count; /* framed: tunnels whose frames are read */
     struct block_pool blocks;
     struct stream *free_streams;
     size_t free_stream_count;

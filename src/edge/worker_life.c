@@ -16,7 +16,7 @@
 #include "edge/client_run.h"
 #include "edge/h2_client.h"
 #include "edge/listener.h"
-#include "edge/stream.h"
+#include "edge/tunnel.h"
 #include "os/entropy.h"
 
 #include <stdlib.h>
@@ -127,6 +127,7 @@ static void stop(struct worker *worker)
             client->codec->drain(client);
         }
     }
+    tunnels_leave(worker);
     loop_defer(&worker->loop, &worker->turn_end);
 }
 
@@ -152,6 +153,7 @@ static void deliver(struct mailbox *box, struct mail *mail)
     }
     if (todo & (WORKER_CONFIG | WORKER_DELTAS)) {
         take_deltas(worker);
+        tunnels_leave(worker);
     }
     if (todo & WORKER_HEALTH) {
         service_set_health(worker);

@@ -65,11 +65,11 @@ struct ring_access {
     uint16_t client_port;
     uint8_t client_family; /* 4, 6; 0 = unix */
     uint8_t method;        /* enum ring_method */
-    uint8_t retries;
-    uint8_t request_id_len;
+    uint8_t retries, request_id_len;
     uint16_t path_len;
     char request_id[RING_REQUEST_ID_MAX];
     char path[RING_PATH_MAX];
+    uint16_t close_code; /* of a WebSocket whose frames were read; 0 = not known */
 };
 struct ring_probe {
     int64_t at_wall_ns;

@@ -187,6 +187,10 @@ void snapshot_builder_route(struct snapshot_builder *builder, const struct snaps
         .host = add_text(builder, route->host),
         .path = add_text(builder, route->path),
         .flags = route->flags,
+        .message_max = route->tunnel.message_max,
+        .ping_ms = route->tunnel.ping_ms,
+        .tunnel_idle_ms = route->tunnel.idle_ms,
+        .tunnels_max = route->tunnel.connections_max,
     };
     push(builder, &builder->routes, &wire);
 }

@@ -12,7 +12,8 @@
 #include "link/snapshot_wire.h"
 #include "os/shm.h"
 
-/* Smallest item a reader takes: the fields every writer of this format has. */
+/* Smallest item a reader takes: the fields every writer of this format has (those that came later
+ * read as zero from an older one: an edge of this program may find its snapshot). */
 static const struct {
     uint32_t item_size;
     uint32_t count_max;
@@ -21,7 +22,7 @@ static const struct {
     [WIRE_LISTENERS] = {offsetof(struct wire_listener, client_ca), SNAPSHOT_LISTENERS_MAX},
     [WIRE_SERVICES] = {sizeof(struct wire_service), SNAPSHOT_SERVICES_MAX},
     [WIRE_ENDPOINTS] = {sizeof(struct wire_endpoint), SNAPSHOT_ENDPOINTS_MAX},
-    [WIRE_ROUTES] = {sizeof(struct wire_route), SNAPSHOT_ROUTES_MAX},
+    [WIRE_ROUTES] = {offsetof(struct wire_route, message_max), SNAPSHOT_ROUTES_MAX},
     [WIRE_CERTIFICATES] = {8, SNAPSHOT_CERTIFICATES_MAX}, /* 8: when there were none yet */
     [WIRE_TEXT] = {1, UINT32_MAX},
 };
@@ -407,5 +408,12 @@ struct snapshot_route snapshot_route_at(const struct snapshot *snapshot, uint32_
         .host = text_of(snapshot, item.host),
         .path = text_of(snapshot, item.path),
         .flags = item.flags,
+        .tunnel =
+            {
+                .message_max = item.message_max,
+                .ping_ms = item.ping_ms,
+                .idle_ms = item.tunnel_idle_ms,
+                .connections_max = item.tunnels_max,
+            },
     };
 }

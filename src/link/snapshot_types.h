@@ -11,6 +11,7 @@
 
 #include "link/snapshot_balance.h"
 #include "link/snapshot_gateway.h"
+#include "link/snapshot_route.h"
 #include "link/snapshot_tls.h"
 
 enum {
@@ -92,18 +93,6 @@ struct snapshot_endpoint {
     enum snapshot_endpoint_state state;
     uint32_t weight; /* 1…256; 0 = 1; WEIGHT_NONE: only requests that are bound to it */
     struct snapshot_seat seat;
-};
-enum {
-    SNAPSHOT_ROUTE_STRIP_PREFIX = 1,
-    SNAPSHOT_ROUTE_PASSTHROUGH = 2,        /* of sni listeners; the others do not see it */
-    SNAPSHOT_ROUTE_CLIENT_CERTIFICATE = 8, /* a verified one is shown to the service */
-    SNAPSHOT_ROUTE_CLIENT_REQUIRED = 16,   /* who has none is refused */
-};
-struct snapshot_route {
-    uint64_t id, service;
-    struct str host; /* lower case; "" or "*" = any, "*.x" = any label(s) below x */
-    struct str path; /* prefix at a segment border, starts with '/'; "" = "/" */
-    uint32_t flags;
 };
 /* A stable id: XXH3 of the parts with a separator that no name may hold; never 0. */
 uint64_t link_id(struct str tenant, struct str project, struct str service, struct str rest);

@@ -86,6 +86,9 @@ struct wire_route {
     uint64_t id, service;
     struct wire_text host, path;
     uint32_t service_index, flags;
+    /* since 0.2 */
+    uint64_t message_max;
+    uint32_t ping_ms, tunnel_idle_ms, tunnels_max, reserved;
 };
 
 _Static_assert(sizeof(struct wire_header) == 64, "the header's layout is fixed");

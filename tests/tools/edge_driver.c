@@ -15,7 +15,8 @@
  *           [probe=http:/path|tcp] [probe_interval_ms=N] [probe_timeout_ms=N] [probe_retries=N]
  *   endpoint SERVICE REPLICA ADDRESS [state=starting|draining] [weight=N|none] [group=N]
  *           [place=LATITUDE,LONGITUDE] [sticky=TEXT]
- *   route SERVICE HOST PATH [strip=1]       HOST * = any
+ *   route SERVICE HOST PATH [strip=1] [connect=1] [frames=1] [message_max=N] [ping_ms=N]
+ *         [tunnel_ms=N] [tunnels_max=N]     HOST * = any
  *   listen http|tcp|admin ADDRESS [SERVICE]
  *
  * Commands: the same `endpoint` and `service NAME state=…` lines as deltas; `remove SERVICE
@@ -259,7 +260,16 @@ static void add_route(struct snapshot_builder *builder, const struct words *w)
         .service = service_id(w->at[1]),
         .host = w->at[2],
         .path = w->at[3],
-        .flags = number(w, "strip") ? SNAPSHOT_ROUTE_STRIP_PREFIX : 0,
+        .flags = (number(w, "strip") ? SNAPSHOT_ROUTE_STRIP_PREFIX : 0U) |
+                 (number(w, "connect") ? SNAPSHOT_ROUTE_CONNECT : 0U) |
+                 (number(w, "frames") ? SNAPSHOT_ROUTE_CHECK_FRAMES : 0U),
+        .tunnel =
+            {
+                .message_max = number(w, "message_max"),
+                .ping_ms = number32(w, "ping_ms"),
+                .idle_ms = number32(w, "tunnel_ms"),
+                .connections_max = number32(w, "tunnels_max"),
+            },
     };
     snapshot_builder_route(builder, &route);
 }
@@ -389,6 +399,7 @@ static void write_access(struct json_writer *json, const struct ring_access *acc
     json_field(json, "path", str, str_make(access->path, access->path_len));
     json_field(json, "request_id", str, str_make(access->request_id, access->request_id_len));
     json_field(json, "flags", u64, access->flags);
+    json_field(json, "close_code", u64, access->close_code);
     json_field(json, "retries", u64, access->retries);
     json_field(json, "bytes_in", u64, access->bytes_in);
     json_field(json, "bytes_out", u64, access->bytes_out);
