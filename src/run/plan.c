@@ -147,6 +147,12 @@ static bool same_health(const struct service_spec *a, const struct service_spec 
            x->start_interval_ns == y->start_interval_ns && x->retries == y->retries;
 }
 
+static bool same_websocket(const struct websocket_spec *a, const struct websocket_spec *b)
+{
+    return a->check == b->check && a->message_max == b->message_max && a->ping_ns == b->ping_ns &&
+           a->idle_ns == b->idle_ns && a->connections_max == b->connections_max;
+}
+
 static bool same_routes(const struct service_spec *a, const struct service_spec *b)
 {
     if (a->routes_count != b->routes_count) {
@@ -155,7 +161,8 @@ static bool same_routes(const struct service_spec *a, const struct service_spec 
     for (size_t i = 0; i < a->routes_count; i++) {
         const struct route_spec *x = &a->routes[i], *y = &b->routes[i];
         if (!str_eq(x->host, y->host) || !str_eq(x->path, y->path) || x->balance != y->balance ||
-            x->passthrough != y->passthrough || x->strip_prefix != y->strip_prefix) {
+            x->passthrough != y->passthrough || x->strip_prefix != y->strip_prefix ||
+            x->connect != y->connect || !same_websocket(&x->websocket, &y->websocket)) {
             return false;
         }
     }

@@ -321,7 +321,19 @@ static void add_endpoint(struct snapshot_builder *builder, struct replica *repli
 static uint32_t route_flags(const struct route_spec *route)
 {
     return (route->strip_prefix ? SNAPSHOT_ROUTE_STRIP_PREFIX : 0U) |
-           (route->passthrough ? SNAPSHOT_ROUTE_PASSTHROUGH : 0U);
+           (route->passthrough ? SNAPSHOT_ROUTE_PASSTHROUGH : 0U) |
+           (route->connect ? SNAPSHOT_ROUTE_CONNECT : 0U) |
+           (route->websocket.check == WEBSOCKET_CHECK_FRAMES ? SNAPSHOT_ROUTE_CHECK_FRAMES : 0U);
+}
+
+static struct snapshot_tunnel tunnel_of(const struct websocket_spec *websocket)
+{
+    return (struct snapshot_tunnel){
+        .message_max = (uint64_t)MAX(websocket->message_max, 0),
+        .ping_ms = ms(websocket->ping_ns),
+        .idle_ms = ms(websocket->idle_ns),
+        .connections_max = (uint32_t)MAX(websocket->connections_max, 0),
+    };
 }
 
 static void add_routes(struct snapshot_builder *builder, const struct service *service)
@@ -334,6 +346,7 @@ static void add_routes(struct snapshot_builder *builder, const struct service *s
                                             .host = route->host,
                                             .path = route->path,
                                             .flags = route_flags(route),
+                                            .tunnel = tunnel_of(&route->websocket),
                                         });
     }
 }

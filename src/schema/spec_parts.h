@@ -6,7 +6,7 @@
 #ifndef SCHEMA_SPEC_PARTS_H
 #define SCHEMA_SPEC_PARTS_H
 
-#include "base/str.h"
+#include "schema/spec_route.h"
 
 /* A name and its text. Values of environment variables are secrets. */
 struct spec_pair {
@@ -45,17 +45,6 @@ struct health_spec {
     struct str http_host; /* HTTP: Host header; empty = localhost */
     int64_t interval_ns, timeout_ns, start_period_ns, start_interval_ns;
     int64_t retries;
-};
-
-enum balance_kind { BALANCE_ROUND_ROBIN, BALANCE_LEAST_CONN };
-
-struct route_spec {
-    struct str service; /* owner */
-    struct str host;    /* lower case; empty = any host; "*.x" = one label more */
-    struct str path;    /* prefix of whole segments; "/" = all */
-    int32_t balance;    /* enum balance_kind */
-    bool strip_prefix;
-    bool passthrough; /* of TLS connections to tls listeners, by name; else of requests */
 };
 
 enum port_protocol { PORT_TCP, PORT_UDP };

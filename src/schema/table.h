@@ -18,6 +18,8 @@ extern const struct schema_table table_depends, table_health, table_route, table
     table_logging;
 extern const struct schema_table table_backoff, table_deploy, table_develop, table_extends,
     table_env_file;
+/* table_tunnel.c */
+extern const struct schema_table table_websocket;
 /* table_container.c: objects that container engines act on */
 extern const struct schema_table table_build, table_service_network, table_service_secret;
 extern const struct schema_table table_service_volume, table_ulimit;

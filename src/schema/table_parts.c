@@ -138,6 +138,15 @@ static const struct schema_field route_rows[] = {
          "listeners.",
          "Pasar sin leer las conexiones TLS para este equipo: el certificado lo tiene el servicio. "
          "De direcciones tls://.")},
+    {"websocket", SCHEMA_OBJECT, RT(websocket), OF(table_websocket), .merge = SCHEMA_MERGE_OBJECT,
+     SAY("What the gateway does with WebSockets on the route.",
+         "Qué hace la pasarela con los WebSockets de la ruta.")},
+    {"connect", SCHEMA_BOOL, RT(connect),
+     SAY("CONNECT (HTTP/1.1) makes a tunnel to the service, and to nowhere else; refused by "
+         "default.",
+         "CONNECT (HTTP/1.1) abre un túnel hasta el servicio, y a ningún otro sitio; por defecto "
+         "se "
+         "rechaza.")},
 };
 const struct schema_table table_route = {
     TABLE_OF("route_spec", route_rows, struct route_spec),

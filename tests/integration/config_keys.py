@@ -24,6 +24,7 @@ HERE = "integration/config_keys.py::"
 SURROUNDINGS = HERE + "test_a_process_has_the_surroundings_that_its_keys_say"
 ENDS = HERE + "test_how_it_ends_follows_its_keys"
 ROUTES = HERE + "test_routes_and_probes_follow_their_keys"
+WEBSOCKETS = "integration/edge_system.py::test_a_route_says_what_its_websockets_may"
 SUPERVISION = "integration/run_supervision.py::"
 COMPOSE = "unit/schema/test_compose.c::"
 FORMS = "integration/config_forms.py::test_as_docker_compose_does"
@@ -111,6 +112,14 @@ ACTS = {
     "services.routes.path": ROUTES,
     "services.routes.balance": "integration/edge_services.py::test_least_connections",
     "services.routes.strip_prefix": ROUTES,
+    "services.routes.websocket": WEBSOCKETS,
+    "services.routes.websocket.check": WEBSOCKETS,
+    "services.routes.websocket.max_message": WEBSOCKETS,
+    "services.routes.websocket.ping_interval": WEBSOCKETS,
+    "services.routes.websocket.idle_timeout": WEBSOCKETS,
+    "services.routes.websocket.max_connections": WEBSOCKETS,
+    "services.routes.connect": WEBSOCKETS,
+    "services.routes.passthrough": "integration/edge_sni.py::test_the_name_chooses_the_service_and_the_service_ends_tls",
     "services.ports": SUPERVISION + "test_published_ports_lead_to_the_process",
     "services.ports.host_ip": SUPERVISION + "test_published_ports_lead_to_the_process",
     "services.ports.published": SUPERVISION + "test_published_ports_lead_to_the_process",

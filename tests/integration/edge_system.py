@@ -134,3 +134,47 @@ def test_there_is_one_edge_and_its_command_line_is_checked(muelle):
         usage = muelle.cli("edge", *wrong, check=False)
         assert usage.returncode == 2 and usage.stderr.startswith("usage: muelle edge --run-dir DIR "), usage.stderr
     assert muelle.get("/api/v1/instance")["edge"]["pid"] == instance["edge"]["pid"]
+
+
+def test_a_route_says_what_its_websockets_may(muelle):
+    port = free_port()
+    muelle.write("echo.py", ECHO)
+    limits = "check: frames, max_message: 1k, ping_interval: 200ms, idle_timeout: 1h, max_connections: 2"
+    muelle.write("muelle.yaml", configuration(port).replace(
+        "{ host: chat.localhost }", f"{{ host: chat.localhost, connect: true, websocket: {{ {limits} }} }}"))
+    muelle.up()
+
+    def connect(**options):
+        return websockets.connect(f"ws://chat.localhost:{port}/", host="127.0.0.1", compression=None, ping_interval=None, **options)
+
+    async def main():
+        async with connect() as first, connect() as second:
+            await second.send("x" * 1000)
+            assert await second.recv() == "x" * 1000
+            with pytest.raises(websockets.InvalidStatusCode) as refused:
+                await connect()
+            assert refused.value.status_code == 503
+            await asyncio.sleep(1)  # it is asked five times, and answers by itself
+            await first.send("x" * 1025)
+            with pytest.raises(websockets.ConnectionClosed) as closed:
+                await first.recv()
+            assert closed.value.rcvd.code == 1009
+            await asyncio.to_thread(muelle.cli, "stop", "chat")
+            with pytest.raises(websockets.ConnectionClosed) as closed:
+                await second.recv()
+            assert closed.value.rcvd.code == 1012
+    asyncio.run(main())
+    muelle.cli("start", "chat")
+    with Client(port) as client:
+        client.send(b"CONNECT chat.localhost:80 HTTP/1.1\r\nHost: chat.localhost:80\r\n\r\n")
+        assert client.head()[0] == 200
+        client.send(request(host="inside"))  # now the service's own HTTP
+        assert client.head()[0] == 426
+
+
+def test_a_contradiction_about_frames_is_told(muelle):
+    muelle.write("echo.py", ECHO)
+    muelle.write("muelle.yaml", configuration(free_port()).replace(
+        "{ host: chat.localhost }", "{ host: chat.localhost, websocket: { check: off, ping_interval: 5s } }"))
+    result = muelle.cli("config", check=False)
+    assert result.returncode != 0 and "while frames are not read" in result.stderr
