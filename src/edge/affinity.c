@@ -9,6 +9,7 @@
 
 #include "base/num.h"
 #include "edge/geo.h"
+#include "edge/remote.h"
 #include "edge/worker.h"
 #include "proto/cookie.h"
 #include "proto/uri.h"
@@ -43,6 +44,9 @@ static struct str query_of(const struct stream *stream, struct str name)
 static struct str client_key(const struct stream *stream)
 {
     const struct client *client = stream->client;
+    if (stream->remote.family) {
+        return str_make((const char *)stream->remote.bytes, sizeof(stream->remote.bytes));
+    }
     return client->family ? str_make((const char *)client->ip, sizeof(client->ip)) : STR_NONE;
 }
 
@@ -103,8 +107,8 @@ struct endpoint *affinity_pick(struct stream *stream)
         ask.key = map_hash(service->spec.id, key);
     }
     if (service->spec.balance == SNAPSHOT_NEAREST && !bound) {
-        ask.place = geo_place(worker_config(stream->worker)->geo, stream->client->family,
-                              stream->client->ip);
+        struct ip ip = remote_ip(stream);
+        ask.place = geo_place(worker_config(stream->worker)->geo, ip.family, ip.bytes);
     }
     struct endpoint *endpoint = service_pick_by(service, stream->avoid, &ask, &stream->shared_load);
     stream->bound = bound && endpoint == bound;

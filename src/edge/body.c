@@ -17,6 +17,7 @@
 #include "edge/exchange.h"
 
 #include "base/num.h"
+#include "edge/admit.h"
 #include "edge/gather.h"
 #include "edge/lane.h"
 #include "edge/reply.h"
@@ -24,10 +25,7 @@
 #include "edge/worker.h"
 #include "proto/http1_body.h"
 
-enum {
-    ROUNDS_MAX = 8, /* reads before others get their turn */
-    RATE_MIN = 512, /* bytes a second that a request body must average */
-};
+enum { ROUNDS_MAX = 8 /* reads before others get their turn */ };
 
 /* --- decoding and filters, the same for both directions --- */
 
@@ -112,13 +110,17 @@ static void go_on_later(struct stream *stream)
 
 /* --- request body --- */
 
-/* Each piece buys idle_ms more, but the whole must come at RATE_MIN: a body in drops holds a
+/* Each piece buys idle_ms more, but the whole must come at the least rate: a body in drops holds a
  * connection no longer than one that stopped. */
 static void progress_up(struct stream *stream)
 {
+    uint32_t rate = stream->worker->gateway.body_rate;
     int64_t now_ns = stream->worker->loop.now_ns;
     int64_t idle_ns = stream->service->spec.idle_ms * NS_PER_MS;
-    int64_t due_ns = stream->head_ns + (int64_t)(stream->bytes_in / RATE_MIN) * NS_PER_S;
+    int64_t due_ns = now_ns;
+    if (rate != SNAPSHOT_NO_LIMIT) {
+        due_ns = stream->head_ns + (int64_t)(stream->bytes_in / rate) * NS_PER_S;
+    }
     client_deadline(stream->client, MIN(now_ns, due_ns) + idle_ns);
 }
 
@@ -140,6 +142,10 @@ static void end_up(struct stream *stream, struct str rest, bool from_first)
 {
     stream->up_done = true;
     stream->sent_ns = stream->worker->loop.now_ns;
+    if (stream->req.framing == HTTP1_BODY_CHUNKED &&
+        stream->up.extension_left < HTTP1_EXTENSIONS_MAX && admit_glitch(stream->client)) {
+        stream->keep_client = false;
+    }
     if (!from_first && rest.len > 0) {
         keep_ahead(stream, rest);
     }

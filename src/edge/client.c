@@ -12,6 +12,7 @@
 #include "edge/client.h"
 
 #include "base/num.h"
+#include "edge/addresses.h"
 #include "edge/lane.h"
 #include "edge/worker.h"
 
@@ -39,6 +40,7 @@ void client_close(struct client *client)
     client->closed = true;
     loop_timer_cancel(&worker->loop, &client->timer);
     loop_task_cancel(&client->again);
+    addresses_leave(client->slot);
     conn_close(&client->conn);
     block_put(&worker->blocks, client->in);
     block_put(&worker->blocks, client->ahead);
@@ -84,13 +86,4 @@ void client_next(struct client *client)
         return;
     }
     client_deadline(client, worker->loop.now_ns + worker->gateway.keepalive_ms * NS_PER_MS);
-}
-
-bool client_evict_idle(struct worker *worker)
-{
-    if (list_empty(&worker->idle)) {
-        return false;
-    }
-    client_close(list_entry(worker->idle.next, struct client, node));
-    return true;
 }

@@ -7,12 +7,14 @@
 #define EDGE_CLIENT_H
 
 #include "base/wheel.h"
+#include "edge/client_source.h"
 #include "edge/conn.h"
 #include "link/snapshot_types.h"
 #include "os/sock.h"
 
 struct client;
 struct stream;
+struct address_slot;
 
 enum { CLIENT_TEXT_MAX = 46 };
 
@@ -41,11 +43,15 @@ struct client {
     bool closed;
     bool busy;      /* codec: it has requests */
     bool lingering; /* answered and shut; what still comes is thrown away */
+    bool announced; /* a header of the PROXY protocol is still to come */
+    bool trusted;   /* a trusted proxy: not bound by what one address may */
+    uint16_t glitches;
     uint8_t family; /* 4, 6, 0 = unix */
     uint16_t port;
     uint8_t ip[16];
     uint8_t text_len;
     char text[CLIENT_TEXT_MAX]; /* the address */
+    struct address_slot *slot;  /* where it is counted; NULL: nowhere */
 };
 
 /* Closes now; the stream, if any, must have ended. Freed at the end of the turn. */
@@ -57,8 +63,6 @@ void client_linger(struct client *client);
 void client_deadline(struct client *client, int64_t deadline_ns);
 /* The stream has ended and the connection lives: the next request, or idleness. */
 void client_next(struct client *client);
-/* Closes the connection that is idle longest. False: none is. */
-bool client_evict_idle(struct worker *worker);
 static inline struct str client_text(const struct client *client)
 {
     return (struct str){client->text, client->text_len};

@@ -12,6 +12,7 @@
 #include "edge/client_run.h"
 
 #include "base/num.h"
+#include "edge/admit.h"
 #include "edge/stream_private.h"
 #include "edge/worker.h"
 
@@ -21,6 +22,8 @@ enum {
     LINGER_BYTES_MAX = 1 << 20,
     DRAIN_MS = 500,    /* for the first request of a connection when the edge stops */
     REQUESTS_MAX = 64, /* of one client in a row */
+    EVICT_MS = 250,    /* who came later than that may be about to ask */
+    EVICT_SCAN = 256,
 };
 
 static void linger(struct client *client)
@@ -154,9 +157,14 @@ void client_run(struct client *client)
             loop_defer(&client->conn.worker->loop, &client->again);
             return;
         }
-        if (client->lingering) {
-            linger(client);
-            return;
+        if (unlikely(client->lingering | client->announced)) {
+            if (client->lingering) {
+                linger(client);
+                return;
+            }
+            if (!admit_announced(client)) {
+                return;
+            }
         }
         if (!client->stream) {
             bool fresh_tcp = client->kind == SNAPSHOT_TCP && client->requests == 0;
@@ -170,6 +178,50 @@ void client_run(struct client *client)
             return;
         }
     }
+}
+
+/* Since when it has been idle. */
+static int64_t idle_since(const struct client *client)
+{
+    const struct snapshot_gateway *gateway = &client->conn.worker->gateway;
+    int64_t ms = client->requests ? gateway->keepalive_ms : gateway->head_ms;
+    return client->deadline_ns - ms * NS_PER_MS;
+}
+
+/* The one that has been at its head for longest, of those that began first. */
+static struct client *slowest_head(const struct worker *worker, int64_t before_ns)
+{
+    unsigned looked_at = 0;
+    list_for_each (node, &worker->clients) {
+        struct client *client = list_entry(node, struct client, node);
+        if (client->stream && client->stream->state == STREAM_HEAD &&
+            client->stream->start_ns <= before_ns) {
+            return client;
+        }
+        if (++looked_at == EVICT_SCAN) {
+            return NULL;
+        }
+    }
+    return NULL;
+}
+
+bool client_evict(struct worker *worker)
+{
+    int64_t before_ns = worker->loop.now_ns - EVICT_MS * NS_PER_MS;
+    struct client *client = NULL;
+    if (!list_empty(&worker->idle)) {
+        client = list_entry(worker->idle.next, struct client, node);
+    }
+    if (!client || idle_since(client) > before_ns) {
+        client = slowest_head(worker, before_ns);
+    }
+    if (client && client->stream) {
+        stream_abort(client->stream);
+    }
+    if (client) {
+        client_close(client);
+    }
+    return client != NULL;
 }
 
 void client_drain(struct client *client)
@@ -215,35 +267,20 @@ static void timer_fired(struct timer *timer, int64_t now_ns)
     }
 }
 
-static void set_address(struct client *client, const struct sock_addr *peer)
+void client_set_address(struct client *client, const struct sock_addr *peer)
 {
     struct buf text = {.p = client->text, .cap = CLIENT_TEXT_MAX, .max = CLIENT_TEXT_MAX};
-    struct sock_addr address = *peer;
+    struct ip ip = {0};
+    if (peer->family == SOCK_ADDR_IP4 || peer->family == SOCK_ADDR_IP6) {
+        ip = ip_make(peer->family == SOCK_ADDR_IP4 ? 4 : 6, peer->ip);
+        ip_format(&text, &ip);
+    } else {
+        buf_add(&text, STR("unknown"));
+    }
     client->port = peer->port;
-    memcpy(client->ip, peer->ip, sizeof(client->ip));
-    switch (peer->family) {
-    case SOCK_ADDR_IP4:
-        client->family = 4;
-        buf_printf(&text, "%u.%u.%u.%u", peer->ip[0], peer->ip[1], peer->ip[2], peer->ip[3]);
-        client->text_len = (uint8_t)text.len;
-        break;
-    case SOCK_ADDR_IP6: {
-        char full[SOCK_ADDR_TEXT_MAX];
-        struct buf out = {.p = full, .cap = sizeof(full), .max = sizeof(full)};
-        client->family = 6;
-        sock_addr_format(&out, &address); /* "[::1]:1234" */
-        struct str s = buf_str(&out);
-        ptrdiff_t end = str_find_char(s, ']');
-        s = end > 0 ? str_slice(s, 1, (size_t)end) : STR("unknown");
-        (void)str_copy(client->text, sizeof(client->text), s);
-        client->text_len = (uint8_t)MIN(s.len, sizeof(client->text) - 1);
-        break;
-    }
-    default:
-        client->family = 0;
-        (void)str_copy(client->text, sizeof(client->text), STR("unknown"));
-        client->text_len = 7;
-    }
+    client->family = ip.family;
+    memcpy(client->ip, ip.bytes, sizeof(client->ip));
+    client->text_len = (uint8_t)text.len;
 }
 
 static void init(struct client *client)
@@ -259,6 +296,7 @@ void client_open_lane(struct client *client, const struct client *parent)
     client->kind = parent->kind;
     client->service = parent->service;
     client->family = parent->family;
+    client->trusted = parent->trusted;
     client->port = parent->port;
     memcpy(client->ip, parent->ip, sizeof(client->ip));
     client->text_len = parent->text_len;
@@ -266,7 +304,7 @@ void client_open_lane(struct client *client, const struct client *parent)
 }
 
 int client_open(struct worker *worker, int fd, const struct sock_addr *peer,
-                enum snapshot_listener_kind kind, uint64_t service)
+                struct client_source source)
 {
     struct client *client = calloc(1, sizeof(*client));
     int r = client ? conn_open(&client->conn, worker, fd, ready) : -ENOMEM;
@@ -275,15 +313,21 @@ int client_open(struct worker *worker, int fd, const struct sock_addr *peer,
         free(client);
         return r;
     }
-    client->kind = (uint8_t)kind;
-    client->service = service;
-    set_address(client, peer);
+    client->kind = source.kind;
+    client->service = source.service;
+    client->announced = source.proxy_protocol;
+    client_set_address(client, peer);
+    if (!client->announced && !admit_address(client)) {
+        conn_close(&client->conn);
+        free(client);
+        return -EUSERS;
+    }
     init(client);
     list_push_back(&worker->idle, &client->node);
     worker->client_count++;
     counters_add(&worker->stats->accepted, 1);
     counters_add(&worker->stats->connections, 1);
-    if (kind == SNAPSHOT_TCP) {
+    if (source.kind == SNAPSHOT_TCP && !client->announced) {
         client_run(client);
     } else if (worker->stopping) { /* it was given to us just before */
         client_drain(client);

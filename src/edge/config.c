@@ -15,6 +15,7 @@ static void config_free(struct config *config)
     geo_close(config->geo);
     route_table_fini(&config->table);
     route_table_fini(&config->names);
+    free(config->trusted);
     free(config->listeners);
     free(config->tunnels);
     free(config->chains);

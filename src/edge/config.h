@@ -8,6 +8,7 @@
 #ifndef EDGE_CONFIG_H
 #define EDGE_CONFIG_H
 
+#include "base/ip.h"
 #include "base/map.h"
 #include "edge/geo.h"
 #include "edge/route.h"
@@ -26,6 +27,8 @@ struct config {
     struct shm shm;
     struct snapshot snapshot;
     struct snapshot_gateway gateway;
+    struct ip_net *trusted; /* proxies */
+    size_t trusted_count;
     struct snapshot_service *services;
     struct config_listener *listeners;
     size_t listener_count;

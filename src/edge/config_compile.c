@@ -129,6 +129,25 @@ static int compile_routes(struct config *config)
     return r < 0 ? r : route_table_init(&config->names, config->routes, count, true);
 }
 
+/* The networks of trusted proxies, of which what is none is refused with the whole snapshot. */
+static int compile_trusted(struct config *config)
+{
+    struct str rest = config->gateway.trusted_proxies;
+    struct str net;
+    config->trusted = calloc(rest.len / 2 + 1, sizeof(*config->trusted)); /* "::", and a space */
+    if (!config->trusted) {
+        return -ENOMEM;
+    }
+    while (rest.len > 0) {
+        str_split(rest, ' ', &net, &rest);
+        if (ip_net_parse(net, &config->trusted[config->trusted_count]) < 0) {
+            return -EINVAL;
+        }
+        config->trusted_count++;
+    }
+    return 0;
+}
+
 static int compile(struct config *config)
 {
     int r =
@@ -152,6 +171,10 @@ static int compile(struct config *config)
     for (size_t i = 0; i < config->listener_count; i++) {
         config->listeners[i] =
             (struct config_listener){snapshot_listener_at(&config->snapshot, (uint32_t)i), -1};
+    }
+    r = compile_trusted(config);
+    if (r < 0) {
+        return r;
     }
     if (config->gateway.geo.len) {
         r = geo_open(config->gateway.geo, &config->geo, &config->geo_problem);

@@ -18,6 +18,7 @@
 #include "edge/memory.h"
 #include "edge/probe.h"
 #include "edge/worker_life.h"
+#include "os/entropy.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -178,6 +179,7 @@ int edge_open(struct edge *edge, const struct edge_memory *memory, unsigned thre
     threads = MIN(threads, (unsigned)COUNTERS_THREADS_MAX);
     edge->memory = *memory;
     int r = memory_open(&edge->shared, memory, threads);
+    r = r < 0 ? r : addresses_init(&edge->addresses, entropy_seed());
     if (r < 0) {
         return r;
     }
@@ -224,6 +226,7 @@ void edge_free(struct edge *edge)
         free(socket);
     }
     memory_close(&edge->shared);
+    addresses_fini(&edge->addresses);
     free(edge->loads);
     free(edge->tunnels);
     free(edge->workers);

@@ -5,6 +5,7 @@
 #ifndef EDGE_EDGE_PRIVATE_H
 #define EDGE_EDGE_PRIVATE_H
 
+#include "edge/addresses.h"
 #include "edge/edge.h"
 #include "edge/worker.h"
 
@@ -41,6 +42,7 @@ struct edge {
     /* Open tunnels, WORKER_LOADS places by route id; only those of routes with a limit are touched
      * (two that meet in one place share it). */
     atomic_uint *tunnels;
+    struct addresses addresses; /* of clients */
     struct list sockets;
     struct config *pending; /* waits for its listeners */
     uint64_t sequence;      /* of the newest snapshot that was taken */

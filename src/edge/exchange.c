@@ -16,7 +16,9 @@
 #include "edge/exchange.h"
 
 #include "base/num.h"
+#include "edge/admit.h"
 #include "edge/lane.h"
+#include "edge/remote.h"
 #include "edge/reply.h"
 #include "edge/stream_private.h"
 #include "edge/tunnel.h"
@@ -64,6 +66,12 @@ static void begin(struct stream *stream)
     stream->up_done = req->framing == HTTP1_BODY_NONE;
     stream->keep_client = req->keep_alive && !stream->worker->stopping;
     set_request_id(stream);
+    if (unlikely(client->trusted)) {
+        remote_find(stream);
+    }
+    if (unlikely(req->method_text.at > 0) && admit_glitch(client)) { /* an empty line in front */
+        stream->keep_client = false;
+    }
     stream_take_global(stream);
     if (unlikely(req->method == HTTP_TRACE ||
                  (req->method == HTTP_CONNECT && !worker_config(stream->worker)->connects))) {
@@ -303,12 +311,39 @@ static bool finished(struct stream *stream)
            !stream->held[STREAM_DOWN];
 }
 
+/* The client takes nothing at the moment. A pause may last idle_ms; all of them together as long as
+ * what it has taken so far would at the least rate, and idle_ms more. */
+static void reader_waits(struct stream *stream)
+{
+    struct worker *worker = stream->worker;
+    uint32_t rate = worker->gateway.read_rate;
+    int64_t idle_ns = stream->service->spec.idle_ms * NS_PER_MS;
+    if (stream->blocked_ns == 0) {
+        stream->blocked_ns = worker->loop.now_ns;
+    }
+    int64_t left_ns = idle_ns;
+    if (rate != SNAPSHOT_NO_LIMIT) {
+        left_ns += (int64_t)(stream->bytes_out / rate) * NS_PER_S - stream->waited_ns;
+    }
+    client_deadline(stream->client, stream->blocked_ns + MIN(left_ns, idle_ns));
+}
+
+/* It has taken all that waited for it. */
+static void reader_caught_up(struct stream *stream)
+{
+    stream->waited_ns += stream->worker->loop.now_ns - stream->blocked_ns;
+    stream->blocked_ns = 0;
+}
+
 static bool flush(struct stream *stream)
 {
     struct client *client = stream->client;
     if (client->conn.failed || conn_flush(&client->conn) < 0) {
         stream_abort(stream);
         return false;
+    }
+    if (unlikely(stream->blocked_ns) && !conn_blocked(&client->conn)) {
+        reader_caught_up(stream);
     }
     if (stream->upstream && conn_flush(&stream->upstream->conn) < 0) {
         stream->up_broken = true;
@@ -339,6 +374,8 @@ bool exchange_run(struct stream *stream)
     }
     if (finished(stream)) {
         stream_end(stream);
+    } else if (unlikely(conn_blocked(&stream->client->conn))) {
+        reader_waits(stream);
     }
     return false;
 }
@@ -346,8 +383,9 @@ bool exchange_run(struct stream *stream)
 bool exchange_timeout(struct stream *stream)
 {
     if (stream->answer_begun) {
-        stream->flags |=
-            conn_blocked(&stream->client->conn) ? RING_FLAG_CLIENT_ABORT : RING_FLAG_UPSTREAM_ABORT;
+        bool reader = conn_blocked(&stream->client->conn);
+        stream->flags |= reader ? RING_FLAG_CLIENT_ABORT : RING_FLAG_UPSTREAM_ABORT;
+        counters_add(&stream->worker->stats->limit_read_rate, reader);
         stream->keep_client = false;
         stream->keep_upstream = false;
         stream->cut = true;
@@ -355,7 +393,8 @@ bool exchange_timeout(struct stream *stream)
         return false;
     }
     if (!stream->up_done && !conn_blocked(&stream->upstream->conn)) {
-        reply_timeout(stream); /* the client stopped sending its body */
+        counters_add(&stream->worker->stats->limit_body_rate, 1);
+        reply_timeout(stream); /* the client stopped sending its body, or sends it in drops */
     } else {
         counters_add(&stream->cell->errors, 1);
         reply_upstream_error(stream, -ETIMEDOUT);

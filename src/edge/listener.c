@@ -22,8 +22,7 @@ struct listener {
     struct loop_fd watch;
     struct worker *worker;
     uint64_t id;
-    uint64_t service;
-    enum snapshot_listener_kind kind;
+    struct client_source source;
     int fd;
     bool seen;
 };
@@ -62,10 +61,10 @@ static void open_client(struct listener *listener, int fd, const struct sock_add
     if (peer->family != SOCK_ADDR_UNIX) {
         sock_set_nodelay(fd, true);
     }
-    if (to != worker && worker_give_client(to, fd, peer, listener->kind, listener->service) == 0) {
+    if (to != worker && worker_give_client(to, fd, peer, listener->source) == 0) {
         return;
     }
-    if (client_open(worker, fd, peer, listener->kind, listener->service) < 0) {
+    if (client_open(worker, fd, peer, listener->source) < 0) {
         counters_add(&worker->stats->refused, 1);
     }
 }
@@ -82,7 +81,7 @@ static void ready(struct loop_fd *watched, uint32_t events)
         if (full && i > 0) {
             return; /* perhaps nobody waits; who does is reported again */
         }
-        if (full && !client_evict_idle(worker)) {
+        if (full && !client_evict(worker)) {
             pause_accepting(worker);
             return;
         }
@@ -96,7 +95,7 @@ static void ready(struct loop_fd *watched, uint32_t events)
              * it looks into the queue. */
             if (i == 0) {
                 counters_add(&worker->stats->refused, 1);
-                (void)client_evict_idle(worker);
+                (void)client_evict(worker);
                 pause_accepting(worker);
             }
             return;
@@ -165,8 +164,9 @@ int listener_apply(struct worker *worker, const struct config *config)
             result = r;
             continue;
         }
-        listener->kind = source->spec.kind;
-        listener->service = source->spec.service;
+        listener->source = (struct client_source){.service = source->spec.service,
+                                                  .kind = (uint8_t)source->spec.kind,
+                                                  .proxy_protocol = source->spec.proxy_protocol};
         listener->seen = true;
         watch(listener);
     }

@@ -11,6 +11,7 @@
 
 #include "base/num.h"
 #include "edge/cells.h"
+#include "edge/remote.h"
 #include "edge/stream.h"
 #include "edge/worker.h"
 
@@ -134,9 +135,10 @@ static void fill(const struct stream *stream, struct ring_access *access, uint32
     access->endpoint = stream->endpoint ? stream->endpoint->id : 0;
     access->bytes_in = stream->bytes_in;
     access->bytes_out = stream->bytes_out;
-    memcpy(access->client, client->ip, sizeof(access->client));
+    struct ip ip = remote_ip(stream);
+    memcpy(access->client, ip.bytes, sizeof(access->client));
     access->client_port = client->port;
-    access->client_family = client->family;
+    access->client_family = ip.family;
     access->method = method_of(stream);
     access->retries = stream->retries;
     access->flags |= stream->req.minor == 0 && !stream->tcp ? RING_FLAG_HTTP10 : 0;

@@ -31,6 +31,7 @@ struct page {
     const char *code;   /* of the problem document */
     const char *reason; /* one sentence */
     const char *hint;   /* what to do; may be NULL */
+    bool empty;         /* only a head */
 };
 
 static bool wants_json(const struct stream *stream)
@@ -144,7 +145,7 @@ static size_t write_head(struct stream *stream, const struct page *page, bool js
     if (page->status == 503) {
         http1_write_header_u64(&w, STR("Retry-After"), RETRY_AFTER_S);
     }
-    if (page->status == 405) {
+    if (page->status == 405 || page->empty) {
         http1_write_raw(&w, STR("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"));
     }
     if (page->status == 426) {
@@ -188,10 +189,12 @@ static void answer(struct stream *stream, const struct page *page)
     stream->keep_client &= stream->up_done && !worker->stopping;
     bool json = wants_json(stream);
     struct buf body = {.p = worker->in, .cap = PAGE_MAX, .max = PAGE_MAX};
-    (json ? write_json : write_html)(&body, stream, page);
+    if (!page->empty) {
+        (json ? write_json : write_html)(&body, stream, page);
+    }
     struct str parts[2] = {str_make(worker->out, write_head(stream, page, json, body.len)),
                            buf_str(&body)};
-    bool no_body = stream->req.method == HTTP_HEAD;
+    bool no_body = stream->req.method == HTTP_HEAD || page->empty;
     stream->bytes_out = no_body ? 0 : body.len;
     int r = conn_is_lane(&stream->client->conn)
                 ? h2_write_reply(stream, parts[0], no_body ? STR_NONE : parts[1])
@@ -238,6 +241,11 @@ static const char *code_of(unsigned status)
 void reply_page(struct stream *stream, unsigned status, const char *reason)
 {
     answer(stream, &(struct page){.status = status, .code = code_of(status), .reason = reason});
+}
+
+void reply_options(struct stream *stream)
+{
+    answer(stream, &(struct page){.status = 200, .empty = true});
 }
 
 void reply_no_route(struct stream *stream)

@@ -10,6 +10,8 @@
 #include "edge/stream.h"
 
 void reply_page(struct stream *stream, unsigned status, const char *reason);
+/* To an OPTIONS that asks the gateway itself. */
+void reply_options(struct stream *stream);
 void reply_no_route(struct stream *stream);
 /* 503 with Retry-After: starting, stopped, crashed, unhealthy, overloaded. */
 void reply_no_endpoint(struct stream *stream);

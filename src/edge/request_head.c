@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The request as the upstream gets it: written anew from the parsed fields. Who the client is, we
- * say ourselves: what it claims in Forwarded and X-Forwarded-* is dropped unless the gateway trusts
- * it.
+ * say ourselves: what it claims in Forwarded and X-Forwarded-* is dropped, unless it is a trusted
+ * proxy (remote.c).
  *
  * 1. What frames the request, or is for one hop, is never copied: it is said anew. What was routed
  *    (the normalised path) is what is asked for, so nobody reads another path than we did.
  * 2. Room is made sure of once (put_room); a head that would not fit is refused (431).
  */
 #include "edge/exchange.h"
+
+#include "base/num.h"
 #include "edge/put.h"
+#include "edge/remote.h"
 #include "edge/worker.h"
 
 static void request_line(struct http1_writer *w, const struct stream *stream)
@@ -68,30 +71,6 @@ static void who_it_is(struct http1_writer *w, const struct stream *stream, struc
     forwarded(w, stream->client, host);
 }
 
-/* Who asks, as a proxy before us says, and that proxy behind it. */
-static void who_they_say(struct http1_writer *w, const struct stream *stream, struct str host)
-{
-    const struct http1_head *req = &stream->req;
-    put_lit(w, "X-Forwarded-For: ");
-    if (http_set_has(&req->present, HTTP_H_X_FORWARDED_FOR)) {
-        put_str(w, http1_get(req, HTTP_H_X_FORWARDED_FOR));
-        put_lit(w, ", ");
-    }
-    put_str(w, client_text(stream->client));
-    put_lit(w, "\r\n");
-    if (!http_set_has(&req->present, HTTP_H_X_FORWARDED_PROTO)) {
-        put_lit(w, "X-Forwarded-Proto: http\r\n");
-    }
-    if (host.len > 0 && !http_set_has(&req->present, HTTP_H_X_FORWARDED_HOST)) {
-        put_lit(w, "X-Forwarded-Host: ");
-        put_str(w, host);
-        put_lit(w, "\r\n");
-    }
-    if (!http_set_has(&req->present, HTTP_H_FORWARDED)) {
-        forwarded(w, stream->client, host);
-    }
-}
-
 bool exchange_takes_trailers(const struct http1_head *req)
 {
     for (size_t i = 0; i < req->count; i++) {
@@ -117,12 +96,22 @@ static void connection(struct http1_writer *w, const struct http1_head *req)
     }
 }
 
-enum { OWN_MAX = 1024 }; /* all literals, an address twice, a request id */
+/* OPTIONS goes on with one hop less (RFC 9110 §7.6.2); at 0 it has been answered here. */
+static void max_forwards(struct http1_writer *w, const struct http1_head *req)
+{
+    uint64_t hops;
+    if (num_parse_u64(http1_get(req, HTTP_H_MAX_FORWARDS), &hops) == 0 && hops > 0) {
+        http1_write_header_u64(w, STR("Max-Forwards"), hops - 1);
+    }
+}
+
+enum { OWN_MAX = 3072 }; /* all literals, addresses of a whole chain twice, a request id */
 
 const struct http_set *exchange_dropped(const struct stream *stream)
 {
     const struct worker *worker = stream->worker;
-    return worker->gateway.trust_forwarded ? &worker->drop_trusted : &worker->drop_request;
+    return unlikely(stream->req.method == HTTP_OPTIONS) ? &worker->drop_options
+                                                        : &worker->drop_request;
 }
 
 void exchange_write_own(struct http1_writer *w, const struct stream *stream)
@@ -132,14 +121,17 @@ void exchange_write_own(struct http1_writer *w, const struct stream *stream)
     if (!put_room(w, (size_t)req->len + 3 * host.len + OWN_MAX)) {
         return;
     }
-    if (likely(!stream->worker->gateway.trust_forwarded)) {
+    if (likely(stream->remote.family == 0)) {
         who_it_is(w, stream, host);
     } else {
-        who_they_say(w, stream, host);
+        remote_write(w, stream, host);
     }
     put_lit(w, "X-Request-ID: ");
     put_str(w, str_make(stream->request_id, stream->request_id_len));
     put_lit(w, "\r\nVia: 1.1 muelle\r\n");
+    if (unlikely(req->method == HTTP_OPTIONS)) {
+        max_forwards(w, req);
+    }
     for (unsigned i = 0; i < stream->add_request_count; i++) {
         http1_write_header(w, stream->add_request[i].name, stream->add_request[i].value);
     }

@@ -66,10 +66,9 @@ struct stream {
     bool keep_upstream;        /* the upstream's too */
     bool chunk_down;           /* we frame the answer in chunks */
     uint8_t retries, interims; /* interim answers that were passed on */
-    uint8_t add_request_count, add_response_count;
-    uint8_t request_id_len;
-    uint16_t status;
-    uint16_t flags;          /* RING_FLAG_… */
+    uint8_t add_request_count, add_response_count, request_id_len;
+    struct ip remote;        /* whom a trusted proxy names; family 0: whoever connected */
+    uint16_t status, flags;  /* flags: RING_FLAG_… */
     uint16_t close_code;     /* of a WebSocket, when its frames are read; 0 = not known */
     uint32_t tunnel_idle_ms; /* the route's; 0 = the service's */
     int last_error;          /* of the upstream, for the page */
@@ -86,6 +85,7 @@ struct stream {
     struct block *held[STREAM_DIRECTIONS]; /* a body piece whose filter suspended */
     void *filter_state[2 * FILTERS_MAX];   /* by filter->slot */
     uint64_t body_max;
+    int64_t blocked_ns, waited_ns; /* the client reads slowly: since when, and before that */
 
     /* Not cleared for a new request. */
     union {

@@ -37,7 +37,9 @@ static bool step_connection(struct stream *stream)
 static int normalise_path(struct stream *stream)
 {
     struct str path = http1_str(&stream->req, stream->req.path);
-    if (stream->req.form == HTTP1_ASTERISK) {
+    bool whole_server =
+        stream->req.method == HTTP_OPTIONS && path.len == 0 && !stream->req.has_query;
+    if (whole_server) { /* also http://host: RFC 9112 §3.2.4 */
         stream->path = STR("*");
         stream->path_changed = true;
         return 0;
@@ -119,6 +121,9 @@ static bool step_headers(struct stream *stream)
     } else if (!find_service(stream)) {
         counters_add(&worker->stats->no_route, 1);
         reply_no_route(stream);
+    } else if (unlikely(stream->req.method == HTTP_OPTIONS) &&
+               str_is(http1_get(&stream->req, HTTP_H_MAX_FORWARDS), "0")) {
+        reply_options(stream); /* RFC 9110 §7.6.2: it asks us */
     } else if (stream->req.framing == HTTP1_BODY_LENGTH &&
                stream->req.content_length > stream->body_max) {
         reply_page(stream, 413, "the request body is larger than the service allows");

@@ -56,13 +56,13 @@ struct worker *worker_least_busy(struct worker *worker)
 }
 
 int worker_give_client(struct worker *to, int fd, const struct sock_addr *peer,
-                       enum snapshot_listener_kind kind, uint64_t service)
+                       struct client_source source)
 {
     struct worker_gift *gift = malloc(sizeof(*gift));
     if (!gift) {
         return -ENOMEM;
     }
-    *gift = (struct worker_gift){.fd = fd, .peer = *peer, .kind = kind, .service = service};
+    *gift = (struct worker_gift){.fd = fd, .peer = *peer, .source = source};
     atomic_fetch_add(&to->gifts, 1);
     if (!atomic_load(&to->serves)) { /* it began to stop; behind this point it waits for us */
         atomic_fetch_sub(&to->gifts, 1);

@@ -9,6 +9,7 @@
 #define EDGE_WORKER_H
 
 #include "edge/block.h"
+#include "edge/client_source.h"
 #include "edge/service_set.h"
 #include "link/ring.h"
 #include "os/mailbox.h"
@@ -57,7 +58,7 @@ struct worker {
     struct snapshot_gateway gateway;
     struct service_set set;
     struct http1_limits limits;
-    struct http_set drop_request, drop_trusted, drop_response; /* fields not passed on */
+    struct http_set drop_request, drop_options, drop_response; /* fields not passed on */
     struct list listeners;
     struct list clients;               /* with a request under way, or not HTTP */
     struct list idle;                  /* between requests, longest first */
@@ -67,8 +68,7 @@ struct worker {
     size_t free_stream_count;
     struct list dead; /* closed clients, freed at the end of the turn */
     struct loop_task turn_end;
-    struct timer accept_pause;
-    struct timer config_again;
+    struct timer accept_pause, config_again;
     bool config_late; /* memory was out: it is tried again */
     bool stopping;
     bool stopped;     /* and nothing is left */
@@ -100,7 +100,7 @@ struct worker *worker_least_busy(struct worker *worker);
 /* Gives an accepted connection to another worker. 0, -ENOMEM, or -ECANCELED: it stops (then fd is
  * the caller's). */
 must_check int worker_give_client(struct worker *to, int fd, const struct sock_addr *peer,
-                                  enum snapshot_listener_kind kind, uint64_t service);
+                                  struct client_source source);
 /* Runs until stopped. */
 must_check int worker_run(struct worker *worker);
 

@@ -133,7 +133,7 @@ static void stop(struct worker *worker)
 
 static void take_gift(struct worker *worker, struct worker_gift *gift)
 {
-    if (client_open(worker, gift->fd, &gift->peer, gift->kind, gift->service) < 0) {
+    if (client_open(worker, gift->fd, &gift->peer, gift->source) < 0) {
         counters_add(&worker->stats->refused, 1);
     }
     atomic_fetch_sub(&worker->gifts, 1);
@@ -170,13 +170,13 @@ static void init_drops(struct worker *worker)
     static const uint8_t claims[] = {
         HTTP_H_FORWARDED,         HTTP_H_X_FORWARDED_HOST,   HTTP_H_X_FORWARDED_PORT,
         HTTP_H_X_FORWARDED_PROTO, HTTP_H_X_FORWARDED_PREFIX, HTTP_H_X_REAL_IP,
+        HTTP_H_X_FORWARDED_FOR,   HTTP_H_X_REQUEST_ID,
     };
-    http_set_add(&worker->drop_trusted, HTTP_H_X_FORWARDED_FOR);
-    http_set_add(&worker->drop_trusted, HTTP_H_X_REQUEST_ID);
-    worker->drop_request = worker->drop_trusted;
     for (size_t i = 0; i < ARRAY_LEN(claims); i++) {
         http_set_add(&worker->drop_request, claims[i]);
     }
+    worker->drop_options = worker->drop_request; /* its Max-Forwards is counted down */
+    http_set_add(&worker->drop_options, HTTP_H_MAX_FORWARDS);
     http_set_add(&worker->drop_response, HTTP_H_X_REQUEST_ID);
     http_set_add(&worker->drop_response, HTTP_H_X_MUELLE_REPLICA);
 }

@@ -23,8 +23,7 @@ struct worker_gift {
     struct mail mail;
     int fd;
     struct sock_addr peer;
-    enum snapshot_listener_kind kind;
-    uint64_t service;
+    struct client_source source;
 };
 
 /* 0 or -errno. The edge's shared memory must be mapped. */

@@ -57,7 +57,8 @@ struct counters_thread {
         snapshots, deltas;
     uint64_t octaves_overflow; /* durations that found no place in a histogram */
     uint64_t unsampled;        /* requests without a record, as the configuration says */
-    uint64_t unused[14];
+    uint64_t limit_address_connections, limit_address_rate, limit_body_rate, limit_read_rate,
+        limit_glitches, glitches, bad_announcements /* PROXY headers */, unused[7];
 };
 
 struct counters {

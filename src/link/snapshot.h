@@ -25,6 +25,7 @@ struct snapshot_builder {
     uint32_t instance_offset, instance_len; /* private */
     uint32_t tickets_offset, tickets_len;   /* private */
     uint32_t geo_offset, geo_len;           /* private */
+    uint32_t trusted_offset, trusted_len;   /* private */
     int error;                              /* sticky: the first add that failed */
 };
 void snapshot_builder_init(struct snapshot_builder *builder);

@@ -90,8 +90,12 @@ void snapshot_builder_gateway(struct snapshot_builder *builder,
     struct wire_text name = add_text(builder, gateway->instance);
     builder->gateway = *gateway;
     struct wire_text tickets = add_bytes(builder, gateway->ticket_keys);
+    struct wire_text trusted = add_text(builder, gateway->trusted_proxies);
     builder->gateway.instance = STR_NONE; /* copied: the caller's bytes may go */
     builder->gateway.ticket_keys = STR_NONE;
+    builder->gateway.trusted_proxies = STR_NONE;
+    builder->trusted_offset = trusted.offset;
+    builder->trusted_len = trusted.len;
     builder->tickets_offset = tickets.offset;
     builder->tickets_len = tickets.len;
     builder->instance_offset = name.offset;
@@ -117,6 +121,7 @@ void snapshot_builder_listener(struct snapshot_builder *builder,
         .tls_client = listener->tls.client,
         .tls_tickets = listener->tls.tickets,
         .redirect_port = listener->redirect_port,
+        .proxy_protocol = listener->proxy_protocol,
     };
     push(builder, &builder->listeners, &wire);
 }
@@ -308,7 +313,12 @@ static struct wire_gateway gateway_wire(const struct snapshot_builder *builder)
         .instance = {builder->instance_offset, builder->instance_len},
         .threads = gateway->threads,
         .expose_replica = gateway->expose_replica,
-        .trust_forwarded = gateway->trust_forwarded,
+        .trusted_proxies = {builder->trusted_offset, builder->trusted_len},
+        .body_rate = gateway->body_rate,
+        .read_rate = gateway->read_rate,
+        .address_connections = gateway->address_connections,
+        .address_rate = gateway->address_rate,
+        .glitches_max = gateway->glitches_max,
         .connections_max = gateway->connections_max,
         .head_max = gateway->head_max,
         .head_ms = gateway->head_ms,

@@ -199,7 +199,7 @@ static bool gateway_ok(const struct snapshot *snapshot)
     struct wire_gateway item;
     item_copy(snapshot, WIRE_GATEWAY, 0, &item);
     return text_ok(snapshot, item.instance) && bytes_ok(snapshot, item.ticket_keys) &&
-           text_ok(snapshot, item.geo);
+           text_ok(snapshot, item.geo) && text_ok(snapshot, item.trusted_proxies);
 }
 
 uint64_t snapshot_peek_sequence(struct str blob)
@@ -272,7 +272,6 @@ struct snapshot_gateway snapshot_gateway_get(const struct snapshot *snapshot)
     return (struct snapshot_gateway){
         .threads = item.threads,
         .expose_replica = item.expose_replica != 0,
-        .trust_forwarded = item.trust_forwarded != 0,
         .connections_max = or_default(item.connections_max, 16384),
         .head_max = MIN(head_max, 16384U),
         .head_ms = or_default(item.head_ms, 10000),
@@ -280,6 +279,12 @@ struct snapshot_gateway snapshot_gateway_get(const struct snapshot *snapshot)
         .instance = text_of(snapshot, item.instance),
         .ticket_keys = text_of(snapshot, item.ticket_keys),
         .geo = text_of(snapshot, item.geo),
+        .trusted_proxies = text_of(snapshot, item.trusted_proxies),
+        .body_rate = or_default(item.body_rate, 512),
+        .read_rate = or_default(item.read_rate, 512),
+        .address_connections = item.address_connections,
+        .address_rate = or_default(item.address_rate, SNAPSHOT_NO_LIMIT),
+        .glitches_max = or_default(item.glitches_max, 100),
     };
 }
 
@@ -301,6 +306,7 @@ struct snapshot_listener snapshot_listener_at(const struct snapshot *snapshot, u
                 .tickets = item.tls_tickets,
             },
         .redirect_port = item.redirect_port,
+        .proxy_protocol = item.proxy_protocol != 0,
     };
 }
 

@@ -60,6 +60,7 @@ struct snapshot_listener {
     uint64_t service; /* tcp, admin: where all goes; http: 0; sni: where unrouted names go, or 0 */
     struct snapshot_tls tls;
     uint32_t redirect_port; /* all is redirected to https on that port; 0 = nothing is */
+    bool proxy_protocol;    /* each connection begins with a header of the PROXY protocol */
 };
 struct snapshot_probe {
     enum snapshot_probe_kind kind;
@@ -94,6 +95,7 @@ struct snapshot_endpoint {
     uint32_t weight; /* 1…256; 0 = 1; WEIGHT_NONE: only requests that are bound to it */
     struct snapshot_seat seat;
 };
+
 /* A stable id: XXH3 of the parts with a separator that no name may hold; never 0. */
 uint64_t link_id(struct str tenant, struct str project, struct str service, struct str rest);
 

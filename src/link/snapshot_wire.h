@@ -46,17 +46,19 @@ struct wire_text {
 };
 struct wire_gateway {
     struct wire_text instance;
-    uint32_t threads, expose_replica, trust_forwarded, connections_max, head_max, head_ms,
-        keepalive_ms, reserved;
+    uint32_t threads, expose_replica, unused, connections_max, head_max, head_ms, keepalive_ms,
+        reserved;
     struct wire_text ticket_keys; /* bytes */
     struct wire_text geo;
+    struct wire_text trusted_proxies;
+    uint32_t body_rate, read_rate, address_connections, address_rate, glitches_max, reserved_limits;
 };
 struct wire_listener {
     uint64_t id, service;
     struct wire_text address;
     uint32_t kind, service_index; /* UINT32_MAX = none */
     struct wire_text client_ca;
-    uint32_t tls, tls_only_13, tls_client, tls_tickets, redirect_port, reserved;
+    uint32_t tls, tls_only_13, tls_client, tls_tickets, redirect_port, proxy_protocol;
 };
 struct wire_certificate {
     uint64_t id, listener;

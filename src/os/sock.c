@@ -240,6 +240,15 @@ int64_t sock_recv(int fd, void *p, size_t len)
     return n < 0 ? -errno : n;
 }
 
+int64_t sock_peek(int fd, void *p, size_t len)
+{
+    ssize_t n;
+    do {
+        n = recv(fd, p, len, MSG_PEEK);
+    } while (unlikely(n < 0 && errno == EINTR));
+    return n < 0 ? -errno : n;
+}
+
 int64_t sock_recv_fds(int fd, void *p, size_t len, int *fds, size_t *fd_count)
 {
     union {

@@ -74,6 +74,8 @@ must_check int sock_accept(int listen_fd, int *ret_fd, struct sock_addr *ret_pee
 void sock_close(int *fd); /* file_close; sets -1 */
 
 must_check int64_t sock_recv(int fd, void *p, size_t len);
+/* The same, and the bytes stay to be read again. */
+must_check int64_t sock_peek(int fd, void *p, size_t len);
 /* The same on a unix stream, with descriptors that came along (close-on-exec): *fd_count is the
  * room in `fds` and becomes how many there are; what does not fit is closed. */
 must_check int64_t sock_recv_fds(int fd, void *p, size_t len, int *fds, size_t *fd_count);

@@ -3,8 +3,8 @@
  * Both fields are lists that may go over several lines, which are one list in their order. Of a
  * list only the last LAST_MAX elements are looked at.
  *
- * 1. A name that is no address ("unknown", "_hidden", a broken one) ends the walk: who is left of it
- *    is not known to be a proxy's word, so the proxy that wrote it is the client.
+ * 1. A name that is no address ("unknown", "_hidden", a broken one) ends the walk: who is left of
+ *    it is not known to be a proxy's word, so the proxy that wrote it is the client.
  * 2. proto and host are the nearest proxy's: the last of X-Forwarded-Proto and -Host, or those of
  *    the last element of Forwarded.
  */

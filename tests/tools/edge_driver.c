@@ -6,8 +6,10 @@
  *   edge_driver FILE [--no-reader] [--suspend]
  *
  * Lines of FILE (words by spaces; KEY=VALUE options in any order):
- *   gateway [threads=N] [expose_replica=1] [trust_forwarded=1] [connections_max=N] [head_ms=N]
- *           [keepalive_ms=N] [geo=FILE]
+ *   gateway [threads=N] [expose_replica=1] [trusted_proxies=NET,NET] [connections_max=N]
+ *   [head_ms=N]
+ *           [keepalive_ms=N] [body_rate=N] [read_rate=N] [address_connections=N] [address_rate=N]
+ *           [glitches_max=N] [geo=FILE]
  *   service NAME [balance=WORD] [hash=WORD] [hash_name=X] [hash_bound=N] [sticky=COOKIE]
  *           [sticky_max_age=S] [panic=PERCENT] [state=starting|stopped|crashed] [connect_ms=N]
  *   [first_byte_ms=N]
@@ -17,7 +19,7 @@
  *           [place=LATITUDE,LONGITUDE] [sticky=TEXT]
  *   route SERVICE HOST PATH [strip=1] [connect=1] [frames=1] [message_max=N] [ping_ms=N]
  *         [tunnel_ms=N] [tunnels_max=N]     HOST * = any
- *   listen http|tcp|admin ADDRESS [SERVICE]
+ *   listen http|tcp|admin ADDRESS [SERVICE] [proxy_protocol=1]
  *
  * Commands: the same `endpoint` and `service NAME state=…` lines as deltas; `remove SERVICE
  * REPLICA`; `probe SERVICE REPLICA`; `load SERVICE REPLICA used=PER_MILLE`; `reload` (the file
@@ -282,9 +284,19 @@ static void add_listener(struct snapshot_builder *builder, const struct words *w
                 : str_is(w->at[1], "admin") ? SNAPSHOT_ADMIN
                                             : SNAPSHOT_HTTP,
         .address = w->at[2],
-        .service = w->count > 3 ? service_id(w->at[3]) : 0,
+        .service = w->count > 3 && str_find_char(w->at[3], '=') < 0 ? service_id(w->at[3]) : 0,
+        .proxy_protocol = number(w, "proxy_protocol") != 0,
     };
     snapshot_builder_listener(builder, &listener);
+}
+
+/* Commas become spaces. */
+static struct str with_spaces(struct str text, char memory[512])
+{
+    for (size_t i = 0; i < MIN(text.len, (size_t)512); i++) {
+        memory[i] = text.p[i] == ',' ? ' ' : text.p[i];
+    }
+    return str_make(memory, MIN(text.len, (size_t)512));
 }
 
 static void add_line(struct snapshot_builder *builder, const struct words *w)
@@ -293,10 +305,16 @@ static void add_line(struct snapshot_builder *builder, const struct words *w)
         return;
     }
     if (str_is(w->at[0], "gateway")) {
+        char networks[512];
         struct snapshot_gateway gateway = {
             .threads = number32(w, "threads"),
             .expose_replica = number(w, "expose_replica") != 0,
-            .trust_forwarded = number(w, "trust_forwarded") != 0,
+            .trusted_proxies = with_spaces(option(w, "trusted_proxies"), networks),
+            .body_rate = number32(w, "body_rate"),
+            .read_rate = number32(w, "read_rate"),
+            .address_connections = number32(w, "address_connections"),
+            .address_rate = number32(w, "address_rate"),
+            .glitches_max = number32(w, "glitches_max"),
             .connections_max = number32(w, "connections_max"),
             .head_ms = number32(w, "head_ms"),
             .keepalive_ms = number32(w, "keepalive_ms"),
@@ -482,6 +500,13 @@ static void do_stats(void)
     json_field(&json, "tunnels", u64, sum.tunnels);
     json_field(&json, "dropped", u64, sum.ring_dropped);
     json_field(&json, "upstream_connections", u64, sum.upstream_connections);
+    json_field(&json, "limit_address_connections", u64, sum.limit_address_connections);
+    json_field(&json, "limit_address_rate", u64, sum.limit_address_rate);
+    json_field(&json, "limit_body_rate", u64, sum.limit_body_rate);
+    json_field(&json, "limit_read_rate", u64, sum.limit_read_rate);
+    json_field(&json, "limit_glitches", u64, sum.limit_glitches);
+    json_field(&json, "glitches", u64, sum.glitches);
+    json_field(&json, "bad_announcements", u64, sum.bad_announcements);
     json_field(&json, "snapshots", u64, sum.snapshots);
     json_key(&json, STR("by_thread"));
     json_begin_array(&json);

@@ -76,7 +76,8 @@ static unsigned refusal(const struct http1_head *head, struct str *ret_path)
     if (head->method == HTTP_CONNECT || head->method == HTTP_TRACE) {
         return 405;
     }
-    *ret_path = head->form == HTTP1_ASTERISK ? STR("*") : STR("/");
+    bool whole = head->method == HTTP_OPTIONS && path.len == 0 && !head->has_query;
+    *ret_path = whole ? STR("*") : STR("/"); /* RFC 9112 §3.2.4 */
     if (path.len > 0 && uri_normalise(path, memory, sizeof(memory), ret_path) < 0) {
         return 400;
     }
