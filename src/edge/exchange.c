@@ -162,9 +162,6 @@ static bool send_head(struct stream *stream)
 static bool interim(struct stream *stream)
 {
     size_t len;
-    if (++stream->interims > INTERIMS_MAX) {
-        return stream_lost(stream, -EBADMSG);
-    }
     if (stream->req.minor == 0) {
         return true; /* HTTP/1.0 knows no interim answers */
     }
@@ -241,6 +238,9 @@ static bool parse_answer(struct stream *stream, struct str bytes)
         }
         if (worker->response.status >= 200) {
             return take_answer(stream, bytes);
+        }
+        if (++stream->interims > INTERIMS_MAX) {
+            return stream_lost(stream, -EBADMSG);
         }
         if (!interim(stream)) {
             return false;
