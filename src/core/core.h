@@ -73,7 +73,9 @@ struct core {
     struct core_logging logging;       /* set by run/, told by BUS_LOGGING_CHANGED */
     const struct room_ops *const *ops; /* NULL-terminated */
     void *rooms[ROOM_MAX];             /* same index */
-    bool ready;                        /* all rooms are started */
+    uint8_t sticky_key[32];            /* core/keys.h: read when it is first needed */
+    bool sticky_key_asked, sticky_key_known;
+    bool ready; /* all rooms are started */
     bool stopping;
     int exit_code;
     void (*reload)(void *arg); /* SIGHUP; set by run/ */

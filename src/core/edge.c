@@ -16,6 +16,7 @@
 #include "link/counters_older.h"
 #include "link/delta.h"
 #include "link/keeper_client.h"
+#include "link/loads.h"
 #include "link/ring.h"
 #include "link/snapshot.h"
 #include "os/entropy.h"
@@ -397,6 +398,13 @@ int edge_link_delta(struct edge_link *link, struct delta *delta)
         shm_bell_ring(link->bell_edge.fd);
     }
     return r;
+}
+
+void edge_link_load(struct edge_link *link, uint64_t endpoint, unsigned per_mille)
+{
+    if (link->open && link->log.loads) {
+        loads_set(link->log.loads, endpoint, per_mille, core_now(link->core));
+    }
 }
 
 /* --- reading --- */

@@ -57,6 +57,9 @@ must_check int edge_link_publish(struct edge_link *link, struct snapshot_builder
 enum { EDGE_E_FULL = 1 };
 must_check int edge_link_delta(struct edge_link *link, struct delta *delta);
 
+/* How busy an endpoint is, in per mille (link/loads.h). Nobody is told: the edge looks. */
+void edge_link_load(struct edge_link *link, uint64_t endpoint, unsigned per_mille);
+
 /* The counters in shared memory, for reading; NULL until they exist. */
 const struct counters *edge_link_counters(const struct edge_link *link);
 /* Everything in front of `sequence` is stored by its reader: its places may be used again. */

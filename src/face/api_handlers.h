@@ -42,6 +42,8 @@ void handle_start(
 void handle_stop(struct exchange *x);
 void handle_restart(struct exchange *x);
 void handle_scale(struct exchange *x);
+void handle_weight(struct exchange *x);
+void handle_drain(struct exchange *x);
 void handle_reset(struct exchange *x);
 
 /* api_exec.c */

@@ -15,6 +15,8 @@
  *   stop      the override `stopped`: no replica until start, restart or reset
  *   restart   drops `stopped`; new replicas one after another
  *   scale     the override `replicas`, also of a service that is stopped
+ *   weight    the override `weight.N` of replica N, also of one that does not run
+ *   drain     the override `drained.N`: no new requests; `end` drops it
  *   reset     drops both: what the file says
  */
 #include "base/num.h"
@@ -202,6 +204,9 @@ static void act(struct exchange *x, enum run_verb verb)
         .project = x->params[0],
         .service = x->params[1],
         .replicas = (uint32_t)jdoc_i64(x->json, "replicas", 0),
+        .replica = (uint32_t)jdoc_i64(x->json, "replica", 0),
+        .weight = (uint32_t)jdoc_i64(x->json, "weight", 0),
+        .end = jdoc_bool(x->json, "end", false),
     };
 
     if (api_need_service(x, &service) && api_if_match(x, service.generation)) {
@@ -227,6 +232,16 @@ void handle_restart(struct exchange *x)
 void handle_scale(struct exchange *x)
 {
     act(x, RUN_SCALE);
+}
+
+void handle_weight(struct exchange *x)
+{
+    act(x, RUN_WEIGHT);
+}
+
+void handle_drain(struct exchange *x)
+{
+    act(x, RUN_DRAIN);
 }
 
 void handle_reset(struct exchange *x)

@@ -254,6 +254,36 @@ static const struct schema_table scale_body = {.name = "scale_request",
                                                .es = "Un número de réplicas.",
                                                ROWS(scale_rows)};
 
+#define REPLICA_ROW                                                                                \
+    {                                                                                              \
+        .name = "replica", .type = SCHEMA_INT, .flags = SCHEMA_REQUIRED, .min = 1,                 \
+        .max = SPEC_REPLICAS_MAX, NO_MEMBER, .en = "Number of the replica.",                       \
+        .es = "Número de la réplica."                                                            \
+    }
+static const struct schema_field weight_rows[] = {
+    REPLICA_ROW,
+    {.name = "weight",
+     .type = SCHEMA_INT,
+     .flags = SCHEMA_REQUIRED,
+     .min = 0,
+     .max = SPREAD_WEIGHT_MAX,
+     NO_MEMBER,
+     .en = "Its part of the requests; 0: only clients whose cookie names it.",
+     .es = "Su parte de las peticiones; 0: solo clientes cuya cookie la nombra."}};
+static const struct schema_table weight_body = {
+    .name = "weight_request", .en = "A weight.", .es = "Un peso.", ROWS(weight_rows)};
+
+static const struct schema_field drain_rows[] = {REPLICA_ROW,
+                                                 {.name = "end",
+                                                  .type = SCHEMA_BOOL,
+                                                  NO_MEMBER,
+                                                  .en = "It gets requests again.",
+                                                  .es = "Vuelve a recibir peticiones."}};
+static const struct schema_table drain_body = {.name = "drain_request",
+                                               .en = "A replica to drain.",
+                                               .es = "Una réplica que vaciar.",
+                                               ROWS(drain_rows)};
+
 static const struct schema_table session_body = {
     .name = "session_request", .en = "A token.", .es = "Un token.", ROWS(login_rows)};
 
@@ -547,6 +577,10 @@ const struct endpoint api_endpoints[] = {
     SERVICE_ACTION(restart, NULL, "Restarts its replicas.", "Reinicia sus réplicas."),
     SERVICE_ACTION(scale, &scale_body, "Sets the number of replicas, as an override.",
                    "Fija el número de réplicas."),
+    SERVICE_ACTION(weight, &weight_body, "Sets a replica's weight, as an override.",
+                   "Fija el peso de una réplica."),
+    SERVICE_ACTION(drain, &drain_body, "Gives a replica no new requests, until `end`.",
+                   "Deja de dar peticiones nuevas a una réplica, hasta `end`."),
     SERVICE_ACTION(reset, NULL, "Drops its overrides: back to the file.",
                    "Vuelve a lo que dice el archivo."),
     {.method = HTTP_POST,

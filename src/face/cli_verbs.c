@@ -126,6 +126,12 @@ static const struct cli_option act_options[] = {
     JSON_OPTION,
     END};
 
+static const struct cli_option drain_options[] = {
+    {.name = "end", .help = {"it gets requests again", "vuelve a recibir peticiones"}},
+    {.name = "no-wait", .help = {"do not wait for the result", "no espera el resultado"}},
+    JSON_OPTION,
+    END};
+
 static const struct cli_option exec_options[] = {
     {.name = "env",
      .letter = 'e',
@@ -236,6 +242,28 @@ const struct cli_verb cli_verbs[] = {
      .summary = {"set the number of replicas", "fija el número de réplicas"},
      .details = "The number is kept as an override over restarts, until 'muelle reset' or until "
                 "the file changes it."},
+    {.name = "weight",
+     .usage = "SERVICE/REPLICA=N…",
+     .words_min = 1,
+     .words_max = CLI_WORDS_MAX,
+     .run = verb_weight,
+     .options = act_options,
+     .complete = CLI_COMPLETE_SERVICE,
+     .summary = {"set the weight of a replica in the balancing",
+                 "fija el peso de una réplica en el reparto"},
+     .details = "0 to 256; with 0 it serves only clients whose sticky cookie names it. Kept as an "
+                "override over restarts, until 'muelle reset' or until the file changes the "
+                "members."},
+    {.name = "drain",
+     .usage = "SERVICE/REPLICA…",
+     .words_min = 1,
+     .words_max = CLI_WORDS_MAX,
+     .run = verb_drain,
+     .options = drain_options,
+     .complete = CLI_COMPLETE_SERVICE,
+     .summary = {"give a replica no new requests; those under way finish",
+                 "no da peticiones nuevas a una réplica; las que tiene terminan"},
+     .details = "Kept as an override over restarts, until 'muelle drain --end' or 'muelle reset'."},
     {.name = "reset",
      .usage = SERVICES,
      .words_max = CLI_WORDS_MAX,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Verbs that change something by one request: start, stop, restart, scale, reset, reload, plan.
+ * Verbs that change something by one request: start, stop, restart, scale, weight, drain, reset,
+ * reload, plan.
  * They return when it has come about, or say why it does not (--no-wait: when it is ordered).
  *
  * All words are checked before the first order: a misspelt service in the middle of a list must not
@@ -191,6 +192,74 @@ int verb_scale(const struct cli_args *args)
         r = add_scaled(&s, args->words[i], &targets);
     }
     r = r ? r : act_on_all(&s, "scale", &targets);
+    session_fini(&s);
+    return r;
+}
+
+/* "web/2" */
+static bool split_replica(struct str word, struct str *service, uint64_t *replica)
+{
+    struct str number = STR_NONE;
+    return str_split(word, '/', service, &number) && service->len > 0 &&
+           num_parse_u64(number, replica) == 0 && *replica >= 1 && *replica <= SPEC_REPLICAS_MAX;
+}
+
+/* "web/2=5" */
+static int add_weight(struct session *s, const char *word, struct vec *targets)
+{
+    struct str place = STR_NONE, weight = STR_NONE, service = STR_NONE;
+    uint64_t replica = 0, n = 0;
+    char body[64];
+
+    if (!str_split(str_from(word), '=', &place, &weight) || num_parse_u64(weight, &n) < 0 ||
+        !split_replica(place, &service, &replica)) {
+        say_error(s, "'%s' is no SERVICE/REPLICA=WEIGHT, for example web/2=5", word);
+        return CLI_USAGE;
+    }
+    if (n > SPREAD_WEIGHT_MAX) {
+        say_error(s, "weight %llu is too heavy: at most %d", (unsigned long long)n,
+                  SPREAD_WEIGHT_MAX);
+        return CLI_USAGE;
+    }
+    snprintf(body, sizeof(body), "{\"replica\":%llu,\"weight\":%llu}", (unsigned long long)replica,
+             (unsigned long long)n);
+    return add_target(s, targets, service, body);
+}
+
+int verb_weight(const struct cli_args *args)
+{
+    struct session s;
+    cleanup(vec_fini) struct vec targets = VEC_INIT(struct target, TARGETS_MAX);
+    int r = session_open(&s, args);
+
+    for (unsigned i = 0; r == 0 && i < args->word_count; i++) {
+        r = add_weight(&s, args->words[i], &targets);
+    }
+    r = r ? r : act_on_all(&s, "weight", &targets);
+    session_fini(&s);
+    return r;
+}
+
+int verb_drain(const struct cli_args *args)
+{
+    struct session s;
+    cleanup(vec_fini) struct vec targets = VEC_INIT(struct target, TARGETS_MAX);
+    int r = session_open(&s, args);
+
+    for (unsigned i = 0; r == 0 && i < args->word_count; i++) {
+        struct str service = STR_NONE;
+        uint64_t replica = 0;
+        char body[64];
+        if (!split_replica(str_from(args->words[i]), &service, &replica)) {
+            say_error(&s, "'%s' is no SERVICE/REPLICA, for example web/2", args->words[i]);
+            r = CLI_USAGE;
+            break;
+        }
+        snprintf(body, sizeof(body), "{\"replica\":%llu,\"end\":%s}", (unsigned long long)replica,
+                 cli_has(args, "end") ? "true" : "false");
+        r = add_target(&s, &targets, service, body);
+    }
+    r = r ? r : act_on_all(&s, "drain", &targets);
     session_fini(&s);
     return r;
 }

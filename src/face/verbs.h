@@ -15,6 +15,8 @@ int verb_ps(const struct cli_args *args);     /* all replicas, or those of the w
 int verb_logs(const struct cli_args *args);   /* -f: until a signal, or no core for 15 s */
 int verb_action(const struct cli_args *args); /* start, stop, restart: args->verb says which */
 int verb_scale(const struct cli_args *args);  /* words are SERVICE=N */
+int verb_weight(const struct cli_args *args); /* words are SERVICE/REPLICA=N */
+int verb_drain(const struct cli_args *args);  /* words are SERVICE/REPLICA */
 int verb_exec(const struct cli_args *args);   /* the exit code is the command's */
 int verb_run(const struct cli_args *args);    /* the same; without a command the service's own */
 int verb_config(const struct cli_args *args); /* needs no instance */

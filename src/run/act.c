@@ -105,8 +105,10 @@ struct acting {
     bool down;
     bool end_instance;
     uint32_t replicas;
-    int64_t act;          /* number of a start or restart, see service_obey */
-    struct follow follow; /* those that go along with a restart */
+    uint32_t replica, weight; /* of weight and drain */
+    bool end;                 /* of drain */
+    int64_t act;              /* number of a start or restart, see service_obey */
+    struct follow follow;     /* those that go along with a restart */
     struct event event;
     unsigned statement;
     struct run_done done;
@@ -150,6 +152,23 @@ static void set_override(struct override *override, const struct acting *acting,
     str_copy(override->actor, sizeof(override->actor), str_from(acting->ctx.principal.name));
 }
 
+/* It is on disk. Without memory it counts from the next start of the core on. */
+static void take_seat(struct acting *acting, struct service *service)
+{
+    struct seat *seat = seats_get(&service->seats, acting->replica);
+    if (!seat) {
+        core_log(acting->run->core, "no memory for a weight: it holds when the core starts again");
+        return;
+    }
+    if (acting->verb == RUN_WEIGHT) {
+        set_override(&seat->weight, acting, acting->weight);
+    } else {
+        set_override(&seat->drained, acting, 1);
+        seat->drained.set = !acting->end;
+    }
+    publish_seats(acting->run, service);
+}
+
 static void carry_out(struct acting *acting, struct service *service)
 {
     switch (acting->verb) {
@@ -170,9 +189,15 @@ static void carry_out(struct acting *acting, struct service *service)
     case RUN_SCALE:
         set_override(&service->replicas, acting, acting->replicas);
         break;
+    case RUN_WEIGHT:
+    case RUN_DRAIN:
+        take_seat(acting, service);
+        break;
     case RUN_RESET:
         service->stopped.set = false;
         service->replicas.set = false;
+        seats_fini(&service->seats);
+        publish_seats(acting->run, service);
         break;
     }
     service_changed(acting->run, service);
@@ -245,8 +270,23 @@ static void drop_override(struct txn *txn, const struct acting *acting, struct s
                     str_from(acting->id.service), field);
 }
 
+static void drop_seats(struct txn *txn, const struct acting *acting)
+{
+    struct project *project =
+        project_find(acting->run, str_from(acting->id.tenant), str_from(acting->id.project));
+    struct service *service = project ? service_find(project, str_from(acting->id.service)) : NULL;
+    for (size_t i = 0; service && i < service->seats.count; i++) {
+        for (int drained = 0; drained < 2; drained++) {
+            char field[SEATS_FIELD_MAX];
+            seats_field(drained, service->seats.items[i].number, field);
+            drop_override(txn, acting, str_from(field));
+        }
+    }
+}
+
 static void write_action(struct txn *txn, const struct acting *acting)
 {
+    char field[SEATS_FIELD_MAX];
     switch (acting->verb) {
     case RUN_START:
         drop_override(txn, acting, STR("stopped"));
@@ -265,9 +305,22 @@ static void write_action(struct txn *txn, const struct acting *acting)
     case RUN_SCALE:
         put_override(txn, acting, STR("replicas"), acting->replicas);
         break;
+    case RUN_WEIGHT:
+        seats_field(false, acting->replica, field);
+        put_override(txn, acting, str_from(field), acting->weight);
+        break;
+    case RUN_DRAIN:
+        seats_field(true, acting->replica, field);
+        if (acting->end) {
+            drop_override(txn, acting, str_from(field));
+        } else {
+            put_override(txn, acting, str_from(field), 1);
+        }
+        break;
     case RUN_RESET: /* a restart that was acknowledged stays */
         drop_override(txn, acting, STR("stopped"));
         drop_override(txn, acting, STR("replicas"));
+        drop_seats(txn, acting);
         break;
     }
 }
@@ -276,8 +329,12 @@ static const struct {
     const char *kind;
     const char *words;
 } verbs[] = {
-    [RUN_START] = {"service.start", "started"},           [RUN_STOP] = {"service.stop", "stopped"},
-    [RUN_RESTART] = {"service.restart", "restarted"},     [RUN_SCALE] = {"service.scale", "scaled"},
+    [RUN_START] = {"service.start", "started"},
+    [RUN_STOP] = {"service.stop", "stopped"},
+    [RUN_RESTART] = {"service.restart", "restarted"},
+    [RUN_SCALE] = {"service.scale", "scaled"},
+    [RUN_WEIGHT] = {"service.weight", "weighed"},
+    [RUN_DRAIN] = {"service.drain", "drained"},
     [RUN_RESET] = {"service.reset", "reset to its file"},
 };
 
@@ -295,6 +352,14 @@ static void draft(struct acting *acting)
         if (acting->verb == RUN_SCALE) {
             event_message(&acting->event, "Service %s is scaled to %u by %s", acting->id.service,
                           acting->replicas, acting->ctx.principal.name);
+        } else if (acting->verb == RUN_WEIGHT) {
+            event_message(&acting->event, "Replica %u of service %s weighs %u by %s",
+                          acting->replica, acting->id.service, acting->weight,
+                          acting->ctx.principal.name);
+        } else if (acting->verb == RUN_DRAIN) {
+            event_message(&acting->event, "Replica %u of service %s %s by %s", acting->replica,
+                          acting->id.service, acting->end ? "gets requests again" : "is drained",
+                          acting->ctx.principal.name);
         }
     }
     acting->event.id = acting->id;
@@ -431,6 +496,22 @@ void run_down(struct run *run, const struct context *ctx, struct str project, bo
     }
 }
 
+static bool seat_fits(const struct run_act *act, struct problem *problem)
+{
+    bool seat = act->verb == RUN_WEIGHT || act->verb == RUN_DRAIN;
+    if (seat && (act->replica < 1 || act->replica > RUN_REPLICAS_MAX)) {
+        problem_set(problem, "service.replica", "there is no replica %u", act->replica);
+        problem_expected(problem, "1 to %u", (unsigned)RUN_REPLICAS_MAX);
+    } else if (seat && act->weight > SPREAD_WEIGHT_MAX) {
+        problem_set(problem, "service.weight", "%u is too heavy", act->weight);
+        problem_expected(problem, "0 to %u", (unsigned)SPREAD_WEIGHT_MAX);
+    } else {
+        return true;
+    }
+    problem->status = 422;
+    return false;
+}
+
 void run_act(struct run *run, const struct context *ctx, const struct run_act *act,
              struct run_done done)
 {
@@ -446,10 +527,17 @@ void run_act(struct run *run, const struct context *ctx, const struct run_act *a
         run_answer(run, done, &problem);
         return;
     }
+    if (!seat_fits(act, &problem)) {
+        run_answer(run, done, &problem);
+        return;
+    }
     struct acting *acting = acting_new(run, ctx, act->project, act->service, done);
     if (acting) {
         acting->verb = act->verb;
         acting->replicas = act->replicas;
+        acting->replica = act->replica;
+        acting->weight = act->weight;
+        acting->end = act->end;
         begin_when_started(acting);
     }
 }

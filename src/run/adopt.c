@@ -563,7 +563,8 @@ static void load_overrides(struct project *project, struct txn_rows rows)
         override_read(rows, i, &row);
         struct service *service = service_find(project, row.service);
         bool scale = str_is(row.field, "replicas");
-        if (!service || load_act(service, &row) || (!scale && !str_is(row.field, "stopped"))) {
+        if (!service || load_act(service, &row) || seats_load(&service->seats, &row) ||
+            (!scale && !str_is(row.field, "stopped"))) {
             continue;
         }
         struct override *override = scale ? &service->replicas : &service->stopped;

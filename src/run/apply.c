@@ -225,6 +225,29 @@ static bool drops_scale(const struct service *service, const struct service_spec
     return next && service->spec && service->spec->replicas != next->replicas;
 }
 
+static bool same_members(const struct spread_spec *a, const struct spread_spec *b)
+{
+    bool same = a->members_count == b->members_count;
+    for (size_t i = 0; same && i < a->members_count; i++) {
+        const struct member_spec *x = &a->members[i], *y = &b->members[i];
+        same = str_eq(x->replicas, y->replicas) && x->weight == y->weight;
+    }
+    return same;
+}
+
+static bool drops_weights(const struct service *service, const struct service_spec *next)
+{
+    return next && service->spec &&
+           !same_members(&service->spec->traffic.spread, &next->traffic.spread);
+}
+
+static void drop_weights(struct service *service)
+{
+    for (size_t i = 0; i < service->seats.count; i++) {
+        service->seats.items[i].weight.set = false;
+    }
+}
+
 static void drop_overrides(struct project *project, const struct project_spec *next)
 {
     list_for_each (it, &project->services) {
@@ -233,8 +256,14 @@ static void drop_overrides(struct project *project, const struct project_spec *n
         if (drops_all(project, spec)) {
             service->replicas.set = false;
             service->stopped.set = false;
-        } else if (drops_scale(service, spec)) {
+            seats_fini(&service->seats);
+            continue;
+        }
+        if (drops_scale(service, spec)) {
             service->replicas.set = false;
+        }
+        if (drops_weights(service, spec)) {
+            drop_weights(service);
         }
     }
 }
@@ -293,8 +322,15 @@ static void delete_overrides(struct apply *apply, struct txn *txn, struct projec
         if (!service || project->removing) {
             /* New, or back: whatever an earlier one of that name had is not its own. */
             override_delete(txn, tenant, name, spec->name, STR_NONE);
-        } else if (drops_scale(service, spec)) {
+            continue;
+        }
+        if (drops_scale(service, spec)) {
             override_delete(txn, tenant, name, spec->name, STR("replicas"));
+        }
+        for (size_t n = 0; drops_weights(service, spec) && n < service->seats.count; n++) {
+            char field[SEATS_FIELD_MAX];
+            seats_field(false, service->seats.items[n].number, field);
+            override_delete(txn, tenant, name, spec->name, str_from(field));
         }
     }
 }

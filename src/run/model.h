@@ -20,6 +20,7 @@
 #include "run/reason.h"
 #include "run/replica.h"
 #include "run/run.h"
+#include "run/seats.h"
 #include "run/source.h"
 
 enum {
@@ -29,14 +30,6 @@ enum {
     RUN_ID_MAX = 216,                     /* "tenant/project/service/12.b" */
     RUN_PORT_FIRST = 20000,
     RUN_PORT_LAST = 31999,
-};
-
-/* A change made at run time; kept in the store. */
-struct override {
-    bool set;
-    uint32_t value;
-    char actor[NAME_MAX_SIZE];
-    int64_t wall_ns;
 };
 
 /* What the last probe of a replica said. */
@@ -87,7 +80,10 @@ struct replica {
     bool output_open, forget_due; /* due: its process ended, the keeper still knows how */
     bool unsaved;                 /* the last commit of its state failed */
     struct list saves;            /* commits of its state under way (life.c) */
-    uint8_t drained;              /* looks in a row that found nothing in flight */
+    bool load_known;              /* below: as read last (loads.h); load_ns 0 = never */
+    int64_t load_ns;
+    uint64_t load_cpu_ns;
+    uint8_t drained; /* looks in a row that found nothing in flight */
 };
 
 struct service {
@@ -101,6 +97,7 @@ struct service {
     uint64_t generation;               /* of the project, when it last changed */
     bool removing;
     struct override replicas, stopped;                /* by scale, by stop */
+    struct seats seats;                               /* by weight, by drain */
     int64_t started_act, restarted_act, followed_act; /* the last committed ones; 0 = none */
     struct list members;                              /* replicas, by number */
     struct driver *driver;
@@ -128,7 +125,7 @@ struct run {
     struct list projects;
     struct driver *process, *none; /* none: services that nothing here can run */
     struct loop_task reconcile;
-    struct timer again;        /* shortage.h */
+    struct timer again, loads; /* shortage.h, loads.h */
     bool end_instance, loaded; /* with the last project · from the store */
     bool children_known, gave_up, snapshot_dirty;
     bool started;        /* may act: both of the above */

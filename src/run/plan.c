@@ -169,6 +169,23 @@ static bool same_routes(const struct service_spec *a, const struct service_spec 
     return true;
 }
 
+static bool same_spread(const struct service_spec *a, const struct service_spec *b)
+{
+    const struct spread_spec *x = &a->traffic.spread, *y = &b->traffic.spread;
+    bool same = x->balance == y->balance && x->chosen == y->chosen && x->panic == y->panic &&
+                x->hash.by == y->hash.by && str_eq(x->hash.name, y->hash.name) &&
+                x->hash.bound == y->hash.bound && x->sticky.on == y->sticky.on &&
+                str_eq(x->sticky.cookie, y->sticky.cookie) &&
+                x->sticky.max_age_ns == y->sticky.max_age_ns &&
+                x->sticky.secure == y->sticky.secure && x->members_count == y->members_count;
+    for (size_t i = 0; same && i < x->members_count; i++) {
+        const struct member_spec *m = &x->members[i], *n = &y->members[i];
+        same = str_eq(m->replicas, n->replicas) && m->weight == n->weight &&
+               m->priority == n->priority && str_eq(m->location, n->location);
+    }
+    return same;
+}
+
 static bool same_logging(const struct service_spec *a, const struct service_spec *b)
 {
     return a->logging.mode == b->logging.mode && a->logging.burst_bytes == b->logging.burst_bytes &&
@@ -204,6 +221,7 @@ static const struct {
     {STR_INIT("stop_signal"), same_stop},
     {STR_INIT("healthcheck"), same_health},
     {STR_INIT("routes"), same_routes},
+    {STR_INIT("traffic"), same_spread},
     {STR_INIT("logging"), same_logging},
     {STR_INIT("labels"), same_labels},
 };

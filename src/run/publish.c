@@ -18,8 +18,10 @@
 #include "link/snapshot.h"
 #include "os/thread.h"
 #include "run/listen.h"
+#include "run/loads.h"
 #include "run/model.h"
 #include "run/project.h"
+#include "run/publish_spread.h"
 #include "run/shortage.h"
 
 #include <stdio.h>
@@ -135,6 +137,12 @@ static uint64_t probe_endpoint_id(const struct replica *replica)
 
 /* --- states --- */
 
+/* An operator may have it drained. */
+static uint8_t ready_state(const struct replica *replica)
+{
+    return publish_drained(replica) ? SNAPSHOT_ENDPOINT_DRAINING : SNAPSHOT_ENDPOINT_READY;
+}
+
 static uint8_t edge_state(const struct replica *replica)
 {
     if (!replica->sm.alive || replica->port == 0) {
@@ -148,9 +156,9 @@ static uint8_t edge_state(const struct replica *replica)
     case REPLICA_UNHEALTHY:
         return 1 + SNAPSHOT_ENDPOINT_STARTING;
     case REPLICA_RUNNING:
-        return 1 + SNAPSHOT_ENDPOINT_READY;
+        return 1 + ready_state(replica);
     case REPLICA_STOPPING:
-        return replica->sm.published ? 1 + SNAPSHOT_ENDPOINT_READY : 1 + SNAPSHOT_ENDPOINT_DRAINING;
+        return 1 + (replica->sm.published ? ready_state(replica) : SNAPSHOT_ENDPOINT_DRAINING);
     default:
         return EDGE_NONE;
     }
@@ -204,12 +212,13 @@ static void send(struct run *run, struct delta *delta)
     }
 }
 
-static struct delta endpoint_delta(const struct replica *replica, uint8_t state)
+static struct delta endpoint_delta(struct run *run, const struct replica *replica, uint8_t state)
 {
     struct delta delta = {
         .service = replica->service->id,
         .endpoint = replica->endpoint,
-        .weight = 1,
+        .weight = publish_weight_wire(replica),
+        .seat = publish_seat(run, replica),
     };
     if (state == EDGE_NONE) {
         delta.kind = DELTA_ENDPOINT_REMOVE;
@@ -234,7 +243,7 @@ void publish_endpoint(struct run *run, struct replica *replica)
     if (state == replica->edge_state || MUTATE(skipped_delta)) {
         return;
     }
-    struct delta delta = endpoint_delta(replica, state);
+    struct delta delta = endpoint_delta(run, replica, state);
     send(run, &delta);
     if (probes_elsewhere(replica->spec, replica->project_spec)) {
         delta.service = probe_service_id(replica->service);
@@ -247,10 +256,23 @@ void publish_endpoint(struct run *run, struct replica *replica)
     routes_changed(run, replica);
 }
 
+/* Its weight or its being drained: everything about it is said again. */
+void publish_seats(struct run *run, struct service *service)
+{
+    list_for_each (it, &service->members) {
+        struct replica *replica = list_entry(it, struct replica, node);
+        uint8_t state = is_published(replica) ? edge_state(replica) : EDGE_NONE;
+        if (state != EDGE_NONE) {
+            replica->edge_state = EDGE_NONE; /* so that it is a SET */
+            publish_endpoint(run, replica);
+        }
+    }
+}
+
 void publish_remove(struct run *run, struct replica *replica)
 {
     if (replica->edge_state != EDGE_NONE) {
-        struct delta delta = endpoint_delta(replica, EDGE_NONE);
+        struct delta delta = endpoint_delta(run, replica, EDGE_NONE);
         send(run, &delta);
         replica->edge_state = EDGE_NONE;
         routes_changed(run, replica);
@@ -289,7 +311,7 @@ unsigned publish_in_flight(struct run *run, const struct replica *replica)
 
 /* --- snapshots --- */
 
-static void add_endpoint(struct snapshot_builder *builder, struct replica *replica)
+static void add_endpoint(struct run *run, struct snapshot_builder *builder, struct replica *replica)
 {
     char address[64], label[NAME_MAX_SIZE + 16];
     uint8_t state = edge_state(replica);
@@ -305,7 +327,8 @@ static void add_endpoint(struct snapshot_builder *builder, struct replica *repli
         .address = str_from(address),
         .replica = str_from(label),
         .state = (enum snapshot_endpoint_state)(state - 1),
-        .weight = 1,
+        .weight = publish_weight_wire(replica),
+        .seat = publish_seat(run, replica),
     };
     snapshot_builder_endpoint(builder, &endpoint);
     if (probes_elsewhere(replica->spec, replica->project_spec)) {
@@ -377,9 +400,8 @@ static void add_service(struct run *run, struct snapshot_builder *builder, struc
         .name = str_from(service->name),
         .state = service_state(run, service),
     };
-    if (spec->routes_count > 0 && spec->routes[0].balance == BALANCE_LEAST_CONN) {
-        item.balance = SNAPSHOT_LEAST_CONN;
-    }
+    char cookie[PUBLISH_COOKIE_MAX];
+    publish_spread(service, &item, cookie);
     service->edge_state = (uint8_t)item.state;
     if (!elsewhere) {
         item.probe = probe_of(spec, project);
@@ -391,7 +413,7 @@ static void add_service(struct run *run, struct snapshot_builder *builder, struc
         snapshot_builder_service(builder, &item);
     }
     list_for_each (it, &service->members) {
-        add_endpoint(builder, list_entry(it, struct replica, node));
+        add_endpoint(run, builder, list_entry(it, struct replica, node));
     }
     if (!service->removing) {
         add_routes(builder, service);
@@ -440,10 +462,12 @@ static void add_gateway(struct run *run, struct snapshot_builder *builder)
 {
     unsigned threads = publish_threads(run, NULL);
     bool expose = false;
+    struct str places = STR_NONE;
     list_for_each (it, &run->projects) {
         const struct project *project = list_entry(it, struct project, node);
         if (project->spec) {
             expose = expose || project->spec->gateway.expose_replica;
+            places = places.len ? places : project->spec->gateway.geo_database;
         }
     }
     if (edge_link_set_threads(run->core->edge, threads) < 0) {
@@ -453,6 +477,7 @@ static void add_gateway(struct run *run, struct snapshot_builder *builder)
                                           .threads = threads,
                                           .expose_replica = expose,
                                           .instance = str_from(run->core->instance.id),
+                                          .geo = places,
                                       });
 }
 
@@ -479,6 +504,7 @@ void publish_snapshot(struct run *run)
 {
     struct snapshot_builder builder;
     set_logging(run);
+    loads_look(run);
     snapshot_builder_init(&builder);
     add_gateway(run, &builder);
     uint64_t admin = add_admin(run, &builder);

@@ -8,6 +8,7 @@
 #include "run/model.h"
 
 void publish_endpoint(struct run *run, struct replica *replica);
+void publish_seats(struct run *run, struct service *service);
 void publish_remove(struct run *run, struct replica *replica);
 void publish_service(struct run *run, struct service *service);
 void publish_snapshot(struct run *run);

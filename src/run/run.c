@@ -12,6 +12,7 @@
 #include "run/health.h"
 #include "run/life.h"
 #include "run/listen.h"
+#include "run/loads.h"
 #include "run/model.h"
 #include "run/project.h"
 #include "run/reconcile.h"
@@ -101,6 +102,7 @@ static int run_init(struct core *core, void **ret_room)
     list_init(&run->execs);
     loop_task_init(&run->reconcile, reconcile_run);
     timer_init(&run->again, again);
+    loads_init(run);
     health_init(run);
     *ret_room = run;
     int r = driver_process_new(run, &run->process);
@@ -120,6 +122,7 @@ static void run_stop(void *room)
     struct run *run = room;
     run->started = false; /* services stay; nothing is decided any more */
     loop_timer_cancel(run->core->loop, &run->again);
+    loads_fini(run);
     loop_task_cancel(&run->reconcile);
 }
 
@@ -130,6 +133,7 @@ static void run_fini(void *room)
         return;
     }
     run->core->reload = NULL;
+    loads_fini(run);
     loop_task_cancel(&run->reconcile);
     loop_timer_cancel(run->core->loop, &run->again);
     act_fini(run);

@@ -79,15 +79,18 @@ struct run_done {
 void run_down(struct run *run, const struct context *ctx, struct str project, bool end_instance,
               struct run_done done);
 
-enum run_verb { RUN_START, RUN_STOP, RUN_RESTART, RUN_SCALE, RUN_RESET };
+enum run_verb { RUN_START, RUN_STOP, RUN_RESTART, RUN_SCALE, RUN_WEIGHT, RUN_DRAIN, RUN_RESET };
 struct run_act {
     enum run_verb verb;
     struct str project;
     struct str service;
     uint32_t replicas; /* RUN_SCALE */
+    uint32_t replica;  /* RUN_WEIGHT, RUN_DRAIN: which one */
+    uint32_t weight;   /* RUN_WEIGHT: 0 … SPREAD_WEIGHT_MAX */
+    bool end;          /* RUN_DRAIN: it gets requests again */
 };
-/* start, stop and scale are overrides: kept over restarts, dropped by reset or when the file
- * changes the field. */
+/* start, stop, scale, weight and drain are overrides: kept over restarts, dropped by reset or when
+ * the file changes the field. */
 void run_act(struct run *run, const struct context *ctx, const struct run_act *act,
              struct run_done done);
 

@@ -15,6 +15,7 @@
 #include "run/model.h"
 #include "run/project.h"
 #include "run/publish.h"
+#include "run/publish_spread.h"
 #include "schema/load.h"
 #include "schema/status_more.h"
 
@@ -270,13 +271,29 @@ static struct str route_url(struct arena *arena, const struct project_spec *proj
                         STR_ARG(route->path.len ? route->path : STR("/")));
 }
 
+static void add_seat(struct arena *arena, const struct seat *seat,
+                     struct override_status *overrides, size_t *count)
+{
+    const struct override *const parts[] = {&seat->weight, &seat->drained};
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        char field[SEATS_FIELD_MAX];
+        seats_field(i == 1, seat->number, field);
+        if (parts[i]->set) {
+            overrides[(*count)++] = (struct override_status){
+                text(arena, field), i ? STR("true") : arena_printf(arena, "%u", parts[i]->value),
+                text(arena, parts[i]->actor), parts[i]->wall_ns};
+        }
+    }
+}
+
 static int fill_lists(struct arena *arena, const struct service *service,
                       struct service_status *ret)
 {
     const struct service_spec *spec = service->spec;
     struct str *urls = arena_array(arena, MAX(spec->routes_count, 1), sizeof(*urls));
     struct str *depends = arena_array(arena, MAX(spec->depends_on_count, 1), sizeof(*depends));
-    struct override_status *overrides = arena_array(arena, 2, sizeof(*overrides));
+    struct override_status *overrides =
+        arena_array(arena, 2 + 2 * service->seats.count, sizeof(*overrides));
     if (!urls || !depends || !overrides) {
         return -ENOMEM;
     }
@@ -298,6 +315,9 @@ static int fill_lists(struct arena *arena, const struct service *service,
         overrides[ret->overrides_count++] =
             (struct override_status){STR("stopped"), STR("true"),
                                      text(arena, service->stopped.actor), service->stopped.wall_ns};
+    }
+    for (size_t i = 0; i < service->seats.count; i++) {
+        add_seat(arena, &service->seats.items[i], overrides, &ret->overrides_count);
     }
     ret->urls = urls;
     ret->depends_on = depends;
@@ -440,6 +460,7 @@ static void add_figures(struct run *run, uint64_t route, uint64_t endpoint,
             ret->requests += (int64_t)cell.requests;
             ret->errors += (int64_t)(cell.status[5] + cell.status[0]);
             ret->in_flight += cell.in_flight;
+            ret->unbalanced += (int64_t)cell.unbalanced;
         }
     }
 }
@@ -456,13 +477,16 @@ static int fill_route(struct run *run, struct arena *arena, struct service *serv
         return -ENOMEM;
     }
     const struct listen_spec *listen = route_listen(service->project->spec, route->passthrough);
+    const char *fallback = publish_fallback(run, service);
     *ret = (struct route_status){
         .project = text(arena, service->project->name),
         .listen = listen ? arena_str(arena, listen->address) : STR_NONE,
         .host = arena_str(arena, route->host),
         .path = arena_str(arena, route->path),
         .service = text(arena, service->name),
-        .balance = route->balance,
+        .balance = (int32_t)publish_balance(service->spec),
+        .effective = fallback ? BALANCE_ROUND_ROBIN : (int32_t)publish_balance(service->spec),
+        .reason = fallback ? str_from(fallback) : STR_NONE,
         .strip_prefix = route->strip_prefix,
         .passthrough = route->passthrough,
         .endpoints = endpoints,
@@ -475,8 +499,10 @@ static int fill_route(struct run *run, struct arena *arena, struct service *serv
         struct endpoint_status *endpoint = &endpoints[ret->endpoints_count++];
         endpoint->replica = replica->number;
         endpoint->address = arena_printf(arena, "127.0.0.1:%u", replica->port);
-        endpoint->ready = replica->sm.published;
-        endpoint->weight = 1;
+        endpoint->drained = publish_drained(replica);
+        endpoint->ready = replica->sm.published && !endpoint->drained;
+        endpoint->weight = publish_weight(replica);
+        endpoint->priority = publish_priority(replica);
         add_figures(run, publish_route_id(service, route), replica->endpoint, endpoint);
     }
     return 0;

@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "schema/spec_parts.h"
+#include "schema/spec_traffic.h"
 
 enum service_kind { SERVICE_PROCESS, SERVICE_CONTAINER };
 
@@ -48,6 +49,7 @@ struct service_spec {
 
     const struct route_spec *routes;
     size_t routes_count;
+    struct traffic_spec traffic;
     const struct port_spec *ports;
     size_t ports_count;
     struct logging_spec logging;
@@ -72,6 +74,7 @@ struct gateway_spec {
     struct listen_spec admin;      /* port 0: no admin listener */
     int64_t threads;               /* 0 = chosen by muelle */
     bool expose_replica;           /* adds X-Muelle-Replica: web-1 */
+    struct str geo_database;       /* absolute; empty: none */
     const struct str *admin_names; /* host names of the admin listener, in lower case */
     size_t admin_names_count;
 };

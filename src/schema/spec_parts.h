@@ -7,6 +7,7 @@
 #define SCHEMA_SPEC_PARTS_H
 
 #include "schema/spec_route.h"
+#include "schema/spec_spread.h"
 
 /* A name and its text. Values of environment variables are secrets. */
 struct spec_pair {

@@ -7,8 +7,6 @@
 
 #include "base/str.h"
 
-enum balance_kind { BALANCE_ROUND_ROBIN, BALANCE_LEAST_CONN };
-
 enum websocket_check { WEBSOCKET_CHECK_OFF, WEBSOCKET_CHECK_FRAMES };
 
 struct websocket_spec {

@@ -39,14 +39,17 @@ struct project_status {
 struct endpoint_status {
     int64_t replica;
     struct str address; /* "127.0.0.1:20001" */
-    bool ready;
-    int64_t weight, requests, errors, in_flight;
+    bool ready, drained;
+    int64_t weight, priority, requests, errors, in_flight;
+    int64_t unbalanced; /* requests picked in turn: what the balancing goes by was not known */
 };
 
 struct route_status {
     struct str project, host, path, service;
     struct str listen; /* "http://127.0.0.1:8080": the first of the listeners that serve it */
-    int32_t balance;   /* enum balance_kind */
+    int32_t balance;   /* enum balance_kind, as the file says */
+    int32_t effective; /* what is done at this moment */
+    struct str reason; /* why that is something else; empty: it is not */
     bool strip_prefix;
     bool passthrough;
     const struct endpoint_status *endpoints;

@@ -20,6 +20,10 @@ extern const struct schema_table table_backoff, table_deploy, table_develop, tab
     table_env_file;
 /* table_tunnel.c */
 extern const struct schema_table table_websocket;
+/* table_traffic.c: what the gateway does about requests to a service */
+extern const struct schema_table table_traffic;
+/* table_spread.c: its parts that balance */
+extern const struct schema_table table_hash, table_sticky, table_member;
 /* table_container.c: objects that container engines act on */
 extern const struct schema_table table_build, table_service_network, table_service_secret;
 extern const struct schema_table table_service_volume, table_ulimit;

@@ -79,6 +79,12 @@ static const struct schema_field gateway_rows[] = {
     {"expose_replica", SCHEMA_BOOL, G(expose_replica),
      SAY("Name the replica in the answer's X-Muelle-Replica.",
          "Nombrar la réplica en X-Muelle-Replica de la respuesta.")},
+    {"geo_database", SCHEMA_STRING, G(geo_database), .normalise = normalise_path,
+     SAY("File of places in MaxMind's format (.mmdb), for `balance: nearest`; the edge must be "
+         "able "
+         "to read it.",
+         "Archivo de lugares en formato MaxMind (.mmdb), para `balance: nearest`; el edge debe "
+         "poder leerlo.")},
 };
 const struct schema_table table_gateway = {
     TABLE_OF("gateway", gateway_rows, struct gateway_spec),

@@ -20,7 +20,6 @@ enum { R = SCHEMA_RESTART, M = SCHEMA_MUELLE };
 
 const char *const names_depends_condition[] = {"service_started", "service_healthy",
                                                "service_completed_successfully", NULL};
-const char *const names_balance[] = {"round_robin", "least_conn", NULL};
 const char *const names_protocol[] = {"tcp", "udp", NULL};
 const char *const names_logging_mode[] = {"file", "pipe", NULL};
 const char *const names_watch_action[] = {"restart",      "rebuild",   "sync",

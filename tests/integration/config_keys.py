@@ -28,6 +28,7 @@ WEBSOCKETS = "integration/edge_system.py::test_a_route_says_what_its_websockets_
 SUPERVISION = "integration/run_supervision.py::"
 COMPOSE = "unit/schema/test_compose.c::"
 FORMS = "integration/config_forms.py::test_as_docker_compose_does"
+BALANCE = "integration/run_balance.py::"
 REPLICA = "unit/run/test_replica.c::"
 
 ACTS = {
@@ -58,6 +59,7 @@ ACTS = {
     "services.profiles": COMPOSE + "profiles_choose_services",
     "services.command": SURROUNDINGS,
     "services.entrypoint": SURROUNDINGS,
+    "gateway.geo_database": BALANCE + "test_backups_and_places",
     "services.working_dir": SURROUNDINGS,
     "services.environment": SURROUNDINGS,
     "services.env_file": SURROUNDINGS,
@@ -120,6 +122,21 @@ ACTS = {
     "services.routes.websocket.max_connections": WEBSOCKETS,
     "services.routes.connect": WEBSOCKETS,
     "services.routes.passthrough": "integration/edge_sni.py::test_the_name_chooses_the_service_and_the_service_ends_tls",
+    "services.traffic": BALANCE + "test_a_file_says_how_requests_are_spread",
+    "services.traffic.balance": BALANCE + "test_a_file_says_how_requests_are_spread",
+    "services.traffic.hash": BALANCE + "test_a_file_says_how_requests_are_spread",
+    "services.traffic.hash.by": BALANCE + "test_a_file_says_how_requests_are_spread",
+    "services.traffic.hash.name": BALANCE + "test_a_file_says_how_requests_are_spread",
+    "services.traffic.hash.bound": "integration/edge_balance.py::test_a_hot_key_is_bounded",
+    "services.traffic.sticky": BALANCE + "test_a_cookie_outlives_restarts_of_everything",
+    "services.traffic.sticky.cookie": BALANCE + "test_a_cookie_outlives_restarts_of_everything",
+    "services.traffic.sticky.max_age": BALANCE + "test_a_cookie_outlives_restarts_of_everything",
+    "services.traffic.sticky.secure": BALANCE + "test_a_cookie_outlives_restarts_of_everything",
+    "services.traffic.members": BALANCE + "test_weights_and_drains_are_live_and_kept",
+    "services.traffic.members.weight": BALANCE + "test_weights_and_drains_are_live_and_kept",
+    "services.traffic.members.priority": BALANCE + "test_backups_and_places",
+    "services.traffic.members.location": BALANCE + "test_backups_and_places",
+    "services.traffic.panic": "integration/edge_balance.py::test_panic_when_most_probes_fail",
     "services.ports": SUPERVISION + "test_published_ports_lead_to_the_process",
     "services.ports.host_ip": SUPERVISION + "test_published_ports_lead_to_the_process",
     "services.ports.published": SUPERVISION + "test_published_ports_lead_to_the_process",

@@ -4,11 +4,14 @@
  * Descriptors are numbers into a table of ours; shared memory is heap memory that all of them
  * share; files are a list in memory.
  */
+#include "link/keeper_client.h"
+#include "os/cgroup.h"
 #include "os/clock.h"
 #include "os/entropy.h"
 #include "os/file.h"
 #include "os/lease.h"
 #include "os/proc.h"
+#include "os/proc_info.h"
 #include "os/shm.h"
 #include "os/sock.h"
 #include "os/thread.h"
@@ -469,6 +472,31 @@ int file_read_all(const char *path, size_t max, struct buf *out)
         buf_add(out, buf_str(&file->data));
     }
     return file ? buf_error(out) : -ENOENT;
+}
+
+int file_replace(const char *path, struct str content, uint32_t mode)
+{
+    struct sim_file *file = file_find(path);
+    file = file ? file : file_make(path);
+    file->data.len = 0;
+    buf_add(&file->data, content);
+    return buf_error(&file->data);
+}
+
+/* Nobody measures in this world. */
+int proc_stat(int pid, struct proc_stat *ret)
+{
+    return -ESRCH;
+}
+
+int cgroup_stats(const struct cgroup_root *root, struct str name, struct cgroup_stats *ret)
+{
+    return -ENOENT;
+}
+
+int keeper_client_cgroups(const struct keeper_client *client, struct cgroup_root *ret)
+{
+    return -ENOENT;
 }
 
 int file_read_regular(const char *path, size_t max, struct buf *out)

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How busy the replicas of services with `balance: least_load` are: read once a second and put
+ * where the edge looks (link/loads.h). While there is no such service nothing runs. Private to
+ * run/.
+ */
+#ifndef RUN_LOADS_H
+#define RUN_LOADS_H
+
+#include "run/model.h"
+
+void loads_init(struct run *run);
+void loads_fini(struct run *run);
+/* The services may have changed: begins to measure if any asks for it. */
+void loads_look(struct run *run);
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * 1. A cookie says what only this instance can make: the MAC of the replica's name under a key of
+ *    the state folder. So a client finds its replica again after a restart of anything, and cannot
+ *    choose one. The edge gets the result and never the key.
+ * 2. Numbers, not processes: what holds for replica 2 holds for its next process too.
+ */
+#include "run/publish_spread.h"
+
+#include "base/encode.h"
+#include "base/num.h"
+#include "core/core.h"
+#include "core/keys.h"
+
+#include <stdio.h>
+
+enum { TAG_BYTES = 16 };
+
+_Static_assert((int)BALANCE_NEAREST == (int)SNAPSHOT_NEAREST &&
+                   (int)BALANCE_LEAST_LOAD == (int)SNAPSHOT_LEAST_LOAD &&
+                   (int)HASH_PATH == (int)SNAPSHOT_HASH_PATH &&
+                   (int)SPREAD_GROUPS == (int)SNAPSHOT_GROUPS &&
+                   (int)SPREAD_WEIGHT_MAX == (int)SNAPSHOT_WEIGHT_MAX,
+               "what a file can say is what the edge can do");
+
+enum snapshot_balance publish_balance(const struct service_spec *spec)
+{
+    const struct spread_spec *spread = &spec->traffic.spread;
+    int32_t balance = spread->chosen           ? spread->balance
+                      : spec->routes_count > 0 ? spec->routes[0].balance
+                                               : BALANCE_ROUND_ROBIN;
+    return (enum snapshot_balance)balance;
+}
+
+void publish_spread(const struct service *service, struct snapshot_service *item,
+                    char cookie[PUBLISH_COOKIE_MAX])
+{
+    const struct spread_spec *spread = &service->spec->traffic.spread;
+    item->balance = publish_balance(service->spec);
+    item->spread = (struct snapshot_spread){
+        .hash = (enum snapshot_hash)spread->hash.by,
+        .hash_name = spread->hash.name,
+        .hash_bound = spread->hash.bound > 0 ? (uint32_t)spread->hash.bound : UINT32_MAX,
+        .sticky_max_age = (uint32_t)(spread->sticky.max_age_ns / NS_PER_S),
+        .sticky_secure = spread->sticky.secure,
+        .panic = (uint32_t)spread->panic,
+    };
+    if (spread->sticky.on) {
+        snprintf(cookie, PUBLISH_COOKIE_MAX, "muelle_%s", service->name);
+        item->spread.sticky = spread->sticky.cookie.len ? spread->sticky.cookie : str_from(cookie);
+    }
+}
+
+static const struct member_spec *member_of(const struct replica *replica)
+{
+    const struct spread_spec *spread = &replica->service->spec->traffic.spread;
+    const struct member_spec *found = NULL;
+    for (size_t i = 0; i < spread->members_count; i++) {
+        const struct member_spec *member = &spread->members[i];
+        if (replica->number >= member->first && replica->number <= member->last) {
+            found = member; /* the last one that speaks of it */
+        }
+    }
+    return found;
+}
+
+/* Without a key there is no cookie, and it is said once. */
+static bool sticky_key(struct core *core)
+{
+    if (!core->sticky_key_asked) {
+        core->sticky_key_asked = true;
+        int r = keys_get(core->instance.state_dir, "sticky", core->sticky_key);
+        core->sticky_key_known = r == 0;
+        if (r < 0) {
+            core_log(core, "no sticky cookies: %s/keys/sticky: %s", core->instance.state_dir,
+                     strerror(-r));
+        }
+    }
+    return core->sticky_key_known;
+}
+
+static void set_tag(struct run *run, const struct replica *replica, struct snapshot_seat *seat)
+{
+    const struct service *service = replica->service;
+    char name[3 * NAME_MAX_SIZE + 32];
+    uint8_t mac[KEYS_MAC_LEN];
+    struct buf text = BUF_INIT(64);
+    int len = snprintf(name, sizeof(name), "sticky %s/%s/%s/%u", service->project->tenant,
+                       service->project->name, service->name, replica->number);
+    if (sticky_key(run->core) &&
+        keys_mac(run->core->sticky_key, str_make(name, (size_t)len), mac) == 0) {
+        encode_base64url(&text, str_make((const char *)mac, TAG_BYTES));
+        (void)str_copy(seat->sticky, sizeof(seat->sticky), buf_str(&text));
+    }
+    buf_fini(&text);
+}
+
+struct snapshot_seat publish_seat(struct run *run, const struct replica *replica)
+{
+    const struct member_spec *member = member_of(replica);
+    struct snapshot_seat seat = {0};
+    if (member) {
+        seat.group = (uint32_t)member->priority;
+        seat.located = member->located;
+        seat.latitude = member->micro_latitude;
+        seat.longitude = member->micro_longitude;
+    }
+    if (replica->service->spec->traffic.spread.sticky.on) {
+        set_tag(run, replica, &seat);
+    }
+    return seat;
+}
+
+uint32_t publish_weight(const struct replica *replica)
+{
+    const struct seat *seat = seats_find(&replica->service->seats, replica->number);
+    const struct member_spec *member = member_of(replica);
+    return seat && seat->weight.set ? seat->weight.value : member ? (uint32_t)member->weight : 1;
+}
+
+uint32_t publish_weight_wire(const struct replica *replica)
+{
+    uint32_t weight = publish_weight(replica);
+    return weight ? weight : (uint32_t)SNAPSHOT_WEIGHT_NONE;
+}
+
+uint32_t publish_priority(const struct replica *replica)
+{
+    const struct member_spec *member = member_of(replica);
+    return member ? (uint32_t)member->priority : 0;
+}
+
+bool publish_drained(const struct replica *replica)
+{
+    const struct seat *seat = seats_find(&replica->service->seats, replica->number);
+    return seat && seat->drained.set;
+}
+
+static bool any_located(const struct service *service)
+{
+    const struct spread_spec *spread = &service->spec->traffic.spread;
+    bool located = false;
+    for (size_t i = 0; i < spread->members_count; i++) {
+        located = located || spread->members[i].located;
+    }
+    return located;
+}
+
+static bool any_load(const struct service *service)
+{
+    list_for_each (it, &service->members) {
+        if (list_entry(it, struct replica, node)->load_known) {
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *publish_fallback(struct run *run, const struct service *service)
+{
+    enum snapshot_balance balance = publish_balance(service->spec);
+    bool database = false;
+    list_for_each (it, &run->projects) {
+        const struct project *project = list_entry(it, struct project, node);
+        database = database || (project->spec && project->spec->gateway.geo_database.len > 0);
+    }
+    if (balance == SNAPSHOT_NEAREST && !database) {
+        return "no gateway.geo_database is given";
+    }
+    if (balance == SNAPSHOT_NEAREST && !any_located(service)) {
+        return "no member has a location";
+    }
+    if (balance == SNAPSHOT_LEAST_LOAD && !any_load(service)) {
+        return "no replica's use of CPU and memory is known yet";
+    }
+    return NULL;
+}

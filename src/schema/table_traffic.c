@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * `traffic:` of a service: what the gateway does about requests to it. None of it restarts a
+ * replica.
+ */
+#include "schema/normalise.h"
+#include "schema/row.h"
+#include "schema/spec.h"
+#include "schema/table.h"
+#include "schema/value.h"
+
+#define PART(table_) OF(table_), .merge = SCHEMA_MERGE_OBJECT
+#define TR(member)   AT(struct traffic_spec, member)
+
+static void finish_traffic(struct schema_pass *pass, const struct value *value, void *object)
+{
+    (void)pass;
+    struct traffic_spec *traffic = object;
+    traffic->spread.chosen = value && value_is_set(value_get(value, "balance"));
+}
+
+static const struct schema_field traffic_rows[] = {
+    {"balance", SCHEMA_ENUM, TR(spread.balance), ONE_OF(names_balance),
+     .normalise = normalise_balance,
+     SAY("Which replica is next; that of the first route by default.",
+         "Qué réplica es la siguiente; por defecto, lo que diga la primera ruta.")},
+    {"hash", SCHEMA_OBJECT, TR(spread.hash), PART(table_hash),
+     SAY("What `balance: hash` goes by.", "Por qué se guía `balance: hash`.")},
+    {"sticky", SCHEMA_OBJECT, TR(spread.sticky), PART(table_sticky),
+     SAY("A signed cookie keeps a client at its replica.",
+         "Una cookie firmada mantiene a cada cliente en su réplica.")},
+    {"members", SCHEMA_MAP, OBJECTS(table_member), LIST_AT(struct traffic_spec, spread.members),
+     .merge = SCHEMA_MERGE_OBJECT,
+     SAY("Weight, priority and place of replicas, by their numbers.",
+         "Peso, prioridad y lugar de las réplicas, por sus números.")},
+    {"panic", SCHEMA_INT, TR(spread.panic), BOUNDS(0, 100),
+     SAY("Fewer healthy replicas than that, in percent: all get requests, whatever their probes "
+         "say; 0 by default: never.",
+         "Con menos réplicas sanas, en tanto por ciento, todas reciben peticiones, digan lo que "
+         "digan sus pruebas; 0 por defecto: nunca.")},
+};
+const struct schema_table table_traffic = {
+    TABLE_OF("traffic", traffic_rows, struct traffic_spec),
+    .finish = finish_traffic,
+    SAY("What the gateway does about requests to this service.",
+        "Qué hace la pasarela con las peticiones a este servicio."),
+};

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How requests are spread, in the real program: what a file says, weights and drains at run time, cookies, loads, places."""
+import collections
+import http.client
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib"))
+from mmdb import write_mmdb  # noqa: E402
+from muelle import Muelle, free_port, wait_until  # noqa: E402
+
+SERVER = """
+import http.server, os, threading
+burn = os.environ.get('BURN') == os.environ['MUELLE_REPLICA']
+class H(http.server.BaseHTTPRequestHandler):
+    protocol_version = 'HTTP/1.1'
+    def do_GET(self):
+        body = os.environ['MUELLE_REPLICA'].encode()
+        self.send_response(200)
+        self.send_header('Content-Length', str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *a): pass
+def spin():
+    while True: pass
+if burn:
+    threading.Thread(target=spin, daemon=True).start()
+http.server.ThreadingHTTPServer(('127.0.0.1', int(os.environ['PORT'])), H).serve_forever()
+"""
+
+
+class Shop(Muelle):
+    def start(self, traffic, replicas=3, gateway="", service=""):
+        self.port = getattr(self, "port", None) or free_port()
+        self.write("server.py", SERVER)
+        self.write("muelle.yaml", f"""
+name: t
+gateway: {{ listen: "http://127.0.0.1:{self.port}", admin: off, threads: 1, {gateway} }}
+services:
+  web:
+    command: {sys.executable} server.py
+    deploy: {{ replicas: {replicas} }}
+    routes: [ {{ host: a.localhost }} ]
+    traffic: {traffic}
+    {service}
+""")
+        self.cli("up", "-d")
+        wait_until(lambda: sum(e["ready"] for e in self.route()["endpoints"]) == replicas, 20, "all are ready")
+
+    def route(self):
+        return self.get("/api/v1/projects/t/routes")["items"][0]
+
+    def ask(self, address="127.0.0.1", **headers):
+        with socket.create_connection(("127.0.0.1", self.port), 10, (address, 0)) as sock:
+            client = http.client.HTTPConnection("a.localhost", self.port)
+            client.sock = sock
+            client.request("GET", "/", headers={"Connection": "close", "Host": "a.localhost", **headers})
+            answer = client.getresponse()
+            assert answer.status == 200
+            return answer.read().decode(), answer.getheader("Set-Cookie")
+
+    def who(self, n, **options):
+        return [self.ask(**options)[0] for _ in range(n)]
+
+    def counts(self, n, **options):
+        return dict(collections.Counter(self.who(n, **options)))
+
+
+@pytest.fixture
+def shop(tmp_path):
+    with Shop(tmp_path) as shop:
+        yield shop
+
+
+def test_a_file_says_how_requests_are_spread(shop):
+    shop.start("{ balance: hash, hash: { by: header, name: X-User } }")
+    first = [shop.ask(**{"X-User": f"u{i}"})[0] for i in range(20)]
+    assert len(set(first)) == 3 and [shop.ask(**{"X-User": f"u{i}"})[0] for i in range(20)] == first
+    route = shop.route()
+    assert (route["balance"], route["effective_balance"], route["balance_reason"]) == ("hash", "hash", None)
+    assert sum(e["unbalanced"] for e in route["endpoints"]) == 0
+    shop.who(3)
+    assert sum(e["unbalanced"] for e in shop.route()["endpoints"]) == 3
+    shop.start("{}")  # live, and nothing is restarted
+    assert shop.counts(9) == {"1": 3, "2": 3, "3": 3}
+    assert all(r["restarts"] == 0 for r in shop.ps())
+
+
+def test_weights_and_drains_are_live_and_kept(shop):
+    shop.start('{ members: { "1": { weight: 4 }, 2-3: { weight: 1 } } }')
+    assert shop.counts(12) == {"1": 8, "2": 2, "3": 2}
+    shop.cli("weight", "web/1=1", "web/2=2")
+    assert shop.counts(12) == {"1": 3, "2": 6, "3": 3}
+    shop.cli("drain", "web/3")
+    assert shop.counts(12) == {"1": 4, "2": 8}
+    endpoints = shop.route()["endpoints"]
+    assert [(e["weight"], e["drained"], e["ready"]) for e in endpoints] == [(1, False, True), (2, False, True), (1, True, False)]
+    said = shop.cli("config").stdout
+    assert "web.weight.2 = 2" in said and "web.drained.3 = true" in said
+    shop.kill("core", "edge")
+    wait_until(lambda: shop.pid("core") and shop.pid("edge"), 20, "the roles are back")
+    wait_until(lambda: shop.counts(12) == {"1": 4, "2": 8}, 20, "as it was")
+    shop.cli("restart", "web")
+    assert shop.counts(12) == {"1": 4, "2": 8}
+    shop.cli("drain", "--end", "web/3")
+    assert shop.counts(12) == {"1": 3, "2": 6, "3": 3}
+    shop.cli("weight", "web/3=0")
+    assert shop.counts(12) == {"1": 4, "2": 8}
+    shop.start('{ members: { "1": { weight: 4 }, 2-3: { weight: 2 } } }')  # the file takes them back
+    assert shop.counts(16) == {"1": 8, "2": 4, "3": 4}
+    shop.cli("weight", "web/1=1")
+    shop.cli("reset")
+    assert shop.counts(16) == {"1": 8, "2": 4, "3": 4}
+
+
+def test_what_cannot_be_weighed_is_refused(shop):
+    shop.start("{}")
+    for words, said in ((["weight", "web=3"], "is no SERVICE/REPLICA=WEIGHT"), (["weight", "web/1=257"], "too heavy"),
+                        (["weight", "web/0=1"], "is no SERVICE"), (["drain", "web"], "is no SERVICE/REPLICA"),
+                        (["drain", "wbe/1"], "did you mean 'web'?")):
+        result = shop.cli(*words, check=False)
+        assert result.returncode != 0 and said in result.stderr + result.stdout, words
+    status = shop.request("POST", "/api/v1/projects/t/services/web/weight", {"replica": 1, "weight": 300})[0]
+    assert status in (400, 422)
+    assert shop.counts(9) == {"1": 3, "2": 3, "3": 3}
+
+
+def test_a_cookie_outlives_restarts_of_everything(shop):
+    shop.start("{ sticky: { cookie: seat, max_age: 1h, secure: true } }")
+    mine, cookie = shop.ask()
+    assert "; Max-Age=3600" in cookie and "; Secure" in cookie and "; HttpOnly" in cookie
+    kept = {"Cookie": cookie.split(";")[0]}
+    assert set(shop.who(6, **kept)) == {mine}
+    shop.kill("core", "edge")
+    wait_until(lambda: shop.pid("core") and shop.pid("edge"), 20, "the roles are back")
+    shop.cli("restart", "web")
+    wait_until(lambda: sum(e["ready"] for e in shop.route()["endpoints"]) == 3, 20, "all are ready")
+    assert set(shop.who(6, **kept)) == {mine}
+    shop.cli("scale", "web=6")  # more do not move it
+    wait_until(lambda: sum(e["ready"] for e in shop.route()["endpoints"]) == 6, 20, "six are ready")
+    assert set(shop.who(6, **kept)) == {mine}
+    shop.cli("drain", f"web/{mine}")
+    other, fresh = shop.ask(**kept)
+    assert other != mine and fresh and fresh != cookie
+    forged = "seat=" + "A" * len(cookie.split(";")[0][5:])
+    assert shop.ask(Cookie=forged)[1] is not None
+    assert (shop.folder / ".muelle/keys/sticky").stat().st_mode & 0o777 == 0o600
+
+
+def test_backups_and_places(shop):
+    database = write_mmdb(shop.folder / "places.mmdb", {"127.1.0.0/16": (48.9, 2.4), "127.2.0.0/16": (-36.8, 174.8)})
+    shop.start('{ members: { "3": { priority: 1 } } }')
+    assert shop.counts(8) == {"1": 4, "2": 4}
+    shop.cli("drain", "web/1", "web/2")
+    assert shop.counts(4) == {"3": 4}
+    shop.cli("reset")
+    shop.start('{ balance: nearest, members: { "1": { location: "52.5, 13.4" }, "2": { location: "-33.9, 151.2" } } }')
+    route = shop.route()
+    assert route["effective_balance"] == "round_robin" and route["balance_reason"] == "no gateway.geo_database is given"
+    database.chmod(0o644)
+    for folder in [shop.folder, *shop.folder.parents[:2]]:
+        folder.chmod(0o755)
+    shop.start('{ balance: nearest, members: { "1": { location: "52.5, 13.4" }, "2": { location: "-33.9, 151.2" } } }',
+               gateway=f"geo_database: {database.name}")
+    assert shop.route()["effective_balance"] == "nearest"
+    assert shop.counts(4, address="127.1.0.9") == {"1": 4} and shop.counts(4, address="127.2.0.9") == {"2": 4}
+    assert shop.counts(3, address="127.9.0.9") == {"1": 1, "2": 1, "3": 1}
+
+
+def test_the_busy_one_gets_less(shop):
+    shop.start("{ balance: least_load }", replicas=2, service='environment: { BURN: "2" }\n    cpus: 1')
+    wait_until(lambda: shop.route()["effective_balance"] == "least_load", 10, "figures")
+    wait_until(lambda: shop.counts(100).get("2", 0) < 30, 20, "it is known to be busy")
