@@ -356,10 +356,12 @@ static void draft(struct acting *acting)
             event_message(&acting->event, "Replica %u of service %s weighs %u by %s",
                           acting->replica, acting->id.service, acting->weight,
                           acting->ctx.principal.name);
+        } else if (acting->verb == RUN_DRAIN && acting->end) {
+            event_message(&acting->event, "Replica %u of service %s gets requests again by %s",
+                          acting->replica, acting->id.service, acting->ctx.principal.name);
         } else if (acting->verb == RUN_DRAIN) {
-            event_message(&acting->event, "Replica %u of service %s %s by %s", acting->replica,
-                          acting->id.service, acting->end ? "gets requests again" : "is drained",
-                          acting->ctx.principal.name);
+            event_message(&acting->event, "Replica %u of service %s is drained by %s",
+                          acting->replica, acting->id.service, acting->ctx.principal.name);
         }
     }
     acting->event.id = acting->id;
