@@ -73,14 +73,22 @@ void timefmt_rfc3339(struct buf *out, int64_t wall_ns)
                c.hour, c.minute, c.second, (long long)(c.ns / NS_PER_US));
 }
 
+static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+
 void timefmt_http(struct buf *out, int64_t wall_ns)
 {
     static const char days[] = "SunMonTueWedThuFriSat";
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     struct civil c = civil_from_ns(wall_ns);
     buf_printf(out, "%.3s, %02u %.3s %04lld %02u:%02u:%02u GMT", days + (size_t)c.weekday * 3,
                c.day, months + (size_t)(c.month - 1) * 3, (long long)c.year, c.hour, c.minute,
                c.second);
+}
+
+void timefmt_log(struct buf *out, int64_t wall_ns)
+{
+    struct civil c = civil_from_ns(wall_ns);
+    buf_printf(out, "%02u/%.3s/%04lld:%02u:%02u:%02u +0000", c.day,
+               months + (size_t)(c.month - 1) * 3, (long long)c.year, c.hour, c.minute, c.second);
 }
 
 /* Exactly `n` digits off the front of `s`, and the separator behind them unless it is NUL. */

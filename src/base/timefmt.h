@@ -18,5 +18,7 @@ void timefmt_rfc3339(struct buf *out, int64_t wall_ns);
 must_check int timefmt_parse(struct str s, int64_t *ret_wall_ns);
 /* "Fri, 20 Nov 2026 23:00:05 GMT" (RFC 9110 §5.6.7). */
 void timefmt_http(struct buf *out, int64_t wall_ns);
+/* "20/Nov/2026:23:00:05 +0000", as web servers write their access logs. */
+void timefmt_log(struct buf *out, int64_t wall_ns);
 
 #endif

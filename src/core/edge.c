@@ -46,7 +46,7 @@ struct thing {
 
 struct snapshot_out {
     int fd; /* -1 = none */
-    uint64_t base;
+    uint64_t base, sequence;
 };
 
 struct edge_link {
@@ -61,7 +61,8 @@ struct edge_link {
     bool open;
     int open_error; /* of the last try */
     bool counters_open;
-    uint64_t sequence; /* of the last snapshot */
+    uint64_t sequence;  /* of the last snapshot */
+    uint64_t published; /* of the last one that the keeper took */
     struct snapshot_out sending, waiting;
     struct keeper_request keep_snapshot;
     struct list readers;
@@ -340,6 +341,7 @@ static void snapshot_kept(struct keeper_request *request, int error, const struc
         }
     } else {
         struct delta delta = {.kind = DELTA_SNAPSHOT};
+        link->published = link->sending.sequence;
         delta_log_set_base(&link->log, link->sending.base);
         if (delta_log_append(&link->log, &delta) != 0) {
             core_log(link->core, "the delta log has no room for the word of a snapshot");
@@ -376,11 +378,16 @@ int edge_link_publish(struct edge_link *link, struct snapshot_builder *builder)
     if (r < 0) {
         return r;
     }
-    link->sequence++;
+    out.sequence = ++link->sequence;
     file_close(&link->waiting.fd);
     link->waiting = out;
     send_waiting(link);
     return 0;
+}
+
+uint64_t edge_link_published(const struct edge_link *link)
+{
+    return link ? link->published : 0;
 }
 
 int edge_link_delta(struct edge_link *link, struct delta *delta)

@@ -52,6 +52,9 @@ must_check int edge_link_set_threads(struct edge_link *link, unsigned threads);
  * newest one wins when several come fast. 0 or -errno; what was published before stays on failure.
  */
 must_check int edge_link_publish(struct edge_link *link, struct snapshot_builder *builder);
+/* The sequence of the last snapshot that the keeper took from this core; 0 = none yet (or no
+ * link). */
+uint64_t edge_link_published(const struct edge_link *link);
 /* One small change, logged before the edge is told. 0; EDGE_E_FULL: publish a snapshot instead;
  * -errno. */
 enum { EDGE_E_FULL = 1 };

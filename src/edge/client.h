@@ -47,6 +47,7 @@ struct client {
     bool trusted;   /* a trusted proxy: not bound by what one address may */
     uint16_t glitches;
     uint8_t family; /* 4, 6, 0 = unix */
+    uint8_t layers; /* RING_HTTP2, RING_TLS_13 …: for the record */
     uint16_t port;
     uint8_t ip[16];
     uint8_t text_len;

@@ -6,6 +6,7 @@
  *    of it; none for a connection that ended before it said anything whole.
  * 2. It never waits: a full ring drops the record and counts that.
  * 3. No query string is recorded: they carry secrets.
+ * 4. What the configuration does not want (access.skip) leaves no record, and is counted like all.
  */
 #include "edge/record.h"
 
@@ -100,20 +101,38 @@ static void fill_hello(const struct tls_hello *hello, struct ring_access *access
     memcpy(access->path, memory, access->path_len);
 }
 
-/* The path as the client wrote it, with its query cut off: queries carry secrets. */
+static struct str host_of(const struct stream *stream)
+{
+    bool none = stream->tcp || stream->head_ns == 0;
+    return none ? STR_NONE : http1_str(&stream->req, stream->req.host);
+}
+
+/* The path as the client wrote it, with its query cut off: queries carry secrets. Then the host, if
+ * there is room. */
 static void fill_texts(const struct stream *stream, struct ring_access *access)
 {
-    access->request_id_len = (uint8_t)MIN(stream->request_id_len, RING_REQUEST_ID_MAX);
-    memcpy(access->request_id, stream->request_id, access->request_id_len);
-    struct str path =
-        stream->tcp || stream->head_ns == 0 ? STR_NONE : http1_str(&stream->req, stream->req.path);
-    if (path.len > RING_PATH_MAX) {
+    if (likely(stream->request_id_len == 32)) { /* our own: no call */
+        access->request_id_len = 32;
+        memcpy(access->request_id, stream->request_id, 32);
+    } else {
+        access->request_id_len = (uint8_t)MIN(stream->request_id_len, RING_REQUEST_ID_MAX);
+        memcpy(access->request_id, stream->request_id, access->request_id_len);
+    }
+    access->path_len = 0;
+    access->host_len = 0;
+    if (stream->tcp || stream->head_ns == 0) {
+        return;
+    }
+    struct str path = http1_str(&stream->req, stream->req.path), host = host_of(stream);
+    if (unlikely(path.len > RING_PATH_MAX)) {
         access->flags |= RING_FLAG_PATH_CUT;
         path.len = RING_PATH_MAX;
     }
+    memcpy(access->path, path.p, path.len);
     access->path_len = (uint16_t)path.len;
-    if (path.len) {
-        memcpy(access->path, path.p, path.len);
+    if (likely(path.len + host.len <= RING_PATH_MAX)) {
+        memcpy(access->path + path.len, host.p, host.len);
+        access->host_len = (uint8_t)host.len;
     }
 }
 
@@ -142,10 +161,66 @@ static void fill(const struct stream *stream, struct ring_access *access, uint32
     access->method = method_of(stream);
     access->retries = stream->retries;
     access->flags |= stream->req.minor == 0 && !stream->tcp ? RING_FLAG_HTTP10 : 0;
+    access->layers = client->layers;
     fill_texts(stream, access);
     if (stream->client->kind == SNAPSHOT_SNI) {
         fill_hello(&stream->hello, access);
     }
+}
+
+/* --- what only some configurations want --- */
+
+static uint8_t add_text(struct ring_more *more, size_t *at, struct str text, size_t max)
+{
+    size_t len = MIN(text.len, max);
+    len = MIN(len, (size_t)RING_MORE_MAX - *at);
+    if (len) {
+        memcpy(more->text + *at, text.p, len);
+    }
+    *at += len;
+    return (uint8_t)len;
+}
+
+/* Host, user agent and referer in a record of their own, in front of the request's. The referer
+ * without its query, too. When there is room for one only, it is not that one. */
+static void write_more(const struct stream *stream)
+{
+    enum { HOST_MAX = 80, AGENT_MAX = 140 };
+    struct ring *ring = &stream->worker->ring;
+    if (stream->tcp || stream->head_ns == 0 || !ring_has_two(ring)) {
+        return;
+    }
+    struct ring_record *record = ring_next(ring);
+    struct ring_more *more = &record->more;
+    struct str referer = http1_get(&stream->req, HTTP_H_REFERER);
+    ptrdiff_t query = str_find_char(referer, '?');
+    size_t at = 0;
+    record->kind = RING_MORE;
+    more->host_len = add_text(more, &at, host_of(stream), HOST_MAX);
+    more->agent_len = add_text(more, &at, http1_get(&stream->req, HTTP_H_USER_AGENT), AGENT_MAX);
+    more->referer_len = add_text(
+        more, &at, query < 0 ? referer : str_make(referer.p, (size_t)query), RING_MORE_MAX);
+    ring_publish(ring);
+}
+
+/* Should this request leave no record? Every n-th good one is kept, and all that went wrong. */
+static bool is_skipped(const struct stream *stream)
+{
+    enum { ALL = 65536 };
+    struct worker *worker = stream->worker;
+    uint32_t skip = stream->service->spec.access.skip;
+    bool wrong = stream->status == 0 || stream->status >= 400 ||
+                 (stream->flags & (RING_FLAG_CLIENT_ABORT | RING_FLAG_UPSTREAM_ABORT));
+    if (skip <= ALL && wrong) {
+        return false;
+    }
+    worker->skipped += MIN(skip, (uint32_t)ALL);
+    if (worker->skipped < ALL) {
+        return false;
+    }
+    worker->skipped -= ALL;
+    counters_add(&worker->stats->unsampled, 1);
+    return true;
 }
 
 void record_connected(const struct stream *stream)
@@ -179,6 +254,13 @@ void record_stream(struct stream *stream)
     uint32_t total_us = phase_us(stream->start_ns, worker->loop.now_ns);
     counters_add(&worker->stats->requests, 1);
     count(stream, total_us);
+    const struct service *service = stream->service;
+    if (unlikely(service && service->spec.access.skip) && is_skipped(stream)) {
+        return;
+    }
+    if (unlikely(service && service->spec.access.more)) {
+        write_more(stream);
+    }
     struct ring_record *record = ring_next(&worker->ring);
     if (!record) {
         counters_add(&worker->stats->ring_dropped, 1);

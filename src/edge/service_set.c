@@ -158,6 +158,7 @@ static int set_spec(struct service *service, const struct snapshot_service *spec
     free(service->names);
     service->names = names;
     service->spec = *spec;
+    service->spec.access.format = STR_NONE; /* the core's */
     for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
         memcpy(names, sources[i].p, sources[i].len);
         *targets[i] = str_make(names, sources[i].len);

@@ -69,7 +69,7 @@ struct stream {
     uint8_t add_request_count, add_response_count, request_id_len;
     struct ip remote;        /* whom a trusted proxy names; family 0: whoever connected */
     uint16_t status, flags;  /* flags: RING_FLAG_… */
-    uint16_t close_code;     /* of a WebSocket, when its frames are read; 0 = not known */
+    uint16_t close_code;     /* ring_access.close_code; a WebSocket's, when its frames are read */
     uint32_t tunnel_idle_ms; /* the route's; 0 = the service's */
     int last_error;          /* of the upstream, for the page */
     uint64_t bytes_in, bytes_out;

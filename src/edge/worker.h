@@ -18,7 +18,6 @@
 
 struct client;
 struct edge;
-struct worker_news;
 
 /* A config as one worker holds it: counted without atomics by the streams that still need its
  * filters. */
@@ -79,6 +78,7 @@ struct worker {
     struct counters_pool pool; /* of histograms */
     struct ring ring;
     bool ring_written;
+    uint32_t skipped;               /* what is_skipped adds up, of 65,536 */
     const struct delta_log *deltas; /* NULL: there is none */
     uint64_t delta_cursor;
     atomic_uint *loads; /* of all threads, by endpoint; NULL: this one is alone */
@@ -91,9 +91,9 @@ struct worker {
     unsigned ids_left;
 };
 
-/* From any thread: asks for what the bits say. */
+/* From any thread: asks for what the bits say. The second takes over a reference; WORKER_CONFIG
+ * follows. */
 void worker_notify(struct worker *worker, unsigned todo);
-/* From any thread: takes over a reference; WORKER_CONFIG follows. */
 void worker_give_config(struct worker *worker, struct config *config);
 /* Who should serve a new connection: itself, unless others have clearly less. */
 struct worker *worker_least_busy(struct worker *worker);

@@ -18,6 +18,7 @@
  *   watches      inotify                     16384
  *   user         uid                         root alone may start services as others
  *   instance     the keeper                  a role that is missing
+ *   records      the core                    requests or lines that left no record, as counted
  */
 #include "base/num.h"
 #include "face/session.h"
@@ -218,13 +219,44 @@ static void check_instance(struct session *s, struct finding *f)
     }
 }
 
+static int64_t figure(const struct client_answer *answer, const char *part, const char *name)
+{
+    return jdoc_i64(jdoc_get(answer->doc, part), name, 0);
+}
+
+/* Records are dropped when the core is away for long, or the disk full; then they are counted. */
+static void check_records(struct session *s, struct finding *f)
+{
+    struct client_answer answer = {0};
+    const struct client_request request = {.method = "GET", .target = "/api/metrics"};
+
+    if (!role_instance_exists(s->state_dir) || session_connect(s, true) ||
+        session_call(s, &request, &answer)) {
+        set(f, FINE, "", "records of requests: no core to ask");
+        client_answer_fini(&answer);
+        return;
+    }
+    long long ring = figure(&answer, "edge", "records_dropped");
+    long long disk = figure(&answer, "logs", "access_records_dropped");
+    long long file = figure(&answer, "logs", "access_records_unwritten");
+    if (ring + disk + file == 0) {
+        set(f, FINE, "", "records of requests: none was lost");
+    } else {
+        set(f, WEAK, "room on the disk, or fewer records: gateway.access_log.sample",
+            "records of requests that were lost: %lld as the core was away or slow, %lld as the "
+            "disk was full, %lld in the file of gateway.access_log only",
+            ring, disk, file);
+    }
+    client_answer_fini(&answer);
+}
+
 static const struct {
     const char *name;
     void (*run)(struct session *s, struct finding *f);
 } checks[] = {
     {"kernel", check_kernel},   {"cgroups", check_cgroups},   {"state_dir", check_state_dir},
     {"run_dir", check_run_dir}, {"open_files", check_files},  {"watches", check_watches},
-    {"user", check_user},       {"instance", check_instance},
+    {"user", check_user},       {"instance", check_instance}, {"records", check_records},
 };
 static const char *const verdict_names[] = {"ok", "warning", "error"};
 

@@ -105,14 +105,15 @@ static void add_prefix(struct tail *t, const struct jdoc *line)
 }
 
 /* A request's record in a line: "127.0.0.1 GET shop.localhost/x 200 275 B 3.6 ms web-1". False: it
- * is none. */
+ * is none, or one with members of its own (gateway.access_log.fields). */
 static bool add_request(struct buf *out, struct str record)
 {
     cleanup(arena_fini) struct arena arena = ARENA_INIT(256 * KIB);
     struct jdoc *doc = NULL;
     size_t at;
 
-    if (jdoc_parse(&arena, record, &doc, &at) < 0 || !jdoc_get(doc, "status")) {
+    if (jdoc_parse(&arena, record, &doc, &at) < 0 || !jdoc_get(doc, "status") ||
+        !jdoc_get(doc, "method") || !jdoc_get(doc, "path") || !jdoc_get(doc, "duration_ms")) {
         return false;
     }
     buf_add(out, jdoc_str(doc, "client"));

@@ -93,6 +93,14 @@ struct ring_record *ring_next(struct ring *ring)
     return &ring->records[ring->head & ring->mask];
 }
 
+bool ring_has_two(struct ring *ring)
+{
+    if (ring->head + 1 - ring->position > ring->mask) {
+        ring->position = __atomic_load_n(&ring->header->tail, __ATOMIC_ACQUIRE);
+    }
+    return ring->head + 1 - ring->position <= ring->mask;
+}
+
 void ring_publish(struct ring *ring)
 {
     ring->head++;
@@ -122,9 +130,10 @@ void ring_seek(struct ring *ring, uint64_t sequence)
     ring_commit(ring);
 }
 
-static bool access_ok(struct ring_access *access)
+static bool access_ok(const struct ring_access *access)
 {
-    return access->status < 600 && access->client_family <= 6 && access->method < RING_METHODS &&
+    return access->path_len + access->host_len <= RING_PATH_MAX && access->status < 600 &&
+           access->client_family <= 6 && access->method < RING_METHODS &&
            access->request_id_len <= RING_REQUEST_ID_MAX && access->path_len <= RING_PATH_MAX;
 }
 
@@ -134,6 +143,11 @@ static bool probe_ok(const struct ring_probe *probe)
            probe->http_status < 1000;
 }
 
+static bool more_ok(const struct ring_more *more)
+{
+    return more->host_len + more->agent_len + more->referer_len <= RING_MORE_MAX;
+}
+
 static bool record_ok(struct ring_record *record)
 {
     switch (record->kind) {
@@ -141,6 +155,8 @@ static bool record_ok(struct ring_record *record)
         return access_ok(&record->access);
     case RING_PROBE:
         return probe_ok(&record->probe);
+    case RING_MORE:
+        return more_ok(&record->more);
     default:
         return false;
     }

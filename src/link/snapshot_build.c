@@ -161,6 +161,9 @@ void snapshot_builder_service(struct snapshot_builder *builder,
         .sticky_max_age = spread->sticky_max_age,
         .sticky_secure = spread->sticky_secure,
         .panic = spread->panic,
+        .access = add_text(builder, service->access.format),
+        .access_skip = service->access.skip,
+        .access_more = service->access.more,
     };
     push(builder, &builder->services, &wire);
 }

@@ -142,7 +142,8 @@ static bool services_ok(const struct snapshot *snapshot)
             !text_ok(snapshot, item.tenant) || !text_ok(snapshot, item.project) ||
             !text_ok(snapshot, item.name) || !text_ok(snapshot, item.probe_path) ||
             !text_ok(snapshot, item.probe_host) || item.hash >= SNAPSHOT_HASHES ||
-            !text_ok(snapshot, item.hash_name) || !text_ok(snapshot, item.sticky)) {
+            !text_ok(snapshot, item.hash_name) || !text_ok(snapshot, item.sticky) ||
+            !text_ok(snapshot, item.access)) {
             return false;
         }
     }
@@ -384,6 +385,7 @@ struct snapshot_service snapshot_service_at(const struct snapshot *snapshot, uin
                 .sticky_secure = item.sticky_secure != 0,
                 .panic = item.panic,
             },
+        .access = {text_of(snapshot, item.access), item.access_skip, item.access_more != 0},
     };
 }
 

@@ -9,8 +9,10 @@
 #ifndef LINK_SNAPSHOT_TYPES_H
 #define LINK_SNAPSHOT_TYPES_H
 
+#include "link/snapshot_access.h"
 #include "link/snapshot_balance.h"
 #include "link/snapshot_gateway.h"
+#include "link/snapshot_probe.h"
 #include "link/snapshot_route.h"
 #include "link/snapshot_tls.h"
 
@@ -29,12 +31,6 @@ enum snapshot_listener_kind {
     SNAPSHOT_ADMIN,
     SNAPSHOT_SNI, /* TLS passed on unread: the name in the ClientHello decides */
     SNAPSHOT_LISTENER_KINDS
-};
-enum snapshot_probe_kind {
-    SNAPSHOT_PROBE_NONE,
-    SNAPSHOT_PROBE_HTTP,
-    SNAPSHOT_PROBE_TCP,
-    SNAPSHOT_PROBES
 };
 /* What the core knows of a service; decides whether a request that finds no endpoint is held or
  * refused. */
@@ -62,14 +58,6 @@ struct snapshot_listener {
     uint32_t redirect_port; /* all is redirected to https on that port; 0 = nothing is */
     bool proxy_protocol;    /* each connection begins with a header of the PROXY protocol */
 };
-struct snapshot_probe {
-    enum snapshot_probe_kind kind;
-    struct str path, host;            /* http; host may be empty: the endpoint's address */
-    uint32_t interval_ms, timeout_ms; /* 0 = 5,000 and 2,000 */
-    uint32_t retries;                 /* failures in a row until "failing"; 0 = 3 */
-    uint32_t start_period_ms,
-        start_interval_ms; /* start_interval 0 = 5 ms, then an eighth of the age */
-};
 /* Zero means the default in brackets. */
 struct snapshot_service {
     uint64_t id;
@@ -86,6 +74,7 @@ struct snapshot_service {
     uint32_t connections_max; /* to one endpoint, per edge thread [1,024] */
     struct snapshot_probe probe;
     struct snapshot_spread spread;
+    struct snapshot_access access;
 };
 struct snapshot_endpoint {
     uint64_t id, service;

@@ -75,6 +75,8 @@ struct wire_service {
     uint32_t probe_start_period_ms, probe_start_interval_ms, reserved;
     struct wire_text hash_name, sticky;
     uint32_t hash, hash_bound, sticky_max_age, sticky_secure, panic, reserved_balance;
+    struct wire_text access;
+    uint32_t access_skip, access_more;
 };
 struct wire_endpoint {
     uint64_t id, service;

@@ -314,6 +314,16 @@ static int plan_wanted(struct arena *arena, const struct project_spec *current,
     return compare(arena, old, wanted, item);
 }
 
+static bool same_access_log(const struct access_log_spec *x, const struct access_log_spec *y)
+{
+    bool same = x->fields_count == y->fields_count;
+    for (size_t i = 0; same && i < x->fields_count; i++) {
+        same = str_eq(x->fields[i], y->fields[i]);
+    }
+    return same && x->format == y->format && str_eq(x->file, y->file) && !(x->sample < y->sample) &&
+           !(x->sample > y->sample);
+}
+
 /* What is the project's own and no service's; listeners that stand for `ports:` are the
  * services'. */
 static bool same_gateway(const struct project_spec *a, const struct project_spec *b)
@@ -331,7 +341,8 @@ static bool same_gateway(const struct project_spec *a, const struct project_spec
         same = str_eq(x->admin_names[n], y->admin_names[n]);
     }
     return ended && same && same_listen(&x->admin, &y->admin) && x->threads == y->threads &&
-           x->expose_replica == y->expose_replica;
+           x->expose_replica == y->expose_replica &&
+           same_access_log(&x->access_log, &y->access_log);
 }
 
 static int plan_project(struct arena *arena, const struct project_spec *current,

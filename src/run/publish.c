@@ -385,6 +385,27 @@ uint64_t publish_route_id(const struct service *service, const struct route_spec
                    str_from(service->name), buf_str(&rest));
 }
 
+/* How requests to this service are recorded, for edge and core: see/access_format.h reads the
+ * text. */
+static void set_access(struct snapshot_access *ret, const struct access_log_spec *spec,
+                       struct buf *text)
+{
+    enum { ALL = 65536 };
+    bool off = spec->format == ACCESS_OFF;
+    double kept = spec->sample * ALL + 0.5;
+    ret->skip = off ? UINT32_MAX : ALL - (uint32_t)kept;
+    ret->more = !off && access_log_wants_more(spec);
+    bool usual = spec->format == ACCESS_JSON && !spec->file.len && !spec->fields_count;
+    if (usual || off) {
+        return;
+    }
+    buf_printf(text, "%s\n" STR_FMT "\n", names_access_format[spec->format], STR_ARG(spec->file));
+    for (size_t i = 0; i < spec->fields_count; i++) {
+        buf_printf(text, "%s" STR_FMT, i ? "," : "", STR_ARG(spec->fields[i]));
+    }
+    ret->format = buf_str(text);
+}
+
 static void add_service(struct run *run, struct snapshot_builder *builder, struct service *service)
 {
     const struct service_spec *spec = service->spec;
@@ -406,6 +427,8 @@ static void add_service(struct run *run, struct snapshot_builder *builder, struc
     if (!elsewhere) {
         item.probe = probe_of(spec, project);
     }
+    cleanup(buf_fini) struct buf access = BUF_INIT(8 * KIB);
+    set_access(&item.access, &project->gateway.access_log, &access);
     snapshot_builder_service(builder, &item);
     if (elsewhere) {
         item.id = probe_service_id(service);

@@ -33,6 +33,14 @@ void normalise_path(struct schema_pass *pass, struct value *v)
     }
 }
 
+/* The names of streams are no paths. */
+void normalise_log_file(struct schema_pass *pass, struct value *v)
+{
+    if (is_text(v) && !str_is(v->text, "stdout") && !str_is(v->text, "stderr")) {
+        normalise_path(pass, v);
+    }
+}
+
 /* The tag goes to the list: `!override x` means the whole key. */
 void normalise_list(struct schema_pass *pass, struct value *v)
 {

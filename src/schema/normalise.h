@@ -12,6 +12,7 @@
 #include "schema/field.h"
 
 schema_normalise_fn normalise_path;        /* text: absolute */
+schema_normalise_fn normalise_log_file;    /* the same, but for stdout and stderr */
 schema_normalise_fn normalise_paths;       /* text or list of texts: list, absolute */
 schema_normalise_fn normalise_list;        /* text: list of one */
 schema_normalise_fn normalise_pairs;       /* list of "K=V": map; values become text */

@@ -11,6 +11,7 @@
 #define SCHEMA_SPEC_H
 
 #include "base/buf.h"
+#include "schema/access_spec.h"
 #include "schema/spec_parts.h"
 #include "schema/spec_traffic.h"
 
@@ -77,6 +78,7 @@ struct gateway_spec {
     struct str geo_database;       /* absolute; empty: none */
     const struct str *admin_names; /* host names of the admin listener, in lower case */
     size_t admin_names_count;
+    struct access_log_spec access_log;
 };
 
 /* Of the whole instance: the largest of its projects counts. */

@@ -29,6 +29,8 @@ extern const struct schema_table table_build, table_service_network, table_servi
 extern const struct schema_table table_service_volume, table_ulimit;
 /* table_config.c: the top level */
 extern const struct schema_table table_gateway, table_listen, table_include;
+/* table_access.c */
+extern const struct schema_table table_access_log;
 
 /* Names of the enums in spec_parts.h and status.h, in their order. */
 extern const char *const names_depends_condition[], *const names_balance[], *const names_protocol[];
@@ -40,6 +42,6 @@ extern const char *const names_severity[], *const names_origin[];
 
 /* finish.c: what needs more than one row (schema_finish_fn). */
 extern schema_finish_fn finish_service, finish_health, finish_route, finish_port, finish_listen;
-extern schema_finish_fn finish_gateway;
+extern schema_finish_fn finish_gateway, finish_access_log;
 
 #endif

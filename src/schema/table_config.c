@@ -85,6 +85,9 @@ static const struct schema_field gateway_rows[] = {
          "to read it.",
          "Archivo de lugares en formato MaxMind (.mmdb), para `balance: nearest`; el edge debe "
          "poder leerlo.")},
+    {"access_log", SCHEMA_OBJECT, G(access_log), OF(table_access_log), .merge = SCHEMA_MERGE_OBJECT,
+     SAY("What is written of requests to this project's services.",
+         "Qué se escribe de las peticiones a los servicios de este proyecto.")},
 };
 const struct schema_table table_gateway = {
     TABLE_OF("gateway", gateway_rows, struct gateway_spec),

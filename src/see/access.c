@@ -14,9 +14,7 @@
  */
 #include "see/access.h"
 
-#include "base/json.h"
-#include "base/timefmt.h"
-#include "os/sock.h"
+#include "see/access_file.h"
 #include "store/segment.h"
 
 #include <stdio.h>
@@ -46,114 +44,49 @@ struct access_stream {
     struct segment_record records[BATCH];
     char *texts[BATCH];
     size_t count;
+    struct str setting; /* what `format` was made of; a copy */
+    struct access_format format;
+    struct access_file file;
     uint64_t used; /* log->batches of its last record */
     bool changed;
     bool broken; /* its file failed: to be closed behind the batch */
 };
 
-/* --- one message --- */
-
-static void add_client(struct json_writer *json, const struct ring_access *access)
-{
-    struct buf text = BUF_INIT(64);
-    if (access->client_family == 4) {
-        buf_printf(&text, "%u.%u.%u.%u", access->client[0], access->client[1], access->client[2],
-                   access->client[3]);
-    } else if (access->client_family == 6) {
-        for (int i = 0; i < 16; i += 2) {
-            buf_printf(&text, "%s%x", i ? ":" : "", access->client[i] << 8 | access->client[i + 1]);
-        }
-    } else {
-        buf_add(&text, STR("unix"));
-    }
-    json_field(json, "client", str, buf_str(&text));
-    buf_fini(&text);
-}
-
-static void add_flags(struct json_writer *json, uint16_t flags)
-{
-    static const struct {
-        uint16_t bit;
-        const char *name;
-    } table[] = {
-        {RING_FLAG_HTTP10, "http10"},
-        {RING_FLAG_TUNNEL, "tunnel"},
-        {RING_FLAG_CLIENT_ABORT, "client_abort"},
-        {RING_FLAG_UPSTREAM_ABORT, "upstream_abort"},
-        {RING_FLAG_HELD, "held"},
-        {RING_FLAG_LOCAL, "local"},
-        {RING_FLAG_PATH_CUT, "path_cut"},
-        {RING_FLAG_TCP, "tcp"},
-    };
-    json_key(json, STR("flags"));
-    json_begin_array(json);
-    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-        if (flags & table[i].bit) {
-            json_cstr(json, table[i].name);
-        }
-    }
-    json_end_array(json);
-}
-
-static void add_names(struct json_writer *json, const struct ring_access *access,
-                      const struct names *names)
-{
-    const struct name *service = names_get(names, access->service);
-    const struct name *endpoint = names_get(names, access->endpoint);
-    const struct name *route = names_get(names, access->route);
-    if (service) {
-        json_field(json, "service", str, service->service);
-    }
-    if (endpoint) {
-        json_field(json, "replica", str, endpoint->replica);
-    }
-    if (route && route->kind == NAME_ROUTE) {
-        json_field(json, "host", str, route->host);
-        json_field(json, "route", str, route->path.len ? route->path : STR("/"));
-    }
-}
-
-static double ms(uint32_t us)
-{
-    return (double)us / 1000.0;
-}
-
-void access_message(struct buf *out, const struct ring_access *access, const struct names *names)
-{
-    struct json_writer json = JSON_WRITER(out);
-    struct buf time = BUF_INIT(64);
-    timefmt_rfc3339(&time, access->at_wall_ns);
-    json_begin_object(&json);
-    json_field(&json, "time", str, buf_str(&time));
-    json_field(&json, "method", cstr, ring_method_name(access->method));
-    json_field(&json, "path", str, str_make(access->path, access->path_len));
-    json_field(&json, "status", u64, access->status);
-    json_field(&json, "duration_ms", double, ms(access->total_us));
-    json_field(&json, "first_byte_ms", double, ms(access->first_byte_us));
-    json_field(&json, "wait_ms", double, ms(access->wait_us));
-    json_field(&json, "connect_ms", double, ms(access->connect_us));
-    json_field(&json, "bytes_in", u64, access->bytes_in);
-    json_field(&json, "bytes_out", u64, access->bytes_out);
-    add_names(&json, access, names);
-    add_client(&json, access);
-    json_field(&json, "retries", u64, access->retries);
-    json_field(&json, "request_id", str, str_make(access->request_id, access->request_id_len));
-    add_flags(&json, access->flags);
-    json_end_object(&json);
-    buf_fini(&time);
-}
-
 /* --- the loop's side --- */
+
+/* It comes right in front of the record that it belongs to, perhaps in the batch before. */
+static void remember_more(struct access_log *log, const struct edge_record *record)
+{
+    if (record->ring < ACCESS_RINGS_MAX) {
+        log->more[record->ring] = record->record->more;
+        log->more_sequence[record->ring] = record->sequence + 1;
+    }
+}
+
+static void take_more(struct access_log *log, struct access_item *item)
+{
+    if (item->ring < ACCESS_RINGS_MAX && item->sequence &&
+        log->more_sequence[item->ring] == item->sequence) {
+        item->entry.more = log->more[item->ring];
+        item->entry.has_more = true;
+    }
+}
 
 static void on_records(struct edge_reader *reader, const struct edge_record *records, size_t count)
 {
     struct access_log *log = container_of(reader, struct access_log, reader);
     for (size_t i = 0; i < count; i++) {
+        if (records[i].record->kind == RING_MORE) {
+            remember_more(log, &records[i]);
+        }
         if (records[i].record->kind != RING_ACCESS) {
             continue;
         }
-        const struct access_item item = {records[i].ring, records[i].epoch, records[i].sequence,
-                                         records[i].record->access};
+        struct access_item item = {records[i].ring,
+                                   records[i].epoch,
+                                   records[i].sequence,
+                                   {.access = records[i].record->access}};
+        take_more(log, &item);
         if (vec_push(&log->pending, &item) < 0) {
             log->stats.dropped++;
         }
@@ -193,6 +126,12 @@ static void say_refused(struct access_log *log)
                  log->logs, strerror(-log->refused));
     }
     log->refused_said = log->refused;
+    if (log->unwritten < 0 && log->unwritten != log->unwritten_said) {
+        core_log(log->core,
+                 "the file of an access log (gateway.access_log.file) cannot be written: %s",
+                 strerror(-log->unwritten));
+    }
+    log->unwritten_said = log->unwritten;
 }
 
 /* Frees the places of what is stored: the last record of each ring says how far. */
@@ -233,6 +172,7 @@ static void done(struct tail_source *source, int64_t from_ns, int64_t to_ns)
     log->stats.admin = log->work.admin;
     log->stats.doubled = log->work.doubled;
     log->stats.dropped += log->work.dropped;
+    log->stats.unwritten = log->work.unwritten;
     log->work.dropped = 0;
     say_refused(log);
     size_t left = log->taken.len - log->stored;
@@ -311,6 +251,8 @@ static int open_stream(struct access_log *log, struct access_stream *stream,
 static void stream_free(struct access_stream *stream)
 {
     segment_close(&stream->segment);
+    access_file_fini(&stream->file);
+    free((void *)stream->setting.p);
     for (size_t i = 0; i < stream->count; i++) {
         free(stream->texts[i]);
     }
@@ -339,6 +281,23 @@ static void close_idle(struct access_log *log)
     }
 }
 
+/* The project's `access_log`, when it is not what it was. */
+static void read_setting(struct access_stream *stream, struct str setting)
+{
+    if (str_eq(stream->setting, setting)) {
+        return;
+    }
+    char *copy = malloc(setting.len + 1);
+    if (!copy) {
+        return; /* the next record tries again */
+    }
+    (void)str_copy(copy, setting.len + 1, setting);
+    free((void *)stream->setting.p);
+    stream->setting = str_make(copy, setting.len);
+    access_format_read(&stream->format, setting);
+    access_file_set(&stream->file, stream->format.file);
+}
+
 /* The stream of a record's project; NULL with log->error set. */
 static struct access_stream *stream_of(struct access_log *log, const struct ring_access *access,
                                        struct tail_clock *clock)
@@ -354,8 +313,10 @@ static struct access_stream *stream_of(struct access_log *log, const struct ring
         stream_close(log, stream);
         stream = NULL;
     }
+    struct str setting = service ? service->access : STR_NONE;
     if (stream) {
         stream->used = log->batches;
+        read_setting(stream, setting);
         return stream;
     }
     if (log->streams.len == ACCESS_PROJECTS_MAX) {
@@ -366,6 +327,9 @@ static struct access_stream *stream_of(struct access_log *log, const struct ring
     if (stream) {
         stream->id = stream_access(tenant, project);
         stream->segment = SEGMENT_STREAM_INIT;
+        stream->file = ACCESS_FILE_INIT;
+        access_format_read(&stream->format, STR_NONE);
+        read_setting(stream, setting);
         stream->used = log->batches;
         (void)str_copy(stream->key, sizeof(stream->key), str_from(key));
         log->error = open_stream(log, stream, clock);
@@ -397,6 +361,18 @@ static struct access_place *place_of(struct access_stream *stream, uint64_t epoc
     return &stream->places[i];
 }
 
+/* The copy in the project's file; of lines that are stored. */
+static void write_file(struct access_log *log, struct access_stream *stream, bool stored)
+{
+    uint64_t before = stream->file.lost;
+    if (!stored) {
+        buf_reset(&stream->file.lines);
+    }
+    access_file_write(&stream->file, stream->count);
+    log->work.unwritten += stream->file.lost - before;
+    log->unwritten = stream->file.error < 0 ? stream->file.error : log->unwritten;
+}
+
 /* Writes the lines that wait; only an error that passes by itself is returned, and then they are
  * made again by the next try. */
 static int flush_stream(struct access_log *log, struct access_stream *stream)
@@ -416,6 +392,7 @@ static int flush_stream(struct access_log *log, struct access_stream *stream)
         }
         free(stream->texts[i]);
     }
+    write_file(log, stream, r == 0);
     stream->count = 0;
     for (size_t i = 0; i < stream->place_count; i++) {
         stream->places[i].taken = stream->places[i].next;
@@ -437,10 +414,14 @@ static int add_line(struct access_log *log, struct access_stream *stream,
                     const struct access_item *item, struct tail_clock *clock)
 {
     struct buf text = BUF_INIT(MESSAGE_MAX);
-    access_message(&text, &item->access, log->names);
+    access_format_json(&text, &stream->format, &item->entry, log->names);
     if (buf_error(&text) < 0) {
         buf_fini(&text);
         return -ENOMEM;
+    }
+    if (stream->file.path[0]) {
+        access_format_line(&stream->file.lines, &stream->format, &item->entry, log->names);
+        buf_add_char(&stream->file.lines, '\n');
     }
     size_t len = text.len;
     char *bytes = buf_take(&text);
@@ -458,11 +439,11 @@ static int add_line(struct access_log *log, struct access_stream *stream,
 static int store_item(struct access_log *log, const struct access_item *item,
                       struct tail_clock *clock)
 {
-    if (item->access.flags & RING_FLAG_ADMIN) {
+    if (item->entry.access.flags & RING_FLAG_ADMIN) {
         log->work.admin++;
         return 0;
     }
-    struct access_stream *stream = stream_of(log, &item->access, clock);
+    struct access_stream *stream = stream_of(log, &item->entry.access, clock);
     if (!stream && is_passing(log->error)) {
         return log->error;
     }
@@ -496,6 +477,7 @@ static void run(struct tail_source *source, struct tail_clock *clock)
 {
     struct access_log *log = container_of(source, struct access_log, source);
     log->refused = 0;
+    log->unwritten = 0;
     while (log->stored < log->taken.len && log->error == 0) {
         size_t end = MIN(log->stored + BATCH, log->taken.len);
         int r = 0;

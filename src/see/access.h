@@ -15,6 +15,7 @@
 
 #include "core/edge.h"
 #include "link/ring.h"
+#include "see/access_format.h"
 #include "see/names.h"
 #include "see/tail.h"
 
@@ -32,7 +33,7 @@ struct access_item {
     uint32_t ring;
     uint64_t epoch;
     uint64_t sequence;
-    struct ring_access access;
+    struct access_entry entry;
 };
 
 /* Since the start of this core. `dropped` is what the promise "loss only by counted overflow" is
@@ -43,6 +44,8 @@ struct access_stats {
     uint64_t admin;   /* requests to muelle itself: not stored */
     uint64_t dropped; /* the disk was full too long, or their stream cannot be written */
     uint64_t doubled; /* recognised after a crash */
+    uint64_t
+        unwritten; /* lines that are stored, but not in the file that the configuration names */
 };
 
 struct access_stream;
@@ -61,9 +64,12 @@ struct access_log {
     int error;          /* of the pass: why records wait */
     int refused;        /* of the pass: why records were dropped; 0 = none was */
     int refused_said;
-    uint64_t batches;         /* ever */
-    struct map streams;       /* tenant/project -> struct access_stream; the worker's */
-    struct access_stats work; /* the worker's count */
+    uint64_t batches;   /* ever */
+    struct map streams; /* tenant/project -> struct access_stream; the worker's */
+    struct ring_more more[ACCESS_RINGS_MAX];  /* that the next record of the ring belongs to */
+    uint64_t more_sequence[ACCESS_RINGS_MAX]; /* of that record; 0 = none */
+    int unwritten, unwritten_said;            /* of the pass: why the copy in a file is not whole */
+    struct access_stats work;                 /* the worker's count */
     struct access_stats stats;
 };
 
@@ -73,10 +79,5 @@ must_check int access_init(struct access_log *log, struct core *core, struct tai
 void access_start(struct access_log *log);
 /* When the pool has ended: what is not stored stays in the rings for the next core. */
 void access_fini(struct access_log *log);
-
-/* The message of a record: one JSON object (times RFC 3339, durations ms, sizes bytes). Whatever
- * bytes the record holds, the result is valid: the edge is another process, and the path is the
- * client's. Members are added over time and never change their meaning. */
-void access_message(struct buf *out, const struct ring_access *access, const struct names *names);
 
 #endif

@@ -202,6 +202,7 @@ static void write_logs(struct json_writer *json, const struct see *see)
     json_field(json, "disk_full", bool, see->tail.stats.full);
     json_field(json, "access_records", u64, see->access.stats.records);
     json_field(json, "access_records_dropped", u64, see->access.stats.dropped);
+    json_field(json, "access_records_unwritten", u64, see->access.stats.unwritten);
     json_end_object(json);
 }
 

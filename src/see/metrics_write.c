@@ -308,6 +308,9 @@ static void write_logs(struct openmetrics *om, const struct metrics *metrics)
               see->access.stats.records);
     write_one(om, counter, "muelle_access_records_dropped",
               "Access records lost because the disk was full.", see->access.stats.dropped);
+    write_one(om, counter, "muelle_access_records_unwritten",
+              "Lines that are stored, but not in the file that the configuration names.",
+              see->access.stats.unwritten);
 }
 
 static void write_core(struct openmetrics *om, const struct metrics *metrics)

@@ -41,7 +41,7 @@ static int add(struct names *names, const struct name *from)
 {
     const struct name *known = names_get(names, from->id);
     if (known && str_eq(known->replica, from->replica) && str_eq(known->host, from->host) &&
-        str_eq(known->path, from->path)) {
+        str_eq(known->path, from->path) && str_eq(known->access, from->access)) {
         return 0;
     }
     struct name *name = arena_new(&names->arena, struct name);
@@ -49,8 +49,8 @@ static int add(struct names *names, const struct name *from)
         return -ENOMEM;
     }
     *name = *from;
-    struct str *const texts[] = {&name->tenant,  &name->project, &name->service,
-                                 &name->replica, &name->host,    &name->path};
+    struct str *const texts[] = {&name->tenant, &name->project, &name->service, &name->replica,
+                                 &name->host,   &name->path,    &name->access};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         *texts[i] = arena_str(&names->arena, *texts[i]);
         if (!texts[i]->p) {
@@ -79,6 +79,7 @@ static int add_endpoints(struct names *names, const struct snapshot *snapshot)
             struct name name = *service;
             name.id = endpoint.id;
             name.kind = NAME_ENDPOINT;
+            name.access = STR_NONE;
             name.replica = endpoint.replica;
             name.number = replica_number(endpoint.replica);
             r = add(names, &name);
@@ -98,6 +99,7 @@ static int add_routes(struct names *names, const struct snapshot *snapshot)
             struct name name = *service;
             name.id = route.id;
             name.kind = NAME_ROUTE;
+            name.access = STR_NONE;
             name.host = route.host;
             name.path = route.path;
             r = add(names, &name);
@@ -124,7 +126,8 @@ int names_read(struct names *names, struct str bytes)
                                       .kind = NAME_SERVICE,
                                       .tenant = service.tenant,
                                       .project = service.project,
-                                      .service = service.name});
+                                      .service = service.name,
+                                      .access = service.access.format});
     }
     if (r == 0) {
         r = add_endpoints(names, &snapshot);

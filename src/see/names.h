@@ -22,6 +22,7 @@ struct name {
     struct str replica;    /* of an endpoint: "web-1" */
     uint32_t number;       /* of the replica; 0 = not known */
     struct str host, path; /* of a route */
+    struct str access;     /* of a service: how its requests are written (access_format.h) */
 };
 
 struct names {

@@ -9,6 +9,7 @@
  */
 #include "see/naming.h"
 
+#include "core/edge.h"
 #include "link/keeper_client.h"
 #include "os/shm.h"
 
@@ -77,6 +78,11 @@ void naming_update(struct naming *naming)
         }
     }
     vec_fini(&naming->replicas);
+    uint64_t published = edge_link_published(naming->core->edge);
+    if (published != naming->published) { /* perhaps nothing but how requests are written */
+        naming->published = published;
+        naming->looks = LOOKS;
+    }
     if (naming->looks > 0) {
         read_snapshot(naming);
     }

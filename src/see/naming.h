@@ -20,6 +20,7 @@ struct naming {
     struct core *core;
     const bool *busy;
     int looks;           /* how often to look at the snapshot; 0 = it is known */
+    uint64_t published;  /* the snapshot that the last word was of */
     struct vec replicas; /* struct bus_id: to be added */
 };
 

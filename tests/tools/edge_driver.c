@@ -415,6 +415,7 @@ static void write_access(struct json_writer *json, const struct ring_access *acc
     json_field(json, "status", u64, access->status);
     json_field(json, "method", cstr, ring_method_name(access->method));
     json_field(json, "path", str, str_make(access->path, access->path_len));
+    json_field(json, "host", str, str_make(access->path + access->path_len, access->host_len));
     json_field(json, "request_id", str, str_make(access->request_id, access->request_id_len));
     json_field(json, "flags", u64, access->flags);
     json_field(json, "close_code", u64, access->close_code);

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""gateway.access_log in the real program: formats, members, samples, files that are moved away."""
+import json
+import re
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from muelle import free_port, wait_until
+
+WEB = """
+import http.server, os
+class H(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        self.send_response(404 if "gone" in self.path else 200)
+        self.send_header("Content-Length", "2"); self.end_headers(); self.wfile.write(b"ok")
+    def log_message(self, *a): pass
+http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), H).serve_forever()
+"""
+
+
+def configure(muelle, access_log):
+    muelle.write("muelle.yaml", f"""
+name: shop
+gateway:
+  listen: [ "http://127.0.0.1:{muelle.port}" ]
+  admin: false
+  access_log: {access_log}
+services:
+  web: {{ command: /usr/bin/python3 web.py, routes: [ {{ path: / }} ] }}
+""")
+
+
+def start(muelle, access_log):
+    muelle.port = free_port()
+    muelle.write("web.py", WEB)
+    configure(muelle, access_log)
+    muelle.up()
+
+
+def ask(muelle, path, **headers):
+    fields = {name.replace("_", "-"): value for name, value in headers.items()}
+    request = urllib.request.Request(f"http://127.0.0.1:{muelle.port}{path}", headers=fields)
+    try:
+        urllib.request.urlopen(request, timeout=5).read()
+    except urllib.error.HTTPError as error:
+        error.read()
+
+
+def lines(muelle, name):
+    path = Path(muelle.folder) / name
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def stored(muelle):
+    return [json.loads(line) for line in muelle.cli("logs", "edge", "--no-prefix").stdout.splitlines()]
+
+
+def test_combined_lines_go_to_a_file_and_json_stays_in_the_log(muelle):
+    start(muelle, "{ format: combined, file: access.log }")
+    ask(muelle, "/a?token=secret", User_Agent='Mine "1"', Referer="http://from.example/x?y=secret", Host="any.example")
+    wait_until(lambda: lines(muelle, "access.log"))
+    line = lines(muelle, "access.log")[0]
+    assert re.fullmatch(r'127\.0\.0\.1 - - \[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d \+0000\] "GET /a HTTP/1\.1" 200 2 '
+                        r'"http://from\.example/x" "Mine \\x221\\x22"', line), line
+    record = stored(muelle)[-1]
+    assert record["host"] == "any.example" and record["path"] == "/a" and record["protocol"] == "HTTP/1.1"
+    assert "secret" not in json.dumps(record) and "user_agent" not in record
+    # logrotate moves the file away and says nothing
+    (Path(muelle.folder) / "access.log").rename(Path(muelle.folder) / "access.log.1")
+    ask(muelle, "/b")
+    wait_until(lambda: lines(muelle, "access.log"))
+    assert len(lines(muelle, "access.log")) == 1 and len(lines(muelle, "access.log.1")) == 1
+
+
+def test_members_and_samples_change_under_load(muelle):
+    start(muelle, "{ fields: [status, path, user_agent] }")
+    ask(muelle, "/first", User_Agent="x")
+    wait_until(lambda: stored(muelle) == [{"status": 200, "path": "/first", "user_agent": "x"}])
+    configure(muelle, "{ sample: 0.25 }")
+    muelle.cli("reload")
+    for _ in range(40):
+        ask(muelle, "/good")
+    for _ in range(5):
+        ask(muelle, "/gone")
+
+    def kept(path):
+        return sum(record["path"] == path for record in stored(muelle))
+    wait_until(lambda: kept("/gone") == 5)
+    assert 8 <= kept("/good") <= 12, kept("/good")
+    metrics = muelle.request("GET", "/api/metrics")[2]
+    assert metrics["edge"]["records_unsampled"] == 40 - kept("/good")
+    total = metrics["services"][0]["durations"]["total"]
+    assert total["count"] == 46  # counted are all
+    assert total["p50_ms"] <= total["p90_ms"] <= total["p99_ms"] and metrics["edge"]["records_dropped"] == 0
+
+
+def test_a_file_that_cannot_be_written_is_counted_and_told(muelle):
+    start(muelle, "{ file: no/such/folder/access.log }")
+    ask(muelle, "/a")
+    wait_until(lambda: muelle.request("GET", "/api/metrics")[2]["logs"]["access_records_unwritten"] == 1)
+    assert stored(muelle)[-1]["path"] == "/a"
+    assert "gateway.access_log.file" in (muelle.state / "muelle.log").read_text()
+    records = next(row for row in json.loads(muelle.cli("doctor", "--json").stdout) if row["check"] == "records")
+    assert records["verdict"] == "warning" and "1 in the file" in records["what"]
+
+
+def test_with_off_nothing_is_kept_of_any_request(muelle):
+    start(muelle, "{ format: off }")
+    ask(muelle, "/gone")
+    time.sleep(0.3)
+    assert stored(muelle) == []
+    assert muelle.request("GET", "/api/metrics")[2]["services"][0]["durations"]["total"]["count"] == 1
