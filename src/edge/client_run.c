@@ -297,6 +297,7 @@ void client_open_lane(struct client *client, const struct client *parent)
     client->service = parent->service;
     client->family = parent->family;
     client->trusted = parent->trusted;
+    client->layers = (uint8_t)(parent->layers | RING_HTTP2);
     client->port = parent->port;
     memcpy(client->ip, parent->ip, sizeof(client->ip));
     client->text_len = parent->text_len;
