@@ -83,8 +83,7 @@ struct gateway_spec {
 
 /* Of the whole instance: the largest of its projects counts. */
 struct retention_spec {
-    int64_t max_bytes;
-    int64_t max_age_ns;
+    int64_t max_bytes, max_age_ns;
 };
 
 struct value;
