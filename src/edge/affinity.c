@@ -115,6 +115,15 @@ struct endpoint *affinity_pick(struct stream *stream)
     return endpoint;
 }
 
+void affinity_count(const struct stream *stream)
+{
+    struct pick *pick = &stream->service->pick;
+    if (pick->missing) {
+        counters_add(&stream->cell->unbalanced, pick->missing);
+        pick->missing = 0;
+    }
+}
+
 /* Answers that are no good say nothing of how long a good one takes: a replica that only fails is
  * fast. */
 void affinity_learn(const struct stream *stream)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What a request says about where it belongs: a sticky cookie, the key of a hash, the place of its
- * client. Only services that ask (service->asks) are picked this way.
+ * client. Every service is picked this way but those whose pick is plain.
  */
 #ifndef EDGE_AFFINITY_H
 #define EDGE_AFFINITY_H
@@ -10,6 +10,8 @@
 
 /* service_pick by what the stream's request says; sets stream->bound. */
 struct endpoint *affinity_pick(struct stream *stream);
+/* Counts a pick whose signal was missing in the stream's cell. */
+void affinity_count(const struct stream *stream);
 /* An answer has come: what the endpoint costs in time (service_learns). */
 void affinity_learn(const struct stream *stream);
 /* Writes the endpoint's Set-Cookie anew; memory that is out leaves it without one. */

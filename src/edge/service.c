@@ -85,6 +85,7 @@ void service_refresh(struct service *service)
         }
     }
     pick_end(pick, totals);
+    pick->plain = pick->plain && service->spec.spread.sticky.len == 0;
     if (pick->count > 0) {
         service_wake(service);
     }

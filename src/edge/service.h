@@ -61,7 +61,6 @@ struct service {
     uint32_t refs;
     bool removed;
     bool seen;
-    bool asks;           /* a pick goes by the request: affinity.h */
     bool panic;          /* so few are well that all get requests */
     struct list waiters; /* struct service_waiter, oldest first */
     size_t waiter_count;

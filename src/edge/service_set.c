@@ -164,8 +164,6 @@ static int set_spec(struct service *service, const struct snapshot_service *spec
         *targets[i] = str_make(names, sources[i].len);
         names += sources[i].len;
     }
-    service->asks = spec->spread.sticky.len > 0 || spec->balance == SNAPSHOT_HASH ||
-                    spec->balance == SNAPSHOT_NEAREST;
     return 0;
 }
 

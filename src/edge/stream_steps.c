@@ -189,9 +189,9 @@ static bool step_pick(struct stream *stream)
         stream->pick_ns = worker->loop.now_ns;
     }
     struct service *service = stream->service;
-    struct endpoint *endpoint = unlikely(service->asks)
-                                    ? affinity_pick(stream)
-                                    : service_pick(service, stream->avoid, &stream->shared_load);
+    bool plain = likely(service->pick.plain);
+    struct endpoint *endpoint =
+        plain ? service_pick(service, stream->avoid, &stream->shared_load) : affinity_pick(stream);
     if (unlikely(!endpoint)) {
         return hold(stream);
     }
@@ -202,9 +202,8 @@ static bool step_pick(struct stream *stream)
     if (unlikely(stream->flags & RING_FLAG_HELD)) {
         stream->picked_ns = worker->loop.now_ns;
     }
-    if (unlikely(service->pick.missing)) {
-        counters_add(&stream->cell->unbalanced, service->pick.missing);
-        service->pick.missing = 0;
+    if (!plain) {
+        affinity_count(stream);
     }
     stream_move(stream, STREAM_UPSTREAM);
     return true;
