@@ -46,18 +46,31 @@ static struct endpoint *endpoint_of(struct pick_member *member)
     return container_of(member, struct endpoint, member);
 }
 
+/* How many endpoints each group would have if all were well: what runs, or what is meant to. */
+static unsigned count_groups(const struct service *service, unsigned totals[PICK_GROUPS_MAX])
+{
+    unsigned all = 0;
+    list_for_each (node, &service->endpoints) {
+        const struct endpoint *endpoint = list_entry(node, struct endpoint, node);
+        totals[endpoint->member.group] += endpoint->state != SNAPSHOT_ENDPOINT_DRAINING;
+    }
+    for (unsigned i = 0; i < PICK_GROUPS_MAX; i++) {
+        totals[i] = MAX(totals[i], MIN(service->spec.spread.totals[i], 65535U));
+        all += totals[i];
+    }
+    return all;
+}
+
 /* When most probes fail at once, it is the probe that is to be doubted; and the few that are left
  * would fall under what comes. */
-static bool panics(const struct service *service)
+static bool panics(const struct service *service, unsigned all)
 {
-    unsigned well = 0, all = 0;
-    if (service->spec.spread.panic == 0) {
+    unsigned well = 0;
+    if (likely(service->spec.spread.panic == 0)) {
         return false;
     }
     list_for_each (node, &service->endpoints) {
-        const struct endpoint *endpoint = list_entry(node, struct endpoint, node);
-        well += endpoint_eligible(endpoint);
-        all += endpoint->state != SNAPSHOT_ENDPOINT_DRAINING;
+        well += endpoint_eligible(list_entry(node, struct endpoint, node));
     }
     return well * 100 < all * service->spec.spread.panic;
 }
@@ -75,11 +88,10 @@ void service_refresh(struct service *service)
     pick->method = (uint8_t)service->spec.balance;
     pick->in_flight_max = service->spec.connections_max;
     pick->factor_percent = service->spec.spread.hash_bound;
-    service->panic = panics(service);
+    service->panic = panics(service, count_groups(service, totals));
     pick_begin(pick);
     list_for_each (node, &service->endpoints) {
         struct endpoint *endpoint = list_entry(node, struct endpoint, node);
-        totals[endpoint->member.group] += endpoint->state != SNAPSHOT_ENDPOINT_DRAINING;
         if (service_takes(service, endpoint)) {
             pick_add(pick, &endpoint->member);
         }

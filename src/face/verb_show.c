@@ -238,6 +238,19 @@ int verb_ps(const struct cli_args *args)
 
 /* ---- routes ---- */
 
+/* What is done; beside it what the file says, where that is something else. */
+static void show_balance(struct table *table, const struct jdoc *route)
+{
+    struct str wanted = jdoc_str(route, "balance");
+    struct str effective = jdoc_str(route, "effective_balance");
+    if (str_eq(wanted, effective)) {
+        table_add(table, TERM_PLAIN, wanted);
+    } else {
+        table_addf(table, TERM_CORAL, STR_FMT " (not " STR_FMT ")", STR_ARG(effective),
+                   STR_ARG(wanted));
+    }
+}
+
 /* Requests of all endpoints together: how they are spread shows --json. */
 static void routes_row(struct table *table, const struct jdoc *route)
 {
@@ -254,7 +267,7 @@ static void routes_row(struct table *table, const struct jdoc *route)
     table_add(table, TERM_PLAIN, host.len ? host : STR("*"));
     show_cell(table, route, "path");
     show_cell(table, route, "service");
-    show_cell(table, route, "balance");
+    show_balance(table, route);
     table_addf(table, ready ? TERM_GREEN : TERM_CORAL, "%lld/%zu", (long long)ready,
                endpoints ? endpoints->count : (size_t)0);
     table_addf(table, TERM_PLAIN, "%lld", (long long)requests);

@@ -43,6 +43,7 @@ struct snapshot_spread {
     struct str sticky;       /* name of the cookie; empty = not sticky */
     uint32_t sticky_max_age; /* seconds; 0 = as long as the browser runs */
     bool sticky_secure;
+    uint32_t totals[SNAPSHOT_GROUPS]; /* endpoints of each group if all ran; fewer may be known */
     uint32_t panic; /* percent; fewer well endpoints: all get requests [0: never] */
 };
 

@@ -165,6 +165,7 @@ void snapshot_builder_service(struct snapshot_builder *builder,
         .access_skip = service->access.skip,
         .access_more = service->access.more,
     };
+    memcpy(wire.totals, spread->totals, sizeof(wire.totals));
     push(builder, &builder->services, &wire);
 }
 

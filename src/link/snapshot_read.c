@@ -384,6 +384,7 @@ struct snapshot_service snapshot_service_at(const struct snapshot *snapshot, uin
                 .sticky_max_age = item.sticky_max_age,
                 .sticky_secure = item.sticky_secure != 0,
                 .panic = item.panic,
+                .totals = {item.totals[0], item.totals[1], item.totals[2], item.totals[3]},
             },
         .access = {text_of(snapshot, item.access), item.access_skip, item.access_more != 0},
     };

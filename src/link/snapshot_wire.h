@@ -77,6 +77,7 @@ struct wire_service {
     uint32_t hash, hash_bound, sticky_max_age, sticky_secure, panic, reserved_balance;
     struct wire_text access;
     uint32_t access_skip, access_more;
+    uint32_t totals[SNAPSHOT_GROUPS];
 };
 struct wire_endpoint {
     uint64_t id, service;

@@ -169,6 +169,13 @@ static void take_seat(struct acting *acting, struct service *service)
     publish_seats(acting->run, service);
 }
 
+/* How many there would be if all were well: only a snapshot tells, and only groups ask. */
+static void totals_changed(struct run *run, const struct service *service)
+{
+    const struct spread_spec *spread = &service->spec->traffic.spread;
+    run->snapshot_dirty = run->snapshot_dirty || spread->members_count > 0 || spread->panic > 0;
+}
+
 static void carry_out(struct acting *acting, struct service *service)
 {
     switch (acting->verb) {
@@ -188,6 +195,7 @@ static void carry_out(struct acting *acting, struct service *service)
         break;
     case RUN_SCALE:
         set_override(&service->replicas, acting, acting->replicas);
+        totals_changed(acting->run, service);
         break;
     case RUN_WEIGHT:
     case RUN_DRAIN:
@@ -196,6 +204,7 @@ static void carry_out(struct acting *acting, struct service *service)
     case RUN_RESET:
         service->stopped.set = false;
         service->replicas.set = false;
+        totals_changed(acting->run, service);
         seats_fini(&service->seats);
         publish_seats(acting->run, service);
         break;

@@ -11,6 +11,8 @@
 #include "base/num.h"
 #include "core/core.h"
 #include "core/keys.h"
+#include "os/file.h"
+#include "run/project.h"
 
 #include <stdio.h>
 
@@ -32,6 +34,18 @@ enum snapshot_balance publish_balance(const struct service_spec *spec)
     return (enum snapshot_balance)balance;
 }
 
+/* What the file says of that replica; the last one that speaks of it counts. */
+static const struct member_spec *member_of(const struct service *service, uint32_t number)
+{
+    const struct spread_spec *spread = &service->spec->traffic.spread;
+    const struct member_spec *found = NULL;
+    for (size_t i = 0; i < spread->members_count; i++) {
+        const struct member_spec *member = &spread->members[i];
+        found = number >= member->first && number <= member->last ? member : found;
+    }
+    return found;
+}
+
 void publish_spread(const struct service *service, struct snapshot_service *item,
                     char cookie[PUBLISH_COOKIE_MAX])
 {
@@ -45,23 +59,14 @@ void publish_spread(const struct service *service, struct snapshot_service *item
         .sticky_secure = spread->sticky.secure,
         .panic = (uint32_t)spread->panic,
     };
+    for (uint32_t n = 1; n <= service_scale(service, service->spec); n++) {
+        const struct member_spec *member = member_of(service, n);
+        item->spread.totals[member ? member->priority : 0]++;
+    }
     if (spread->sticky.on) {
         snprintf(cookie, PUBLISH_COOKIE_MAX, "muelle_%s", service->name);
         item->spread.sticky = spread->sticky.cookie.len ? spread->sticky.cookie : str_from(cookie);
     }
-}
-
-static const struct member_spec *member_of(const struct replica *replica)
-{
-    const struct spread_spec *spread = &replica->service->spec->traffic.spread;
-    const struct member_spec *found = NULL;
-    for (size_t i = 0; i < spread->members_count; i++) {
-        const struct member_spec *member = &spread->members[i];
-        if (replica->number >= member->first && replica->number <= member->last) {
-            found = member; /* the last one that speaks of it */
-        }
-    }
-    return found;
 }
 
 /* Without a key there is no cookie, and it is said once. */
@@ -97,7 +102,7 @@ static void set_tag(struct run *run, const struct replica *replica, struct snaps
 
 struct snapshot_seat publish_seat(struct run *run, const struct replica *replica)
 {
-    const struct member_spec *member = member_of(replica);
+    const struct member_spec *member = member_of(replica->service, replica->number);
     struct snapshot_seat seat = {0};
     if (member) {
         seat.group = (uint32_t)member->priority;
@@ -114,7 +119,7 @@ struct snapshot_seat publish_seat(struct run *run, const struct replica *replica
 uint32_t publish_weight(const struct replica *replica)
 {
     const struct seat *seat = seats_find(&replica->service->seats, replica->number);
-    const struct member_spec *member = member_of(replica);
+    const struct member_spec *member = member_of(replica->service, replica->number);
     return seat && seat->weight.set ? seat->weight.value : member ? (uint32_t)member->weight : 1;
 }
 
@@ -126,7 +131,7 @@ uint32_t publish_weight_wire(const struct replica *replica)
 
 uint32_t publish_priority(const struct replica *replica)
 {
-    const struct member_spec *member = member_of(replica);
+    const struct member_spec *member = member_of(replica->service, replica->number);
     return member ? (uint32_t)member->priority : 0;
 }
 
@@ -156,22 +161,38 @@ static bool any_load(const struct service *service)
     return false;
 }
 
-const char *publish_fallback(struct run *run, const struct service *service)
+static struct str places_of(const struct run *run)
 {
-    enum snapshot_balance balance = publish_balance(service->spec);
-    bool database = false;
     list_for_each (it, &run->projects) {
         const struct project *project = list_entry(it, struct project, node);
-        database = database || (project->spec && project->spec->gateway.geo_database.len > 0);
+        if (project->spec && project->spec->gateway.geo_database.len > 0) {
+            return project->spec->gateway.geo_database;
+        }
     }
-    if (balance == SNAPSHOT_NEAREST && !database) {
+    return STR_NONE;
+}
+
+static const char *no_places(const struct run *run, const struct service *service)
+{
+    char path[4096];
+    struct file_stat stat;
+    struct str database = places_of(run);
+    if (database.len == 0) {
         return "no gateway.geo_database is given";
     }
-    if (balance == SNAPSHOT_NEAREST && !any_located(service)) {
-        return "no member has a location";
+    if (!str_copy(path, sizeof(path), database) || file_stat(path, &stat) < 0) {
+        return "the file of gateway.geo_database is not there";
     }
-    if (balance == SNAPSHOT_LEAST_LOAD && !any_load(service)) {
-        return "no replica's use of CPU and memory is known yet";
+    return any_located(service) ? NULL : "no member has a location";
+}
+
+const char *publish_fallback(const struct run *run, const struct service *service)
+{
+    enum snapshot_balance balance = publish_balance(service->spec);
+    if (balance == SNAPSHOT_NEAREST) {
+        return no_places(run, service);
     }
-    return NULL;
+    return balance == SNAPSHOT_LEAST_LOAD && !any_load(service)
+               ? "no replica's use of CPU and memory is known yet"
+               : NULL;
 }

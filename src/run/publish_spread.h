@@ -22,6 +22,6 @@ uint32_t publish_priority(const struct replica *replica);
 /* It gets no new requests, by an operator. */
 bool publish_drained(const struct replica *replica);
 /* Why the service is balanced in turn although its file says otherwise; NULL: it is not. */
-const char *publish_fallback(struct run *run, const struct service *service);
+const char *publish_fallback(const struct run *run, const struct service *service);
 
 #endif

@@ -465,6 +465,21 @@ static void add_figures(struct run *run, uint64_t route, uint64_t endpoint,
     }
 }
 
+/* Nothing is wrong with what the file says, and yet each request so far was given in turn. */
+static void say_unbalanced(struct arena *arena, struct route_status *route)
+{
+    int64_t requests = 0, unbalanced = 0;
+    for (size_t i = 0; i < route->endpoints_count; i++) {
+        requests += route->endpoints[i].requests;
+        unbalanced += route->endpoints[i].unbalanced;
+    }
+    if (route->reason.len == 0 && unbalanced > 0 && unbalanced >= requests) {
+        route->effective = BALANCE_ROUND_ROBIN;
+        route->reason = arena_printf(arena, "all %lld requests so far lacked what it goes by",
+                                     (long long)unbalanced);
+    }
+}
+
 static int fill_route(struct run *run, struct arena *arena, struct service *service,
                       const struct route_spec *route, struct route_status *ret)
 {
@@ -505,6 +520,7 @@ static int fill_route(struct run *run, struct arena *arena, struct service *serv
         endpoint->priority = publish_priority(replica);
         add_figures(run, publish_route_id(service, route), replica->endpoint, endpoint);
     }
+    say_unbalanced(arena, ret);
     return 0;
 }
 

@@ -75,6 +75,16 @@ def shop(tmp_path):
         yield shop
 
 
+def test_a_signal_that_no_request_has_is_told(shop):
+    shop.start("{ balance: hash, hash: { by: header, name: X-User } }")
+    assert shop.counts(6) == {"1": 2, "2": 2, "3": 2}
+    route = shop.route()
+    assert route["effective_balance"] == "round_robin"
+    assert route["balance_reason"] == "all 6 requests so far lacked what it goes by"
+    shop.ask(**{"X-User": "me"})
+    assert shop.route()["effective_balance"] == "hash"
+
+
 def test_a_file_says_how_requests_are_spread(shop):
     shop.start("{ balance: hash, hash: { by: header, name: X-User } }")
     first = [shop.ask(**{"X-User": f"u{i}"})[0] for i in range(20)]
@@ -160,6 +170,10 @@ def test_backups_and_places(shop):
     shop.start('{ balance: nearest, members: { "1": { location: "52.5, 13.4" }, "2": { location: "-33.9, 151.2" } } }')
     route = shop.route()
     assert route["effective_balance"] == "round_robin" and route["balance_reason"] == "no gateway.geo_database is given"
+    shop.start('{ balance: nearest, members: { "1": { location: "52.5, 13.4" } } }', gateway="geo_database: none.mmdb")
+    route = shop.route()
+    assert route["effective_balance"] == "round_robin" and "geo_database is not there" in route["balance_reason"]
+    assert "round_robin (not nearest)" in shop.cli("routes").stdout
     database.chmod(0o644)
     for folder in [shop.folder, *shop.folder.parents[:2]]:
         folder.chmod(0o755)

@@ -37,6 +37,8 @@ struct plan {
     enum snapshot_balance balance;
     uint32_t weights[8];
     uint64_t first_route; /* ids follow it */
+    uint32_t groups[8];
+    struct snapshot_spread spread;
 };
 
 static struct config *new_config(const struct plan *plan, uint64_t sequence)
@@ -48,7 +50,8 @@ static struct config *new_config(const struct plan *plan, uint64_t sequence)
     int fd = -1;
     snapshot_builder_init(&builder);
     for (uint64_t s = 1; s <= plan->services; s++) {
-        struct snapshot_service service = {.id = s, .name = STR("s"), .balance = plan->balance};
+        struct snapshot_service service = {
+            .id = s, .name = STR("s"), .balance = plan->balance, .spread = plan->spread};
         snapshot_builder_service(&builder, &service);
         struct snapshot_route route = {.id = (plan->first_route ? plan->first_route : 1000) + s,
                                        .service = s,
@@ -60,7 +63,8 @@ static struct config *new_config(const struct plan *plan, uint64_t sequence)
                                                  .address = STR("127.0.0.1:1"),
                                                  .replica = STR("r"),
                                                  .state = SNAPSHOT_ENDPOINT_READY,
-                                                 .weight = plan->weights[e]};
+                                                 .weight = plan->weights[e],
+                                                 .seat = {.group = plan->groups[e]}};
             snapshot_builder_endpoint(&builder, &endpoint);
         }
     }
@@ -390,5 +394,44 @@ TEST(a_refused_connect_keeps_an_endpoint_out_for_a_while)
     endpoint_worked(down);
     check(pick(service_of(worker, 1), up) == down);
     up->member.in_flight = down->member.in_flight = 0;
+    free_worker(worker);
+}
+
+static size_t count_of(struct worker *worker, uint64_t id, size_t picks)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < picks; i++) {
+        struct endpoint *endpoint = pick(service_of(worker, 1), NULL);
+        count += endpoint->id == id;
+        endpoint->member.in_flight--;
+    }
+    return count;
+}
+
+/* Two of four crashed: they are no endpoints any more, and yet the group is half as strong. */
+TEST(backups_help_a_group_whose_replicas_crashed)
+{
+    struct worker *worker = new_worker();
+    struct plan plan = {.services = 1, .endpoints = 3, .groups = {0, 0, 1}};
+    apply(worker, &plan);
+    check_int(count_of(worker, 102, 1000), 0);
+    plan.spread.totals[0] = 4;
+    plan.spread.totals[1] = 1;
+    apply(worker, &plan);
+    size_t helped = count_of(worker, 102, 10000); /* 30 %, and five deviations of 46 */
+    check(helped > 2770 && helped < 3230);
+    free_worker(worker);
+}
+
+TEST(panic_counts_those_that_are_meant_to_run)
+{
+    struct worker *worker = new_worker();
+    struct plan plan = {.services = 1, .endpoints = 2, .spread = {.panic = 60}};
+    apply(worker, &plan);
+    check(!service_of(worker, 1)->panic);
+    plan.spread.totals[0] = 4; /* two of four are well: 50 % */
+    apply(worker, &plan);
+    check(service_of(worker, 1)->panic);
+    check_int(service_of(worker, 1)->pick.count, 2);
     free_worker(worker);
 }
