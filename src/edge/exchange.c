@@ -17,6 +17,8 @@
 
 #include "base/num.h"
 #include "edge/admit.h"
+#include "edge/h2_heads.h"
+#include "edge/h2_link.h"
 #include "edge/lane.h"
 #include "edge/remote.h"
 #include "edge/reply.h"
@@ -142,12 +144,18 @@ bool exchange_read_head(struct stream *stream)
 /* Sends the head, and with it the body as far as it is here already. */
 static bool send_head(struct stream *stream)
 {
-    struct str parts[2] = {0};
-    if (exchange_write_request(stream, &parts[0]) < 0) {
+    struct str part;
+    int r;
+    if (unlikely(conn_is_lane(&stream->upstream->conn))) {
+        r = h2_write_request(stream);
+    } else {
+        r = exchange_write_request(stream, &part);
+        r = r < 0 ? r : conn_send(&stream->upstream->conn, &part, 1);
+    }
+    if (r == -ENOBUFS) {
         reply_page(stream, 431, "the request head is too large to be passed on");
         return true;
     }
-    int r = conn_send(&stream->upstream->conn, parts, 1);
     if (r < 0) {
         return stream_lost(stream, r); /* not a byte was taken: any method may be tried again */
     }
@@ -218,10 +226,38 @@ static bool take_answer(struct stream *stream, struct str bytes)
     return exchange_pump_down(stream, rest);
 }
 
+/* The same when the upstream is a lane: heads lie beside it. */
+static bool take_heads(struct stream *stream)
+{
+    struct worker *worker = stream->worker;
+    for (;;) {
+        int r = h2_link_answer(stream->upstream, &worker->response);
+        if (r == H2_LINK_E_NONE) {
+            return true;
+        }
+        if (r == -ESTALE) { /* as if it had not been written */
+            stream->head_sent = false;
+        }
+        if (r < 0) {
+            return stream_lost(stream, r);
+        }
+        stream->answer_seen = true;
+        if (worker->response.status >= 200) {
+            return take_answer(stream, STR_NONE);
+        }
+        if (!interim(stream)) {
+            return false;
+        }
+    }
+}
+
 /* Parses what is there. Interim heads are taken off its front one by one. */
 static bool parse_answer(struct stream *stream, struct str bytes)
 {
     struct worker *worker = stream->worker;
+    if (unlikely(conn_is_lane(&stream->upstream->conn))) {
+        return take_heads(stream);
+    }
     while (bytes.len > 0) {
         http1_head_init(&worker->response, &worker->limits);
         int r = http1_parse_response(&worker->response, (enum http_method)stream->req.method,
@@ -261,6 +297,9 @@ static bool read_answer(struct stream *stream)
     struct worker *worker = stream->worker;
     struct conn *conn = &stream->upstream->conn;
     struct block *in = stream->answer_in;
+    if (unlikely(conn_is_lane(conn))) {
+        return take_heads(stream);
+    }
     if (in && in->at > 0) { /* behind interim answers: there is always room for one more head */
         memmove(in->data, in->data + in->at, in->len - in->at);
         in->len -= in->at;

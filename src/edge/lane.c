@@ -225,6 +225,8 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *p, size_
     }
     if (!conn->out && lane->out_end) {
         *flags |= NGHTTP2_DATA_FLAG_EOF;
+        conn->room = UINT32_MAX;
+        lane_note(lane);
         if (lane->end_trailers.len > 0) {
             *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
             submit_trailers(lane);
@@ -266,6 +268,7 @@ int lane_end(struct lane *lane, struct str trailers)
     }
     lane_said_all(lane);
     if (lane->out_begun) {
+        lane->conn->room = 0; /* until nghttp2 has taken the end */
         resume(lane);
     }
     return 0;

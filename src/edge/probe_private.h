@@ -27,7 +27,8 @@ struct probe {
     uint32_t failures_in_row;
     int64_t run_ns;
     size_t answer_len;
-    char *answer; /* while running */
+    char *answer;            /* while running */
+    struct probe_call *call; /* gRPC: while running */
     struct counters_probe *cell;
 };
 

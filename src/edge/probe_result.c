@@ -9,6 +9,7 @@
  *    is no news.
  */
 #include "base/num.h"
+#include "edge/probe_call.h"
 #include "edge/probe_private.h"
 
 #include <stdlib.h>
@@ -23,6 +24,8 @@ void probe_hang_up(struct probe *probe)
     }
     free(probe->answer);
     probe->answer = NULL;
+    probe_call_free(probe->call);
+    probe->call = NULL;
 }
 
 static void write_record(struct probe *probe, const struct endpoint *endpoint,

@@ -3,10 +3,12 @@
  * One run of a probe: connect, ask, read as much of the answer as says how it is.
  *
  * As it goes: HTTP: connect and send in one turn, read; 2xx or 3xx is well, and the first bytes of
- * the body are kept for people. TCP: that it connects is enough. As it fails: no connection, no
- * valid HTTP within ANSWER_MAX bytes, or the patience of the timer: each is an error with a number.
+ * the body are kept for people. gRPC: one call of the health service, in words. TCP: that it
+ * connects is enough. As it fails: no connection, no valid HTTP within ANSWER_MAX bytes, or the
+ * patience of the timer: each is an error with a number.
  */
 #include "base/num.h"
+#include "edge/probe_call.h"
 #include "edge/probe_private.h"
 #include "proto/http1_body.h"
 #include "proto/http1_write.h"
@@ -15,14 +17,18 @@
 
 enum { ANSWER_MAX = 4096 };
 
+static struct str host_of(const struct endpoint *endpoint)
+{
+    struct str given = probe_spec(endpoint)->host;
+    struct str host = given.len ? given : str_from(endpoint->address_text);
+    return !given.len && str_starts(host, STR("unix:")) ? STR("localhost") : host;
+}
+
 /* The request as one piece in `w`. */
 static void write_request(struct http1_writer *w, const struct endpoint *endpoint)
 {
     const struct snapshot_probe *spec = probe_spec(endpoint);
-    struct str host = spec->host.len ? spec->host : str_from(endpoint->address_text);
-    if (!spec->host.len && str_starts(host, STR("unix:"))) {
-        host = STR("localhost");
-    }
+    struct str host = host_of(endpoint);
     http1_write_raw(w, STR("GET "));
     http1_write_raw(w, spec->path.len ? spec->path : STR("/"));
     http1_write_raw(w, STR(" HTTP/1.1\r\nHost: "));
@@ -89,6 +95,52 @@ static void read_answer(struct probe *probe)
     }
 }
 
+/* --- gRPC --- */
+
+/* All that the call has to say. 0 or -errno. */
+static int send_frames(struct probe *probe)
+{
+    struct str bytes;
+    while ((bytes = probe_call_output(probe->call)).len > 0) {
+        int64_t n = sock_send(probe->fd, bytes.p, bytes.len, false);
+        if (n != (int64_t)bytes.len) {
+            return n < 0 ? (int)n : -EIO;
+        }
+    }
+    return 0;
+}
+
+static int send_call(struct probe *probe, const struct endpoint *endpoint)
+{
+    probe->call = probe_call_new(probe_spec(endpoint)->path, host_of(endpoint));
+    int r = probe->call ? send_frames(probe) : -ENOMEM;
+    probe->sent = r == 0;
+    return r;
+}
+
+static void read_call(struct probe *probe)
+{
+    int64_t n = sock_recv(probe->fd, probe->answer, ANSWER_MAX);
+    if (n == -EAGAIN) {
+        return;
+    }
+    if (n <= 0) {
+        probe_fail(probe, n == 0 ? ECONNRESET : (int)n);
+        return;
+    }
+    int r = probe_call_input(probe->call, str_make(probe->answer, (size_t)n));
+    if (r == 0) {
+        r = send_frames(probe);
+    }
+    if (r < 0) {
+        probe_fail(probe, r);
+    } else if (r == PROBE_CALL_E_DONE) {
+        struct str what;
+        int error = probe_call_result(probe->call, &what);
+        probe_finish(probe, &(struct probe_result){error, 0, what});
+    }
+}
+
 static void ready(struct loop_fd *watch, uint32_t events)
 {
     struct probe *probe = container_of(watch, struct probe, watch);
@@ -99,7 +151,7 @@ static void ready(struct loop_fd *watch, uint32_t events)
         return;
     }
     if (probe->sent) {
-        read_answer(probe);
+        (probe->call ? read_call : read_answer)(probe);
         return;
     }
     int r = sock_error(probe->fd);
@@ -108,7 +160,8 @@ static void ready(struct loop_fd *watch, uint32_t events)
     } else if (probe_spec(endpoint)->kind == SNAPSHOT_PROBE_TCP) {
         probe_finish(probe, &(struct probe_result){0});
     } else {
-        r = send_request(probe, endpoint);
+        bool call = probe_spec(endpoint)->kind == SNAPSHOT_PROBE_GRPC;
+        r = (call ? send_call : send_request)(probe, endpoint);
         if (r == 0) {
             r = loop_fd_set(&probe->owner->worker->loop, &probe->watch, LOOP_READ);
         }

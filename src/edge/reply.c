@@ -20,6 +20,7 @@
 #include "edge/stream_private.h"
 #include "edge/worker.h"
 #include "proto/accept.h"
+#include "proto/grpc.h"
 #include "proto/http1_write.h"
 
 #include <stdlib.h>
@@ -166,6 +167,33 @@ static size_t write_head(struct stream *stream, const struct page *page, bool js
     return w.len;
 }
 
+/* A gRPC caller reads grpc-status, whatever the HTTP status is: an answer that is only a head. */
+static size_t write_call_head(struct stream *stream, const struct page *page)
+{
+    struct http1_writer w = http1_writer_make(stream->worker->out, WORKER_OUT_SIZE);
+    char memory[256];
+    struct buf message = {.p = memory, .cap = sizeof(memory), .max = sizeof(memory)};
+    if (stream->service) {
+        grpc_write_message(&message, service_name(stream));
+        buf_add(&message, STR(": "));
+    }
+    grpc_write_message(&message, str_from(page->reason));
+    http1_write_status_line(&w, 200);
+    http1_write_raw(&w, STR("Content-Type: application/grpc\r\n"));
+    http1_write_header_u64(&w, STR("grpc-status"), grpc_status_of(page->status));
+    http1_write_header(&w, STR("grpc-message"), buf_str(&message));
+    http1_write_header(&w, STR("X-Request-ID"),
+                       str_make(stream->request_id, stream->request_id_len));
+    http1_write_end(&w);
+    return w.len;
+}
+
+static bool is_call(const struct stream *stream)
+{
+    return unlikely(conn_is_lane(&stream->client->conn)) && stream->head_ns != 0 &&
+           grpc_is_call(http1_get(&stream->req, HTTP_H_CONTENT_TYPE));
+}
+
 /* Sends the page and ends the exchange, if any. A tcp client gets nothing but the end. */
 static void answer(struct stream *stream, const struct page *page)
 {
@@ -187,6 +215,7 @@ static void answer(struct stream *stream, const struct page *page)
     stream->answer_begun = true;
     stream->down_done = true;
     stream->keep_client &= stream->up_done && !worker->stopping;
+    bool call = is_call(stream);
     bool json = wants_json(stream);
     struct buf body = {.p = worker->in, .cap = PAGE_MAX, .max = PAGE_MAX};
     if (!page->empty) {
@@ -194,7 +223,10 @@ static void answer(struct stream *stream, const struct page *page)
     }
     struct str parts[2] = {str_make(worker->out, write_head(stream, page, json, body.len)),
                            buf_str(&body)};
-    bool no_body = stream->req.method == HTTP_HEAD || page->empty;
+    if (call) {
+        parts[0].len = write_call_head(stream, page);
+    }
+    bool no_body = call || page->empty || stream->req.method == HTTP_HEAD;
     stream->bytes_out = no_body ? 0 : body.len;
     int r = conn_is_lane(&stream->client->conn)
                 ? h2_write_reply(stream, parts[0], no_body ? STR_NONE : parts[1])

@@ -44,6 +44,7 @@ struct endpoint {
     struct pick_member member; /* what balancing knows of it: weight, requests in flight … */
     struct list idle;          /* struct upstream, most recently used first */
     size_t idle_count;
+    struct list links;                  /* struct h2_link, newest first */
     const struct counters_probe *probe; /* shared with thread 0; may be NULL */
     struct counters_cell **cells; /* by the route's service_slot; the last one is for no route */
     uint32_t cell_count;

@@ -71,6 +71,7 @@ static struct endpoint *add_endpoint(struct worker *worker, struct service *serv
                                 ? loads_word(worker->deltas->loads, spec->id)
                                 : NULL;
     list_init(&endpoint->idle);
+    list_init(&endpoint->links);
     if (map_put(&worker->set.endpoints, str_make((const char *)&endpoint->id, 8), endpoint) < 0) {
         free(endpoint);
         return NULL;

@@ -240,9 +240,10 @@ static bool step_upstream(struct stream *stream)
         !filters_run(stream, stream->filters, FILTER_UPSTREAM, NULL)) {
         return stream->state == STREAM_REPLY;
     }
-    stream->upstream = stream->tcp || stream->connect
-                           ? NULL
-                           : upstream_take(stream->endpoint, stream, stream_repeatable(stream));
+    stream->upstream =
+        stream->tcp || stream->connect
+            ? NULL
+            : upstream_take(stream->endpoint, stream, stream_repeatable(stream), upstream_news);
     if (likely(stream->upstream != NULL)) {
         stream->connect_ns = worker->loop.now_ns;
         stream_move(stream, STREAM_EXCHANGE);

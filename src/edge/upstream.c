@@ -10,6 +10,10 @@
 #include "edge/upstream.h"
 
 #include "base/num.h"
+#include "edge/connect.h"
+#include "edge/h2_link.h"
+#include "edge/lane.h"
+#include "edge/stream.h"
 #include "edge/worker.h"
 
 #include <stdlib.h>
@@ -54,8 +58,18 @@ static void idle_for_long(struct timer *timer, int64_t now_ns)
     }
 }
 
-struct upstream *upstream_take(struct endpoint *endpoint, struct stream *stream, bool repeatable)
+static bool is_shared(const struct endpoint *endpoint, const struct stream *stream)
 {
+    return unlikely(endpoint->service->spec.protocol == SNAPSHOT_PROTOCOL_HTTP2) && !stream->tcp &&
+           !stream->connect && !stream->req.upgrade;
+}
+
+struct upstream *upstream_take(struct endpoint *endpoint, struct stream *stream, bool repeatable,
+                               void (*news)(struct stream *stream))
+{
+    if (is_shared(endpoint, stream)) {
+        return h2_link_take(endpoint, stream, news);
+    }
     if (list_empty(&endpoint->idle)) {
         return NULL;
     }
@@ -75,22 +89,14 @@ int upstream_connect(struct endpoint *endpoint, struct stream *stream,
                      void (*news)(struct stream *stream), struct upstream **ret)
 {
     struct worker *worker = endpoint->service->worker;
+    if (is_shared(endpoint, stream)) {
+        return h2_link_connect(endpoint, stream, news, ret);
+    }
     struct upstream *upstream = calloc(1, sizeof(*upstream));
-    int fd = -1;
-    if (!upstream) {
-        return -ENOMEM;
-    }
-    int r = sock_connect(&endpoint->address, &fd);
-    if (r == 0) {
-        r = conn_open(&upstream->conn, worker, fd, ready);
-    }
+    int r = upstream ? connect_open(endpoint, &upstream->conn, ready) : -ENOMEM;
     if (r < 0) {
-        sock_close(&fd);
         free(upstream);
         return r;
-    }
-    if (endpoint->address.family != SOCK_ADDR_UNIX) {
-        sock_set_nodelay(fd, true);
     }
     list_init(&upstream->node);
     timer_init(&upstream->timer, idle_for_long);
@@ -106,6 +112,9 @@ int upstream_connect(struct endpoint *endpoint, struct stream *stream,
 
 int upstream_connected(struct upstream *upstream)
 {
+    if (unlikely(conn_is_lane(&upstream->conn))) {
+        return h2_link_connected(upstream);
+    }
     if (upstream->connecting) {
         if (!upstream->conn.writable && !upstream->conn.failed) {
             return UPSTREAM_E_WAIT;
@@ -124,6 +133,10 @@ void upstream_release(struct upstream *upstream, bool reusable)
     struct endpoint *endpoint = upstream->endpoint;
     struct conn *conn = &upstream->conn;
     struct worker *worker = conn->worker;
+    if (unlikely(conn_is_lane(conn))) {
+        h2_link_release(upstream);
+        return;
+    }
     upstream->stream = NULL;
     if (!reusable || conn->hup || conn->failed || conn->readable || conn->out ||
         !endpoint_pools(endpoint) || worker->stopping ||
@@ -144,4 +157,5 @@ void upstream_close_idle(struct endpoint *endpoint)
     while (!list_empty(&endpoint->idle)) {
         upstream_close(list_entry(endpoint->idle.next, struct upstream, node));
     }
+    h2_link_close_idle(endpoint);
 }

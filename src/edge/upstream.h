@@ -26,10 +26,14 @@ struct upstream {
     bool connecting;
 };
 
+/* Where a request of `stream` may go on an HTTP/2 connection that others share, these give a lane
+ * of it: an upgrade needs a connection of its own (HTTP/1). */
+
 /* An idle connection, or NULL. A request that cannot be sent twice (`repeatable` is false) gets
  * only one that was used a moment ago: the service may be closing an older one at this very
  * time. */
-struct upstream *upstream_take(struct endpoint *endpoint, struct stream *stream, bool repeatable);
+struct upstream *upstream_take(struct endpoint *endpoint, struct stream *stream, bool repeatable,
+                               void (*news)(struct stream *stream));
 /* Starts connecting; `news` is told of that and of all that happens to it while in use. 0 or
  * -errno. */
 must_check int upstream_connect(struct endpoint *endpoint, struct stream *stream,

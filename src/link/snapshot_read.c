@@ -138,12 +138,12 @@ static bool services_ok(const struct snapshot *snapshot)
         struct wire_service item;
         item_copy(snapshot, WIRE_SERVICES, i, &item);
         if (item.id == 0 || item.balance >= SNAPSHOT_BALANCES ||
-            item.state >= SNAPSHOT_SERVICE_STATES || item.probe_kind >= SNAPSHOT_PROBES ||
-            !text_ok(snapshot, item.tenant) || !text_ok(snapshot, item.project) ||
-            !text_ok(snapshot, item.name) || !text_ok(snapshot, item.probe_path) ||
-            !text_ok(snapshot, item.probe_host) || item.hash >= SNAPSHOT_HASHES ||
-            !text_ok(snapshot, item.hash_name) || !text_ok(snapshot, item.sticky) ||
-            !text_ok(snapshot, item.access)) {
+            item.protocol >= SNAPSHOT_PROTOCOLS || item.state >= SNAPSHOT_SERVICE_STATES ||
+            item.probe_kind >= SNAPSHOT_PROBES || !text_ok(snapshot, item.tenant) ||
+            !text_ok(snapshot, item.project) || !text_ok(snapshot, item.name) ||
+            !text_ok(snapshot, item.probe_path) || !text_ok(snapshot, item.probe_host) ||
+            item.hash >= SNAPSHOT_HASHES || !text_ok(snapshot, item.hash_name) ||
+            !text_ok(snapshot, item.sticky) || !text_ok(snapshot, item.access)) {
             return false;
         }
     }
@@ -375,6 +375,7 @@ struct snapshot_service snapshot_service_at(const struct snapshot *snapshot, uin
                 .start_period_ms = item.probe_start_period_ms,
                 .start_interval_ms = item.probe_start_interval_ms,
             },
+        .protocol = (enum snapshot_protocol)item.protocol,
         .spread =
             {
                 .hash = (enum snapshot_hash)item.hash,

@@ -32,6 +32,12 @@ enum snapshot_listener_kind {
     SNAPSHOT_SNI, /* TLS passed on unread: the name in the ClientHello decides */
     SNAPSHOT_LISTENER_KINDS
 };
+/* What is spoken to a service. */
+enum snapshot_protocol {
+    SNAPSHOT_PROTOCOL_HTTP1,
+    SNAPSHOT_PROTOCOL_HTTP2, /* with prior knowledge; upgrades go by HTTP/1 */
+    SNAPSHOT_PROTOCOLS
+};
 /* What the core knows of a service; decides whether a request that finds no endpoint is held or
  * refused. */
 enum snapshot_service_state {
@@ -75,6 +81,7 @@ struct snapshot_service {
     struct snapshot_probe probe;
     struct snapshot_spread spread;
     struct snapshot_access access;
+    enum snapshot_protocol protocol;
 };
 struct snapshot_endpoint {
     uint64_t id, service;

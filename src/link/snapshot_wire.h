@@ -72,7 +72,7 @@ struct wire_service {
     uint32_t balance, state;
     uint32_t connect_ms, first_byte_ms, idle_ms, tunnel_idle_ms, hold_ms, retries, connections_max;
     uint32_t probe_kind, probe_interval_ms, probe_timeout_ms, probe_retries;
-    uint32_t probe_start_period_ms, probe_start_interval_ms, reserved;
+    uint32_t probe_start_period_ms, probe_start_interval_ms, protocol;
     struct wire_text hash_name, sticky;
     uint32_t hash, hash_bound, sticky_max_age, sticky_secure, panic, reserved_balance;
     struct wire_text access;

@@ -81,7 +81,7 @@ bool publish_has_endpoint(const struct service_spec *spec, const struct project_
 
 bool publish_probed(const struct service_spec *spec, const struct project_spec *project)
 {
-    if (spec->health.kind == HEALTH_HTTP || spec->health.kind == HEALTH_TCP) {
+    if (spec->health.kind >= HEALTH_HTTP) {
         return true;
     }
     return spec->health.kind == HEALTH_NONE && spec->kind == SERVICE_PROCESS &&
@@ -104,7 +104,9 @@ static struct snapshot_probe probe_of(const struct service_spec *spec,
         return (struct snapshot_probe){.kind = SNAPSHOT_PROBE_TCP};
     }
     return (struct snapshot_probe){
-        .kind = health->kind == HEALTH_HTTP ? SNAPSHOT_PROBE_HTTP : SNAPSHOT_PROBE_TCP,
+        .kind = health->kind == HEALTH_HTTP   ? SNAPSHOT_PROBE_HTTP
+                : health->kind == HEALTH_GRPC ? SNAPSHOT_PROBE_GRPC
+                                              : SNAPSHOT_PROBE_TCP,
         .path = health->http_path,
         .host = health->http_host,
         .interval_ms = ms(health->interval_ns),

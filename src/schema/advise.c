@@ -118,8 +118,9 @@ static void say_health(struct schema_pass *pass, const struct value *v,
     static const struct {
         const char *key, *wants;
         unsigned kinds;
-    } keys[] = {{"host", "http", 1U << HEALTH_HTTP},
-                {"port", "http or tcp", 1U << HEALTH_HTTP | 1U << HEALTH_TCP}};
+    } keys[] = {
+        {"host", "http", 1U << HEALTH_HTTP},
+        {"port", "http, tcp or grpc", 1U << HEALTH_HTTP | 1U << HEALTH_TCP | 1U << HEALTH_GRPC}};
     for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
         const struct value *value = value_get(v, keys[i].key);
         if (value_is_set(value) && !(keys[i].kinds >> service->health.kind & 1)) {

@@ -7,9 +7,9 @@
  * literally. No variable, no glob, no operator: a command that needs a shell names one. `$PORT`
  * passes through (spec_expand), quoted or not.
  *
- * Health: one of three tests counts (test, http, tcp); none means that running is enough. Commands
- * are run by the core's order, http and tcp by the edge, which is why their usual times differ: 30
- * s as in Compose, 5 s where a probe costs no process.
+ * Health: one of four tests counts (test, http, tcp, grpc); none means that running is enough.
+ * Commands are run by the core's order, the others by the edge, which is why their usual times
+ * differ: 30 s as in Compose, 5 s where a probe costs no process.
  */
 #include "base/num.h"
 #include "schema/decode.h"
@@ -177,10 +177,17 @@ static void use_tcp(struct health_spec *health, const struct value *tcp)
     }
 }
 
+static void use_grpc(struct health_spec *health, const struct value *grpc)
+{
+    bool whole = str_is(grpc->text, "true");
+    health->kind = str_is(grpc->text, "false") ? HEALTH_NONE : HEALTH_GRPC;
+    health->http_path = whole ? STR_NONE : grpc->text;
+}
+
 /* 0 is "not written": the rows have bounds that leave no other 0. */
 static void health_times(struct health_spec *health)
 {
-    bool by_gateway = health->kind == HEALTH_HTTP || health->kind == HEALTH_TCP;
+    bool by_gateway = health->kind >= HEALTH_HTTP; /* and those behind it */
     int64_t usual = by_gateway ? 5 * NS_PER_S : 30 * NS_PER_S;
     health->interval_ns = health->interval_ns ? health->interval_ns : usual;
     health->timeout_ns = health->timeout_ns ? health->timeout_ns : usual;
@@ -194,13 +201,17 @@ void finish_health(struct schema_pass *pass, const struct value *v, void *object
     struct health_spec *health = object;
     const struct value *test = value_get(v, "test"), *tcp = value_get(v, "tcp");
     const struct value *disable = value_get(v, "disable"), *http = value_get(v, "http");
-    if (value_is_set(test) + value_is_set(tcp) + value_is_set(http) > 1) {
+    const struct value *grpc = value_get(v, "grpc");
+    if (value_is_set(test) + value_is_set(tcp) + value_is_set(http) + value_is_set(grpc) > 1) {
         struct problem *problem = pass_problem(pass, v->at, "config.many-health-tests",
                                                "more than one kind of health test");
-        problem_expected(problem, "one of: test, http, tcp");
+        problem_expected(problem, "one of: test, http, tcp, grpc");
     } else if (value_is_set(http)) {
         health->kind = HEALTH_HTTP;
         (void)finish_path(pass, http, "a path such as /healthz", " #");
+        check_host(pass, value_get(v, "host"));
+    } else if (value_is_set(grpc)) {
+        use_grpc(health, grpc);
         check_host(pass, value_get(v, "host"));
     } else if (value_is_set(tcp)) {
         use_tcp(health, tcp);

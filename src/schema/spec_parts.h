@@ -35,13 +35,13 @@ struct restart_spec {
     int64_t reset_ns; /* up for so long: the count starts again */
 };
 
-enum health_kind { HEALTH_NONE, HEALTH_COMMAND, HEALTH_HTTP, HEALTH_TCP };
+enum health_kind { HEALTH_NONE, HEALTH_COMMAND, HEALTH_HTTP, HEALTH_TCP, HEALTH_GRPC };
 
 struct health_spec {
     int32_t kind;           /* enum health_kind; NONE also when disabled */
     const struct str *argv; /* COMMAND; CMD-SHELL has become /bin/sh -c */
     size_t argv_count;
-    struct str http_path; /* HTTP: request target, "/healthz" */
+    struct str http_path; /* HTTP: request target, "/healthz"; GRPC: service, empty = the server */
     int64_t http_port;    /* HTTP, TCP: 0 = the replica's PORT */
     struct str http_host; /* HTTP: Host header; empty = localhost */
     int64_t interval_ns, timeout_ns, start_period_ns, start_interval_ns;

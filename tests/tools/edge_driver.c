@@ -10,7 +10,8 @@
  *   [head_ms=N]
  *           [keepalive_ms=N] [body_rate=N] [read_rate=N] [address_connections=N] [address_rate=N]
  *           [glitches_max=N] [geo=FILE]
- *   service NAME [balance=WORD] [hash=WORD] [hash_name=X] [hash_bound=N] [sticky=COOKIE]
+ *   service NAME [protocol=h2c] [balance=WORD] [hash=WORD] [hash_name=X] [hash_bound=N]
+ *   [sticky=COOKIE]
  *           [sticky_max_age=S] [panic=PERCENT] [state=starting|stopped|crashed] [connect_ms=N]
  *   [first_byte_ms=N]
  *           [idle_ms=N] [tunnel_idle_ms=N] [hold_ms=N] [retries=N] [body_max=N] [connections_max=N]
@@ -210,6 +211,8 @@ static void add_service(struct snapshot_builder *builder, const struct words *w)
         .name = w->at[1],
         .balance = (enum snapshot_balance)word_of(option(w, "balance"), balances),
         .state = service_state(option(w, "state")),
+        .protocol = str_is(option(w, "protocol"), "h2c") ? SNAPSHOT_PROTOCOL_HTTP2
+                                                         : SNAPSHOT_PROTOCOL_HTTP1,
         .connect_ms = number32(w, "connect_ms"),
         .first_byte_ms = number32(w, "first_byte_ms"),
         .idle_ms = number32(w, "idle_ms"),

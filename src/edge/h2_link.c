@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * struct h2_link is a connection with its session, struct h2_call one request on it: an upstream
+ * whose connection is a lane.
+ *
+ * 1. A link takes calls while it connects: they wait together and are told together.
+ * 2. It is closed when it is over or draining and has no call left; calls that it takes with it
+ *    find their lane cut off.
+ * 3. Nothing unasked goes to it: between requests a link costs its session and one timer.
+ */
+#include "edge/h2_link.h"
+
+#include "base/num.h"
+#include "edge/connect.h"
+#include "edge/lane.h"
+#include "edge/stream.h"
+#include "edge/worker.h"
+#include "proto/http2_head.h"
+
+#include <stdlib.h>
+
+enum { CALLS_MAX = 100 /* on one link, if the peer takes as many */ };
+
+struct h2_link {
+    struct h2 h2;
+    struct conn conn;
+    struct endpoint *endpoint;
+    struct list node; /* endpoint->links */
+    struct timer timer;
+    bool connecting;
+    bool draining;
+    int error; /* of connecting */
+};
+
+struct h2_call {
+    struct upstream upstream;
+    struct lane lane;
+    struct h2_link *link; /* NULL: cut off */
+    struct http2_head builder;
+    struct block *block; /* struct http1_head, then its texts */
+    bool building;
+    bool interim; /* the head is an interim one, not passed on yet */
+    int8_t result;
+};
+
+static struct h2_call *call_of(struct upstream *upstream)
+{
+    return container_of(upstream, struct h2_call, upstream);
+}
+
+static struct http1_head *head_of(const struct h2_call *call)
+{
+    return (struct http1_head *)(void *)call->block->data;
+}
+
+/* --- links --- */
+
+static void link_close(struct h2_link *link)
+{
+    struct worker *worker = link->conn.worker;
+    link->h2.failed = true;
+    link->draining = true;
+    while (!list_empty(&link->h2.lanes)) {
+        struct lane *lane = list_entry(link->h2.lanes.next, struct lane, node);
+        struct h2_call *call = container_of(lane, struct h2_call, lane);
+        lane_cut_off(lane);
+        call->link = NULL;
+        lane->news(lane);
+    }
+    list_del(&link->node);
+    loop_timer_cancel(&worker->loop, &link->timer);
+    h2_fini(&link->h2);
+    conn_close(&link->conn);
+    counters_add(&worker->stats->upstream_connections, (uint64_t)-1);
+    endpoint_unref(link->endpoint);
+    free(link);
+}
+
+/* Closes it if there is no further use for it. True: it is gone. */
+static bool close_if_over(struct h2_link *link)
+{
+    bool useless = link->draining || link->error || link->conn.worker->stopping;
+    if (h2_over(&link->h2) || (useless && link->h2.lane_count == 0)) {
+        link_close(link);
+        return true;
+    }
+    return false;
+}
+
+static void flushed(struct h2 *h2)
+{
+    struct h2_link *link = container_of(h2, struct h2_link, h2);
+    struct worker *worker = link->conn.worker;
+    if (close_if_over(link)) {
+        return;
+    }
+    if (link->h2.lane_count == 0) {
+        loop_timer_after(&worker->loop, &link->timer, UPSTREAM_IDLE_S * NS_PER_S);
+    }
+    if (link->conn.readable) {
+        h2_run(h2, STR_NONE);
+    }
+}
+
+static void idle_for_long(struct timer *timer, int64_t now_ns)
+{
+    struct h2_link *link = container_of(timer, struct h2_link, timer);
+    (void)now_ns;
+    if (link->h2.lane_count == 0) {
+        link_close(link);
+    }
+}
+
+static void tell_all(struct h2_link *link)
+{
+    list_for_each_safe (node, &link->h2.lanes) {
+        struct lane *lane = list_entry(node, struct lane, node);
+        lane_note(lane);
+    }
+    h2_wants_write(&link->h2);
+}
+
+static void ready(struct loop_fd *watch, uint32_t events)
+{
+    struct h2_link *link = container_of(watch, struct h2_link, conn.watch);
+    conn_note(&link->conn, events);
+    if (unlikely(link->connecting)) {
+        if (!link->conn.writable && !link->conn.failed) {
+            return;
+        }
+        link->connecting = false;
+        link->conn.room = UINT32_MAX;
+        link->error = sock_error(link->conn.watch.fd);
+        tell_all(link);
+        return;
+    }
+    h2_run(&link->h2, STR_NONE);
+}
+
+static void goaway(struct h2 *h2)
+{
+    container_of(h2, struct h2_link, h2)->draining = true;
+}
+
+/* --- what the peer answers --- */
+
+static void begin_head(struct h2_call *call)
+{
+    struct worker *worker = call->upstream.conn.worker;
+    if (!call->block) {
+        call->block = block_get(&worker->blocks, BLOCK_HEAD);
+    }
+    call->building = call->block != NULL;
+    call->interim = false;
+    if (call->block) {
+        struct http1_head *head = head_of(call);
+        size_t used = sizeof(*head);
+        http2_head_response(&call->builder, head, &worker->limits,
+                            (enum http_method)call->upstream.stream->req.method,
+                            str_make(call->block->data + used, call->block->cap - used));
+    }
+}
+
+static void take_field(struct lane *lane, struct str name, struct str value)
+{
+    struct h2_call *call = container_of(lane, struct h2_call, lane);
+    if (lane->head_done) {
+        lane_trailer(lane, name, value);
+        return;
+    }
+    if (!call->building) {
+        begin_head(call);
+    }
+    if (call->building) {
+        http2_head_field(&call->builder, name, value);
+    }
+}
+
+static void end_head(struct lane *lane, bool no_body)
+{
+    struct h2_call *call = container_of(lane, struct h2_call, lane);
+    if (!call->building) { /* no memory for it */
+        call->result = HTTP1_E_BAD;
+        lane->head_done = true;
+        return;
+    }
+    call->building = false;
+    call->result = (int8_t)http2_head_end(&call->builder, no_body);
+    call->interim = call->result == 0 && head_of(call)->status < 200;
+    lane->head_done = !call->interim;
+    lane->conn->readable = true;
+}
+
+static const struct h2_role role = {
+    .field = take_field,
+    .head = end_head,
+    .goaway = goaway,
+    .flushed = flushed,
+};
+
+int h2_link_answer(struct upstream *upstream, struct http1_head *ret)
+{
+    struct h2_call *call = call_of(upstream);
+    struct lane *lane = &call->lane;
+    if (call->result != 0) {
+        return -EBADMSG;
+    }
+    if (lane->head_done || call->interim) {
+        const struct http1_head *head = head_of(call);
+        memcpy(ret, head, offsetof(struct http1_head, headers));
+        memcpy(ret->headers, head->headers, head->count * sizeof(head->headers[0]));
+        call->interim = false;
+        return 0;
+    }
+    if (lane->closed) {
+        return lane->error == NGHTTP2_REFUSED_STREAM ? -ESTALE : -ECONNRESET;
+    }
+    upstream->conn.readable = false;
+    return H2_LINK_E_NONE;
+}
+
+/* --- calls --- */
+
+static void news(struct lane *lane)
+{
+    struct h2_call *call = container_of(lane, struct h2_call, lane);
+    call->upstream.news(call->upstream.stream);
+}
+
+static struct upstream *add_call(struct h2_link *link, struct stream *stream,
+                                 void (*news_of)(struct stream *stream))
+{
+    struct h2_call *call = calloc(1, sizeof(*call));
+    if (!call) {
+        return NULL;
+    }
+    struct upstream *upstream = &call->upstream;
+    call->link = link;
+    list_init(&upstream->node);
+    upstream->endpoint = link->endpoint;
+    upstream->stream = stream;
+    upstream->news = news_of;
+    lane_init(&call->lane, &link->h2, &upstream->conn, news);
+    endpoint_ref(link->endpoint);
+    return upstream;
+}
+
+static uint32_t capacity(const struct h2_link *link)
+{
+    uint32_t most = nghttp2_session_get_remote_settings(link->h2.session,
+                                                        NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+    return MIN(most, (uint32_t)CALLS_MAX);
+}
+
+static struct h2_link *find_link(struct endpoint *endpoint, bool connecting)
+{
+    list_for_each (node, &endpoint->links) {
+        struct h2_link *link = list_entry(node, struct h2_link, node);
+        if (link->connecting == connecting && !link->draining && !link->error && !link->h2.failed &&
+            !link->conn.hup && link->h2.lane_count < capacity(link)) {
+            return link;
+        }
+    }
+    return NULL;
+}
+
+struct upstream *h2_link_take(struct endpoint *endpoint, struct stream *stream,
+                              void (*news_of)(struct stream *stream))
+{
+    struct h2_link *link = find_link(endpoint, false);
+    return link ? add_call(link, stream, news_of) : NULL;
+}
+
+static int new_link(struct endpoint *endpoint, struct h2_link **ret)
+{
+    struct worker *worker = endpoint->service->worker;
+    struct h2_link *link = calloc(1, sizeof(*link));
+    int r = link ? connect_open(endpoint, &link->conn, ready) : -ENOMEM;
+    if (r < 0) {
+        free(link);
+        return r;
+    }
+    r = h2_init(&link->h2, &link->conn, &role, false);
+    if (r < 0) {
+        conn_close(&link->conn);
+        free(link);
+        return r;
+    }
+    timer_init(&link->timer, idle_for_long);
+    link->conn.room = 0; /* until it is connected */
+    link->connecting = true;
+    link->endpoint = endpoint;
+    endpoint_ref(endpoint);
+    list_push_front(&endpoint->links, &link->node);
+    counters_add(&worker->stats->upstream_connections, 1);
+    *ret = link;
+    return 0;
+}
+
+int h2_link_connect(struct endpoint *endpoint, struct stream *stream,
+                    void (*news_of)(struct stream *stream), struct upstream **ret)
+{
+    struct h2_link *link = find_link(endpoint, true);
+    if (!link) {
+        int r = new_link(endpoint, &link);
+        if (r < 0) {
+            return r;
+        }
+    }
+    *ret = add_call(link, stream, news_of);
+    return *ret ? 0 : -ENOMEM;
+}
+
+int h2_link_connected(struct upstream *upstream)
+{
+    const struct h2_link *link = call_of(upstream)->link;
+    if (!link) {
+        return -ECONNRESET;
+    }
+    return link->connecting ? UPSTREAM_E_WAIT : link->error;
+}
+
+void h2_link_release(struct upstream *upstream)
+{
+    struct h2_call *call = call_of(upstream);
+    struct block_pool *blocks = &upstream->conn.worker->blocks;
+    struct endpoint *endpoint = upstream->endpoint;
+    conn_close(&upstream->conn);
+    block_put(blocks, call->block);
+    free(call);
+    endpoint_unref(endpoint);
+}
+
+void h2_link_close_idle(struct endpoint *endpoint)
+{
+    list_for_each_safe (node, &endpoint->links) {
+        struct h2_link *link = list_entry(node, struct h2_link, node);
+        link->draining = true;
+        h2_wants_write(&link->h2); /* closed at the end of the turn */
+    }
+}

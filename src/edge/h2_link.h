@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * HTTP/2 connections to endpoints: requests of all clients of a thread share one, as long as the
+ * peer takes more streams. For upstream.c, whose contracts these keep.
+ */
+#ifndef EDGE_H2_LINK_H
+#define EDGE_H2_LINK_H
+
+#include "edge/upstream.h"
+
+struct http1_head;
+
+struct upstream *h2_link_take(struct endpoint *endpoint, struct stream *stream,
+                              void (*news)(struct stream *stream));
+must_check int h2_link_connect(struct endpoint *endpoint, struct stream *stream,
+                               void (*news)(struct stream *stream), struct upstream **ret);
+/* Asks how connecting went: 0 done, UPSTREAM_E_WAIT, or -errno. */
+must_check int h2_link_connected(struct upstream *upstream);
+void h2_link_release(struct upstream *upstream);
+/* No new requests; closed when those under way have ended. */
+void h2_link_close_idle(struct endpoint *endpoint);
+/* The next head of the answer, interim or final (a final one also again). 0; H2_LINK_E_NONE: not
+ * yet; -EBADMSG; -ECONNRESET; -ESTALE: the peer has not looked at the request, which may be sent
+ * again whatever it is. */
+enum { H2_LINK_E_NONE = 1 };
+must_check int h2_link_answer(struct upstream *upstream, struct http1_head *ret);
+
+#endif
