@@ -14,7 +14,7 @@ enum block_class {
     BLOCK_LARGE, /* what a slow reader did not take yet: one read and its framing */
     BLOCK_CLASSES
 };
-enum { BLOCK_HEAD_SIZE = 16 * 1024, BLOCK_LARGE_SIZE = 112 * 1024 };
+enum { BLOCK_HEAD_SIZE = 16 * 1024, BLOCK_LARGE_SIZE = 113 * 1024 /* with what TLS adds */ };
 
 struct block {
     struct block *next; /* in the pool */

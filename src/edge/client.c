@@ -16,6 +16,8 @@
 #include "edge/lane.h"
 #include "edge/worker.h"
 
+#include <stdlib.h>
+
 enum { LINGER_MS = 1000 };
 
 void client_deadline(struct client *client, int64_t deadline_ns)
@@ -47,9 +49,11 @@ void client_close(struct client *client)
     client->in = NULL;
     client->ahead = NULL;
     if (likely(!lane)) {
+        free((void *)(uintptr_t)client->identity.p);
         worker->client_count--;
         counters_add(&worker->stats->connections, (uint64_t)-1);
     }
+    client->identity = STR_NONE;
     list_del(&client->node);
     list_push_back(&worker->dead, &client->node);
     loop_defer(&worker->loop, &worker->turn_end);

@@ -39,7 +39,11 @@ struct client {
     struct block *ahead; /* bytes that belong to the next request */
     uint64_t service;    /* admin and tcp: where all goes */
     uint32_t requests;
-    uint8_t kind; /* enum snapshot_listener_kind */
+    struct str identity; /* its verified certificate, base64; a connection's own, freed with it */
+    uint16_t redirect_port; /* of https; 0 = what is asked is answered here */
+    uint8_t kind;           /* enum snapshot_listener_kind */
+    bool secure;            /* it came by TLS */
+    bool known;             /* and it was looked at who it is */
     bool closed;
     bool busy;      /* codec: it has requests */
     bool lingering; /* answered and shut; what still comes is thrown away */

@@ -13,6 +13,7 @@
 
 #include "base/num.h"
 #include "edge/admit.h"
+#include "edge/conn_tls.h"
 #include "edge/stream_private.h"
 #include "edge/worker.h"
 
@@ -78,6 +79,14 @@ static bool is_http1(struct client *client)
     return preface == PREFACE_NONE;
 }
 
+/* The handshake is done as soon as there is a byte. A certificate that was shown is kept for the
+ * connection's requests. */
+static void know(struct client *client)
+{
+    client->known = true;
+    client->identity = conn_tls_identity(&client->conn);
+}
+
 /* A new request: its first bytes are here, or about to be read. False: nothing came, or memory is
  * out. */
 static bool begin_http(struct client *client)
@@ -102,6 +111,9 @@ static bool begin_http(struct client *client)
             return false;
         }
         client->in->len = (uint32_t)n;
+    }
+    if (unlikely(client->secure && !client->known)) {
+        know(client);
     }
     bool first = client->requests == 0 && client->in->data[0] == 'P';
     return likely(!first) || is_http1(client);
@@ -300,6 +312,10 @@ void client_open_lane(struct client *client, const struct client *parent)
     client->layers = (uint8_t)(parent->layers | RING_HTTP2);
     client->port = parent->port;
     memcpy(client->ip, parent->ip, sizeof(client->ip));
+    client->secure = parent->secure;
+    client->known = parent->known;
+    client->identity = parent->identity;
+    client->redirect_port = parent->redirect_port;
     client->text_len = parent->text_len;
     memcpy(client->text, parent->text, sizeof(client->text));
 }
@@ -309,6 +325,12 @@ int client_open(struct worker *worker, int fd, const struct sock_addr *peer,
 {
     struct client *client = calloc(1, sizeof(*client));
     int r = client ? conn_open(&client->conn, worker, fd, ready) : -ENOMEM;
+    if (r == 0 && source.tls) {
+        r = conn_tls_accept(&client->conn, source.listener);
+        if (r < 0) {
+            loop_fd_remove(&worker->loop, &client->conn.watch);
+        }
+    }
     if (r < 0) {
         sock_close(&fd);
         free(client);
@@ -316,6 +338,8 @@ int client_open(struct worker *worker, int fd, const struct sock_addr *peer,
     }
     client->kind = source.kind;
     client->service = source.service;
+    client->secure = source.tls;
+    client->redirect_port = source.redirect_port;
     client->announced = source.proxy_protocol;
     client_set_address(client, peer);
     if (!client->announced && !admit_address(client)) {

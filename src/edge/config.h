@@ -32,6 +32,7 @@ struct config {
     struct snapshot_service *services;
     struct config_listener *listeners;
     size_t listener_count;
+    bool connects_tls;      /* some service is reached by TLS */
     uint32_t *route_counts; /* per service */
     size_t service_count;
     struct route *routes;
@@ -44,6 +45,14 @@ struct config {
     struct geo *geo;                 /* NULL: none is named, or it cannot be used */
     struct problem geo_problem;      /* then why */
 };
+
+/* A config as one worker holds it: counted without atomics by the streams that still need its
+ * filters. */
+struct generation {
+    struct config *config;
+    uint32_t refs;
+};
+void generation_unref(struct generation *generation);
 
 /* Compiles the snapshot in `shm`, which it takes over on success. 0, -EINVAL (no snapshot),
  * -ENOMEM. */

@@ -120,6 +120,8 @@ static int compile_routes(struct config *config)
             .path = trim_slash(source.path),
             .strip_prefix = source.flags & SNAPSHOT_ROUTE_STRIP_PREFIX,
             .passthrough = source.flags & SNAPSHOT_ROUTE_PASSTHROUGH,
+            .shows_client = source.flags & SNAPSHOT_ROUTE_CLIENT_CERTIFICATE,
+            .needs_client = source.flags & SNAPSHOT_ROUTE_CLIENT_REQUIRED,
         };
         r = compile_tunnel(config, i, &source);
     }

@@ -164,9 +164,14 @@ int listener_apply(struct worker *worker, const struct config *config)
             result = r;
             continue;
         }
-        listener->source = (struct client_source){.service = source->spec.service,
-                                                  .kind = (uint8_t)source->spec.kind,
-                                                  .proxy_protocol = source->spec.proxy_protocol};
+        listener->source = (struct client_source){
+            .service = source->spec.service,
+            .listener = source->spec.id,
+            .kind = (uint8_t)source->spec.kind,
+            .redirect_port = (uint16_t)source->spec.redirect_port,
+            .proxy_protocol = source->spec.proxy_protocol,
+            .tls = source->spec.tls.on,
+        };
         listener->seen = true;
         watch(listener);
     }

@@ -44,7 +44,8 @@ void remote_write(struct http1_writer *w, const struct stream *stream, struct st
     struct buf list = BUF_ON(names), forwarded = BUF_ON(nodes);
     struct forwarded chain = {0};
     read_chain(stream, &chain);
-    struct str proto = chain.proto.len ? chain.proto : STR("http");
+    struct str ours = stream->client->secure ? STR("https") : STR("http");
+    struct str proto = chain.proto.len ? chain.proto : ours;
     host = chain.host.len ? chain.host : host;
     for (size_t i = 0; i < chain.count; i++) {
         buf_add(&list, i ? STR(", ") : STR_NONE);

@@ -33,6 +33,7 @@ struct page {
     const char *reason; /* one sentence */
     const char *hint;   /* what to do; may be NULL */
     bool empty;         /* only a head */
+    bool redirect;      /* to https */
 };
 
 static bool wants_json(const struct stream *stream)
@@ -132,6 +133,35 @@ static void write_html(struct buf *out, const struct stream *stream, const struc
     buf_add(out, STR("</small></p>\n</body></html>\n"));
 }
 
+/* The host without its port: that of https is the listener's to say. */
+static struct str host_alone(const struct http1_head *req)
+{
+    struct str host = http1_str(req, req->host);
+    ptrdiff_t colon = str_rfind_char(host, ':');
+    ptrdiff_t bracket = str_rfind_char(host, ']');
+    return colon > bracket ? str_slice(host, 0, (size_t)colon) : host;
+}
+
+static void write_location(struct http1_writer *w, const struct stream *stream)
+{
+    const struct http1_head *req = &stream->req;
+    http1_write_raw(w, STR("Location: https://"));
+    http1_write_raw(w, host_alone(req));
+    if (stream->client->redirect_port != 443) {
+        char memory[8];
+        struct buf port = {.p = memory, .cap = sizeof(memory), .max = sizeof(memory)};
+        buf_add_char(&port, ':');
+        buf_add_u64(&port, stream->client->redirect_port);
+        http1_write_raw(w, buf_str(&port));
+    }
+    http1_write_raw(w, req->form == HTTP1_ASTERISK ? STR("/") : stream->path);
+    if (req->has_query) {
+        http1_write_raw(w, STR("?"));
+        http1_write_raw(w, http1_str(req, req->query));
+    }
+    http1_write_raw(w, STR("\r\n"));
+}
+
 static size_t write_head(struct stream *stream, const struct page *page, bool json, size_t body_len)
 {
     struct http1_writer w = http1_writer_make(stream->worker->out, WORKER_OUT_SIZE);
@@ -145,6 +175,9 @@ static size_t write_head(struct stream *stream, const struct page *page, bool js
     http1_write_header(&w, STR("Date"), buf_str(&date));
     if (page->status == 503) {
         http1_write_header_u64(&w, STR("Retry-After"), RETRY_AFTER_S);
+    }
+    if (page->redirect) {
+        write_location(&w, stream);
     }
     if (page->status == 405 || page->empty) {
         http1_write_raw(&w, STR("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"));
@@ -288,6 +321,33 @@ void reply_no_route(struct stream *stream)
                        .reason = "no route fits this host and path",
                        .hint = "The gateway is up. 'muelle routes' lists what it serves; a service "
                                "gets a route by its key 'routes'.",
+                   });
+}
+
+void reply_no_certificate(struct stream *stream)
+{
+    answer(stream, &(struct page){
+                       .status = 403,
+                       .code = "edge.no-client-certificate",
+                       .reason = "a client certificate is required here and none was shown",
+                       .hint = "Ask again with a certificate of an authority that the gateway "
+                               "trusts (gateway.tls.client_ca).",
+                   });
+}
+
+void reply_redirect(struct stream *stream)
+{
+    bool has_host = stream->req.host.len > 0;
+    if (!has_host) {
+        stream->keep_client = false;
+        reply_page(stream, 400, "without a Host nothing says where to redirect to");
+        return;
+    }
+    answer(stream, &(struct page){
+                       .status = 308,
+                       .code = "edge.redirect",
+                       .reason = "this address is served by https",
+                       .redirect = true,
                    });
 }
 

@@ -13,6 +13,10 @@ void reply_page(struct stream *stream, unsigned status, const char *reason);
 /* To an OPTIONS that asks the gateway itself. */
 void reply_options(struct stream *stream);
 void reply_no_route(struct stream *stream);
+/* 403: the route wants a client's certificate, and there is none. */
+void reply_no_certificate(struct stream *stream);
+/* 308 to the same target by https. */
+void reply_redirect(struct stream *stream);
 /* 503 with Retry-After: starting, stopped, crashed, unhealthy, overloaded. */
 void reply_no_endpoint(struct stream *stream);
 /* 502 or 504 by the error. */

@@ -49,6 +49,9 @@ static void forwarded(struct http1_writer *w, const struct client *client, struc
         put_str(w, client_text(client));
         put_lit(w, ";proto=http");
     }
+    if (client->secure) {
+        put_lit(w, "s");
+    }
     if (host.len > 0) {
         put_lit(w, ";host=\"");
         put_str(w, host);
@@ -62,13 +65,27 @@ static void who_it_is(struct http1_writer *w, const struct stream *stream, struc
 {
     put_lit(w, "X-Forwarded-For: ");
     put_str(w, client_text(stream->client));
-    put_lit(w, "\r\nX-Forwarded-Proto: http\r\n");
+    put_lit(w, "\r\nX-Forwarded-Proto: http");
+    if (stream->client->secure) {
+        put_lit(w, "s");
+    }
+    put_lit(w, "\r\n");
     if (host.len > 0) {
         put_lit(w, "X-Forwarded-Host: ");
         put_str(w, host);
         put_lit(w, "\r\n");
     }
     forwarded(w, stream->client, host);
+}
+
+/* RFC 9440: the certificate that we verified, as a byte sequence of structured fields. */
+static void write_identity(struct http1_writer *w, const struct client *client)
+{
+    if (client->identity.len > 0) {
+        http1_write_raw(w, STR("Client-Cert: :"));
+        http1_write_raw(w, client->identity);
+        http1_write_raw(w, STR(":\r\n"));
+    }
 }
 
 bool exchange_takes_trailers(const struct http1_head *req)
@@ -131,6 +148,9 @@ void exchange_write_own(struct http1_writer *w, const struct stream *stream)
     put_lit(w, "\r\nVia: 1.1 muelle\r\n");
     if (unlikely(req->method == HTTP_OPTIONS)) {
         max_forwards(w, req);
+    }
+    if (unlikely(stream->route && stream->route->shows_client)) {
+        write_identity(w, stream->client);
     }
     for (unsigned i = 0; i < stream->add_request_count; i++) {
         http1_write_header(w, stream->add_request[i].name, stream->add_request[i].value);

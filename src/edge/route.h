@@ -25,6 +25,8 @@ struct route {
     bool passthrough;                     /* of TLS connections, by their name; else of requests */
     bool connect;                         /* CONNECT makes a tunnel to the service */
     bool frames;                          /* WebSockets' frames are checked */
+    bool shows_client;                    /* a client's verified certificate is handed on */
+    bool needs_client;                    /* who has none is refused */
     const struct snapshot_tunnel *tunnel; /* NULL: it says nothing of tunnels */
     const struct filter_chain *filters;   /* never NULL */
 };

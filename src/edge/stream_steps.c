@@ -118,9 +118,14 @@ static bool step_headers(struct stream *stream)
         stream->keep_client = false;
         reply_page(stream, r == -ENOMEM ? 503 : 400,
                    r == -ENOMEM ? "out of memory" : "the path is not valid");
+    } else if (unlikely(stream->client->redirect_port != 0)) {
+        reply_redirect(stream);
     } else if (!find_service(stream)) {
         counters_add(&worker->stats->no_route, 1);
         reply_no_route(stream);
+    } else if (unlikely(stream->route && stream->route->needs_client &&
+                        stream->client->identity.len == 0)) {
+        reply_no_certificate(stream);
     } else if (unlikely(stream->req.method == HTTP_OPTIONS) &&
                str_is(http1_get(&stream->req, HTTP_H_MAX_FORWARDS), "0")) {
         reply_options(stream); /* RFC 9110 §7.6.2: it asks us */

@@ -19,13 +19,6 @@
 struct client;
 struct edge;
 
-/* A config as one worker holds it: counted without atomics by the streams that still need its
- * filters. */
-struct generation {
-    struct config *config;
-    uint32_t refs;
-};
-
 enum worker_todo { /* bits of worker->todo */
                    WORKER_CONFIG = 1,
                    WORKER_DELTAS = 2,
@@ -55,6 +48,7 @@ struct worker {
 
     struct generation *generation; /* NULL before the first snapshot */
     struct snapshot_gateway gateway;
+    struct tls_shared *tls; /* conn_tls.c; NULL: nothing speaks TLS */
     struct service_set set;
     struct http1_limits limits;
     struct http_set drop_request, drop_options, drop_response; /* fields not passed on */
@@ -110,7 +104,6 @@ void worker_request_id(struct worker *worker, char ret[32]);
 void worker_ring_written(struct worker *worker);
 /* One line for whoever reads the edge's standard error. */
 void worker_log(const char *what);
-void generation_unref(struct generation *generation);
 /* There is one as soon as there is a client. */
 static inline const struct config *worker_config(const struct worker *worker)
 {

@@ -14,6 +14,7 @@
 
 #include "base/num.h"
 #include "edge/client_run.h"
+#include "edge/conn_tls.h"
 #include "edge/h2_client.h"
 #include "edge/listener.h"
 #include "edge/tunnel.h"
@@ -73,7 +74,8 @@ static void take_config(struct worker *worker)
         return;
     }
     struct generation *generation = calloc(1, sizeof(*generation));
-    if (!generation || service_set_apply(worker, config) < 0) {
+    if (!generation || conn_tls_apply(worker, config) < 0 ||
+        service_set_apply(worker, config) < 0) {
         free(generation);
         take_later(worker, config);
         return;
@@ -170,7 +172,8 @@ static void init_drops(struct worker *worker)
     static const uint8_t claims[] = {
         HTTP_H_FORWARDED,         HTTP_H_X_FORWARDED_HOST,   HTTP_H_X_FORWARDED_PORT,
         HTTP_H_X_FORWARDED_PROTO, HTTP_H_X_FORWARDED_PREFIX, HTTP_H_X_REAL_IP,
-        HTTP_H_X_FORWARDED_FOR,   HTTP_H_X_REQUEST_ID,
+        HTTP_H_X_FORWARDED_FOR,   HTTP_H_X_REQUEST_ID,       HTTP_H_CLIENT_CERT,
+        HTTP_H_CLIENT_CERT_CHAIN, /* RFC 9440 §2.4 */
     };
     for (size_t i = 0; i < ARRAY_LEN(claims); i++) {
         http_set_add(&worker->drop_request, claims[i]);
@@ -216,6 +219,7 @@ void worker_fini(struct worker *worker)
     mailbox_fini(&worker->mailbox);
     loop_fini(&worker->loop);
     block_pool_fini(&worker->blocks);
+    conn_tls_free_shared(worker->tls);
     free(worker->in);
     free(worker->out);
 }

@@ -5,6 +5,7 @@
 #ifndef EDGE_WORKER_LIFE_H
 #define EDGE_WORKER_LIFE_H
 
+#include "edge/client.h"
 #include "edge/worker.h"
 
 /* What a thread tells those above it, on its own thread. */

@@ -19,6 +19,7 @@ static const unsigned char http_hash_slots[256] = {
     [12] = HTTP_H_ACCESS_CONTROL_REQUEST_METHOD,
     [13] = HTTP_H_RANGE,
     [14] = HTTP_H_LINK,
+    [23] = HTTP_H_CLIENT_CERT,
     [24] = HTTP_H_CONTENT_TYPE,
     [30] = HTTP_H_TRAILER,
     [34] = HTTP_H_VIA,
@@ -89,6 +90,7 @@ static const unsigned char http_hash_slots[256] = {
     [242] = HTTP_H_LOCATION,
     [247] = HTTP_H_IF_RANGE,
     [251] = HTTP_H_COOKIE,
+    [252] = HTTP_H_CLIENT_CERT_CHAIN,
 };
 
 #endif

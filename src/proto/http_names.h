@@ -34,6 +34,8 @@
     X(ALT_SVC, "alt-svc")                                                                          \
     X(AUTHORIZATION, "authorization")                                                              \
     X(CACHE_CONTROL, "cache-control")                                                              \
+    X(CLIENT_CERT, "client-cert")                                                                  \
+    X(CLIENT_CERT_CHAIN, "client-cert-chain")                                                      \
     X(CONTENT_DISPOSITION, "content-disposition")                                                  \
     X(CONTENT_ENCODING, "content-encoding")                                                        \
     X(CONTENT_LANGUAGE, "content-language")                                                        \

@@ -24,6 +24,7 @@
 #include "run/project.h"
 #include "run/publish.h"
 #include "run/reconcile.h"
+#include "run/renewal.h"
 #include "run/shortage.h"
 #include "schema/load.h"
 #include "store/store.h"
@@ -491,24 +492,6 @@ static void check_others(struct apply *apply)
     }
 }
 
-static void check_listens(struct apply *apply)
-{
-    for (size_t i = 0; i < apply->spec->gateway.listens_count; i++) {
-        const struct listen_spec *listen = &apply->spec->gateway.listens[i];
-        bool ends_tls = listen->kind == LISTEN_HTTPS || listen->cert.len > 0;
-        if (!ends_tls) {
-            continue;
-        }
-        struct problem *problem = problem_list_add(&apply->result.problems);
-        problem_set(problem, "config.no-tls",
-                    "listener " STR_FMT " needs TLS, which this version does not have yet",
-                    STR_ARG(listen->address));
-        problem->status = 422;
-        (void)schema_where(apply->spec, problem, "/gateway/listen/%zu", i);
-        problem_expected(problem, "http://, tcp://, or tls:// without a certificate");
-    }
-}
-
 /* --- planning --- */
 
 struct scale_view {
@@ -571,10 +554,12 @@ static void loaded(struct apply *apply)
     struct run *run = apply->run;
     str_copy(apply->result.project, sizeof(apply->result.project), apply->spec->name);
     check_others(apply);
-    check_listens(apply);
     if (apply->result.problems.count > 0) {
         finish(apply);
         return;
+    }
+    if (!apply->dry_run && is_same(apply)) { /* files of certificates may have changed */
+        renewal_take(run, target(apply), &apply->source->certificates);
     }
     plan(apply);
     say_threads(apply);

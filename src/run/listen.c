@@ -12,6 +12,7 @@
 #include "core/mutate.h"
 #include "link/snapshot.h"
 #include "os/sock.h"
+#include "run/certificates.h"
 #include "run/model.h"
 #include "run/project.h"
 #include "run/publish.h"
@@ -310,9 +311,9 @@ static enum snapshot_listener_kind kind_of(const struct listen_spec *listen)
     }
 }
 
+/* `item` but for its address and id. */
 static void publish_one(struct run *run, struct snapshot_builder *builder,
-                        const struct listen_spec *listen, enum snapshot_listener_kind kind,
-                        uint64_t service)
+                        const struct listen_spec *listen, struct snapshot_listener *item)
 {
     char address[SOCK_ADDR_TEXT_MAX];
     if (!listen_address(listen, address, sizeof(address))) {
@@ -323,13 +324,9 @@ static void publish_one(struct run *run, struct snapshot_builder *builder,
         return;
     }
     socket->published = true;
-    snapshot_builder_listener(
-        builder, &(struct snapshot_listener){
-                     .id = link_id(STR("listen"), str_from(address), STR_NONE, STR_NONE),
-                     .kind = kind,
-                     .address = str_from(address),
-                     .service = service,
-                 });
+    item->id = link_id(STR("listen"), str_from(address), STR_NONE, STR_NONE);
+    item->address = str_from(address);
+    snapshot_builder_listener(builder, item);
 }
 
 static void publish_project(struct run *run, struct snapshot_builder *builder,
@@ -339,16 +336,24 @@ static void publish_project(struct run *run, struct snapshot_builder *builder,
     for (size_t i = 0; i < gateway->listens_count; i++) {
         const struct listen_spec *listen = &gateway->listens[i];
         struct service *service = service_find(project, listen->service);
-        if (kind_of(listen) == SNAPSHOT_TCP && !service) {
+        struct snapshot_listener item = {
+            .kind = kind_of(listen),
+            .service = service ? service->id : 0,
+            .tls = certificates_tls(project, listen),
+            .redirect_port = (uint32_t)listen->redirect_port,
+        };
+        if (item.kind == SNAPSHOT_TCP && !service) {
             continue;
         }
         if (!listen_is_direct(project->spec, listen)) {
-            publish_one(run, builder, listen, kind_of(listen), service ? service->id : 0);
+            publish_one(run, builder, listen, &item);
         }
     }
     if (gateway->admin.port > 0) {
-        publish_one(run, builder, &gateway->admin, SNAPSHOT_ADMIN, admin);
+        publish_one(run, builder, &gateway->admin,
+                    &(struct snapshot_listener){.kind = SNAPSHOT_ADMIN, .service = admin});
     }
+    certificates_publish(project, builder);
 }
 
 void listen_publish(struct run *run, struct snapshot_builder *builder, uint64_t admin)

@@ -126,8 +126,8 @@ struct run {
     struct driver *process, *none; /* none: services that nothing here can run */
     struct loop_task reconcile;
     struct timer again, loads; /* shortage.h, loads.h */
-    bool end_instance, loaded; /* with the last project · from the store */
-    bool children_known, gave_up, snapshot_dirty;
+    struct renewal *renewal;   /* NULL: no certificate is watched */
+    bool end_instance, loaded, children_known, gave_up, snapshot_dirty;
     bool started;        /* may act: both of the above */
     bool listens_known;  /* the sockets of what was stored are open again: the edge may be told */
     struct map children; /* id → struct stray (adopt.c), until it is taken up */
@@ -135,10 +135,10 @@ struct run {
     struct edge_reader probes;
     struct map endpoints; /* 8 bytes of the stable id → replica */
     uint8_t ports[(RUN_PORT_LAST - RUN_PORT_FIRST + 8) / 8];
-    struct list applies, acts;  /* the first one is under way; asked for before it may act */
-    struct list listens;        /* listen.c */
+    struct list applies, acts; /* the first one is under way; asked for before it may act */
+    struct list listens, execs;
+    struct tickets *tickets;    /* NULL: nothing has asked for keys yet */
     unsigned opening, resuming; /* who opens sockets and is not done; projects of the store */
-    struct list execs;
     uint64_t exec_last;
 };
 

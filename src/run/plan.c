@@ -198,10 +198,27 @@ static bool same_labels(const struct service_spec *a, const struct service_spec 
     return pairs_eq(a->labels, a->labels_count, b->labels, b->labels_count);
 }
 
+static bool same_certificate(const struct certificate_spec *a, const struct certificate_spec *b)
+{
+    return str_eq(a->cert, b->cert) && str_eq(a->key, b->key) && str_eq(a->chain, b->chain) &&
+           str_eq(a->ocsp, b->ocsp);
+}
+
+static bool same_tls(const struct gateway_tls_spec *a, const struct gateway_tls_spec *b)
+{
+    bool same = a->certificates_count == b->certificates_count;
+    for (size_t i = 0; same && i < a->certificates_count; i++) {
+        same = same_certificate(&a->certificates[i], &b->certificates[i]);
+    }
+    return same && a->min_version == b->min_version && str_eq(a->client_ca, b->client_ca) &&
+           a->client_certificate == b->client_certificate && a->tickets == b->tickets;
+}
+
 static bool same_listen(const struct listen_spec *a, const struct listen_spec *b)
 {
     return str_eq(a->address, b->address) && str_eq(a->service, b->service) &&
-           a->target == b->target && str_eq(a->cert, b->cert) && str_eq(a->key, b->key);
+           a->target == b->target && same_certificate(&a->certificate, &b->certificate) &&
+           a->redirect_port == b->redirect_port;
 }
 
 static const struct {
@@ -342,7 +359,7 @@ static bool same_gateway(const struct project_spec *a, const struct project_spec
     }
     return ended && same && same_listen(&x->admin, &y->admin) && x->threads == y->threads &&
            x->expose_replica == y->expose_replica &&
-           same_access_log(&x->access_log, &y->access_log);
+           same_access_log(&x->access_log, &y->access_log) && same_tls(&x->tls, &y->tls);
 }
 
 static int plan_project(struct arena *arena, const struct project_spec *current,

@@ -10,6 +10,7 @@
 #include "run/model.h"
 #include "run/port.h"
 #include "run/publish.h"
+#include "run/renewal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -355,5 +356,6 @@ int project_take(struct run *run, struct project *project, struct source *source
     project->source = source_ref(source);
     project_spec_unref(old);
     source_unref(old_source);
+    renewal_watch(run, project);
     return 0;
 }

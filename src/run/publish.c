@@ -23,6 +23,7 @@
 #include "run/project.h"
 #include "run/publish_spread.h"
 #include "run/shortage.h"
+#include "run/tickets.h"
 
 #include <stdio.h>
 
@@ -345,10 +346,19 @@ static void add_endpoint(struct run *run, struct snapshot_builder *builder, stru
 
 static uint32_t route_flags(const struct route_spec *route)
 {
-    return (route->strip_prefix ? SNAPSHOT_ROUTE_STRIP_PREFIX : 0U) |
-           (route->passthrough ? SNAPSHOT_ROUTE_PASSTHROUGH : 0U) |
-           (route->connect ? SNAPSHOT_ROUTE_CONNECT : 0U) |
-           (route->websocket.check == WEBSOCKET_CHECK_FRAMES ? SNAPSHOT_ROUTE_CHECK_FRAMES : 0U);
+    uint32_t flags =
+        (route->strip_prefix ? SNAPSHOT_ROUTE_STRIP_PREFIX : 0U) |
+        (route->passthrough ? SNAPSHOT_ROUTE_PASSTHROUGH : 0U) |
+        (route->connect ? SNAPSHOT_ROUTE_CONNECT : 0U) |
+        (route->websocket.check == WEBSOCKET_CHECK_FRAMES ? SNAPSHOT_ROUTE_CHECK_FRAMES : 0U);
+    switch (route->client_certificate) {
+    case CLIENT_CERTIFICATE_REQUIRED:
+        return flags | SNAPSHOT_ROUTE_CLIENT_CERTIFICATE | SNAPSHOT_ROUTE_CLIENT_REQUIRED;
+    case CLIENT_CERTIFICATE_OPTIONAL:
+        return flags | SNAPSHOT_ROUTE_CLIENT_CERTIFICATE;
+    default:
+        return flags;
+    }
 }
 
 static struct snapshot_tunnel tunnel_of(const struct websocket_spec *websocket)
@@ -483,6 +493,20 @@ unsigned publish_threads(const struct run *run, const struct project_spec *next)
     return threads > 0 ? (unsigned)threads : MIN(cpus, THREADS_MAX);
 }
 
+static bool needs_tickets(const struct run *run)
+{
+    list_for_each (it, &run->projects) {
+        const struct project *project = list_entry(it, struct project, node);
+        const struct gateway_spec *gateway = project->spec ? &project->spec->gateway : NULL;
+        for (size_t i = 0; gateway && i < gateway->listens_count; i++) {
+            if (gateway->listens[i].kind == LISTEN_HTTPS && gateway->tls.tickets > 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static void add_gateway(struct run *run, struct snapshot_builder *builder)
 {
     unsigned threads = publish_threads(run, NULL);
@@ -498,12 +522,14 @@ static void add_gateway(struct run *run, struct snapshot_builder *builder)
     if (edge_link_set_threads(run->core->edge, threads) < 0) {
         core_log(run->core, "no memory for the rings of %u edge threads", threads);
     }
-    snapshot_builder_gateway(builder, &(struct snapshot_gateway){
-                                          .threads = threads,
-                                          .expose_replica = expose,
-                                          .instance = str_from(run->core->instance.id),
-                                          .geo = places,
-                                      });
+    snapshot_builder_gateway(builder,
+                             &(struct snapshot_gateway){
+                                 .ticket_keys = needs_tickets(run) ? tickets_keys(run) : STR_NONE,
+                                 .threads = threads,
+                                 .expose_replica = expose,
+                                 .instance = str_from(run->core->instance.id),
+                                 .geo = places,
+                             });
 }
 
 /* The budget of the instance's logs: all projects are loaded when a snapshot is published. */

@@ -16,6 +16,8 @@
 #include "run/model.h"
 #include "run/project.h"
 #include "run/reconcile.h"
+#include "run/renewal.h"
+#include "run/tickets.h"
 
 #include <stdlib.h>
 
@@ -142,6 +144,8 @@ static void run_fini(void *room)
     adopt_fini(run);
     health_fini(run);
     listen_fini(run);
+    tickets_fini(run);
+    renewal_fini(run);
     run_free(run);
 }
 

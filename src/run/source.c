@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "os/file.h"
 #include "os/proc.h"
+#include "run/certificates.h"
 #include "run/graph.h"
 #include "schema/load.h"
 
@@ -40,6 +41,7 @@ void source_unref(struct source *source)
         return;
     }
     vec_fini(&source->read);
+    certificates_free(source->certificates);
     arena_fini(&source->arena);
     free(source);
 }
@@ -322,7 +324,7 @@ int source_check(struct source *source, const struct project_spec *spec,
             return r;
         }
     }
-    return 0;
+    return certificates_load(source, spec, problems, &source->certificates);
 }
 
 const struct user *source_user(const struct source *source, const struct project_spec *spec,

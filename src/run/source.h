@@ -44,6 +44,7 @@ struct source {
     struct vec read;     /* of struct source_file */
     struct user **users; /* per service of the spec; NULL = ours. Filled by source_check */
     size_t user_count;
+    struct certificates *certificates; /* filled by source_check */
     uint32_t refs;
 };
 

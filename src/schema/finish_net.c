@@ -118,6 +118,28 @@ static void say_bad_address(struct schema_pass *pass, struct value_at at, struct
                  "the host is an IP address or empty (all addresses); the port is from 1 to 65535");
 }
 
+/* "https" or "https:PORT". */
+static void read_redirect(struct schema_pass *pass, const struct value *v, struct listen_spec *l)
+{
+    struct str rest = l->redirect;
+    bool good = str_starts(rest, STR("https"));
+    if (!value_is_set(v)) {
+        return;
+    }
+    rest = str_skip(rest, 5);
+    l->redirect_port = 443;
+    if (good && rest.len > 0) {
+        good = rest.p[0] == ':' && num_parse_i64(str_skip(rest, 1), &l->redirect_port) == 0 &&
+               l->redirect_port >= 1 && l->redirect_port <= 65535;
+    }
+    if (!good || l->kind != LISTEN_HTTP) {
+        struct problem *problem = pass_problem(pass, v->at, "config.bad-value",
+                                               good ? "only an http listener redirects"
+                                                    : "this is no place to redirect to");
+        problem_expected(problem, "redirect: https, or https:8443, on an http:// listener");
+    }
+}
+
 /* Each mistake by itself, so that a listener with two of them is mended in one go. */
 void finish_listen(struct schema_pass *pass, const struct value *v, void *object)
 {
@@ -147,18 +169,13 @@ void finish_listen(struct schema_pass *pass, const struct value *v, void *object
         pass_problem(pass, value_get(v, "target")->at, "config.bad-value",
                      "only a tcp or tls listener has a target");
     }
-    if (value_is_set(tls) && (l->kind == LISTEN_HTTP || l->kind == LISTEN_TCP)) {
+    if (value_is_set(tls) && l->kind != LISTEN_HTTPS) {
         struct problem *problem =
             pass_problem(pass, tls->at, "config.bad-value",
                          STR_FMT " listeners have no certificate", STR_ARG(schemes[l->kind]));
-        problem_expected(problem, "https:// or tls:// in the address");
+        problem_expected(problem, "https:// in the address");
     }
-    if (l->kind == LISTEN_HTTPS && !value_is_set(tls)) {
-        struct problem *problem = pass_problem(pass, address->at, "config.missing-key",
-                                               "an https listener needs a certificate");
-        problem_hint(problem, "write {address: \"" STR_FMT "\", tls: {cert: FILE, key: FILE}}",
-                     STR_ARG(l->address));
-    }
+    read_redirect(pass, value_get(v, "redirect"), l);
 }
 
 enum { HOST_NAME_MAX_LEN = 253 }; /* RFC 1035: 255 octets on the wire */
@@ -219,11 +236,28 @@ static void check_admin_names(struct schema_pass *pass, const struct value *v,
     }
 }
 
+/* Who names authorities wants certificates asked for; who wants certificates must name them. */
+static void finish_tls(struct schema_pass *pass, const struct value *v,
+                       struct gateway_tls_spec *tls)
+{
+    const struct value *asked = value_get(v, "client_certificate");
+    if (tls->client_ca.len > 0 && !value_is_set(asked)) {
+        tls->client_certificate = CLIENT_CERTIFICATE_OPTIONAL;
+    }
+    if (tls->client_ca.len == 0 && tls->client_certificate != CLIENT_CERTIFICATE_NONE) {
+        struct problem *problem =
+            pass_problem(pass, asked->at, "config.missing-key",
+                         "client certificates cannot be verified without their authorities");
+        problem_hint(problem, "add gateway.tls.client_ca: FILE");
+    }
+}
+
 /* `admin: true` and no `admin` are the usual address; false and none are no listener at all. */
 void finish_gateway(struct schema_pass *pass, const struct value *v, void *object)
 {
     struct gateway_spec *gateway = object;
     check_admin_names(pass, v, gateway);
+    finish_tls(pass, value_get(v, "tls"), &gateway->tls);
     const struct value *admin = value_get(v, "admin");
     struct str text = value_is_set(admin) ? admin->text : STR("http://127.0.0.1:7070");
     if (!decode_truth(admin, true) || str_is(text, "none")) {

@@ -18,6 +18,7 @@
 enum service_kind { SERVICE_PROCESS, SERVICE_CONTAINER };
 
 enum { SPEC_UMASK_INHERIT = -1, SPEC_REPLICAS_MAX = 256 /* of one service */ };
+enum { GATEWAY_THREADS_MAX = 16 };
 
 struct service_spec {
     struct str name;
@@ -67,11 +68,10 @@ struct service_spec {
     uint64_t spec_hash; /* changes if and only if a change needs a restart of the replicas */
 };
 
-enum { GATEWAY_THREADS_MAX = 16 };
-
 struct gateway_spec {
     const struct listen_spec *listens; /* of `gateway.listen` first, then those from `ports:` */
     size_t listens_count;
+    struct gateway_tls_spec tls;
     struct listen_spec admin;      /* port 0: no admin listener */
     int64_t threads;               /* 0 = chosen by muelle */
     bool expose_replica;           /* adds X-Muelle-Replica: web-1 */

@@ -6,6 +6,7 @@
 #ifndef SCHEMA_SPEC_PARTS_H
 #define SCHEMA_SPEC_PARTS_H
 
+#include "schema/spec_listen.h"
 #include "schema/spec_route.h"
 #include "schema/spec_spread.h"
 
@@ -92,19 +93,6 @@ struct watch_spec {
     int32_t action; /* enum watch_action */
     const struct str *ignore;
     size_t ignore_count;
-};
-
-enum listen_kind { LISTEN_HTTP, LISTEN_HTTPS, LISTEN_TCP, LISTEN_TLS };
-
-struct listen_spec {
-    struct str address; /* canonical, the identity: "http://127.0.0.1:8080", "tcp://[::]:5432" */
-    int32_t kind;       /* enum listen_kind */
-    struct str host;    /* IP literal without brackets; "::" = all, both families */
-    int64_t port;
-    struct str service;   /* tcp, tls: whose replicas get the connections; tls: of unrouted names */
-    int64_t target;       /* their port; 0 = the replica's PORT */
-    struct str cert, key; /* https: PEM files, absolute */
-    bool from_ports;      /* stands for a `ports:` entry of a process */
 };
 
 #endif

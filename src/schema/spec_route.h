@@ -25,7 +25,8 @@ struct route_spec {
     bool strip_prefix;
     bool connect; /* CONNECT makes a tunnel to the service */
     struct websocket_spec websocket;
-    bool passthrough; /* of TLS connections to tls listeners, by name; else of requests */
+    int32_t client_certificate; /* enum client_certificate_kind */
+    bool passthrough;           /* of TLS connections to tls listeners, by name; else of requests */
 };
 
 #endif

@@ -27,6 +27,8 @@ extern const struct schema_table table_hash, table_sticky, table_member;
 /* table_container.c: objects that container engines act on */
 extern const struct schema_table table_build, table_service_network, table_service_secret;
 extern const struct schema_table table_service_volume, table_ulimit;
+/* table_tls.c: certificates */
+extern const struct schema_table table_certificate, table_gateway_tls;
 /* table_config.c: the top level */
 extern const struct schema_table table_gateway, table_listen, table_include;
 /* table_access.c */
@@ -36,6 +38,7 @@ extern const struct schema_table table_access_log;
 extern const char *const names_depends_condition[], *const names_balance[], *const names_protocol[];
 extern const char *const names_logging_mode[], *const names_watch_action[],
                                                    *const names_listen_kind[];
+extern const char *const names_tls_version[], *const names_client_certificate[];
 extern const char *const names_replica_state[], *const names_health_state[],
                                                     *const names_log_stream[];
 extern const char *const names_severity[], *const names_origin[];

@@ -22,19 +22,6 @@ enum { M = SCHEMA_MUELLE };
 
 const char *const names_listen_kind[] = {"http", "https", "tcp", "tls", NULL};
 
-/* Rows of the listener's own struct (AT_PARENT): a certificate is nothing without its listener. */
-static const struct schema_field tls_rows[] = {
-    {"cert", SCHEMA_STRING, AT(struct listen_spec, cert), .flags = SCHEMA_REQUIRED,
-     .normalise = normalise_path, SAY("Certificate chain, PEM.", "Cadena de certificados, PEM.")},
-    {"key", SCHEMA_STRING, AT(struct listen_spec, key), .flags = SCHEMA_REQUIRED,
-     .normalise = normalise_path, SAY("Private key, PEM.", "Clave privada, PEM.")},
-};
-static const struct schema_table table_tls = {
-    TABLE_DOC("tls", tls_rows),
-    .size = sizeof(struct listen_spec),
-    SAY("Certificate and key.", "Certificado y clave."),
-};
-
 static const struct schema_field listen_rows[] = {
     {"address", SCHEMA_STRING, AT(struct listen_spec, address), .flags = SCHEMA_REQUIRED,
      SAY("http://host:port, https://, tcp:// or tls://; without a host: all addresses.",
@@ -45,8 +32,15 @@ static const struct schema_field listen_rows[] = {
     {"target", SCHEMA_INT, AT(struct listen_spec, target), BOUNDS(1, 65535),
      SAY("tcp and tls: its port; the replica's PORT by default.",
          "tcp y tls: su puerto; por defecto, el PORT de la réplica.")},
-    {"tls", SCHEMA_OBJECT, AT_PARENT, .of = &table_tls, .merge = SCHEMA_MERGE_OBJECT,
-     SAY("https: certificate and key.", "https: certificado y clave.")},
+    {"tls", SCHEMA_OBJECT, AT(struct listen_spec, certificate), OF(table_certificate),
+     .merge = SCHEMA_MERGE_OBJECT,
+     SAY("https: a certificate of its own; else those of gateway.tls.",
+         "https: certificado propio; si no, los de gateway.tls.")},
+    {"redirect", SCHEMA_STRING, AT(struct listen_spec, redirect), .max = 11,
+     SAY("http: answer everything with a redirect to https: \"https\" (port 443), or "
+         "\"https:8443\".",
+         "http: responder a todo con una redirección a https: \"https\" (puerto 443), o "
+         "\"https:8443\".")},
 };
 const struct schema_table table_listen = {
     TABLE_OF("listen", listen_rows, struct listen_spec),
@@ -72,6 +66,8 @@ static const struct schema_field gateway_rows[] = {
          "and addresses.",
          "Nombres con los que se puede llamar al panel, además de localhost, *.localhost y "
          "direcciones.")},
+    {"tls", SCHEMA_OBJECT, G(tls), OF(table_gateway_tls), .merge = SCHEMA_MERGE_OBJECT,
+     SAY("How https listeners speak TLS.", "Cómo hablan TLS las direcciones https.")},
     {"threads", SCHEMA_INT, G(threads), BOUNDS(0, GATEWAY_THREADS_MAX),
      SAY("Threads of the gateway; 0 = chosen by muelle. A change waits for the edge's next start.",
          "Hilos de la pasarela; 0 = los elige muelle. Un cambio espera al próximo arranque del "

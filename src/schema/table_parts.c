@@ -149,6 +149,11 @@ static const struct schema_field route_rows[] = {
          "CONNECT (HTTP/1.1) abre un túnel hasta el servicio, y a ningún otro sitio; por defecto "
          "se "
          "rechaza.")},
+    {"client_certificate", SCHEMA_ENUM, RT(client_certificate), ONE_OF(names_client_certificate),
+     SAY("optional: a client's verified certificate is handed on as Client-Cert; required: who "
+         "shows none gets a 403. Needs gateway.tls.client_ca.",
+         "optional: el certificado verificado del cliente se pasa como Client-Cert; required: a "
+         "quien no lo muestre, 403. Requiere gateway.tls.client_ca.")},
 };
 const struct schema_table table_route = {
     TABLE_OF("route_spec", route_rows, struct route_spec),

@@ -406,3 +406,8 @@ int tls_authorities_new(struct str pem, struct str name, X509_STORE **ret, struc
     *ret = store;
     return 0;
 }
+
+void tls_authorities_free(X509_STORE *authorities)
+{
+    X509_STORE_free(authorities);
+}

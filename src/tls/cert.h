@@ -60,6 +60,7 @@ must_check int tls_cert_write(const struct tls_cert *cert, struct buf *chain, st
 /* A bundle of authorities: at least one certificate, all readable. 0, TLS_E_BAD, -ENOMEM. */
 must_check int tls_authorities_new(struct str pem, struct str name, X509_STORE **ret,
                                    struct problem *problem);
+void tls_authorities_free(X509_STORE *authorities);
 /* What OpenSSL says was last wrong on this thread, as a text; forgets it. */
 void tls_last_error(char *ret, size_t size);
 

@@ -11,6 +11,7 @@
  */
 #include "tls/session.h"
 
+#include "base/encode.h"
 #include "tls/connector.h"
 #include "tls/store.h"
 
@@ -287,4 +288,20 @@ struct str tls_session_protocol(const struct tls_session *session)
     unsigned len = 0;
     SSL_get0_alpn_selected(session->ssl, &p, &len);
     return str_make((const char *)p, len);
+}
+
+bool tls_session_identity(const struct tls_session *session, struct buf *out)
+{
+    X509 *leaf = session->open ? SSL_get0_peer_certificate(session->ssl) : NULL;
+    unsigned char *der = NULL;
+    if (!leaf || SSL_get_verify_result(session->ssl) != X509_V_OK) {
+        return false;
+    }
+    int len = i2d_X509(leaf, &der);
+    if (len > 0) {
+        encode_base64(out, str_make((const char *)der, (size_t)len));
+    }
+    OPENSSL_free(der);
+    ERR_clear_error();
+    return len > 0 && buf_error(out) == 0;
 }

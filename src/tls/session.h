@@ -12,7 +12,7 @@
 #ifndef TLS_SESSION_H
 #define TLS_SESSION_H
 
-#include "base/str.h"
+#include "base/buf.h"
 
 #include <openssl/types.h>
 
@@ -68,6 +68,8 @@ void tls_session_end(struct tls_session *session, struct tls_wire *wire);
 
 /* Of an open session: "h2", "http/1.1", or empty. */
 struct str tls_session_protocol(const struct tls_session *session);
+/* The peer's verified certificate, DER, appended as base64. False: it showed none. */
+bool tls_session_identity(const struct tls_session *session, struct buf *out);
 /* Why it failed, for people: "no shared cipher". */
 const char *tls_session_reason(const struct tls_session *session);
 

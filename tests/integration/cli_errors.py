@@ -50,7 +50,8 @@ def refused(m, text, *words, code=5, args=("up", "-d")):
     ("services:\n  a: {command: sleep 1, user: nobody-of-that-name}\n", ["nobody-of-that-name", "muelle.yaml:2:31"]),
     ("services:\n  a: {command: sleep 1, env_file: no.env}\n", ["no.env", "muelle.yaml:2:35"]),
     ("services:\n  a: {command: sleep 1}\ngateway:\n  listen:\n"
-     "    - {address: 'https://127.0.0.1:8443', tls: {cert: c.pem, key: k.pem}}\n", ["TLS", "muelle.yaml:5:7"]),
+     "    - {address: 'https://127.0.0.1:8443', tls: {cert: c.pem, key: k.pem}}\n",
+     ["c.pem", "cannot be read", "muelle.yaml:5:"]),
     ("services:\n  a: {command: sleep 1, healthcheck: {interval: soon}}\n", ["soon"]),
     ("services:\n  a: {command: sleep 1, deploy: {replicas: -1}}\n", ["replicas"]),
     ("services:\n  a: {command: 'echo ${MISSING?say it}'}\n", ["MISSING", "say it"]),

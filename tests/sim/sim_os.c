@@ -16,6 +16,7 @@
 #include "os/sock.h"
 #include "os/thread.h"
 #include "os/user.h"
+#include "os/watch.h"
 #include "os/worker.h"
 #include "sim/sim.h"
 #include "store/executor.h"
@@ -463,6 +464,23 @@ int file_unlink(const char *path)
 int file_mkdir_p(const char *path, uint32_t mode)
 {
     return 0;
+}
+
+/* No file of this world changes by itself. */
+int watcher_init(struct watcher *watcher, struct loop *loop, size_t dirs_max,
+                 void (*changed)(struct watcher *watcher, const struct watch_batch *))
+{
+    *watcher = (struct watcher){.loop = loop, .changed_fn = changed};
+    return 0;
+}
+
+int watcher_add(struct watcher *watcher, const char *folder)
+{
+    return 0;
+}
+
+void watcher_fini(struct watcher *watcher)
+{
 }
 
 int file_read_all(const char *path, size_t max, struct buf *out)

@@ -98,7 +98,7 @@ static const struct bad cases[] = {
      "config.bad-host"},
     {"gateway: {listen: 'http://:0'}\nservices: {a: {command: x}}\n", "1:19", "config.bad-address"},
     {"gateway: {listen: 'tcp://:80'}\nservices: {a: {command: x}}\n", "1:19", "config.missing-key"},
-    {"gateway: {listen: 'https://:80'}\nservices: {a: {command: x}}\n", "1:19",
+    {"gateway: {tls: {client_certificate: required}}\nservices: {a: {command: x}}\n", "1:37",
      "config.missing-key"},
     {"gateway: {listen: [{address: 'tcp://:80', service: b}]}\nservices: {a: {command: x}}\n",
      "1:52", "config.undefined"},

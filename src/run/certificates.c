@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Certificates by file, and by the development authority where there are none.
+ *
+ * 1. Whatever is in a snapshot was read by tls_cert_new before: the edge does not find out.
+ * 2. A file that cannot be used costs its own certificate and no other; the caller decides whether
+ *    that is refused (an apply) or said (a core that starts again).
+ * 3. The names of the development authority's certificates are those of the routes: *.localhost
+ *    alone is not taken by browsers and libraries, which want two labels behind a star.
+ */
+#include "run/certificates.h"
+
+#include "base/map.h"
+#include "core/authority.h"
+#include "os/clock.h"
+#include "os/file.h"
+#include "run/listen.h"
+#include "run/model.h"
+#include "run/source.h"
+#include "schema/load.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct loading {
+    const struct source *source;
+    const struct project_spec *spec;
+    struct problem_list *problems;
+    struct certificates *to;
+    int64_t now_s;
+};
+
+/* Where a certificate is named: the schema's pointer to it. */
+struct place {
+    char pointer[64];
+    uint64_t listener; /* index + 1; 0 = gateway.tls */
+};
+
+/* --- reading --- */
+
+static void say(const struct loading *l, const struct place *place, const char *key,
+                struct problem *problem)
+{
+    struct problem *to = problem_list_add(l->problems);
+    char file[PROBLEM_TEXT_MAX], what[PROBLEM_TEXT_MAX];
+    (void)str_copy(file, sizeof(file), str_from(problem->where));
+    (void)str_copy(what, sizeof(what), str_from(problem->what));
+    *to = *problem;
+    problem_set(to, problem->code, "%s: %s", file, what);
+    problem_expected(to, "%s", problem->expected);
+    problem_hint(to, "%s", problem->hint);
+    to->status = 422;
+    if (!schema_where(l->spec, to, "%s/%s", place->pointer, key)) {
+        (void)schema_where(l->spec, to, "%s", place->pointer);
+    }
+}
+
+/* The content of a file; empty if there is no name. 0, -ENOMEM; > 0: it was said. */
+static int read_text(const struct loading *l, const struct place *place, const char *key,
+                     struct str path, struct str *ret)
+{
+    cleanup(buf_fini) struct buf text = BUF_INIT(TLS_PEM_MAX);
+    char name[4096];
+    *ret = STR_NONE;
+    if (path.len == 0) {
+        return 0;
+    }
+    int r = str_copy(name, sizeof(name), path) ? file_read_regular(name, TLS_PEM_MAX, &text)
+                                               : -ENAMETOOLONG;
+    if (r < 0) {
+        struct problem problem;
+        problem_set(&problem, "tls.unreadable", "cannot be read: %s",
+                    r == -ENOBUFS ? "it is larger than 64 KiB" : strerror(-r));
+        problem_where(&problem, STR_FMT, STR_ARG(path));
+        problem_expected(&problem, "a file that muelle may read");
+        say(l, place, key, &problem);
+        return r == -ENOMEM ? r : 1;
+    }
+    *ret = arena_str(&l->to->arena, buf_str(&text));
+    return ret->p ? 0 : -ENOMEM;
+}
+
+/* --- taking --- */
+
+static int add(const struct loading *l, const struct tls_cert *cert, uint64_t listener)
+{
+    struct certificates *to = l->to;
+    struct snapshot_certificate *item = &to->items[to->count];
+    cleanup(buf_fini) struct buf chain = BUF_INIT(SNAPSHOT_PEM_MAX);
+    struct buf key = BUF_INIT(SNAPSHOT_PEM_MAX);
+    int r = tls_cert_write(cert, &chain, &key);
+    *item = (struct snapshot_certificate){
+        .listener = listener,
+        .chain = arena_str(&to->arena, buf_str(&chain)),
+        .key = arena_str(&to->arena, buf_str(&key)),
+        .ocsp = arena_str(&to->arena, str_make((const char *)cert->ocsp, cert->ocsp_len)),
+        .names = arena_str(&to->arena, buf_str(&cert->names)),
+        .key_kind = cert->kind,
+    };
+    buf_fini(&key);
+    if (r < 0 || to->arena.failed) {
+        return r < 0 ? r : -ENOMEM;
+    }
+    item->id = map_hash(map_hash(map_hash(1, item->chain), item->key), item->ocsp);
+    to->content = map_hash(to->content + listener, str_make((const char *)&item->id, 8));
+    to->count++;
+    return 0;
+}
+
+static int load_one(const struct loading *l, const struct certificate_spec *spec,
+                    const struct place *place)
+{
+    struct tls_cert_source texts = {
+        .cert_name = spec->cert,
+        .key_name = spec->key,
+        .chain_name = spec->chain,
+        .ocsp_name = spec->ocsp,
+    };
+    struct problem problem = {0};
+    struct tls_cert *cert = NULL;
+    int r = read_text(l, place, "cert", spec->cert, &texts.cert);
+    r = r != 0 ? r : read_text(l, place, "key", spec->key, &texts.key);
+    r = r != 0 ? r : read_text(l, place, "chain", spec->chain, &texts.chain);
+    r = r != 0 ? r : read_text(l, place, "ocsp", spec->ocsp, &texts.ocsp);
+    if (r != 0) {
+        return r < 0 ? r : 0;
+    }
+    r = tls_cert_new(&texts, &cert, &problem);
+    r = r != 0 ? r : tls_cert_check_time(cert, spec->cert, l->now_s, &problem);
+    if (r == TLS_E_BAD) {
+        bool of_key = str_is(spec->key, problem.where);
+        say(l, place, of_key ? "key" : "cert", &problem);
+        r = 0;
+    } else if (r == 0) {
+        r = add(l, cert, place->listener);
+    }
+    tls_cert_free(cert);
+    return r;
+}
+
+static int load_named(const struct loading *l)
+{
+    const struct gateway_spec *gateway = &l->spec->gateway;
+    struct place place;
+    int r = 0;
+    for (size_t i = 0; r == 0 && i < gateway->listens_count; i++) {
+        if (gateway->listens[i].certificate.cert.len > 0) {
+            place.listener = i + 1;
+            (void)snprintf(place.pointer, sizeof(place.pointer), "/gateway/listen/%zu/tls", i);
+            r = load_one(l, &gateway->listens[i].certificate, &place);
+        }
+    }
+    for (size_t i = 0; r == 0 && i < gateway->tls.certificates_count; i++) {
+        place.listener = 0;
+        (void)snprintf(place.pointer, sizeof(place.pointer), "/gateway/tls/certificates/%zu", i);
+        r = load_one(l, &gateway->tls.certificates[i], &place);
+    }
+    return r;
+}
+
+static int load_authorities(const struct loading *l)
+{
+    struct place place = {.pointer = "/gateway/tls"};
+    struct problem problem = {0};
+    X509_STORE *unused = NULL;
+    struct str path = l->spec->gateway.tls.client_ca;
+    int r = read_text(l, &place, "client_ca", path, &l->to->client_ca);
+    if (r == 0 && path.len > 0) {
+        r = tls_authorities_new(l->to->client_ca, path, &unused, &problem);
+        if (r == TLS_E_BAD) {
+            say(l, &place, "client_ca", &problem);
+        }
+        tls_authorities_free(unused);
+    }
+    l->to->content = map_hash(l->to->content, l->to->client_ca);
+    return r < 0 ? r : 0;
+}
+
+/* --- the development authority --- */
+
+/* A listener without a certificate for it, and none for all. */
+static bool needs_local(const struct project_spec *spec)
+{
+    for (size_t i = 0; i < spec->gateway.listens_count; i++) {
+        const struct listen_spec *listen = &spec->gateway.listens[i];
+        if (listen->kind == LISTEN_HTTPS && listen->certificate.cert.len == 0 &&
+            spec->gateway.tls.certificates_count == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static size_t count_routes(const struct project_spec *spec)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < spec->services_count; i++) {
+        count += spec->services[i].routes_count;
+    }
+    return count;
+}
+
+/* The names of the routes, once each, behind those of this machine. */
+static size_t collect_names(const struct project_spec *spec, struct map *seen)
+{
+    static const struct str usual[] = {STR_INIT("localhost"), STR_INIT("*.localhost"),
+                                       STR_INIT("127.0.0.1"), STR_INIT("::1")};
+    for (size_t i = 0; i < ARRAY_LEN(usual); i++) {
+        (void)!map_put(seen, usual[i], (void *)1);
+    }
+    for (size_t i = 0; i < spec->services_count; i++) {
+        for (size_t k = 0; k < spec->services[i].routes_count; k++) {
+            struct str host = spec->services[i].routes[k].host;
+            if (host.len > 0) {
+                (void)!map_put(seen, host, (void *)1); /* without room: without that name */
+            }
+        }
+    }
+    return seen->len;
+}
+
+static int issue_one(const struct loading *l, const struct authority *authority,
+                     const struct str *names, size_t count)
+{
+    cleanup(buf_fini) struct buf cert = BUF_INIT(TLS_PEM_MAX);
+    struct buf key = BUF_INIT(TLS_PEM_MAX);
+    struct problem problem;
+    struct tls_cert *made = NULL;
+    const struct authority_request request = {names, count, l->now_s};
+    int r = authority_issue(authority, &request, &cert, &key);
+    if (r == 0) {
+        const struct tls_cert_source source = {.cert = buf_str(&cert), .key = buf_str(&key)};
+        r = tls_cert_new(&source, &made, &problem);
+    }
+    buf_fini(&key);
+    r = r != 0 ? r : add(l, made, 0);
+    tls_cert_free(made);
+    return r == TLS_E_BAD ? -EINVAL : r;
+}
+
+static int issue_all(const struct loading *l, const struct authority *authority)
+{
+    struct map seen = MAP_INIT(count_routes(l->spec) + 8);
+    size_t total = collect_names(l->spec, &seen);
+    int r = 0;
+    for (size_t at = 0; r == 0 && at < total; at += CERTIFICATES_LOCAL_NAMES) {
+        struct str names[CERTIFICATES_LOCAL_NAMES];
+        size_t left = total - at;
+        size_t count = MIN(left, (size_t)CERTIFICATES_LOCAL_NAMES);
+        for (size_t i = 0; i < count; i++) {
+            names[i] = seen.entries[at + i].key;
+        }
+        r = issue_one(l, authority, names, count);
+    }
+    map_fini(&seen);
+    return r;
+}
+
+static int load_local(const struct loading *l)
+{
+    char dir[AUTHORITY_DIR_MAX];
+    struct authority authority = {0};
+    struct problem problem;
+    if (!needs_local(l->spec)) {
+        return 0;
+    }
+    problem_set(&problem, "tls.no-authority",
+                "the development authority has no folder: neither MUELLE_CA_DIR nor HOME is set");
+    int r = TLS_E_BAD;
+    if (authority_dir(source_env(l->source, STR("MUELLE_CA_DIR")),
+                      source_env(l->source, STR("XDG_DATA_HOME")),
+                      source_env(l->source, STR("HOME")), dir)) {
+        r = authority_open(&authority, dir, l->now_s, &problem);
+    }
+    if (r == 0) {
+        r = issue_all(l, &authority);
+    } else if (r != -ENOMEM) {
+        if (r < 0) {
+            problem_set(&problem, "tls.no-authority",
+                        "the development authority cannot be made in %s: %s", dir, strerror(-r));
+        }
+        problem_hint(&problem, "give the listener a certificate: tls: {cert: FILE, key: FILE}");
+        problem.status = 422;
+        (void)schema_where(l->spec, &problem, "/gateway/listen");
+        *problem_list_add(l->problems) = problem;
+        r = 0;
+    }
+    authority_close(&authority);
+    return r;
+}
+
+/* --- whole --- */
+
+int certificates_load(const struct source *source, const struct project_spec *spec,
+                      struct problem_list *problems, struct certificates **ret)
+{
+    struct certificates *to = calloc(1, sizeof(*to));
+    if (!to) {
+        return -ENOMEM;
+    }
+    const struct gateway_spec *gateway = &spec->gateway;
+    size_t most = gateway->listens_count + gateway->tls.certificates_count + 2 +
+                  count_routes(spec) / CERTIFICATES_LOCAL_NAMES;
+    to->arena = ARENA_INIT(GIB);
+    to->content = 1;
+    to->items = arena_array(&to->arena, most, sizeof(*to->items));
+    const struct loading l = {source, spec, problems, to, clock_wall_ns() / 1000000000};
+    int r = to->items ? load_named(&l) : -ENOMEM;
+    r = r < 0 ? r : load_authorities(&l);
+    r = r < 0 ? r : load_local(&l);
+    if (r < 0) {
+        certificates_free(to);
+        return r;
+    }
+    *ret = to;
+    return 0;
+}
+
+void certificates_free(struct certificates *certificates)
+{
+    if (certificates) {
+        arena_fini(&certificates->arena);
+        free(certificates);
+    }
+}
+
+/* --- publishing --- */
+
+void certificates_publish(const struct project *project, struct snapshot_builder *builder)
+{
+    const struct certificates *all = project->source ? project->source->certificates : NULL;
+    for (size_t i = 0; all && i < all->count; i++) {
+        struct snapshot_certificate item = all->items[i];
+        char address[SOCK_ADDR_TEXT_MAX];
+        if (item.listener) {
+            const struct listen_spec *listen = &project->spec->gateway.listens[item.listener - 1];
+            if (!listen_address(listen, address, sizeof(address))) {
+                continue;
+            }
+            item.listener = link_id(STR("listen"), str_from(address), STR_NONE, STR_NONE);
+        }
+        snapshot_builder_certificate(builder, &item);
+    }
+}
+
+struct snapshot_tls certificates_tls(const struct project *project,
+                                     const struct listen_spec *listen)
+{
+    const struct gateway_tls_spec *spec = &project->spec->gateway.tls;
+    const struct certificates *all = project->source ? project->source->certificates : NULL;
+    if (listen->kind != LISTEN_HTTPS) {
+        return (struct snapshot_tls){0};
+    }
+    return (struct snapshot_tls){
+        .on = true,
+        .only_13 = spec->min_version == TLS_VERSION_13,
+        .client = (enum snapshot_client_certificate)spec->client_certificate,
+        .client_ca = all ? all->client_ca : STR_NONE,
+        .tickets = (uint32_t)spec->tickets,
+    };
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Certificates whose files change while they serve: their folders are watched, and what is new and
+ * good goes to the edge without a reload. What is not good is said, and the old ones serve on.
+ * Private to run/.
+ */
+#ifndef RUN_RENEWAL_H
+#define RUN_RENEWAL_H
+
+#include "run/model.h"
+
+struct certificates;
+
+/* A project was taken: watches the folders of its files. */
+void renewal_watch(struct run *run, const struct project *project);
+/* Takes what was loaded anew in place of what serves, if it is something else. */
+void renewal_take(struct run *run, struct project *project, struct certificates **fresh);
+void renewal_fini(struct run *run);
+
+#endif

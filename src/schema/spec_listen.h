@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Listeners and how they speak TLS, as a part of struct project_spec (spec.h).
+ */
+#ifndef SCHEMA_SPEC_LISTEN_H
+#define SCHEMA_SPEC_LISTEN_H
+
+#include "base/str.h"
+
+/* PEM files, absolute; chain and ocsp (DER) may be empty. */
+struct certificate_spec {
+    struct str cert, key, chain, ocsp;
+};
+
+enum tls_version { TLS_VERSION_12, TLS_VERSION_13 };
+enum client_certificate_kind {
+    CLIENT_CERTIFICATE_NONE,
+    CLIENT_CERTIFICATE_OPTIONAL,
+    CLIENT_CERTIFICATE_REQUIRED
+};
+struct gateway_tls_spec {
+    const struct certificate_spec *certificates;
+    size_t certificates_count;
+    int32_t min_version;        /* enum tls_version */
+    struct str client_ca;       /* PEM file, absolute; empty = nobody is asked */
+    int32_t client_certificate; /* enum client_certificate_kind */
+    int64_t tickets;
+};
+
+enum listen_kind { LISTEN_HTTP, LISTEN_HTTPS, LISTEN_TCP, LISTEN_TLS };
+
+struct listen_spec {
+    struct str address; /* canonical, the identity: "http://127.0.0.1:8080", "tcp://[::]:5432" */
+    int32_t kind;       /* enum listen_kind */
+    struct str host;    /* IP literal without brackets; "::" = all, both families */
+    int64_t port;
+    struct str service; /* tcp, tls: whose replicas get the connections; tls: of unrouted names */
+    int64_t target;     /* their port; 0 = the replica's PORT */
+    struct certificate_spec certificate; /* https: its own; empty = those of gateway.tls */
+    struct str redirect;                 /* http: "https", "https:PORT"; empty = nowhere */
+    int64_t redirect_port;               /* from that; 0 = nowhere */
+    bool from_ports;                     /* stands for a `ports:` entry of a process */
+};
+
+#endif

@@ -1,0 +1,445 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TLS in the real program: names and certificates, what is refused, tickets, client certificates, files that change.
+
+The other ends are OpenSSL's own client, curl and Python's ssl.
+"""
+import json
+import os
+import re
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+import time
+
+import pytest
+
+from muelle import free_port, wait_until
+
+APP = """
+import http.server, json, os
+class H(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        size = int(self.path.rsplit("=", 1)[1]) if "size=" in self.path else 0
+        body = b"x" * size if size else json.dumps({k.lower(): v for k, v in self.headers.items()}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    def log_message(self, *a):
+        pass
+http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), H).serve_forever()
+"""
+
+
+def openssl(folder, *args):
+    subprocess.run(["openssl", *args], cwd=folder, check=True, capture_output=True)
+
+
+class Pki:
+    """An authority and what it signs, in files."""
+
+    def __init__(self, folder, name="ca"):
+        self.folder, self.name = folder, name
+        openssl(folder, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                "-keyout", f"{name}.key", "-out", f"{name}.crt", "-days", "30", "-subj", f"/CN={name}",
+                "-addext", "basicConstraints=critical,CA:TRUE", "-addext", "keyUsage=critical,keyCertSign")
+
+    def issue(self, file, *names, kind="ec", days=20):
+        key = ["-newkey", "rsa:2048"] if kind == "rsa" else ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+        openssl(self.folder, "req", *key, "-nodes", "-keyout", f"{file}.key", "-out", f"{file}.csr", "-subj", f"/CN={names[0]}")
+        (self.folder / f"{file}.ext").write_text("subjectAltName=" + ",".join(f"DNS:{n}" for n in names))
+        openssl(self.folder, "x509", "-req", "-in", f"{file}.csr", "-CA", f"{self.name}.crt", "-CAkey", f"{self.name}.key",
+                "-out", f"{file}.crt", "-days", str(days), "-extfile", f"{file}.ext")
+
+
+class Site:
+    def __init__(self, muelle):
+        self.m, self.port, self.plain = muelle, free_port(), free_port()
+        self.folder = muelle.folder
+        self.pki = Pki(self.folder)
+        muelle.write("app.py", APP)
+
+    def up(self, tls, routes="[{host: a.test}, {host: b.test}, {host: '*.w.test'}]", listen=None, **options):
+        listen = listen or f'["https://127.0.0.1:{self.port}"]'
+        self.m.write("muelle.yaml", f"""
+name: site
+gateway: {{ listen: {listen}, tls: {tls}, admin: false, threads: 2 }}
+services:
+  web: {{ command: python3 -u app.py, routes: {routes} }}
+""")
+        return self.m.cli("up", "-d", "--wait", **options)
+
+    def context(self, ca="ca.crt", **options):
+        context = ssl.create_default_context(cafile=self.folder / ca)
+        for name, value in options.items():
+            setattr(context, name, value)
+        return context
+
+    def connect(self, name="a.test", context=None, session=None):
+        raw = socket.create_connection(("127.0.0.1", self.port), timeout=10)
+        return (context or self.context()).wrap_socket(raw, server_hostname=name, session=session)
+
+    def get(self, path="/", name="a.test", context=None, headers="", sock=None):
+        s = sock or self.connect(name, context)
+        s.sendall(f"GET {path} HTTP/1.1\r\nHost: {name}\r\n{headers}\r\n".encode())
+        data = read_answer(s)
+        if not sock:
+            s.close()
+        return data
+
+    def shown(self, name, **options):
+        """The first name of the certificate that a client gets who asks for `name`."""
+        context = self.context(check_hostname=False, **options)
+        with self.connect(name, context) as s:
+            return s.getpeercert()["subject"][0][0][1]
+
+
+def read_answer(s):
+    data = b""
+    while b"\r\n\r\n" not in data:
+        got = s.recv(65536)
+        assert got, data
+        data += got
+    head, body = data.split(b"\r\n\r\n", 1)
+    length = int(re.search(rb"content-length: (\d+)", head, re.I).group(1))
+    while len(body) < length:
+        got = s.recv(65536)
+        assert got
+        body += got
+    return int(head.split()[1]), head.decode(), body
+
+
+def refused(connect):
+    try:
+        connect().close()
+        return False
+    except (ssl.SSLError, ConnectionResetError):
+        return True
+
+
+@pytest.fixture
+def site(muelle):
+    return Site(muelle)
+
+
+def test_a_listener_without_a_certificate_has_one_of_the_development_authority(site):
+    folder = site.folder / "authority"
+    site.up("{}", routes="[{host: shop.localhost}]", env={"MUELLE_CA_DIR": str(folder)})
+    assert (folder / "ca.key").stat().st_mode & 0o777 == 0o600
+    context = ssl.create_default_context(cafile=folder / "ca.crt")
+    for name in ("shop.localhost", "localhost"):
+        with site.connect(name, context) as s:
+            assert s.version() == "TLSv1.3"
+    status, _, body = site.get(name="shop.localhost", context=context)
+    seen = json.loads(body)
+    assert status == 200 and seen["x-forwarded-proto"] == "https" and "proto=https" in seen["forwarded"]
+    out = subprocess.run(["curl", "-sS", "--cacert", str(folder / "ca.crt"), f"https://shop.localhost:{site.port}/?size=100000"],
+                         capture_output=True, check=True)
+    assert out.stdout == b"x" * 100000
+
+
+def test_the_name_chooses_the_certificate(site):
+    site.pki.issue("a", "a.test")
+    site.pki.issue("b", "b.test", "*.w.test")
+    site.pki.issue("own", "own.test")
+    other = free_port()
+    site.up("{certificates: [{cert: a.crt, key: a.key}, {cert: b.crt, key: b.key}]}",
+            listen=f"['https://127.0.0.1:{site.port}', {{address: 'https://127.0.0.1:{other}', tls: {{cert: own.crt, key: own.key}}}}]")
+    assert [site.shown(n) for n in ("a.test", "B.TEST", "x.w.test", "x.y.w.test", "none.test")] == \
+        ["a.test", "b.test", "b.test", "a.test", "a.test"]
+    site.port = other
+    assert [site.shown(n) for n in ("none.test", "b.test")] == ["own.test", "b.test"]
+
+
+def test_a_pair_of_keys_serves_old_and_new_clients(site):
+    site.pki.issue("r", "a.test", kind="rsa")
+    site.pki.issue("e", "a.test")
+    site.up("{certificates: [{cert: r.crt, key: r.key}, {cert: e.crt, key: e.key}]}")
+
+    def kind(*args):
+        out = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{site.port}", "-servername", "a.test", *args],
+                             input=b"", capture_output=True, timeout=20).stdout.decode()
+        return re.search(r"Peer signature type: (\S+)", out).group(1)
+
+    assert kind() == "ECDSA"
+    assert kind("-sigalgs", "RSA-PSS+SHA256") == "RSA-PSS"
+    assert kind("-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256") in ("RSA-PSS", "RSA")
+
+
+@pytest.mark.parametrize("break_it, words", [
+    (lambda p: (p.folder / "a.crt").unlink(), ["a.crt", "cannot be read", "muelle.yaml:3:"]),
+    (lambda p: (p.folder / "a.key").write_text("no key"), ["a.key", "no private key", "-----BEGIN PRIVATE KEY-----"]),
+    (lambda p: (p.folder / "a.key").write_text((p.folder / "b.key").read_text()), ["a.key", "not that of the certificate"]),
+    (lambda p: p.issue("a", "a.test", days=-1), ["a.crt", "expired", "renew it"]),
+], ids=["missing", "no key", "another's key", "expired"])
+def test_a_certificate_that_cannot_serve_is_refused_with_its_place(site, break_it, words):
+    site.pki.issue("a", "a.test")
+    site.pki.issue("b", "b.test")
+    break_it(site.pki)
+    result = site.up("{certificates: [{cert: b.crt, key: b.key}, {cert: a.crt, key: a.key}]}", check=False)
+    assert result.returncode != 0
+    for word in words:
+        assert word in result.stderr
+
+
+def test_old_versions_and_weak_ciphers_are_refused(site):
+    site.pki.issue("a", "a.test")
+    site.up("{certificates: [{cert: a.crt, key: a.key}], min_version: '1.3'}")
+    with pytest.raises((ssl.SSLError, ConnectionResetError)):
+        site.connect(context=site.context(maximum_version=ssl.TLSVersion.TLSv1_2))
+    site.up("{certificates: [{cert: a.crt, key: a.key}]}")
+    older = site.context(maximum_version=ssl.TLSVersion.TLSv1_2)
+    wait_until(lambda: not refused(lambda: site.connect(context=older)), what="the new configuration")
+    with site.connect(context=older) as s:
+        assert s.version() == "TLSv1.2"
+    for args in (["-tls1_1"], ["-tls1_2", "-cipher", "AES128-SHA@SECLEVEL=0"], ["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA256"]):
+        out = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{site.port}", *args], input=b"", capture_output=True, timeout=20)
+        assert b"Cipher is (NONE)" in out.stdout or out.returncode != 0
+
+
+def tickets(site, count):
+    """Sessions of that many connections, TLS 1.3 and 1.2."""
+    found = []
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        context = site.context(minimum_version=version, maximum_version=version)
+        for _ in range(count):
+            with site.connect(context=context) as s:
+                site.get(sock=s)
+                found.append((context, s.session))
+    return found
+
+
+def test_tickets_outlive_a_killed_edge_and_a_killed_core(site):
+    site.pki.issue("a", "a.test")
+    site.up("{certificates: [{cert: a.crt, key: a.key}], tickets: 1}")
+    sessions = tickets(site, 4)
+    site.m.kill("edge")
+    site.m.kill("core")
+
+    def resumed(context, session):
+        try:
+            with site.connect(context=context, session=session) as s:
+                return site.get(sock=s)[0] == 200 and s.session_reused
+        except OSError:
+            return None
+
+    for context, session in sessions:
+        assert wait_until(lambda: resumed(context, session) is not None, what="an answer")
+    assert all(resumed(*one) for one in tickets(site, 1))
+    assert (site.folder / ".muelle" / "tickets").stat().st_mode & 0o777 == 0o600
+    site.up("{certificates: [{cert: a.crt, key: a.key}], tickets: 0}")
+
+    def without():
+        with site.connect() as s:
+            site.get(sock=s)
+            return not s.session or not s.session.has_ticket
+
+    wait_until(without, what="the new configuration")
+
+
+def test_clients_that_reconnect_with_tickets_meet_a_new_edge(site):
+    """kill -9 while clients come and go: none hangs, and all resume soon again."""
+    site.pki.issue("a", "a.test")
+    site.up("{certificates: [{cert: a.crt, key: a.key}]}")
+    stop, counts, lock = threading.Event(), {"whole": 0, "resumed": 0, "lost": 0}, threading.Lock()
+
+    def client():
+        session, context = None, site.context()
+        while not stop.is_set():
+            try:
+                with site.connect(context=context, session=session) as s:
+                    assert site.get(sock=s)[0] == 200
+                    what, session = "resumed" if s.session_reused else "whole", s.session
+            except (OSError, AssertionError):
+                what = "lost"
+                time.sleep(0.02)
+            with lock:
+                counts[what] += 1
+
+    threads = [threading.Thread(target=client) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.5)
+    for _ in range(2):
+        site.m.kill("edge")
+        time.sleep(0.7)
+    with lock:
+        before = dict(counts)
+    time.sleep(0.7)
+    stop.set()
+    for thread in threads:
+        thread.join(20)
+        assert not thread.is_alive()
+    assert counts["resumed"] > before["resumed"] + 5 and counts["whole"] == before["whole"]
+
+
+def test_a_route_may_need_a_client_certificate(site):
+    clients = Pki(site.folder, "clients")
+    clients.issue("alice", "alice")
+    Pki(site.folder, "strangers").issue("mallory", "mallory")
+    site.pki.issue("a", "a.test")
+    site.up("{certificates: [{cert: a.crt, key: a.key}], client_ca: clients.crt}",
+            routes="[{host: a.test}, {host: a.test, path: /me, client_certificate: required}, "
+                   "{host: a.test, path: /maybe, client_certificate: optional}]")
+    forged = "Client-Cert: :Zm9yZ2Vk:\r\nClient-Cert-Chain: :Zm9yZ2Vk:\r\n"
+    assert "client-cert" not in site.get("/", headers=forged)[2].decode()
+    assert site.get("/me", headers=forged)[0] == 403
+    status, _, body = site.get("/maybe", headers=forged)
+    assert status == 200 and "client-cert" not in json.loads(body)
+    known = site.context()
+    known.load_cert_chain(site.folder / "alice.crt", site.folder / "alice.key")
+    der = subprocess.run(["openssl", "x509", "-in", "alice.crt", "-outform", "der"], cwd=site.folder, capture_output=True, check=True).stdout
+    import base64
+    for path in ("/me", "/maybe"):
+        status, _, body = site.get(path, context=known, headers=forged)
+        seen = json.loads(body)
+        assert status == 200 and seen["client-cert"] == f":{base64.b64encode(der).decode()}:"
+        assert "client-cert-chain" not in seen
+    assert "client-cert" not in json.loads(site.get("/", context=known)[2])
+    stranger = site.context(maximum_version=ssl.TLSVersion.TLSv1_2)
+    stranger.load_cert_chain(site.folder / "mallory.crt", site.folder / "mallory.key")
+    with pytest.raises((ssl.SSLError, ConnectionResetError)):
+        site.connect(context=stranger)
+    site.up("{certificates: [{cert: a.crt, key: a.key}], client_ca: clients.crt, client_certificate: required}")
+    nobody = site.context(maximum_version=ssl.TLSVersion.TLSv1_2)
+    wait_until(lambda: refused(lambda: site.connect(context=nobody)), what="the new configuration")
+
+
+def test_plain_requests_are_redirected(site):
+    site.pki.issue("a", "a.test")
+    site.up("{certificates: [{cert: a.crt, key: a.key}]}",
+            listen=f"['https://127.0.0.1:{site.port}', {{address: 'http://127.0.0.1:{site.plain}', redirect: 'https:{site.port}'}}]")
+    for host, path, want in (("a.test", "/x/../y?q=1", f"https://a.test:{site.port}/y?q=1"),
+                             ("a.test:80", "/", f"https://a.test:{site.port}/"),
+                             ("[::1]:80", "/", f"https://[::1]:{site.port}/")):
+        with socket.create_connection(("127.0.0.1", site.plain)) as s:
+            s.sendall(f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n".encode())
+            status, head, _ = read_answer(s)
+        assert status == 308 and f"Location: {want}\r\n" in head + "\r\n"
+
+
+def test_an_end_is_said_and_an_end_that_was_not_said_is_noticed(site):
+    site.pki.issue("a", "a.test")
+    site.up("{certificates: [{cert: a.crt, key: a.key}]}")
+    s = site.connect()
+    s.sendall(b"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n")
+    data = b""
+    while got := s.recv(65536):  # ends by close_notify: without it ssl would raise
+        data += got
+    assert data.startswith(b"HTTP/1.1 200")
+    s.unwrap().close()
+    # A body that the client's FIN cuts short is not one that ended: the service never gets it whole.
+    s = site.connect()
+    s.sendall(b"POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+    os.set_blocking(s.fileno(), True)
+    socket.socket(fileno=os.dup(s.fileno())).shutdown(socket.SHUT_WR)
+    with pytest.raises((ssl.SSLError, ConnectionResetError, AssertionError, OSError)):
+        read_answer(s)
+
+
+def test_large_bodies_both_ways_and_many_requests_on_one_connection(site):
+    site.pki.issue("a", "a.test")
+    site.up("{certificates: [{cert: a.crt, key: a.key}]}")
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        with site.connect(context=site.context(minimum_version=version, maximum_version=version)) as s:
+            assert site.get("/?size=3000000", sock=s)[2] == b"x" * 3000000
+            body = os.urandom(2_000_000)
+            sender = threading.Thread(target=s.sendall, args=(b"POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2000000\r\n\r\n" + body,))
+            sender.start()
+            sender.join()
+            assert read_answer(s)[2] == body
+            for _ in range(50):
+                assert site.get(sock=s)[0] == 200
+            s.sendall(b"GET /?size=10 HTTP/1.1\r\nHost: a.test\r\n\r\n" * 20)
+            got = b""
+            while got.count(b"x" * 10) < 20:
+                got += s.recv(65536)
+
+
+def test_a_reload_takes_new_certificates_and_drops_no_connection(site):
+    site.pki.issue("a", "a.test")
+    site.up("{certificates: [{cert: a.crt, key: a.key}]}")
+    with site.connect() as s:
+        before = s.getpeercert()["serialNumber"]
+        site.pki.issue("a", "a.test")
+        site.m.cli("reload")
+
+        def fresh():
+            with site.connect() as new:
+                return new.getpeercert()["serialNumber"] != before
+
+        assert wait_until(fresh, what="the new certificate")
+        assert site.get(sock=s)[0] == 200
+        (site.folder / "a.key").write_text("broken")
+        assert site.m.cli("reload", check=False).returncode != 0
+        assert fresh() and site.get(sock=s)[0] == 200
+
+
+def test_files_that_change_are_taken_without_a_reload(site):
+    site.pki.issue("a", "a.test")
+    site.up("{certificates: [{cert: a.crt, key: a.key}]}")
+
+    def serial():
+        with site.connect() as s:
+            return s.getpeercert()["serialNumber"]
+
+    first = serial()
+    with site.connect() as old:
+        for _ in range(2):
+            before = serial()
+            site.pki.issue("a", "a.test")
+            wait_until(lambda: serial() != before, what="the new certificate")
+        (site.folder / "a.crt").write_text("half of it")
+        time.sleep(1)
+        assert serial() != first and site.get(sock=old)[0] == 200
+    assert "are not taken" in site.m.own_log()
+
+
+def test_a_chain_may_have_a_file_of_its_own(site):
+    site.pki.issue("a", "a.test")
+    site.up("{certificates: [{cert: a.crt, key: a.key, chain: ca.crt}]}")
+    out = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{site.port}", "-servername", "a.test", "-showcerts"],
+                         input=b"", capture_output=True, timeout=20).stdout
+    assert out.count(b"BEGIN CERTIFICATE") == 2
+    Pki(site.folder, "other")
+    site.m.write("muelle.yaml", (site.folder / "muelle.yaml").read_text().replace("chain: ca.crt", "chain: other.crt"))
+    result = site.m.cli("reload", check=False)
+    assert result.returncode != 0 and "other.crt" in result.stderr and "not in order" in result.stderr
+
+
+def test_no_key_is_shown_or_stored(site):
+    site.pki.issue("a", "a.test")
+    site.up("{certificates: [{cert: a.crt, key: a.key}]}")
+    secret = "".join((site.folder / "a.key").read_text().split("\n")[1:3])[:60].encode()
+    for path in ("/api/v1/projects/site/config", "/api/v1/projects/site", "/api/v1/events"):
+        assert secret not in json.dumps(site.m.get(path)).encode()
+    for found in (site.folder / ".muelle").rglob("*"):
+        if found.is_file():
+            text = found.read_bytes().replace(b"\n", b"").replace(b"\\n", b"")
+            assert secret not in text and b"PRIVATE KEY" not in text, found
+
+
+def test_stapled_responses_come_from_their_file(site):
+    site.pki.issue("a", "a.test")
+    (site.folder / "index.txt").write_text("")
+    serial = subprocess.run(["openssl", "x509", "-in", "a.crt", "-noout", "-serial"], cwd=site.folder,
+                            capture_output=True, check=True).stdout.decode().strip().split("=")[1]
+    (site.folder / "index.txt").write_text(f"V\t400101000000Z\t\t{serial}\tunknown\t/CN=a.test\n")
+    openssl(site.folder, "ocsp", "-index", "index.txt", "-CA", "ca.crt", "-rsigner", "ca.crt", "-rkey", "ca.key",
+            "-issuer", "ca.crt", "-cert", "a.crt", "-respout", "a.ocsp", "-ndays", "3", "-noverify")
+    site.up("{certificates: [{cert: a.crt, key: a.key, ocsp: a.ocsp}]}")
+    out = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{site.port}", "-servername", "a.test", "-status"],
+                         input=b"", capture_output=True, timeout=20).stdout.decode()
+    assert "OCSP Response Status: successful" in out and "Cert Status: good" in out
+    (site.folder / "a.ocsp").write_bytes(b"nothing")
+    result = site.m.cli("reload", check=False)
+    assert result.returncode != 0 and "a.ocsp" in result.stderr
