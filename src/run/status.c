@@ -67,6 +67,10 @@ static int32_t replica_health(const struct replica *replica)
 static struct str replica_reason(struct arena *arena, const struct replica *replica)
 {
     bool waits = replica->sm.state == REPLICA_PENDING && replica->service->reason[0];
+    const struct seat *seat = seats_find(&replica->service->seats, replica->number);
+    if (seat && seat->drained.set && replica->sm.state == REPLICA_RUNNING) {
+        return arena_printf(arena, "drained by %s", seat->drained.actor);
+    }
     return text(arena, waits ? replica->service->reason : replica->reason);
 }
 

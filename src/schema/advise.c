@@ -133,6 +133,42 @@ static void say_health(struct schema_pass *pass, const struct value *v,
     }
 }
 
+static void say_idle_key(struct schema_pass *pass, const struct value *key, const char *name,
+                         const char *expected, const struct service_spec *service)
+{
+    struct problem *notice =
+        pass_notice(pass, key->at, true, "config.not-applicable",
+                    "'%s' has no effect on this balancing (service '" STR_FMT "')", name,
+                    STR_ARG(service->name));
+    problem_expected(notice, "%s", expected);
+}
+
+/* What belongs to another balancing than the one that was chosen. */
+static void say_spread(struct schema_pass *pass, const struct value *v,
+                       const struct service_spec *service)
+{
+    const struct value *traffic = value_get(v, "traffic"), *routes = value_get(v, "routes");
+    const struct spread_spec *spread = &service->traffic.spread;
+    const struct value *hash = traffic ? value_get(traffic, "hash") : NULL;
+    const struct value *members = traffic ? value_get(traffic, "members") : NULL;
+    int32_t routed = service->routes_count ? service->routes[0].balance : BALANCE_ROUND_ROBIN;
+    int32_t balance = spread->chosen ? spread->balance : routed;
+    if (hash && hash->kind == VALUE_MAP && balance != BALANCE_HASH) {
+        say_idle_key(pass, hash, "hash", "it beside 'balance: hash'", service);
+    }
+    for (size_t i = 0; members && members->kind == VALUE_MAP && i < members->count; i++) {
+        const struct value *location = value_get(members->members[i].value, "location");
+        if (value_is_set(location) && balance != BALANCE_NEAREST) {
+            say_idle_key(pass, location, "location", "it beside 'balance: nearest'", service);
+        }
+    }
+    const struct value *first =
+        routes && routes->count ? value_get(routes->members[0].value, "balance") : NULL;
+    if (spread->chosen && value_is_set(first) && routed != spread->balance) {
+        say_idle_key(pass, first, "balance", "one of the two: 'traffic.balance' counts", service);
+    }
+}
+
 void advise_process(struct schema_pass *pass, const struct value *v,
                     const struct service_spec *service)
 {
@@ -140,6 +176,7 @@ void advise_process(struct schema_pass *pass, const struct value *v,
     say_unused(pass, &table_service, v, service);
     say_balance(pass, value_get(v, "routes"), service);
     say_health(pass, value_get(v, "healthcheck"), service);
+    say_spread(pass, v, service);
     for (size_t i = 0; ports && i < service->ports_count && i < ports->count; i++) {
         say_port(pass, service, &service->ports[i], ports->members[i].value->at);
     }

@@ -289,6 +289,11 @@ def test_what_is_said_depends_on_the_rest_of_the_file(tmp_path):
 
     said, _ = notes("services: {a: {command: x, routes: [{host: a}, {host: b, balance: least_conn}]}}")
     assert len(said) == 1 and "'balance' of a further route has no effect" in said[0]
+    for traffic, key in (("{hash: {by: path}}", "hash"), ("{balance: hash, members: {'1': {location: '1, 2'}}}", "location"),
+                         ("{balance: random}", "balance")):
+        said, _ = notes(f"services: {{a: {{command: x, traffic: {traffic}, routes: [{{host: a, balance: least_conn}}]}}}}")
+        assert any(f"'{key}' has no effect on this balancing" in line for line in said), (traffic, said)
+    assert notes("services: {a: {command: x, traffic: {balance: hash, hash: {by: path}}}}")[0] == []
     said, _ = notes("services: {a: {command: x, routes: [{host: a, balance: least_conn}, {host: b}]}}")
     assert said == []
     said, _ = notes("services: {a: {command: x, healthcheck: {test: 'true', host: h, port: 5}}}")

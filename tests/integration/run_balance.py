@@ -68,6 +68,10 @@ services:
     def counts(self, n, **options):
         return dict(collections.Counter(self.who(n, **options)))
 
+    def settles(self, n, counts, **options):
+        """The edge takes a change over a moment after the answer."""
+        wait_until(lambda: self.counts(n, **options) == counts, 10, f"{counts}")
+
 
 @pytest.fixture
 def shop(tmp_path):
@@ -77,7 +81,7 @@ def shop(tmp_path):
 
 def test_a_signal_that_no_request_has_is_told(shop):
     shop.start("{ balance: hash, hash: { by: header, name: X-User } }")
-    assert shop.counts(6) == {"1": 2, "2": 2, "3": 2}
+    shop.settles(6, {"1": 2, "2": 2, "3": 2})
     route = shop.route()
     assert route["effective_balance"] == "round_robin"
     assert route["balance_reason"] == "all 6 requests so far lacked what it goes by"
@@ -95,17 +99,19 @@ def test_a_file_says_how_requests_are_spread(shop):
     shop.who(3)
     assert sum(e["unbalanced"] for e in shop.route()["endpoints"]) == 3
     shop.start("{}")  # live, and nothing is restarted
-    assert shop.counts(9) == {"1": 3, "2": 3, "3": 3}
+    shop.settles(9, {"1": 3, "2": 3, "3": 3})
     assert all(r["restarts"] == 0 for r in shop.ps())
 
 
 def test_weights_and_drains_are_live_and_kept(shop):
     shop.start('{ members: { "1": { weight: 4 }, 2-3: { weight: 1 } } }')
-    assert shop.counts(12) == {"1": 8, "2": 2, "3": 2}
+    shop.settles(12, {"1": 8, "2": 2, "3": 2})
     shop.cli("weight", "web/1=1", "web/2=2")
-    assert shop.counts(12) == {"1": 3, "2": 6, "3": 3}
+    shop.settles(12, {"1": 3, "2": 6, "3": 3})
     shop.cli("drain", "web/3")
-    assert shop.counts(12) == {"1": 4, "2": 8}
+    shop.settles(12, {"1": 4, "2": 8})
+    replicas = {r["replica"]: r for r in shop.get("/api/v1/projects/t/replicas")["items"]}
+    assert replicas[3]["reason"].startswith("drained by ") and not replicas[1]["reason"]
     endpoints = shop.route()["endpoints"]
     assert [(e["weight"], e["drained"], e["ready"]) for e in endpoints] == [(1, False, True), (2, False, True), (1, True, False)]
     said = shop.cli("config").stdout
@@ -114,16 +120,16 @@ def test_weights_and_drains_are_live_and_kept(shop):
     wait_until(lambda: shop.pid("core") and shop.pid("edge"), 20, "the roles are back")
     wait_until(lambda: shop.counts(12) == {"1": 4, "2": 8}, 20, "as it was")
     shop.cli("restart", "web")
-    assert shop.counts(12) == {"1": 4, "2": 8}
+    shop.settles(12, {"1": 4, "2": 8})
     shop.cli("drain", "--end", "web/3")
-    assert shop.counts(12) == {"1": 3, "2": 6, "3": 3}
+    shop.settles(12, {"1": 3, "2": 6, "3": 3})
     shop.cli("weight", "web/3=0")
-    assert shop.counts(12) == {"1": 4, "2": 8}
+    shop.settles(12, {"1": 4, "2": 8})
     shop.start('{ members: { "1": { weight: 4 }, 2-3: { weight: 2 } } }')  # the file takes them back
-    assert shop.counts(16) == {"1": 8, "2": 4, "3": 4}
+    shop.settles(16, {"1": 8, "2": 4, "3": 4})
     shop.cli("weight", "web/1=1")
     shop.cli("reset")
-    assert shop.counts(16) == {"1": 8, "2": 4, "3": 4}
+    shop.settles(16, {"1": 8, "2": 4, "3": 4})
 
 
 def test_what_cannot_be_weighed_is_refused(shop):
@@ -135,7 +141,7 @@ def test_what_cannot_be_weighed_is_refused(shop):
         assert result.returncode != 0 and said in result.stderr + result.stdout, words
     status = shop.request("POST", "/api/v1/projects/t/services/web/weight", {"replica": 1, "weight": 300})[0]
     assert status in (400, 422)
-    assert shop.counts(9) == {"1": 3, "2": 3, "3": 3}
+    shop.settles(9, {"1": 3, "2": 3, "3": 3})
 
 
 def test_a_cookie_outlives_restarts_of_everything(shop):
@@ -163,9 +169,9 @@ def test_a_cookie_outlives_restarts_of_everything(shop):
 def test_backups_and_places(shop):
     database = write_mmdb(shop.folder / "places.mmdb", {"127.1.0.0/16": (48.9, 2.4), "127.2.0.0/16": (-36.8, 174.8)})
     shop.start('{ members: { "3": { priority: 1 } } }')
-    assert shop.counts(8) == {"1": 4, "2": 4}
+    shop.settles(8, {"1": 4, "2": 4})
     shop.cli("drain", "web/1", "web/2")
-    assert shop.counts(4) == {"3": 4}
+    shop.settles(4, {"3": 4})
     shop.cli("reset")
     shop.start('{ balance: nearest, members: { "1": { location: "52.5, 13.4" }, "2": { location: "-33.9, 151.2" } } }')
     route = shop.route()
@@ -180,11 +186,12 @@ def test_backups_and_places(shop):
     shop.start('{ balance: nearest, members: { "1": { location: "52.5, 13.4" }, "2": { location: "-33.9, 151.2" } } }',
                gateway=f"geo_database: {database.name}")
     assert shop.route()["effective_balance"] == "nearest"
-    assert shop.counts(4, address="127.1.0.9") == {"1": 4} and shop.counts(4, address="127.2.0.9") == {"2": 4}
-    assert shop.counts(3, address="127.9.0.9") == {"1": 1, "2": 1, "3": 1}
+    shop.settles(4, {"1": 4}, address="127.1.0.9")
+    shop.settles(4, {"2": 4}, address="127.2.0.9")
+    shop.settles(3, {"1": 1, "2": 1, "3": 1}, address="127.9.0.9")
 
 
 def test_the_busy_one_gets_less(shop):
-    shop.start("{ balance: least_load }", replicas=2, service='environment: { BURN: "2" }\n    cpus: 1')
+    shop.start("{ balance: least_load }", replicas=2, service='environment: { BURN: "2" }\n    cpus: 0.2')
     wait_until(lambda: shop.route()["effective_balance"] == "least_load", 10, "figures")
-    wait_until(lambda: shop.counts(100).get("2", 0) < 30, 20, "it is known to be busy")
+    wait_until(lambda: shop.counts(60).get("2", 0) < 24, 20, "it is known to be busy")

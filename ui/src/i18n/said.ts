@@ -57,6 +57,7 @@ const BEGINNINGS: readonly Rule[] = [
   [/^health command /, "orden de salud: "],
   [/^answered (\d+)/, "respondió $1"],
   [/^no answer$/, "sin respuesta"],
+  [/^drained by /, "vaciada por "],
   [/^timed out/, "no terminó a tiempo"],
   [/^was killed by signal (\d+)/, "la mató la señal $1"],
   [/^has no command$/, "no tiene ninguna orden"],
