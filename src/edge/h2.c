@@ -130,12 +130,12 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         break;
     case NGHTTP2_WINDOW_UPDATE:
         note(h2, HTTP2_GUARD_WINDOW);
-        h2->windows_moved = true;
         h2_wants_write(h2);
         break;
     case NGHTTP2_SETTINGS:
         note(h2, HTTP2_GUARD_SETTINGS);
-        h2->windows_moved = true;
+        h2->settings_seen |= !(frame->hd.flags & NGHTTP2_FLAG_ACK);
+        h2_wants_write(h2);
         break;
     case NGHTTP2_PING:
         note(h2, HTTP2_GUARD_PING);
@@ -209,7 +209,6 @@ static void run_ready(struct h2 *h2)
 /* Lanes that waited for windows, or for others to be sent. */
 static void feed_starved(struct h2 *h2)
 {
-    h2->windows_moved = false;
     list_for_each_safe (node, &h2->starved) {
         struct lane *lane = list_entry(node, struct lane, starved);
         lane_update_room(lane);

@@ -52,9 +52,9 @@ struct h2 {
     size_t queued;
     struct loop_task flush;
     struct http2_guard guard;
-    uint32_t opened; /* streams of the peer */
-    bool windows_moved;
-    bool failed; /* no further frame can be read or written */
+    uint32_t opened;    /* streams of the peer */
+    bool settings_seen; /* of the peer */
+    bool failed;        /* no further frame can be read or written */
 };
 
 /* 0 or -errno. `conn` is open; its events are given to h2_run by its owner. */

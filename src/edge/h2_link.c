@@ -245,11 +245,15 @@ static struct upstream *add_call(struct h2_link *link, struct stream *stream,
     return upstream;
 }
 
+/* What the peer said, or said last time: a new connection is used before its settings come. */
 static uint32_t capacity(const struct h2_link *link)
 {
-    uint32_t most = nghttp2_session_get_remote_settings(link->h2.session,
-                                                        NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
-    return MIN(most, (uint32_t)CALLS_MAX);
+    uint32_t *known = &link->endpoint->streams_max;
+    if (link->h2.settings_seen) {
+        *known = nghttp2_session_get_remote_settings(link->h2.session,
+                                                     NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+    }
+    return *known ? MIN(*known, (uint32_t)CALLS_MAX) : CALLS_MAX;
 }
 
 static struct h2_link *find_link(struct endpoint *endpoint, bool connecting)

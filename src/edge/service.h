@@ -45,6 +45,7 @@ struct endpoint {
     struct list idle;          /* struct upstream, most recently used first */
     size_t idle_count;
     struct list links;                  /* struct h2_link, newest first */
+    uint32_t streams_max;               /* its last HTTP/2 connection took at once; 0 = not known */
     const struct counters_probe *probe; /* shared with thread 0; may be NULL */
     struct counters_cell **cells; /* by the route's service_slot; the last one is for no route */
     uint32_t cell_count;

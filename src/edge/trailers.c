@@ -37,8 +37,9 @@ void trailers_give_room(struct stream *stream, enum stream_direction direction)
 
 void trailers_write_names(struct http1_writer *w, const struct http1_head *head)
 {
-    bool chunked = head->framing == HTTP1_BODY_CHUNKED;
-    for (size_t i = 0; chunked && i < head->count; i++) {
+    /* Of a stream of HTTP/2 the body has no length either, and may have trailers. */
+    bool open = head->framing == HTTP1_BODY_CHUNKED || head->framing == HTTP1_BODY_CLOSE;
+    for (size_t i = 0; open && i < head->count; i++) {
         if (head->headers[i].id == HTTP_H_TRAILER) {
             http1_write_header(w, STR("Trailer"), http1_value(head, i));
         }

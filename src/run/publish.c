@@ -435,6 +435,8 @@ static void add_service(struct run *run, struct snapshot_builder *builder, struc
     };
     char cookie[PUBLISH_COOKIE_MAX];
     publish_spread(service, &item, cookie);
+    item.protocol =
+        spec->traffic.protocol == TRAFFIC_HTTP2 ? SNAPSHOT_PROTOCOL_HTTP2 : SNAPSHOT_PROTOCOL_HTTP1;
     service->edge_state = (uint8_t)item.state;
     if (!elsewhere) {
         item.probe = probe_of(spec, project);

@@ -8,7 +8,10 @@
 
 #include "schema/spec_spread.h"
 
+enum traffic_protocol { TRAFFIC_HTTP1, TRAFFIC_HTTP2 };
+
 struct traffic_spec {
+    int32_t protocol; /* enum traffic_protocol */
     struct spread_spec spread;
 };
 

@@ -19,7 +19,15 @@ static void finish_traffic(struct schema_pass *pass, const struct value *value, 
     traffic->spread.chosen = value && value_is_set(value_get(value, "balance"));
 }
 
+static const char *const names_protocol_of_service[] = {"http1", "http2", NULL};
+
 static const struct schema_field traffic_rows[] = {
+    {"protocol", SCHEMA_ENUM, TR(protocol), ONE_OF(names_protocol_of_service), .preset = "http1",
+     SAY("What the service speaks: http1, or http2 (also for gRPC), where requests share a "
+         "connection.",
+         "Qué habla el servicio: http1, o http2 (también para gRPC), donde las peticiones "
+         "comparten "
+         "una conexión.")},
     {"balance", SCHEMA_ENUM, TR(spread.balance), ONE_OF(names_balance),
      .normalise = normalise_balance,
      SAY("Which replica is next; that of the first route by default.",

@@ -15,7 +15,8 @@
  *           [sticky_max_age=S] [panic=PERCENT] [state=starting|stopped|crashed] [connect_ms=N]
  *   [first_byte_ms=N]
  *           [idle_ms=N] [tunnel_idle_ms=N] [hold_ms=N] [retries=N] [body_max=N] [connections_max=N]
- *           [probe=http:/path|tcp] [probe_interval_ms=N] [probe_timeout_ms=N] [probe_retries=N]
+ *           [probe=http:/path|grpc:NAME|tcp] [probe_interval_ms=N] [probe_timeout_ms=N]
+ *           [probe_retries=N]
  *   endpoint SERVICE REPLICA ADDRESS [state=starting|draining] [weight=N|none] [group=N]
  *           [place=LATITUDE,LONGITUDE] [sticky=TEXT]
  *   route SERVICE HOST PATH [strip=1] [connect=1] [frames=1] [message_max=N] [ping_ms=N]
@@ -223,9 +224,10 @@ static void add_service(struct snapshot_builder *builder, const struct words *w)
         .connections_max = number32(w, "connections_max"),
         .probe =
             {
-                .kind = str_is(kind, "http")  ? SNAPSHOT_PROBE_HTTP
-                        : str_is(kind, "tcp") ? SNAPSHOT_PROBE_TCP
-                                              : SNAPSHOT_PROBE_NONE,
+                .kind = str_is(kind, "http")   ? SNAPSHOT_PROBE_HTTP
+                        : str_is(kind, "grpc") ? SNAPSHOT_PROBE_GRPC
+                        : str_is(kind, "tcp")  ? SNAPSHOT_PROBE_TCP
+                                               : SNAPSHOT_PROBE_NONE,
                 .path = path,
                 .interval_ms = number32(w, "probe_interval_ms"),
                 .timeout_ms = number32(w, "probe_timeout_ms"),
