@@ -114,6 +114,7 @@ int authority_issue(const struct authority *authority, const struct authority_re
         .from_s = request->now_s - BACKDATE_S,
         .until_s = MIN(until_s, authority->cert->until_s),
         .kind = TLS_KEY_EC,
+        .client = request->client,
     };
     return tls_issue(&spec, authority->cert, cert, key);
 }

@@ -35,6 +35,7 @@ struct authority_request {
     const struct str *names;
     size_t count;
     int64_t now_s;
+    bool client; /* for a client, not for a server */
 };
 must_check int authority_issue(const struct authority *authority,
                                const struct authority_request *request, struct buf *cert,

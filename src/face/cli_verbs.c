@@ -76,6 +76,17 @@ static const struct cli_option up_options[] = {
               "con -d o --wait: imprime lo aplicado como JSON"}},
     END};
 
+static const struct cli_option cert_options[] = {
+    {.name = "out",
+     .value = "DIR",
+     .complete = CLI_COMPLETE_FOLDER,
+     .help = {"folder for the two files (default: here)", "carpeta de los dos archivos (aquí)"}},
+    {.name = "client",
+     .help = {"for a client that is asked for one, not for a server",
+              "para un cliente al que se le pide, no para un servidor"}},
+    JSON_OPTION,
+    END};
+
 static const struct cli_option down_options[] = {
     {.name = "timeout",
      .letter = 't',
@@ -351,6 +362,17 @@ const struct cli_verb cli_verbs[] = {
      .run = verb_doctor,
      .summary = {"check this machine and say what cannot be promised",
                  "revisa esta máquina y dice qué no se puede prometer"}},
+    {.name = "cert",
+     .usage = "[NAME…]",
+     .words_max = 100,
+     .options = cert_options,
+     .run = verb_cert,
+     .summary = {"show the development authority, or issue a certificate for names",
+                 "muestra la autoridad de desarrollo, o emite un certificado para nombres"},
+     .details = "Listeners of https:// without a certificate use one of this authority, which is "
+                "made when it is first needed. Trusting its ca.crt once is enough for all "
+                "projects; 'muelle cert' says how. With names (hosts, *.hosts, addresses) it "
+                "writes NAME.crt and NAME.key, after the first of them."},
     {.name = "init",
      .usage = "[DIR]",
      .words_max = 1,

@@ -28,6 +28,7 @@ int verb_events(const struct cli_args *args); /* newest 50, or --tail */
 int verb_routes(const struct cli_args *args);
 int verb_upgrade(const struct cli_args *args); /* one role after another; can be repeated */
 int verb_doctor(const struct cli_args *args);  /* 1 when muelle would not run here */
+int verb_cert(const struct cli_args *args);    /* needs no instance */
 int verb_init(const struct cli_args *args);    /* writes muelle.yaml, or says what is there */
 int verb_version(const struct cli_args *args);
 int verb_completion(const struct cli_args *args);

@@ -226,7 +226,7 @@ static int issue_one(const struct loading *l, const struct authority *authority,
     struct buf key = BUF_INIT(TLS_PEM_MAX);
     struct problem problem;
     struct tls_cert *made = NULL;
-    const struct authority_request request = {names, count, l->now_s};
+    const struct authority_request request = {.names = names, .count = count, .now_s = l->now_s};
     int r = authority_issue(authority, &request, &cert, &key);
     if (r == 0) {
         const struct tls_cert_source source = {.cert = buf_str(&cert), .key = buf_str(&key)};

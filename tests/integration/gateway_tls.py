@@ -443,3 +443,22 @@ def test_stapled_responses_come_from_their_file(site):
     (site.folder / "a.ocsp").write_bytes(b"nothing")
     result = site.m.cli("reload", check=False)
     assert result.returncode != 0 and "a.ocsp" in result.stderr
+
+
+def test_the_authority_issues_for_names(site):
+    env = {"MUELLE_CA_DIR": str(site.folder / "dev")}
+    shown = site.m.cli("cert", env=env).stdout
+    assert "To trust it" in shown and "SHA-256" in shown
+    told = json.loads(site.m.cli("cert", "--json", env=env).stdout)
+    assert told["authority"] == str(site.folder / "dev" / "ca.crt") and told["fingerprint_sha256"] in shown
+    pair = json.loads(site.m.cli("cert", "--json", "--out", str(site.folder), "a.test", "*.w.test", "192.0.2.1", env=env).stdout)
+    assert os.stat(pair["key"]).st_mode & 0o777 == 0o600
+    site.m.cli("cert", "--client", "--out", str(site.folder), "bob", env=env)
+    for name, purpose in (("a.test", "sslserver"), ("bob", "sslclient")):
+        openssl(site.folder, "verify", "-purpose", purpose, "-x509_strict", "-CAfile", "dev/ca.crt", f"{name}.crt")
+    assert site.m.cli("cert", "a b", env=env, check=False).returncode == 2
+    site.up("{certificates: [{cert: a.test.crt, key: a.test.key}], client_ca: dev/ca.crt}")
+    context = site.context("dev/ca.crt")
+    context.load_cert_chain(site.folder / "bob.crt", site.folder / "bob.key")
+    for name in ("a.test", "x.w.test"):
+        assert site.get(name=name, context=context)[0] == 200
