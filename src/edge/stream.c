@@ -200,6 +200,7 @@ void stream_detach(struct stream *stream, bool reusable)
         upstream_release(upstream, reusable);
     }
     if (stream->endpoint) {
+        stream->endpoint->member.asleep -= stream->state == STREAM_TUNNEL;
         if (unlikely(stream->service->pick.method == PICK_POWER_OF_TWO)) {
             affinity_learn(stream);
         }

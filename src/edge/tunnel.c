@@ -143,6 +143,7 @@ static bool start(struct stream *stream)
     const struct snapshot_tunnel *limits = stream->route ? stream->route->tunnel : NULL;
     stream->flags |= RING_FLAG_TUNNEL;
     stream->tunnel_idle_ms = limits ? limits->idle_ms : 0;
+    stream->endpoint->member.asleep++;
     counters_add(&worker->stats->tunnels, 1);
     stream_last_head(stream, true);
     stream_move(stream, STREAM_TUNNEL);

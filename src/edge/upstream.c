@@ -70,7 +70,8 @@ struct upstream *upstream_take(struct endpoint *endpoint, struct stream *stream,
     if (is_shared(endpoint, stream)) {
         return h2_link_take(endpoint, stream, news);
     }
-    if (list_empty(&endpoint->idle)) {
+    /* Tried again: idle ones of a process that ended may all be dead and not known to be. */
+    if (list_empty(&endpoint->idle) || stream->retries > 0) {
         return NULL;
     }
     struct upstream *upstream = list_entry(endpoint->idle.next, struct upstream, node);

@@ -145,6 +145,9 @@ void keeper_start_clean(const char *run_dir)
         snprintf(path, sizeof(path), "%s/%s", run_dir, names[i]);
         (void)!file_unlink(path);
     }
+    char sockets[SOCK_PATH_MAX + 16]; /* of services (run/socket.c) */
+    snprintf(sockets, sizeof(sockets), "%s/s", run_dir);
+    (void)!file_remove_tree(sockets);
     (void)!file_rmdir(run_dir);
 }
 

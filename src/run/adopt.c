@@ -33,6 +33,7 @@
 #include "run/project.h"
 #include "run/reconcile.h"
 #include "run/shortage.h"
+#include "run/socket.h"
 #include "schema/load.h"
 #include "store/store.h"
 #include "store/tables.h"
@@ -227,6 +228,19 @@ static bool is_wanted(const struct replica *replica)
            replica->number <= service_wanted(replica->service);
 }
 
+/* The socket that it was handed is to be kept for it. */
+static void adopt_socket(struct run *run, struct replica *replica)
+{
+    const struct service_spec *spec = replica->spec;
+    char address[SOCKET_ADDRESS_SIZE];
+    socket_address(run, replica, address);
+    if (spec->traffic.socket == SOCKET_LISTEN_FDS) {
+        (void)!listen_reserve(run, address, replica->service->id);
+    } else if (spec->listen_fds && listen_reserve(run, address, replica->service->id) == 0) {
+        replica->service->listen_port = replica->port;
+    }
+}
+
 static void take_up(struct run *run, struct replica *replica, const struct stray *stray)
 {
     if (replica->pid != stray->pid) {
@@ -253,9 +267,7 @@ static void take_up(struct run *run, struct replica *replica, const struct stray
         replica->started_wall_ns = MIN(end, now);
     }
     port_mark(run, replica->port);
-    if (replica->spec->listen_fds && listen_reserve(run, replica->port) == 0) {
-        replica->service->listen_port = replica->port;
-    }
+    adopt_socket(run, replica);
     uint32_t actions = replica_adopt(&replica->sm, &replica->policy, replica->stored,
                                      mono_of(run, replica->started_wall_ns), core_now(run->core));
     replica->service->driver->ops->adopt(replica->service->driver, replica);

@@ -19,6 +19,7 @@
 #include "run/model.h"
 #include "run/port.h"
 #include "run/publish.h"
+#include "run/socket.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -178,8 +179,10 @@ static int choose_socket(struct run *run, struct replica *replica)
             return r;
         }
     }
+    char address[SOCK_ADDR_TEXT_MAX];
     replica->port = service->listen_port;
-    return listen_reserve(run, service->listen_port);
+    snprintf(address, sizeof(address), "127.0.0.1:%u", replica->port);
+    return listen_reserve(run, address, service->id);
 }
 
 static int choose_port(struct run *run, struct replica *replica, char *text, size_t size)
@@ -214,9 +217,11 @@ static int send_order(struct run *run, struct replica *replica)
     const struct service_spec *spec = replica->spec;
     struct arena arena = ARENA_INIT(ENV_BYTES_MAX * 2);
     struct env env;
-    char out[PATH_SIZE], err[PATH_SIZE], listen[64];
+    char out[PATH_SIZE], err[PATH_SIZE], address[SOCKET_ADDRESS_SIZE];
+    char listen[SOCKET_ADDRESS_SIZE + 8];
     int r = env_make(run, replica, spec->argv, spec->argv_count, &arena, &env);
     struct order order = ORDER_INIT;
+    uint32_t umask;
     output_path(replica, "out", out, sizeof(out));
     output_path(replica, "err", err, sizeof(err));
     if (r == 0) {
@@ -232,8 +237,11 @@ static int send_order(struct run *run, struct replica *replica)
         order.spec_hash = spec->spec_hash;
         order.output_max = (uint64_t)MAX(spec->logging.burst_bytes, 0);
         add_limits(&order, spec);
-        if (spec->listen_fds) {
-            snprintf(listen, sizeof(listen), "listen:127.0.0.1:%u", replica->port);
+        order.set_umask |= socket_umask(replica, &umask);
+        order.umask = spec->umask == SPEC_UMASK_INHERIT && order.set_umask ? umask : order.umask;
+        if (spec->listen_fds || spec->traffic.socket == SOCKET_LISTEN_FDS) {
+            socket_address(run, replica, address);
+            snprintf(listen, sizeof(listen), "listen:%s", address);
             order.listen[0] = listen;
             order.listen_count = 1;
             order.listen_env = true;
@@ -256,6 +264,11 @@ static void process_start(struct driver *driver, struct replica *replica)
     int r = choose_port(run, replica, text, sizeof(text));
     if (r < 0) {
         refuse(run, replica, r, text);
+        return;
+    }
+    r = socket_prepare(run, replica);
+    if (r < 0) {
+        refuse(run, replica, r, "make its socket");
         return;
     }
     r = send_order(run, replica);
@@ -312,6 +325,7 @@ static void end_line(const struct replica *replica, const char *suffix)
 static void process_forget(struct driver *driver, struct replica *replica)
 {
     feeds_end(driver->run, replica);
+    socket_forget(driver->run, replica);
     end_line(replica, "out");
     end_line(replica, "err");
     struct keeper_request *request = &replica->order.forget;

@@ -6,6 +6,7 @@
 #include "link/order.h"
 #include "run/model.h"
 #include "run/project.h"
+#include "run/socket.h"
 
 #include <stdio.h>
 
@@ -123,6 +124,18 @@ static void add_user(struct env_list *list, const struct replica *replica)
     }
 }
 
+/* Where the program is to make its socket. */
+static void add_socket(const struct run *run, const struct replica *replica, struct env_list *list)
+{
+    char path[SOCKET_PATH_SIZE];
+    socket_path(run, replica, path);
+    if (path[0] && replica->spec->traffic.socket == SOCKET_PATH) {
+        struct str copy = arena_str(list->arena, str_from(path));
+        set(list, STR("MUELLE_SOCKET"), copy);
+        set(list, STR("SOCKET_PATH"), copy);
+    }
+}
+
 static void fill(struct run *run, struct replica *replica, struct env_list *list,
                  const struct spec_pair *values)
 {
@@ -147,6 +160,7 @@ static void fill(struct run *run, struct replica *replica, struct env_list *list
             set(list, values[i].name, values[i].value);
         }
     }
+    add_socket(run, replica, list);
     for (size_t i = 0; i < spec->depends_on_count; i++) {
         struct service *other =
             service_find(replica->service->project, spec->depends_on[i].service);

@@ -11,11 +11,13 @@
 #include "core/core.h"
 #include "core/mutate.h"
 #include "link/snapshot.h"
+#include "os/file.h"
 #include "os/sock.h"
 #include "run/certificates.h"
 #include "run/model.h"
 #include "run/project.h"
 #include "run/publish.h"
+#include "run/socket.h"
 #include "schema/load.h"
 
 #include <stdio.h>
@@ -28,7 +30,7 @@ struct listen {
     char address[SOCK_ADDR_TEXT_MAX];
     bool open;
     bool published;           /* in the last snapshot */
-    uint16_t reserved;        /* the port of a service that is handed it as LISTEN_FDS; 0 = none */
+    uint64_t reserved;        /* the service that is handed it as LISTEN_FDS; 0 = none */
     struct listen_wait *wait; /* who asked for it; NULL = nobody waits */
     struct keeper_request request;
     struct keeper_request drop;
@@ -191,6 +193,9 @@ static void listen_answered(struct keeper_request *request, int error, const str
     struct listen *listen = container_of(request, struct listen, request);
     struct listen_wait *wait = listen->wait;
     listen->open = error == 0;
+    if (error == 0) {
+        socket_opened(listen->run, listen->address);
+    }
     listen->wait = NULL;
     if (error < 0 && wait) {
         listen->wait = wait;
@@ -241,10 +246,8 @@ static int need_spec(struct run *run, const struct project_spec *spec, struct li
     return r;
 }
 
-int listen_reserve(struct run *run, uint16_t port)
+int listen_reserve(struct run *run, const char *address, uint64_t service)
 {
-    char address[SOCK_ADDR_TEXT_MAX];
-    snprintf(address, sizeof(address), "127.0.0.1:%u", port);
     struct listen *listen = find(run, address);
     if (!listen) {
         listen = calloc(1, sizeof(*listen));
@@ -257,18 +260,24 @@ int listen_reserve(struct run *run, uint16_t port)
         listen->request.answered = listen_answered;
         keeper_client_listen(run->core->keeper, &listen->request, str_from(listen->address));
     }
-    listen->reserved = port;
+    listen->reserved = service;
     return 0;
 }
 
+/* Is the service there that was handed it, and may it be handed it again? */
 static bool is_reserved(struct run *run, const struct listen *listen)
 {
+    char port[SOCK_ADDR_TEXT_MAX];
     list_for_each (p, &run->projects) {
         list_for_each (s, &list_entry(p, struct project, node)->services) {
-            if (listen->reserved &&
-                list_entry(s, struct service, node)->listen_port == listen->reserved) {
-                return true;
+            const struct service *service = list_entry(s, struct service, node);
+            if (service->id != listen->reserved) {
+                continue;
             }
+            snprintf(port, sizeof(port), "127.0.0.1:%u", service->listen_port);
+            return str_starts(str_from(listen->address), STR("unix:"))
+                       ? service->spec->traffic.socket == SOCKET_LISTEN_FDS
+                       : strcmp(port, listen->address) == 0;
         }
     }
     return false;
@@ -373,6 +382,9 @@ static void dropped(struct keeper_request *request, int error, const struct keep
                     int *fd)
 {
     struct listen *listen = container_of(request, struct listen, drop);
+    if (str_starts(str_from(listen->address), STR("unix:"))) {
+        (void)!file_unlink(listen->address + 5);
+    }
     listen_free(listen);
 }
 

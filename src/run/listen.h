@@ -17,9 +17,9 @@ bool listen_is_direct(const struct project_spec *project, const struct listen_sp
 struct listen_wait;
 must_check int listen_open(struct run *run, const struct project_spec *spec,
                            void (*done)(void *arg, const struct problem *problem), void *arg);
-/* A socket on loopback that a service is handed as LISTEN_FDS; asked for before the spawn that
- * names it. */
-must_check int listen_reserve(struct run *run, uint16_t port);
+/* A socket ("127.0.0.1:PORT", "unix:PATH") that the service of that id is handed as LISTEN_FDS;
+ * asked for before the spawn that names it. */
+must_check int listen_reserve(struct run *run, const char *address, uint64_t service);
 /* Adds the listeners of all projects; `admin`: the service of the API. */
 void listen_publish(struct run *run, struct snapshot_builder *builder, uint64_t admin);
 /* Closes what no project needs any more. */

@@ -172,10 +172,10 @@ static bool same_routes(const struct service_spec *a, const struct service_spec 
 static bool same_spread(const struct service_spec *a, const struct service_spec *b)
 {
     const struct spread_spec *x = &a->traffic.spread, *y = &b->traffic.spread;
-    bool same = x->balance == y->balance && x->chosen == y->chosen && x->panic == y->panic &&
-                x->hash.by == y->hash.by && str_eq(x->hash.name, y->hash.name) &&
-                x->hash.bound == y->hash.bound && x->sticky.on == y->sticky.on &&
-                str_eq(x->sticky.cookie, y->sticky.cookie) &&
+    bool same = a->traffic.socket == b->traffic.socket && x->balance == y->balance &&
+                x->chosen == y->chosen && x->panic == y->panic && x->hash.by == y->hash.by &&
+                str_eq(x->hash.name, y->hash.name) && x->hash.bound == y->hash.bound &&
+                x->sticky.on == y->sticky.on && str_eq(x->sticky.cookie, y->sticky.cookie) &&
                 x->sticky.max_age_ns == y->sticky.max_age_ns &&
                 x->sticky.secure == y->sticky.secure && x->members_count == y->members_count;
     for (size_t i = 0; same && i < x->members_count; i++) {

@@ -23,6 +23,7 @@
 #include "run/project.h"
 #include "run/publish_spread.h"
 #include "run/shortage.h"
+#include "run/socket.h"
 #include "run/tickets.h"
 
 #include <stdio.h>
@@ -217,6 +218,7 @@ static void send(struct run *run, struct delta *delta)
 
 static struct delta endpoint_delta(struct run *run, const struct replica *replica, uint8_t state)
 {
+    char address[SOCKET_ADDRESS_SIZE];
     struct delta delta = {
         .service = replica->service->id,
         .endpoint = replica->endpoint,
@@ -229,7 +231,8 @@ static struct delta endpoint_delta(struct run *run, const struct replica *replic
     }
     delta.kind = replica->edge_state == EDGE_NONE ? DELTA_ENDPOINT_SET : DELTA_ENDPOINT_STATE;
     delta.endpoint_state = (enum snapshot_endpoint_state)(state - 1);
-    snprintf(delta.address, sizeof(delta.address), "127.0.0.1:%u", replica->port);
+    socket_address(run, replica, address);
+    str_copy(delta.address, sizeof(delta.address), str_from(address));
     replica_label(replica, delta.replica, sizeof(delta.replica));
     return delta;
 }
@@ -316,13 +319,13 @@ unsigned publish_in_flight(struct run *run, const struct replica *replica)
 
 static void add_endpoint(struct run *run, struct snapshot_builder *builder, struct replica *replica)
 {
-    char address[64], label[NAME_MAX_SIZE + 16];
+    char address[SOCKET_ADDRESS_SIZE], label[NAME_MAX_SIZE + 16];
     uint8_t state = edge_state(replica);
     replica->edge_state = state;
     if (state == EDGE_NONE) {
         return;
     }
-    snprintf(address, sizeof(address), "127.0.0.1:%u", replica->port);
+    socket_address(run, replica, address);
     replica_label(replica, label, sizeof(label));
     struct snapshot_endpoint endpoint = {
         .id = replica->endpoint,

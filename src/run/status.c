@@ -16,6 +16,7 @@
 #include "run/project.h"
 #include "run/publish.h"
 #include "run/publish_spread.h"
+#include "run/socket.h"
 #include "schema/load.h"
 #include "schema/status_more.h"
 
@@ -497,6 +498,7 @@ static int fill_route(struct run *run, struct arena *arena, struct service *serv
     }
     const struct listen_spec *listen = route_listen(service->project->spec, route->passthrough);
     const char *fallback = publish_fallback(run, service);
+    char address[SOCKET_ADDRESS_SIZE];
     *ret = (struct route_status){
         .project = text(arena, service->project->name),
         .listen = listen ? arena_str(arena, listen->address) : STR_NONE,
@@ -517,7 +519,8 @@ static int fill_route(struct run *run, struct arena *arena, struct service *serv
         }
         struct endpoint_status *endpoint = &endpoints[ret->endpoints_count++];
         endpoint->replica = replica->number;
-        endpoint->address = arena_printf(arena, "127.0.0.1:%u", replica->port);
+        socket_address(run, replica, address);
+        endpoint->address = text(arena, address);
         endpoint->drained = publish_drained(replica);
         endpoint->ready = replica->sm.published && !endpoint->drained;
         endpoint->weight = publish_weight(replica);

@@ -9,10 +9,12 @@
 #include "schema/spec_spread.h"
 
 enum traffic_protocol { TRAFFIC_HTTP1, TRAFFIC_HTTP2 };
+enum socket_kind { SOCKET_TCP, SOCKET_LISTEN_FDS, SOCKET_PATH };
 
 struct traffic_spec {
     int32_t protocol; /* enum traffic_protocol */
     struct spread_spec spread;
+    int32_t socket; /* enum socket_kind */
 };
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * `traffic:` of a service: what the gateway does about requests to it. None of it restarts a
- * replica.
+ * `traffic:` of a service: what the gateway does about requests to it. Only `socket`, which changes
+ * what a process is given, restarts replicas.
  */
 #include "schema/normalise.h"
 #include "schema/row.h"
@@ -11,6 +11,8 @@
 
 #define PART(table_) OF(table_), .merge = SCHEMA_MERGE_OBJECT
 #define TR(member)   AT(struct traffic_spec, member)
+
+static const char *const names_socket[] = {"tcp", "listen_fds", "path", NULL};
 
 static void finish_traffic(struct schema_pass *pass, const struct value *value, void *object)
 {
@@ -46,6 +48,14 @@ static const struct schema_field traffic_rows[] = {
          "say; 0 by default: never.",
          "Con menos réplicas sanas, en tanto por ciento, todas reciben peticiones, digan lo que "
          "digan sus pruebas; 0 por defecto: nunca.")},
+    {"socket", SCHEMA_ENUM, TR(socket), ONE_OF(names_socket), .preset = "tcp",
+     .flags = SCHEMA_RESTART,
+     SAY("How the gateway reaches it: tcp (its PORT), or a unix socket, which costs a third less: "
+         "listen_fds hands one open socket to all replicas, path lets the program make its own at "
+         "MUELLE_SOCKET.",
+         "Cómo llega la pasarela: tcp (su PORT), o un socket unix, que cuesta un tercio menos: "
+         "listen_fds entrega un socket abierto a todas las réplicas; con path el programa crea el "
+         "suyo en MUELLE_SOCKET.")},
 };
 const struct schema_table table_traffic = {
     TABLE_OF("traffic", traffic_rows, struct traffic_spec),

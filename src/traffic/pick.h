@@ -37,10 +37,10 @@ struct pick_place {
 };
 
 struct pick_member {
-    uint64_t id;        /* stable: the hash goes by it */
-    uint32_t weight;    /* 0 … PICK_WEIGHT_MAX; 0: only requests that are bound to it */
-    uint32_t group;     /* 0 … PICK_GROUPS_MAX - 1 */
-    uint32_t in_flight; /* of this thread; the caller counts */
+    uint64_t id;                /* stable: the hash goes by it */
+    uint32_t weight;            /* 0 … PICK_WEIGHT_MAX; 0: only requests that are bound to it */
+    uint32_t group;             /* 0 … PICK_GROUPS_MAX - 1 */
+    uint32_t in_flight, asleep; /* of this thread; asleep: tunnels, not held against the maximum */
     int64_t down_until_ns;
     int64_t smooth;       /* private: of smooth weighted round robin */
     atomic_uint *shared;  /* requests in flight of all threads; NULL: this thread is alone */
@@ -98,9 +98,9 @@ static inline bool pick_shares(const struct pick *pick)
 static inline bool pick_usable(const struct pick *pick, const struct pick_member *member,
                                int64_t now_ns)
 {
-    return member->down_until_ns <= now_ns && member->in_flight < pick->in_flight_max;
+    return member->down_until_ns <= now_ns &&
+           member->in_flight - member->asleep < pick->in_flight_max;
 }
-
 /* A load word: how much is used, in per mille, and the second of the monotonic clock it is of. A
  * word older than PICK_LOAD_SECONDS counts as unknown. */
 enum { PICK_LOAD_SECONDS = 5 };

@@ -127,6 +127,7 @@ ACTS = {
     "services.healthcheck.retries": SUPERVISION + "test_an_unhealthy_replica_leaves_the_gateway_and_is_restarted",
     "services.healthcheck.start_period": SUPERVISION + "test_a_health_command_decides_readiness",
     "services.healthcheck.start_interval": "integration/edge_services.py::test_a_starting_endpoint_is_probed_fast",
+    "services.traffic.socket": "integration/edge_sockets.py::test_a_socket_that_is_handed_over_keeps_who_connects_while_processes_change",
     "services.routes": ROUTES,
     "services.routes.host": ROUTES,
     "services.routes.path": ROUTES,

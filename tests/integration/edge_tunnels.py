@@ -249,7 +249,7 @@ def test_both_sides_are_told_when_the_edge_stops(tmp_path):
         edge.process.stdin.close()
         assert read_close(client) == 1001
         assert edge.process.wait(20) == 0
-        assert service.codes == [1001]
+        until(lambda: service.codes == [1001])
 
 
 def test_a_route_has_as_many_tunnels_as_it_may(tmp_path):
@@ -308,6 +308,15 @@ def test_a_side_that_does_not_read_stops_the_other(tmp_path, slow, options):
         until(stalls)
         assert before and sum(sent) < 64 << 20
         assert edge.rss_kib() < 40 << 10
+
+
+def test_sleeping_tunnels_do_not_keep_requests_out(tmp_path):
+    service = Service()
+    with pair(tmp_path, service, "", "connections_max=2 hold_ms=100") as edge:
+        clients = [open_tunnel(edge) for _ in range(5)]
+        assert len(clients) == 5
+        for client in clients:
+            client.socket.close()
 
 
 def test_an_idle_tunnel_holds_no_buffer(tmp_path):
