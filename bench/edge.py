@@ -105,8 +105,8 @@ class Muelle:
     name = "muelle"
 
     def __init__(self, folder, backend, args=()):
-        self.edge = Edge(folder, "service web", f"endpoint web web-1 127.0.0.1:{backend}", "route web * /",
-                         args=(*pin(0), *args))
+        address = backend if isinstance(backend, str) else f"127.0.0.1:{backend}"
+        self.edge = Edge(folder, "service web", f"endpoint web web-1 {address}", "route web * /", args=(*pin(0), *args))
         self.edge.__enter__()
         self.port = self.edge.port
         self.process = self.edge.process
@@ -119,6 +119,22 @@ class Muelle:
 
     def stop(self):
         self.edge.__exit__()
+
+
+class MuelleUnix(Muelle):
+    """The same, with the service on a unix socket."""
+    name = "unix"
+
+    def __init__(self, folder, backend):
+        path = f"unix:{folder}/backend.sock"
+        self.backend = subprocess.Popen([*pin(1), str(BACKEND), path])
+        until(lambda: os.path.exists(path.removeprefix("unix:")))
+        super().__init__(folder, path)
+
+    def stop(self):
+        super().stop()
+        self.backend.terminate()
+        self.backend.wait()
 
 
 def stop(proxy):
@@ -135,7 +151,7 @@ def percentile(values, part):
 
 
 def cpu(Figure, folder, backend, rounds=ROUNDS):
-    proxies = [Muelle(folder, backend), Nginx(folder, backend), Haproxy(folder, backend)]
+    proxies = [Muelle(folder, backend), Nginx(folder, backend), Haproxy(folder, backend), MuelleUnix(folder, backend)]
     found = {proxy.name: [] for proxy in proxies}
     rate = {proxy.name: 0 for proxy in proxies}
     try:
@@ -159,6 +175,7 @@ def cpu(Figure, folder, backend, rounds=ROUNDS):
     yield Figure("edge.cpu_us_per_request", best["muelle"], "us", "<= 0.9 of the best", peers,
                  f"median {median:.1f}; {stats['dropped']} records dropped")
     yield Figure("edge.cpu_ratio", best["muelle"] / min(peers.values()), "", "<= 0.9")
+    yield Figure("edge.unix_cpu_ratio", best["unix"] / best["nginx"], "", "<= 0.6 of nginx over TCP")
     yield Figure("edge.requests_per_s", rate["muelle"], "1/s", "", {n: rate[n] for n in peers})
 
 

@@ -393,3 +393,26 @@ def test_a_real_websocket_library_on_both_ends(tmp_path, options):
                             await client.recv()
                         assert error.value.rcvd.code == 1009
     asyncio.run(talk())
+
+
+def test_events_are_never_held_back_and_comments_keep_the_stream(tmp_path):
+    gates = [threading.Event() for _ in range(3)]
+
+    def serve(peer, n):
+        peer.request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
+        for i, gate in enumerate(gates):
+            peer.send(b"data: %d\n\n" % i)
+            assert gate.wait(10)  # the client has it before anything more is said
+        for _ in range(8):
+            time.sleep(0.15)
+            peer.send(b": ping\n\n")
+        peer.send(b"data: end\n\n")
+
+    with Upstream(serve) as upstream, Edge(tmp_path, *web(upstream, service="idle_ms=500")) as edge, edge.connect() as client:
+        client.send(request(headers=["Accept: text/event-stream"]))
+        assert client.head()[0] == 200
+        for i, gate in enumerate(gates):
+            client.until(b"data: %d\n\n" % i)
+            gate.set()
+        client.until(b"data: end\n\n")  # 1.2 s, of which no half second was silent
