@@ -169,6 +169,7 @@ static int compile(struct config *config)
     }
     for (size_t i = 0; i < config->service_count; i++) {
         config->services[i] = snapshot_service_at(&config->snapshot, (uint32_t)i);
+        config->connects_tls |= config->services[i].tls.on;
     }
     for (size_t i = 0; i < config->listener_count; i++) {
         config->listeners[i] =

@@ -128,9 +128,14 @@ static void ready(struct loop_fd *watch, uint32_t events)
         if (!link->conn.writable && !link->conn.failed) {
             return;
         }
+        int r = sock_error(link->conn.watch.fd);
+        r = r < 0 ? r : connect_step(&link->conn);
+        if (r == CONNECT_E_WAIT) {
+            return;
+        }
         link->connecting = false;
         link->conn.room = UINT32_MAX;
-        link->error = sock_error(link->conn.watch.fd);
+        link->error = r;
         tell_all(link);
         return;
     }

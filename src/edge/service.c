@@ -14,6 +14,8 @@
  */
 #include "edge/service.h"
 
+#include "edge/connect.h"
+
 #include "base/num.h"
 #include "edge/worker.h"
 
@@ -284,6 +286,7 @@ void service_unref(struct service *service)
         loop_timer_cancel(&service->worker->loop, &service->retry);
         free(service->pick.members);
         free(service->names);
+        connect_forget(service);
         free(service);
     }
 }

@@ -53,8 +53,10 @@ struct endpoint {
 
 struct service {
     struct worker *worker;
-    struct snapshot_service spec; /* its texts are in `names` */
-    char *names;
+    struct snapshot_service spec;    /* its texts are in `names` */
+    char *names, *server_name;       /* the latter for: */
+    struct tls_connector *connector; /* NULL: it is reached without TLS */
+    uint64_t connector_is;           /* made of this content */
     struct list endpoints;
     size_t endpoint_count;
     struct pick pick; /* over the eligible ones */

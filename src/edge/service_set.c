@@ -9,6 +9,8 @@
  */
 #include "edge/service_set.h"
 
+#include "edge/connect.h"
+
 #include "base/num.h"
 #include "edge/affinity.h"
 #include "edge/upstream.h"
@@ -153,13 +155,16 @@ static int set_spec(struct service *service, const struct snapshot_service *spec
         total += sources[i].len;
     }
     char *names = malloc(total);
-    if (!names) {
+    if (!names || connect_learn(service, spec) < 0) {
+        free(names);
         return -ENOMEM;
     }
     free(service->names);
     service->names = names;
     service->spec = *spec;
     service->spec.access.format = STR_NONE; /* the core's */
+    service->spec.tls =
+        (struct snapshot_upstream_tls){.on = spec->tls.on}; /* the connector has it */
     for (size_t i = 0; i < ARRAY_LEN(sources); i++) {
         memcpy(names, sources[i].p, sources[i].len);
         *targets[i] = str_make(names, sources[i].len);

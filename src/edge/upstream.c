@@ -37,7 +37,9 @@ static void ready(struct loop_fd *watch, uint32_t events)
 {
     struct upstream *upstream = container_of(watch, struct upstream, conn.watch);
     if (unlikely(!upstream->stream)) {
-        if (events & ~(uint32_t)LOOP_WRITE) {
+        conn_note(&upstream->conn, events);
+        if ((events & ~(uint32_t)LOOP_WRITE) &&
+            (upstream->conn.hup || !connect_is_quiet(&upstream->conn))) {
             upstream_close(upstream); /* idle: it speaks unasked, or hung up */
         }
         return;
@@ -121,8 +123,9 @@ int upstream_connected(struct upstream *upstream)
             return UPSTREAM_E_WAIT;
         }
         int r = sock_error(upstream->conn.watch.fd);
-        if (r < 0) {
-            return r;
+        r = r < 0 ? r : connect_step(&upstream->conn);
+        if (r != 0) {
+            return r < 0 ? r : UPSTREAM_E_WAIT;
         }
         upstream->connecting = false;
     }
@@ -139,9 +142,9 @@ void upstream_release(struct upstream *upstream, bool reusable)
         return;
     }
     upstream->stream = NULL;
-    if (!reusable || conn->hup || conn->failed || conn->readable || conn->out ||
-        !endpoint_pools(endpoint) || worker->stopping ||
-        endpoint->idle_count >= UPSTREAM_IDLE_MAX) {
+    if (!reusable || conn->hup || conn->failed || conn->out ||
+        (conn->readable && !connect_is_quiet(conn)) || !endpoint_pools(endpoint) ||
+        worker->stopping || endpoint->idle_count >= UPSTREAM_IDLE_MAX) {
         upstream_close(upstream);
         return;
     }

@@ -133,6 +133,12 @@ void snapshot_builder_service(struct snapshot_builder *builder,
     const struct snapshot_spread *spread = &service->spread;
     struct wire_service wire = {
         .id = service->id,
+        .tls_name = add_text(builder, service->tls.server_name),
+        .tls_ca = add_bytes(builder, service->tls.ca),
+        .tls_cert = add_bytes(builder, service->tls.cert),
+        .tls_key = add_bytes(builder, service->tls.key),
+        .tls = service->tls.on,
+        .tls_verify = service->tls.verify,
         .tenant = add_text(builder, service->tenant),
         .project = add_text(builder, service->project),
         .name = add_text(builder, service->name),

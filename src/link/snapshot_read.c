@@ -20,7 +20,7 @@ static const struct {
 } section_laws[WIRE_SECTIONS] = {
     [WIRE_GATEWAY] = {offsetof(struct wire_gateway, ticket_keys), 1},
     [WIRE_LISTENERS] = {offsetof(struct wire_listener, client_ca), SNAPSHOT_LISTENERS_MAX},
-    [WIRE_SERVICES] = {sizeof(struct wire_service), SNAPSHOT_SERVICES_MAX},
+    [WIRE_SERVICES] = {offsetof(struct wire_service, tls_name), SNAPSHOT_SERVICES_MAX},
     [WIRE_ENDPOINTS] = {sizeof(struct wire_endpoint), SNAPSHOT_ENDPOINTS_MAX},
     [WIRE_ROUTES] = {offsetof(struct wire_route, message_max), SNAPSHOT_ROUTES_MAX},
     [WIRE_CERTIFICATES] = {8, SNAPSHOT_CERTIFICATES_MAX}, /* 8: when there were none yet */
@@ -139,7 +139,9 @@ static bool services_ok(const struct snapshot *snapshot)
         item_copy(snapshot, WIRE_SERVICES, i, &item);
         if (item.id == 0 || item.balance >= SNAPSHOT_BALANCES ||
             item.protocol >= SNAPSHOT_PROTOCOLS || item.state >= SNAPSHOT_SERVICE_STATES ||
-            item.probe_kind >= SNAPSHOT_PROBES || !text_ok(snapshot, item.tenant) ||
+            item.probe_kind >= SNAPSHOT_PROBES || !text_ok(snapshot, item.tls_name) ||
+            !bytes_ok(snapshot, item.tls_ca) || !bytes_ok(snapshot, item.tls_cert) ||
+            !bytes_ok(snapshot, item.tls_key) || !text_ok(snapshot, item.tenant) ||
             !text_ok(snapshot, item.project) || !text_ok(snapshot, item.name) ||
             !text_ok(snapshot, item.probe_path) || !text_ok(snapshot, item.probe_host) ||
             item.hash >= SNAPSHOT_HASHES || !text_ok(snapshot, item.hash_name) ||
@@ -351,6 +353,15 @@ struct snapshot_service snapshot_service_at(const struct snapshot *snapshot, uin
     item_copy(snapshot, WIRE_SERVICES, i, &item);
     return (struct snapshot_service){
         .id = item.id,
+        .tls =
+            {
+                .on = item.tls != 0,
+                .verify = item.tls_verify != 0,
+                .server_name = text_of(snapshot, item.tls_name),
+                .ca = text_of(snapshot, item.tls_ca),
+                .cert = text_of(snapshot, item.tls_cert),
+                .key = text_of(snapshot, item.tls_key),
+            },
         .tenant = text_of(snapshot, item.tenant),
         .project = text_of(snapshot, item.project),
         .name = text_of(snapshot, item.name),

@@ -28,6 +28,14 @@ struct snapshot_tls {
     struct str client_ca;                    /* PEM: who may have signed it */
     uint32_t tickets;                        /* sent after a handshake */
 };
+/* How a service is reached by TLS. */
+struct snapshot_upstream_tls {
+    bool on;
+    bool verify;            /* the certificate must be for server_name, and trusted */
+    struct str server_name; /* sent, and checked */
+    struct str ca;          /* PEM; empty: the machine's authorities */
+    struct str cert, key;   /* PEM, shown when asked for; may be empty. Secret */
+};
 /* Secret: the key is in it. Only the edge reads these. */
 struct snapshot_certificate {
     uint64_t id;           /* of the content */

@@ -78,6 +78,7 @@ struct snapshot_service {
     uint32_t retries;         /* further tries when that is safe [2]; UINT32_MAX = none */
     uint64_t body_max;        /* request body [10 MiB]; UINT64_MAX = unlimited */
     uint32_t connections_max; /* to one endpoint, per edge thread [1,024] */
+    struct snapshot_upstream_tls tls;
     struct snapshot_probe probe;
     struct snapshot_spread spread;
     struct snapshot_access access;

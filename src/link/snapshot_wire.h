@@ -78,6 +78,8 @@ struct wire_service {
     struct wire_text access;
     uint32_t access_skip, access_more;
     uint32_t totals[SNAPSHOT_GROUPS];
+    struct wire_text tls_name, tls_ca, tls_cert, tls_key; /* the last three: bytes */
+    uint32_t tls, tls_verify;
 };
 struct wire_endpoint {
     uint64_t id, service;

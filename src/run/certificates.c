@@ -32,7 +32,7 @@ struct loading {
 
 /* Where a certificate is named: the schema's pointer to it. */
 struct place {
-    char pointer[64];
+    char pointer[128];
     uint64_t listener; /* index + 1; 0 = gateway.tls */
 };
 
@@ -176,6 +176,76 @@ static int load_authorities(const struct loading *l)
     return r < 0 ? r : 0;
 }
 
+/* --- services that are reached by TLS --- */
+
+static int check_pair(const struct loading *l, const struct upstream_tls_spec *spec,
+                      const struct place *place, const struct snapshot_upstream_tls *tls)
+{
+    struct problem problem = {0};
+    struct tls_cert *cert = NULL;
+    const struct tls_cert_source texts = {
+        .cert = tls->cert, .key = tls->key, .cert_name = spec->cert, .key_name = spec->key};
+    int r = tls_cert_new(&texts, &cert, &problem);
+    r = r != 0 ? r : tls_cert_check_time(cert, spec->cert, l->now_s, &problem);
+    if (r == TLS_E_BAD) {
+        say(l, place, str_is(spec->key, problem.where) ? "key" : "cert", &problem);
+    }
+    tls_cert_free(cert);
+    return r < 0 ? r : 0;
+}
+
+static int check_ca(const struct loading *l, struct str path, const struct place *place,
+                    struct str text)
+{
+    struct problem problem = {0};
+    X509_STORE *unused = NULL;
+    int r = tls_authorities_new(text, path, &unused, &problem);
+    if (r == TLS_E_BAD) {
+        say(l, place, "ca", &problem);
+    }
+    tls_authorities_free(unused);
+    return r < 0 ? r : 0;
+}
+
+static int load_service(const struct loading *l, const struct service_spec *service,
+                        struct snapshot_upstream_tls *to)
+{
+    const struct upstream_tls_spec *spec = &service->traffic.tls;
+    struct place place;
+    (void)snprintf(place.pointer, sizeof(place.pointer), "/services/" STR_FMT "/traffic/tls",
+                   STR_ARG(service->name));
+    *to = (struct snapshot_upstream_tls){
+        .on = true, .verify = spec->verify, .server_name = spec->server_name};
+    int r = read_text(l, &place, "ca", spec->ca, &to->ca);
+    r = r != 0 ? r : read_text(l, &place, "cert", spec->cert, &to->cert);
+    r = r != 0 ? r : read_text(l, &place, "key", spec->key, &to->key);
+    if (r == 0 && spec->ca.len > 0) {
+        r = check_ca(l, spec->ca, &place, to->ca);
+    }
+    if (r == 0 && spec->cert.len > 0) {
+        r = check_pair(l, spec, &place, to);
+    }
+    l->to->content = map_hash(map_hash(map_hash(l->to->content, to->ca), to->cert), to->key);
+    return r < 0 ? r : 0;
+}
+
+static int load_services(const struct loading *l)
+{
+    size_t count = l->spec->services_count;
+    int r = 0;
+    l->to->services = arena_array(&l->to->arena, count + 1, sizeof(*l->to->services));
+    if (!l->to->services) {
+        return -ENOMEM;
+    }
+    l->to->service_count = count;
+    for (size_t i = 0; r == 0 && i < count; i++) {
+        if (l->spec->services[i].traffic.tls.on) {
+            r = load_service(l, &l->spec->services[i], &l->to->services[i]);
+        }
+    }
+    return r;
+}
+
 /* --- the development authority --- */
 
 /* A listener without a certificate for it, and none for all. */
@@ -307,6 +377,7 @@ int certificates_load(const struct source *source, const struct project_spec *sp
     const struct loading l = {source, spec, problems, to, clock_wall_ns() / 1000000000};
     int r = to->items ? load_named(&l) : -ENOMEM;
     r = r < 0 ? r : load_authorities(&l);
+    r = r < 0 ? r : load_services(&l);
     r = r < 0 ? r : load_local(&l);
     if (r < 0) {
         certificates_free(to);
@@ -341,6 +412,12 @@ void certificates_publish(const struct project *project, struct snapshot_builder
         }
         snapshot_builder_certificate(builder, &item);
     }
+}
+
+struct snapshot_upstream_tls certificates_upstream(const struct project *project, size_t i)
+{
+    const struct certificates *all = project->source ? project->source->certificates : NULL;
+    return all && i < all->service_count ? all->services[i] : (struct snapshot_upstream_tls){0};
 }
 
 struct snapshot_tls certificates_tls(const struct project *project,

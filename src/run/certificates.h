@@ -23,6 +23,8 @@ struct certificates {
     struct snapshot_certificate *items; /* `listener`: index + 1 into the spec's, 0 = all */
     size_t count;
     struct str client_ca;
+    struct snapshot_upstream_tls *services; /* by service of the spec */
+    size_t service_count;
     uint64_t content; /* of all; the same = nothing has changed */
 };
 
@@ -34,6 +36,8 @@ must_check int certificates_load(const struct source *source, const struct proje
 void certificates_free(struct certificates *certificates);
 /* Adds those of a project. */
 void certificates_publish(const struct project *project, struct snapshot_builder *builder);
+/* How the replicas of its i-th service are reached by TLS. */
+struct snapshot_upstream_tls certificates_upstream(const struct project *project, size_t i);
 /* How a listener of the project speaks TLS. */
 struct snapshot_tls certificates_tls(const struct project *project,
                                      const struct listen_spec *listen);

@@ -171,6 +171,11 @@ static bool same_routes(const struct service_spec *a, const struct service_spec 
 
 static bool same_spread(const struct service_spec *a, const struct service_spec *b)
 {
+    const struct upstream_tls_spec *t = &a->traffic.tls, *u = &b->traffic.tls;
+    if (t->on != u->on || t->verify != u->verify || !str_eq(t->server_name, u->server_name) ||
+        !str_eq(t->ca, u->ca) || !str_eq(t->cert, u->cert) || !str_eq(t->key, u->key)) {
+        return false;
+    }
     const struct spread_spec *x = &a->traffic.spread, *y = &b->traffic.spread;
     bool same = a->traffic.socket == b->traffic.socket && x->balance == y->balance &&
                 x->chosen == y->chosen && x->panic == y->panic && x->hash.by == y->hash.by &&

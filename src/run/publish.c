@@ -17,6 +17,7 @@
 #include "link/delta.h"
 #include "link/snapshot.h"
 #include "os/thread.h"
+#include "run/certificates.h"
 #include "run/listen.h"
 #include "run/loads.h"
 #include "run/model.h"
@@ -441,6 +442,9 @@ static void add_service(struct run *run, struct snapshot_builder *builder, struc
     item.protocol =
         spec->traffic.protocol == TRAFFIC_HTTP2 ? SNAPSHOT_PROTOCOL_HTTP2 : SNAPSHOT_PROTOCOL_HTTP1;
     service->edge_state = (uint8_t)item.state;
+    if (project == service->project->spec) { /* else it goes: its replicas are not asked anew */
+        item.tls = certificates_upstream(service->project, (size_t)(spec - project->services));
+    }
     if (!elsewhere) {
         item.probe = probe_of(spec, project);
     }

@@ -60,6 +60,9 @@ static bool names_files(const struct project *project)
     for (size_t i = 0; gateway && i < gateway->listens_count; i++) {
         own |= gateway->listens[i].certificate.cert.len > 0;
     }
+    for (size_t i = 0; gateway && i < project->spec->services_count; i++) {
+        own |= project->spec->services[i].traffic.tls.on;
+    }
     return gateway &&
            (own || gateway->tls.certificates_count > 0 || gateway->tls.client_ca.len > 0);
 }
@@ -207,6 +210,11 @@ void renewal_watch(struct run *run, const struct project *project)
         watch_file(renewal, gateway->tls.certificates[i].ocsp);
     }
     watch_file(renewal, gateway->tls.client_ca);
+    for (size_t i = 0; i < project->spec->services_count; i++) {
+        const struct upstream_tls_spec *tls = &project->spec->services[i].traffic.tls;
+        watch_file(renewal, tls->ca);
+        watch_file(renewal, tls->cert);
+    }
 }
 
 void renewal_fini(struct run *run)

@@ -11,7 +11,15 @@
 enum traffic_protocol { TRAFFIC_HTTP1, TRAFFIC_HTTP2 };
 enum socket_kind { SOCKET_TCP, SOCKET_LISTEN_FDS, SOCKET_PATH };
 
+/* How replicas are reached by TLS; files are PEM, absolute. */
+struct upstream_tls_spec {
+    bool on, verify;
+    struct str server_name;   /* sent, and what the certificate must be for */
+    struct str ca, cert, key; /* may be empty */
+};
+
 struct traffic_spec {
+    struct upstream_tls_spec tls;
     int32_t protocol; /* enum traffic_protocol */
     struct spread_spec spread;
     int32_t socket; /* enum socket_kind */

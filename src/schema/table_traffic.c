@@ -3,6 +3,7 @@
  * `traffic:` of a service: what the gateway does about requests to it. Only `socket`, which changes
  * what a process is given, restarts replicas.
  */
+#include "schema/decode.h"
 #include "schema/normalise.h"
 #include "schema/row.h"
 #include "schema/spec.h"
@@ -13,6 +14,41 @@
 #define TR(member)   AT(struct traffic_spec, member)
 
 static const char *const names_socket[] = {"tcp", "listen_fds", "path", NULL};
+
+#define UT(member) AT(struct upstream_tls_spec, member)
+static const struct schema_field upstream_tls_rows[] = {
+    {"verify", SCHEMA_BOOL, UT(verify), .preset = "true",
+     SAY("The replica's certificate must be trusted, and for `server_name`.",
+         "El certificado de la réplica debe ser de confianza y para `server_name`.")},
+    {"server_name", SCHEMA_STRING, UT(server_name), .preset = "localhost", BOUNDS(1, 253),
+     SAY("Name that is sent and that the certificate must be for.",
+         "Nombre que se envía y para el que debe ser el certificado.")},
+    {"ca", SCHEMA_STRING, UT(ca), .normalise = normalise_path,
+     SAY("Authorities that are trusted, PEM; the machine's by default.",
+         "Autoridades de confianza, PEM; por defecto, las de la máquina.")},
+    {"cert", SCHEMA_STRING, UT(cert), .normalise = normalise_path,
+     SAY("Certificate that is shown when the replica asks, PEM.",
+         "Certificado que se muestra si la réplica lo pide, PEM.")},
+    {"key", SCHEMA_STRING, UT(key), .normalise = normalise_path,
+     SAY("Its private key, PEM.", "Su clave privada, PEM.")},
+};
+
+static void finish_upstream_tls(struct schema_pass *pass, const struct value *value, void *object)
+{
+    struct upstream_tls_spec *tls = object;
+    tls->on = value != NULL;
+    if (value && (tls->cert.len > 0) != (tls->key.len > 0)) {
+        struct problem *problem = pass_problem(pass, value->at, "config.missing-key",
+                                               "a certificate and its key belong together");
+        problem_expected(problem, "both 'cert' and 'key', or neither");
+    }
+}
+
+static const struct schema_table table_upstream_tls = {
+    TABLE_OF("upstream_tls", upstream_tls_rows, struct upstream_tls_spec),
+    .finish = finish_upstream_tls,
+    SAY("Replicas are reached by TLS.", "A las réplicas se llega por TLS."),
+};
 
 static void finish_traffic(struct schema_pass *pass, const struct value *value, void *object)
 {
@@ -30,6 +66,9 @@ static const struct schema_field traffic_rows[] = {
          "Qué habla el servicio: http1, o http2 (también para gRPC), donde las peticiones "
          "comparten "
          "una conexión.")},
+    {"tls", SCHEMA_OBJECT, TR(tls), PART(table_upstream_tls),
+     SAY("Replicas are reached by TLS; {} for the usual.",
+         "A las réplicas se llega por TLS; {} para lo normal.")},
     {"balance", SCHEMA_ENUM, TR(spread.balance), ONE_OF(names_balance),
      .normalise = normalise_balance,
      SAY("Which replica is next; that of the first route by default.",

@@ -462,3 +462,61 @@ def test_the_authority_issues_for_names(site):
     context.load_cert_chain(site.folder / "bob.crt", site.folder / "bob.key")
     for name in ("a.test", "x.w.test"):
         assert site.get(name=name, context=context)[0] == 200
+
+
+SECURE_APP = APP.replace("http.server.ThreadingHTTPServer(", "server = http.server.ThreadingHTTPServer(").replace(".serve_forever()", """
+import ssl
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain("up.crt", "up.key")
+context.load_verify_locations("ca.crt")
+context.verify_mode = ssl.CERT_REQUIRED if os.environ.get("ASK") else ssl.CERT_NONE
+server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+server.serve_forever()""")
+
+
+def test_services_are_reached_by_tls(site):
+    site.pki.issue("up", "up.test")
+    site.pki.issue("gateway", "gateway")
+    site.m.write("app.py", SECURE_APP)
+
+    def up(tls, ask=""):
+        site.m.write("muelle.yaml", f"""
+name: site
+gateway: {{ listen: ["http://127.0.0.1:{site.plain}"], admin: false }}
+services:
+  web:
+    command: python3 -u app.py
+    environment: {{ ASK: "{ask}" }}
+    healthcheck: {{ tcp: true }}
+    routes: [{{path: /}}]
+    traffic: {{ tls: {tls}, }}
+""")
+        return site.m.cli("up", "-d", "--wait", check=False)
+
+    def get(path="/"):
+        with socket.create_connection(("127.0.0.1", site.plain), timeout=10) as s:
+            s.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            return read_answer(s)
+
+    def works(want):
+        return wait_until(lambda: (get()[0] == 200) == want, what=f"answers: {want}")
+
+    up("{ca: ca.crt, server_name: up.test}")
+    works(True)
+    assert get("/?size=3000000")[2] == b"x" * 3000000
+    with socket.create_connection(("127.0.0.1", site.plain), timeout=10) as s:
+        for _ in range(100):
+            assert site.get(sock=s)[0] == 200
+    up("{ca: ca.crt}")  # the certificate is not for localhost
+    works(False)
+    assert get()[0] == 502
+    up("{verify: false}")
+    works(True)
+    up("{ca: ca.crt, server_name: up.test}", ask="1")
+    works(False)
+    up("{ca: ca.crt, server_name: up.test, cert: gateway.crt, key: gateway.key}", ask="1")
+    works(True)
+    result = up("{ca: nowhere.crt}")
+    assert result.returncode != 0 and "nowhere.crt" in result.stderr
+    result = up("{cert: gateway.crt}")
+    assert result.returncode != 0 and "belong together" in result.stderr
