@@ -19,6 +19,29 @@ void h2_fields_add(struct h2_fields *fields, struct str name, struct str value)
     };
 }
 
+void h2_fields_add_once(struct h2_fields *fields, struct str name, struct str value)
+{
+    h2_fields_add(fields, name, value);
+    if (!fields->full) {
+        fields->nv[fields->count - 1].flags = NGHTTP2_NV_FLAG_NO_INDEX;
+    }
+}
+
+static void add_known(struct h2_fields *fields, enum http_header_id id, struct str name,
+                      struct str value)
+{
+    switch (id) {
+    case HTTP_H_X_REQUEST_ID:
+    case HTTP_H_TRACEPARENT:
+    case HTTP_H_IDEMPOTENCY_KEY:
+    case HTTP_H_SEC_WEBSOCKET_KEY:
+        h2_fields_add_once(fields, name, value);
+        break;
+    default:
+        h2_fields_add(fields, name, value);
+    }
+}
+
 void h2_fields_forward(struct h2_fields *fields, const struct http1_head *head,
                        const struct http_set *drop)
 {
@@ -27,15 +50,15 @@ void h2_fields_forward(struct h2_fields *fields, const struct http1_head *head,
     for (size_t i = 0; i < head->count; i++) {
         const struct http1_header *header = &head->headers[i];
         if (!(header->flags & HTTP1_HOP) && !http_set_has(&dropped, header->id)) {
-            h2_fields_add(fields, http1_name(head, i), http1_value(head, i));
+            add_known(fields, header->id, http1_name(head, i), http1_value(head, i));
         }
     }
 }
 
 /* Is that field about an HTTP/1 connection (RFC 9113 §8.2.2)? */
-static bool is_connection(struct str name)
+static bool is_connection(enum http_header_id id)
 {
-    switch (http_header_find(name)) {
+    switch (id) {
     case HTTP_H_CONNECTION:
     case HTTP_H_TRANSFER_ENCODING:
     case HTTP_H_KEEP_ALIVE:
@@ -56,8 +79,9 @@ void h2_fields_lines(struct h2_fields *fields, struct str lines)
         ptrdiff_t colon = str_find_char(line, ':');
         if (colon > 0) {
             struct str name = str_slice(line, 0, (size_t)colon);
-            if (!is_connection(name)) {
-                h2_fields_add(fields, name, str_skip(line, (size_t)colon + 2));
+            enum http_header_id id = http_header_find(name);
+            if (!is_connection(id)) {
+                add_known(fields, id, name, str_skip(line, (size_t)colon + 2));
             }
         }
         lines = str_skip(lines, MIN(line.len + 2, lines.len));

@@ -24,6 +24,9 @@ static inline void h2_fields_init(struct h2_fields *fields)
     fields->full = false;
 }
 void h2_fields_add(struct h2_fields *fields, struct str name, struct str value);
+/* One whose value does not come again: it is kept out of the tables of compression, where it would
+ * drive out what does, and be compared with all its kind. */
+void h2_fields_add_once(struct h2_fields *fields, struct str name, struct str value);
 /* All headers of `head` but hop-by-hop ones, Host and those in `drop`. */
 void h2_fields_forward(struct h2_fields *fields, const struct http1_head *head,
                        const struct http_set *drop);

@@ -84,8 +84,8 @@ int h2_write_response(struct stream *stream)
     for (unsigned i = 0; i < stream->add_response_count; i++) {
         h2_fields_add(&fields, stream->add_response[i].name, stream->add_response[i].value);
     }
-    h2_fields_add(&fields, STR("x-request-id"),
-                  str_make(stream->request_id, stream->request_id_len));
+    h2_fields_add_once(&fields, STR("x-request-id"),
+                       str_make(stream->request_id, stream->request_id_len));
     add_trailer_names(&fields, head);
     return submit_response(lane_of(&stream->client->conn), &fields,
                            head->framing != HTTP1_BODY_NONE);

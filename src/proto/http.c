@@ -55,7 +55,8 @@ enum http_header_id http_header_find(struct str name)
     hash += (p[name.len / 2] | 32u) * HASH_MIDDLE + (p[name.len - 2] | 32u) * HASH_LAST;
     unsigned id = http_hash_slots[hash & 255];
     struct str found = http_header_name((enum http_header_id)id);
-    return str_eq_nocase(name, found) ? (enum http_header_id)id : HTTP_H_OTHER;
+    bool same = str_eq(name, found) || str_eq_nocase(name, found); /* HTTP/2 has lower case */
+    return same ? (enum http_header_id)id : HTTP_H_OTHER;
 }
 
 struct str http_header_name(enum http_header_id id)
