@@ -72,6 +72,9 @@ int h2_write_response(struct stream *stream)
     struct h2_fields fields;
     char status[3];
     bool tunnel = head->framing == HTTP1_TUNNEL;
+    if (tunnel) {
+        http_set_add(&drop, HTTP_H_SEC_WEBSOCKET_ACCEPT); /* to a key of ours */
+    }
     if (tunnel || head->status == 204 || head->status < 200) {
         http_set_add(&drop, HTTP_H_CONTENT_LENGTH);
     }

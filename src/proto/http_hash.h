@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Written by script/header-hash from http_names.h: a perfect hash of those names, by length and
- * three of their bytes (first, middle, last but one) folded to lower case. Slot to id; 0 = no name
- * hashes there.
+ * Written by script/header-hash from http_names.h: a perfect hash of those names, by length and three of
+ * their bytes (first, middle, last but one) folded to lower case. Slot to id; 0 = no name hashes there.
  */
 #ifndef PROTO_HTTP_HASH_H
 #define PROTO_HTTP_HASH_H
@@ -14,6 +13,7 @@ enum { HASH_LEN = 213, HASH_FIRST = 216, HASH_MIDDLE = 177, HASH_LAST = 106 };
 static const unsigned char http_hash_slots[256] = {
     [1] = HTTP_H_LAST_EVENT_ID,
     [3] = HTTP_H_TRACEPARENT,
+    [7] = HTTP_H_SEC_WEBSOCKET_ACCEPT,
     [9] = HTTP_H_EXPECT,
     [11] = HTTP_H_ACCEPT,
     [12] = HTTP_H_ACCESS_CONTROL_REQUEST_METHOD,

@@ -68,6 +68,7 @@
     X(REFERRER_POLICY, "referrer-policy")                                                          \
     X(RETRY_AFTER, "retry-after")                                                                  \
     X(SEC_FETCH_SITE, "sec-fetch-site")                                                            \
+    X(SEC_WEBSOCKET_ACCEPT, "sec-websocket-accept")                                                \
     X(SEC_WEBSOCKET_KEY, "sec-websocket-key")                                                      \
     X(SERVER, "server")                                                                            \
     X(SET_COOKIE, "set-cookie")                                                                    \

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""WebSockets over HTTP/2 (RFC 8441): an extended CONNECT becomes an Upgrade to the service."""
+import asyncio
+import socket
+import threading
+
+import h2.config
+import h2.connection
+import h2.errors
+import h2.events
+import h2.settings
+import pytest
+import websockets
+
+from edge_peer import Edge, Upstream, echo
+
+
+class Session:
+    """A client's HTTP/2 session, blocking."""
+
+    def __init__(self, port):
+        self.peer = h2.connection.H2Connection(h2.config.H2Configuration(header_encoding="utf-8"))
+        self.socket = socket.create_connection(("127.0.0.1", port), 5)
+        self.events = []
+        self.peer.initiate_connection()
+        self.flush()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.socket.close()
+
+    def flush(self):
+        self.socket.sendall(self.peer.data_to_send())
+
+    def wait(self, kind, stream=None):
+        while True:
+            for event in self.events:
+                if isinstance(event, kind) and (stream is None or event.stream_id == stream):
+                    self.events.remove(event)
+                    return event
+            data = self.socket.recv(65536)
+            assert data, "the edge closed the connection"
+            self.events += self.peer.receive_data(data)
+            self.flush()
+
+    def connect(self, path="/", more=()):
+        stream = self.peer.get_next_available_stream_id()
+        self.peer.send_headers(stream, [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"), (":path", path),
+                                        (":authority", "x"), ("sec-websocket-version", "13"), *more])
+        self.flush()
+        return stream
+
+    def send(self, stream, data, end=False):
+        self.peer.send_data(stream, data, end_stream=end)
+        self.flush()
+
+    def bytes(self, stream, n):
+        data = b""
+        while len(data) < n:
+            event = self.wait(h2.events.DataReceived, stream)
+            data += event.data
+            self.peer.acknowledge_received_data(event.flow_controlled_length, stream)
+            self.flush()
+        return data
+
+
+def frame(text, opcode=1):
+    assert len(text) < 126
+    return bytes([0x80 | opcode, 0x80 | len(text), 0, 0, 0, 0]) + text
+
+
+@pytest.fixture
+def service():
+    seen = []
+    started = threading.Event()
+    loop = asyncio.new_event_loop()
+
+    async def handler(peer, path=None):
+        seen.append(dict(peer.request_headers))
+        async for message in peer:
+            await peer.send(message.upper())
+
+    async def main():
+        async with websockets.serve(handler, "127.0.0.1", 0, subprotocols=["chat"]) as server:
+            service.port = server.sockets[0].getsockname()[1]
+            started.set()
+            await ended.wait()
+
+    ended = asyncio.Event()
+    thread = threading.Thread(target=lambda: loop.run_until_complete(main()), daemon=True)
+    thread.start()
+    assert started.wait(5)
+    service.seen = seen
+    yield service
+    loop.call_soon_threadsafe(ended.set)
+    thread.join(20)
+
+
+@pytest.fixture
+def edge(tmp_path, service):
+    with Edge(tmp_path, "service web", f"endpoint web web-1 127.0.0.1:{service.port}", "route web * /") as edge:
+        yield edge
+
+
+def test_it_is_offered(edge):
+    with Session(edge.port) as session:
+        event = session.wait(h2.events.RemoteSettingsChanged)
+        assert event.changed_settings[h2.settings.SettingCodes.ENABLE_CONNECT_PROTOCOL].new_value == 1
+
+
+def test_messages_go_both_ways(edge, service):
+    with Session(edge.port) as session:
+        stream = session.connect("/chat?x=1", [("sec-websocket-protocol", "chat"), ("origin", "http://x")])
+        head = dict(session.wait(h2.events.ResponseReceived, stream).headers)
+        assert head[":status"] == "200" and head["sec-websocket-protocol"] == "chat"
+        assert not {"connection", "upgrade", "sec-websocket-accept"} & set(head)
+        session.send(stream, frame(b"hello"))
+        assert session.bytes(stream, 7) == b"\x81\x05HELLO"
+        session.send(stream, frame(b"a") + frame(b"b"))
+        assert session.bytes(stream, 6) == b"\x81\x01A\x81\x01B"
+        got = {name.lower(): value for name, value in service.seen[0].items()}
+        assert got["upgrade"] == "websocket" and got["origin"] == "http://x" and len(got["sec-websocket-key"]) == 24
+
+
+def test_the_close_goes_through_and_ends_the_stream(edge):
+    with Session(edge.port) as session:
+        stream = session.connect()
+        session.wait(h2.events.ResponseReceived, stream)
+        session.send(stream, frame(b"\x03\xe8", 8))
+        assert session.bytes(stream, 4) == b"\x88\x02\x03\xe8"
+        session.send(stream, b"", end=True)
+        session.wait(h2.events.StreamEnded, stream)
+        again = session.connect()  # the connection lives on
+        assert dict(session.wait(h2.events.ResponseReceived, again).headers)[":status"] == "200"
+
+
+def test_many_on_one_connection(edge):
+    with Session(edge.port) as session:
+        streams = [session.connect() for _ in range(30)]
+        for stream in streams:
+            session.wait(h2.events.ResponseReceived, stream)
+        for stream in streams:
+            session.send(stream, frame(b"s%d" % stream))
+        for stream in streams:
+            text = b"S%d" % stream
+            assert session.bytes(stream, 2 + len(text)) == bytes([0x81, len(text)]) + text
+
+
+def test_a_reset_ends_the_services_side(edge, service):
+    with Session(edge.port) as session:
+        stream = session.connect()
+        session.wait(h2.events.ResponseReceived, stream)
+        session.peer.reset_stream(stream, h2.errors.ErrorCodes.CANCEL)
+        session.flush()
+        record = edge.records()[0]
+        assert record["status"] == 101
+
+
+def test_a_service_that_refuses_is_heard(tmp_path):
+    with Upstream(echo) as upstream, Edge(tmp_path, "service web", f"endpoint web web-1 {upstream.address}", "route web * /") as other:
+        with Session(other.port) as session:
+            stream = session.connect()
+            assert dict(session.wait(h2.events.ResponseReceived, stream).headers)[":status"] == "200"
+            session.wait(h2.events.StreamEnded, stream)
+
+
+@pytest.mark.parametrize("head,status", [
+    ([(":method", "CONNECT"), (":protocol", "chat"), (":scheme", "http"), (":path", "/"), (":authority", "x")], "501"),
+    ([(":method", "CONNECT"), (":authority", "x:80")], "405"),
+])
+def test_other_tunnels_are_refused(edge, head, status):
+    with Session(edge.port) as session:
+        session.peer.config.validate_outbound_headers = False
+        stream = session.peer.get_next_available_stream_id()
+        session.peer.send_headers(stream, head)
+        session.flush()
+        assert dict(session.wait(h2.events.ResponseReceived, stream).headers)[":status"] == status
