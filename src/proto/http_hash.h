@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Written by script/header-hash from http_names.h: a perfect hash of those names, by length and three of
- * their bytes (first, middle, last but one) folded to lower case. Slot to id; 0 = no name hashes there.
+ * Written by script/header-hash from http_names.h: a perfect hash of those names, by length and
+ * three of their bytes (first, middle, last but one) folded to lower case. Slot to id; 0 = no name
+ * hashes there.
  */
 #ifndef PROTO_HTTP_HASH_H
 #define PROTO_HTTP_HASH_H
