@@ -350,6 +350,7 @@ static void publish_project(struct run *run, struct snapshot_builder *builder,
             .service = service ? service->id : 0,
             .tls = certificates_tls(project, listen),
             .redirect_port = (uint32_t)listen->redirect_port,
+            .proxy_protocol = listen->proxy_protocol,
         };
         if (item.kind == SNAPSHOT_TCP && !service) {
             continue;

@@ -22,6 +22,7 @@
 #include "run/loads.h"
 #include "run/model.h"
 #include "run/project.h"
+#include "run/publish_gateway.h"
 #include "run/publish_spread.h"
 #include "run/shortage.h"
 #include "run/socket.h"
@@ -518,27 +519,26 @@ static bool needs_tickets(const struct run *run)
 
 static void add_gateway(struct run *run, struct snapshot_builder *builder)
 {
-    unsigned threads = publish_threads(run, NULL);
-    bool expose = false;
-    struct str places = STR_NONE;
+    struct snapshot_gateway gateway = {.threads = publish_threads(run, NULL),
+                                       .instance = str_from(run->core->instance.id)};
+    struct buf networks = BUF_INIT(SNAPSHOT_TEXT_MAX);
     list_for_each (it, &run->projects) {
         const struct project *project = list_entry(it, struct project, node);
         if (project->spec) {
-            expose = expose || project->spec->gateway.expose_replica;
-            places = places.len ? places : project->spec->gateway.geo_database;
+            gateway.expose_replica |= project->spec->gateway.expose_replica;
+            if (gateway.geo.len == 0) {
+                gateway.geo = project->spec->gateway.geo_database;
+            }
+            publish_gateway(&gateway, &networks, &project->spec->gateway);
         }
     }
-    if (edge_link_set_threads(run->core->edge, threads) < 0) {
-        core_log(run->core, "no memory for the rings of %u edge threads", threads);
+    if (edge_link_set_threads(run->core->edge, gateway.threads) < 0) {
+        core_log(run->core, "no memory for the rings of %u edge threads", gateway.threads);
     }
-    snapshot_builder_gateway(builder,
-                             &(struct snapshot_gateway){
-                                 .ticket_keys = needs_tickets(run) ? tickets_keys(run) : STR_NONE,
-                                 .threads = threads,
-                                 .expose_replica = expose,
-                                 .instance = str_from(run->core->instance.id),
-                                 .geo = places,
-                             });
+    gateway.ticket_keys = needs_tickets(run) ? tickets_keys(run) : STR_NONE;
+    gateway.trusted_proxies = buf_error(&networks) ? STR_NONE : buf_str(&networks);
+    snapshot_builder_gateway(builder, &gateway);
+    buf_fini(&networks);
 }
 
 /* The budget of the instance's logs: all projects are loaded when a snapshot is published. */

@@ -11,6 +11,7 @@
  * Host names are checked as they are compared by the gateway: lower case, labels of RFC 1123 plus
  * '_' (which people use), at most 253 bytes.
  */
+#include "base/ip.h"
 #include "base/num.h"
 #include "base/utf8.h"
 #include "schema/decode.h"
@@ -252,12 +253,38 @@ static void finish_tls(struct schema_pass *pass, const struct value *v,
     }
 }
 
+enum { TRUSTED_MAX = 64 }; /* each is asked for each new connection */
+
+static void check_trusted(struct schema_pass *pass, const struct value *v,
+                          const struct gateway_spec *gateway)
+{
+    const struct value *list = value_get(v, "trusted_proxies");
+    for (size_t i = 0; i < gateway->trusted_proxies_count; i++) {
+        struct str text = gateway->trusted_proxies[i];
+        struct ip_net net;
+        if (ip_net_parse(text, &net) < 0) {
+            struct problem *problem = pass_problem(
+                pass, list->at, "config.bad-network",
+                "this is no address and no network: '" STR_FMT "'", STR_ARG(utf8_cut(text, 80)));
+            problem_expected(problem, "10.0.0.0/8, 192.0.2.1, 2001:db8::/32; bits behind the "
+                                      "network's are 0");
+        }
+    }
+    if (gateway->trusted_proxies_count > TRUSTED_MAX) {
+        problem_expected(pass_problem(pass, list->at, "config.too-many",
+                                      "too many trusted proxies: %zu",
+                                      gateway->trusted_proxies_count),
+                         "at most %d; networks may be wider", TRUSTED_MAX);
+    }
+}
+
 /* `admin: true` and no `admin` are the usual address; false and none are no listener at all. */
 void finish_gateway(struct schema_pass *pass, const struct value *v, void *object)
 {
     struct gateway_spec *gateway = object;
     check_admin_names(pass, v, gateway);
     finish_tls(pass, value_get(v, "tls"), &gateway->tls);
+    check_trusted(pass, v, gateway);
     const struct value *admin = value_get(v, "admin");
     struct str text = value_is_set(admin) ? admin->text : STR("http://127.0.0.1:7070");
     if (!decode_truth(admin, true) || str_is(text, "none")) {

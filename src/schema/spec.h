@@ -12,13 +12,13 @@
 
 #include "base/buf.h"
 #include "schema/access_spec.h"
+#include "schema/spec_gateway.h"
 #include "schema/spec_parts.h"
 #include "schema/spec_traffic.h"
 
 enum service_kind { SERVICE_PROCESS, SERVICE_CONTAINER };
 
 enum { SPEC_UMASK_INHERIT = -1, SPEC_REPLICAS_MAX = 256 /* of one service */ };
-enum { GATEWAY_THREADS_MAX = 16 };
 
 struct service_spec {
     struct str name;
@@ -66,19 +66,6 @@ struct service_spec {
     struct str image; /* containers */
 
     uint64_t spec_hash; /* changes if and only if a change needs a restart of the replicas */
-};
-
-struct gateway_spec {
-    const struct listen_spec *listens; /* of `gateway.listen` first, then those from `ports:` */
-    size_t listens_count;
-    struct gateway_tls_spec tls;
-    struct listen_spec admin;      /* port 0: no admin listener */
-    int64_t threads;               /* 0 = chosen by muelle */
-    bool expose_replica;           /* adds X-Muelle-Replica: web-1 */
-    struct str geo_database;       /* absolute; empty: none */
-    const struct str *admin_names; /* host names of the admin listener, in lower case */
-    size_t admin_names_count;
-    struct access_log_spec access_log;
 };
 
 /* Of the whole instance: the largest of its projects counts. */

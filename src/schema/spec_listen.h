@@ -29,6 +29,14 @@ struct gateway_tls_spec {
 
 enum listen_kind { LISTEN_HTTP, LISTEN_HTTPS, LISTEN_TCP, LISTEN_TLS };
 
+/* What one client may cost; 0 = not said, GATEWAY_NO_LIMIT = no limit. */
+#define GATEWAY_NO_LIMIT INT64_MAX
+struct gateway_limits {
+    int64_t header_timeout_ns, idle_timeout_ns, header_size;
+    int64_t connections, address_connections, address_rate, glitches;
+    int64_t body_rate, read_rate; /* bytes a second */
+};
+
 struct listen_spec {
     struct str address; /* canonical, the identity: "http://127.0.0.1:8080", "tcp://[::]:5432" */
     int32_t kind;       /* enum listen_kind */
@@ -40,6 +48,7 @@ struct listen_spec {
     struct str redirect;                 /* http: "https", "https:PORT"; empty = nowhere */
     int64_t redirect_port;               /* from that; 0 = nowhere */
     bool from_ports;                     /* stands for a `ports:` entry of a process */
+    bool proxy_protocol;                 /* connections begin with a header of the PROXY protocol */
 };
 
 #endif

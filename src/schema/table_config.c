@@ -41,6 +41,11 @@ static const struct schema_field listen_rows[] = {
          "\"https:8443\".",
          "http: responder a todo con una redirección a https: \"https\" (puerto 443), o "
          "\"https:8443\".")},
+    {"proxy_protocol", SCHEMA_BOOL, AT(struct listen_spec, proxy_protocol),
+     SAY("Each connection begins with a header of the PROXY protocol, version 1 or 2; without one "
+         "it is closed.",
+         "Cada conexión empieza con una cabecera del protocolo PROXY, versión 1 o 2; sin ella se "
+         "cierra.")},
 };
 const struct schema_table table_listen = {
     TABLE_OF("listen", listen_rows, struct listen_spec),
@@ -72,6 +77,16 @@ static const struct schema_field gateway_rows[] = {
      SAY("Threads of the gateway; 0 = chosen by muelle. A change waits for the edge's next start.",
          "Hilos de la pasarela; 0 = los elige muelle. Un cambio espera al próximo arranque del "
          "edge.")},
+    {"trusted_proxies", SCHEMA_LIST, TEXTS, LIST_AT(struct gateway_spec, trusted_proxies),
+     .merge = SCHEMA_MERGE_UNIQUE,
+     SAY("Addresses and networks (10.0.0.0/8, ::1) whose X-Forwarded-*, Forwarded and PROXY "
+         "headers "
+         "are believed; nobody's by default.",
+         "Direcciones y redes (10.0.0.0/8, ::1) cuyas cabeceras X-Forwarded-*, Forwarded y PROXY "
+         "se "
+         "creen; por defecto, las de nadie.")},
+    {"limits", SCHEMA_OBJECT, G(limits), .of = &table_gateway_limits, .merge = SCHEMA_MERGE_OBJECT,
+     SAY("What one client may cost.", "Lo que puede costar un cliente.")},
     {"expose_replica", SCHEMA_BOOL, G(expose_replica),
      SAY("Name the replica in the answer's X-Muelle-Replica.",
          "Nombrar la réplica en X-Muelle-Replica de la respuesta.")},

@@ -180,6 +180,13 @@ static void write_edge(struct json_writer *json, const struct counters_thread *e
     json_field(json, "connections", u64, edge->connections);
     json_field(json, "requests", u64, edge->requests);
     json_field(json, "bad_requests", u64, edge->bad_requests);
+    json_field(json, "limit_address_connections", u64, edge->limit_address_connections);
+    json_field(json, "limit_address_rate", u64, edge->limit_address_rate);
+    json_field(json, "limit_body_rate", u64, edge->limit_body_rate);
+    json_field(json, "limit_read_rate", u64, edge->limit_read_rate);
+    json_field(json, "limit_glitches", u64, edge->limit_glitches);
+    json_field(json, "glitches", u64, edge->glitches);
+    json_field(json, "bad_announcements", u64, edge->bad_announcements);
     json_field(json, "no_route", u64, edge->no_route);
     json_field(json, "no_endpoint", u64, edge->no_endpoint);
     json_field(json, "held", u64, edge->held);

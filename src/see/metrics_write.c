@@ -249,6 +249,28 @@ static void write_one(struct openmetrics *om, enum openmetrics_type type, const 
     openmetrics_u64(om, NULL, 0, value);
 }
 
+/* What `gateway.limits` turned away. */
+static void write_limits(struct openmetrics *om, const struct counters_thread *edge)
+{
+    const enum openmetrics_type counter = OPENMETRICS_COUNTER;
+    write_one(om, counter, "muelle_edge_limit_address_connections",
+              "Connections refused because their address had as many as it may.",
+              edge->limit_address_connections);
+    write_one(om, counter, "muelle_edge_limit_address_rate",
+              "Connections refused because their address opened too many a second.",
+              edge->limit_address_rate);
+    write_one(om, counter, "muelle_edge_limit_body_rate",
+              "Requests ended because their body came too slowly.", edge->limit_body_rate);
+    write_one(om, counter, "muelle_edge_limit_read_rate",
+              "Answers cut because the client read too slowly.", edge->limit_read_rate);
+    write_one(om, counter, "muelle_edge_limit_glitches",
+              "Connections ended because of too many oddities.", edge->limit_glitches);
+    write_one(om, counter, "muelle_edge_glitches", "Oddities of connections.", edge->glitches);
+    write_one(om, counter, "muelle_edge_bad_announcements",
+              "Connections closed without a good header of the PROXY protocol.",
+              edge->bad_announcements);
+}
+
 static void write_edge(struct openmetrics *om, const struct metrics *metrics)
 {
     const struct counters_thread *edge = &metrics->edge;
@@ -262,6 +284,7 @@ static void write_edge(struct openmetrics *om, const struct metrics *metrics)
     write_one(om, counter, "muelle_edge_requests", "Requests read, of all kinds.", edge->requests);
     write_one(om, counter, "muelle_edge_bad_requests", "Requests refused as malformed.",
               edge->bad_requests);
+    write_limits(om, edge);
     write_one(om, counter, "muelle_edge_no_route", "Requests that no route took.", edge->no_route);
     write_one(om, counter, "muelle_edge_no_endpoint", "Requests that found no replica in time.",
               edge->no_endpoint);

@@ -31,6 +31,8 @@ FORMS = "integration/config_forms.py::test_as_docker_compose_does"
 BALANCE = "integration/run_balance.py::"
 REPLICA = "unit/run/test_replica.c::"
 
+LIMITS = "integration/edge_keys.py::test_what_the_file_says_of_clients_acts"
+
 ACTS = {
     "name": COMPOSE + "the_projects_name",
     "include": COMPOSE + "an_included_project_has_its_own_folder_and_variables",
@@ -60,6 +62,12 @@ ACTS = {
     "gateway.tls.tickets": "integration/gateway_tls.py::test_tickets_outlive_a_killed_edge_and_a_killed_core",
     "gateway.admin": "integration/api_access.py::test_tcp_needs_the_token_for_everything_but_health_and_pages",
     "gateway.admin_names": "integration/api_access.py::test_foreign_host_names_are_refused",
+    "gateway.listen.proxy_protocol": LIMITS,
+    "gateway.trusted_proxies": LIMITS,
+    "gateway.limits": LIMITS,
+    **{f"gateway.limits.{key}": LIMITS for key in
+       ("header_timeout", "header_size", "idle_timeout", "connections", "address_connections", "address_rate", "body_rate",
+        "read_rate", "glitches")},
     "gateway.threads": ROUTES,
     "gateway.expose_replica": ROUTES,
     "gateway.access_log": "integration/access_log.py::test_members_and_samples_change_under_load",
