@@ -55,7 +55,7 @@ static void add_base64(struct buf *out, struct str bytes, const char *alphabet, 
     if (rest) {
         unsigned second = rest == 2 ? in[1] : 0;
         *at++ = alphabet[in[0] >> 2];
-        *at++ = alphabet[(in[0] & 3) << 4 | second >> 4];
+        *at++ = alphabet[(unsigned)(in[0] & 3) << 4 | second >> 4];
         if (rest == 2) {
             *at++ = alphabet[(second & 15) << 2];
         }

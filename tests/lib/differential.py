@@ -302,7 +302,9 @@ def differs(records, seen, same_path=str):
     """Why the two do not tell the same, or None. The servers answer 200 to all that they tell; what they refused is not told."""
     rest = list(seen)
     for record in records:
-        own = record["method"] == "OPTIONS" and record["path"] == "" and not (rest and rest[0][1] == "*")  # Apache answers OPTIONS * itself
+        # Apache answers OPTIONS * itself
+        asked = rest and rest[0][0] == "OPTIONS" and rest[0][1].split("?")[0] in ("*", "/")
+        own = record["method"] == "OPTIONS" and record["path"] == "" and not asked
         if record["flags"] & LOCAL or record["status"] != 200 or own:
             continue
         told = rest.pop(0) if rest else None
