@@ -382,8 +382,8 @@ def test_a_client_that_leaves_in_an_interim_answer_frees_the_upstream(tmp_path):
         assert edge.stats()["in_flight"] == 0
 
 
-def test_a_client_that_reads_no_interim_answers_is_let_go(tmp_path):
-    """They are passed on as they come: one who takes none costs a block, not more."""
+def test_a_flood_of_interim_answers_costs_the_service_its_connection(tmp_path):
+    """They are passed on as they come, 200 of them; behind those the client gets its answer."""
     def serve(peer, n):
         peer.request()
         try:
@@ -394,7 +394,9 @@ def test_a_client_that_reads_no_interim_answers_is_let_go(tmp_path):
 
     with Upstream(serve) as upstream, Edge(tmp_path, *web(upstream)) as edge, edge.connect() as client:
         client.send(request())
-        until(lambda: edge.stats()["upstream_connections"] == 0 and edge.stats()["connections"] == 0)
+        until(lambda: edge.stats()["upstream_connections"] == 0)
+        assert [client.head()[0] for _ in range(200)] == [103] * 200
+        assert client.response().status == 502
 
 
 def test_full_is_full_until_a_client_leaves(tmp_path):
