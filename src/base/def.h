@@ -22,6 +22,7 @@
 #define printf_like(f, a) __attribute__((format(printf, f, a)))
 #define cleanup(fn)       __attribute__((cleanup(fn)))
 #define noreturn_fn       __attribute__((noreturn))
+#define always_inline_fn  __attribute__((always_inline))
 #define likely(x)         __builtin_expect(!!(x), 1)
 #define unlikely(x)       __builtin_expect(!!(x), 0)
 

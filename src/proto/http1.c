@@ -188,51 +188,62 @@ static inline int add_header(struct http1_head *head, struct line *line, size_t 
     return r;
 }
 
-/* One header line, read from [head->line, end). 0 and head->line moved, or E_MORE, E_BAD. */
-static inline int read_header(struct http1_head *head, size_t end)
+/* One header line, read from [*at, end), where it begins; of its value the first `scanned` bytes of
+ * the head are known. 0 and *at moved, or E_MORE, E_BAD with head->line at its begin. */
+static inline int read_header(struct http1_head *head, size_t *at, size_t end, size_t scanned)
 {
     const char *data = head->base;
-    struct line line = {.at = head->line};
+    struct line line = {.at = *at};
     line.colon = http_scan_token(data, line.at, end);
-    if (line.colon - line.at > HTTP1_NAME_MAX) {
+    if (unlikely(line.colon - line.at > HTTP1_NAME_MAX)) {
         return http1_refuse(head, 431, "header name too long");
     }
-    if (line.colon == end) {
+    if (unlikely(line.colon == end)) {
+        head->line = (uint32_t)line.at;
         return want_header_bytes(head, (uint32_t)end);
     }
-    if (data[line.colon] != ':' || line.colon == line.at) {
+    if (unlikely(data[line.colon] != ':' || line.colon == line.at)) {
+        head->line = (uint32_t)line.at;
         return refuse_name(head, (uint32_t)line.colon);
     }
-    line.cr = http_scan_value(data, MAX(line.colon + 1, (size_t)head->scanned), end);
+    line.cr = http_scan_value(data, MAX(line.colon + 1, scanned), end);
     if (unlikely(line.cr + 2 > end || data[line.cr] != '\r' || data[line.cr + 1] != '\n')) {
         uint32_t next;
+        head->line = (uint32_t)line.at;
         head->scanned = (uint32_t)line.cr;
         int r = line.cr == end ? HTTP1_E_MORE
                                : read_line_end(head, (uint32_t)end, (uint32_t)line.cr, &next);
         return r == HTTP1_E_MORE ? want_header_bytes(head, (uint32_t)end) : r;
     }
-    int r = add_header(head, &line, end - line.at);
-    head->line = (uint32_t)(line.cr + 2);
-    return r;
+    *at = line.cr + 2;
+    return add_header(head, &line, end - line.at);
 }
 
 static int read_headers(struct http1_head *head, size_t len)
 {
-    size_t header_max = head->limits->header_max;
+    const char *data = head->base;
+    size_t header_max = head->limits->header_max, at = head->line, scanned = head->scanned;
     size_t all = MIN(len, (size_t)head->limits->head_max);
     for (;;) {
-        size_t end = MIN(all, head->line + header_max);
-        if (head->line >= end) {
+        size_t end = MIN(all, at + header_max);
+        if (unlikely(at >= end)) {
+            head->line = (uint32_t)at;
             return want_header_bytes(head, (uint32_t)end);
         }
-        if (head->base[head->line] == '\r') {
-            int r = read_line_end(head, (uint32_t)end, head->line, &head->len);
+        if (data[at] == '\r') {
+            head->line = (uint32_t)at;
+            if (likely(at + 1 < end && data[at + 1] == '\n')) {
+                head->len = (uint32_t)at + 2;
+                return 0;
+            }
+            int r = read_line_end(head, (uint32_t)end, (uint32_t)at, &head->len);
             return r == HTTP1_E_MORE ? want_header_bytes(head, (uint32_t)end) : r;
         }
-        int r = read_header(head, end);
-        if (r != 0) {
+        int r = read_header(head, &at, end, scanned);
+        if (unlikely(r != 0)) {
             return r;
         }
+        scanned = 0;
     }
 }
 
@@ -267,6 +278,10 @@ static void begin_headers(struct http1_head *head, uint32_t at)
 
 static int finish_line(struct http1_head *head, uint32_t end, uint32_t at)
 {
+    if (likely(end - at >= 2 && memcmp(head->base + at, "\r\n", 2) == 0)) {
+        begin_headers(head, at + 2);
+        return 0;
+    }
     if (at == end) {
         return want_line_bytes(head, end);
     }
@@ -322,6 +337,29 @@ static int read_request_line(struct http1_head *head, size_t len)
     return http1_split_target(head);
 }
 
+static unsigned digit(char c)
+{
+    return (unsigned)c - '0'; /* beyond 9: it is none */
+}
+
+/* SP 3DIGIT at `at`, as far as it has arrived. */
+static int read_code(struct http1_head *head, uint32_t end, uint32_t at)
+{
+    const char *p = head->base + at;
+    uint32_t avail = MIN(end - at, (uint32_t)4);
+    for (uint32_t i = 0; i < avail; i++) {
+        bool good = i == 0 ? p[0] == ' ' : digit(p[i]) <= 9;
+        if (!good || (i == 1 && p[1] == '0')) {
+            return http1_refuse(head, 400, "bad status code");
+        }
+    }
+    if (avail < 4) {
+        return want_line_bytes(head, end);
+    }
+    head->status = (uint16_t)(digit(p[1]) * 100 + digit(p[2]) * 10 + digit(p[3]));
+    return 0;
+}
+
 /* status-line = HTTP-version SP 3DIGIT SP [ reason ] CRLF (RFC 9112 §4); the second SP may be
  * missing. */
 static int read_status_line(struct http1_head *head, size_t len)
@@ -329,7 +367,14 @@ static int read_status_line(struct http1_head *head, size_t len)
     uint32_t end = window_end(head, len, head->limits->line_max);
     const char *data = head->base;
     uint32_t at = head->line;
-    if (likely(end - at >= 8 && memcmp(data + at, "HTTP/1.1", 8) == 0)) {
+    if (likely(end - at >= 17 && memcmp(data + at, "HTTP/1.1 200 OK\r\n", 17) == 0)) {
+        head->minor = 1;
+        head->status = 200;
+        head->reason = (struct http1_span){at + 13, 2};
+        begin_headers(head, at + 17);
+        return 0;
+    }
+    if (end - at >= 8 && memcmp(data + at, "HTTP/1.1", 8) == 0) {
         head->minor = 1;
     } else {
         int r = read_version(head, end, at);
@@ -337,19 +382,11 @@ static int read_status_line(struct http1_head *head, size_t len)
             return r;
         }
     }
-    at += 8;
-    uint32_t code = 0;
-    for (uint32_t i = 0; i < 4; i++, at++) {
-        if (at == end) {
-            return want_line_bytes(head, end);
-        }
-        bool good = i == 0 ? data[at] == ' ' : http_char_is(data[at], HTTP_C_DIGIT);
-        if (!good || (i == 1 && data[at] == '0')) {
-            return http1_refuse(head, 400, "bad status code");
-        }
-        code = i == 0 ? 0 : code * 10 + (uint32_t)(data[at] - '0');
+    int r = read_code(head, end, at + 8);
+    if (r != 0) {
+        return r;
     }
-    head->status = (uint16_t)code;
+    at += 12;
     head->reason = (struct http1_span){at, 0};
     if (at < end && data[at] == ' ') {
         at++;

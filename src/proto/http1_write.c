@@ -33,6 +33,12 @@ static inline char *put(char *p, struct str s)
         memcpy(&last, s.p + s.len - 8, 8);
         memcpy(p, &first, 8);
         memcpy(p + s.len - 8, &last, 8);
+    } else if (s.len >= 4) {
+        uint32_t first, last;
+        memcpy(&first, s.p, 4);
+        memcpy(&last, s.p + s.len - 4, 4);
+        memcpy(p, &first, 4);
+        memcpy(p + s.len - 4, &last, 4);
     } else {
         for (size_t i = 0; i < s.len; i++) {
             p[i] = s.p[i];
@@ -152,12 +158,30 @@ void http1_write_forward(struct http1_writer *w, const struct http1_head *head,
     }
 }
 
+/* A field that nearly every answer has; digits need no check. */
+static void write_length(struct http1_writer *w, uint64_t length)
+{
+    size_t digits = 1;
+    for (uint64_t n = length; n >= 10; n /= 10) {
+        digits++;
+    }
+    char *p = reserve(w, sizeof("Content-Length: \r\n") - 1 + digits);
+    if (p) {
+        memcpy(p, "Content-Length: ", 16);
+        p += 16;
+        for (size_t at = digits; at-- > 0; length /= 10) {
+            p[at] = (char)('0' + length % 10);
+        }
+        memcpy(p + digits, "\r\n", 2);
+    }
+}
+
 void http1_write_framing(struct http1_writer *w, enum http1_framing framing, uint64_t length)
 {
     if (framing == HTTP1_BODY_CHUNKED) {
         http1_write_raw(w, STR("Transfer-Encoding: chunked\r\n"));
     } else if (framing == HTTP1_BODY_LENGTH) {
-        http1_write_header_u64(w, STR("Content-Length"), length);
+        write_length(w, length);
     }
 }
 
@@ -173,5 +197,8 @@ void http1_write_framing_of(struct http1_writer *w, const struct http1_head *hea
 
 void http1_write_end(struct http1_writer *w)
 {
-    http1_write_raw(w, STR("\r\n"));
+    char *p = reserve(w, 2);
+    if (p) {
+        memcpy(p, "\r\n", 2);
+    }
 }

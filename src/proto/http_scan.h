@@ -5,9 +5,9 @@
  * returns the index of the first byte in [at, end) that is not of its class, or `end`; it never
  * reads at or beyond `end`.
  *
- * The tail of less than sixteen bytes is asked as a whole (http_load_few): if all of it is good,
- * which is nearly always so, no byte of it is looked at alone; else the table finds the first bad
- * one.
+ * The tail of less than sixteen bytes is asked as a whole, together with bytes in front of it: a
+ * head is longer. Of text that is shorter than that (http_load_few) no byte is looked at alone if
+ * all of it is good; else the table finds the first bad one.
  */
 #ifndef PROTO_HTTP_SCAN_H
 #define PROTO_HTTP_SCAN_H
@@ -16,7 +16,7 @@
 #include "proto/http_simd.h"
 
 /* HTTP_C_TOKEN. The fast path knows letters, digits and '-'; other token characters are rare. */
-static inline size_t http_scan_token(const char *p, size_t at, size_t end)
+static inline always_inline_fn size_t http_scan_token(const char *p, size_t at, size_t end)
 {
 #ifdef __SSE2__
     while (end - at >= 16) {
@@ -29,7 +29,13 @@ static inline size_t http_scan_token(const char *p, size_t at, size_t end)
             at++;
         }
     }
-    if (at < end && !http_stops_token(http_load_few(p + at, end - at))) {
+    if (likely(at < end && end >= 16)) {
+        unsigned stops = http_tail_bits(http_stops_token(http_load_tail(p, end)), at, end);
+        if (!stops) {
+            return end;
+        }
+        at += (size_t)__builtin_ctz(stops); /* perhaps one of the rare ones: the table goes on */
+    } else if (at < end && !http_stops_token(http_load_few(p + at, end - at))) {
         return end;
     }
 #endif
@@ -37,7 +43,7 @@ static inline size_t http_scan_token(const char *p, size_t at, size_t end)
 }
 
 /* HTTP_C_VALUE: stops at control characters other than the tab, and at DEL. */
-static inline size_t http_scan_value(const char *p, size_t at, size_t end)
+static inline always_inline_fn size_t http_scan_value(const char *p, size_t at, size_t end)
 {
 #ifdef __SSE2__
     while (end - at >= 16) {
@@ -47,6 +53,10 @@ static inline size_t http_scan_value(const char *p, size_t at, size_t end)
         }
         at += 16;
     }
+    if (likely(at < end && end >= 16)) {
+        unsigned stops = http_tail_bits(http_stops_value(http_load_tail(p, end)), at, end);
+        return stops ? at + (size_t)__builtin_ctz(stops) : end;
+    }
     if (at < end && !http_stops_value(http_load_few(p + at, end - at))) {
         return end;
     }
@@ -55,7 +65,7 @@ static inline size_t http_scan_value(const char *p, size_t at, size_t end)
 }
 
 /* HTTP_C_TARGET: visible ASCII without the quote, the angle brackets and the hash. */
-static inline size_t http_scan_target(const char *p, size_t at, size_t end)
+static inline always_inline_fn size_t http_scan_target(const char *p, size_t at, size_t end)
 {
 #ifdef __SSE2__
     while (end - at >= 16) {
@@ -65,6 +75,10 @@ static inline size_t http_scan_target(const char *p, size_t at, size_t end)
         }
         at += 16;
     }
+    if (likely(at < end && end >= 16)) {
+        unsigned stops = http_tail_bits(http_stops_target(http_load_tail(p, end)), at, end);
+        return stops ? at + (size_t)__builtin_ctz(stops) : end;
+    }
     if (at < end && !http_stops_target(http_load_few(p + at, end - at))) {
         return end;
     }
@@ -73,7 +87,7 @@ static inline size_t http_scan_target(const char *p, size_t at, size_t end)
 }
 
 /* HTTP_C_HOST. */
-static inline size_t http_scan_host(const char *p, size_t at, size_t end)
+static inline always_inline_fn size_t http_scan_host(const char *p, size_t at, size_t end)
 {
 #ifdef __SSE2__
     while (end - at >= 16) {

@@ -51,6 +51,17 @@ static inline __m128i http_load_few(const char *p, size_t n)
     return _mm_set_epi64x((long long)low, (long long)low);
 }
 
+/* The last sixteen of the bytes p[0, end), which are at least that many; what stops among those
+ * from `at` on is bit 0 and following of http_tail_bits. */
+static inline __m128i http_load_tail(const char *p, size_t end)
+{
+    return http_load(p + end - 16);
+}
+static inline unsigned http_tail_bits(unsigned stops, size_t at, size_t end)
+{
+    return stops >> (16 - (end - at));
+}
+
 /* One bit per byte that is not of the class; for tokens the rarer characters are counted among
  * them. */
 static inline unsigned http_stops_token(__m128i v)

@@ -144,7 +144,7 @@ int uri_parse_authority(struct str s, struct uri_authority *ret)
         .host = str_slice(s, is_literal, end - is_literal),
         .is_ipv6 = is_literal,
     };
-    return parse_port(str_skip(s, end + 1), &ret->port);
+    return end == s.len ? 0 : parse_port(str_skip(s, end + 1), &ret->port);
 }
 
 static bool is_scheme(struct str s)
