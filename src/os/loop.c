@@ -145,8 +145,8 @@ void loop_fd_close(struct loop *loop, struct loop_fd *watch)
     }
 }
 
-/* How long the kernel may sleep: NULL (for ever) or `space` filled. */
-static struct timespec *loop_sleep_time(struct loop *loop, int64_t wait_ns, struct timespec *space)
+/* How long the kernel may sleep; negative: for ever. */
+static int64_t loop_sleep_time(struct loop *loop, int64_t wait_ns)
 {
     int64_t sleep_ns = wait_ns;
     int64_t next_ns = wheel_next(&loop->wheel);
@@ -154,32 +154,27 @@ static struct timespec *loop_sleep_time(struct loop *loop, int64_t wait_ns, stru
         int64_t until_ns = MAX(next_ns - loop->now_ns, 0);
         sleep_ns = wait_ns < 0 ? until_ns : MIN(wait_ns, until_ns);
     }
-    if (!list_empty(&loop->tasks) || loop->stopping) {
-        sleep_ns = 0;
-    }
-    if (sleep_ns < 0) {
-        return NULL;
-    }
-    *space = (struct timespec){.tv_sec = sleep_ns / NS_PER_S, .tv_nsec = sleep_ns % NS_PER_S};
-    return space;
+    return list_empty(&loop->tasks) && !loop->stopping ? sleep_ns : 0;
 }
 
 /* Waits; the number of events or -errno. epoll_pwait2 (5.11) keeps nanoseconds; older kernels get
  * rounded-up milliseconds, so that a timer is never polled for. */
-static int loop_wait(struct loop *loop, const struct timespec *sleep)
+static int loop_wait(struct loop *loop, int64_t sleep_ns)
 {
     static _Atomic bool no_pwait2; /* a fact about the kernel, the same for every loop */
     int count;
     if (!no_pwait2) {
-        count = epoll_pwait2(loop->epoll_fd, loop->batch, LOOP_BATCH, sleep, NULL);
+        struct timespec sleep = {.tv_sec = sleep_ns / NS_PER_S, .tv_nsec = sleep_ns % NS_PER_S};
+        count = epoll_pwait2(loop->epoll_fd, loop->batch, LOOP_BATCH, sleep_ns < 0 ? NULL : &sleep,
+                             NULL);
         if (count >= 0 || errno != ENOSYS) {
             return count < 0 ? -errno : count;
         }
         no_pwait2 = true;
     }
     int64_t ms = -1;
-    if (sleep) {
-        ms = MIN((int64_t)sleep->tv_sec, 1000000) * 1000 + (sleep->tv_nsec + 999999) / 1000000;
+    if (sleep_ns >= 0) {
+        ms = MIN((sleep_ns + NS_PER_MS - 1) / NS_PER_MS, INT64_C(1000000000));
     }
     count = epoll_wait(loop->epoll_fd, loop->batch, LOOP_BATCH, (int)ms);
     return count < 0 ? -errno : count;
@@ -213,8 +208,7 @@ static void loop_run_tasks(struct loop *loop)
 
 int loop_turn(struct loop *loop, int64_t wait_ns)
 {
-    struct timespec space;
-    int count = loop_wait(loop, loop_sleep_time(loop, wait_ns, &space));
+    int count = loop_wait(loop, loop_sleep_time(loop, wait_ns));
     if (count < 0 && count != -EINTR) {
         return count;
     }
