@@ -142,7 +142,7 @@ int conn_socket_flush(struct conn *conn)
     return 0;
 }
 
-int conn_flush(struct conn *conn)
+int conn_flush_some(struct conn *conn)
 {
     if (unlikely(conn->ops != NULL)) {
         return conn->ops->flush(conn);

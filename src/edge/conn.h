@@ -76,7 +76,11 @@ must_check int64_t conn_recv(struct conn *conn, void *p, size_t len);
  * more. */
 must_check int conn_send(struct conn *conn, const struct str *parts, size_t count);
 /* Sends what waits, if it may. 0 or -errno; conn_blocked says if something is left. */
-must_check int conn_flush(struct conn *conn);
+must_check int conn_flush_some(struct conn *conn); /* private */
+must_check static inline int conn_flush(struct conn *conn)
+{
+    return likely(!conn->out && !conn->ops) ? 0 : conn_flush_some(conn);
+}
 /* Sends FIN once nothing waits. */
 void conn_shut_write(struct conn *conn);
 /* Whoever still reads must not take what was sent for the whole: closing resets. */

@@ -154,10 +154,10 @@ static void fill(const struct stream *stream, struct ring_access *access, uint32
     access->endpoint = stream->endpoint ? stream->endpoint->id : 0;
     access->bytes_in = stream->bytes_in;
     access->bytes_out = stream->bytes_out;
-    struct ip ip = remote_ip(stream);
-    memcpy(access->client, ip.bytes, sizeof(access->client));
+    bool named = stream->remote.family; /* as remote_ip, without a copy of the struct */
+    memcpy(access->client, named ? stream->remote.bytes : client->ip, sizeof(access->client));
     access->client_port = client->port;
-    access->client_family = ip.family;
+    access->client_family = named ? stream->remote.family : client->family;
     access->method = method_of(stream);
     access->retries = stream->retries;
     access->flags |= stream->req.minor == 0 && !stream->tcp ? RING_FLAG_HTTP10 : 0;

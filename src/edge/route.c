@@ -195,6 +195,33 @@ const struct route *route_table_find(const struct route_table *table, struct str
     return route;
 }
 
+/* Eight bytes at once: bit 7 of a byte's sum says "at least", and nothing carries out of it. */
+static uint64_t lower_eight(uint64_t x)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), seven = ones * 0x7f;
+    uint64_t from_a = (x & seven) + ones * (0x80 - 'A');
+    uint64_t behind_z = (x & seven) + ones * (0x80 - 'Z' - 1);
+    uint64_t upper = from_a & ~behind_z & ~x & ones * 0x80;
+    return x | upper >> 2; /* 0x80 >> 2 is the bit between the cases */
+}
+
+static void to_lower(char *to, const char *from, size_t len)
+{
+    uint64_t x;
+    if (len < 8) {
+        for (size_t i = 0; i < len; i++) {
+            to[i] = from[i] >= 'A' && from[i] <= 'Z' ? (char)(from[i] + ('a' - 'A')) : from[i];
+        }
+        return;
+    }
+    for (size_t at = 0; at < len; at += 8) {
+        at = MIN(at, len - 8); /* the last word may overlap the one before */
+        memcpy(&x, from + at, 8);
+        x = lower_eight(x);
+        memcpy(to + at, &x, 8);
+    }
+}
+
 struct str route_host_of(struct str authority, char memory[ROUTE_HOST_MAX + 1])
 {
     size_t len = authority.len;
@@ -209,9 +236,6 @@ struct str route_host_of(struct str authority, char memory[ROUTE_HOST_MAX + 1])
     if (len > ROUTE_HOST_MAX) {
         return STR_NONE;
     }
-    for (size_t i = 0; i < len; i++) {
-        char c = authority.p[i];
-        memory[i] = c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
-    }
+    to_lower(memory, authority.p, len);
     return str_make(memory, len);
 }

@@ -216,6 +216,9 @@ void stream_detach(struct stream *stream, bool reusable)
 static void filters_end(struct stream *stream)
 {
     const struct filter_chain *chains[] = {stream->global, stream->filters};
+    if (likely(!chains[0]->count[FILTER_END] && !chains[1]->count[FILTER_END])) {
+        return;
+    }
     for (size_t c = 0; c < ARRAY_LEN(chains); c++) {
         for (unsigned i = 0; i < chains[c]->count[FILTER_END]; i++) {
             const struct filter *filter = chains[c]->at[FILTER_END][i];

@@ -63,7 +63,8 @@ static int normalise_path(struct stream *stream)
         memcpy(stream->path_block->data, normal.p, normal.len);
         stream->path.p = stream->path_block->data;
     }
-    stream->path_changed = !str_eq(normal, path) || stream->req.form != HTTP1_ORIGIN;
+    bool same = normal.p == path.p && normal.len == path.len; /* nearly always */
+    stream->path_changed = (!same && !str_eq(normal, path)) || stream->req.form != HTTP1_ORIGIN;
     return 0;
 }
 

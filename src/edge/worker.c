@@ -14,6 +14,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 void worker_log(const char *what)
 {
@@ -99,6 +102,26 @@ static void fill_ids(struct worker *worker)
     worker->ids_left = WORKER_IDS;
 }
 
+#ifdef __SSE2__
+/* The digits of sixteen nibbles, one in each byte. */
+static __m128i digits_of(__m128i nibbles)
+{
+    __m128i letters = _mm_cmpgt_epi8(nibbles, _mm_set1_epi8(9));
+    letters = _mm_and_si128(letters, _mm_set1_epi8('a' - '0' - 10));
+    return _mm_add_epi8(_mm_add_epi8(nibbles, _mm_set1_epi8('0')), letters);
+}
+
+/* Sixteen bytes as 32 digits, all at once. */
+static void put_hex16(char to[32], const uint8_t from[16])
+{
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)from);
+    __m128i mask = _mm_set1_epi8(15);
+    __m128i high = _mm_and_si128(_mm_srli_epi16(v, 4), mask), low = _mm_and_si128(v, mask);
+    __m128i *out = (__m128i *)(void *)to;
+    _mm_storeu_si128(out, digits_of(_mm_unpacklo_epi8(high, low)));
+    _mm_storeu_si128(out + 1, digits_of(_mm_unpackhi_epi8(high, low)));
+}
+#else
 /* The eight nibbles of `n` spread over eight bytes, as digits: all at once, without a table. */
 static void put_hex(char *to, uint32_t n)
 {
@@ -111,6 +134,7 @@ static void put_hex(char *to, uint32_t n)
     x += UINT64_C(0x3030303030303030) + letters * ('a' - '0' - 10);
     memcpy(to, &x, sizeof(x));
 }
+#endif
 
 void worker_request_id(struct worker *worker, char ret[32])
 {
@@ -118,11 +142,15 @@ void worker_request_id(struct worker *worker, char ret[32])
         fill_ids(worker);
     }
     const uint8_t *id = worker->ids + 16 * (size_t)--worker->ids_left;
+#ifdef __SSE2__
+    put_hex16(ret, id);
+#else
     for (size_t i = 0; i < 4; i++) {
         uint32_t n;
         memcpy(&n, id + 4 * i, sizeof(n));
         put_hex(ret + 8 * i, n);
     }
+#endif
 }
 
 int worker_run(struct worker *worker)

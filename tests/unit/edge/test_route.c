@@ -171,3 +171,24 @@ TEST(hosts_lose_their_port_and_their_case)
     check_int(route_host_of(str_make(longest, sizeof(longest)), memory).len, 0);
     check_int(route_host_of(str_make(longest, ROUTE_HOST_MAX), memory).len, ROUTE_HOST_MAX);
 }
+
+TEST(hosts_are_in_lower_case_byte_by_byte)
+{
+    char memory[ROUTE_HOST_MAX + 1], text[40];
+    for (size_t len = 1; len <= sizeof(text); len++) {
+        for (unsigned c = 1; c < 256; c++) {
+            size_t at = c % len;
+            memset(text, 'Q', sizeof(text));
+            text[at] = (char)c;
+            if (c == ':' || (c == '[' && at == 0) || (c == '.' && at + 1 == len)) {
+                continue; /* a port, an address, the root's dot */
+            }
+            struct str host = route_host_of(str_make(text, len), memory);
+            check_int(host.len, len);
+            for (size_t i = 0; i < len; i++) {
+                bool upper = text[i] >= 'A' && text[i] <= 'Z';
+                check_int(host.p[i], upper ? text[i] + 32 : text[i]);
+            }
+        }
+    }
+}
