@@ -3,6 +3,7 @@
 import collections
 import http.client
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -164,6 +165,22 @@ def test_a_cookie_outlives_restarts_of_everything(shop):
     forged = "seat=" + "A" * len(cookie.split(";")[0][5:])
     assert shop.ask(Cookie=forged)[1] is not None
     assert (shop.folder / ".muelle/keys/sticky").stat().st_mode & 0o777 == 0o600
+
+
+def test_http2_requests_are_balanced_by_what_they_say(shop):
+    shop.start("{ balance: hash, hash: { by: header, name: x-user }, sticky: {} }")
+
+    def ask(*headers):
+        out = subprocess.run(["curl", "-sS", "-i", "--http2-prior-knowledge", "-H", "Host: a.localhost",
+                              *(w for h in headers for w in ("-H", h)), f"http://127.0.0.1:{shop.port}/"],
+                             capture_output=True, text=True, check=True, timeout=20).stdout
+        head, _, body = out.replace("\r", "").partition("\n\n")
+        assert head.startswith("HTTP/2 200")
+        return body, next((line[12:].split(";")[0] for line in head.split("\n") if line.startswith("set-cookie: ")), None)
+    first = [ask(f"X-User: u{i}")[0] for i in range(8)]
+    assert len(set(first)) > 1 and [ask(f"X-User: u{i}")[0] for i in range(8)] == first
+    mine, cookie = ask("X-User: u0")
+    assert {ask(f"X-User: u{i}", "Cookie: a=b", f"Cookie: {cookie}") for i in range(8)} == {(mine, None)}
 
 
 def test_backups_and_places(shop):
