@@ -22,6 +22,9 @@ enum { LINGER_MS = 1000 };
 
 void client_deadline(struct client *client, int64_t deadline_ns)
 {
+    if (unlikely(client->latest_ns != 0)) {
+        deadline_ns = MIN(deadline_ns, client->latest_ns);
+    }
     client->deadline_ns = deadline_ns;
     if (unlikely(!timer_armed(&client->timer) || client->timer.deadline_ns > deadline_ns)) {
         loop_timer_set(&client->conn.worker->loop, &client->timer, deadline_ns);

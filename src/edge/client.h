@@ -32,6 +32,7 @@ struct client {
     struct timer timer;     /* fires at or before `deadline_ns` */
     struct loop_task again; /* client_run at the end of the turn */
     int64_t deadline_ns;
+    int64_t latest_ns;     /* no deadline of this request is later; 0 = none such */
     struct stream *stream; /* the request under way */
     const struct client_codec *codec;
     void *session;       /* the codec's */

@@ -109,6 +109,7 @@ static bool may_stop(struct worker *worker)
 static const struct worker_news news = {.config_taken = config_taken,
                                         .delta_taken = delta_taken,
                                         .deltas_lost = deltas_lost,
+                                        .health_changed = health_changed,
                                         .records = records_written,
                                         .may_stop = may_stop};
 

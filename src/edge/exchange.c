@@ -163,6 +163,9 @@ static bool send_head(struct stream *stream)
     stream->sent_ns = stream->worker->loop.now_ns;
     client_deadline(stream->client,
                     stream->sent_ns + stream->service->spec.first_byte_ms * NS_PER_MS);
+    if (unlikely(stream->visit.begun)) {
+        policy_sent(stream);
+    }
     return true;
 }
 
@@ -204,6 +207,11 @@ static bool take_answer(struct stream *stream, struct str bytes)
 {
     struct worker *worker = stream->worker;
     const struct http1_head *head = &worker->response;
+    if (unlikely(stream->service->policy != NULL) && policy_retries_answer(stream, head)) {
+        stream->visit.trouble = true;
+        stream_try_again(stream);
+        return true;
+    }
     if (stream->filters->count[FILTER_RESPONSE]) {
         int r = keep_answer(stream, bytes);
         if (r < 0) {
@@ -435,8 +443,7 @@ bool exchange_timeout(struct stream *stream)
         counters_add(&stream->worker->stats->limit_body_rate, 1);
         reply_timeout(stream); /* the client stopped sending its body, or sends it in drops */
     } else {
-        counters_add(&stream->cell->errors, 1);
-        reply_upstream_error(stream, -ETIMEDOUT);
+        return stream_lost(stream, -ETIMEDOUT);
     }
     return true;
 }

@@ -29,11 +29,13 @@ enum { PAGE_MAX = 8 * 1024, RETRY_AFTER_S = 2 };
 
 struct page {
     unsigned status;
-    const char *code;   /* of the problem document */
-    const char *reason; /* one sentence */
-    const char *hint;   /* what to do; may be NULL */
-    bool empty;         /* only a head */
-    bool redirect;      /* to https */
+    const char *code;       /* of the problem document */
+    const char *reason;     /* one sentence */
+    const char *hint;       /* what to do; may be NULL */
+    unsigned retry_after_s; /* 503; 0 = usual */
+    bool empty;             /* only a head */
+    bool redirect;          /* to https */
+    struct str type, body;  /* not ours but the service's own; without a body ours */
 };
 
 static bool wants_json(const struct stream *stream)
@@ -162,19 +164,20 @@ static void write_location(struct http1_writer *w, const struct stream *stream)
     http1_write_raw(w, STR("\r\n"));
 }
 
-static size_t write_head(struct stream *stream, const struct page *page, bool json, size_t body_len)
+static size_t write_head(struct stream *stream, const struct page *page, struct str type,
+                         size_t body_len)
 {
     struct http1_writer w = http1_writer_make(stream->worker->out, WORKER_OUT_SIZE);
     http1_write_status_line(&w, page->status);
-    http1_write_header(&w, STR("Content-Type"),
-                       json ? STR("application/problem+json") : STR("text/html; charset=utf-8"));
+    http1_write_header(&w, STR("Content-Type"), type);
     http1_write_raw(&w, STR("Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"));
     char memory[32];
     struct buf date = {.p = memory, .cap = sizeof(memory), .max = sizeof(memory)};
     timefmt_http(&date, stream->worker->loop.wall_ns);
     http1_write_header(&w, STR("Date"), buf_str(&date));
     if (page->status == 503) {
-        http1_write_header_u64(&w, STR("Retry-After"), RETRY_AFTER_S);
+        http1_write_header_u64(&w, STR("Retry-After"),
+                               page->retry_after_s ? page->retry_after_s : RETRY_AFTER_S);
     }
     if (page->redirect) {
         write_location(&w, stream);
@@ -227,6 +230,24 @@ static bool is_call(const struct stream *stream)
            grpc_is_call(http1_get(&stream->req, HTTP_H_CONTENT_TYPE));
 }
 
+static struct str write_body(const struct stream *stream, const struct page *page,
+                             struct str *ret_type)
+{
+    bool json = wants_json(stream);
+    struct buf body = {.p = stream->worker->in, .cap = PAGE_MAX, .max = PAGE_MAX};
+    if (page->body.len) {
+        *ret_type = page->type;
+        return page->body;
+    }
+    if (page->empty) {
+        *ret_type = STR("text/html; charset=utf-8");
+        return STR_NONE;
+    }
+    *ret_type = json ? STR("application/problem+json") : STR("text/html; charset=utf-8");
+    (json ? write_json : write_html)(&body, stream, page);
+    return buf_str(&body);
+}
+
 /* Sends the page and ends the exchange, if any. A tcp client gets nothing but the end. */
 static void answer(struct stream *stream, const struct page *page)
 {
@@ -249,13 +270,8 @@ static void answer(struct stream *stream, const struct page *page)
     stream->down_done = true;
     stream->keep_client &= stream->up_done && !worker->stopping;
     bool call = is_call(stream);
-    bool json = wants_json(stream);
-    struct buf body = {.p = worker->in, .cap = PAGE_MAX, .max = PAGE_MAX};
-    if (!page->empty) {
-        (json ? write_json : write_html)(&body, stream, page);
-    }
-    struct str parts[2] = {str_make(worker->out, write_head(stream, page, json, body.len)),
-                           buf_str(&body)};
+    struct str type, body = write_body(stream, page, &type);
+    struct str parts[2] = {str_make(worker->out, write_head(stream, page, type, body.len)), body};
     if (call) {
         parts[0].len = write_call_head(stream, page);
     }
@@ -379,6 +395,33 @@ void reply_no_endpoint(struct stream *stream)
         page.hint = "'muelle ps' shows the state and the last health check of each replica.";
     }
     answer(stream, &page);
+}
+
+void reply_refused(struct stream *stream, enum reply_refusal why, unsigned retry_after_s)
+{
+    struct page page = {.status = 503, .retry_after_s = retry_after_s};
+    if (why == REPLY_BREAKER_OPEN) {
+        page.code = "edge.breaker-open";
+        page.reason = "it has failed too often of late; the gateway lets it rest";
+        page.hint = "'muelle routes' shows until when, 'muelle logs' what it says.";
+    } else {
+        page.code = "edge.overloaded";
+        page.reason = "it has as many requests as it can bear";
+        page.hint = "Try again in a moment.";
+    }
+    answer(stream, &page);
+}
+
+void reply_fallback(struct stream *stream, unsigned status, struct str type, struct str body)
+{
+    answer(stream, &(struct page){
+                       .status = status,
+                       .code = "edge.fallback",
+                       .reason = "no replica can answer at the moment",
+                       .hint = "'muelle ps' shows the state of each replica.",
+                       .type = type,
+                       .body = body,
+                   });
 }
 
 void reply_upstream_error(struct stream *stream, int error)

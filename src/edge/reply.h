@@ -19,6 +19,11 @@ void reply_no_certificate(struct stream *stream);
 void reply_redirect(struct stream *stream);
 /* 503 with Retry-After: starting, stopped, crashed, unhealthy, overloaded. */
 void reply_no_endpoint(struct stream *stream);
+/* 503 with Retry-After: the service's policy takes no more. */
+enum reply_refusal { REPLY_OVERLOADED, REPLY_BREAKER_OPEN };
+void reply_refused(struct stream *stream, enum reply_refusal why, unsigned retry_after_s);
+/* The page that the service names for when no replica can answer; without a body the usual one. */
+void reply_fallback(struct stream *stream, unsigned status, struct str type, struct str body);
 /* 502 or 504 by the error. */
 void reply_upstream_error(struct stream *stream, int error);
 /* 408. */

@@ -17,6 +17,7 @@
 #include "edge/connect.h"
 
 #include "base/num.h"
+#include "edge/policy.h"
 #include "edge/worker.h"
 
 #include <stdlib.h>
@@ -40,7 +41,7 @@ static bool present(const struct endpoint *endpoint)
 
 bool endpoint_eligible(const struct endpoint *endpoint)
 {
-    return present(endpoint) && !endpoint->failing;
+    return present(endpoint) && !endpoint->failing && !endpoint->ejected;
 }
 
 static struct endpoint *endpoint_of(struct pick_member *member)
@@ -87,6 +88,9 @@ void service_refresh(struct service *service)
 {
     struct pick *pick = &service->pick;
     unsigned totals[PICK_GROUPS_MAX] = {0};
+    if (unlikely(service->policy != NULL)) {
+        policy_refresh(service);
+    }
     pick->method = (uint8_t)service->spec.balance;
     pick->in_flight_max = service->spec.connections_max;
     pick->factor_percent = service->spec.spread.hash_bound;
@@ -256,6 +260,7 @@ void service_init(struct service *service, struct worker *worker, uint64_t id)
     list_init(&service->endpoints);
     list_init(&service->waiters);
     timer_init(&service->retry, retry);
+    service->waiters_max = SERVICE_WAITERS_MAX;
 }
 
 int service_reserve(struct service *service, size_t count)
@@ -284,6 +289,7 @@ void service_unref(struct service *service)
     ensure(service->refs > 0);
     if (--service->refs == 0) {
         loop_timer_cancel(&service->worker->loop, &service->retry);
+        policy_free(service->policy);
         free(service->pick.members);
         free(service->names);
         connect_forget(service);

@@ -21,8 +21,8 @@
 #include "os/sock.h"
 #include "traffic/pick.h"
 
-struct worker;
-struct service;
+struct counters_policy;
+struct policy;
 
 struct endpoint {
     struct list node; /* in service->endpoints */
@@ -31,16 +31,14 @@ struct endpoint {
     struct sock_addr address;
     char address_text[DELTA_ADDRESS_MAX];
     char replica[DELTA_REPLICA_MAX];
-    uint8_t state; /* enum snapshot_endpoint_state */
-    bool removed;
-    bool reachable;                   /* its address can be understood */
-    bool failing;                     /* its probe says so */
-    bool seen;                        /* private: while a snapshot is applied */
+    uint8_t state;                    /* enum snapshot_endpoint_state */
+    bool removed, seen;               /* seen: private, while a snapshot is applied */
+    bool reachable, failing;          /* its address can be understood; its probe says so */
+    bool ejected, served;             /* by the policy; it was eligible when last looked at */
     char sticky[SNAPSHOT_STICKY_MAX]; /* what the cookie says of who belongs here; "" = none */
     uint8_t set_cookie_len;
-    char *set_cookie;  /* that cookie as a Set-Cookie value; NULL = none */
-    uint32_t failures; /* connects that failed in a row */
-    uint32_t refs;
+    char *set_cookie;          /* that cookie as a Set-Cookie value; NULL = none */
+    uint32_t failures, refs;   /* connects that failed in a row */
     struct pick_member member; /* what balancing knows of it: weight, requests in flight … */
     struct list idle;          /* struct upstream, most recently used first */
     size_t idle_count;
@@ -49,6 +47,8 @@ struct endpoint {
     const struct counters_probe *probe; /* shared with thread 0; may be NULL */
     struct counters_cell **cells; /* by the route's service_slot; the last one is for no route */
     uint32_t cell_count;
+    int64_t since_ns, ejected_until_ns; /* eligible (slow start); as policy_refresh saw it */
+    struct counters_policy *policy;     /* its outlier, in shared memory; may be NULL */
 };
 
 struct service {
@@ -67,8 +67,9 @@ struct service {
     bool seen;
     bool panic;          /* so few are well that all get requests */
     struct list waiters; /* struct service_waiter, oldest first */
-    size_t waiter_count;
-    struct timer retry; /* when the first endpoint that is down may be tried again */
+    size_t waiter_count, waiters_max;
+    struct timer retry;    /* when the first endpoint that is down may be tried again */
+    struct policy *policy; /* NULL: none */
 };
 
 enum { SERVICE_WAITERS_MAX = 1024 };
@@ -97,7 +98,6 @@ void service_done(struct endpoint *endpoint, bool shared);
 /* Whether a request that finds no endpoint may wait for one. */
 bool service_may_hold(const struct service *service);
 void service_wait(struct service *service, struct service_waiter *waiter);
-/* Also for one who does not wait. */
 void service_wait_no_more(struct service *service, struct service_waiter *waiter);
 /* Something may have become possible: lets those who wait try again. */
 void service_wake(struct service *service);

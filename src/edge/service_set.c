@@ -13,6 +13,7 @@
 
 #include "base/num.h"
 #include "edge/affinity.h"
+#include "edge/policy.h"
 #include "edge/upstream.h"
 #include "edge/worker.h"
 #include "link/loads.h"
@@ -218,6 +219,16 @@ void service_set_fini(struct service_set *set)
     set->by_index = NULL;
 }
 
+static int set_policy(struct service *service, const struct config *config,
+                      const struct snapshot_service *spec)
+{
+    if (likely(spec->policy_index == 0)) {
+        return policy_apply(service, NULL);
+    }
+    struct snapshot_policy policy = snapshot_policy_at(&config->snapshot, spec->policy_index);
+    return policy_apply(service, &policy);
+}
+
 static int apply_services(struct worker *worker, const struct config *config,
                           struct service **by_index)
 {
@@ -228,7 +239,7 @@ static int apply_services(struct worker *worker, const struct config *config,
         if (!service) {
             service = new_service(worker, spec->id);
         }
-        if (!service || set_spec(service, spec) < 0) {
+        if (!service || set_spec(service, spec) < 0 || set_policy(service, config, spec) < 0) {
             return -ENOMEM;
         }
         service->route_count = config->route_counts[i];
@@ -291,6 +302,14 @@ static void sweep(struct worker *worker)
     }
 }
 
+/* Is the place of this service or endpoint still in use? */
+static bool has_policy(void *context, uint64_t id)
+{
+    const struct worker *worker = context;
+    struct str key = str_make((const char *)&id, 8);
+    return map_get(&worker->set.services, key) || map_get(&worker->set.endpoints, key);
+}
+
 int service_set_apply(struct worker *worker, const struct config *config)
 {
     struct service **by_index = calloc(config->service_count + 1, sizeof(struct service *));
@@ -310,6 +329,9 @@ int service_set_apply(struct worker *worker, const struct config *config)
     worker->set.by_index = by_index;
     worker->set.cells_gone = true; /* perhaps: routes are not compared */
     sweep(worker);
+    if (worker->index == 0) {
+        counters_policy_sweep(&worker->counters, has_policy, worker);
+    }
     return 0;
 }
 
@@ -412,7 +434,7 @@ void service_set_health(struct worker *worker)
         struct endpoint *endpoint = worker->set.endpoints.entries[i].value;
         bool before = endpoint->failing;
         update_health(endpoint);
-        if (before != endpoint->failing) {
+        if (before != endpoint->failing || policy_changed(endpoint)) {
             service_refresh(endpoint->service);
         }
     }

@@ -176,6 +176,10 @@ static void forget_config(struct stream *stream)
 void stream_last_head(struct stream *stream, bool tunnel)
 {
     const struct filter_chain *chain = stream->filters;
+    if (unlikely(tunnel && stream->visit.begun)) {
+        stream->client->latest_ns = 0;
+        policy_done(stream);
+    }
     bool bodies = !tunnel && (chain->count[FILTER_BODY_DOWN] || chain->count[FILTER_BODY_UP]);
     if (!bodies && !chain->count[FILTER_END] && !stream->global->count[FILTER_END]) {
         forget_config(stream);
@@ -194,6 +198,9 @@ void stream_take_global(struct stream *stream)
 
 void stream_detach(struct stream *stream, bool reusable)
 {
+    if (unlikely(stream->place != POLICY_NO_PLACE)) {
+        policy_done(stream);
+    }
     if (stream->upstream) {
         struct upstream *upstream = stream->upstream;
         stream->upstream = NULL;
@@ -247,6 +254,7 @@ void stream_end(struct stream *stream)
     forget_config(stream);
     stream_move(stream, STREAM_ENDED);
     client->stream = NULL;
+    client->latest_ns = 0;
     bool linger = stream->answer_begun && !stream->cut && !(stream->flags & RING_FLAG_TUNNEL) &&
                   !client->conn.failed && !client->conn.eof;
     if (stream->cut) {

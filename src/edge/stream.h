@@ -13,6 +13,7 @@
 #define EDGE_STREAM_H
 
 #include "edge/client.h"
+#include "edge/policy.h"
 #include "edge/service.h"
 #include "edge/stream_state.h"
 #include "edge/upstream.h"
@@ -50,22 +51,22 @@ struct stream {
     bool suspended[STREAM_DIRECTIONS], has_trailers[STREAM_DIRECTIONS];
     bool brief; /* it is a tunnel and ends at STREAM_BRIEF */
     bool tcp;
-    bool connect;              /* CONNECT, which its route allows */
-    bool frames_asked;         /* a WebSocket whose frames shall be read */
-    bool shared_load, bound;   /* how service_pick counted it; the client's cookie names it */
-    bool path_changed;         /* `path` is not what the client wrote */
-    bool head_sent;            /* the request head was handed to the kernel */
-    bool body_moved;           /* body bytes are gone that cannot be sent again */
-    bool up_done;              /* the whole request was handed over */
-    bool up_broken;            /* the upstream takes no more; it may still answer */
-    bool answer_seen;          /* a byte of the answer has come */
-    bool answer_begun;         /* the client was sent (part of) a final head */
-    bool down_done;            /* the whole answer was handed over */
-    bool cut;                  /* the answer broke off: the client must not take it for whole */
-    bool keep_client;          /* the client's connection lives on afterwards */
-    bool keep_upstream;        /* the upstream's too */
-    bool chunk_down;           /* we frame the answer in chunks */
-    uint8_t retries, interims; /* interim answers that were passed on */
+    bool connect;            /* CONNECT, which its route allows */
+    bool frames_asked;       /* a WebSocket whose frames shall be read */
+    bool shared_load, bound; /* how service_pick counted it; the client's cookie names it */
+    bool path_changed;       /* `path` is not what the client wrote */
+    bool head_sent;          /* the request head was handed to the kernel */
+    bool body_moved;         /* body bytes are gone that cannot be sent again */
+    bool up_done;            /* the whole request was handed over */
+    bool up_broken;          /* the upstream takes no more; it may still answer */
+    bool answer_seen;        /* a byte of the answer has come */
+    bool answer_begun;       /* the client was sent (part of) a final head */
+    bool down_done;          /* the whole answer was handed over */
+    bool cut;                /* the answer broke off: the client must not take it for whole */
+    bool keep_client, keep_upstream; /* the connections live on afterwards */
+    uint8_t place;                   /* enum policy_place */
+    bool chunk_down;                 /* we frame the answer in chunks */
+    uint8_t retries, interims;       /* interim answers that were passed on */
     uint8_t add_request_count, add_response_count, request_id_len;
     struct ip remote;        /* whom a trusted proxy names; family 0: whoever connected */
     uint16_t status, flags;  /* flags: RING_FLAG_… */
@@ -86,6 +87,7 @@ struct stream {
     void *filter_state[2 * FILTERS_MAX];   /* by filter->slot */
     uint64_t body_max;
     int64_t blocked_ns, waited_ns; /* the client reads slowly: since when, and before that */
+    struct policy_visit visit;
 
     /* Not cleared for a new request. */
     union {

@@ -19,6 +19,10 @@ void stream_detach(struct stream *stream, bool reusable);
 must_check bool stream_lost(struct stream *stream, int error);
 /* Holds the route's config, and finds its service; false: it is gone. */
 must_check bool stream_take_route(struct stream *stream, const struct route *route);
+/* Takes back what was sent of a request that is whole in its first block. */
+void stream_rewind(struct stream *stream);
+/* This answer's head was read but not sent on: throws it away and tries again. */
+void stream_try_again(struct stream *stream);
 /* Holds the gateway's filters for this request, if there are any. */
 void stream_take_global(struct stream *stream);
 /* The answer's head is sent: if no filter can run any more the config may go (tunnels and streams

@@ -10,6 +10,7 @@
 #include "base/num.h"
 #include "edge/exchange.h"
 #include "edge/reply.h"
+#include "edge/second.h"
 #include "edge/stream_private.h"
 #include "edge/worker.h"
 
@@ -21,35 +22,73 @@ static bool own_shortage(int error)
     return error == -ENOMEM || error == -ENOBUFS || error == -EMFILE || error == -ENFILE;
 }
 
-/* May the whole request be sent once more? Its body must still lie in the client's first block. */
-static bool can_repeat(const struct stream *stream, bool written, int error)
+/* Is there no time for more? */
+static bool too_late(const struct stream *stream)
 {
+    int64_t latest_ns = stream->client->latest_ns;
+    return latest_ns != 0 && stream->worker->loop.now_ns >= latest_ns;
+}
+
+/* May the whole request be sent once more? Its body must still lie in the client's first block. */
+static bool can_repeat(struct stream *stream, bool written, int error)
+{
+    const struct policy *policy = stream->service->policy;
     bool filtered = stream->suspended[STREAM_UP] || stream->held[STREAM_UP]; /* in the middle */
     if (stream->answer_seen || stream->answer_begun || stream->body_moved || filtered ||
-        own_shortage(error)) {
+        own_shortage(error) || too_late(stream)) {
         return false;
+    }
+    if (unlikely(policy_has(policy, SNAPSHOT_POLICY_RETRIES))) {
+        if (written) {
+            return policy_may_retry(stream, error);
+        }
+        if (!(policy->spec.retry_when & SNAPSHOT_RETRY_CONNECT)) {
+            return false;
+        }
     }
     if (!written) {
         /* Connecting again is bounded by the time to hold; a peer that resets each connection is
          * not. */
         return stream->state != STREAM_EXCHANGE || stream->retries < UNWRITTEN_MAX;
     }
-    return stream_repeatable(stream) && stream->retries < stream->service->spec.retries;
+    return error != -ETIMEDOUT && stream_repeatable(stream) &&
+           stream->retries < stream->service->spec.retries;
 }
 
-static void rewind_request(struct stream *stream)
+void stream_rewind(struct stream *stream)
 {
+    if (stream->tcp) {
+        return;
+    }
     exchange_begin_body(stream, STREAM_UP, &stream->req);
     stream->client->in->at = stream->req.len;
     stream->up_done = stream->req.framing == HTTP1_BODY_NONE;
     stream->head_sent = false;
     stream->up_broken = false;
     stream->bytes_in = 0;
+    stream->answer_seen = false;
+    block_put(&stream->worker->blocks, stream->answer_in);
+    stream->answer_in = NULL;
+}
+
+void stream_try_again(struct stream *stream)
+{
+    counters_add(&stream->cell->retries, 1);
+    stream->retries = (uint8_t)MIN(stream->retries + 1, UINT8_MAX);
+    stream->avoid = stream->endpoint;
+    stream_rewind(stream);
+    stream_detach(stream, false);
+    stream_move(stream, STREAM_PICK);
 }
 
 bool stream_lost(struct stream *stream, int error)
 {
     bool connected = stream->state == STREAM_EXCHANGE;
+    if (connected && unlikely(stream->visit.second != NULL) && error != -ETIMEDOUT &&
+        second_takes_over(stream)) {
+        return true;
+    }
+    stream->visit.trouble = !own_shortage(error);
     if (!connected) {
         counters_add(&stream->cell->connect_errors, 1);
         if (!own_shortage(error)) {
@@ -58,15 +97,8 @@ bool stream_lost(struct stream *stream, int error)
         }
     }
     if (can_repeat(stream, stream->head_sent, error)) {
-        counters_add(&stream->cell->retries, 1);
-        stream->retries = (uint8_t)MIN(stream->retries + 1, UINT8_MAX);
-        stream->avoid = stream->endpoint;
         stream->last_error = error;
-        if (!stream->tcp) {
-            rewind_request(stream);
-        }
-        stream_detach(stream, false);
-        stream_move(stream, STREAM_PICK);
+        stream_try_again(stream);
         return true;
     }
     counters_add(&stream->cell->errors, 1);
@@ -77,6 +109,9 @@ bool stream_lost(struct stream *stream, int error)
         stream->cut = true;
         stream_end(stream);
         return false;
+    }
+    if (unlikely(stream->service->policy != NULL) && policy_fallback(stream)) {
+        return true;
     }
     reply_upstream_error(stream, error);
     return true;

@@ -166,17 +166,25 @@ static int64_t hold_ns(const struct stream *stream)
     return ms * NS_PER_MS;
 }
 
+static bool no_endpoint(struct stream *stream)
+{
+    counters_add(&stream->worker->stats->no_endpoint, 1);
+    if (likely(stream->service->policy == NULL) || !policy_fallback(stream)) {
+        reply_no_endpoint(stream);
+    }
+    return true;
+}
+
 /* No endpoint: wait for one if one is expected, else say so. */
 static bool hold(struct stream *stream)
 {
     struct worker *worker = stream->worker;
     struct service *service = stream->service;
     int64_t deadline = stream->pick_ns + hold_ns(stream);
+    policy_done(stream); /* a place is for who is with a replica */
     if (!service_may_hold(service) || worker->loop.now_ns >= deadline ||
-        service->waiter_count >= SERVICE_WAITERS_MAX || stream->client->conn.failed) {
-        counters_add(&worker->stats->no_endpoint, 1);
-        reply_no_endpoint(stream);
-        return true;
+        service->waiter_count >= service->waiters_max || stream->client->conn.failed) {
+        return no_endpoint(stream);
     }
     if (!(stream->flags & RING_FLAG_HELD)) {
         stream->flags |= RING_FLAG_HELD;
@@ -195,9 +203,18 @@ static bool step_pick(struct stream *stream)
         stream->pick_ns = worker->loop.now_ns;
     }
     struct service *service = stream->service;
+    if (unlikely(service->policy != NULL)) {
+        enum policy_verdict verdict = policy_admit(stream);
+        if (verdict != POLICY_PASS) {
+            return verdict == POLICY_MOVED;
+        }
+    }
     bool plain = likely(service->pick.plain);
     struct endpoint *endpoint =
         plain ? service_pick(service, stream->avoid, &stream->shared_load) : affinity_pick(stream);
+    if (unlikely(endpoint && stream->visit.begun) && service->pick.plain) {
+        endpoint = policy_slow_start(stream, endpoint);
+    }
     if (unlikely(!endpoint)) {
         return hold(stream);
     }
@@ -320,8 +337,9 @@ void stream_timeout(struct stream *stream)
         break;
     case STREAM_HELD:
         service_wait_no_more(stream->service, &stream->waiting);
-        counters_add(&stream->worker->stats->no_endpoint, 1);
-        reply_no_endpoint(stream);
+        if (likely(stream->service->policy == NULL) || !policy_woken(stream)) {
+            (void)no_endpoint(stream);
+        }
         break;
     case STREAM_CONNECT:
         if (!stream_lost(stream, -ETIMEDOUT)) {

@@ -13,6 +13,8 @@ struct worker_news {
     void (*config_taken)(struct worker *worker);
     void (*delta_taken)(struct worker *worker, const struct delta *delta);
     void (*deltas_lost)(struct worker *worker);
+    /* Who is ejected has changed: the other threads should look (WORKER_HEALTH). */
+    void (*health_changed)(struct worker *worker);
     /* There are records that the core sleeps through. */
     void (*records)(struct worker *worker);
     /* It is to stop, and nothing is left of its own: may it? */

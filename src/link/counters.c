@@ -9,6 +9,7 @@
  *        cells (used from the front; free ones have an odd epoch), the writer's index: 2·cells u32,
  *        cell number + 1 by the hash of its key, open addressing; then the histograms' pool:
  *        `octaves` arrays of 64 u32, `octaves` u16 (carry)
+ *   …    COUNTERS_POLICIES_MAX policies (used from the front)
  *
  * The writer keeps the addresses of cells, so the index is asked once per route and endpoint after
  * a change; the cells are a plain list that a reader can copy. An edge that was killed may have
@@ -17,6 +18,7 @@
 #include "link/counters.h"
 
 #include "base/map.h"
+#include "link/counters_policy.h"
 #include "link/counters_private.h"
 #include "link/counters_probe.h"
 #include "link/words.h"
@@ -84,7 +86,15 @@ static struct counters_cell *cell_of(const struct counters *counters, uint32_t t
 
 size_t counters_size(uint32_t threads, uint32_t cells)
 {
-    return threads_offset() + threads * table_size(cells, octaves_for(cells));
+    return threads_offset() + threads * table_size(cells, octaves_for(cells)) +
+           COUNTERS_POLICIES_MAX * sizeof(struct counters_policy);
+}
+
+struct counters_policy *counters_policies_of(const struct counters *counters)
+{
+    char *at = (char *)counters->header + threads_offset() +
+               counters->threads * table_size(counters->cells, counters->octaves);
+    return (struct counters_policy *)(void *)at;
 }
 
 void counters_format(void *memory, uint32_t threads, uint32_t cells)
@@ -108,7 +118,9 @@ int counters_open(void *memory, size_t size, struct counters *ret)
     uint32_t octaves = header->octaves;
     if (threads == 0 || threads > COUNTERS_THREADS_MAX || cells < 2 || cells > CELLS_MAX ||
         octaves < 2 || octaves > COUNTERS_POOL_DEFAULT || (octaves & (octaves - 1)) ||
-        threads_offset() + threads * table_size(cells, octaves) > size) {
+        threads_offset() + threads * table_size(cells, octaves) +
+                COUNTERS_POLICIES_MAX * sizeof(struct counters_policy) >
+            size) {
         return -EINVAL;
     }
     *ret =
@@ -398,6 +410,7 @@ static void make_pool(const struct counters *counters, uint32_t thread)
 void counters_take_over(const struct counters *counters, uint32_t threads)
 {
     __atomic_store_n(&counters->header->serving, threads, __ATOMIC_RELAXED);
+    counters_policy_take_over(counters);
     for (uint32_t t = 0; t < counters->threads; t++) {
         struct counters_thread *table = counters_thread_of(counters, t);
         struct counters_upkeep *upkeep = upkeep_of(counters, t);

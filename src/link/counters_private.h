@@ -12,11 +12,15 @@ struct counters_header {
     uint64_t magic;
     uint32_t threads, cells, probes_used, serving;
     uint32_t octaves; /* since layout 3 */
+    uint32_t policies_used, policies_lock;
     uint32_t unused32;
-    uint64_t unused[4];
+    uint64_t unused[3];
 };
 
 enum { COUNTERS_PROBES_OFFSET = 64 };
+
+struct counters_policy;
+struct counters_policy *counters_policies_of(const struct counters *counters);
 
 /* A killed writer may leave any of it half done: counters_take_over makes it anew. */
 struct counters_upkeep {

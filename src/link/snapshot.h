@@ -19,7 +19,7 @@
 
 /* --- building (core) --- */
 struct snapshot_builder {
-    struct vec listeners, services, endpoints, routes, certificates;
+    struct vec listeners, services, endpoints, routes, certificates, policies;
     struct buf text;
     struct snapshot_gateway gateway;
     uint32_t instance_offset, instance_len; /* private */
@@ -52,9 +52,9 @@ must_check int snapshot_builder_finish(struct snapshot_builder *builder, uint64_
 struct snapshot {
     struct str blob;
     uint64_t sequence, delta_base;
-    uint32_t listeners, services, endpoints, routes, certificates; /* counts */
-    uint32_t sections[8];                                          /* private: offsets */
-    uint32_t text_offset, text_len;                                /* private */
+    uint32_t listeners, services, endpoints, routes, certificates, policies; /* counts */
+    uint32_t sections[8];                                                    /* private: offsets */
+    uint32_t text_offset, text_len;                                          /* private */
 };
 /* 0, or -EINVAL: not a snapshot this program understands, or damaged. The blob must be 8-aligned
  * and outlive `ret` and every text read from it. */
@@ -68,6 +68,8 @@ bool snapshot_fd_has_listener(int fd, const struct sock_addr *addr);
 /* What a weight of an endpoint or delta means: 0 … SNAPSHOT_WEIGHT_MAX. */
 uint32_t snapshot_weight(uint32_t said);
 struct snapshot_service snapshot_service_at(const struct snapshot *snapshot, uint32_t i);
+/* By service.policy_index. */
+struct snapshot_policy snapshot_policy_at(const struct snapshot *snapshot, uint32_t policy_index);
 struct snapshot_endpoint snapshot_endpoint_at(const struct snapshot *snapshot, uint32_t i);
 struct snapshot_route snapshot_route_at(const struct snapshot *snapshot, uint32_t i);
 struct snapshot_certificate snapshot_certificate_at(const struct snapshot *snapshot, uint32_t i);

@@ -29,6 +29,7 @@ void snapshot_builder_init(struct snapshot_builder *builder)
         .endpoints = VEC_INIT(struct wire_endpoint, SNAPSHOT_ENDPOINTS_MAX),
         .routes = VEC_INIT(struct wire_route, SNAPSHOT_ROUTES_MAX),
         .certificates = VEC_INIT(struct wire_certificate, SNAPSHOT_CERTIFICATES_MAX),
+        .policies = VEC_INIT(struct wire_policy, SNAPSHOT_SERVICES_MAX),
         .text = BUF_INIT(TEXT_TOTAL_MAX),
     };
 }
@@ -41,6 +42,7 @@ void snapshot_builder_fini(struct snapshot_builder *builder)
         vec_fini(&builder->endpoints);
         vec_fini(&builder->routes);
         vec_fini(&builder->certificates);
+        vec_fini(&builder->policies);
         buf_fini(&builder->text);
     }
 }
@@ -126,6 +128,25 @@ void snapshot_builder_listener(struct snapshot_builder *builder,
     push(builder, &builder->listeners, &wire);
 }
 
+/* Its number + 1; 0 = there is none. */
+static uint32_t add_policy(struct snapshot_builder *builder, const struct snapshot_policy *policy)
+{
+    if (!policy) {
+        return 0;
+    }
+    struct wire_policy wire = {
+        .fallback_service = policy->fallback_service,
+        .mirror_service = policy->mirror_service,
+        .fallback_body = add_text(builder, policy->fallback_body),
+        .fallback_type = add_text(builder, policy->fallback_type),
+        .retry_header = add_text(builder, policy->retry_header),
+        .queue_header = add_text(builder, policy->queue_header),
+    };
+    memcpy(wire.numbers, policy, sizeof(wire.numbers));
+    push(builder, &builder->policies, &wire);
+    return (uint32_t)builder->policies.len;
+}
+
 void snapshot_builder_service(struct snapshot_builder *builder,
                               const struct snapshot_service *service)
 {
@@ -171,6 +192,7 @@ void snapshot_builder_service(struct snapshot_builder *builder,
         .access = add_text(builder, service->access.format),
         .access_skip = service->access.skip,
         .access_more = service->access.more,
+        .policy = add_policy(builder, service->policy),
     };
     memcpy(wire.totals, spread->totals, sizeof(wire.totals));
     push(builder, &builder->services, &wire);
@@ -353,6 +375,7 @@ static void lay_out(struct snapshot_builder *builder, struct buf *out, size_t st
         [WIRE_ROUTES] = &builder->routes,
         [WIRE_CERTIFICATES] = &builder->certificates,
         [WIRE_TEXT] = &text,
+        [WIRE_POLICIES] = &builder->policies,
     };
     for (unsigned kind = 0; kind < WIRE_SECTIONS; kind++) {
         sections[kind] = add_section(out, start, kind, parts[kind]);

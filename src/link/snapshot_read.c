@@ -25,6 +25,7 @@ static const struct {
     [WIRE_ROUTES] = {offsetof(struct wire_route, message_max), SNAPSHOT_ROUTES_MAX},
     [WIRE_CERTIFICATES] = {8, SNAPSHOT_CERTIFICATES_MAX}, /* 8: when there were none yet */
     [WIRE_TEXT] = {1, UINT32_MAX},
+    [WIRE_POLICIES] = {sizeof(struct wire_policy), SNAPSHOT_SERVICES_MAX},
 };
 
 static struct wire_section section_of(const struct snapshot *snapshot, enum wire_section_kind kind)
@@ -145,7 +146,21 @@ static bool services_ok(const struct snapshot *snapshot)
             !text_ok(snapshot, item.project) || !text_ok(snapshot, item.name) ||
             !text_ok(snapshot, item.probe_path) || !text_ok(snapshot, item.probe_host) ||
             item.hash >= SNAPSHOT_HASHES || !text_ok(snapshot, item.hash_name) ||
-            !text_ok(snapshot, item.sticky) || !text_ok(snapshot, item.access)) {
+            !text_ok(snapshot, item.sticky) || !text_ok(snapshot, item.access) ||
+            item.policy > snapshot->policies) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool policies_ok(const struct snapshot *snapshot)
+{
+    for (uint32_t i = 0; i < snapshot->policies; i++) {
+        struct wire_policy item;
+        item_copy(snapshot, WIRE_POLICIES, i, &item);
+        if (!text_ok(snapshot, item.fallback_body) || !text_ok(snapshot, item.fallback_type) ||
+            !text_ok(snapshot, item.retry_header) || !text_ok(snapshot, item.queue_header)) {
             return false;
         }
     }
@@ -248,8 +263,10 @@ int snapshot_open(struct str blob, struct snapshot *ret)
     snapshot.endpoints = section_of(&snapshot, WIRE_ENDPOINTS).count;
     snapshot.routes = section_of(&snapshot, WIRE_ROUTES).count;
     snapshot.certificates = section_of(&snapshot, WIRE_CERTIFICATES).count;
+    snapshot.policies = section_of(&snapshot, WIRE_POLICIES).count;
     if (!gateway_ok(&snapshot) || !listeners_ok(&snapshot) || !services_ok(&snapshot) ||
-        !endpoints_ok(&snapshot) || !routes_ok(&snapshot) || !certificates_ok(&snapshot)) {
+        !endpoints_ok(&snapshot) || !routes_ok(&snapshot) || !certificates_ok(&snapshot) ||
+        !policies_ok(&snapshot)) {
         return -EINVAL;
     }
     *ret = snapshot;
@@ -371,7 +388,7 @@ struct snapshot_service snapshot_service_at(const struct snapshot *snapshot, uin
         .first_byte_ms = or_default(item.first_byte_ms, 60000),
         .idle_ms = or_default(item.idle_ms, 60000),
         .tunnel_idle_ms = or_default(item.tunnel_idle_ms, 3600000),
-        .hold_ms = or_default(item.hold_ms, 10000),
+        .hold_ms = item.hold_ms == UINT32_MAX ? 0 : or_default(item.hold_ms, 10000),
         .retries = item.retries == UINT32_MAX ? 0 : or_default(item.retries, 2),
         .body_max = item.body_max ? item.body_max : 10 * MIB,
         .connections_max = or_default(item.connections_max, 1024),
@@ -399,7 +416,59 @@ struct snapshot_service snapshot_service_at(const struct snapshot *snapshot, uin
                 .totals = {item.totals[0], item.totals[1], item.totals[2], item.totals[3]},
             },
         .access = {text_of(snapshot, item.access), item.access_skip, item.access_more != 0},
+        .policy_index = item.policy,
     };
+}
+
+static uint32_t between(uint32_t value, uint32_t low, uint32_t high)
+{
+    return value < low ? low : MIN(value, high);
+}
+
+/* Within what the edge reckons with: no division by 0, no time that overflows. */
+static void bound(struct snapshot_policy *policy)
+{
+    enum { DAY_MS = 86400000, MANY = 1000000 };
+    uint32_t *const times[] = {
+        &policy->retry_window_ms,     &policy->breaker_window_ms,
+        &policy->breaker_open_ms,     &policy->outlier_interval_ms,
+        &policy->outlier_ejection_ms, &policy->outlier_ejection_max_ms,
+        &policy->queue_interval_ms,   &policy->slow_start_ms,
+    };
+    for (size_t i = 0; i < ARRAY_LEN(times); i++) {
+        *times[i] = between(*times[i], 1, DAY_MS);
+    }
+    policy->total_ms = MIN(policy->total_ms, (uint32_t)DAY_MS);
+    policy->queue_ms = between(or_default(policy->queue_ms, 5000), 1, DAY_MS);
+    policy->retry_backoff_ms = MIN(policy->retry_backoff_ms, 60000U);
+    policy->hedge_percentile = MIN(policy->hedge_percentile, 99U);
+    policy->breaker_probes = between(policy->breaker_probes, 1, 63);
+    policy->queue_length = MIN(policy->queue_length, 65536U);
+    policy->concurrency_least = between(policy->concurrency_least, 1, MANY);
+    policy->concurrency_most = between(policy->concurrency_most, policy->concurrency_least, MANY);
+    policy->concurrency_initial =
+        between(policy->concurrency_initial, policy->concurrency_least, policy->concurrency_most);
+    policy->concurrency_tolerance_permille =
+        between(policy->concurrency_tolerance_permille, 1000, 3000);
+    policy->fallback_status = between(policy->fallback_status, 200, 599);
+}
+
+struct snapshot_policy snapshot_policy_at(const struct snapshot *snapshot, uint32_t policy_index)
+{
+    struct wire_policy item;
+    ensure(policy_index > 0);
+    item_copy(snapshot, WIRE_POLICIES, policy_index - 1, &item);
+    struct snapshot_policy policy = {
+        .fallback_service = item.fallback_service,
+        .mirror_service = item.mirror_service,
+        .fallback_body = text_of(snapshot, item.fallback_body),
+        .fallback_type = text_of(snapshot, item.fallback_type),
+        .retry_header = text_of(snapshot, item.retry_header),
+        .queue_header = text_of(snapshot, item.queue_header),
+    };
+    memcpy(&policy, item.numbers, sizeof(item.numbers));
+    bound(&policy);
+    return policy;
 }
 
 struct snapshot_endpoint snapshot_endpoint_at(const struct snapshot *snapshot, uint32_t i)

@@ -12,6 +12,7 @@
 #include "link/snapshot_access.h"
 #include "link/snapshot_balance.h"
 #include "link/snapshot_gateway.h"
+#include "link/snapshot_policy.h"
 #include "link/snapshot_probe.h"
 #include "link/snapshot_route.h"
 #include "link/snapshot_tls.h"
@@ -68,15 +69,17 @@ struct snapshot_listener {
 struct snapshot_service {
     uint64_t id;
     struct str tenant, project, name;
+    const struct snapshot_policy *policy; /* builder; NULL = none */
+    uint32_t policy_index;                /* reader: snapshot_policy_at; 0 = none */
     enum snapshot_balance balance;
     enum snapshot_service_state state;
-    uint32_t connect_ms;      /* [2,000] */
-    uint32_t first_byte_ms;   /* request sent to response head [60,000] */
-    uint32_t idle_ms;         /* between bytes of a body [60,000] */
-    uint32_t tunnel_idle_ms;  /* WebSocket, tcp [3,600,000] */
-    uint32_t hold_ms;         /* a request waits this long for an endpoint [10,000] */
-    uint32_t retries;         /* further tries when that is safe [2]; UINT32_MAX = none */
-    uint64_t body_max;        /* request body [10 MiB]; UINT64_MAX = unlimited */
+    uint32_t connect_ms;     /* [2,000] */
+    uint32_t first_byte_ms;  /* request sent to response head [60,000] */
+    uint32_t idle_ms;        /* between bytes of a body [60,000] */
+    uint32_t tunnel_idle_ms; /* WebSocket, tcp [3,600,000] */
+    uint32_t hold_ms;  /* a request waits this long for an endpoint [10,000]; UINT32_MAX: not */
+    uint32_t retries;  /* further tries when that is safe [2]; UINT32_MAX = none */
+    uint64_t body_max; /* request body [10 MiB]; UINT64_MAX = unlimited */
     uint32_t connections_max; /* to one endpoint, per edge thread [1,024] */
     struct snapshot_upstream_tls tls;
     struct snapshot_probe probe;

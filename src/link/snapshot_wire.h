@@ -13,8 +13,8 @@
 #ifndef LINK_SNAPSHOT_WIRE_H
 #define LINK_SNAPSHOT_WIRE_H
 
-#include "base/str.h"
 #include "link/snapshot_balance.h"
+#include "link/snapshot_policy.h"
 
 #define WIRE_MAGIC UINT64_C(0x31504e534c45554d) /* "MUELSNP1" */
 enum { WIRE_FORMAT = 1 };
@@ -27,6 +27,7 @@ enum wire_section_kind {
     WIRE_ROUTES,
     WIRE_CERTIFICATES,
     WIRE_TEXT,
+    WIRE_POLICIES,
     WIRE_SECTIONS
 };
 
@@ -74,12 +75,18 @@ struct wire_service {
     uint32_t probe_kind, probe_interval_ms, probe_timeout_ms, probe_retries;
     uint32_t probe_start_period_ms, probe_start_interval_ms, protocol;
     struct wire_text hash_name, sticky;
-    uint32_t hash, hash_bound, sticky_max_age, sticky_secure, panic, reserved_balance;
+    uint32_t hash, hash_bound, sticky_max_age, sticky_secure, panic;
+    uint32_t policy; /* its number + 1; 0 = none */
     struct wire_text access;
     uint32_t access_skip, access_more;
     uint32_t totals[SNAPSHOT_GROUPS];
     struct wire_text tls_name, tls_ca, tls_cert, tls_key; /* the last three: bytes */
     uint32_t tls, tls_verify;
+};
+struct wire_policy {
+    uint64_t fallback_service, mirror_service;
+    struct wire_text fallback_body, fallback_type, retry_header, queue_header;
+    uint32_t numbers[SNAPSHOT_POLICY_NUMBERS];
 };
 struct wire_endpoint {
     uint64_t id, service;
@@ -99,6 +106,8 @@ struct wire_route {
 };
 
 _Static_assert(sizeof(struct wire_header) == 64, "the header's layout is fixed");
+_Static_assert(offsetof(struct snapshot_policy, fallback_service) == SNAPSHOT_POLICY_NUMBERS * 4,
+               "numbers without holes");
 _Static_assert(sizeof(struct wire_section) == 24, "the table's layout is fixed");
 
 #endif

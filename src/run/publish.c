@@ -24,6 +24,7 @@
 #include "run/project.h"
 #include "run/publish_gateway.h"
 #include "run/publish_spread.h"
+#include "run/publish_traffic.h"
 #include "run/shortage.h"
 #include "run/socket.h"
 #include "run/tickets.h"
@@ -80,7 +81,8 @@ uint16_t publish_fixed_port(const struct service_spec *spec, const struct projec
 
 bool publish_has_endpoint(const struct service_spec *spec, const struct project_spec *project)
 {
-    return spec->routes_count > 0 || tcp_listen(spec, project) != NULL;
+    return spec->routes_count > 0 || tcp_listen(spec, project) != NULL ||
+           publish_stands_in(spec, project);
 }
 
 bool publish_probed(const struct service_spec *spec, const struct project_spec *project)
@@ -431,6 +433,7 @@ static void add_service(struct run *run, struct snapshot_builder *builder, struc
         return;
     }
     bool elsewhere = probes_elsewhere(spec, project);
+    struct snapshot_policy policy;
     struct snapshot_service item = {
         .id = service->id,
         .tenant = str_from(service->project->tenant),
@@ -442,6 +445,7 @@ static void add_service(struct run *run, struct snapshot_builder *builder, struc
     publish_spread(service, &item, cookie);
     item.protocol =
         spec->traffic.protocol == TRAFFIC_HTTP2 ? SNAPSHOT_PROTOCOL_HTTP2 : SNAPSHOT_PROTOCOL_HTTP1;
+    publish_traffic(service, &item, &policy);
     service->edge_state = (uint8_t)item.state;
     if (project == service->project->spec) { /* else it goes: its replicas are not asked anew */
         item.tls = certificates_upstream(service->project, (size_t)(spec - project->services));
@@ -454,6 +458,7 @@ static void add_service(struct run *run, struct snapshot_builder *builder, struc
     snapshot_builder_service(builder, &item);
     if (elsewhere) {
         item.id = probe_service_id(service);
+        item.policy = NULL;
         item.probe = probe_of(spec, project);
         snapshot_builder_service(builder, &item);
     }

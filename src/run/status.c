@@ -8,6 +8,7 @@
  * (`rank`). Figures (CPU, memory) are see's: they stay unknown here.
  */
 #include "link/counters.h"
+#include "link/counters_policy.h"
 #include "link/snapshot_types.h"
 #include "os/sock.h"
 #include "run/act.h"
@@ -470,6 +471,35 @@ static void add_figures(struct run *run, uint64_t route, uint64_t endpoint,
     }
 }
 
+/* What the edge remembers for the service's policy. */
+static void add_ejection(struct run *run, uint64_t id, struct endpoint_status *ret)
+{
+    const struct counters *counters = edge_link_counters(run->core->edge);
+    struct counters_policy policy;
+    if (counters && counters_policy_read(counters, id, &policy)) {
+        ret->ejections = (int64_t)policy.times;
+        if (policy.until_wall_ns > run->core->loop->wall_ns) {
+            ret->ejected_until_ns = policy.until_wall_ns;
+        }
+    }
+}
+
+static void add_policy(struct run *run, const struct service *service, struct route_status *ret)
+{
+    static const char *const names[] = {"closed", "open", "half_open", "closed"};
+    const struct counters *counters = edge_link_counters(run->core->edge);
+    struct counters_policy policy;
+    if (!counters || !counters_policy_read(counters, service->id, &policy)) {
+        return;
+    }
+    ret->refused = (int64_t)policy.refused;
+    ret->under_way = counters_policy_in_flight(&policy);
+    if (service->spec->traffic.breaker.on) {
+        ret->breaker = str_from(names[policy.state]);
+        ret->breaker_until_ns = policy.state == COUNTERS_POLICY_OPEN ? policy.until_wall_ns : 0;
+    }
+}
+
 /* Nothing is wrong with what the file says, and yet each request so far was given in turn. */
 static void say_unbalanced(struct arena *arena, struct route_status *route)
 {
@@ -526,8 +556,12 @@ static int fill_route(struct run *run, struct arena *arena, struct service *serv
         endpoint->weight = publish_weight(replica);
         endpoint->priority = publish_priority(replica);
         add_figures(run, publish_route_id(service, route), replica->endpoint, endpoint);
+        if (service->spec->traffic.outlier.on) {
+            add_ejection(run, replica->endpoint, endpoint);
+        }
     }
     say_unbalanced(arena, ret);
+    add_policy(run, service, ret);
     return 0;
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What `traffic:` of a service asks of the gateway (docs/gateway.md has each key with an example).
- * Durations are nanoseconds, 0 = the gateway's usual value.
+ * Durations are nanoseconds, 0 = the gateway's usual value. `on` is the first member of each part
+ * that does something merely by being written: a part of presets that nobody wrote is off.
  */
 #ifndef SCHEMA_SPEC_TRAFFIC_H
 #define SCHEMA_SPEC_TRAFFIC_H
@@ -10,6 +11,86 @@
 
 enum traffic_protocol { TRAFFIC_HTTP1, TRAFFIC_HTTP2 };
 enum socket_kind { SOCKET_TCP, SOCKET_LISTEN_FDS, SOCKET_PATH };
+struct timeouts_spec {
+    int64_t connect_ns, first_byte_ns, idle_ns, total_ns, queue_ns, tunnel_idle_ns;
+};
+
+/* Bits of retries_spec.when; names_retry_when in their order. */
+enum retry_when {
+    RETRY_CONNECT_FAILURE = 1,
+    RETRY_RESET = 2,
+    RETRY_TIMEOUT = 4,
+    RETRY_429 = 8,
+    RETRY_500 = 16,
+    RETRY_502 = 32,
+    RETRY_503 = 64,
+    RETRY_504 = 128,
+};
+/* Bits of retries_spec.methods; names_retry_method in their order. */
+enum retry_method {
+    RETRY_GET = 1,
+    RETRY_HEAD = 2,
+    RETRY_OPTIONS = 4,
+    RETRY_PUT = 8,
+    RETRY_DELETE = 16,
+    RETRY_POST = 32,
+    RETRY_PATCH = 64,
+};
+
+struct retries_spec {
+    bool on;
+    int64_t attempts; /* further ones */
+    uint32_t when, methods;
+    struct str header; /* of an answer that asks for another try; empty = none does */
+    int64_t backoff_ns;
+    int64_t budget;  /* percent */
+    int64_t minimum; /* per second */
+    int64_t window_ns;
+};
+
+struct hedge_conf {
+    bool on;
+    int64_t after_ns, percentile, budget;
+};
+
+struct breaker_conf {
+    bool on;
+    int64_t requests, pending, consecutive, failures, minimum, window_ns, open_ns, probes;
+};
+
+struct outlier_conf {
+    bool on;
+    int64_t consecutive, success, minimum, interval_ns, ejection_ns, ejection_max_ns, share;
+    double latency;
+};
+
+struct queue_spec {
+    bool on;
+    int64_t length, target_ns, interval_ns;
+    struct str priority_header;
+};
+
+enum concurrency_kind { CONCURRENCY_GRADIENT, CONCURRENCY_AIMD };
+
+struct concurrency_spec {
+    bool on;
+    int32_t kind; /* enum concurrency_kind */
+    int64_t initial, least, most, late_ns;
+    double tolerance;
+};
+
+struct fallback_spec {
+    bool on;
+    struct str service; /* empty: a page */
+    struct str body, content_type;
+    int64_t status;
+};
+
+struct mirror_spec {
+    bool on;
+    struct str service;
+    int64_t share; /* percent */
+};
 
 /* How replicas are reached by TLS; files are PEM, absolute. */
 struct upstream_tls_spec {
@@ -23,6 +104,17 @@ struct traffic_spec {
     int32_t protocol; /* enum traffic_protocol */
     struct spread_spec spread;
     int32_t socket; /* enum socket_kind */
+    struct timeouts_spec timeouts;
+    struct retries_spec retries;
+    struct hedge_conf hedge;
+    struct breaker_conf breaker;
+    struct outlier_conf outlier;
+    struct queue_spec queue;
+    struct concurrency_spec concurrency;
+    struct fallback_spec fallback;
+    struct mirror_spec mirror;
+    int64_t slow_start_ns;
+    int64_t hold_ns; /* -1 = not said; 0 = not at all */
 };
 
 #endif

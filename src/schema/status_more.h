@@ -41,17 +41,19 @@ struct endpoint_status {
     struct str address; /* "127.0.0.1:20001" */
     bool ready, drained;
     int64_t weight, priority, requests, errors, in_flight;
+    int64_t ejected_until_ns, ejections; /* by the service's policy; wall clock, 0: it is in */
     int64_t unbalanced; /* requests picked in turn: what the balancing goes by was not known */
 };
 
 struct route_status {
     struct str project, host, path, service;
-    struct str listen; /* "http://127.0.0.1:8080": the first of the listeners that serve it */
-    int32_t balance;   /* enum balance_kind, as the file says */
-    int32_t effective; /* what is done at this moment */
-    struct str reason; /* why that is something else; empty: it is not */
-    bool strip_prefix;
-    bool passthrough;
+    struct str listen;  /* "http://127.0.0.1:8080": the first of the listeners that serve it */
+    int32_t balance;    /* enum balance_kind, as the file says */
+    int32_t effective;  /* what is done at this moment */
+    struct str reason;  /* why that is something else; empty: it is not */
+    struct str breaker; /* closed, open or half_open; empty: there is none */
+    int64_t breaker_until_ns, refused, under_way;
+    bool strip_prefix, passthrough;
     const struct endpoint_status *endpoints;
     size_t endpoints_count;
 };

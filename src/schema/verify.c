@@ -147,6 +147,27 @@ static void check_volumes(struct verifier *v, const struct value *volumes)
     }
 }
 
+/* `traffic: { fallback: { service } }` and the like: it must be there, and another one. */
+static void check_traffic(struct verifier *v, const struct service_spec *service,
+                          const struct value *traffic)
+{
+    static const char *const parts[] = {"fallback", "mirror"};
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        const struct value *name = value_get(value_get(traffic, parts[i]), "service");
+        if (!value_is_set(name)) {
+            continue;
+        }
+        if (str_eq(name->text, service->name)) {
+            struct problem *problem = pass_problem(v->pass, name->at, "config.bad-value",
+                                                   "the %s of '" STR_FMT "' is the service itself",
+                                                   parts[i], STR_ARG(utf8_cut(name->text, 80)));
+            problem_expected(problem, "another service of this project");
+        } else if (!service_value(v, name->text)) {
+            say_undefined(v, name->at, "service", name->text, value_get(v->root, "services"));
+        }
+    }
+}
+
 /* The keys that Compose resolves by name; rows have `reference` for tools, but the ways to write a
  * reference differ too much for one loop. */
 static void check_references(struct verifier *v)
@@ -155,6 +176,7 @@ static void check_references(struct verifier *v)
         const struct service_spec *service = &v->spec->services[i];
         const struct value *value = service_value(v, service->name);
         check_depends(v, service);
+        check_traffic(v, service, value_get(value, "traffic"));
         check_section(v, value_get(value, "networks"), "networks", "network");
         check_section(v, value_get(value, "secrets"), "secrets", "secret");
         check_section(v, value_get(value, "configs"), "configs", "config");

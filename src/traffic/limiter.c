@@ -15,7 +15,7 @@ enum { LOOK_WINDOWS = 2, LOOK_PART = 4 };
 
 void limiter_init(struct limiter *limiter, const struct limiter_spec *spec)
 {
-    *limiter = (struct limiter){.limit = spec->initial};
+    *limiter = (struct limiter){.limit = spec->initial, .windows = LIMITER_LOOK}; /* looks first */
 }
 
 static double clamp(double value, double low, double high)

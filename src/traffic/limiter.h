@@ -20,7 +20,7 @@
 #include "base/def.h"
 
 enum limiter_kind { LIMITER_GRADIENT, LIMITER_AIMD, LIMITER_KINDS };
-enum { LIMITER_WINDOW_MIN = 10, LIMITER_LOOK = 100 };
+enum { LIMITER_WINDOW_MIN = 10, LIMITER_LOOK = 50 };
 
 struct limiter_spec {
     enum limiter_kind kind;

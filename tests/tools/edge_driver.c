@@ -17,6 +17,9 @@
  *           [idle_ms=N] [tunnel_idle_ms=N] [hold_ms=N] [retries=N] [body_max=N] [connections_max=N]
  *           [probe=http:/path|grpc:NAME|tcp] [probe_interval_ms=N] [probe_timeout_ms=N]
  *           [probe_retries=N]
+ *           [retry_… breaker_… and so on: the numbers of struct snapshot_policy]
+ *           [fallback_service=NAME] [fallback_body=WORD] [mirror_service=NAME] [retry_header=NAME]
+ *           [queue_header=NAME]
  *   endpoint SERVICE REPLICA ADDRESS [state=starting|draining] [weight=N|none] [group=N]
  *           [place=LATITUDE,LONGITUDE] [sticky=TEXT]
  *   route SERVICE HOST PATH [strip=1] [connect=1] [frames=1] [message_max=N] [ping_ms=N]
@@ -25,13 +28,15 @@
  *
  * Commands: the same `endpoint` and `service NAME state=…` lines as deltas; `remove SERVICE
  * REPLICA`; `probe SERVICE REPLICA`; `load SERVICE REPLICA used=PER_MILLE`; `reload` (the file
- * again, as a new snapshot); `stats`; `records`; `probes`; `quit`. Each answers by one line of
+ * again, as a new snapshot); `stats`; `records`; `probes`; `policy
+ * SERVICE [REPLICA]`; `quit`. Each answers by one line of
  * JSON; "ready" is printed when the edge runs.
  */
 #include "base/json.h"
 #include "base/num.h"
 #include "edge/config.h"
 #include "edge/edge.h"
+#include "link/counters_policy.h"
 #include "link/counters_probe.h"
 #include "link/delta.h"
 #include "link/loads.h"
@@ -49,7 +54,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { WORDS_MAX = 24, RECORDS_KEPT = 20000, LINE_MAX_ = 4096 };
+enum { WORDS_MAX = 48, RECORDS_KEPT = 20000, LINE_MAX_ = 4096 };
 
 /* What the reader, a process of its own so that the edge stays as it is, shares with us. */
 struct journal {
@@ -199,8 +204,85 @@ static uint32_t weight_of(const struct words *w)
     return str_is(option(w, "weight"), "none") ? SNAPSHOT_WEIGHT_NONE : number32(w, "weight");
 }
 
+#define NUMBER(member)                                                                             \
+    {                                                                                              \
+#member, offsetof(struct snapshot_policy, member)                                          \
+    }
+static const struct {
+    const char *name;
+    size_t offset;
+} policy_numbers[] = {
+    NUMBER(total_ms),
+    NUMBER(queue_ms),
+    NUMBER(retry_when),
+    NUMBER(retry_methods),
+    NUMBER(retry_backoff_ms),
+    NUMBER(retry_share_permille),
+    NUMBER(retry_minimum),
+    NUMBER(retry_window_ms),
+    NUMBER(hedge_after_ms),
+    NUMBER(hedge_percentile),
+    NUMBER(hedge_share_permille),
+    NUMBER(breaker_requests),
+    NUMBER(breaker_pending),
+    NUMBER(breaker_consecutive),
+    NUMBER(breaker_failures_permille),
+    NUMBER(breaker_minimum),
+    NUMBER(breaker_window_ms),
+    NUMBER(breaker_open_ms),
+    NUMBER(breaker_probes),
+    NUMBER(outlier_consecutive),
+    NUMBER(outlier_success_permille),
+    NUMBER(outlier_latency_permille),
+    NUMBER(outlier_minimum),
+    NUMBER(outlier_interval_ms),
+    NUMBER(outlier_ejection_ms),
+    NUMBER(outlier_ejection_max_ms),
+    NUMBER(outlier_share_permille),
+    NUMBER(slow_start_ms),
+    NUMBER(queue_length),
+    NUMBER(queue_target_ms),
+    NUMBER(queue_interval_ms),
+    NUMBER(concurrency_kind),
+    NUMBER(concurrency_initial),
+    NUMBER(concurrency_least),
+    NUMBER(concurrency_most),
+    NUMBER(concurrency_tolerance_permille),
+    NUMBER(concurrency_late_ms),
+    NUMBER(fallback_status),
+    NUMBER(mirror_permille),
+};
+
+/* A part is on when one of its numbers, or its service or text, is named. */
+static bool read_policy(const struct words *w, struct snapshot_policy *policy)
+{
+    static const char *const parts[] = {"retry_",       "hedge_",      "breaker_",
+                                        "outlier_",     "slow_start_", "queue_",
+                                        "concurrency_", "fallback_",   "mirror_"};
+    for (size_t i = 0; i < ARRAY_LEN(policy_numbers); i++) {
+        uint32_t n = number32(w, policy_numbers[i].name);
+        memcpy((char *)policy + policy_numbers[i].offset, &n, sizeof(n));
+    }
+    for (size_t i = 2; i < w->count; i++) {
+        for (size_t part = 0; part < ARRAY_LEN(parts); part++) {
+            bool named = str_starts(w->at[i], str_from(parts[part]));
+            policy->parts |= named ? 1U << part : 0;
+        }
+    }
+    struct str fallback = option(w, "fallback_service");
+    struct str mirror = option(w, "mirror_service");
+    policy->fallback_service = fallback.len ? service_id(fallback) : 0;
+    policy->mirror_service = mirror.len ? service_id(mirror) : 0;
+    policy->fallback_body = option(w, "fallback_body");
+    policy->fallback_type = STR("text/plain");
+    policy->retry_header = option(w, "retry_header");
+    policy->queue_header = option(w, "queue_header");
+    return policy->parts || policy->total_ms;
+}
+
 static void add_service(struct snapshot_builder *builder, const struct words *w)
 {
+    struct snapshot_policy policy = {0};
     struct str probe = option(w, "probe");
     struct str kind;
     struct str path = STR_NONE;
@@ -243,6 +325,7 @@ static void add_service(struct snapshot_builder *builder, const struct words *w)
                 .panic = number32(w, "panic"),
             },
     };
+    service.policy = read_policy(w, &policy) ? &policy : NULL;
     snapshot_builder_service(builder, &service);
 }
 
@@ -527,6 +610,30 @@ static void do_stats(void)
     print(&out);
 }
 
+static void answer(const char *text)
+{
+    struct buf out = BUF_INIT(KIB);
+    buf_add_cstr(&out, text);
+    print(&out);
+}
+
+/* policy SERVICE [REPLICA]: what the edge shares about it. */
+static void do_policy(const struct words *w)
+{
+    struct counters_policy policy = {0};
+    uint64_t id = w->count > 2 ? endpoint_id(w->at[1], w->at[2]) : service_id(w->at[1]);
+    char text[256];
+    (void)counters_policy_read(&driver.counters, id, &policy);
+    snprintf(text, sizeof(text),
+             "{\"state\":%u,\"reason\":%u,\"times\":%llu,\"refused\":%llu,\"in_flight\":%u,\"not_"
+             "mirrored\":%llu,"
+             "\"until\":%lld}",
+             policy.state, policy.reason, (unsigned long long)policy.times,
+             (unsigned long long)policy.refused, counters_policy_in_flight(&policy),
+             (unsigned long long)policy.not_mirrored, (long long)policy.until_wall_ns);
+    answer(text);
+}
+
 static void do_probes(void)
 {
     struct buf out = BUF_INIT(MIB);
@@ -550,13 +657,6 @@ static void do_probes(void)
 }
 
 /* --- commands --- */
-
-static void answer(const char *text)
-{
-    struct buf out = BUF_INIT(KIB);
-    buf_add_cstr(&out, text);
-    print(&out);
-}
 
 static void send_delta(struct delta *delta)
 {
@@ -610,6 +710,8 @@ static void do_command(const struct words *w)
         do_records();
     } else if (str_is(verb, "probes")) {
         do_probes();
+    } else if (str_is(verb, "policy") && w->count >= 2) {
+        do_policy(w);
     } else if (str_is(verb, "quit")) {
         edge_stop(driver.edge, 500);
     } else {

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Between policy.c (what it is made of, ejections) and policy_steps.c (what streams ask of it).
+ */
+#ifndef EDGE_POLICY_PRIVATE_H
+#define EDGE_POLICY_PRIVATE_H
+
+#include "edge/policy.h"
+
+void policy_timers_init(struct policy *policy);
+void policy_timers_set(struct policy *policy);
+void policy_timers_cancel(struct policy *policy);
+/* A request has ended there; may eject it. */
+void policy_endpoint_reported(struct endpoint *endpoint, bool failed, uint64_t latency_us);
+/* policy->again: looks for places that other threads have given back. */
+void policy_queue_again(struct timer *timer, int64_t now_ns);
+
+#endif

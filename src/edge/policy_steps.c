@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a stream asks of its service's policy: may it go, how did it go, once more, somewhere else?
+ *
+ * Places: a request needs one while it is with a replica. There are as many as `breaker.requests`
+ * (all threads together; each may exceed it by one when they look at the same moment) and as the
+ * limiter finds (this thread's). Who finds none waits in the queue. A place that is free goes to
+ * the first of the queue at once (grant), not to whoever comes by.
+ */
+#include "base/num.h"
+#include "edge/cells.h"
+#include "edge/exchange.h"
+#include "edge/mirror.h"
+#include "edge/policy_private.h"
+#include "edge/reply.h"
+#include "edge/second.h"
+#include "edge/stream_private.h"
+#include "edge/worker.h"
+#include "traffic/slow_start.h"
+
+enum { QUEUE_LOOK_MS = 2, RETRY_AFTER_S = 1, JITTER_PERCENT = 50 };
+
+static struct loop *loop_of(const struct policy *policy)
+{
+    return &policy->service->worker->loop;
+}
+
+/* --- places --- */
+
+static void show_in_flight(const struct policy *policy)
+{
+    struct counters_policy *shared = policy->shared;
+    if (shared && shared->id == policy->service->spec.id) {
+        __atomic_store_n(&shared->in_flight[policy->service->worker->index], policy->in_flight,
+                         __ATOMIC_RELAXED);
+    }
+}
+
+static bool full(const struct policy *policy)
+{
+    uint32_t most = policy->spec.breaker_requests;
+    if (policy_has(policy, SNAPSHOT_POLICY_BREAKER) && most > 0) {
+        uint32_t used =
+            policy->shared ? counters_policy_in_flight(policy->shared) : policy->in_flight;
+        if (used >= most) {
+            return true;
+        }
+    }
+    return policy_has(policy, SNAPSHOT_POLICY_CONCURRENCY) &&
+           policy->in_flight >= limiter_limit(&policy->limiter);
+}
+
+static void take_place(struct policy *policy)
+{
+    policy->in_flight++;
+    show_in_flight(policy);
+}
+
+static void wake(struct stream *stream, enum policy_place place)
+{
+    stream->place = (uint8_t)place;
+    stream->waiting.woken = true;
+    loop_defer(&stream->worker->loop, stream->waiting.task);
+}
+
+/* Places that are free go to those who wait longest, in the order of the queue. */
+static void grant(struct policy *policy)
+{
+    int64_t now_ns = loop_of(policy)->now_ns;
+    while (policy->queue.count > 0 && !full(policy)) {
+        bool refused;
+        struct request_queue_item *item = request_queue_take(&policy->queue, now_ns, &refused);
+        wake(container_of(item, struct stream, visit.queued),
+             refused ? POLICY_REFUSED : POLICY_GRANTED);
+        if (!refused) {
+            take_place(policy);
+        }
+    }
+    if (policy->queue.count > 0) {
+        loop_timer_set(loop_of(policy), &policy->again, now_ns + QUEUE_LOOK_MS * NS_PER_MS);
+    }
+}
+
+static void give_place(struct policy *policy)
+{
+    policy->in_flight--;
+    show_in_flight(policy);
+    grant(policy);
+}
+
+void policy_queue_again(struct timer *timer, int64_t now_ns)
+{
+    (void)now_ns;
+    grant(container_of(timer, struct policy, again));
+}
+
+/* --- the queue --- */
+
+/* The urgency of RFC 9218: "u=1, i". What is not understood is usual. */
+static uint8_t class_of(const struct stream *stream, const struct policy *policy)
+{
+    struct str name = policy->spec.queue_header;
+    if (stream->tcp || name.len == 0) {
+        return QUEUE_USUAL;
+    }
+    struct str value = http1_get_name(&stream->req, name);
+    for (size_t i = 0; i + 2 < value.len; i++) {
+        bool start = i == 0 || value.p[i - 1] == ' ' || value.p[i - 1] == ',';
+        char u = value.p[i + 2];
+        if (start && value.p[i] == 'u' && value.p[i + 1] == '=' && u >= '0' && u <= '7') {
+            return u < '3' ? 0 : u > '4' ? QUEUE_CLASSES - 1 : QUEUE_USUAL;
+        }
+    }
+    return QUEUE_USUAL;
+}
+
+static bool enqueue(struct stream *stream, struct policy *policy)
+{
+    int64_t now_ns = loop_of(policy)->now_ns;
+    struct request_queue_item *refused;
+    request_queue_item_init(&stream->visit.queued);
+    stream->visit.queued.class = class_of(stream, policy);
+    if (!request_queue_put(&policy->queue, &stream->visit.queued, now_ns, &refused)) {
+        return false;
+    }
+    if (refused) {
+        wake(container_of(refused, struct stream, visit.queued), POLICY_REFUSED);
+    }
+    stream->place = POLICY_QUEUED;
+    stream->waiting.woken = false;
+    stream->flags |= RING_FLAG_HELD;
+    client_deadline(stream->client, now_ns + policy->spec.queue_ms * NS_PER_MS);
+    stream_move(stream, STREAM_HELD);
+    if (!timer_armed(&policy->again)) {
+        loop_timer_set(loop_of(policy), &policy->again, now_ns + QUEUE_LOOK_MS * NS_PER_MS);
+    }
+    return true;
+}
+
+/* --- refusing --- */
+
+static enum policy_verdict refuse(struct stream *stream, enum reply_refusal why)
+{
+    struct policy *policy = stream->service->policy;
+    struct worker *worker = stream->worker;
+    uint32_t after_s = why == REPLY_BREAKER_OPEN
+                           ? breaker_retry_after_s(policy->breaker, worker->loop.now_ns)
+                           : RETRY_AFTER_S;
+    stream->place = POLICY_NO_PLACE;
+    if (policy->shared) {
+        __atomic_fetch_add(&policy->shared->refused, 1, __ATOMIC_RELAXED);
+    }
+    uint64_t id = stream->service->spec.id;
+    counters_add(&cells_get(worker, stream->route_id, id, 0)->rejected, 1);
+    if (!policy_fallback(stream)) {
+        reply_refused(stream, why, after_s);
+    }
+    return POLICY_MOVED;
+}
+
+/* --- admission --- */
+
+/* Once for each request and service: the budget counts it, and its time begins. */
+static void begin(struct stream *stream, struct policy *policy)
+{
+    int64_t now_ns = loop_of(policy)->now_ns;
+    stream->visit.begun = true;
+    if (policy_has(policy, SNAPSHOT_POLICY_RETRIES)) {
+        retry_budget_request(&policy->budget, &policy->budget_spec, now_ns);
+    }
+    if (policy_has(policy, SNAPSHOT_POLICY_HEDGE)) {
+        retry_budget_request(&policy->hedges, &policy->hedges_spec, now_ns);
+    }
+    if (policy->spec.total_ms > 0 && !stream->tcp && stream->client->latest_ns == 0) {
+        stream->client->latest_ns = stream->start_ns + policy->spec.total_ms * NS_PER_MS;
+    }
+}
+
+/* The pause before another try. */
+static enum policy_verdict pause(struct stream *stream)
+{
+    stream->waiting.woken = false;
+    client_deadline(stream->client, stream->visit.again_ns);
+    stream_move(stream, STREAM_HELD);
+    return POLICY_WAIT;
+}
+
+static void show_breaker(struct policy *policy)
+{
+    int64_t until_ns, now_ns = loop_of(policy)->now_ns;
+    enum breaker_state state = breaker_look(policy->breaker, &until_ns);
+    struct counters_policy *shared = policy->shared;
+    if (shared) {
+        int64_t wall_ns = until_ns ? loop_of(policy)->wall_ns + until_ns - now_ns : 0;
+        uint32_t shown = state == BREAKER_OPEN        ? COUNTERS_POLICY_OPEN
+                         : state == BREAKER_HALF_OPEN ? COUNTERS_POLICY_HALF_OPEN
+                                                      : COUNTERS_POLICY_WELL;
+        __atomic_store_n(&shared->until_wall_ns, wall_ns, __ATOMIC_RELAXED);
+        __atomic_store_n(&shared->state, shown, __ATOMIC_RELAXED);
+        __atomic_store_n(&shared->times, (uint64_t)policy->breaker->opened, __ATOMIC_RELAXED);
+    }
+}
+
+static bool breaker_passes(struct stream *stream, struct policy *policy)
+{
+    if (!policy_has(policy, SNAPSHOT_POLICY_BREAKER)) {
+        return true;
+    }
+    bool passes = breaker_admit(policy->breaker, &policy->breaker_spec, loop_of(policy)->now_ns,
+                                &stream->visit.ticket);
+    if (passes && policy->shared && policy->shared->state == COUNTERS_POLICY_OPEN) {
+        show_breaker(policy);
+    }
+    return passes;
+}
+
+enum policy_verdict policy_admit(struct stream *stream)
+{
+    struct policy *policy = stream->service->policy;
+    int64_t now_ns = loop_of(policy)->now_ns;
+    if (!stream->visit.begun) {
+        begin(stream, policy);
+    }
+    if (stream->client->latest_ns != 0 && now_ns >= stream->client->latest_ns) {
+        policy_done(stream);
+        reply_upstream_error(stream, -ETIMEDOUT);
+        return POLICY_MOVED;
+    }
+    if (stream->visit.again_ns > now_ns) {
+        return pause(stream);
+    }
+    stream->visit.again_ns = 0;
+    if (stream->place == POLICY_REFUSED) {
+        return refuse(stream, REPLY_OVERLOADED);
+    }
+    if (stream->place != POLICY_GRANTED) {
+        if (policy->queue.count > 0 || full(policy)) {
+            return enqueue(stream, policy) ? POLICY_WAIT : refuse(stream, REPLY_OVERLOADED);
+        }
+        take_place(policy);
+    } else {
+        stream->visit.queue_ns += now_ns - stream->visit.queued.since_ns;
+    }
+    stream->place = POLICY_GRANTED;
+    if (!breaker_passes(stream, policy)) {
+        policy_done(stream);
+        return refuse(stream, REPLY_BREAKER_OPEN);
+    }
+    stream->place = POLICY_TAKEN;
+    stream->visit.trouble = false;
+    stream->visit.try_ns = now_ns;
+    return POLICY_PASS;
+}
+
+bool policy_woken(struct stream *stream)
+{
+    if (stream->place == POLICY_QUEUED) {
+        struct policy *policy = stream->service->policy;
+        stream->visit.queue_ns += loop_of(policy)->now_ns - stream->visit.queued.since_ns;
+        request_queue_leave(&policy->queue, &stream->visit.queued);
+        (void)refuse(stream, REPLY_OVERLOADED);
+        return true;
+    }
+    if (stream->visit.again_ns > 0 || stream->place != POLICY_NO_PLACE) {
+        stream->visit.again_ns = 0;
+        stream_move(stream, STREAM_PICK);
+        return true;
+    }
+    return false;
+}
+
+/* --- how it went --- */
+
+static enum breaker_result result_of(const struct stream *stream)
+{
+    if (stream->visit.trouble) {
+        return BREAKER_FAILED;
+    }
+    if (stream->flags & RING_FLAG_TUNNEL) {
+        return BREAKER_WORKED;
+    }
+    if (stream->answer_ns < stream->visit.try_ns || stream->answer_ns == 0) {
+        return BREAKER_NOTHING;
+    }
+    return stream->status >= 500 ? BREAKER_FAILED : BREAKER_WORKED;
+}
+
+static void report(struct stream *stream, struct policy *policy)
+{
+    int64_t now_ns = loop_of(policy)->now_ns;
+    enum breaker_result result = result_of(stream);
+    if (policy_has(policy, SNAPSHOT_POLICY_BREAKER) &&
+        breaker_report(policy->breaker, &policy->breaker_spec, stream->visit.ticket, result,
+                       now_ns)) {
+        show_breaker(policy);
+    }
+    if (result == BREAKER_NOTHING || (stream->flags & RING_FLAG_TUNNEL)) {
+        return;
+    }
+    int64_t end_ns = stream->answer_ns >= stream->visit.try_ns ? stream->answer_ns : now_ns;
+    uint64_t latency_us = (uint64_t)MAX(end_ns - stream->visit.try_ns, 0) / NS_PER_US;
+    if (policy_has(policy, SNAPSHOT_POLICY_OUTLIER) && stream->endpoint) {
+        policy_endpoint_reported(stream->endpoint, result == BREAKER_FAILED, latency_us);
+    }
+    if (policy_has(policy, SNAPSHOT_POLICY_CONCURRENCY)) {
+        struct limiter_answer answer = {latency_us, policy->in_flight, result == BREAKER_FAILED};
+        limiter_sample(&policy->limiter, &policy->limiter_spec, &answer, now_ns);
+    }
+    if (policy_has(policy, SNAPSHOT_POLICY_HEDGE) && result == BREAKER_WORKED) {
+        hedge_learn(&policy->hedge, &policy->hedge_spec, latency_us);
+    }
+}
+
+void policy_done(struct stream *stream)
+{
+    struct policy *policy = stream->service ? stream->service->policy : NULL;
+    enum policy_place place = (enum policy_place)stream->place;
+    stream->place = POLICY_NO_PLACE;
+    switch (place) {
+    case POLICY_QUEUED:
+        request_queue_leave(&policy->queue, &stream->visit.queued);
+        break;
+    case POLICY_TAKEN:
+        second_cancel(stream);
+        report(stream, policy);
+        give_place(policy);
+        break;
+    case POLICY_GRANTED:
+        give_place(policy);
+        break;
+    case POLICY_NO_PLACE:
+    case POLICY_REFUSED:
+        break;
+    }
+}
+
+struct endpoint *policy_slow_start(struct stream *stream, struct endpoint *endpoint)
+{
+    struct policy *policy = stream->service->policy;
+    struct loop *loop = loop_of(policy);
+    if (!policy_has(policy, SNAPSHOT_POLICY_SLOW_START) ||
+        slow_start_takes(&loop->rng, policy->spec.slow_start_ms, endpoint->since_ns,
+                         loop->now_ns)) {
+        return endpoint;
+    }
+    service_done(endpoint, stream->shared_load);
+    return service_pick(stream->service, endpoint, &stream->shared_load);
+}
+
+void policy_sent(struct stream *stream)
+{
+    const struct policy *policy = stream->service->policy;
+    if (policy_has(policy, SNAPSHOT_POLICY_MIRROR)) {
+        mirror_send(stream);
+    }
+    if (policy_has(policy, SNAPSHOT_POLICY_HEDGE)) {
+        second_arm(stream);
+    }
+}
+
+/* --- once more --- */
+
+static uint32_t method_bit(const struct stream *stream)
+{
+    static const uint32_t bits[HTTP_METHOD_COUNT] = {
+        [HTTP_GET] = SNAPSHOT_METHOD_GET,         [HTTP_HEAD] = SNAPSHOT_METHOD_HEAD,
+        [HTTP_OPTIONS] = SNAPSHOT_METHOD_OPTIONS, [HTTP_PUT] = SNAPSHOT_METHOD_PUT,
+        [HTTP_DELETE] = SNAPSHOT_METHOD_DELETE,   [HTTP_POST] = SNAPSHOT_METHOD_POST,
+        [HTTP_PATCH] = SNAPSHOT_METHOD_PATCH,
+    };
+    return stream->req.method < HTTP_METHOD_COUNT ? bits[stream->req.method] : 0;
+}
+
+/* Bills it and sets the pause: backoff, doubled with each try, half of it by chance. */
+static bool billed(struct stream *stream)
+{
+    struct policy *policy = stream->service->policy;
+    struct loop *loop = loop_of(policy);
+    if (!(policy->spec.retry_methods & method_bit(stream)) ||
+        stream->retries >= stream->service->spec.retries ||
+        !retry_budget_take(&policy->budget, &policy->budget_spec, stream->start_ns, loop->now_ns)) {
+        return false;
+    }
+    uint64_t pause_ns = (uint64_t)policy->spec.retry_backoff_ms * (uint64_t)NS_PER_MS
+                        << MIN(stream->retries, 10U);
+    stream->visit.again_ns =
+        loop->now_ns + (int64_t)rng_jitter(&loop->rng, pause_ns, JITTER_PERCENT);
+    return true;
+}
+
+bool policy_may_retry(struct stream *stream, int error)
+{
+    uint32_t when = stream->service->policy->spec.retry_when;
+    uint32_t needed = error == -ETIMEDOUT ? SNAPSHOT_RETRY_TIMEOUT : SNAPSHOT_RETRY_RESET;
+    return (when & needed) && billed(stream);
+}
+
+static uint32_t status_bit(unsigned status)
+{
+    switch (status) {
+    case 429:
+        return SNAPSHOT_RETRY_429;
+    case 500:
+        return SNAPSHOT_RETRY_500;
+    case 502:
+        return SNAPSHOT_RETRY_502;
+    case 503:
+        return SNAPSHOT_RETRY_503;
+    case 504:
+        return SNAPSHOT_RETRY_504;
+    default:
+        return 0;
+    }
+}
+
+bool policy_retries_answer(struct stream *stream, const struct http1_head *head)
+{
+    const struct policy *policy = stream->service->policy;
+    second_cancel(stream); /* the first one has won */
+    if (!policy_has(policy, SNAPSHOT_POLICY_RETRIES) || stream->body_moved || !stream->up_done ||
+        stream->held[STREAM_UP]) {
+        return false;
+    }
+    bool asked =
+        (policy->spec.retry_when & status_bit(head->status)) ||
+        (policy->spec.retry_header.len && http1_get_name(head, policy->spec.retry_header).p);
+    return asked && billed(stream);
+}
+
+/* --- somewhere else --- */
+
+static bool to_service(struct stream *stream, uint64_t id)
+{
+    struct service *next = map_get(&stream->worker->set.services, str_make((const char *)&id, 8));
+    if (!next || next == stream->service) {
+        return false;
+    }
+    stream_rewind(stream);
+    stream_detach(stream, false);
+    service_wait_no_more(stream->service, &stream->waiting);
+    service_ref(next);
+    service_unref(stream->service);
+    stream->service = next;
+    stream->avoid = NULL;
+    stream->pick_ns = 0;
+    stream->visit.again_ns = 0;
+    stream->last_error = 0;
+    stream->retries = 0;
+    stream->visit.begun = false;
+    if (stream->state != STREAM_PICK) {
+        stream_move(stream, STREAM_PICK);
+    }
+    return true;
+}
+
+bool policy_fallback(struct stream *stream)
+{
+    const struct policy *policy = stream->service->policy;
+    if (!policy_has(policy, SNAPSHOT_POLICY_FALLBACK) || stream->tcp || stream->visit.fallen ||
+        stream->answer_begun || stream->body_moved || stream->held[STREAM_UP] ||
+        stream->suspended[STREAM_UP]) {
+        return false;
+    }
+    stream->visit.fallen = true;
+    policy_done(stream);
+    if (policy->spec.fallback_service) {
+        return to_service(stream, policy->spec.fallback_service);
+    }
+    reply_fallback(stream, policy->spec.fallback_status, policy->spec.fallback_type,
+                   policy->spec.fallback_body);
+    return true;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the edge remembers of services and endpoints whose traffic has a policy: is the breaker
+ * open, who is ejected and until when, how many requests are under way. In the counters' memory,
+ * found by stable id: all threads share it, it survives what the counters survive, and the core
+ * reads it.
+ *
+ * `words` are the edge's own (struct breaker of a service, struct outlier of an endpoint), moved by
+ * atomic operations; whatever bytes lie there are harmless. The rest is for people.
+ */
+#ifndef LINK_COUNTERS_POLICY_H
+#define LINK_COUNTERS_POLICY_H
+
+#include "link/counters.h"
+
+enum { COUNTERS_POLICIES_MAX = 4096, COUNTERS_POLICY_WORDS = 8 };
+
+enum counters_policy_state {
+    COUNTERS_POLICY_WELL,
+    COUNTERS_POLICY_OPEN,      /* a service: its breaker */
+    COUNTERS_POLICY_HALF_OPEN, /* a service */
+    COUNTERS_POLICY_EJECTED,   /* an endpoint, until until_wall_ns */
+    COUNTERS_POLICY_STATES
+};
+struct counters_policy {
+    uint64_t id; /* of a service or an endpoint; 0 = free */
+    uint64_t words[COUNTERS_POLICY_WORDS];
+    uint32_t state;  /* enum counters_policy_state */
+    uint32_t reason; /* an endpoint: enum outlier_reason of its last ejection */
+    int64_t until_wall_ns;
+    uint64_t times;        /* opened or ejected */
+    uint64_t refused;      /* requests: breaker open, queue full, waited too long */
+    uint64_t not_mirrored; /* requests without a copy: too many at once, or their body too large */
+    uint64_t unused[2];
+    uint32_t in_flight[COUNTERS_THREADS_MAX]; /* of a service; each thread writes its own */
+};
+
+/* Edge, any thread: the place of this id, made when there is none; NULL when full. */
+struct counters_policy *counters_policy_get(const struct counters *counters, uint64_t id);
+/* Thread 0: frees the places of ids that are not `wanted` any more. */
+void counters_policy_sweep(const struct counters *counters,
+                           bool (*wanted)(void *context, uint64_t id), void *context);
+/* An edge that starts: nothing is in flight, nobody holds the lock. */
+void counters_policy_take_over(const struct counters *counters);
+uint32_t counters_policy_in_flight(const struct counters_policy *policy);
+/* Reader: a copy of the place of this id. False: there is none. */
+bool counters_policy_read(const struct counters *counters, uint64_t id,
+                          struct counters_policy *ret);
+
+#endif

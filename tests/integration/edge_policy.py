@@ -1,0 +1,538 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Breakers, retries, outliers, queues, limits and fallbacks of a service through the real edge, with back ends that misbehave."""
+import collections
+import socket
+import struct
+import threading
+import time
+
+from edge_peer import Edge, Upstream, free_port, request, until
+
+GET_ETC = 0x1f  # GET, HEAD, OPTIONS, PUT, DELETE
+CONNECT, RESET, TIMEOUT, ON_502, ON_503 = 1, 2, 4, 32, 64
+BUDGET = "retry_share_permille=1000 retry_minimum=100 retry_window_ms=10000 retry_backoff_ms=1"
+
+
+class Backend(Upstream):
+    """Answers as `answer` says at the time: a status, "reset", "silent", or a number of seconds before a 200."""
+
+    def __init__(self, name="a", answer=200, port=None):
+        self.name, self.answer, self.requests, self.headers = name, answer, 0, []
+        self.release = threading.Event()
+        super().__init__(self.talk, port)
+
+    def talk(self, peer, n):
+        while True:
+            line, headers, body = peer.request()
+            self.requests += 1
+            answer = self.answer
+            if answer == "reset":
+                return
+            if answer == "silent":
+                self.release.wait(20)
+                return
+            if answer == "hold":
+                self.release.wait(20)
+                answer = 200
+            if isinstance(answer, float):
+                time.sleep(answer)
+                answer = 200
+            peer.reply(self.name.encode() + b" " + body, f"{answer} X", self.headers)
+            if headers.get("connection") == "close":
+                return
+
+
+def service(edge_options, *backends, name="web"):
+    return [f"service {name} {edge_options}", *[f"endpoint {name} {name}-{i + 1} {b.address}" for i, b in enumerate(backends)],
+            f"route {name} * /"]
+
+
+def leave(client):
+    """With a reset: a mere FIN may be a client that has said all and still listens."""
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.socket.close()
+
+
+def statuses(edge, n, **how):
+    return [edge.get(**how).status for _ in range(n)]
+
+
+def many(edge, n, results, **how):
+    """n requests at once, each in a thread."""
+    def one():
+        began = time.monotonic()
+        response = edge.get(**how)
+        results.append((response.status, time.monotonic() - began, response))
+    threads = [threading.Thread(target=one) for _ in range(n)]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+# --- retries ---
+
+def test_an_answer_is_tried_again_elsewhere_when_its_status_says_so(tmp_path):
+    with Backend("a", 503) as a, Backend("b") as b:
+        options = f"retries=2 retry_when={ON_503} retry_methods={GET_ETC} {BUDGET}"
+        with Edge(tmp_path, *service(options, a, b)) as edge:
+            assert statuses(edge, 20) == [200] * 20
+            assert a.requests >= 10
+            assert edge.stats()["retries"] == a.requests
+
+
+def test_what_may_not_arrive_twice_is_not_tried_again(tmp_path):
+    with Backend("a", 503) as a:
+        options = f"retries=2 retry_when={ON_503} retry_methods={GET_ETC} {BUDGET}"
+        with Edge(tmp_path, *service(options, a)) as edge:
+            assert edge.get(method="POST", body=b"x").status == 503
+            assert a.requests == 1
+            assert edge.get(method="PUT", body=b"x").status == 503
+            assert a.requests == 4
+
+
+def test_a_status_that_is_not_named_is_an_answer(tmp_path):
+    with Backend("a", 502) as a:
+        with Edge(tmp_path, *service(f"retries=2 retry_when={ON_503} retry_methods={GET_ETC} {BUDGET}", a)) as edge:
+            assert edge.get().status == 502
+            assert a.requests == 1
+
+
+def test_a_field_of_the_answer_asks_for_another_try(tmp_path):
+    with Backend("a", 418) as a:
+        a.headers = ["X-Again: 1"]
+        options = f"retries=1 retry_when={RESET} retry_header=x-again retry_methods={GET_ETC} {BUDGET}"
+        with Edge(tmp_path, *service(options, a)) as edge:
+            assert edge.get().status == 418
+            assert a.requests == 2
+
+
+def test_the_body_is_sent_again(tmp_path):
+    with Backend("a", 503) as a, Backend("b") as b:
+        options = f"retries=1 retry_when={ON_503} retry_methods={GET_ETC} {BUDGET}"
+        with Edge(tmp_path, *service(options, a, b)) as edge:
+            bodies = [edge.get(method="PUT", body=b"body %d" % i).body for i in range(4)]
+            assert bodies == [b"b body %d" % i for i in range(4)]
+
+
+def test_a_slow_replica_is_given_up_for_another(tmp_path):
+    with Backend("a", "silent") as a, Backend("b") as b:
+        options = f"retries=1 first_byte_ms=100 retry_when={TIMEOUT} retry_methods={GET_ETC} {BUDGET}"
+        with Edge(tmp_path, *service(options, a, b)) as edge:
+            assert statuses(edge, 4) == [200] * 4
+            a.release.set()
+
+
+def test_the_budget_bounds_a_storm(tmp_path):
+    with Backend("a", 503) as a:
+        budget = "retry_share_permille=200 retry_minimum=0 retry_window_ms=60000 retry_backoff_ms=1"
+        options = f"retries=3 retry_when={ON_503} retry_methods={GET_ETC} {budget}"
+        with Edge(tmp_path, *service(options, a)) as edge:
+            assert statuses(edge, 100) == [503] * 100
+            assert 115 <= a.requests <= 120
+
+
+def test_a_whole_request_has_a_time(tmp_path):
+    with Backend("a", "silent") as a:
+        options = f"total_ms=400 first_byte_ms=150 retries=9 retry_when={TIMEOUT} retry_methods={GET_ETC} {BUDGET}"
+        with Edge(tmp_path, *service(options, a)) as edge:
+            began = time.monotonic()
+            assert edge.get().status == 504
+            assert 0.35 < time.monotonic() - began < 1
+            assert a.requests in (2, 3)
+        with Edge(tmp_path, *service("total_ms=300", a)) as edge, edge.connect() as client:
+            a.answer = 200
+            client.send(request())
+            assert client.response().status == 200
+            time.sleep(0.4)  # an idle connection has no such time
+            a.answer = "silent"
+            client.send(request())
+            assert client.response().status == 504
+        a.release.set()
+
+
+# --- breaker ---
+
+BREAKER = "breaker_consecutive=3 breaker_open_ms=300 breaker_probes=1"
+
+
+def test_the_breaker_opens_refuses_and_closes_again(tmp_path):
+    with Backend("a", 500) as a:
+        with Edge(tmp_path, *service(BREAKER, a)) as edge:
+            assert statuses(edge, 3) == [500] * 3
+            refused = edge.get(headers=["Accept: application/json"])
+            assert refused.status == 503 and b"edge.breaker-open" in refused.body
+            assert int(refused.headers["retry-after"]) >= 1
+            assert a.requests == 3
+            shown = edge.command("policy web")
+            assert (shown["state"], shown["times"], shown["refused"], shown["in_flight"]) == (1, 1, 1, 0)
+            a.answer = 200
+            time.sleep(0.35)
+            assert statuses(edge, 3) == [200] * 3
+            assert edge.command("policy web")["state"] == 0
+
+
+def test_a_failed_probe_opens_it_again(tmp_path):
+    with Backend("a", 500) as a:
+        with Edge(tmp_path, *service(BREAKER, a)) as edge:
+            statuses(edge, 3)
+            time.sleep(0.35)
+            assert statuses(edge, 2) == [500, 503]
+            assert a.requests == 4
+            assert edge.command("policy web")["times"] == 2
+
+
+def test_clients_that_leave_do_not_open_it_and_their_probes_do_not_leak(tmp_path):
+    with Backend("a", "hold") as a:
+        with Edge(tmp_path, *service(BREAKER, a)) as edge:
+            for _ in range(10):
+                before = a.requests
+                client = edge.connect()
+                client.send(request())
+                until(lambda: a.requests > before)
+                leave(client)
+            a.release.set()
+            assert edge.get().status == 200
+            a.answer = 500
+            statuses(edge, 3)
+            time.sleep(0.35)
+            a.answer, before = "silent", a.requests
+            a.release.clear()
+            client = edge.connect()  # the probe's client leaves
+            client.send(request())
+            until(lambda: a.requests > before)
+            leave(client)
+            until(lambda: edge.command("policy web")["in_flight"] == 0)
+            a.answer = 200
+            assert edge.get().status == 200
+            a.release.set()
+
+
+def test_threads_share_a_breaker_and_a_reload_keeps_it(tmp_path):
+    with Backend("a", 500) as a:
+        lines = service(BREAKER.replace("300", "60000"), a)
+        with Edge(tmp_path, *lines, gateway="threads=4") as edge:
+            until(lambda: 503 in statuses(edge, 4))
+            assert statuses(edge, 8) == [503] * 8
+            edge.reload(*lines)
+            assert statuses(edge, 8) == [503] * 8
+            edge.reload(*service("", a))
+            assert statuses(edge, 2) == [500] * 2
+
+
+# --- how many at once ---
+
+def test_more_than_the_limit_are_refused_or_wait_in_the_queue(tmp_path):
+    with Backend("a", "hold") as a:
+        limit = "breaker_requests=2"
+        with Edge(tmp_path, *service(limit, a)) as edge:
+            results = []
+            threads = many(edge, 2, results)
+            until(lambda: a.requests == 2)
+            refused = edge.get(headers=["Accept: application/json"])
+            assert refused.status == 503 and b"edge.overloaded" in refused.body
+            edge.reload(*service(limit + " queue_length=2 queue_ms=5000", a))
+            threads += many(edge, 2, results)
+            time.sleep(0.2)
+            assert edge.get().status == 503
+            a.release.set()
+            for thread in threads:
+                thread.join()
+            assert [status for status, _, _ in results] == [200] * 4
+            assert edge.command("policy web")["in_flight"] == 0
+
+
+def test_who_waits_too_long_in_the_queue_is_refused(tmp_path):
+    with Backend("a", "hold") as a:
+        with Edge(tmp_path, *service("breaker_requests=1 queue_length=5 queue_ms=200", a)) as edge:
+            results = []
+            threads = many(edge, 1, results)
+            until(lambda: a.requests == 1)
+            began = time.monotonic()
+            assert edge.get().status == 503
+            assert 0.15 < time.monotonic() - began < 1
+            client = edge.connect()  # one that leaves while it waits
+            client.send(request())
+            time.sleep(0.05)
+            leave(client)
+            a.release.set()
+            threads[0].join()
+            assert edge.get().status == 200
+            assert a.requests == 2
+
+
+def test_urgent_requests_leave_the_queue_first(tmp_path):
+    with Backend("a", "hold") as a:
+        options = "breaker_requests=1 queue_length=50 queue_ms=9000 queue_header=Priority"
+        with Edge(tmp_path, *service(options, a)) as edge:
+            first, order = [], []
+            threads = many(edge, 1, first)
+            until(lambda: a.requests == 1)
+
+            def one(urgency):
+                edge.get(headers=[f"Priority: u={urgency}, i"])
+                order.append(urgency)
+            for urgency in (7, 7, 3, 3, 0, 0):
+                threads.append(threading.Thread(target=one, args=(urgency,)))
+                threads[-1].start()
+                time.sleep(0.05)
+            a.answer = 0.05
+            a.release.set()
+            for thread in threads:
+                thread.join()
+            assert order == [0, 0, 3, 3, 7, 7]
+
+
+def test_the_queue_works_over_threads(tmp_path):
+    with Backend("a", 0.005) as a:
+        with Edge(tmp_path, *service("breaker_requests=2 queue_length=200 queue_ms=9000", a), gateway="threads=4") as edge:
+            results = []
+            for thread in many(edge, 100, results):
+                thread.join()
+            assert collections.Counter(status for status, _, _ in results) == {200: 100}
+            assert edge.command("policy web")["in_flight"] == 0
+
+
+def test_the_limit_is_found_by_measuring(tmp_path):
+    busy = threading.Semaphore(4)
+
+    def serve(peer, n):
+        while True:
+            peer.request()
+            with busy:
+                time.sleep(0.01)
+            peer.reply()
+    with Upstream(serve) as a:
+        options = ("concurrency_kind=0 concurrency_initial=16 concurrency_least=1 concurrency_most=200 "
+                   "concurrency_tolerance_permille=1500 queue_length=100 queue_ms=9000")
+        with Edge(tmp_path, *service(options, a)) as edge:
+            stop = time.monotonic() + 5
+            seen = []
+
+            def client():
+                with edge.connect() as c:
+                    while time.monotonic() < stop:
+                        c.send(request())
+                        assert c.response().status == 200
+            threads = [threading.Thread(target=client) for _ in range(40)]
+            for thread in threads:
+                thread.start()
+            while time.monotonic() < stop - 0.3:
+                time.sleep(0.1)
+                seen.append(edge.command("policy web")["in_flight"])
+            for thread in threads:
+                thread.join()
+            assert max(seen[-10:]) < 25, seen
+
+
+# --- outliers, slow start ---
+
+OUTLIER = "outlier_ejection_ms=700 outlier_ejection_max_ms=5000 outlier_share_permille=500 outlier_interval_ms=200"
+
+
+def test_a_failing_replica_is_ejected_and_comes_back(tmp_path):
+    with Backend("a", 500) as a, Backend("b") as b:
+        with Edge(tmp_path, *service(f"outlier_consecutive=3 {OUTLIER}", a, b), gateway="threads=4") as edge:
+            until(lambda: edge.command("policy web web-1")["state"] == 3 or not edge.get())
+            time.sleep(0.05)
+            assert statuses(edge, 20) == [200] * 20
+            shown = edge.command("policy web web-1")
+            assert (shown["times"], shown["reason"]) == (1, 1) and shown["until"] > time.time_ns()
+            a.answer, before = 200, a.requests
+            until(lambda: edge.get().status == 200 and a.requests > before, 5)
+
+
+def test_one_is_always_left(tmp_path):
+    with Backend("a", 500) as a, Backend("b", 500) as b:
+        with Edge(tmp_path, *service(f"outlier_consecutive=1 {OUTLIER}", a, b)) as edge:
+            assert statuses(edge, 20) == [500] * 20
+            states = [edge.command(f"policy web web-{i}")["times"] for i in (1, 2)]
+            assert sorted(states) == [0, 1]
+        with Edge(tmp_path, *service(f"outlier_consecutive=1 {OUTLIER}", a)) as edge:
+            assert statuses(edge, 5) == [500] * 5
+
+
+def test_a_slow_replica_is_ejected(tmp_path):
+    with Backend("a", 0.05) as a, Backend("b") as b, Backend("c") as c:
+        options = f"outlier_latency_permille=5000 outlier_minimum=3 {OUTLIER}"
+        with Edge(tmp_path, *service(options, a, b, c)) as edge:
+            until(lambda: edge.get() and edge.command("policy web web-1")["state"] == 3)
+            assert edge.command("policy web web-1")["reason"] == 3
+            began = time.monotonic()
+            statuses(edge, 10)
+            assert time.monotonic() - began < 0.3
+
+
+def test_a_new_replica_starts_slowly(tmp_path):
+    with Backend("a") as a, Backend("b") as b:
+        with Edge(tmp_path, *service("slow_start_ms=1500", a)) as edge:
+            time.sleep(1.6)
+            edge.reload(*service("slow_start_ms=1500", a, b))
+            with edge.connect() as client:
+                for _ in range(200):
+                    client.send(request())
+                    client.response()
+            assert 1 <= b.requests <= 60  # about a tenth of its half
+
+
+# --- fallback, holding ---
+
+def test_a_fallback_page_for_no_replica_and_for_a_refused_one(tmp_path):
+    page = "fallback_status=200 fallback_body=later"
+    with Edge(tmp_path, *service(f"{page} hold_ms=100")) as edge:
+        answer = edge.get()
+        assert (answer.status, answer.body, answer.headers["content-type"]) == (200, b"later", "text/plain")
+    with Backend("a", "reset") as a:
+        with Edge(tmp_path, *service(f"{page} retries=1", a)) as edge:
+            assert edge.get().body == b"later"
+            assert edge.get(method="POST", body=b"x").body == b"later"
+
+
+def test_a_fallback_service_answers_instead(tmp_path):
+    with Backend("a", 500) as a, Backend("f") as f:
+        lines = [*service("fallback_service=other breaker_consecutive=2 breaker_open_ms=60000 breaker_probes=1", a),
+                 "service other", f"endpoint other other-1 {f.address}"]
+        with Edge(tmp_path, *lines) as edge:
+            assert statuses(edge, 2) == [500] * 2
+            assert edge.get(method="PUT", body=b"x").body == b"f x"
+            assert edge.get().body == b"f "
+        lines[0] = "service web fallback_service=other state=stopped"
+        del lines[1]
+        with Edge(tmp_path, *lines) as edge:
+            assert edge.get().body == b"f "
+        with Edge(tmp_path, "service web fallback_service=web hold_ms=100", "route web * /") as edge:  # nobody falls back to himself
+            assert edge.get().status == 503
+
+
+def test_holding_is_bounded(tmp_path):
+    with Edge(tmp_path, *service("hold_ms=2000 breaker_pending=2")) as edge:
+        results = []
+        threads = many(edge, 2, results)
+        until(lambda: edge.stats()["held"] == 2)
+        began = time.monotonic()
+        refused = edge.get()
+        assert refused.status == 503 and refused.headers["retry-after"] and time.monotonic() - began < 1
+        for thread in threads:
+            thread.join()
+        assert [status for status, _, _ in results] == [503] * 2
+    with Edge(tmp_path, *service("hold_ms=4294967295")) as edge:
+        began = time.monotonic()
+        assert edge.get().status == 503 and time.monotonic() - began < 1
+
+
+def test_nothing_is_left_of_clients_that_leave_in_any_state(tmp_path):
+    with Backend("a", "hold") as a:
+        options = f"breaker_requests=3 queue_length=3 queue_ms=9000 outlier_consecutive=2 {OUTLIER} retries=2 retry_when=255 retry_methods=127 {BUDGET}"
+        with Edge(tmp_path, *service(options, a)) as edge:
+            for round_ in range(5):
+                clients = [edge.connect() for _ in range(8)]
+                for client in clients:
+                    client.send(request())
+                until(lambda: edge.command("policy web")["in_flight"] == 3)
+                for client in clients:
+                    leave(client)
+                until(lambda: edge.command("policy web")["in_flight"] == 0)
+            a.release.set()
+            assert edge.get().status == 200
+
+
+# --- hedging, mirroring ---
+
+def test_a_second_replica_is_asked_when_the_first_is_slow(tmp_path):
+    with Backend("a", "hold") as a, Backend("b") as b:
+        with Edge(tmp_path, *service("hedge_after_ms=50 hedge_share_permille=1000", a, b)) as edge:
+            began = time.monotonic()
+            assert [edge.get().body for _ in range(6)] == [b"b "] * 6
+            assert time.monotonic() - began < 2 and a.requests >= 3
+            until(lambda: edge.stats()["in_flight"] == 0)
+            before, results = a.requests, []
+            threads = many(edge, 2, results, method="POST", body=b"x")  # one that may not arrive twice waits
+            until(lambda: len(results) == 1)
+            time.sleep(0.2)
+            assert len(results) == 1 and a.requests == before + 1
+            a.release.set()
+            for thread in threads:
+                thread.join()
+            assert {response.body for _, _, response in results} == {b"a x", b"b x"}
+
+
+def test_the_first_answer_wins_also_when_it_is_the_first_ones(tmp_path):
+    with Backend("a", 0.15) as a, Backend("b", 0.15) as b:
+        with Edge(tmp_path, *service("hedge_after_ms=50 hedge_share_permille=1000", a, b)) as edge:
+            assert statuses(edge, 10) == [200] * 10
+            until(lambda: edge.stats()["in_flight"] == 0)
+            assert edge.command("policy web")["in_flight"] == 0
+
+
+def test_a_second_try_goes_on_when_the_first_is_lost(tmp_path):
+    def dies(peer, n):
+        peer.request()
+        time.sleep(0.15)
+    with Upstream(dies) as a, Backend("b", 0.3) as b:
+        options = "retries=4294967295 hedge_after_ms=50 hedge_share_permille=1000"
+        with Edge(tmp_path, *service(options, a, b)) as edge:
+            assert statuses(edge, 6) == [200] * 6
+
+
+def test_hedges_have_a_budget(tmp_path):
+    with Backend("a", 0.1) as a, Backend("b", 0.1) as b:
+        with Edge(tmp_path, *service("hedge_after_ms=20 hedge_share_permille=100", a, b)) as edge:
+            assert statuses(edge, 30) == [200] * 30
+            assert 31 <= a.requests + b.requests <= 34
+
+
+def test_clients_that_leave_hedged_requests_leave_nothing(tmp_path):
+    with Backend("a", "hold") as a, Backend("b", "hold") as b:
+        with Edge(tmp_path, *service("hedge_after_ms=20 hedge_share_permille=1000", a, b)) as edge:
+            clients = [edge.connect() for _ in range(5)]
+            for client in clients:
+                client.send(request())
+            until(lambda: a.requests + b.requests == 10)
+            for client in clients:
+                leave(client)
+            until(lambda: edge.stats()["in_flight"] == 0)
+            a.release.set()
+            b.release.set()
+            assert edge.get().status == 200
+
+
+def mirrored(options, a, shadow):
+    return [*service(options, a), "service shadow", f"endpoint shadow shadow-1 {shadow.address}"]
+
+
+def test_a_mirror_gets_copies_and_delays_nobody(tmp_path):
+    seen = []
+
+    def silent(peer, n):
+        seen.append(peer.request())
+        time.sleep(3)
+    with Backend("a") as a, Upstream(silent) as shadow:
+        with Edge(tmp_path, *mirrored("mirror_service=shadow mirror_permille=1000", a, shadow)) as edge:
+            began = time.monotonic()
+            assert edge.get(path="/x?y=1").body == b"a "
+            assert edge.get(method="POST", body=b"hello").body == b"a hello"
+            assert time.monotonic() - began < 1
+            until(lambda: len(seen) == 2)
+            assert seen[0][0] == "GET /x?y=1 HTTP/1.1" and seen[0][1]["connection"] == "close"
+            assert seen[1][2] == b"hello" and seen[1][1]["host"] == "x"
+            assert edge.get(method="POST", body=b"z" * 100000).status == 200
+            assert edge.command("policy web")["not_mirrored"] == 1
+
+
+def test_a_mirror_gets_a_share(tmp_path):
+    with Backend("a") as a, Backend("s") as shadow:
+        with Edge(tmp_path, *mirrored("mirror_service=shadow mirror_permille=300", a, shadow)) as edge:
+            assert statuses(edge, 200) == [200] * 200
+            until(lambda: edge.stats()["in_flight"] == 0)
+            assert 30 <= shadow.requests <= 90
+
+
+def test_copies_are_bounded_and_a_mirror_that_is_not_there_is_no_harm(tmp_path):
+    with Backend("a") as a, Backend("s", "silent") as shadow:
+        with Edge(tmp_path, *mirrored("mirror_service=shadow mirror_permille=1000", a, shadow)) as edge:
+            assert statuses(edge, 80) == [200] * 80
+            until(lambda: edge.command("policy web")["not_mirrored"] == 16)
+            until(lambda: shadow.requests == 64)
+            shadow.release.set()
+            until(lambda: edge.stats()["in_flight"] == 0)
+            edge.reload(*service("mirror_service=shadow mirror_permille=1000", a))
+            assert statuses(edge, 5) == [200] * 5
