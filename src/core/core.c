@@ -76,7 +76,13 @@ void core_roles(const struct core *core, struct role_info *ret)
 {
     *ret = core->roles;
     const struct counters *counters = core->edge ? edge_link_counters(core->edge) : NULL;
-    unsigned serving = counters ? counters_serving(counters) : 0;
+    uint32_t first = 0;
+    unsigned serving = counters ? counters_serving(counters, &first) : 0;
+    for (uint32_t i = 0; counters && i < counters->threads; i++) {
+        struct counters_thread table = counters_thread_read(counters, i);
+        ret->edge_moved += table.moved;
+        ret->edge_leaving += i < first || i >= first + serving ? table.connections : 0;
+    }
     if (serving > 0) { /* it keeps what it began with; else what the next one is told */
         ret->edge_threads = serving;
     }

@@ -50,6 +50,8 @@ struct core_children {
 struct role_info {
     int keeper_pid, core_pid, edge_pid; /* 0 = not there */
     unsigned edge_threads;
+    uint64_t edge_moved;   /* connections that it took from the edges before it, since they began */
+    uint64_t edge_leaving; /* connections that end in an edge that it replaced */
     uint64_t edge_restarts;
 };
 

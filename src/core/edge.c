@@ -256,7 +256,9 @@ static int rings_ensure(struct edge_link *link)
 
 int edge_link_set_threads(struct edge_link *link, unsigned threads)
 {
-    link->threads_wanted = MIN(MAX(link->threads_wanted, threads), RINGS_MAX);
+    /* Two edges may serve at once, each with a half, while one replaces the other. */
+    unsigned rings = threads <= RINGS_MAX / 2 ? RINGS_MAX / 2 + threads : RINGS_MAX;
+    link->threads_wanted = MAX(link->threads_wanted, rings);
     link->core->roles.edge_threads = threads;
     return link->open ? rings_ensure(link) : 0;
 }

@@ -64,7 +64,7 @@ static void reclaim(struct worker *worker)
         }
         const struct counters_living questions = {route_lives, service_lives, endpoint_lives,
                                                   &living};
-        (void)counters_reclaim(&worker->counters, worker->index, &questions);
+        (void)counters_reclaim(&worker->counters, worker->table, &questions);
     }
     map_fini(&living.routes);
 }
@@ -73,10 +73,10 @@ struct counters_cell *cells_get(struct worker *worker, uint64_t route, uint64_t 
                                 uint64_t endpoint)
 {
     if (unlikely(worker->set.cells_gone && worker->generation &&
-                 counters_full(&worker->counters, worker->index))) {
+                 counters_full(&worker->counters, worker->table))) {
         reclaim(worker);
     }
-    return counters_cell_get(&worker->counters, worker->index, route, service, endpoint);
+    return counters_cell_get(&worker->counters, worker->table, route, service, endpoint);
 }
 
 struct counters_cell *cells_of(struct endpoint *endpoint, const struct route *route)

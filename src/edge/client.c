@@ -88,9 +88,16 @@ void client_next(struct client *client)
     }
     list_del(&client->node);
     list_push_back(&worker->idle, &client->node);
-    if (worker->stopping) {
+    if (client_ends(client)) {
         client_close(client);
         return;
     }
     client_deadline(client, worker->loop.now_ns + worker->gateway.keepalive_ms * NS_PER_MS);
+}
+
+bool client_ends(const struct client *client)
+{
+    const struct worker *worker = client->conn.worker;
+    return unlikely(worker->stopping) &&
+           (!worker->moving || client->codec || client->conn.ops || conn_is_lane(&client->conn));
 }

@@ -69,6 +69,8 @@ void client_linger(struct client *client);
 void client_deadline(struct client *client, int64_t deadline_ns);
 /* The stream has ended and the connection lives: the next request, or idleness. */
 void client_next(struct client *client);
+/* This edge stops: will the connection end when it rests? Else it is given to the next one. */
+bool client_ends(const struct client *client);
 static inline struct str client_text(const struct client *client)
 {
     return (struct str){client->text, client->text_len};

@@ -320,8 +320,8 @@ void client_open_lane(struct client *client, const struct client *parent)
     memcpy(client->text, parent->text, sizeof(client->text));
 }
 
-int client_open(struct worker *worker, int fd, const struct sock_addr *peer,
-                struct client_source source)
+static struct client *make(struct worker *worker, int fd, const struct sock_addr *peer,
+                           struct client_source source)
 {
     struct client *client = calloc(1, sizeof(*client));
     int r = client ? conn_open(&client->conn, worker, fd, ready) : -ENOMEM;
@@ -334,7 +334,7 @@ int client_open(struct worker *worker, int fd, const struct sock_addr *peer,
     if (r < 0) {
         sock_close(&fd);
         free(client);
-        return r;
+        return NULL;
     }
     client->kind = source.kind;
     client->service = source.service;
@@ -342,16 +342,43 @@ int client_open(struct worker *worker, int fd, const struct sock_addr *peer,
     client->redirect_port = source.redirect_port;
     client->announced = source.proxy_protocol;
     client_set_address(client, peer);
+    return client;
+}
+
+static void enlist(struct client *client)
+{
+    struct worker *worker = client->conn.worker;
+    init(client);
+    list_push_back(&worker->idle, &client->node);
+    worker->client_count++;
+    counters_add(&worker->stats->connections, 1);
+}
+
+struct client *client_adopt(struct worker *worker, int fd, const struct sock_addr *peer,
+                            struct client_source source)
+{
+    struct client *client = make(worker, fd, peer, source);
+    if (client) {
+        (void)!admit_address(client); /* it was let in already: counted where there is room */
+        enlist(client);
+    }
+    return client;
+}
+
+int client_open(struct worker *worker, int fd, const struct sock_addr *peer,
+                struct client_source source)
+{
+    struct client *client = make(worker, fd, peer, source);
+    if (!client) {
+        return -ENOMEM;
+    }
     if (!client->announced && !admit_address(client)) {
         conn_close(&client->conn);
         free(client);
         return -EUSERS;
     }
-    init(client);
-    list_push_back(&worker->idle, &client->node);
-    worker->client_count++;
+    enlist(client);
     counters_add(&worker->stats->accepted, 1);
-    counters_add(&worker->stats->connections, 1);
     if (source.kind == SNAPSHOT_TCP && !client->announced) {
         client_run(client);
     } else if (worker->stopping) { /* it was given to us just before */

@@ -10,6 +10,10 @@
 /* Takes `fd` over. 0 or -errno (then fd is closed). */
 must_check int client_open(struct worker *worker, int fd, const struct sock_addr *peer,
                            struct client_source source);
+/* One that another edge accepted: the caller sets its deadline and makes it go. NULL: memory is
+ * out, `fd` is closed. */
+struct client *client_adopt(struct worker *worker, int fd, const struct sock_addr *peer,
+                            struct client_source source);
 /* A request of its own on one lane of the connection that `parent` is: its conn is open. */
 void client_open_lane(struct client *client, const struct client *parent);
 /* Its address is what the peer says in a header of the PROXY protocol. */

@@ -55,7 +55,7 @@ static void deltas_lost(struct worker *worker)
 
 static void config_taken(struct worker *worker)
 {
-    if (worker->index == 0) {
+    if (worker->index == 0 && worker->edge->probes) {
         probe_apply(worker->edge->probes);
     }
 }
@@ -68,7 +68,7 @@ static void delta_taken(struct worker *worker, const struct delta *delta)
     }
     if (delta->kind == DELTA_SNAPSHOT) {
         edge->opts.snapshot_wanted(edge->opts.context);
-    } else {
+    } else if (edge->probes) {
         probe_delta(edge->probes, delta);
     }
 }
@@ -95,7 +95,7 @@ static bool may_stop(struct worker *worker)
         return false;
     }
     if (worker->index == 0) {
-        return atomic_load(&edge->stopped) == edge->thread_count - 1;
+        return atomic_load(&edge->stopped) == edge->thread_count - 1 && edge->giving.waiting == 0;
     }
     if (worker->stopped) { /* counted once */
         return true;
@@ -106,11 +106,19 @@ static bool may_stop(struct worker *worker)
     return true;
 }
 
+static void stopping(struct worker *worker)
+{
+    if (atomic_load(&worker->edge->moves) && !worker->moving) {
+        edge_worker_moves(worker);
+    }
+}
+
 static const struct worker_news news = {.config_taken = config_taken,
                                         .delta_taken = delta_taken,
                                         .deltas_lost = deltas_lost,
                                         .health_changed = health_changed,
                                         .records = records_written,
+                                        .stopping = stopping,
                                         .may_stop = may_stop};
 
 /* --- life --- */
@@ -118,9 +126,10 @@ static const struct worker_news news = {.config_taken = config_taken,
 static void attach(struct edge *edge, struct worker *worker)
 {
     worker->counters = edge->shared.counters;
-    worker->stats = counters_thread_of(&worker->counters, worker->index);
-    worker->pool = counters_pool_of(&worker->counters, worker->index);
-    worker->ring = edge->shared.rings[worker->index];
+    worker->table = edge->memory.first + worker->index;
+    worker->stats = counters_thread_of(&worker->counters, worker->table);
+    worker->pool = counters_pool_of(&worker->counters, worker->table);
+    worker->ring = edge->shared.rings[worker->table];
     worker->deltas = edge->shared.has_deltas ? &edge->shared.deltas : NULL;
     worker->loads = edge->loads;
 }
@@ -136,6 +145,8 @@ int edge_new(const struct edge_opts *opts, struct edge **ret)
     list_init(&edge->sockets);
     loop_fd_init(&edge->bell, bell_rang);
     timer_init(&edge->stop_timer, NULL);
+    handover_init(&edge->giving, edge);
+    handover_init(&edge->taking, edge);
     edge->workers = calloc(COUNTERS_THREADS_MAX, sizeof(*edge->workers));
     int r = edge->workers ? worker_init(&edge->workers[0], edge, 0, &news) : -ENOMEM;
     if (r == 0) {
@@ -177,7 +188,8 @@ int edge_open(struct edge *edge, const struct edge_memory *memory, unsigned thre
     ensure(!edge->open);
     unsigned cpus = thread_cpus();
     threads = threads ? threads : MIN(cpus, (unsigned)THREADS_DEFAULT_MAX);
-    threads = MIN(threads, (unsigned)COUNTERS_THREADS_MAX);
+    bool half = memory->first > 0 || memory->beside;
+    threads = MIN(threads, half ? (unsigned)EDGE_HALF : (unsigned)COUNTERS_THREADS_MAX);
     edge->memory = *memory;
     int r = memory_open(&edge->shared, memory, threads);
     r = r < 0 ? r : addresses_init(&edge->addresses, entropy_seed());
@@ -216,6 +228,8 @@ void edge_free(struct edge *edge)
         return;
     }
     config_unref(edge->pending);
+    handover_fini(&edge->giving);
+    handover_fini(&edge->taking);
     probe_free(edge->probes);
     for (unsigned i = 0; i < edge->thread_count; i++) {
         worker_fini(&edge->workers[i]);

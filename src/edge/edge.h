@@ -25,7 +25,11 @@ struct edge_memory {
     int rings[16];
     int bell_core; /* rung for records */
     int bell_edge; /* watched for deltas */
+    /* Another edge may have the other half of tables and rings, and end beside this one. */
+    unsigned first; /* table and ring of thread 0: 0 or EDGE_HALF */
+    bool beside;    /* another one has the other half */
 };
+enum { EDGE_HALF = 8 };
 
 struct edge_opts {
     /* A snapshot names a listener: must give its descriptor with edge_listening, now or later (or
@@ -35,6 +39,8 @@ struct edge_opts {
     void (*unlisten)(void *context, struct str address);
     /* The delta log says that a new snapshot lies with the keeper, or has run over. */
     void (*snapshot_wanted)(void *context);
+    /* The edge that this one replaced (edge_take_over) has ended; may be NULL. */
+    void (*former_ended)(void *context);
     void *context;
 };
 
@@ -56,6 +62,13 @@ void edge_listening(struct edge *edge, struct str address, int fd);
 void edge_deltas(struct edge *edge);
 /* Runs thread 0 until edge_stop; then the others are joined. 0 or -errno. */
 must_check int edge_run(struct edge *edge);
+/* Another edge replaces this one and will be at the other end of `fd` (taken over): this one serves
+ * on until that one serves, then gives it the connections that can move, and ends as by edge_stop
+ * when the others have ended, or upgrade_drain is over. 0 or -errno: it goes on as it is. */
+must_check int edge_retire(struct edge *edge, int fd);
+/* This edge replaces the one at the other end of `fd` (taken over): takes its connections as soon
+ * as all threads serve. 0 or -errno. */
+must_check int edge_take_over(struct edge *edge, int fd);
 /* Stops accepting, lets what is in flight finish (at most `grace_ms`), then edge_run returns. */
 void edge_stop(struct edge *edge, unsigned grace_ms);
 

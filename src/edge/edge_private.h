@@ -7,6 +7,7 @@
 
 #include "edge/addresses.h"
 #include "edge/edge.h"
+#include "edge/handover.h"
 #include "edge/worker.h"
 
 /* What the keeper holds, mapped; private memory where it holds nothing. */
@@ -52,6 +53,11 @@ struct edge {
     atomic_uint stopped; /* threads behind 0 that are done */
     bool open;
     bool deltas_lost;
+    atomic_bool moves;                   /* connections that can go to the next edge do */
+    struct edge_handover giving, taking; /* to the next edge; from the last */
 };
+
+/* Connections of this thread that can go to the next edge go there from now on. */
+void edge_worker_moves(struct worker *worker);
 
 #endif

@@ -66,7 +66,8 @@ static void begin(struct stream *stream)
     stream->head_ns = stream->worker->loop.now_ns;
     exchange_begin_body(stream, STREAM_UP, req);
     stream->up_done = req->framing == HTTP1_BODY_NONE;
-    stream->keep_client = req->keep_alive && !stream->worker->stopping;
+    stream->keep_client =
+        req->keep_alive && !(stream->worker->stopping && client_ends(stream->client));
     set_request_id(stream);
     if (unlikely(client->trusted)) {
         remote_find(stream);

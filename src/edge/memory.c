@@ -3,7 +3,7 @@
  * Mapping what the keeper holds. Each part that is missing or damaged is replaced by private memory
  * of the same form: the edge serves without anybody who reads. Only memory that cannot be had at
  * all is an error. What a dead edge left in the counters is put right before the first request
- * (counters_take_over).
+ * (counters_clear).
  */
 #include "edge/memory.h"
 
@@ -64,7 +64,7 @@ static int open_ring(struct edge_shared *shared, unsigned i, int fd)
 int memory_open(struct edge_shared *shared, const struct edge_memory *memory, unsigned threads)
 {
     int r = open_counters(shared, memory->counters);
-    for (unsigned i = 0; r == 0 && i < threads; i++) {
+    for (unsigned i = memory->first; r == 0 && i < memory->first + threads; i++) {
         r = open_ring(shared, i, memory->rings[i]);
     }
     if (r < 0) {
@@ -74,7 +74,9 @@ int memory_open(struct edge_shared *shared, const struct edge_memory *memory, un
         shared->has_deltas =
             delta_log_open(shared->deltas_shm.p, shared->deltas_shm.size, &shared->deltas) == 0;
     }
-    counters_take_over(&shared->counters, threads);
+    counters_clear(&shared->counters, memory->beside ? memory->first : 0,
+                   memory->beside ? EDGE_HALF : COUNTERS_THREADS_MAX);
+    counters_serve(&shared->counters, memory->first, threads);
     return 0;
 }
 

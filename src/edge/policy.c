@@ -21,7 +21,7 @@ _Static_assert(sizeof(struct breaker) <= sizeof(((struct counters_policy *)NULL)
 
 static unsigned threads_of(const struct policy *policy)
 {
-    uint32_t threads = counters_serving(&policy->service->worker->counters);
+    uint32_t threads = counters_serving(&policy->service->worker->counters, NULL);
     return MAX(threads, 1U);
 }
 

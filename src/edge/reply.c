@@ -268,7 +268,7 @@ static void answer(struct stream *stream, const struct page *page)
     stream->status = (uint16_t)page->status;
     stream->answer_begun = true;
     stream->down_done = true;
-    stream->keep_client &= stream->up_done && !worker->stopping;
+    stream->keep_client &= stream->up_done && !(worker->stopping && client_ends(stream->client));
     bool call = is_call(stream);
     struct str type, body = write_body(stream, page, &type);
     struct str parts[2] = {str_make(worker->out, write_head(stream, page, type, body.len)), body};

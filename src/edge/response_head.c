@@ -30,7 +30,7 @@ static void framing(struct http1_writer *w, struct stream *stream, const struct 
 
 static void connection(struct http1_writer *w, struct stream *stream)
 {
-    if (!stream->up_done || stream->worker->stopping) {
+    if (!stream->up_done || (stream->worker->stopping && client_ends(stream->client))) {
         /* The rest of its request would be taken for the next one. */
         stream->keep_client = false;
     }

@@ -4,7 +4,8 @@
  * core has given the rest too), takes each newer one, opens listeners through the keeper, and
  * brings a dead keeper back if the core does not. Nothing here is on the path of a request.
  *
- * 1. One edge an instance: `edge.lock` in the run folder.
+ * 1. One edge an instance has its place: `edge.lock` in the run folder. One that left it (SIGUSR2)
+ *    ends beside the next one; each has a half of tables and rings (edge.half0, edge.half1).
  * 2. Root's rights are given away (drop_rights) before the first byte from outside is read; a guard
  *    keeps the one that brings the keeper back.
  *
@@ -16,6 +17,9 @@
 #include "base/num.h"
 #include "edge/edge_private.h"
 #include "link/keeper_guard.h"
+#include "os/chan.h"
+#include "os/clock.h"
+#include "os/file.h"
 #include "os/lock.h"
 #include "os/proc.h"
 #include "os/user.h"
@@ -25,13 +29,22 @@
 #include <stdlib.h>
 
 enum { EXIT_USAGE = 2, EXIT_LOCKED = 3, GRACE_MS = 5000 };
+enum { HALF_TRIES = 200, HALF_WAIT_MS = 10 };
 
 struct role {
     struct edge *edge;
     struct keeper_client keeper;
-    struct loop_signal term, interrupt;
+    struct loop_signal term, interrupt, retire;
+    struct lock lock, halves[2];
+    struct keeper_request keep; /* of the way to us, when we leave our place */
+    struct loop_task leave;
+    int bells[2];   /* core's, edge's; -1 = none */
+    int leave_fd;   /* our end of that way */
+    int former_fd;  /* the way to the edge that left its place to us; -1 */
+    int former_pid; /* 0: there was none */
     /* Copies: the process title is written over the arguments. */
     char run_dir[256], state_dir[1024], id[64], user[64];
+    char way[64];    /* the keeper's name for the way to us, once we leave our place */
     bool privileged; /* may still give rights away */
 };
 
@@ -120,20 +133,36 @@ static int kept(const char *name)
     return keeper_client_fd(&role.keeper, str_from(name));
 }
 
+/* The client's copies are closed when another keeper gives its own, and when we leave our place; a
+ * bell is rung by its descriptor until the end. */
+static int own_bell(size_t i, const char *name)
+{
+    if (role.bells[i] < 0 && kept(name) >= 0 && file_dup(kept(name), &role.bells[i]) < 0) {
+        role.bells[i] = -1;
+    }
+    return role.bells[i];
+}
+
 static int open_edge(int snapshot_fd)
 {
     struct edge_memory memory = {
         .deltas = kept("deltas"),
         .counters = kept("counters"),
-        .bell_core = kept("bell:core"),
-        .bell_edge = kept("bell:edge"),
+        .bell_core = own_bell(0, "bell:core"),
+        .bell_edge = own_bell(1, "bell:edge"),
     };
+    unsigned threads = threads_of(snapshot_fd);
+    memory.first = role.halves[0].fd >= 0 ? 0 : EDGE_HALF;
+    memory.beside = role.halves[0].fd < 0 || role.halves[1].fd < 0;
+    if (threads <= EDGE_HALF && !memory.beside) {
+        lock_release(&role.halves[1]);
+    }
     for (unsigned i = 0; i < ARRAY_LEN(memory.rings); i++) {
         char name[16];
         (void)snprintf(name, sizeof(name), "ring:%u", i);
         memory.rings[i] = kept(name);
     }
-    return edge_open(role.edge, &memory, threads_of(snapshot_fd));
+    return edge_open(role.edge, &memory, threads);
 }
 
 /* Root is given away before the first byte from outside is read. */
@@ -178,22 +207,72 @@ static void take_snapshot(void)
 static void snapshot_wanted(void *context)
 {
     (void)context;
-    take_snapshot();
+    if (role.keeper.loop) { /* else we have left our place: the next edge takes it */
+        take_snapshot();
+    }
+}
+
+/* --- the edge before this one --- */
+
+static void take_former(void)
+{
+    if (role.former_fd >= 0 && edge_is_open(role.edge)) {
+        int fd = role.former_fd;
+        role.former_fd = -1;
+        (void)!edge_take_over(role.edge, fd); /* else its connections end there */
+    }
+}
+
+static void drop_answered(struct keeper_request *request, int error, const struct keeper_msg *msg,
+                          int *fd)
+{
+    (void)error;
+    (void)msg;
+    (void)fd;
+    free(request);
+}
+
+static void drop(struct str name)
+{
+    struct keeper_request *request = calloc(1, sizeof(*request));
+    if (request && role.keeper.loop) {
+        request->answered = drop_answered;
+        keeper_client_drop(&role.keeper, request, name);
+    } else {
+        free(request);
+    }
+}
+
+static void former_ended(void *context)
+{
+    char name[sizeof(role.way)];
+    (void)context;
+    (void)snprintf(name, sizeof(name), KEEPER_HANDOVER "%d", role.former_pid);
+    drop(str_from(name));
 }
 
 static void on_ready(struct keeper_client *client)
 {
     (void)client;
     take_snapshot();
+    take_former();
 }
 
 static void on_kept(struct keeper_client *client, struct str name, int fd)
 {
     (void)client;
-    (void)fd;
     if (str_is(name, "snapshot")) {
         take_snapshot();
+    } else if (str_starts(name, STR(KEEPER_HANDOVER)) && !str_eq(name, str_from(role.way))) {
+        char wanted[sizeof(role.way)];
+        (void)snprintf(wanted, sizeof(wanted), KEEPER_HANDOVER "%d", role.former_pid);
+        if (!str_is(name, wanted)) {
+            drop(name); /* of one that is gone */
+        } else if (role.former_fd < 0) {
+            (void)!file_dup(fd, &role.former_fd);
+        }
     }
+    take_former();
 }
 
 /* --- life --- */
@@ -202,6 +281,55 @@ static void on_term(struct loop_signal *signal)
 {
     (void)signal;
     edge_stop(role.edge, GRACE_MS);
+}
+
+/* --- leaving the place to another edge --- */
+
+/* Not inside of a callback of the keeper's client. */
+static void leave(struct loop_task *task)
+{
+    (void)task;
+    int fd = role.leave_fd;
+    role.leave_fd = -1;
+    keeper_client_fini(&role.keeper); /* the keeper takes it for the word that our place is free */
+    proc_title_set("muelle: edge %s (former)", role.id);
+    if (edge_retire(role.edge, fd) < 0) {
+        edge_stop(role.edge, GRACE_MS);
+    }
+}
+
+static void way_kept(struct keeper_request *request, int error, const struct keeper_msg *msg,
+                     int *fd)
+{
+    (void)request;
+    (void)msg;
+    (void)fd;
+    if (error < 0) {
+        sock_close(&role.leave_fd);
+        edge_stop(role.edge, GRACE_MS);
+        return;
+    }
+    lock_release(&role.lock);
+    loop_defer(edge_loop(role.edge), &role.leave);
+}
+
+static void on_retire(struct loop_signal *signal)
+{
+    int ends[2] = {-1, -1};
+    (void)signal;
+    bool whole = role.halves[0].fd >= 0 && role.halves[1].fd >= 0; /* no room for another one */
+    if (role.leave_fd >= 0 || !role.keeper.loop) {
+        return;
+    }
+    if (whole || !edge_is_open(role.edge) || chan_pair(ends) < 0) {
+        edge_stop(role.edge, GRACE_MS);
+        return;
+    }
+    role.leave_fd = ends[0];
+    role.keep.answered = way_kept;
+    (void)snprintf(role.way, sizeof(role.way), KEEPER_HANDOVER "%d", proc_own_pid());
+    keeper_client_keep(&role.keeper, &role.keep, str_from(role.way), ends[1]);
+    sock_close(&ends[1]);
 }
 
 static bool parse(int argc, char **argv)
@@ -235,6 +363,7 @@ static int start(void)
         .listen = open_listener,
         .unlisten = close_listener,
         .snapshot_wanted = snapshot_wanted,
+        .former_ended = former_ended,
     };
     int r = edge_new(&opts, &role.edge);
     if (r < 0) {
@@ -245,6 +374,11 @@ static int start(void)
     r = loop_signal_add(edge_loop(role.edge), &role.term, SIGTERM);
     if (r == 0) {
         r = loop_signal_add(edge_loop(role.edge), &role.interrupt, SIGINT);
+    }
+    role.retire.received = on_retire;
+    loop_task_init(&role.leave, leave);
+    if (r == 0) {
+        r = loop_signal_add(edge_loop(role.edge), &role.retire, SIGUSR2);
     }
     const struct keeper_client_opts keeper = {
         .role = KEEPER_ROLE_EDGE,
@@ -258,18 +392,52 @@ static int start(void)
     return r < 0 ? r : keeper_client_init(&role.keeper, edge_loop(role.edge), &keeper);
 }
 
+/* Two at most: of two that have left their place the older one is cut. */
+static void end_oldest(const int holders[2])
+{
+    struct proc_id ids[2] = {{.pid = holders[0]}, {.pid = holders[1]}};
+    int pidfd = -1;
+    if (proc_start_time(holders[0], &ids[0].start_time) == 0 &&
+        proc_start_time(holders[1], &ids[1].start_time) == 0 &&
+        proc_open(&ids[ids[0].start_time > ids[1].start_time], &pidfd) == 0) {
+        (void)!proc_signal(pidfd, SIGKILL);
+        file_close(&pidfd);
+    }
+}
+
+/* Both halves where nobody has any; else the one that is free. */
+static bool take_halves(void)
+{
+    char path[sizeof(role.run_dir) + 32];
+    for (unsigned i = 0; i < HALF_TRIES; i++) {
+        int holders[2] = {0, 0};
+        for (unsigned half = 0; half < 2; half++) {
+            (void)snprintf(path, sizeof(path), "%s/edge.half%u.lock", role.run_dir, half);
+            (void)!lock_take(&role.halves[half], path, &holders[half]);
+        }
+        role.former_pid = MAX(holders[0], holders[1]);
+        if (role.halves[0].fd >= 0 || role.halves[1].fd >= 0) {
+            return true;
+        }
+        end_oldest(holders);
+        clock_sleep_ns(HALF_WAIT_MS * NS_PER_MS);
+    }
+    return false;
+}
+
 int edge_main(int argc, char **argv)
 {
     char path[sizeof(role.run_dir) + 16];
-    struct lock lock = LOCK_INIT;
     int holder = 0;
+    role.lock = role.halves[0] = role.halves[1] = (struct lock)LOCK_INIT;
+    role.leave_fd = role.former_fd = role.bells[0] = role.bells[1] = -1;
     if (!parse(argc, argv)) {
         (void)fprintf(stderr,
                       "usage: muelle edge --run-dir DIR --state-dir DIR --id ID [--user NAME]\n");
         return EXIT_USAGE;
     }
     (void)snprintf(path, sizeof(path), "%s/edge.lock", role.run_dir);
-    if (lock_take(&lock, path, &holder) != 0) {
+    if (lock_take(&role.lock, path, &holder) != 0 || !take_halves()) {
         (void)fprintf(stderr, "muelle: edge: another edge runs here (pid %d)\n", holder);
         return EXIT_LOCKED;
     }
@@ -285,6 +453,6 @@ int edge_main(int argc, char **argv)
     }
     keeper_client_fini(&role.keeper);
     edge_free(role.edge);
-    lock_release(&lock);
+    lock_release(&role.lock);
     return r < 0 ? 1 : 0;
 }

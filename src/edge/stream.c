@@ -24,7 +24,7 @@
 static const struct sm_state states[STREAM_STATES] = {
     [STREAM_HEAD] = {"head",
                      TO(STREAM_CONNECTION) | TO(STREAM_HEADERS) | TO(STREAM_HELLO) |
-                         TO(STREAM_PICK) OR_OUT,
+                         TO(STREAM_PICK) | TO(STREAM_TUNNEL) OR_OUT,
                      0},
     [STREAM_HELLO] = {"hello", TO(STREAM_PICK) | TO(STREAM_ENDED), 0},
     [STREAM_CONNECTION] = {"connection", TO(STREAM_HEADERS) OR_OUT, 0},
@@ -270,6 +270,29 @@ void stream_end(struct stream *stream)
     } else {
         client_close(client);
     }
+}
+
+bool stream_movable(const struct stream *stream)
+{
+    return !stream->global->count[FILTER_END] && !stream->filters->count[FILTER_END] &&
+           !stream->cut && !stream->frames && !stream->suspended[STREAM_UP] &&
+           !stream->suspended[STREAM_DOWN];
+}
+
+void stream_forget(struct stream *stream)
+{
+    struct client *client = stream->client;
+    if (stream->tunnel_slot) {
+        atomic_fetch_sub(stream->tunnel_slot, 1U);
+    }
+    stream_detach(stream, false);
+    if (stream->service) {
+        service_unref(stream->service);
+    }
+    forget_config(stream);
+    stream_move(stream, STREAM_ENDED);
+    client->stream = NULL;
+    free_stream(stream);
 }
 
 void stream_abort(struct stream *stream)

@@ -13,6 +13,12 @@
 void stream_move(struct stream *stream, enum stream_state state);
 /* All is over: record, counters, connections kept or closed. The stream is gone. */
 void stream_end(struct stream *stream);
+/* Of a tunnel: is it nothing but its two sockets, so that another edge can go on with it? */
+bool stream_movable(const struct stream *stream);
+/* Another edge goes on with it: ends without a record. The client lives. */
+void stream_forget(struct stream *stream);
+/* What happens to its upstream comes to this, for those that make the connection. */
+void stream_upstream_news(struct stream *stream);
 /* Lets the endpoint and its connection go; it is kept for others if `reusable`. */
 void stream_detach(struct stream *stream, bool reusable);
 /* The upstream failed with -errno: tries again if that is safe, else answers or breaks off. */

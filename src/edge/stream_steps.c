@@ -247,7 +247,7 @@ static bool step_held(struct stream *stream)
 }
 
 /* The client goes on now, as at the end of a turn (client_run): an answer does not wait. */
-static void upstream_news(struct stream *stream)
+void stream_upstream_news(struct stream *stream)
 {
     struct loop_task *task = &stream->client->again;
     task->run(task);
@@ -263,10 +263,10 @@ static bool step_upstream(struct stream *stream)
         !filters_run(stream, stream->filters, FILTER_UPSTREAM, NULL)) {
         return stream->state == STREAM_REPLY;
     }
-    stream->upstream =
-        stream->tcp || stream->connect
-            ? NULL
-            : upstream_take(stream->endpoint, stream, stream_repeatable(stream), upstream_news);
+    stream->upstream = stream->tcp || stream->connect
+                           ? NULL
+                           : upstream_take(stream->endpoint, stream, stream_repeatable(stream),
+                                           stream_upstream_news);
     if (likely(stream->upstream != NULL)) {
         stream->connect_ns = worker->loop.now_ns;
         stream_move(stream, STREAM_EXCHANGE);
@@ -274,7 +274,7 @@ static bool step_upstream(struct stream *stream)
     }
     counters_add(&stream->cell->connects, 1);
     stream->connect_from_ns = worker->loop.now_ns;
-    int r = upstream_connect(stream->endpoint, stream, upstream_news, &stream->upstream);
+    int r = upstream_connect(stream->endpoint, stream, stream_upstream_news, &stream->upstream);
     if (r < 0) {
         return stream_lost(stream, r);
     }

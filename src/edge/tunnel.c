@@ -230,6 +230,9 @@ void tunnels_leave(struct worker *worker)
         if (!stream || !stream->frames || !stream->upstream) {
             continue;
         }
+        if (worker->stopping && worker->moving) {
+            continue; /* it may end here, beside the next edge */
+        }
         if (worker->stopping) {
             tunnel_frames_close(stream, WEBSOCKET_GOING_AWAY, WEBSOCKET_GOING_AWAY,
                                 "the gateway stops");

@@ -88,10 +88,22 @@ struct upstream *upstream_take(struct endpoint *endpoint, struct stream *stream,
     return upstream;
 }
 
+/* Its conn is open: it is in use by the stream. */
+static void begin(struct upstream *upstream, struct endpoint *endpoint, struct stream *stream,
+                  void (*news)(struct stream *stream))
+{
+    list_init(&upstream->node);
+    timer_init(&upstream->timer, idle_for_long);
+    upstream->endpoint = endpoint;
+    upstream->stream = stream;
+    upstream->news = news;
+    endpoint_ref(endpoint);
+    counters_add(&endpoint->service->worker->stats->upstream_connections, 1);
+}
+
 int upstream_connect(struct endpoint *endpoint, struct stream *stream,
                      void (*news)(struct stream *stream), struct upstream **ret)
 {
-    struct worker *worker = endpoint->service->worker;
     if (is_shared(endpoint, stream)) {
         return h2_link_connect(endpoint, stream, news, ret);
     }
@@ -101,14 +113,22 @@ int upstream_connect(struct endpoint *endpoint, struct stream *stream,
         free(upstream);
         return r;
     }
-    list_init(&upstream->node);
-    timer_init(&upstream->timer, idle_for_long);
-    upstream->endpoint = endpoint;
-    upstream->stream = stream;
-    upstream->news = news;
+    begin(upstream, endpoint, stream, news);
     upstream->connecting = true;
-    endpoint_ref(endpoint);
-    counters_add(&worker->stats->upstream_connections, 1);
+    *ret = upstream;
+    return 0;
+}
+
+int upstream_adopt(struct endpoint *endpoint, struct stream *stream, int fd,
+                   void (*news)(struct stream *stream), struct upstream **ret)
+{
+    struct upstream *upstream = calloc(1, sizeof(*upstream));
+    int r = upstream ? conn_open(&upstream->conn, endpoint->service->worker, fd, ready) : -ENOMEM;
+    if (r < 0) {
+        free(upstream);
+        return r;
+    }
+    begin(upstream, endpoint, stream, news);
     *ret = upstream;
     return 0;
 }

@@ -38,6 +38,10 @@ struct upstream *upstream_take(struct endpoint *endpoint, struct stream *stream,
  * -errno. */
 must_check int upstream_connect(struct endpoint *endpoint, struct stream *stream,
                                 void (*news)(struct stream *stream), struct upstream **ret);
+/* A connection that another edge made, in use by `stream`. Takes `fd` over on success. 0 or
+ * -errno. */
+must_check int upstream_adopt(struct endpoint *endpoint, struct stream *stream, int fd,
+                              void (*news)(struct stream *stream), struct upstream **ret);
 /* Asks how connecting went: 0 done, UPSTREAM_E_WAIT, or -errno. */
 enum { UPSTREAM_E_WAIT = 1 };
 must_check int upstream_connected(struct upstream *upstream);

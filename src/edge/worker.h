@@ -18,6 +18,7 @@
 
 struct client;
 struct edge;
+struct parcel;
 
 enum worker_todo { /* bits of worker->todo */
                    WORKER_CONFIG = 1,
@@ -37,7 +38,7 @@ struct worker {
     struct edge *edge;
     const struct worker_news *news;
     int (*h2_start)(struct client *client); /* h2_client_start */
-    unsigned index;
+    unsigned index, table;                  /* of the threads; of counters and rings */
     struct thread thread;
     struct mailbox mailbox;
     atomic_uint gifts;  /* connections given to it that it has not taken yet */
@@ -61,26 +62,26 @@ struct worker {
     size_t free_stream_count;
     struct list dead; /* closed clients, freed at the end of the turn */
     struct loop_task turn_end;
-    struct timer accept_pause, config_again;
-    bool config_late; /* memory was out: it is tried again */
-    bool stopping;
+    struct timer accept_pause, config_again, move_again;
+    bool config_late;      /* memory was out: it is tried again */
+    bool stopping, moving; /* moving: what can go to the next edge does (move.c) */
+    void (*move_give)(struct worker *worker, struct parcel *parcel);
     bool stopped;     /* and nothing is left */
     _Atomic bool cut; /* do not wait for what is in flight */
 
     struct counters counters;
-    struct counters_thread *stats;
     struct counters_pool pool; /* of histograms */
+    struct counters_thread *stats;
     struct ring ring;
     bool ring_written;
-    uint32_t skipped;               /* what is_skipped adds up, of 65,536 */
-    const struct delta_log *deltas; /* NULL: there is none */
+    uint32_t skipped; /* what is_skipped adds up, of 65,536 */
     uint64_t delta_cursor;
-    atomic_uint *loads; /* of all threads, by endpoint; NULL: this one is alone */
+    const struct delta_log *deltas; /* NULL: there is none */
+    atomic_uint *loads;             /* of all threads, by endpoint; NULL: this one is alone */
 
     /* Scratch, of use within one callback only. */
     struct http1_head response;
-    char *in;
-    char *out;
+    char *in, *out;
     uint8_t ids[WORKER_IDS * 16];
     unsigned ids_left;
 };
@@ -98,11 +99,10 @@ must_check int worker_give_client(struct worker *to, int fd, const struct sock_a
 /* Runs until stopped. */
 must_check int worker_run(struct worker *worker);
 
-/* 32 hexadecimal digits of kernel randomness, unique. */
+/* 32 digits of kernel randomness, unique. */
 void worker_request_id(struct worker *worker, char ret[32]);
 /* Something was written to the ring: the core's bell is looked at when the turn ends. */
 void worker_ring_written(struct worker *worker);
-/* One line for whoever reads the edge's standard error. */
 void worker_log(const char *what);
 /* There is one as soon as there is a client. */
 static inline const struct config *worker_config(const struct worker *worker)

@@ -120,8 +120,12 @@ static void stop(struct worker *worker)
     worker->stopping = true;
     atomic_store(&worker->serves, false);
     listener_close_all(worker);
+    worker->news->stopping(worker);
     list_for_each_safe (node, &worker->idle) {
-        client_drain(list_entry(node, struct client, node));
+        struct client *client = list_entry(node, struct client, node);
+        if (client_ends(client)) {
+            client_drain(client);
+        }
     }
     list_for_each_safe (node, &worker->clients) {
         struct client *client = list_entry(node, struct client, node);
@@ -146,7 +150,8 @@ static void deliver(struct mailbox *box, struct mail *mail)
 {
     struct worker *worker = container_of(box, struct worker, mailbox);
     if (mail != &worker->mail) {
-        take_gift(worker, container_of(mail, struct worker_gift, mail));
+        struct worker_gift *gift = container_of(mail, struct worker_gift, mail);
+        (gift->take ? gift->take : take_gift)(worker, gift);
         return;
     }
     unsigned todo = atomic_exchange(&worker->todo, 0U);
@@ -199,6 +204,7 @@ void worker_fini(struct worker *worker)
     }
     listener_close_all(worker);
     loop_timer_cancel(&worker->loop, &worker->config_again);
+    loop_timer_cancel(&worker->loop, &worker->move_again);
     while (!list_empty(&worker->clients)) {
         end_client(list_entry(worker->clients.next, struct client, node));
     }
@@ -238,6 +244,7 @@ int worker_init(struct worker *worker, struct edge *edge, unsigned index,
     list_init(&worker->dead);
     timer_init(&worker->accept_pause, NULL);
     timer_init(&worker->config_again, config_again);
+    timer_init(&worker->move_again, NULL);
     loop_task_init(&worker->turn_end, turn_end);
     atomic_init(&worker->todo, 0U);
     atomic_init(&worker->next_config, NULL);

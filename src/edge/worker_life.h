@@ -17,6 +17,8 @@ struct worker_news {
     void (*health_changed)(struct worker *worker);
     /* There are records that the core sleeps through. */
     void (*records)(struct worker *worker);
+    /* It begins to stop. */
+    void (*stopping)(struct worker *worker);
     /* It is to stop, and nothing is left of its own: may it? */
     bool (*may_stop)(struct worker *worker);
 };
@@ -24,6 +26,8 @@ struct worker_news {
 /* A connection on its way to another thread. */
 struct worker_gift {
     struct mail mail;
+    /* What takes it there, and counts it off `gifts`; NULL: it was accepted a moment ago. */
+    void (*take)(struct worker *worker, struct worker_gift *gift);
     int fd;
     struct sock_addr peer;
     struct client_source source;

@@ -66,6 +66,8 @@ void api_instance_json(struct exchange *x, struct json_writer *w)
     status.core.pid = roles.core_pid;
     status.edge.pid = roles.edge_pid;
     status.edge.threads = roles.edge_threads;
+    status.edge.moved = (int64_t)roles.edge_moved;
+    status.edge.leaving = (int64_t)roles.edge_leaving;
     status.projects_count = project_names(x, &status.projects);
     schema_encode_json(&schema_instance, &status, SCHEMA_ENCODE_DETAIL, w);
 }

@@ -90,7 +90,8 @@ static int on_keep(struct call *call)
     if (*call->fd < 0 || name.len == 0) {
         return -EINVAL;
     }
-    if (call->peer->role == KEEPER_ROLE_EDGE && call->msg->a != 1) {
+    if (call->peer->role == KEEPER_ROLE_EDGE && call->msg->a != 1 &&
+        !str_starts(name, STR(KEEPER_HANDOVER))) {
         return -EPERM; /* it may give back what a new keeper lacks, and replace nothing */
     }
     if (call->msg->a == 1 && kept_find(call->keeper, name)) {
@@ -114,7 +115,8 @@ static int on_drop(struct call *call)
     struct str name = keeper_msg_name(call->msg);
     /* The edge gives up listeners that its snapshot does not name any more; memory is the
      * core's. */
-    if (call->peer->role == KEEPER_ROLE_EDGE && !str_starts(name, STR("listen:"))) {
+    if (call->peer->role == KEEPER_ROLE_EDGE && !str_starts(name, STR("listen:")) &&
+        !str_starts(name, STR(KEEPER_HANDOVER))) {
         return -EPERM;
     }
     struct kept *kept = kept_find(call->keeper, name);

@@ -23,6 +23,9 @@ static void peer_gone(struct peer *peer)
 {
     struct keeper *keeper = peer->keeper;
     peer->used = false;
+    if (peer->role == KEEPER_ROLE_EDGE && keeper->roles[KEEPER_ROLE_EDGE].retiring) {
+        loop_defer(&keeper->loop, &keeper->roles[KEEPER_ROLE_EDGE].left);
+    }
     if (peer->role == KEEPER_ROLE_CORE && !timer_armed(&keeper->trim_timer)) {
         loop_timer_after(&keeper->loop, &keeper->trim_timer, NS_PER_S);
     }

@@ -48,6 +48,7 @@ static void role_died(struct loop_fd *watch, uint32_t events)
         return;
     }
     role_unwatch(keeper, slot);
+    slot->retiring = false;
     keeper_log(keeper, "%s (pid %d) ended: %s %d", role_spawn_name(slot->rec.role),
                slot->rec.proc.pid,
                !how.known     ? "status unknown"
@@ -85,6 +86,23 @@ static void role_timer(struct timer *timer, int64_t now_ns)
     }
 }
 
+/* --- an edge that ends beside the next one --- */
+
+/* It serves on, and its place is the next one's: it ends when its connections do. */
+static void role_left(struct loop_task *task)
+{
+    struct role_slot *slot = container_of(task, struct role_slot, left);
+    if (!slot->retiring || !slot->up) {
+        return;
+    }
+    keeper_log(slot->keeper, "the edge (pid %d) leaves its place", slot->rec.proc.pid);
+    slot->retiring = false;
+    role_unwatch(slot->keeper, slot); /* it is reaped by SIGCHLD */
+    if (slot->wanted) {
+        role_start(slot->keeper, slot->rec.role);
+    }
+}
+
 void role_init(struct keeper *keeper, enum keeper_role role)
 {
     struct role_slot *slot = &keeper->roles[role];
@@ -92,6 +110,7 @@ void role_init(struct keeper *keeper, enum keeper_role role)
     slot->rec.role = role;
     loop_fd_init(&slot->watch, role_died);
     timer_init(&slot->timer, role_timer);
+    loop_task_init(&slot->left, role_left);
 }
 
 bool role_adopt(struct keeper *keeper, enum keeper_role role, const struct proc_id *proc)
@@ -182,6 +201,12 @@ void role_restart(struct keeper *keeper, enum keeper_role role)
 {
     struct role_slot *slot = &keeper->roles[role];
     ensure(!keeper->stopping); /* or it would come back after the end was ordered */
+    if (role == KEEPER_ROLE_EDGE && slot->up) {
+        slot->retiring = slot->wanted = true;
+        (void)!proc_signal(slot->watch.fd, SIGUSR2);
+        loop_timer_after(&keeper->loop, &slot->timer, ROLE_GRACE_NS);
+        return;
+    }
     role_stop(keeper, role);
     slot->wanted = true;
     if (!slot->up) {
@@ -193,6 +218,7 @@ void role_stop(struct keeper *keeper, enum keeper_role role)
 {
     struct role_slot *slot = &keeper->roles[role];
     slot->wanted = false;
+    slot->retiring = false;
     loop_timer_cancel(&keeper->loop, &slot->timer);
     if (slot->up) {
         (void)!proc_signal(slot->watch.fd, SIGTERM);

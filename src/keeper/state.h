@@ -57,6 +57,8 @@ struct role_slot {
     struct timer timer;   /* start again, or kill when it does not end */
     unsigned quick;       /* deaths in a row within ROLE_QUICK_NS of the start */
     int64_t started_ns;
+    bool retiring;         /* told to leave its place to the next one */
+    struct loop_task left; /* its channel has ended */
 };
 
 enum keeper_stopping { KEEPER_RUNNING, KEEPER_STOP_SERVICES, KEEPER_STOP_ROLES, KEEPER_STOPPED };

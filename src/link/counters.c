@@ -13,7 +13,7 @@
  *
  * The writer keeps the addresses of cells, so the index is asked once per route and endpoint after
  * a change; the cells are a plain list that a reader can copy. An edge that was killed may have
- * left index and free cells half written: the next one makes them anew (counters_take_over).
+ * left index and free cells half written: the next one makes them anew (counters_clear).
  */
 #include "link/counters.h"
 
@@ -370,9 +370,19 @@ uint32_t counters_reclaim(const struct counters *counters, uint32_t thread,
     return freed;
 }
 
-uint32_t counters_serving(const struct counters *counters)
+/* In the header: threads in the lower half, the first table in the upper. */
+uint32_t counters_serving(const struct counters *counters, uint32_t *ret_first)
 {
-    return __atomic_load_n(&counters->header->serving, __ATOMIC_RELAXED);
+    uint32_t serving = __atomic_load_n(&counters->header->serving, __ATOMIC_RELAXED);
+    if (ret_first) {
+        *ret_first = serving >> 16;
+    }
+    return serving & UINT16_MAX;
+}
+
+void counters_serve(const struct counters *counters, uint32_t first, uint32_t threads)
+{
+    __atomic_store_n(&counters->header->serving, first << 16 | threads, __ATOMIC_RELAXED);
 }
 
 bool counters_settled(const struct counters *counters, uint64_t *ret_count)
@@ -407,11 +417,10 @@ static void make_pool(const struct counters *counters, uint32_t thread)
     counters_pool_make(&pool, seen);
 }
 
-void counters_take_over(const struct counters *counters, uint32_t threads)
+void counters_clear(const struct counters *counters, uint32_t first, uint32_t count)
 {
-    __atomic_store_n(&counters->header->serving, threads, __ATOMIC_RELAXED);
-    counters_policy_take_over(counters);
-    for (uint32_t t = 0; t < counters->threads; t++) {
+    counters_policy_clear(counters, first, count);
+    for (uint32_t t = first; t < first + count && t < counters->threads; t++) {
         struct counters_thread *table = counters_thread_of(counters, t);
         struct counters_upkeep *upkeep = upkeep_of(counters, t);
         if (table->cells_used == 0 && table->connections == 0 && upkeep->begun == upkeep->ended) {

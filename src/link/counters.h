@@ -17,7 +17,7 @@
  * 3. The sum over the cells of a service never falls while the service lives; nor does that over
  *    all cells. A reader that must not see a sum in the middle asks counters_settled.
  * 4. A cell with a request in flight is not given back: who holds its address holds in_flight.
- * 5. An edge that starts sets in_flight to 0 in the tables it takes over.
+ * 5. An edge that starts sets in_flight to 0 in the tables it takes over (counters_clear).
  *
  * Memory of an older layout (before an upgrade) is not written to any more, and read on: it is a
  * further table behind the others (`older`), whose cells look like ours (counters_older.c).
@@ -58,7 +58,8 @@ struct counters_thread {
     uint64_t octaves_overflow; /* durations that found no place in a histogram */
     uint64_t unsampled;        /* requests without a record, as the configuration says */
     uint64_t limit_address_connections, limit_address_rate, limit_body_rate, limit_read_rate,
-        limit_glitches, glitches, bad_announcements /* PROXY headers */, unused[7];
+        limit_glitches, glitches, bad_announcements /* PROXY headers */;
+    uint64_t moved /* connections taken from the edge before */, unused[6];
 };
 
 struct counters {
@@ -79,7 +80,6 @@ struct counters_thread *counters_thread_of(const struct counters *counters, uint
  * counters_reclaim, and longer while its in_flight is not 0. */
 struct counters_cell *counters_cell_get(const struct counters *counters, uint32_t thread,
                                         uint64_t route, uint64_t service, uint64_t endpoint);
-/* No place for a further key? */
 bool counters_full(const struct counters *counters, uint32_t thread);
 /* Which ids are still counted; 0 is not asked for. */
 struct counters_living {
@@ -88,12 +88,12 @@ struct counters_living {
     bool (*endpoint)(void *context, uint64_t id);
     void *context;
 };
-/* Gives back the cells of keys with an id that does not live, and keeps their sums; returns how
- * many. */
+/* Gives back cells whose ids are gone, and keeps their sums; returns how many. */
 uint32_t counters_reclaim(const struct counters *counters, uint32_t thread,
                           const struct counters_living *living);
-/* An edge that starts, with that many threads: no request is in flight, no connection open. */
-void counters_take_over(const struct counters *counters, uint32_t threads);
+/* Nothing is in flight or open there: an edge starts, or the one before it has ended. */
+void counters_clear(const struct counters *counters, uint32_t first, uint32_t count);
+void counters_serve(const struct counters *counters, uint32_t first, uint32_t threads);
 
 static inline void counters_add(uint64_t *counter, uint64_t n)
 {
@@ -103,15 +103,15 @@ static inline void counters_add(uint64_t *counter, uint64_t n)
 struct counters_pool counters_pool_of(const struct counters *counters, uint32_t thread);
 
 /* --- reader: the core; `thread` < counters_tables --- */
-/* How many tables there are to be read: those of an older layout come last. */
+/* Tables to be read: those of an older layout come last. */
 uint32_t counters_tables(const struct counters *counters);
 /* Copies cell i of a table; false: unused, or being re-keyed. */
 bool counters_cell_read(const struct counters *counters, uint32_t thread, uint32_t i,
                         struct counters_cell *ret);
-/* Threads of the edge that runs, or ran last; 0: none did. */
-uint32_t counters_serving(const struct counters *counters);
-/* False: cells are being given back at this moment. *ret_count tells two readings apart: what was
- * read between two that are settled and the same is whole. */
+/* Threads of the edge that runs, or ran last; 0: none did. *ret_first: its first table. */
+uint32_t counters_serving(const struct counters *counters, uint32_t *ret_first);
+/* False: cells are being given back now. What was read between two that are settled, with the same
+ * *ret_count, is whole. */
 bool counters_settled(const struct counters *counters, uint64_t *ret_count);
 /* How many cells of a table may be in use: read [0, n). */
 uint32_t counters_cells_used(const struct counters *counters, uint32_t thread);

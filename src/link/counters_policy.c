@@ -94,12 +94,17 @@ void counters_policy_sweep(const struct counters *counters,
     unlock(counters);
 }
 
-void counters_policy_take_over(const struct counters *counters)
+void counters_policy_clear(const struct counters *counters, uint32_t first, uint32_t tables)
 {
     uint32_t count = used(counters);
-    unlock(counters);
+    if (tables >= COUNTERS_THREADS_MAX) {
+        unlock(counters);
+    }
     for (uint32_t i = 0; i < count; i++) {
-        memset(policy_at(counters, i)->in_flight, 0, sizeof(policy_at(counters, i)->in_flight));
+        uint32_t *in_flight = policy_at(counters, i)->in_flight;
+        for (uint32_t t = first; t < first + tables && t < COUNTERS_THREADS_MAX; t++) {
+            in_flight[t] = 0;
+        }
     }
 }
 

@@ -40,8 +40,9 @@ struct counters_policy *counters_policy_get(const struct counters *counters, uin
 /* Thread 0: frees the places of ids that are not `wanted` any more. */
 void counters_policy_sweep(const struct counters *counters,
                            bool (*wanted)(void *context, uint64_t id), void *context);
-/* An edge that starts: nothing is in flight, nobody holds the lock. */
-void counters_policy_take_over(const struct counters *counters);
+/* An edge that starts with these tables: nothing of theirs is in flight, and nobody holds the lock
+ * if they are all. */
+void counters_policy_clear(const struct counters *counters, uint32_t first, uint32_t tables);
 uint32_t counters_policy_in_flight(const struct counters_policy *policy);
 /* Reader: a copy of the place of this id. False: there is none. */
 bool counters_policy_read(const struct counters *counters, uint64_t id,

@@ -39,9 +39,10 @@
 enum { KEEPER_VERSION = 1, KEEPER_NAME_MAX = 256, KEEPER_MSG_SIZE = 512, KEEPER_TEXT_MAX = 160 };
 enum { KEEPER_PORTS_MAX = 8, KEEPER_CHILDREN_MAX = 4096, KEEPER_KEPT_MAX = 256 };
 enum { KEEPER_CLIENTS_MAX = 16 };
-#define KEEPER_STDIO  "stdio:"  /* names of a command's streams: the core's alone, gone with it */
-#define KEEPER_OUTPUT "output:" /* names of a service's pipes and terminals: the core's alone */
-#define KEEPER_MAGIC  UINT32_C(0x4b4c554d) /* "MULK" */
+#define KEEPER_STDIO    "stdio:"  /* names of a command's streams: the core's alone, gone with it */
+#define KEEPER_OUTPUT   "output:" /* names of a service's pipes and terminals: the core's alone */
+#define KEEPER_HANDOVER "handover:"          /* + pid: the way to an edge that leaves its place */
+#define KEEPER_MAGIC    UINT32_C(0x4b4c554d) /* "MULK" */
 
 enum keeper_role {
     KEEPER_ROLE_NONE,

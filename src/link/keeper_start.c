@@ -136,9 +136,10 @@ static void clean_probes(const char *run_dir)
 
 void keeper_start_clean(const char *run_dir)
 {
-    static const char *const names[] = {"keeper.sock",  "keeper.journal", "core.lock", "core.sock",
-                                        "core.problem", "admin.sock",     "edge.lock", "token",
-                                        "state",        "keeper.lock"};
+    static const char *const names[] = {"keeper.sock", "keeper.journal",  "core.lock",
+                                        "core.sock",   "core.problem",    "admin.sock",
+                                        "edge.lock",   "edge.half0.lock", "edge.half1.lock",
+                                        "token",       "state",           "keeper.lock"};
     clean_probes(run_dir);
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         char path[SOCK_PATH_MAX + 16];

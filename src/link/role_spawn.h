@@ -10,6 +10,7 @@
 #include "os/proc.h"
 
 enum { ROLE_SPAWN_MORE_MAX = 6, ROLE_CHANNEL_FD = 3 };
+#define ROLE_HALF_LOCK   "edge.half%u.lock"  /* in RUN */
 #define ROLE_CHANNEL_ENV "MUELLE_KEEPER_FD=" /* tells a role where its channel is */
 
 /* All is borrowed during the call. */

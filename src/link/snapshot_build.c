@@ -356,6 +356,7 @@ static struct wire_gateway gateway_wire(const struct snapshot_builder *builder)
         .head_max = gateway->head_max,
         .head_ms = gateway->head_ms,
         .keepalive_ms = gateway->keepalive_ms,
+        .upgrade_drain_ms = gateway->upgrade_drain_ms,
         .ticket_keys = {builder->tickets_offset, builder->tickets_len},
         .geo = {builder->geo_offset, builder->geo_len},
     };

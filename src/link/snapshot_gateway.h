@@ -14,13 +14,14 @@
 struct snapshot_gateway {
     uint32_t threads; /* 0 = one per CPU, at most 8 */
     bool expose_replica;
-    uint32_t connections_max; /* clients per thread [16,384] */
-    uint32_t head_max;        /* request head in bytes [16,384], at most that */
-    uint32_t head_ms;         /* whole request head [10,000] */
-    uint32_t keepalive_ms;    /* idle client connection [75,000] */
-    struct str instance;      /* name for pages and logs */
-    struct str ticket_keys;   /* of TLS session tickets, newest first: bytes, secret */
-    struct str geo;           /* file with the places of addresses; empty = none */
+    uint32_t connections_max;  /* clients per thread [16,384] */
+    uint32_t head_max;         /* request head in bytes [16,384], at most that */
+    uint32_t head_ms;          /* whole request head [10,000] */
+    uint32_t keepalive_ms;     /* idle client connection [75,000] */
+    uint32_t upgrade_drain_ms; /* what cannot move ends in the old edge [3,600,000] */
+    struct str instance;       /* name for pages and logs */
+    struct str ticket_keys;    /* of TLS session tickets, newest first: bytes, secret */
+    struct str geo;            /* file with the places of addresses; empty = none */
     /* Networks by spaces: from there X-Forwarded-*, Forwarded and PROXY headers are believed. */
     struct str trusted_proxies;
     uint32_t body_rate; /* bytes a second that a request body must average [512] */

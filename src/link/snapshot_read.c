@@ -296,6 +296,7 @@ struct snapshot_gateway snapshot_gateway_get(const struct snapshot *snapshot)
         .head_max = MIN(head_max, 16384U),
         .head_ms = or_default(item.head_ms, 10000),
         .keepalive_ms = or_default(item.keepalive_ms, 75000),
+        .upgrade_drain_ms = or_default(item.upgrade_drain_ms, 3600000),
         .instance = text_of(snapshot, item.instance),
         .ticket_keys = text_of(snapshot, item.ticket_keys),
         .geo = text_of(snapshot, item.geo),

@@ -48,7 +48,7 @@ struct wire_text {
 struct wire_gateway {
     struct wire_text instance;
     uint32_t threads, expose_replica, unused, connections_max, head_max, head_ms, keepalive_ms,
-        reserved;
+        upgrade_drain_ms;
     struct wire_text ticket_keys; /* bytes */
     struct wire_text geo;
     struct wire_text trusted_proxies;

@@ -533,7 +533,7 @@ static bool is_same(const struct apply *apply)
 static void say_threads(struct apply *apply)
 {
     const struct counters *counters = edge_link_counters(apply->run->core->edge);
-    unsigned now = counters ? counters_serving(counters) : 0;
+    unsigned now = counters ? counters_serving(counters, NULL) : 0;
     unsigned wanted = publish_threads(apply->run, apply->spec);
     if (now == 0 || now == wanted) {
         return;

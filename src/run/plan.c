@@ -363,7 +363,7 @@ static bool same_gateway(const struct project_spec *a, const struct project_spec
         same = str_eq(x->admin_names[n], y->admin_names[n]);
     }
     return ended && same && same_listen(&x->admin, &y->admin) && x->threads == y->threads &&
-           x->expose_replica == y->expose_replica &&
+           x->upgrade_drain_ns == y->upgrade_drain_ns && x->expose_replica == y->expose_replica &&
            same_access_log(&x->access_log, &y->access_log) && same_tls(&x->tls, &y->tls);
 }
 

@@ -526,6 +526,7 @@ static void add_gateway(struct run *run, struct snapshot_builder *builder)
 {
     struct snapshot_gateway gateway = {.threads = publish_threads(run, NULL),
                                        .instance = str_from(run->core->instance.id)};
+    int64_t drain_ns = 0; /* the longest that a project asks for */
     struct buf networks = BUF_INIT(SNAPSHOT_TEXT_MAX);
     list_for_each (it, &run->projects) {
         const struct project *project = list_entry(it, struct project, node);
@@ -534,12 +535,14 @@ static void add_gateway(struct run *run, struct snapshot_builder *builder)
             if (gateway.geo.len == 0) {
                 gateway.geo = project->spec->gateway.geo_database;
             }
+            drain_ns = MAX(drain_ns, project->spec->gateway.upgrade_drain_ns);
             publish_gateway(&gateway, &networks, &project->spec->gateway);
         }
     }
     if (edge_link_set_threads(run->core->edge, gateway.threads) < 0) {
         core_log(run->core, "no memory for the rings of %u edge threads", gateway.threads);
     }
+    gateway.upgrade_drain_ms = ms(drain_ns);
     gateway.ticket_keys = needs_tickets(run) ? tickets_keys(run) : STR_NONE;
     gateway.trusted_proxies = buf_error(&networks) ? STR_NONE : buf_str(&networks);
     snapshot_builder_gateway(builder, &gateway);

@@ -16,6 +16,7 @@ struct gateway_spec {
     struct gateway_tls_spec tls;
     struct listen_spec admin;      /* port 0: no admin listener */
     int64_t threads;               /* 0 = chosen by muelle */
+    int64_t upgrade_drain_ns;
     bool expose_replica;           /* adds X-Muelle-Replica: web-1 */
     struct str geo_database;       /* absolute; empty: none */
     const struct str *admin_names; /* host names of the admin listener, in lower case */

@@ -10,7 +10,8 @@
 
 struct role_status {
     int64_t pid;
-    int64_t threads; /* edge only */
+    int64_t threads; /* edge only, like what follows */
+    int64_t moved, leaving;
 };
 
 struct instance_status {

@@ -87,6 +87,12 @@ static const struct schema_field gateway_rows[] = {
          "creen; por defecto, las de nadie.")},
     {"limits", SCHEMA_OBJECT, G(limits), .of = &table_gateway_limits, .merge = SCHEMA_MERGE_OBJECT,
      SAY("What one client may cost.", "Lo que puede costar un cliente.")},
+    {"upgrade_drain", SCHEMA_DURATION, G(upgrade_drain_ns), .preset = "1h",
+     BOUNDS(NS_PER_S, 24 * 3600 * NS_PER_S),
+     SAY("At an upgrade, how long connections that cannot move (TLS, HTTP/2, requests under way) "
+         "may end in the old edge.",
+         "En una actualización, cuánto pueden durar en el edge anterior las conexiones que no se "
+         "pueden mover.")},
     {"expose_replica", SCHEMA_BOOL, G(expose_replica),
      SAY("Name the replica in the answer's X-Muelle-Replica.",
          "Nombrar la réplica en X-Muelle-Replica de la respuesta.")},

@@ -236,6 +236,12 @@ static const struct schema_field edge_rows[] = {
     {"pid", SCHEMA_INT, RO(pid), .flags = ZN, SAY("Its process.", "Su proceso.")},
     {"threads", SCHEMA_INT, RO(threads), .unit = SCHEMA_UNIT_COUNT,
      SAY("Its threads.", "Sus hilos.")},
+    {"moved", SCHEMA_INT, RO(moved), .unit = SCHEMA_UNIT_COUNT,
+     SAY("Connections that went from one edge to the next by upgrades.",
+         "Conexiones que pasaron de un edge al siguiente en actualizaciones.")},
+    {"leaving", SCHEMA_INT, RO(leaving), .unit = SCHEMA_UNIT_COUNT,
+     SAY("Connections that end in the edge before it.",
+         "Conexiones que terminan en el edge anterior.")},
 };
 static const struct schema_table table_edge_role = {
     TABLE_OF("edge_role", edge_rows, struct role_status),

@@ -138,7 +138,7 @@ static void step_counters(const struct memory *memory, struct str *in)
     }
     switch (fuzz_byte(in) & 3) {
     case 0:
-        counters_take_over(&counters, 2);
+        counters_clear(&counters, 0, COUNTERS_THREADS_MAX);
         break;
     case 1:
         write_counters(&counters, in);

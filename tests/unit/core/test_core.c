@@ -10,6 +10,7 @@
 
 #include "base/num.h"
 #include "harness/test.h"
+#include "link/counters.h"
 #include "link/delta.h"
 #include "link/keeper.h"
 #include "link/keeper_client.h"
@@ -365,7 +366,7 @@ TEST(what_the_edge_needs_lies_with_the_keeper)
     check(edge_link_is_fresh(core.edge));
     check_int(edge_link_set_threads(core.edge, 3), 0);
     settle();
-    check(held("ring:2") != NULL && held("ring:3") == NULL);
+    check(held("ring:10") != NULL && held("ring:11") == NULL); /* 3 of either half */
     check_int(edge_link_set_threads(core.edge, 1), 0); /* an edge of three may still write */
     settle();
     struct role_info roles;
@@ -517,10 +518,10 @@ TEST(a_delta_is_logged_before_the_edge_hears_and_a_full_log_asks_for_a_snapshot)
 static struct edge_thread {
     struct shm shm;
     struct ring ring;
-} threads[4];
-static unsigned seen[4];
-static unsigned seen_first; /* of ring 0, when the first of ring 1 came */
-static uint64_t stored[4];  /* sequence behind which the storing reader stands */
+} threads[COUNTERS_THREADS_MAX];
+static unsigned seen[COUNTERS_THREADS_MAX];
+static unsigned seen_first;                   /* of ring 0, when the first of ring 1 came */
+static uint64_t stored[COUNTERS_THREADS_MAX]; /* sequence behind which the storing reader stands */
 
 static void on_records(struct edge_reader *self, const struct edge_record *records, size_t count)
 {

@@ -25,7 +25,7 @@ TEST(without_a_keepers_memory_it_has_its_own)
     struct edge_memory memory = nothing();
     check_int(memory_open(&shared, &memory, 3), 0);
     check(!shared.has_deltas);
-    check_int(counters_serving(&shared.counters), 3);
+    check_int(counters_serving(&shared.counters, NULL), 3);
     check(counters_cell_get(&shared.counters, 15, 1, 2, 3) != NULL);
     for (size_t i = 0; i < 3; i++) {
         check(ring_next(&shared.rings[i]) != NULL);
@@ -80,7 +80,7 @@ TEST(what_the_keeper_holds_is_taken_on_with_its_counts)
     check_int(memory_open(&shared, &memory, 2), 0);
     check_int(counters_cell_get(&shared.counters, 0, 1, 2, 3)->requests, 7);
     check_int(counters_cell_get(&shared.counters, 0, 1, 2, 3)->in_flight, 0);
-    check_int(counters_serving(&before), 2);
+    check_int(counters_serving(&before, NULL), 2);
     memory_close(&shared);
     shm_unmap(&counters);
     sock_close(&memory.counters);
@@ -95,7 +95,7 @@ TEST(a_descriptor_that_is_no_memory_is_as_good_as_none)
     memory.rings[0] = 987654;
     check_int(memory_open(&shared, &memory, 1), 0);
     check(!shared.has_deltas);
-    check_int(counters_serving(&shared.counters), 1);
+    check_int(counters_serving(&shared.counters, NULL), 1);
     check(ring_next(&shared.rings[0]) != NULL);
     memory_close(&shared);
 }

@@ -183,7 +183,8 @@ TEST(a_new_edge_makes_index_and_free_cells_anew)
     *begun += 1;
     memset((char *)(begun + 8) + 8 * sizeof(*torn), 0, 2 * 8 * sizeof(uint32_t));
     check(!counters_settled(&counters, &count));
-    counters_take_over(&counters, 2);
+    counters_clear(&counters, 0, COUNTERS_THREADS_MAX);
+    counters_serve(&counters, 0, 2);
     check(counters_settled(&counters, &count));
     check(!counters_full(&counters, 0));
     for (uint64_t id = 1; id < 8; id++) {
@@ -201,7 +202,8 @@ TEST(a_new_edge_ends_a_reclaim_that_was_cut_in_a_table_without_cells)
     uint64_t *begun = (uint64_t *)(void *)(counters_thread_of(&counters, 1) + 1);
     *begun += 1;
     check(!counters_settled(&counters, &count));
-    counters_take_over(&counters, 1);
+    counters_clear(&counters, 0, COUNTERS_THREADS_MAX);
+    counters_serve(&counters, 0, 1);
     check(counters_settled(&counters, &count));
     free(counters.header);
 }
@@ -213,7 +215,8 @@ TEST(a_new_edge_starts_with_nothing_in_flight)
     cell->in_flight = 9;
     cell->requests = 9;
     counters_thread_of(&counters, 1)->connections = 4;
-    counters_take_over(&counters, 2);
+    counters_clear(&counters, 0, COUNTERS_THREADS_MAX);
+    counters_serve(&counters, 0, 2);
     check_int(cell->in_flight, 0);
     check_int(cell->requests, 9);
     check_int(counters_thread_of(&counters, 1)->connections, 0);
@@ -286,7 +289,8 @@ TEST(a_new_edge_finds_the_octaves_that_nobody_names)
     cell->durations[COUNTERS_UPSTREAM].octaves[0] = total->octaves[0];
     cell->durations[COUNTERS_FIRST_BYTE].octaves[3] = 60000;
     cell->durations[COUNTERS_WAIT].octaves[0] = 0;
-    counters_take_over(&counters, 1);
+    counters_clear(&counters, 0, COUNTERS_THREADS_MAX);
+    counters_serve(&counters, 0, 1);
     check_int(cell->durations[COUNTERS_UPSTREAM].octaves[0], 0);
     check_int(cell->durations[COUNTERS_FIRST_BYTE].octaves[3], 0);
     check_int(durations(&counters, 0, 0, 5), 1);

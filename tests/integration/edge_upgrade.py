@@ -1,0 +1,236 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The edge is replaced under load: tunnels and idle connections move to the next one by descriptor, what has state ends
+in the old one, no connection is refused or cut."""
+import os
+import re
+import signal
+import socket
+import sys
+import threading
+import time
+
+import pytest
+
+from edge_peer import BACKEND
+from load import Load
+from muelle import alive, free_port, wait_until
+
+# /slow: an answer in pieces, as long as someone sends SIGUSR1; anything else with Upgrade: an echo of bytes.
+SERVER = """
+import os, signal, socket, threading, time
+go_on = threading.Event()
+signal.signal(signal.SIGUSR1, lambda *a: go_on.set())
+def serve(s):
+    data = b""
+    while b"\\r\\n\\r\\n" not in data:
+        part = s.recv(4096)
+        if not part: return
+        data += part
+    if b"GET /slow" in data:
+        s.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 6\\r\\n\\r\\none")
+        go_on.wait()
+        s.sendall(b"two")
+    else:
+        s.sendall(b"HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: echo\\r\\nConnection: Upgrade\\r\\n\\r\\n")
+        while part := s.recv(65536):
+            s.sendall(part)
+        s.sendall(b"bye")
+    s.close()
+with socket.create_server(("127.0.0.1", int(os.environ["PORT"])), backlog=500) as listener:
+    while True:
+        threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+"""
+ECHO = """
+import os, socket, threading
+def serve(s):
+    while part := s.recv(65536): s.sendall(part)
+    s.close()
+with socket.create_server(("127.0.0.1", int(os.environ["PORT"]))) as listener:
+    while True:
+        threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+"""
+
+
+@pytest.fixture
+def gate(muelle):
+    muelle.port, muelle.tcp = free_port(), free_port()
+    muelle.write("server.py", SERVER)
+    muelle.write("echo.py", ECHO)
+    muelle.write("muelle.yaml", f"""
+name: up
+gateway:
+  admin: false
+  listen: [ "http://127.0.0.1:{muelle.port}", {{ address: "tcp://127.0.0.1:{muelle.tcp}", service: echo }} ]
+services:
+  web: {{ command: {BACKEND}, routes: [ {{ host: web.example }} ] }}
+  up: {{ command: [ {sys.executable}, server.py ], routes: [ {{ host: up.example }} ], healthcheck: {{ disable: true }} }}
+  echo: {{ command: [ {sys.executable}, echo.py ] }}
+""")
+    muelle.up()
+    return muelle
+
+
+def tunnel(gate):
+    s = socket.create_connection(("127.0.0.1", gate.port), 10)
+    s.sendall(b"GET / HTTP/1.1\r\nHost: up.example\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+    head = b""
+    while b"\r\n\r\n" not in head:
+        head += s.recv(1)
+    assert b" 101 " in head, head
+    return s
+
+
+def echoes(s, data):
+    s.sendall(data)
+    got = b""
+    while len(got) < len(data):
+        part = s.recv(65536)
+        assert part, "the tunnel was cut"
+        got += part
+    assert got == data
+
+
+def edge(gate):
+    return gate.get("/api/v1/instance")["edge"]
+
+
+def upgrade(gate):
+    before = edge(gate)["pid"]
+    gate.cli("upgrade")
+    after = edge(gate)["pid"]
+    assert after not in (before, None)
+    return before, after
+
+
+def test_tunnels_and_idle_connections_move_to_the_next_edge(gate):
+    tunnels = [tunnel(gate) for _ in range(50)] + [socket.create_connection(("127.0.0.1", gate.tcp), 10) for _ in range(10)]
+    idle = [socket.create_connection(("127.0.0.1", gate.port), 10) for _ in range(20)]
+    request = b"GET / HTTP/1.1\r\nHost: web.example\r\n\r\n"
+    for s in idle:
+        s.sendall(request)
+        assert s.recv(65536).startswith(b"HTTP/1.1 200")
+    for s in tunnels:
+        echoes(s, b"before")
+    for round in range(3):
+        with Load(gate.port, "web.example", connections=4) as load:
+            before, _ = upgrade(gate)
+            for s in tunnels:
+                echoes(s, b"after %d " % round * 1000)
+        assert load.failed() == 0, str(load)
+        wait_until(lambda before=before: not alive(before), what="the end of the old edge")
+    for s in idle:
+        s.sendall(request)
+        assert s.recv(65536).startswith(b"HTTP/1.1 200")
+    now = edge(gate)
+    assert now["moved"] >= 3 * len(tunnels) and now["leaving"] == 0, now
+    for s in tunnels[:50]:
+        s.shutdown(socket.SHUT_WR)
+        assert s.recv(10) == b"bye" and s.recv(1) == b""
+
+
+def test_the_end_of_a_moved_tunnel_is_recorded_once_and_counted(gate):
+    s = tunnel(gate)
+    echoes(s, b"x" * 1000)
+    upgrade(gate)
+    wait_until(lambda: edge(gate)["moved"] == 1, what="the move")
+    echoes(s, b"y" * 500)
+    s.close()
+
+    def records():
+        lines = gate.cli("logs", "edge", "--no-prefix").stdout.splitlines()
+        return [line for line in lines if '"tunnel"' in line]
+    found = wait_until(records, what="the record")
+    time.sleep(0.2)
+    assert len(records()) == 1 and '"status":101' in found[0] and '"bytes_in":1500' in found[0], found
+    assert '"method":"GET"' in found[0] and '"path":"/"' in found[0] and "http10" not in found[0], found
+    assert '"service":"up"' in found[0] and '"replica":"up-1"' in found[0], found
+    wait_until(lambda: in_flight(gate) == 0, what="nothing in flight")
+
+
+def in_flight(gate):
+    return sum(e["in_flight"] for r in gate.get("/api/v1/projects/up/routes")["items"] for e in r["endpoints"])
+
+
+def test_a_request_under_way_ends_in_the_old_edge(gate):
+    with socket.create_connection(("127.0.0.1", gate.port), 10) as s:
+        s.sendall(b"GET /slow HTTP/1.1\r\nHost: up.example\r\n\r\n")
+        data = b""
+        while not data.endswith(b"one"):
+            data += s.recv(4096)
+        before, _ = upgrade(gate)
+        wait_until(lambda: edge(gate)["leaving"] == 1, what="the end of all but one")
+        assert alive(before)
+        os.kill(next(r["pid"] for r in gate.ps() if r["service"] == "up"), signal.SIGUSR1)
+        assert s.recv(10) == b"two"
+    wait_until(lambda: not alive(before) and edge(gate)["leaving"] == 0, what="the end of the old edge")
+
+
+def test_two_edges_at_most_and_the_oldest_is_cut(gate):
+    held = []
+    for _ in range(3):
+        s = socket.create_connection(("127.0.0.1", gate.port), 10)
+        s.sendall(b"GET /slow HTTP/1.1\r\nHost: up.example\r\n\r\n")
+        data = b""
+        while not data.endswith(b"one"):
+            data += s.recv(4096)
+        held.append((s, edge(gate)["pid"]))
+        upgrade(gate)
+        time.sleep(0.5)  # until the next one serves the old one accepts, too
+        assert edge(gate)["leaving"] == 1
+        running = [pid for _, pid in held if alive(pid)]
+        assert running == [held[-1][1]], "only the one before is left"
+    os.kill(next(r["pid"] for r in gate.ps() if r["service"] == "up"), signal.SIGUSR1)
+    assert held[-1][0].recv(10) == b"two"
+    try:
+        assert held[0][0].recv(10) == b"", "it was cut"
+    except ConnectionResetError:
+        pass
+
+
+def test_a_tunnel_that_moved_outlives_a_change_of_its_service_and_down_ends_all(gate):
+    s = tunnel(gate)
+    slow = socket.create_connection(("127.0.0.1", gate.port), 10)
+    slow.sendall(b"GET /slow HTTP/1.1\r\nHost: up.example\r\n\r\n")
+    wait_until(lambda: b"one" in slow.recv(4096), what="the answer's beginning")
+    before, after = upgrade(gate)
+    text = (gate.folder / "muelle.yaml").read_text()
+    gate.write("muelle.yaml", re.sub(r"routes: \[ { host: up.example } \]", "routes: [ { host: other.example } ]", text))
+    gate.cli("reload")
+    echoes(s, b"still here")
+    gate.down()
+    wait_until(lambda: not alive(before) and not alive(after), what="the end of both")
+
+
+def test_an_edge_that_dies_while_another_leaves_takes_its_connections_again(gate):
+    with socket.create_connection(("127.0.0.1", gate.port), 10) as slow:
+        slow.sendall(b"GET /slow HTTP/1.1\r\nHost: up.example\r\n\r\n")
+        wait_until(lambda: b"one" in slow.recv(4096), what="the answer's beginning")
+        upgrade(gate)
+        gate.kill("edge")
+        wait_until(lambda: edge(gate)["pid"] and edge(gate)["leaving"] == 1, what="the next edge")
+        with Load(gate.port, "web.example", connections=2) as load:
+            pass
+        assert load.failed() == 0
+        os.kill(next(r["pid"] for r in gate.ps() if r["service"] == "up"), signal.SIGUSR1)
+        assert slow.recv(10) == b"two"
+
+
+def test_threads_do_not_matter(gate):
+    """Idle connections and tunnels of all threads move to all threads."""
+    done = []
+
+    def one():
+        s = tunnel(gate)
+        for _ in range(20):
+            echoes(s, b"ping")
+            time.sleep(0.05)
+        s.close()
+        done.append(1)
+    threads = [threading.Thread(target=one) for _ in range(30)]
+    for t in threads:
+        t.start()
+    time.sleep(0.2)
+    upgrade(gate)
+    for t in threads:
+        t.join()
+    assert len(done) == 30
