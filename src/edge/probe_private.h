@@ -6,6 +6,7 @@
 #ifndef EDGE_PROBE_PRIVATE_H
 #define EDGE_PROBE_PRIVATE_H
 
+#include "edge/conn.h"
 #include "edge/probe.h"
 
 struct edge_probes {
@@ -21,6 +22,8 @@ struct probe {
     struct loop_fd watch;
     int fd; /* -1 = not running */
     bool sent;
+    bool secure; /* by TLS, over `conn`, whose socket `fd` is */
+    struct conn conn;
     char address[DELTA_ADDRESS_MAX]; /* as it was when the fast phase began */
     int64_t begun_ns;                /* of the fast phase */
     uint32_t delay_ms;               /* of the next fast run; 0 = the fast phase is over */

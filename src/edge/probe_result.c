@@ -18,7 +18,11 @@ enum { FAST_SHARE = 8, JITTER_PERCENT = 10 };
 
 void probe_hang_up(struct probe *probe)
 {
-    if (probe->fd >= 0) {
+    if (probe->secure) {
+        conn_close(&probe->conn);
+        probe->secure = false;
+        probe->fd = -1;
+    } else if (probe->fd >= 0) {
         loop_fd_remove(&probe->owner->worker->loop, &probe->watch);
         sock_close(&probe->fd);
     }

@@ -8,6 +8,7 @@
  * patience of the timer: each is an error with a number.
  */
 #include "base/num.h"
+#include "edge/connect.h"
 #include "edge/probe_call.h"
 #include "edge/probe_private.h"
 #include "proto/http1_body.h"
@@ -37,13 +38,32 @@ static void write_request(struct http1_writer *w, const struct endpoint *endpoin
         w, STR("\r\nUser-Agent: muelle-probe\r\nAccept: */*\r\nConnection: close\r\n\r\n"));
 }
 
+/* As sock_send and sock_recv, with or without TLS. */
+static int64_t put_bytes(struct probe *probe, struct str bytes)
+{
+    if (!probe->secure) {
+        return sock_send(probe->fd, bytes.p, bytes.len, false);
+    }
+    int r = conn_send(&probe->conn, &bytes, 1);
+    return r < 0 ? r : (int64_t)bytes.len;
+}
+
+static int64_t get_bytes(struct probe *probe, char *p, size_t len)
+{
+    if (!probe->secure) {
+        return sock_recv(probe->fd, p, len);
+    }
+    int64_t n = conn_recv(&probe->conn, p, len);
+    return n == 0 && !probe->conn.eof ? -EAGAIN : n;
+}
+
 /* 0, -EAGAIN (not connected yet), or -errno. */
 static int send_request(struct probe *probe, const struct endpoint *endpoint)
 {
     char memory[1024 + SNAPSHOT_TEXT_MAX];
     struct http1_writer w = http1_writer_make(memory, sizeof(memory));
     write_request(&w, endpoint);
-    int64_t n = w.full ? -EMSGSIZE : sock_send(probe->fd, w.p, w.len, false);
+    int64_t n = w.full ? -EMSGSIZE : put_bytes(probe, str_make(w.p, w.len));
     if (n == (int64_t)w.len) {
         probe->sent = true;
         return 0;
@@ -75,8 +95,7 @@ static void read_answer(struct probe *probe)
     static const struct http1_limits limits = {
         .line_max = 1024, .header_max = ANSWER_MAX, .head_max = ANSWER_MAX, .count_max = 100};
     struct http1_head *head = &probe->owner->worker->response;
-    int64_t n =
-        sock_recv(probe->fd, probe->answer + probe->answer_len, ANSWER_MAX - probe->answer_len);
+    int64_t n = get_bytes(probe, probe->answer + probe->answer_len, ANSWER_MAX - probe->answer_len);
     if (n == -EAGAIN) {
         return;
     }
@@ -102,7 +121,7 @@ static int send_frames(struct probe *probe)
 {
     struct str bytes;
     while ((bytes = probe_call_output(probe->call)).len > 0) {
-        int64_t n = sock_send(probe->fd, bytes.p, bytes.len, false);
+        int64_t n = put_bytes(probe, bytes);
         if (n != (int64_t)bytes.len) {
             return n < 0 ? (int)n : -EIO;
         }
@@ -120,7 +139,7 @@ static int send_call(struct probe *probe, const struct endpoint *endpoint)
 
 static void read_call(struct probe *probe)
 {
-    int64_t n = sock_recv(probe->fd, probe->answer, ANSWER_MAX);
+    int64_t n = get_bytes(probe, probe->answer, ANSWER_MAX);
     if (n == -EAGAIN) {
         return;
     }
@@ -141,20 +160,9 @@ static void read_call(struct probe *probe)
     }
 }
 
-static void ready(struct loop_fd *watch, uint32_t events)
+/* The way is free, or `r` says why not. */
+static void connected(struct probe *probe, const struct endpoint *endpoint, int r)
 {
-    struct probe *probe = container_of(watch, struct probe, watch);
-    const struct endpoint *endpoint = probe_endpoint(probe);
-    (void)events;
-    if (!endpoint) {
-        probe_hang_up(probe);
-        return;
-    }
-    if (probe->sent) {
-        (probe->call ? read_call : read_answer)(probe);
-        return;
-    }
-    int r = sock_error(probe->fd);
     if (r < 0) {
         probe_fail(probe, r);
     } else if (probe_spec(endpoint)->kind == SNAPSHOT_PROBE_TCP) {
@@ -162,7 +170,7 @@ static void ready(struct loop_fd *watch, uint32_t events)
     } else {
         bool call = probe_spec(endpoint)->kind == SNAPSHOT_PROBE_GRPC;
         r = (call ? send_call : send_request)(probe, endpoint);
-        if (r == 0) {
+        if (r == 0 && !probe->secure) {
             r = loop_fd_set(&probe->owner->worker->loop, &probe->watch, LOOP_READ);
         }
         if (r < 0) {
@@ -171,11 +179,62 @@ static void ready(struct loop_fd *watch, uint32_t events)
     }
 }
 
+static void ready(struct loop_fd *watch, uint32_t events)
+{
+    struct probe *probe = container_of(watch, struct probe, watch);
+    const struct endpoint *endpoint = probe_endpoint(probe);
+    (void)events;
+    if (!endpoint) {
+        probe_hang_up(probe);
+    } else if (probe->sent) {
+        (probe->call ? read_call : read_answer)(probe);
+    } else {
+        connected(probe, endpoint, sock_error(probe->fd));
+    }
+}
+
+/* With TLS: the handshake comes between, and what was told once is told no more
+ * (edge-triggered). */
+static void ready_secure(struct loop_fd *watch, uint32_t events)
+{
+    struct probe *probe = container_of(watch, struct probe, conn.watch);
+    const struct endpoint *endpoint = probe_endpoint(probe);
+    struct conn *conn = &probe->conn;
+    conn_note(conn, events);
+    if (!endpoint) {
+        probe_hang_up(probe);
+        return;
+    }
+    if (!probe->sent) {
+        int r = conn->writable || conn->failed ? sock_error(conn->watch.fd) : CONNECT_E_WAIT;
+        r = r == 0 ? connect_step(conn) : r;
+        if (r == CONNECT_E_WAIT) {
+            return;
+        }
+        connected(probe, endpoint, r);
+    }
+    while (probe->secure && probe->sent && conn->readable) {
+        (probe->call ? read_call : read_answer)(probe);
+    }
+}
+
+static int begin_secure(struct probe *probe)
+{
+    probe->conn = (struct conn){0};
+    int r = connect_open(probe_endpoint(probe), &probe->conn, ready_secure);
+    probe->secure = r == 0;
+    probe->fd = r == 0 ? probe->conn.watch.fd : -1;
+    return r;
+}
+
 /* A local connection is there as soon as it was asked for: an HTTP probe then saves a turn of the
  * loop. */
 static int begin(struct probe *probe, const struct endpoint *endpoint)
 {
     struct worker *worker = probe->owner->worker;
+    if (endpoint->service->spec.tls.on) {
+        return begin_secure(probe);
+    }
     loop_fd_init(&probe->watch, ready);
     int r = sock_connect(&endpoint->address, &probe->fd);
     if (r < 0) {
