@@ -28,8 +28,15 @@ static int64_t now_ns(const struct h2 *h2)
 
 static void note(struct h2 *h2, enum http2_guard_kind kind)
 {
-    if (!http2_guard_note(&h2->guard, kind, now_ns(h2))) {
+    struct counters_thread *stats = h2->conn->worker->stats;
+    uint32_t before = h2->guard.glitches;
+    if (!http2_guard_note(&h2->guard, kind, now_ns(h2)) && !h2->calmed) {
+        h2->calmed = true;
+        counters_add(&stats->limit_glitches, 1);
         h2_terminate(h2, NGHTTP2_ENHANCE_YOUR_CALM);
+    }
+    if (h2->guard.glitches != before) {
+        counters_add(&stats->glitches, 1);
     }
 }
 
@@ -40,6 +47,49 @@ static struct lane *find(struct h2 *h2, int32_t id)
 
 /* --- what nghttp2 tells --- */
 
+/* Frames on streams that are gone, which nghttp2 passes over whatever the reason (RFC 9113 §5.1). */
+static int judge_gone(struct h2 *h2, uint32_t id)
+{
+    switch (http2_past_ask(&h2->past, id)) {
+    case HTTP2_PAST_SKIPPED:
+        h2->violation = NGHTTP2_PROTOCOL_ERROR;
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    case HTTP2_PAST_OPENED:
+        h2->violation = NGHTTP2_STREAM_CLOSED;
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    default:
+        return 0;
+    }
+}
+
+static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *context)
+{
+    struct h2 *h2 = context;
+    uint32_t id = (uint32_t)hd->stream_id;
+    if ((hd->type != NGHTTP2_HEADERS && hd->type != NGHTTP2_DATA) || id % 2 == 0) {
+        return 0; /* the peer's are odd: a client's; nghttp2 refuses others */
+    }
+    if (id > h2->past.last) {
+        if (hd->type == NGHTTP2_HEADERS) {
+            http2_past_open(&h2->past, id);
+        }
+        return 0;
+    }
+    nghttp2_stream *stream = nghttp2_session_find_stream(session, hd->stream_id);
+    bool gone = !stream || nghttp2_stream_get_state(stream) == NGHTTP2_STREAM_STATE_IDLE;
+    return gone ? judge_gone(h2, id) : 0;
+}
+
+static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *context)
+{
+    struct h2 *h2 = context;
+    (void)session;
+    if (frame->hd.type == NGHTTP2_RST_STREAM) {
+        http2_past_leave(&h2->past, (uint32_t)frame->hd.stream_id);
+    }
+    return 0;
+}
+
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *context)
 {
     struct h2 *h2 = context;
@@ -47,7 +97,6 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
         return 0;
     }
     note(h2, HTTP2_GUARD_REQUEST);
-    h2->opened++;
     struct lane *lane = h2->role->open(h2, frame->hd.stream_id);
     if (!lane) {
         (void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
@@ -266,7 +315,8 @@ static void feed(struct h2 *h2, struct str bytes)
     if (n < 0) {
         bool calm = n == NGHTTP2_ERR_FLOODED || n == NGHTTP2_ERR_TOO_MANY_SETTINGS ||
                     n == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS;
-        h2_terminate(h2, calm ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR);
+        uint32_t other = h2->violation ? h2->violation : NGHTTP2_PROTOCOL_ERROR;
+        h2_terminate(h2, calm ? NGHTTP2_ENHANCE_YOUR_CALM : other);
         send_frames(h2);
         h2->failed = true;
     }
@@ -322,7 +372,7 @@ void h2_terminate(struct h2 *h2, uint32_t error_code)
 
 /* --- life --- */
 
-static int set_callbacks(nghttp2_session_callbacks **ret)
+static int set_callbacks(nghttp2_session_callbacks **ret, bool server)
 {
     nghttp2_session_callbacks *callbacks;
     if (nghttp2_session_callbacks_new(&callbacks) != 0) {
@@ -335,6 +385,10 @@ static int set_callbacks(nghttp2_session_callbacks **ret)
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
+    if (server) {
+        nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
+        nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_sent);
+    }
     *ret = callbacks;
     return 0;
 }
@@ -343,7 +397,7 @@ static int new_session(struct h2 *h2, bool server)
 {
     nghttp2_session_callbacks *callbacks = NULL;
     nghttp2_option *option = NULL;
-    int r = set_callbacks(&callbacks);
+    int r = set_callbacks(&callbacks, server);
     if (r == 0 && nghttp2_option_new(&option) != 0) {
         r = -ENOMEM;
     }

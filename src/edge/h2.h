@@ -15,6 +15,7 @@
 
 #include "edge/conn.h"
 #include "proto/http2_guard.h"
+#include "proto/http2_past.h"
 
 #include <nghttp2/nghttp2.h>
 
@@ -52,9 +53,11 @@ struct h2 {
     size_t queued;
     struct loop_task flush;
     struct http2_guard guard;
-    uint32_t opened;    /* streams of the peer */
-    bool settings_seen; /* of the peer */
-    bool failed;        /* no further frame can be read or written */
+    struct http2_past past; /* streams of the peer */
+    uint32_t violation;     /* why we have stopped to read, if nghttp2 does not know it */
+    bool settings_seen;     /* of the peer */
+    bool calmed;            /* ended for its frames that bring nothing */
+    bool failed;            /* no further frame can be read or written */
 };
 
 /* 0 or -errno. `conn` is open; its events are given to h2_run by its owner. */

@@ -66,7 +66,7 @@ static struct lane *open_request(struct h2 *h2, int32_t id)
     client->in = block_get(&worker->blocks, BLOCK_HEAD);
     lane_init(&request->lane, h2, &client->conn, news);
     client_open_lane(client, session->client);
-    client->requests = h2->opened;
+    client->requests = h2->past.count;
     if (!client->in || !stream_new(client)) {
         client_close(client);
         counters_add(&worker->stats->refused, 1);
