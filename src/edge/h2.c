@@ -47,7 +47,8 @@ static struct lane *find(struct h2 *h2, int32_t id)
 
 /* --- what nghttp2 tells --- */
 
-/* Frames on streams that are gone, which nghttp2 passes over whatever the reason (RFC 9113 §5.1). */
+/* Frames on streams that are gone, which nghttp2 passes over whatever the reason (RFC 9113
+ * §5.1). */
 static int judge_gone(struct h2 *h2, uint32_t id)
 {
     switch (http2_past_ask(&h2->past, id)) {
@@ -62,22 +63,25 @@ static int judge_gone(struct h2 *h2, uint32_t id)
     }
 }
 
+static bool is_gone(struct h2 *h2, uint32_t id)
+{
+    nghttp2_stream *stream = nghttp2_session_find_stream(h2->session, (int32_t)id);
+    return !stream || nghttp2_stream_get_state(stream) == NGHTTP2_STREAM_STATE_IDLE;
+}
+
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *context)
 {
     struct h2 *h2 = context;
     uint32_t id = (uint32_t)hd->stream_id;
-    if ((hd->type != NGHTTP2_HEADERS && hd->type != NGHTTP2_DATA) || id % 2 == 0) {
-        return 0; /* the peer's are odd: a client's; nghttp2 refuses others */
+    (void)session;
+    if (hd->type != NGHTTP2_HEADERS || id % 2 == 0) {
+        return 0; /* a client's are odd; nghttp2 refuses others */
     }
     if (id > h2->past.last) {
-        if (hd->type == NGHTTP2_HEADERS) {
-            http2_past_open(&h2->past, id);
-        }
+        http2_past_open(&h2->past, id);
         return 0;
     }
-    nghttp2_stream *stream = nghttp2_session_find_stream(session, hd->stream_id);
-    bool gone = !stream || nghttp2_stream_get_state(stream) == NGHTTP2_STREAM_STATE_IDLE;
-    return gone ? judge_gone(h2, id) : 0;
+    return is_gone(h2, id) ? judge_gone(h2, id) : 0;
 }
 
 static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *context)
@@ -309,16 +313,39 @@ void h2_wants_write(struct h2 *h2)
     loop_defer(&h2->conn->worker->loop, &h2->flush);
 }
 
-static void feed(struct h2 *h2, struct str bytes)
+static void give_up(struct h2 *h2, uint32_t error_code)
+{
+    h2_terminate(h2, error_code);
+    send_frames(h2);
+    h2->failed = true;
+}
+
+static void feed_all(struct h2 *h2, struct str bytes)
 {
     ssize_t n = nghttp2_session_mem_recv(h2->session, (const uint8_t *)bytes.p, bytes.len);
     if (n < 0) {
         bool calm = n == NGHTTP2_ERR_FLOODED || n == NGHTTP2_ERR_TOO_MANY_SETTINGS ||
                     n == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS;
         uint32_t other = h2->violation ? h2->violation : NGHTTP2_PROTOCOL_ERROR;
-        h2_terminate(h2, calm ? NGHTTP2_ENHANCE_YOUR_CALM : other);
-        send_frames(h2);
-        h2->failed = true;
+        give_up(h2, calm ? NGHTTP2_ENHANCE_YOUR_CALM : other);
+    }
+}
+
+/* A client's DATA on a stream that is gone is judged here: nghttp2 does not tell of it. */
+static void feed(struct h2 *h2, struct str bytes)
+{
+    bool server = h2->role->open != NULL;
+    while (bytes.len > 0 && !h2->failed) {
+        uint32_t id = 0;
+        size_t n = server ? http2_walk_to_data(&h2->walk, bytes, &id) : bytes.len;
+        if (n > 0) {
+            feed_all(h2, str_slice(bytes, 0, n));
+            bytes = str_skip(bytes, n);
+        }
+        if (id % 2 && id <= h2->past.last && !h2->failed && is_gone(h2, id) &&
+            judge_gone(h2, id) != 0) {
+            give_up(h2, h2->violation);
+        }
     }
 }
 
@@ -439,6 +466,7 @@ int h2_init(struct h2 *h2, struct conn *conn, const struct h2_role *role, bool s
     list_init(&h2->ready);
     list_init(&h2->starved);
     loop_task_init(&h2->flush, flush);
+    http2_walk_init(&h2->walk);
     http2_guard_init(&h2->guard, conn->worker->loop.now_ns);
     int r = new_session(h2, server);
     if (r == 0) {

@@ -54,10 +54,11 @@ struct h2 {
     struct loop_task flush;
     struct http2_guard guard;
     struct http2_past past; /* streams of the peer */
-    uint32_t violation;     /* why we have stopped to read, if nghttp2 does not know it */
-    bool settings_seen;     /* of the peer */
-    bool calmed;            /* ended for its frames that bring nothing */
-    bool failed;            /* no further frame can be read or written */
+    struct http2_walk walk;
+    uint32_t violation; /* why we have stopped to read, if nghttp2 does not know it */
+    bool settings_seen; /* of the peer */
+    bool calmed;        /* ended for its frames that bring nothing */
+    bool failed;        /* no further frame can be read or written */
 };
 
 /* 0 or -errno. `conn` is open; its events are given to h2_run by its owner. */

@@ -4,6 +4,8 @@
  */
 #include "proto/http2_past.h"
 
+#include "base/num.h"
+
 static const uint32_t left = 1U << 31;
 
 void http2_past_open(struct http2_past *past, uint32_t id)
@@ -46,4 +48,39 @@ enum http2_past_verdict http2_past_ask(const struct http2_past *past, uint32_t i
         return HTTP2_PAST_SKIPPED;
     }
     return past->items[i] & left ? HTTP2_PAST_LEFT : HTTP2_PAST_OPENED;
+}
+
+void http2_walk_init(struct http2_walk *walk)
+{
+    *walk = (struct http2_walk){.left = 24};
+}
+
+size_t http2_walk_to_data(struct http2_walk *walk, struct str bytes, uint32_t *ret_id)
+{
+    const uint8_t *p = (const uint8_t *)bytes.p;
+    uint8_t *head = walk->head;
+    size_t at = 0;
+    *ret_id = 0;
+    while (at < bytes.len) {
+        size_t skipped = MIN((size_t)walk->left, bytes.len - at);
+        walk->left -= (uint32_t)skipped;
+        at += skipped;
+        if (at == bytes.len) {
+            break;
+        }
+        head[walk->have] = p[at];
+        if (walk->have == 8 && head[3] == 0 && !walk->told) {
+            walk->told = true;
+            *ret_id = ((uint32_t)(head[5] & 127) << 24) | ((uint32_t)head[6] << 16) |
+                      ((uint32_t)head[7] << 8) | head[8];
+            return at;
+        }
+        at++;
+        if (++walk->have == 9) {
+            walk->left = ((uint32_t)head[0] << 16) | ((uint32_t)head[1] << 8) | head[2];
+            walk->have = 0;
+            walk->told = false;
+        }
+    }
+    return at;
 }

@@ -4,11 +4,13 @@
  * that is gone can be judged (RFC 9113 §5.1): behind a reset of ours it was under way and is passed
  * over, behind the sender's own end, or on a number that it left out, it breaks the protocol.
  * Streams are opened in ascending order. Pure.
+ *
+ * struct http2_walk finds the frames in a client's bytes, for what the layer below does not tell.
  */
 #ifndef PROTO_HTTP2_PAST_H
 #define PROTO_HTTP2_PAST_H
 
-#include "base/num.h"
+#include "base/str.h"
 
 enum { HTTP2_PAST_MAX = 64 }; /* a power of two */
 
@@ -31,5 +33,18 @@ void http2_past_open(struct http2_past *past, uint32_t id);
 /* We reset it. */
 void http2_past_leave(struct http2_past *past, uint32_t id);
 enum http2_past_verdict http2_past_ask(const struct http2_past *past, uint32_t id);
+
+struct http2_walk {
+    uint32_t left; /* of the preface or a payload, to be passed over */
+    uint8_t have;  /* bytes of `head` */
+    bool told;     /* of the DATA frame whose head it is in */
+    uint8_t head[9];
+};
+
+/* At the client's preface. */
+void http2_walk_init(struct http2_walk *walk);
+/* How many of the bytes are in front of the last byte of the next DATA frame's head, whose stream
+ * goes to *ret_id (0: there is none in them, and all are passed over). */
+size_t http2_walk_to_data(struct http2_walk *walk, struct str bytes, uint32_t *ret_id);
 
 #endif
