@@ -22,8 +22,9 @@ enum { CLIENT_TEXT_MAX = 46 };
  * own then, and `stream` stays NULL. */
 struct client_codec {
     void (*run)(struct client *client);
-    void (*drain)(struct client *client); /* the edge stops: no further requests */
-    void (*end)(struct client *client);   /* ends what it holds; codec and session are NULL then */
+    void (*drain)(struct client *client);  /* the edge stops: no further requests */
+    void (*expire)(struct client *client); /* its deadline is over */
+    void (*end)(struct client *client);    /* ends what it holds; codec and session are NULL then */
 };
 
 struct client {

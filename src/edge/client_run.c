@@ -274,6 +274,8 @@ static void timer_fired(struct timer *timer, int64_t now_ns)
     } else if (client->stream) {
         stream_timeout(client->stream);
         client_run(client);
+    } else if (client->codec) {
+        client->codec->expire(client);
     } else {
         client_close(client);
     }

@@ -18,6 +18,7 @@ enum {
     ROUNDS_MAX = 4, /* reads before others get their turn */
     FRAME_MAX = 16 * 1024 + 9,
     STREAMS_MAX = 128, /* that a peer may have open */
+    SENT_MIN = 1024,   /* bytes of a DATA frame that pay for a window update or two */
     TABLE_SIZE = 4096, /* of HPACK, both ways: what compression costs in memory */
 };
 
@@ -90,6 +91,8 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *c
     (void)session;
     if (frame->hd.type == NGHTTP2_RST_STREAM) {
         http2_past_leave(&h2->past, (uint32_t)frame->hd.stream_id);
+    } else if (frame->hd.type == NGHTTP2_DATA && frame->hd.length >= SENT_MIN) {
+        note(h2, HTTP2_GUARD_SENT); /* whoever reads so much may open windows */
     }
     return 0;
 }

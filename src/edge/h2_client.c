@@ -22,6 +22,8 @@
 
 #include <stdlib.h>
 
+#define GOODBYE_NS (500 * NS_PER_MS)
+
 struct h2_client {
     struct h2 h2;
     struct client *client;
@@ -191,6 +193,18 @@ static void drain(struct client *client)
     }
 }
 
+/* Idle for too long: it is told, and given a moment to hear it. */
+static void expire(struct client *client)
+{
+    struct h2_client *session = client->session;
+    if (session->draining) {
+        client_close(client);
+        return;
+    }
+    drain(client);
+    client_deadline(client, client->conn.worker->loop.now_ns + GOODBYE_NS);
+}
+
 static const struct h2_role role = {
     .open = open_request,
     .field = take_field,
@@ -198,7 +212,7 @@ static const struct h2_role role = {
     .goaway = goaway,
     .flushed = flushed,
 };
-static const struct client_codec codec = {.run = run, .drain = drain, .end = end};
+static const struct client_codec codec = {.run = run, .drain = drain, .expire = expire, .end = end};
 
 int h2_client_start(struct client *client)
 {

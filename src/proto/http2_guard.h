@@ -2,9 +2,9 @@
  *
  * struct http2_guard: how much nonsense a peer of an HTTP/2 connection may send. Frames that cost
  * us work and bring nothing (PING, SETTINGS, PRIORITY, empty DATA, window updates without need,
- * resets) take points away; useful ones (requests, content) and time give them back. Who has none
- * left is ended with ENHANCE_YOUR_CALM. Floods of these kinds: CVE-2019-9511…9518, rapid reset
- * CVE-2023-44487. Pure: the time is handed in.
+ * resets) take points away; useful ones (requests, content, both ways) and time give them back. Who
+ * has none left is ended with ENHANCE_YOUR_CALM. Floods of these kinds: CVE-2019-9511…9518, rapid
+ * reset CVE-2023-44487. Pure: the time is handed in.
  */
 #ifndef PROTO_HTTP2_GUARD_H
 #define PROTO_HTTP2_GUARD_H
@@ -21,6 +21,7 @@ enum http2_guard_kind {
     HTTP2_GUARD_INVALID, /* a stream error of the peer's making */
     HTTP2_GUARD_REQUEST,
     HTTP2_GUARD_DATA,
+    HTTP2_GUARD_SENT, /* a DATA frame of ours that was worth its head */
     HTTP2_GUARD_KINDS
 };
 
