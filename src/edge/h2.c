@@ -334,16 +334,19 @@ static void feed_all(struct h2 *h2, struct str bytes)
     }
 }
 
-/* A client's DATA on a stream that is gone is judged here: nghttp2 does not tell of it. */
+/* A client's DATA on a stream that is gone is judged here: nghttp2 does not tell of it. And it
+ * would take each piece of a CONTINUATION frame's head for one more frame of a flood. */
 static void feed(struct h2 *h2, struct str bytes)
 {
-    bool server = h2->role->open != NULL;
-    while (bytes.len > 0 && !h2->failed) {
-        uint32_t id = 0;
-        size_t n = server ? http2_walk_to_data(&h2->walk, bytes, &id) : bytes.len;
-        if (n > 0) {
-            feed_all(h2, str_slice(bytes, 0, n));
-            bytes = str_skip(bytes, n);
+    if (!h2->role->open) {
+        feed_all(h2, bytes);
+        return;
+    }
+    while (!h2->failed && !http2_walk_done(&h2->walk, bytes)) {
+        uint32_t id;
+        struct str part = http2_walk_next(&h2->walk, &bytes, &id);
+        if (part.len > 0) {
+            feed_all(h2, part);
         }
         if (id % 2 && id <= h2->past.last && !h2->failed && is_gone(h2, id) &&
             judge_gone(h2, id) != 0) {

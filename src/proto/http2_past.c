@@ -50,37 +50,70 @@ enum http2_past_verdict http2_past_ask(const struct http2_past *past, uint32_t i
     return past->items[i] & left ? HTTP2_PAST_LEFT : HTTP2_PAST_OPENED;
 }
 
+/* --- a walk from frame to frame --- */
+
+enum { HEAD_LEN = 9, PREFACE_LEN = 24 };
+
 void http2_walk_init(struct http2_walk *walk)
 {
-    *walk = (struct http2_walk){.left = 24};
+    *walk = (struct http2_walk){.left = PREFACE_LEN};
 }
 
-size_t http2_walk_to_data(struct http2_walk *walk, struct str bytes, uint32_t *ret_id)
+static uint32_t number_at(const uint8_t *p)
 {
-    const uint8_t *p = (const uint8_t *)bytes.p;
-    uint8_t *head = walk->head;
+    return ((uint32_t)(p[0] & 127) << 24) | ((uint32_t)p[1] << 16) | ((uint32_t)p[2] << 8) | p[3];
+}
+
+/* The head of a frame. True: the caller has to be told of it first. */
+static bool stops_at(struct http2_walk *walk, const uint8_t *head, uint32_t *ret_id)
+{
+    if (head[3] == 0 && !walk->told) {
+        walk->told = true;
+        *ret_id = number_at(head + 5);
+        return true;
+    }
+    walk->told = false;
+    walk->left = ((uint32_t)head[0] << 16) | ((uint32_t)head[1] << 8) | head[2];
+    return false;
+}
+
+/* A head that came in pieces. */
+static struct str next_held(struct http2_walk *walk, struct str *bytes, uint32_t *ret_id)
+{
+    size_t n = MIN((size_t)HEAD_LEN - walk->have, bytes->len);
+    memcpy(walk->head + walk->have, bytes->p, n);
+    walk->have += (uint8_t)n;
+    *bytes = str_skip(*bytes, n);
+    if (walk->have < HEAD_LEN || stops_at(walk, walk->head, ret_id)) {
+        return STR_NONE;
+    }
+    walk->have = 0;
+    return str_make((const char *)walk->head, HEAD_LEN);
+}
+
+struct str http2_walk_next(struct http2_walk *walk, struct str *bytes, uint32_t *ret_id)
+{
+    struct str all = *bytes;
     size_t at = 0;
     *ret_id = 0;
-    while (at < bytes.len) {
-        size_t skipped = MIN((size_t)walk->left, bytes.len - at);
+    if (walk->have) {
+        return next_held(walk, bytes, ret_id);
+    }
+    for (;;) {
+        size_t skipped = MIN((size_t)walk->left, all.len - at);
         walk->left -= (uint32_t)skipped;
         at += skipped;
-        if (at == bytes.len) {
+        if (all.len - at < HEAD_LEN) {
+            walk->have = (uint8_t)(all.len - at);
+            memcpy(walk->head, all.p + at, walk->have);
+            *bytes = STR_NONE;
             break;
         }
-        head[walk->have] = p[at];
-        if (walk->have == 8 && head[3] == 0 && !walk->told) {
-            walk->told = true;
-            *ret_id = ((uint32_t)(head[5] & 127) << 24) | ((uint32_t)head[6] << 16) |
-                      ((uint32_t)head[7] << 8) | head[8];
-            return at;
+        if (stops_at(walk, (const uint8_t *)all.p + at, ret_id)) {
+            *bytes = str_skip(all, at);
+            break;
         }
-        at++;
-        if (++walk->have == 9) {
-            walk->left = ((uint32_t)head[0] << 16) | ((uint32_t)head[1] << 8) | head[2];
-            walk->have = 0;
-            walk->told = false;
-        }
+        at += HEAD_LEN;
     }
-    return at;
+    return str_slice(all, 0, at);
 }

@@ -36,15 +36,20 @@ enum http2_past_verdict http2_past_ask(const struct http2_past *past, uint32_t i
 
 struct http2_walk {
     uint32_t left; /* of the preface or a payload, to be passed over */
-    uint8_t have;  /* bytes of `head` */
+    uint8_t have;  /* bytes of `head`, which came in pieces */
     bool told;     /* of the DATA frame whose head it is in */
     uint8_t head[9];
 };
 
 /* At the client's preface. */
 void http2_walk_init(struct http2_walk *walk);
-/* How many of the bytes are in front of the last byte of the next DATA frame's head, whose stream
- * goes to *ret_id (0: there is none in them, and all are passed over). */
-size_t http2_walk_to_data(struct http2_walk *walk, struct str bytes, uint32_t *ret_id);
+/* What of the bytes is to be read next: up to a DATA frame, whose stream goes to *ret_id (0: there
+ * is none), or as far as heads of frames are whole, so that none is read in pieces; *bytes becomes
+ * the rest. Until http2_walk_done. */
+struct str http2_walk_next(struct http2_walk *walk, struct str *bytes, uint32_t *ret_id);
+static inline bool http2_walk_done(const struct http2_walk *walk, struct str bytes)
+{
+    return bytes.len == 0 && walk->have < sizeof(walk->head);
+}
 
 #endif
