@@ -438,8 +438,9 @@ static int new_session(struct h2 *h2, bool server)
         nghttp2_option_set_no_auto_window_update(option, 1);
         nghttp2_option_set_no_closed_streams(option, 1);
         nghttp2_option_set_max_deflate_dynamic_table_size(option, TABLE_SIZE);
-        r = server ? nghttp2_session_server_new2(&h2->session, callbacks, h2, option)
-                   : nghttp2_session_client_new2(&h2->session, callbacks, h2, option);
+        nghttp2_mem memory = h2_memory(h2);
+        r = server ? nghttp2_session_server_new3(&h2->session, callbacks, h2, option, &memory)
+                   : nghttp2_session_client_new3(&h2->session, callbacks, h2, option, &memory);
         r = r == 0 ? 0 : -ENOMEM;
     }
     nghttp2_option_del(option);

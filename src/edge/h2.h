@@ -57,12 +57,15 @@ struct h2 {
     struct http2_walk walk;
     uint32_t violation; /* why we have stopped to read, if nghttp2 does not know it */
     bool settings_seen; /* of the peer */
+    bool frame_lent;    /* worker->frame is where nghttp2 builds frames */
     bool calmed;        /* ended for its frames that bring nothing */
     bool failed;        /* no further frame can be read or written */
 };
 
 /* 0 or -errno. `conn` is open; its events are given to h2_run by its owner. */
 must_check int h2_init(struct h2 *h2, struct conn *conn, const struct h2_role *role, bool server);
+/* Where nghttp2 gets its memory. */
+nghttp2_mem h2_memory(struct h2 *h2);
 /* The lanes must be gone. */
 void h2_fini(struct h2 *h2);
 /* Reads what there is, lets lanes go on, sends. Asks h2_over afterwards. `already`: bytes that were

@@ -61,10 +61,8 @@ struct service {
     size_t endpoint_count;
     struct pick pick; /* over the eligible ones */
     size_t room;      /* of pick.members */
-    uint32_t route_count;
-    uint32_t refs;
-    bool removed;
-    bool seen;
+    uint32_t route_count, refs;
+    bool removed, seen;
     bool panic;          /* so few are well that all get requests */
     struct list waiters; /* struct service_waiter, oldest first */
     size_t waiter_count, waiters_max;
