@@ -14,8 +14,8 @@ struct gateway_spec {
     const struct listen_spec *listens; /* of `gateway.listen` first, then those from `ports:` */
     size_t listens_count;
     struct gateway_tls_spec tls;
-    struct listen_spec admin;      /* port 0: no admin listener */
-    int64_t threads;               /* 0 = chosen by muelle */
+    struct listen_spec admin; /* port 0: no admin listener */
+    int64_t threads;          /* 0 = chosen by muelle */
     int64_t upgrade_drain_ns;
     bool expose_replica;           /* adds X-Muelle-Replica: web-1 */
     struct str geo_database;       /* absolute; empty: none */
