@@ -8,6 +8,7 @@ import grpc
 import pytest
 
 from edge_peer import Edge, free_port, until
+from muelle import Muelle
 
 
 class Service(grpc.GenericRpcHandler):
@@ -160,3 +161,36 @@ def test_the_service_is_probed_by_its_health_service(tmp_path, server):
             assert error.value.code() == grpc.StatusCode.UNAVAILABLE
         server.service.health = 1
         until(lambda: probe()["status"] == 1)
+
+
+SERVER = """import grpc, os
+from concurrent import futures
+class Service(grpc.GenericRpcHandler):
+    def service(self, details):
+        answers = {"/test.Echo/Unary": b"hello", "/grpc.health.v1.Health/Check": bytes([8, 1])}
+        return grpc.unary_unary_rpc_method_handler(lambda message, context: answers[details.method])
+server = grpc.server(futures.ThreadPoolExecutor(4))
+server.add_generic_rpc_handlers((Service(),))
+server.add_insecure_port("127.0.0.1:" + os.environ["PORT"])
+server.start()
+server.wait_for_termination()
+"""
+
+
+def test_a_file_says_what_a_service_speaks():
+    with Muelle() as m:
+        port = free_port()
+        m.write("server.py", SERVER)
+        m.write("muelle.yaml", f"""name: greet
+gateway: {{ listen: [ "http://127.0.0.1:{port}" ], admin: false }}
+services:
+  greeter:
+    command: /usr/bin/python3 server.py
+    traffic: {{ protocol: http2 }}
+    healthcheck: {{ grpc: true, interval: 1s }}
+    routes: [ {{ host: greeter.localhost }} ]
+""")
+        m.up()
+        with grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.default_authority", "greeter.localhost")]) as channel:
+            assert channel.unary_unary("/test.Echo/Unary")(b"", timeout=5) == b"hello"
+        assert m.get("/api/v1/projects/greet/replicas")["items"][0]["probe"]["body"] == "SERVING"
