@@ -18,6 +18,7 @@
 
 #include "base/num.h"
 #include "edge/admit.h"
+#include "edge/call.h"
 #include "edge/gather.h"
 #include "edge/lane.h"
 #include "edge/reply.h"
@@ -306,6 +307,7 @@ static bool end_of_upstream(struct stream *stream, struct gather *gather)
     }
     if (unlikely(conn_is_lane(conn))) {
         stream->down.trailers = &lane_of(conn)->trailers;
+        call_ended(stream, http1_trailers_str(stream->down.trailers));
     }
     stream->down_done = true;
     stream->keep_upstream = false;

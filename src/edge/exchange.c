@@ -17,6 +17,7 @@
 
 #include "base/num.h"
 #include "edge/admit.h"
+#include "edge/call.h"
 #include "edge/h2_heads.h"
 #include "edge/h2_link.h"
 #include "edge/lane.h"
@@ -74,6 +75,9 @@ static void begin(struct stream *stream)
     }
     if (unlikely(req->method_text.at > 0) && admit_glitch(client)) { /* an empty line in front */
         stream->keep_client = false;
+    }
+    if (unlikely(conn_is_lane(&client->conn))) {
+        call_begin(stream);
     }
     stream_take_global(stream);
     if (unlikely(req->method == HTTP_TRACE ||
@@ -252,6 +256,7 @@ static bool take_heads(struct stream *stream)
         }
         stream->answer_seen = true;
         if (worker->response.status >= 200) {
+            call_answered(stream);
             return take_answer(stream, STR_NONE);
         }
         if (!interim(stream)) {

@@ -15,12 +15,12 @@
 #include "base/json.h"
 #include "base/num.h"
 #include "base/timefmt.h"
+#include "edge/call.h"
 #include "edge/exchange.h"
 #include "edge/h2_heads.h"
 #include "edge/stream_private.h"
 #include "edge/worker.h"
 #include "proto/accept.h"
-#include "proto/grpc.h"
 #include "proto/http1_write.h"
 
 #include <stdlib.h>
@@ -216,18 +216,14 @@ static size_t write_call_head(struct stream *stream, const struct page *page)
     grpc_write_message(&message, str_from(page->reason));
     http1_write_status_line(&w, 200);
     http1_write_raw(&w, STR("Content-Type: application/grpc\r\n"));
-    http1_write_header_u64(&w, STR("grpc-status"), grpc_status_of(page->status));
+    enum grpc_status status = grpc_status_of(page->status);
+    call_note_status(stream, status);
+    http1_write_header_u64(&w, STR("grpc-status"), status);
     http1_write_header(&w, STR("grpc-message"), buf_str(&message));
     http1_write_header(&w, STR("X-Request-ID"),
                        str_make(stream->request_id, stream->request_id_len));
     http1_write_end(&w);
     return w.len;
-}
-
-static bool is_call(const struct stream *stream)
-{
-    return unlikely(conn_is_lane(&stream->client->conn)) && stream->head_ns != 0 &&
-           grpc_is_call(http1_get(&stream->req, HTTP_H_CONTENT_TYPE));
 }
 
 static struct str write_body(const struct stream *stream, const struct page *page,
@@ -269,7 +265,7 @@ static void answer(struct stream *stream, const struct page *page)
     stream->answer_begun = true;
     stream->down_done = true;
     stream->keep_client &= stream->up_done && !(worker->stopping && client_ends(stream->client));
-    bool call = is_call(stream);
+    bool call = call_is(stream);
     struct str type, body = write_body(stream, page, &type);
     struct str parts[2] = {str_make(worker->out, write_head(stream, page, type, body.len)), body};
     if (call) {

@@ -5,8 +5,10 @@ import time
 from concurrent import futures
 
 import grpc
+import h2.events
 import pytest
 
+from edge_h2_tunnels import Session
 from edge_peer import Edge, free_port, until
 from muelle import Muelle
 
@@ -128,6 +130,19 @@ def test_a_deadline_passes(channel):
     with pytest.raises(grpc.RpcError) as error:
         channel.unary_unary("/test.Echo/Slow")(b"", timeout=0.4)
     assert error.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED and time.monotonic() - begun < 1.5
+
+
+def test_the_edge_keeps_a_deadline_that_nobody_else_does(edge, server):
+    """A service that hangs, and a client that leaves it to us."""
+    with Session(edge.port) as session:
+        stream = session.peer.get_next_available_stream_id()
+        session.peer.send_headers(stream, [(":method", "POST"), (":scheme", "http"), (":path", "/test.Echo/Slow"), (":authority", "x"),
+                                           ("content-type", "application/grpc"), ("te", "trailers"), ("grpc-timeout", "300m")])
+        session.send(stream, b"\0\0\0\0\0", end=True)
+        head = dict(session.wait(h2.events.ResponseReceived, stream).headers)
+        assert (head[":status"], head["grpc-status"]) == ("200", "4")
+        assert server.service.cancelled.wait(1.5)
+        assert edge.records()[0]["close_code"] == 5
 
 
 def test_an_unknown_method_is_the_services_to_refuse(channel):
