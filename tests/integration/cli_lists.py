@@ -127,7 +127,7 @@ services:
     with pytest.raises(urllib.error.HTTPError):
         urllib.request.urlopen(f"http://127.0.0.1:{port}/nothing", timeout=10)
     line = wait_until(lambda: muelle.cli("logs", "edge").stdout, what="the record")
-    assert re.fullmatch(r"edge \| 127\.0\.0\.1 GET /nothing 404 \d+ B \d+\.\d ms web-1\n", line), line
+    assert re.fullmatch(rf"edge \| 127\.0\.0\.1 GET 127\.0\.0\.1:{port}/nothing 404 \d+ B \d+\.\d ms web-1\n", line), line
     assert json.loads(muelle.cli("logs", "edge", "--no-prefix").stdout)["status"] == 404
 
 
