@@ -154,16 +154,22 @@ static void end_up(struct stream *stream, struct str rest, bool from_first)
                     stream->sent_ns + stream->service->spec.first_byte_ms * NS_PER_MS);
 }
 
+/* What the upstream gets; a lane frames by itself. */
+static struct gather gather_up(const struct stream *stream)
+{
+    struct conn *conn = &stream->upstream->conn;
+    return (struct gather){
+        .conn = conn,
+        .p = stream->worker->out,
+        .chunked = stream->req.framing == HTTP1_BODY_CHUNKED && !conn_is_lane(conn),
+    };
+}
+
 /* Decodes and sends `in`. 0; > 0: stopped (suspended, answered, refused); < 0: nothing more can be
  * sent. */
 static int feed_up(struct stream *stream, struct str in, bool from_first)
 {
-    struct gather gather = {
-        .conn = &stream->upstream->conn,
-        .p = stream->worker->out,
-        .chunked =
-            stream->req.framing == HTTP1_BODY_CHUNKED && !conn_is_lane(&stream->upstream->conn),
-    };
+    struct gather gather = gather_up(stream);
     struct str piece;
     enum take taken = TAKE_PIECE;
     while (taken == TAKE_PIECE) {
@@ -196,12 +202,7 @@ static int feed_up(struct stream *stream, struct str in, bool from_first)
 /* The client's stream has ended, and its body with it. */
 static int end_of_client(struct stream *stream)
 {
-    struct gather gather = {
-        .conn = &stream->upstream->conn,
-        .p = stream->worker->out,
-        .chunked =
-            stream->req.framing == HTTP1_BODY_CHUNKED && !conn_is_lane(&stream->upstream->conn),
-    };
+    struct gather gather = gather_up(stream);
     stream->up.trailers = &lane_of(&stream->client->conn)->trailers;
     gather_last(&gather, &stream->up);
     end_up(stream, STR_NONE, true);

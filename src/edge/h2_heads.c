@@ -33,6 +33,16 @@ static int error_of(int r)
     return r == 0 ? 0 : r == NGHTTP2_ERR_NOMEM ? -ENOMEM : -EPIPE;
 }
 
+/* Where the body behind a head comes from; without one the head is all. */
+static nghttp2_data_provider provider_of(struct lane *lane, bool body)
+{
+    if (body) {
+        return lane_body(lane);
+    }
+    lane_said_all(lane);
+    return (nghttp2_data_provider){0};
+}
+
 static int submit_response(struct lane *lane, const struct h2_fields *fields, bool body)
 {
     struct h2 *h2 = lane->h2;
@@ -42,12 +52,7 @@ static int submit_response(struct lane *lane, const struct h2_fields *fields, bo
     if (!h2 || lane->closed) {
         return -EPIPE;
     }
-    nghttp2_data_provider provider = {0};
-    if (body) {
-        provider = lane_body(lane);
-    } else {
-        lane_said_all(lane);
-    }
+    nghttp2_data_provider provider = provider_of(lane, body);
     h2_wants_write(h2);
     return error_of(nghttp2_submit_response(h2->session, lane->id, fields->nv, fields->count,
                                             body ? &provider : NULL));
@@ -155,12 +160,7 @@ int h2_write_request(struct stream *stream)
         return -ECONNRESET;
     }
     bool body = req->framing != HTTP1_BODY_NONE;
-    nghttp2_data_provider provider = {0};
-    if (body) {
-        provider = lane_body(lane);
-    } else {
-        lane_said_all(lane);
-    }
+    nghttp2_data_provider provider = provider_of(lane, body);
     int32_t id = nghttp2_submit_request(lane->h2->session, NULL, fields.nv, fields.count,
                                         body ? &provider : NULL, lane);
     h2_wants_write(lane->h2);
