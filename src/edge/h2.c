@@ -197,6 +197,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         note(h2, HTTP2_GUARD_PING);
         break;
     case NGHTTP2_PRIORITY:
+    case NGHTTP2_PRIORITY_UPDATE:
         note(h2, HTTP2_GUARD_PRIORITY);
         break;
     case NGHTTP2_RST_STREAM:
@@ -305,6 +306,10 @@ static void flush(struct loop_task *task)
     if (conn_flush(h2->conn) < 0) {
         h2->failed = true;
     }
+    if (!list_empty(&h2->starved)) { /* so that nghttp2 can choose what is urgent */
+        feed_starved(h2);
+        run_ready(h2);
+    }
     send_frames(h2);
     feed_starved(h2);
     run_ready(h2);
@@ -352,6 +357,9 @@ static void feed(struct h2 *h2, struct str bytes)
             judge_gone(h2, id) != 0) {
             give_up(h2, h2->violation);
         }
+    }
+    if (unlikely(h2->walk.bad && !h2->failed)) {
+        give_up(h2, NGHTTP2_PROTOCOL_ERROR);
     }
 }
 
@@ -438,6 +446,7 @@ static int new_session(struct h2 *h2, bool server)
         nghttp2_option_set_no_auto_window_update(option, 1);
         nghttp2_option_set_no_closed_streams(option, 1);
         nghttp2_option_set_max_deflate_dynamic_table_size(option, TABLE_SIZE);
+        nghttp2_option_set_builtin_recv_extension_type(option, NGHTTP2_PRIORITY_UPDATE);
         nghttp2_mem memory = h2_memory(h2);
         r = server ? nghttp2_session_server_new3(&h2->session, callbacks, h2, option, &memory)
                    : nghttp2_session_client_new3(&h2->session, callbacks, h2, option, &memory);
@@ -457,6 +466,8 @@ static int say_settings(struct h2 *h2, bool server)
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, server ? STREAMS_MAX : 0},
         {server ? NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL : NGHTTP2_SETTINGS_ENABLE_PUSH,
          server ? 1 : 0},
+        /* Urgency and increments of RFC 9218 order what is sent, not a tree of RFC 7540. */
+        {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
     };
     int r = nghttp2_submit_settings(h2->session, NGHTTP2_FLAG_NONE, entries, ARRAY_LEN(entries));
     if (r == 0) {

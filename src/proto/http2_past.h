@@ -38,18 +38,20 @@ struct http2_walk {
     uint32_t left; /* of the preface or a payload, to be passed over */
     uint8_t have;  /* bytes of `head`, which came in pieces */
     bool told;     /* of the DATA frame whose head it is in */
-    uint8_t head[9];
+    bool bad;      /* a PRIORITY frame of stream 0, or of one that depends on itself */
+    uint8_t head[13];
 };
 
 /* At the client's preface. */
 void http2_walk_init(struct http2_walk *walk);
 /* What of the bytes is to be read next: up to a DATA frame, whose stream goes to *ret_id (0: there
  * is none), or as far as heads of frames are whole, so that none is read in pieces; *bytes becomes
- * the rest. Until http2_walk_done. */
+ * the rest. Until http2_walk_done. Of PRIORITY, which nobody reads any more, what has always been
+ * an error still is (RFC 9113 §6.3, RFC 7540 §5.3.1). */
 struct str http2_walk_next(struct http2_walk *walk, struct str *bytes, uint32_t *ret_id);
 static inline bool http2_walk_done(const struct http2_walk *walk, struct str bytes)
 {
-    return bytes.len == 0 && walk->have < sizeof(walk->head);
+    return walk->bad || (bytes.len == 0 && !walk->told);
 }
 
 #endif

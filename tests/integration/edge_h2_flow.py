@@ -129,6 +129,28 @@ def test_a_hundred_uploads_to_a_slow_service_cost_bounded_memory(served):
     assert max(most) < 16 * 1024, f"{max(most)} KiB"
 
 
+def priority_update(stream, value):
+    return frame(0x10, 0, 0, stream.to_bytes(4, "big") + value)
+
+
+@pytest.mark.parametrize("first, second, update", [
+    ("u=6", "u=0", b""), ("u=6", None, b""), (None, "u=1", b""), ("u=3", "u=3", priority_update(3, b"u=0")), (None, None, priority_update(1, b"u=7"))])
+def test_what_is_urgent_comes_first(served, first, second, update):
+    edge, _ = served
+    with H2Client(edge.port) as client:
+        client.ask(1, "/big", *([("priority", first)] if first else []))
+        assert client.until(lambda: client.answer(1).size == 65535)  # all that its window lets through
+        client.ask(3, "/big", *([("priority", second)] if second else []))
+        client.send(update)
+        assert client.ping()
+        time.sleep(0.2)  # the service's answer is on its way: of what has not come nothing can be sent
+        client.send(window_update(1, 1 << 21) + window_update(3, 1 << 21))
+        for n in range(1, 9):
+            client.send(window_update(0, 1 << 14))
+            assert client.until(lambda: client.answer(1).size + client.answer(3).size == 65535 + (n << 14))
+        assert client.answer(3).size >= 6 << 14
+
+
 STATES = {
     "before the body": (frame(HEADERS, 4, 1, get("/up", ("content-length", "9"), method="POST")), 0),
     "within the body": (frame(HEADERS, 4, 1, get("/up", ("content-length", "9"), method="POST")) + frame(DATA, 0, 1, b"abc"), 0.05),

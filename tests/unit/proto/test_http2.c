@@ -429,3 +429,37 @@ TEST(data_frames_are_found_however_the_bytes_are_cut)
         buf_fini(&found);
     }
 }
+
+/* Whether a walk over a frame, cut into pieces of `step`, ends as bad. */
+static bool walk_is_bad(struct str frame, size_t step)
+{
+    struct http2_walk walk;
+    uint32_t id;
+    http2_walk_init(&walk);
+    walk.left = 0;
+    for (size_t at = 0; at < frame.len; at += step) {
+        struct str piece = str_slice(frame, at, MIN(at + step, frame.len));
+        while (!http2_walk_done(&walk, piece)) {
+            (void)http2_walk_next(&walk, &piece, &id);
+        }
+    }
+    return walk.bad;
+}
+
+TEST(a_priority_of_no_stream_or_of_one_that_depends_on_itself_is_found)
+{
+    static const struct {
+        bool bad;
+        char frame[14];
+    } cases[] = {
+        {false, "\0\0\5\2\0\0\0\0\3\0\0\0\1\x10"},  {true, "\0\0\5\2\0\0\0\0\3\0\0\0\3\x10"},
+        {true, "\0\0\5\2\0\0\0\0\3\x80\0\0\3\x10"}, {true, "\0\0\5\2\0\0\0\0\0\0\0\0\1\x10"},
+        {true, "\0\0\5\2\0\x80\0\0\0\0\0\0\1\x10"}, {false, "\0\0\5\3\0\0\0\0\3\0\0\0\3\x10"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        for (size_t step = 1; step <= sizeof(cases[i].frame); step++) {
+            struct str frame = str_make(cases[i].frame, sizeof(cases[i].frame));
+            check(walk_is_bad(frame, step) == cases[i].bad);
+        }
+    }
+}
