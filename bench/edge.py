@@ -203,7 +203,7 @@ def under_valgrind(folder, backend, tool, requests):
 
 def counts(Figure, folder, backend):
     few, many = 1000, 6000
-    for tool, name, reach in (("callgrind", "instructions", "<= 9000"), ("memcheck", "allocations", "0")):
+    for tool, name, reach in (("callgrind", "instructions", "<= 6000"), ("memcheck", "allocations", "0")):
         per = (under_valgrind(folder, backend, tool, many) - under_valgrind(folder, backend, tool, few)) / (many - few)
         peers = {"nginx": 17028, "haproxy": 29731} if tool == "callgrind" else None
         yield Figure(f"edge.{name}_per_request", per, "", reach, peers)
