@@ -196,7 +196,6 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     case NGHTTP2_PING:
         note(h2, HTTP2_GUARD_PING);
         break;
-    case NGHTTP2_PRIORITY:
     case NGHTTP2_PRIORITY_UPDATE:
         note(h2, HTTP2_GUARD_PRIORITY);
         break;
@@ -339,8 +338,9 @@ static void feed_all(struct h2 *h2, struct str bytes)
     }
 }
 
-/* A client's DATA on a stream that is gone is judged here: nghttp2 does not tell of it. And it
- * would take each piece of a CONTINUATION frame's head for one more frame of a flood. */
+/* A client's DATA on a stream that is gone, and its PRIORITY, are judged here: nghttp2 does not
+ * tell of them. And it would take each piece of a CONTINUATION frame's head for one more frame of a
+ * flood. */
 static void feed(struct h2 *h2, struct str bytes)
 {
     if (!h2->role->open) {
@@ -357,6 +357,9 @@ static void feed(struct h2 *h2, struct str bytes)
             judge_gone(h2, id) != 0) {
             give_up(h2, h2->violation);
         }
+    }
+    for (; unlikely(h2->walk.priorities > 0); h2->walk.priorities--) {
+        note(h2, HTTP2_GUARD_PRIORITY);
     }
     if (unlikely(h2->walk.bad && !h2->failed)) {
         give_up(h2, NGHTTP2_PROTOCOL_ERROR);

@@ -88,6 +88,7 @@ static bool stops_at(struct http2_walk *walk, const uint8_t *head, uint32_t *ret
     walk->told = false;
     size_t looked_at = look_len(head, HEAD_LEN);
     walk->left = length_of(head) - (uint32_t)(looked_at - HEAD_LEN);
+    walk->priorities += looked_at > HEAD_LEN;
     walk->bad = looked_at > HEAD_LEN && (id == 0 || number_at(head + HEAD_LEN) == id);
     return false;
 }

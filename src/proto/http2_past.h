@@ -40,6 +40,7 @@ struct http2_walk {
     bool told;     /* of the DATA frame whose head it is in */
     bool bad;      /* a PRIORITY frame of stream 0, or of one that depends on itself */
     uint8_t head[13];
+    uint32_t priorities; /* PRIORITY frames since the caller set it to 0 */
 };
 
 /* At the client's preface. */

@@ -38,6 +38,7 @@ FLOODS = {
     "empty SETTINGS": lambda n: settings(),
     "WINDOW_UPDATE": lambda n: window_update(0, 1),
     "PRIORITY": lambda n: frame(h2_peer.PRIORITY, 0, stream(n + 5), struct.pack(">IB", 0, 16)),
+    "PRIORITY_UPDATE": lambda n: frame(0x10, 0, 0, struct.pack(">I", 1) + b"u=%d" % (n % 8)),
     "rapid reset": lambda n: frame(h2_peer.HEADERS, 5, stream(n), get("/slow")) + frame(h2_peer.RST_STREAM, 0, stream(n), b"\0\0\0\x08"),
     "malformed requests": lambda n: frame(h2_peer.HEADERS, 5, stream(n), h2_peer.block((":method", "GET"), ("X", "y"))),
     "empty DATA": lambda n: (frame(h2_peer.HEADERS, 4, 1, get(method="POST")) if n == 0 else b"") + frame(h2_peer.DATA, 0, 1),

@@ -443,6 +443,7 @@ static bool walk_is_bad(struct str frame, size_t step)
             (void)http2_walk_next(&walk, &piece, &id);
         }
     }
+    check_int(walk.priorities, frame.p[3] == 2);
     return walk.bad;
 }
 
