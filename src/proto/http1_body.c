@@ -2,10 +2,11 @@
  *
  * The chunked coding, byte by byte where it is grammar and in one step where it is data:
  *
- *   chunk      = 1*HEXDIG [ BWS ";" ext ] CRLF data CRLF
- *   last-chunk = 1*"0" [ BWS ";" ext ] CRLF *( trailer CRLF ) CRLF
+ *   chunk      = 1*HEXDIG ext CRLF data CRLF
+ *   last-chunk = 1*"0" ext CRLF *( trailer CRLF ) CRLF
+ *   ext        = *( BWS ";" BWS token [ BWS "=" BWS ( token / quoted-string ) ] )
  *
- * Extensions are checked for control characters and ignored; extensions and trailers of a whole
+ * Extensions are checked and ignored; extensions and trailers of a whole
  * body have a budget, so that a sender cannot make us read much for little. Trailers go to whoever
  * asked for them (body->trailers), line by line; else they are checked and dropped.
  */
@@ -15,9 +16,16 @@
 #include "proto/http_chars.h"
 
 enum {
-    CHUNK_SIZE, /* first: a fresh body starts here */
-    CHUNK_SPACE,
-    CHUNK_EXTENSION,
+    CHUNK_SIZE,  /* first: a fresh body starts here */
+    CHUNK_SPACE, /* behind the size or an extension: only another one may follow */
+    EXTENSION_START,
+    EXTENSION_NAME,
+    EXTENSION_NAME_SPACE,
+    EXTENSION_VALUE_START,
+    EXTENSION_VALUE,
+    EXTENSION_QUOTED,
+    EXTENSION_ESCAPED,
+    EXTENSION_QUOTED_END,
     CHUNK_SIZE_LF,
     CHUNK_DATA,
     CHUNK_DATA_CR,
@@ -70,6 +78,30 @@ static int take(uint16_t *budget)
     return (*budget)-- == 0 ? -1 : 0;
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* What may stand behind a size, a name or a value that is whole. */
+static int extension_over(struct http1_body *body, char c)
+{
+    switch (c) {
+    case '\r':
+        body->step = CHUNK_SIZE_LF;
+        return 0;
+    case ';':
+        body->step = EXTENSION_START;
+        return 0;
+    case ' ':
+    case '\t':
+        body->step = body->step == EXTENSION_NAME ? EXTENSION_NAME_SPACE : CHUNK_SPACE;
+        return 0;
+    default:
+        return refuse(body, body->step == CHUNK_SIZE ? "bad chunk size" : "bad chunk extension");
+    }
+}
+
 static int size_byte(struct http1_body *body, char c)
 {
     int digit = decode_hex_digit(c);
@@ -84,20 +116,45 @@ static int size_byte(struct http1_body *body, char c)
     if (body->digits == 0) {
         return refuse(body, "bad chunk size");
     }
-    switch (c) {
-    case '\r':
-        body->step = CHUNK_SIZE_LF;
-        return 0;
-    case ';':
-        body->step = CHUNK_EXTENSION;
-        return 0;
-    case ' ':
-    case '\t':
-        body->step = CHUNK_SPACE;
-        return 0;
-    default:
-        return refuse(body, "bad chunk size");
+    return extension_over(body, c);
+}
+
+static int move(struct http1_body *body, int step)
+{
+    body->step = (uint8_t)step;
+    return 0;
+}
+
+static int quoted_byte(struct http1_body *body, char c)
+{
+    bool escaped = body->step == EXTENSION_ESCAPED;
+    if (!escaped && c == '"') {
+        return move(body, EXTENSION_QUOTED_END);
     }
+    if (!http_char_is(c, HTTP_C_VALUE)) {
+        return refuse(body, "bad chunk extension");
+    }
+    return move(body, !escaped && c == '\\' ? EXTENSION_ESCAPED : EXTENSION_QUOTED);
+}
+
+/* In front of, or in, a name or a value. */
+static int extension_text(struct http1_body *body, char c)
+{
+    bool name = body->step == EXTENSION_START || body->step == EXTENSION_NAME;
+    bool starts = body->step == EXTENSION_START || body->step == EXTENSION_VALUE_START;
+    if (http_char_is(c, HTTP_C_TOKEN)) {
+        return move(body, name ? EXTENSION_NAME : EXTENSION_VALUE);
+    }
+    if (starts && is_blank(c)) {
+        return 0;
+    }
+    if (body->step == EXTENSION_VALUE_START && c == '"') {
+        return move(body, EXTENSION_QUOTED);
+    }
+    if (body->step == EXTENSION_NAME && c == '=') {
+        return move(body, EXTENSION_VALUE_START);
+    }
+    return starts ? refuse(body, "bad chunk extension") : extension_over(body, c);
 }
 
 static int extension_byte(struct http1_body *body, char c)
@@ -105,18 +162,23 @@ static int extension_byte(struct http1_body *body, char c)
     if (take(&body->extension_left) < 0) {
         return refuse(body, "chunk extensions too large");
     }
-    if (body->step == CHUNK_SPACE) {
-        if (c == ';') {
-            body->step = CHUNK_EXTENSION;
-            return 0;
+    switch (body->step) {
+    case EXTENSION_QUOTED:
+    case EXTENSION_ESCAPED:
+        return quoted_byte(body, c);
+    case EXTENSION_QUOTED_END:
+        return extension_over(body, c);
+    case CHUNK_SPACE:
+    case EXTENSION_NAME_SPACE:
+        if (c == '=' && body->step == EXTENSION_NAME_SPACE) {
+            return move(body, EXTENSION_VALUE_START);
         }
-        return c == ' ' || c == '\t' ? 0 : refuse(body, "bad chunk size");
+        return is_blank(c) ? 0
+               : c == ';'  ? move(body, EXTENSION_START)
+                           : refuse(body, "bad chunk size");
+    default:
+        return extension_text(body, c);
     }
-    if (c == '\r') {
-        body->step = CHUNK_SIZE_LF;
-        return 0;
-    }
-    return http_char_is(c, HTTP_C_VALUE) ? 0 : refuse(body, "bad chunk extension");
 }
 
 static int size_line_feed(struct http1_body *body, char c)
@@ -212,9 +274,6 @@ static int chunk_byte(struct http1_body *body, char c)
     switch (body->step) {
     case CHUNK_SIZE:
         return size_byte(body, c);
-    case CHUNK_SPACE:
-    case CHUNK_EXTENSION:
-        return extension_byte(body, c);
     case CHUNK_SIZE_LF:
         return size_line_feed(body, c);
     case CHUNK_DATA_CR:
@@ -225,7 +284,7 @@ static int chunk_byte(struct http1_body *body, char c)
         body->digits = 0;
         return c == '\n' ? 0 : refuse(body, "no CR LF behind a chunk");
     default:
-        return trailer_byte(body, c);
+        return body->step < CHUNK_SIZE_LF ? extension_byte(body, c) : trailer_byte(body, c);
     }
 }
 

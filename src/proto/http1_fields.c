@@ -102,7 +102,7 @@ static int note_host(struct http1_head *head, size_t i)
     if (http_set_has(&head->present, HTTP_H_HOST)) {
         return http1_refuse(head, 400, "Host twice");
     }
-    if (value.len && uri_parse_authority(value, &authority) < 0) {
+    if (uri_parse_authority(value, &authority) < 0) { /* an http URI has a host (RFC 9110 §4.2.1) */
         return http1_refuse(head, 400, "bad Host");
     }
     if (head->form == HTTP1_ORIGIN || head->form == HTTP1_ASTERISK) {
@@ -116,7 +116,7 @@ static int note_expect(struct http1_head *head, struct str value)
     if (head->seen & HTTP1_SEEN_RESPONSE) {
         return 0;
     }
-    if (!str_eq_nocase(value, STR("100-continue"))) {
+    if (!str_eq_nocase(value, STR("100-continue")) || http_set_has(&head->present, HTTP_H_EXPECT)) {
         return http1_refuse(head, 417, "only 100-continue can be expected");
     }
     head->expect_continue = head->minor == 1; /* RFC 9110 §10.1.1 */
@@ -287,14 +287,26 @@ static uint8_t framing_of(const struct http1_head *head, enum http1_framing othe
     return (uint8_t)otherwise;
 }
 
+/* Without content there is nothing to wait for, and HTTP/1.0 does not know it (RFC 9110 §10.1.1):
+ * passed on, it would only part those who take it for something from those who do not. */
+static void drop_expect(struct http1_head *head)
+{
+    for (size_t i = 0; i < head->count; i++) {
+        if (head->headers[i].id == HTTP_H_EXPECT) {
+            head->headers[i].flags |= HTTP1_HOP;
+        }
+    }
+}
+
 int http1_finish_request(struct http1_head *head)
 {
     if (head->minor == 1 && !http_set_has(&head->present, HTTP_H_HOST)) {
         return http1_refuse(head, 400, "Host is missing");
     }
     head->framing = framing_of(head, HTTP1_BODY_NONE);
-    if (head->framing == HTTP1_BODY_NONE) {
-        head->expect_continue = false; /* nothing to wait for */
+    head->expect_continue &= head->framing != HTTP1_BODY_NONE;
+    if (unlikely(http_set_has(&head->present, HTTP_H_EXPECT)) && !head->expect_continue) {
+        drop_expect(head);
     }
     return finish_connection(head);
 }

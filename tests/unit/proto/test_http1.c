@@ -3,6 +3,7 @@
 #include "http1_judge.h"
 #include "proto/http1_body.h"
 #include "proto/http1_write.h"
+#include "proto/http_chars.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -569,6 +570,71 @@ TEST(limits_do_not_depend_on_how_the_bytes_come)
         check_same_head(&whole, &split);
     }
     buf_fini(&out);
+}
+
+/* A line that frames, with a byte that does not belong there. */
+struct intruder {
+    const char *front, *back;
+    bool in_name;
+    bool digits; /* the value is a number */
+};
+
+static const struct intruder intruders[] = {
+    {"", "Transfer-Encoding: chunked", true, false},
+    {"Transfer", "Encoding: chunked", true, false},
+    {"Transfer-Encoding", ": chunked", true, false},
+    {"Transfer-Encoding:", "chunked", false, false},
+    {"Transfer-Encoding: chunk", "ed", false, false},
+    {"Transfer-Encoding: chunked", "", false, false},
+    {"", "Content-Length: 3", true, true},
+    {"Content", "Length: 3", true, true},
+    {"Content-Length", ": 3", true, true},
+    {"Content-Length:", "3", false, true},
+    {"Content-Length: 1", "3", false, true},
+    {"Content-Length: 3", "", false, true},
+};
+
+static bool is_outer_space(const struct intruder *at, int c)
+{
+    if ((c != ' ' && c != '\t') || at->in_name) {
+        return false;
+    }
+    return at->back[0] == '\0' || at->front[strlen(at->front) - 1] == ':';
+}
+
+/* It may be white space around the value, a digit of a number, or make another name of it. */
+static void check_intruder(const struct intruder *at, int c, int r, const struct http1_head *head)
+{
+    unsigned frames = at->digits ? HTTP1_BODY_LENGTH : HTTP1_BODY_CHUNKED;
+    bool digit = at->digits && !at->in_name && c >= '0' && c <= '9';
+    bool dash = at->in_name && c == '-' && at->front[0] != '\0' && at->back[0] != ':';
+    bool colon = c == ':' && at->in_name;
+    if (is_outer_space(at, c) || digit || dash) {
+        check_int(r, 0);
+        check_int(head->framing, frames);
+    } else if (at->in_name && http_char_is((char)c, HTTP_C_TOKEN)) {
+        check_int(r, 0);
+        check_int(head->framing, HTTP1_BODY_NONE);
+    } else if (!(colon && r == 0 && head->framing == HTTP1_BODY_NONE)) { /* "Transfer: Encoding…" */
+        check_int(r, HTTP1_E_BAD);
+    }
+}
+
+TEST(no_byte_hides_what_frames_a_request)
+{
+    char text[128];
+    for (size_t i = 0; i < ARRAY_LEN(intruders); i++) {
+        for (int c = 0; c < 256; c++) {
+            struct http1_head head;
+            int front = snprintf(text, sizeof(text), "POST / HTTP/1.1\r\nHost: a\r\n%s",
+                                 intruders[i].front);
+            text[front] = (char)c;
+            int back = snprintf(text + front + 1, sizeof(text) - (size_t)front - 1, "%s\r\n\r\n",
+                                intruders[i].back);
+            int r = parse_whole(&head, REQUEST, str_make(text, (size_t)(front + 1 + back)));
+            check_intruder(&intruders[i], c, r, &head);
+        }
+    }
 }
 
 TEST(an_endless_line_is_refused_at_its_limit)
