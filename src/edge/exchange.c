@@ -178,6 +178,7 @@ static bool send_head(struct stream *stream)
 static bool interim(struct stream *stream)
 {
     size_t len;
+    stream->continued |= stream->worker->response.status == 100;
     if (stream->req.minor == 0) {
         return true; /* HTTP/1.0 knows no interim answers */
     }
@@ -207,6 +208,19 @@ static int keep_answer(struct stream *stream, struct str bytes)
     return 0;
 }
 
+/* Is it sure that all we sent was read as this request, and nothing as the next one? A service that
+ * answers in front of the body's end, that does not say 100 to who waits for it, or that refuses to
+ * upgrade, may have read no body. */
+static bool read_whole(const struct stream *stream)
+{
+    const struct http1_head *req = &stream->req;
+    if (likely(!req->expect_continue && !req->upgrade)) {
+        return stream->up_done;
+    }
+    bool asked = req->upgrade ? req->framing == HTTP1_BODY_NONE : stream->continued;
+    return stream->up_done && asked;
+}
+
 /* The answer's head is in worker->response; `bytes` are its and what came behind it. */
 static bool take_answer(struct stream *stream, struct str bytes)
 {
@@ -229,7 +243,7 @@ static bool take_answer(struct stream *stream, struct str bytes)
     stream->status = head->status;
     stream->answer_ns = worker->loop.now_ns;
     exchange_begin_body(stream, STREAM_DOWN, head);
-    stream->keep_upstream = head->keep_alive;
+    stream->keep_upstream = head->keep_alive && likely(read_whole(stream));
     stream->down_done = head->framing == HTTP1_BODY_NONE;
     struct str rest = str_skip(bytes, head->len);
     if (stream->down_done && rest.len > 0) {
@@ -258,6 +272,9 @@ static bool take_heads(struct stream *stream)
         if (worker->response.status >= 200) {
             call_answered(stream);
             return take_answer(stream, STR_NONE);
+        }
+        if (++stream->interims > INTERIMS_MAX) {
+            return stream_lost(stream, -EBADMSG);
         }
         if (!interim(stream)) {
             return false;
@@ -445,7 +462,8 @@ bool exchange_timeout(struct stream *stream)
         stream_end(stream);
         return false;
     }
-    if (!stream->up_done && !conn_blocked(&stream->upstream->conn)) {
+    bool waits = stream->req.expect_continue && !stream->continued && stream->bytes_in == 0;
+    if (!stream->up_done && !waits && !conn_blocked(&stream->upstream->conn)) {
         counters_add(&stream->worker->stats->limit_body_rate, 1);
         reply_timeout(stream); /* the client stopped sending its body, or sends it in drops */
     } else {

@@ -51,18 +51,18 @@ struct stream {
     bool suspended[STREAM_DIRECTIONS], has_trailers[STREAM_DIRECTIONS];
     bool brief; /* it is a tunnel and ends at STREAM_BRIEF */
     bool tcp;
-    bool connect;            /* CONNECT, which its route allows */
-    bool frames_asked;       /* a WebSocket whose frames shall be read */
-    bool shared_load, bound; /* how service_pick counted it; the client's cookie names it */
-    bool path_changed;       /* `path` is not what the client wrote */
-    bool head_sent;          /* the request head was handed to the kernel */
-    bool body_moved;         /* body bytes are gone that cannot be sent again */
-    bool up_done;            /* the whole request was handed over */
-    bool up_broken;          /* the upstream takes no more; it may still answer */
-    bool answer_seen;        /* a byte of the answer has come */
-    bool answer_begun;       /* the client was sent (part of) a final head */
-    bool down_done;          /* the whole answer was handed over */
-    bool cut;                /* the answer broke off: the client must not take it for whole */
+    bool connect;                /* CONNECT, which its route allows */
+    bool frames_asked;           /* a WebSocket whose frames shall be read */
+    bool shared_load, bound;     /* how service_pick counted it; the client's cookie names it */
+    bool path_changed;           /* `path` is not what the client wrote */
+    bool head_sent;              /* the request head was handed to the kernel */
+    bool body_moved;             /* body bytes are gone that cannot be sent again */
+    bool up_done;                /* the whole request was handed over */
+    bool up_broken;              /* the upstream takes no more; it may still answer */
+    bool answer_seen, continued; /* a byte of the answer has come; a 100, so the body is read */
+    bool answer_begun;           /* the client was sent (part of) a final head */
+    bool down_done;              /* the whole answer was handed over */
+    bool cut;                    /* the answer broke off: the client must not take it for whole */
     bool keep_client, keep_upstream; /* the connections live on afterwards */
     uint8_t place;                   /* enum policy_place */
     bool chunk_down;                 /* we frame the answer in chunks */

@@ -66,7 +66,7 @@ void stream_rewind(struct stream *stream)
     stream->head_sent = false;
     stream->up_broken = false;
     stream->bytes_in = 0;
-    stream->answer_seen = false;
+    stream->answer_seen = stream->continued = false;
     block_put(&stream->worker->blocks, stream->answer_in);
     stream->answer_in = NULL;
 }
