@@ -8,11 +8,13 @@
  * 2. OpenSSL's queue of errors is empty whenever no call is under way: who fails empties it. So the
  *    fast path need not.
  * 3. A failed session is never used again, but to be freed.
+ * 4. Where the door says so, tls_light takes over when the handshake is done: then `ssl` is NULL.
  */
 #include "tls/session.h"
 
 #include "base/encode.h"
 #include "tls/connector.h"
+#include "tls/light.h"
 #include "tls/store.h"
 
 #include <openssl/err.h>
@@ -108,8 +110,10 @@ int tls_session_accept(struct tls_session *session, struct tls_store *store, uin
     if (!ctx) {
         return -ENOENT;
     }
+    struct tls_ciphers *ciphers = tls_store_light(store, door);
     int r = begin(session, ctx, tls_store_bio(store));
     if (r == 0) {
+        session->light = ciphers ? tls_light_new(ciphers) : NULL; /* NULL: as if it had none */
         SSL_set_accept_state(session->ssl);
         SSL_set_app_data(session->ssl, (void *)(uintptr_t)door);
     }
@@ -146,7 +150,9 @@ int tls_session_connect(struct tls_session *session, struct tls_connector *conne
 void tls_session_fini(struct tls_session *session)
 {
     SSL_free(session->ssl);
+    tls_light_free(session->light);
     session->ssl = NULL;
+    session->light = NULL;
 }
 
 /* --- a call into OpenSSL --- */
@@ -168,6 +174,9 @@ static int fail(struct tls_session *session)
 
 const char *tls_session_reason(const struct tls_session *session)
 {
+    if (session->failed && !session->ssl && session->light) {
+        return tls_light_reason(session->light);
+    }
     return session->failed ? last_reason : "";
 }
 
@@ -185,9 +194,17 @@ static int why(struct tls_session *session, int r)
     }
 }
 
-static int opened(struct tls_session *session)
+/* `sent` is what the last step sent. */
+static int opened(struct tls_session *session, struct str sent)
 {
     session->open = true;
+    if (session->light && tls_light_take(session->light, session->ssl, sent)) {
+        SSL_free(session->ssl);
+        session->ssl = NULL;
+    } else {
+        tls_light_free(session->light);
+        session->light = NULL;
+    }
     return 0;
 }
 
@@ -196,9 +213,13 @@ int tls_session_step(struct tls_session *session, struct tls_wire *wire)
     if (session->open || session->failed) {
         return session->failed ? -EPROTO : 0;
     }
+    size_t before = wire->out_len;
     wire_now = wire;
+    tls_light_listen(session->light);
     int r = SSL_do_handshake(session->ssl);
-    r = r == 1 ? opened(session) : why(session, r);
+    tls_light_listen(NULL);
+    r = r == 1 ? opened(session, str_make(wire->out + before, wire->out_len - before))
+               : why(session, r);
     wire_now = NULL;
     return r == TLS_E_END ? fail(session) : r;
 }
@@ -239,6 +260,12 @@ int tls_session_read(struct tls_session *session, struct tls_wire *wire, char *p
             return TLS_E_WANT;
         }
     }
+    if (!session->ssl) {
+        int r = tls_light_read(session->light, wire, p, len, ret);
+        session->ended = r == TLS_E_END;
+        session->failed = r < 0;
+        return r;
+    }
     wire_now = wire;
     int r = read_records(session, wire, p, len, ret);
     wire_now = NULL;
@@ -247,7 +274,10 @@ int tls_session_read(struct tls_session *session, struct tls_wire *wire, char *p
 
 bool tls_session_pending(const struct tls_session *session)
 {
-    return session->open && !session->failed && SSL_pending(session->ssl) > 0;
+    if (!session->open || session->failed) {
+        return false;
+    }
+    return session->ssl ? SSL_pending(session->ssl) > 0 : tls_light_pending(session->light);
 }
 
 int tls_session_write(struct tls_session *session, struct tls_wire *wire, struct str bytes)
@@ -258,6 +288,11 @@ int tls_session_write(struct tls_session *session, struct tls_wire *wire, struct
     }
     if (bytes.len == 0) {
         return 0;
+    }
+    if (!session->ssl) {
+        int r = tls_light_write(session->light, wire, bytes);
+        session->failed |= r < 0;
+        return r;
     }
     wire_now = wire;
     int r = SSL_write_ex(session->ssl, bytes.p, bytes.len, &written);
@@ -275,6 +310,10 @@ void tls_session_end(struct tls_session *session, struct tls_wire *wire)
         return;
     }
     session->notified = true;
+    if (!session->ssl) {
+        tls_light_end(session->light, wire);
+        return;
+    }
     wire_now = wire;
     if (SSL_shutdown(session->ssl) < 0) {
         (void)fail(session);
@@ -284,14 +323,23 @@ void tls_session_end(struct tls_session *session, struct tls_wire *wire)
 
 struct str tls_session_protocol(const struct tls_session *session)
 {
+    static const char *const names[] = {"", "http/1.1", "h2"};
     const unsigned char *p = NULL;
     unsigned len = 0;
+    if (!session->ssl) {
+        return str_from(names[session->light->http]);
+    }
     SSL_get0_alpn_selected(session->ssl, &p, &len);
     return str_make((const char *)p, len);
 }
 
 bool tls_session_identity(const struct tls_session *session, struct buf *out)
 {
+    const struct tls_light *light = session->light;
+    if (session->open && !session->ssl) {
+        encode_base64(out, str_make(light->peer, light->peer_len));
+        return light->peer && buf_error(out) == 0;
+    }
     X509 *leaf = session->open ? SSL_get0_peer_certificate(session->ssl) : NULL;
     unsigned char *der = NULL;
     if (!leaf || SSL_get_verify_result(session->ssl) != X509_V_OK) {

@@ -18,6 +18,7 @@
 
 struct tls_store;
 struct tls_connector;
+struct tls_light;
 
 struct tls_wire {
     struct str in; /* what has come and was not taken yet */
@@ -29,10 +30,11 @@ struct tls_wire {
 enum { TLS_WIRE_SPARE = 24 * 1024, TLS_RECORD_MAX = 16 * 1024, TLS_RECORD_EXTRA = 64 };
 
 struct tls_session {
-    SSL *ssl;
-    bool open;     /* the handshake is done */
-    bool ended;    /* the peer said that it has said all */
-    bool notified; /* we did */
+    SSL *ssl;                /* NULL: never begun, or `light` has taken over */
+    struct tls_light *light; /* NULL: the door has none */
+    bool open;               /* the handshake is done */
+    bool ended;              /* the peer said that it has said all */
+    bool notified;           /* we did */
     bool failed;
 };
 

@@ -16,6 +16,7 @@
  */
 #include "tls/store.h"
 
+#include "tls/light.h"
 #include "tls/openssl.h"
 #include "tls/session.h"
 
@@ -56,11 +57,13 @@ struct table {
     struct map names;  /* name, or a door's id and name → set + 1 */
     struct door *doors;
     size_t door_count;
+    bool light; /* one of the doors is: sets tell secrets to whoever listens */
 };
 
 struct tls_store {
     BIO *bio;
     EVP_CIPHER *aes;
+    struct tls_ciphers *ciphers; /* NULL: no door was ever light */
     struct table *table;
     struct tls_ticket_key tickets[TLS_TICKET_KEYS_MAX];
     size_t ticket_count;
@@ -143,6 +146,7 @@ static void set_build(struct table *table, struct set *set)
         return;
     }
     SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
+    SSL_CTX_set_keylog_callback(ctx, table->light ? tls_light_keylog : NULL);
     if (stapled) {
         SSL_CTX_set_tlsext_status_cb(ctx, staple);
     }
@@ -512,6 +516,7 @@ static void take_built(struct table *table, struct table *old)
         struct set *before = map_get(&built, str_make((const char *)&set->content, 8));
         if (before && before->ctx) {
             set->ctx = before->ctx;
+            SSL_CTX_set_keylog_callback(set->ctx, table->light ? tls_light_keylog : NULL);
             memcpy(set->parts, before->parts, sizeof(set->parts));
             before->ctx = NULL;
             memset(before->parts, 0, sizeof(before->parts));
@@ -536,6 +541,7 @@ static int table_fill(struct table *table, const struct tls_store_config *config
         struct door *door = &table->doors[i];
         r = door_take(door, &config->doors[i], old);
         table->door_count++;
+        table->light |= door->spec.light;
         if (r == 0) {
             uint32_t own = find_fallback(table, door->spec.id);
             door->own = own != 0;
@@ -605,6 +611,7 @@ void tls_store_free(struct tls_store *store)
     table_free(store->table);
     BIO_free(store->bio);
     EVP_CIPHER_free(store->aes);
+    tls_ciphers_unref(store->ciphers);
     OPENSSL_cleanse(store->tickets, sizeof(store->tickets));
     free(store);
 }
@@ -637,6 +644,18 @@ SSL_CTX *tls_store_door(struct tls_store *store, uint64_t id)
 BIO *tls_store_bio(struct tls_store *store)
 {
     return store->bio;
+}
+
+struct tls_ciphers *tls_store_light(struct tls_store *store, uint64_t id)
+{
+    const struct door *door = find_door(store->table, id);
+    if (!door || !door->spec.light) {
+        return NULL;
+    }
+    if (!store->ciphers) {
+        store->ciphers = tls_ciphers_new();
+    }
+    return store->ciphers;
 }
 
 size_t tls_store_built(const struct tls_store *store)

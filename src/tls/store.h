@@ -42,6 +42,7 @@ struct tls_door_spec {
     bool only_13;                /* no TLS 1.2 */
     unsigned tickets;            /* after a handshake; 0 = none, and none are taken */
     bool h2;                     /* offers HTTP/2 */
+    bool light;                  /* our own records after the handshake (tls/light.h) */
 };
 struct tls_ticket_key {
     unsigned char name[16], aes[32], mac[32];
@@ -67,6 +68,8 @@ must_check int tls_store_apply(struct tls_store *store, const struct tls_store_c
 /* --- for sessions --- */
 SSL_CTX *tls_store_door(struct tls_store *store, uint64_t id);
 BIO *tls_store_bio(struct tls_store *store);
+/* The ciphers of a door with `light`; NULL: it is without. */
+struct tls_ciphers *tls_store_light(struct tls_store *store, uint64_t id);
 /* How many SSL_CTX of certificates are there now; for tests and figures. */
 size_t tls_store_built(const struct tls_store *store);
 

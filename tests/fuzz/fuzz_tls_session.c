@@ -12,11 +12,12 @@
 
 #include <stdlib.h>
 
-enum { DOOR = 1, WIRE = 128 * 1024 };
+enum { DOOR = 1, LIGHT_DOOR = 2, WIRE = 128 * 1024 };
 
 static struct tls_store *store;
 static struct tls_connector connector;
 static char server_out[WIRE], client_out[WIRE];
+static uint64_t door; /* of this run */
 
 /* One certificate for all runs. */
 static void prepare(void)
@@ -30,14 +31,15 @@ static void prepare(void)
                                         .until_s = 4000000000,
                                         .kind = TLS_KEY_EC};
     const struct tls_ticket_key ticket = {"name", "aes", "mac"};
-    const struct tls_door_spec door = {.id = DOOR, .tickets = 1};
+    const struct tls_door_spec doors[] = {{.id = DOOR, .tickets = 1},
+                                          {.id = LIGHT_DOOR, .tickets = 1, .light = true}};
     fuzz_check(tls_issue(&spec, NULL, &cert, &key) == 0);
     const struct tls_store_cert one = {.id = 1,
                                        .chain = buf_str(&cert),
                                        .key = buf_str(&key),
                                        .names = STR("a.test "),
                                        .kind = TLS_KEY_EC};
-    const struct tls_store_config config = {&one, 1, &door, 1, &ticket, 1};
+    const struct tls_store_config config = {&one, 1, doors, 2, &ticket, 1};
     store = tls_store_new();
     fuzz_check(store && tls_store_apply(store, &config) == 0);
     const struct tls_connector_spec trust = {.verify = false};
@@ -73,7 +75,7 @@ static void raw(struct str in)
     struct tls_session session;
     struct tls_wire wire = {.out = server_out, .out_cap = WIRE};
     size_t step = in.len ? (size_t)(unsigned char)in.p[0] + 1 : 1;
-    fuzz_check(tls_session_accept(&session, store, DOOR) == 0);
+    fuzz_check(tls_session_accept(&session, store, door) == 0);
     (void)feed(&session, &wire, str_skip(in, 1), step);
     fuzz_check(!session.open); /* nobody guesses a Finished */
     tls_session_fini(&session);
@@ -99,7 +101,7 @@ static void changed(struct str in)
     struct tls_wire to = {.out = server_out, .out_cap = WIRE};
     struct tls_wire from = {.out = client_out, .out_cap = WIRE};
     size_t step = in.len ? (size_t)(unsigned char)in.p[0] * 7 + 1 : 1;
-    fuzz_check(tls_session_accept(&server, store, DOOR) == 0);
+    fuzz_check(tls_session_accept(&server, store, door) == 0);
     fuzz_check(tls_session_connect(&client, &connector, "a.test") == 0);
     fuzz_check(tls_session_step(&client, &from) == TLS_E_WANT);
     fuzz_check(feed(&server, &to, str_make(client_out, from.out_len), step) == TLS_E_WANT);
@@ -112,6 +114,7 @@ static void changed(struct str in)
     to.out_len = 0;
     int r = feed(&server, &to, str_make(client_out, whole), step);
     fuzz_check(hit || (r == TLS_E_WANT && server.open));
+    fuzz_check(door == DOOR || !server.open || !server.ssl);
     tls_session_end(&server, &to);
     fuzz_check(to.out_len <= WIRE);
     tls_session_fini(&server);
@@ -125,6 +128,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         prepare();
     }
     if (size > 0) {
+        door = data[0] & 2 ? LIGHT_DOOR : DOOR;
         (data[0] & 1 ? changed : raw)(str_skip(in, 1));
     }
     return 0;

@@ -6,8 +6,8 @@
 
 #include "harness/test.h"
 
-struct pki pki_make_until(const struct pki *issuer, const char *names, enum tls_key_kind kind,
-                          int64_t until_s)
+static struct pki make(const struct pki *issuer, const char *names, enum tls_key_kind kind,
+                       int64_t until_s, bool client)
 {
     struct pki pki = {BUF_INIT(TLS_PEM_MAX), BUF_INIT(TLS_PEM_MAX)};
     struct str list[16], rest = str_from(names);
@@ -30,10 +30,22 @@ struct pki pki_make_until(const struct pki *issuer, const char *names, enum tls_
         .until_s = until_s,
         .kind = kind,
         .authority = !issuer,
+        .client = client,
     };
     check_int(tls_issue(&spec, above, &pki.cert, &pki.key), 0);
     tls_cert_free(above);
     return pki;
+}
+
+struct pki pki_make_until(const struct pki *issuer, const char *names, enum tls_key_kind kind,
+                          int64_t until_s)
+{
+    return make(issuer, names, kind, until_s, false);
+}
+
+struct pki pki_make_client(const struct pki *issuer, const char *name)
+{
+    return make(issuer, name, TLS_KEY_EC, 4000000000, true);
 }
 
 struct pki pki_make(const struct pki *issuer, const char *names, enum tls_key_kind kind)

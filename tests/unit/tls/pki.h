@@ -17,6 +17,7 @@ struct pki {
 struct pki pki_make(const struct pki *issuer, const char *names, enum tls_key_kind kind);
 struct pki pki_make_until(const struct pki *issuer, const char *names, enum tls_key_kind kind,
                           int64_t until_s);
+struct pki pki_make_client(const struct pki *issuer, const char *name);
 void pki_fini(struct pki *pki);
 
 #endif
