@@ -391,6 +391,7 @@ static void fill(const struct config *config, struct tls_door_spec *doors,
                 .client_ca = listener->tls.client_ca,
                 .only_13 = listener->tls.only_13,
                 .tickets = listener->tls.tickets,
+                .light = listener->tls.light,
                 .h2 = true,
             };
         }

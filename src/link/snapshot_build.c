@@ -122,6 +122,7 @@ void snapshot_builder_listener(struct snapshot_builder *builder,
         .tls_only_13 = listener->tls.only_13,
         .tls_client = listener->tls.client,
         .tls_tickets = listener->tls.tickets,
+        .tls_light = listener->tls.light,
         .redirect_port = listener->redirect_port,
         .proxy_protocol = listener->proxy_protocol,
     };

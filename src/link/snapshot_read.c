@@ -325,6 +325,7 @@ struct snapshot_listener snapshot_listener_at(const struct snapshot *snapshot, u
                 .client = (enum snapshot_client_certificate)item.tls_client,
                 .client_ca = text_of(snapshot, item.client_ca),
                 .tickets = item.tls_tickets,
+                .light = item.tls_light != 0,
             },
         .redirect_port = item.redirect_port,
         .proxy_protocol = item.proxy_protocol != 0,

@@ -27,6 +27,7 @@ struct snapshot_tls {
     enum snapshot_client_certificate client; /* is one asked for? */
     struct str client_ca;                    /* PEM: who may have signed it */
     uint32_t tickets;                        /* sent after a handshake */
+    bool light; /* its records are the edge's own after the handshake (TLS 1.3) */
 };
 /* How a service is reached by TLS. */
 struct snapshot_upstream_tls {

@@ -60,6 +60,7 @@ struct wire_listener {
     uint32_t kind, service_index; /* UINT32_MAX = none */
     struct wire_text client_ca;
     uint32_t tls, tls_only_13, tls_client, tls_tickets, redirect_port, proxy_protocol;
+    uint32_t tls_light, reserved_tls;
 };
 struct wire_certificate {
     uint64_t id, listener;

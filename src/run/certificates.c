@@ -434,5 +434,6 @@ struct snapshot_tls certificates_tls(const struct project *project,
         .client = (enum snapshot_client_certificate)spec->client_certificate,
         .client_ca = all ? all->client_ca : STR_NONE,
         .tickets = (uint32_t)spec->tickets,
+        .light = spec->light,
     };
 }

@@ -216,7 +216,8 @@ static bool same_tls(const struct gateway_tls_spec *a, const struct gateway_tls_
         same = same_certificate(&a->certificates[i], &b->certificates[i]);
     }
     return same && a->min_version == b->min_version && str_eq(a->client_ca, b->client_ca) &&
-           a->client_certificate == b->client_certificate && a->tickets == b->tickets;
+           a->client_certificate == b->client_certificate && a->tickets == b->tickets &&
+           a->light == b->light;
 }
 
 static bool same_listen(const struct listen_spec *a, const struct listen_spec *b)

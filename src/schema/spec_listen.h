@@ -25,6 +25,7 @@ struct gateway_tls_spec {
     struct str client_ca;       /* PEM file, absolute; empty = nobody is asked */
     int32_t client_certificate; /* enum client_certificate_kind */
     int64_t tickets;
+    bool light;
 };
 
 enum listen_kind { LISTEN_HTTP, LISTEN_HTTPS, LISTEN_TCP, LISTEN_TLS };

@@ -50,7 +50,7 @@ static void fill(struct snapshot_builder *builder)
         .id = 1,
         .kind = SNAPSHOT_HTTP,
         .address = STR("127.0.0.1:8080"),
-        .tls = {true, true, SNAPSHOT_CLIENT_OPTIONAL, STR("CA"), 3},
+        .tls = {true, true, SNAPSHOT_CLIENT_OPTIONAL, STR("CA"), 3, true},
         .redirect_port = 443,
     };
     struct snapshot_certificate certificate = {.id = 41,
@@ -127,6 +127,7 @@ TEST(what_tls_needs_is_read_with_its_nul_bytes)
           listener.tls.client == SNAPSHOT_CLIENT_OPTIONAL);
     check_str(listener.tls.client_ca, STR("CA"));
     check_int(listener.tls.tickets, 3);
+    check(listener.tls.light);
     check_int(listener.redirect_port, 443);
     check(!snapshot_listener_at(&snapshot, 1).tls.on);
     check_str(snapshot_gateway_get(&snapshot).ticket_keys, STR("\0key"));
