@@ -112,14 +112,14 @@ static void go_on_later(struct stream *stream)
 /* --- request body --- */
 
 /* Each piece buys idle_ms more, but the whole must come at the least rate: a body in drops holds a
- * connection no longer than one that stopped. */
-static void progress_up(struct stream *stream)
+ * connection no longer than one that stopped. What is sent again has come long ago. */
+static void progress_up(struct stream *stream, bool again)
 {
     uint32_t rate = stream->worker->gateway.body_rate;
     int64_t now_ns = stream->worker->loop.now_ns;
     int64_t idle_ns = stream->service->spec.idle_ms * NS_PER_MS;
     int64_t due_ns = now_ns;
-    if (rate != SNAPSHOT_NO_LIMIT) {
+    if (rate != SNAPSHOT_NO_LIMIT && likely(!again)) {
         due_ns = stream->head_ns + (int64_t)(stream->bytes_in / rate) * NS_PER_S;
     }
     client_deadline(stream->client, MIN(now_ns, due_ns) + idle_ns);
@@ -129,6 +129,7 @@ static void progress_up(struct stream *stream)
 static void keep_ahead(struct stream *stream, struct str rest)
 {
     struct client *client = stream->client;
+    replay_trim(stream, rest.len);
     client->ahead = block_get(&stream->worker->blocks, BLOCK_HEAD);
     if (!client->ahead || rest.len > client->ahead->cap) {
         stream->keep_client = false;
@@ -138,8 +139,8 @@ static void keep_ahead(struct stream *stream, struct str rest)
     client->ahead->len = (uint32_t)rest.len;
 }
 
-/* The body is whole. */
-static void end_up(struct stream *stream, struct str rest, bool from_first)
+/* The body is whole. `fresh`: what is behind it was just read. */
+static void end_up(struct stream *stream, struct str rest, bool fresh)
 {
     stream->up_done = true;
     stream->sent_ns = stream->worker->loop.now_ns;
@@ -147,7 +148,7 @@ static void end_up(struct stream *stream, struct str rest, bool from_first)
         stream->up.extension_left < HTTP1_EXTENSIONS_MAX && admit_glitch(stream->client)) {
         stream->keep_client = false;
     }
-    if (!from_first && rest.len > 0) {
+    if (fresh && rest.len > 0) {
         keep_ahead(stream, rest);
     }
     client_deadline(stream->client,
@@ -165,9 +166,9 @@ static struct gather gather_up(const struct stream *stream)
     };
 }
 
-/* Decodes and sends `in`. 0; > 0: stopped (suspended, answered, refused); < 0: nothing more can be
- * sent. */
-static int feed_up(struct stream *stream, struct str in, bool from_first)
+/* Decodes and sends `in`, which lies in `source` or was just read. 0; > 0: stopped (suspended,
+ * answered, refused); < 0: nothing more can be sent. */
+static int feed_up(struct stream *stream, struct str in, struct block *source)
 {
     struct gather gather = gather_up(stream);
     struct str piece;
@@ -183,12 +184,12 @@ static int feed_up(struct stream *stream, struct str in, bool from_first)
             gather_piece(&gather, piece);
         }
     }
-    if (from_first) {
-        stream->client->in->at = stream->client->in->len - (uint32_t)in.len;
+    if (source) {
+        source->at = source->len - (uint32_t)in.len;
     }
     if (taken == TAKE_LAST) {
         gather_last(&gather, &stream->up);
-        end_up(stream, in, from_first);
+        end_up(stream, in, source == NULL);
     }
     gather_send(&gather, STR_NONE);
     if (taken == TAKE_BAD) {
@@ -205,7 +206,7 @@ static int end_of_client(struct stream *stream)
     struct gather gather = gather_up(stream);
     stream->up.trailers = &lane_of(&stream->client->conn)->trailers;
     gather_last(&gather, &stream->up);
-    end_up(stream, STR_NONE, true);
+    end_up(stream, STR_NONE, false);
     gather_send(&gather, STR_NONE);
     return gather.error;
 }
@@ -226,8 +227,8 @@ static int read_up(struct stream *stream, struct str *ret)
     if (n < 0 || conn->eof) {
         return n == 0 && conn_is_lane(conn) ? READ_END : READ_LOST;
     }
-    stream->body_moved |= n > 0;
     *ret = str_make(worker->in, (size_t)n);
+    replay_take(stream, *ret);
     return n > 0 ? READ_BYTES : READ_NOTHING;
 }
 
@@ -238,16 +239,22 @@ static bool broken_up(struct stream *stream)
     return true;
 }
 
-bool exchange_pump_up(struct stream *stream)
+/* What is here already: behind the head, or kept of a try before. */
+static struct block *source_up(const struct stream *stream)
 {
     struct block *first = stream->client->in;
+    return first->at < first->len ? first : replay_next(stream);
+}
+
+bool exchange_pump_up(struct stream *stream)
+{
     for (unsigned round = 0; !stream->up_done && !stream->up_broken; round++) {
         if (stream->suspended[STREAM_UP] || conn_blocked(&stream->upstream->conn)) {
             return true;
         }
-        bool from_first = first->at < first->len;
-        struct str in = from_first ? block_rest(first) : STR_NONE;
-        if (!from_first && !stream->held[STREAM_UP]) {
+        struct block *source = source_up(stream);
+        struct str in = source ? block_rest(source) : STR_NONE;
+        if (!source && !stream->held[STREAM_UP]) {
             if (round >= ROUNDS_MAX) {
                 go_on_later(stream);
                 return true;
@@ -264,8 +271,8 @@ bool exchange_pump_up(struct stream *stream)
                 return true;
             }
         }
-        progress_up(stream);
-        int r = feed_up(stream, in, from_first);
+        progress_up(stream, source && stream->retries > 0);
+        int r = feed_up(stream, in, source);
         if (r != 0) {
             return r > 0 ? true : broken_up(stream);
         }
@@ -361,6 +368,9 @@ static bool first_down(struct stream *stream, struct gather *gather, struct str 
         return stream_lost(stream, r);
     }
     stream->answer_in = NULL;
+    if (unlikely(stream->replay.first != NULL)) {
+        replay_drop(stream);
+    }
     gather->chunked = stream->chunk_down;
     progress(stream);
     bool alive = feed_down(stream, gather, already);

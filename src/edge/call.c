@@ -27,6 +27,20 @@ void call_begin(struct stream *stream)
     }
 }
 
+int call_status(const struct stream *stream)
+{
+    return stream->close_code > 0 && call_is(stream) ? stream->close_code - 1 : -1;
+}
+
+/* What an HTTP status of 500 and above would say; RESOURCE_EXHAUSTED is its 429, UNIMPLEMENTED its
+ * 404. */
+bool call_failed(const struct stream *stream)
+{
+    int status = call_status(stream);
+    return status == GRPC_UNKNOWN || status == GRPC_DEADLINE_EXCEEDED || status == GRPC_INTERNAL ||
+           status == GRPC_UNAVAILABLE || status == GRPC_DATA_LOSS;
+}
+
 void call_note_status(struct stream *stream, enum grpc_status status)
 {
     stream->close_code = (uint16_t)(status + 1); /* 0 is "none" (ring_access) */

@@ -17,6 +17,10 @@ void call_begin(struct stream *stream);
 void call_answered(struct stream *stream);
 /* The answer is whole; `trailers` are lines. */
 void call_ended(struct stream *stream, struct str trailers);
+/* The status that the service gave, as far as it is known; -1: none, or no call. */
+int call_status(const struct stream *stream);
+/* Does that status speak of a service that does not work? Not of a caller that asked in vain. */
+bool call_failed(const struct stream *stream);
 /* For the record. */
 void call_note_status(struct stream *stream, enum grpc_status status);
 

@@ -227,7 +227,6 @@ static bool take_answer(struct stream *stream, struct str bytes)
     struct worker *worker = stream->worker;
     const struct http1_head *head = &worker->response;
     if (unlikely(stream->service->policy != NULL) && policy_retries_answer(stream, head)) {
-        stream->visit.trouble = true;
         stream_try_again(stream);
         return true;
     }

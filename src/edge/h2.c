@@ -85,10 +85,23 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
     return is_gone(h2, id) ? judge_gone(h2, id) : 0;
 }
 
+/* An answer that nobody waits for any more is whole: its request need not go on. */
+static void answer_sent(struct h2 *h2, int32_t id)
+{
+    if (h2->role->open && !find(h2, id) &&
+        nghttp2_session_get_stream_remote_close(h2->session, id) == 0) {
+        (void)nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
+    }
+}
+
 static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *context)
 {
     struct h2 *h2 = context;
     (void)session;
+    if ((frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA) &&
+        (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) {
+        answer_sent(h2, frame->hd.stream_id);
+    }
     if (frame->hd.type == NGHTTP2_RST_STREAM) {
         http2_past_leave(&h2->past, (uint32_t)frame->hd.stream_id);
     } else if (frame->hd.type == NGHTTP2_DATA && frame->hd.length >= SENT_MIN) {

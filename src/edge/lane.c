@@ -303,13 +303,24 @@ static void lane_abort(struct conn *conn)
     lane_of(conn)->aborted = true;
 }
 
-/* What the peer is told when its stream is left before both halves are over. */
+/* What the peer is told when its stream is left before both halves are over. Whoever has answered
+ * needs no more of the request (RFC 9113 §8.1); a request that is given up is cancelled. */
 static uint32_t reset_code(const struct lane *lane)
 {
     if (lane->aborted) {
         return NGHTTP2_INTERNAL_ERROR;
     }
-    return lane->out_end ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL;
+    bool answered = lane->out_end && nghttp2_session_check_server_session(lane->h2->session);
+    return answered ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL;
+}
+
+/* An answer that is all with nghttp2, but not all gone: a reset now would take its place. It
+ * follows when the end is sent (h2.c). */
+static bool is_unsent(const struct lane *lane)
+{
+    nghttp2_session *session = lane->h2->session;
+    return nghttp2_session_check_server_session(session) &&
+           nghttp2_session_get_stream_local_close(session, lane->id) == 0;
 }
 
 static void lane_close(struct conn *conn)
@@ -321,7 +332,8 @@ static void lane_close(struct conn *conn)
         h2->queued -= conn->out ? conn->out->len - conn->out->at : 0;
         if (!lane->closed && lane->id > 0 && !h2->failed) {
             (void)nghttp2_session_set_stream_user_data(h2->session, lane->id, NULL);
-            if (lane->aborted || !lane->out_end || conn->out || !lane->in_end) {
+            if (lane->aborted || !lane->out_end || conn->out ||
+                (!lane->in_end && !is_unsent(lane))) {
                 (void)nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, lane->id,
                                                 reset_code(lane));
             }

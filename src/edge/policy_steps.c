@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What a stream asks of its service's policy: may it go, how did it go, once more, somewhere else?
+ * What a stream asks of its service's policy: may it go, how did it go, somewhere else? (Once more:
+ * policy_retry.c.)
  *
  * Places: a request needs one while it is with a replica. There are as many as `breaker.requests`
  * (all threads together; each may exceed it by one when they look at the same moment) and as the
@@ -8,6 +9,7 @@
  * the first of the queue at once (grant), not to whoever comes by.
  */
 #include "base/num.h"
+#include "edge/call.h"
 #include "edge/cells.h"
 #include "edge/exchange.h"
 #include "edge/mirror.h"
@@ -18,7 +20,7 @@
 #include "edge/worker.h"
 #include "traffic/slow_start.h"
 
-enum { QUEUE_LOOK_MS = 2, RETRY_AFTER_S = 1, JITTER_PERCENT = 50 };
+enum { QUEUE_LOOK_MS = 2, RETRY_AFTER_S = 1 };
 
 static struct loop *loop_of(const struct policy *policy)
 {
@@ -171,8 +173,10 @@ static void begin(struct stream *stream, struct policy *policy)
     if (policy_has(policy, SNAPSHOT_POLICY_HEDGE)) {
         retry_budget_request(&policy->hedges, &policy->hedges_spec, now_ns);
     }
-    if (policy->spec.total_ms > 0 && !stream->tcp && stream->client->latest_ns == 0) {
-        stream->client->latest_ns = stream->start_ns + policy->spec.total_ms * NS_PER_MS;
+    if (policy->spec.total_ms > 0 && !stream->tcp) { /* of this and grpc-timeout the sooner */
+        int64_t latest_ns = stream->start_ns + policy->spec.total_ms * NS_PER_MS;
+        int64_t known_ns = stream->client->latest_ns;
+        stream->client->latest_ns = known_ns ? MIN(known_ns, latest_ns) : latest_ns;
     }
 }
 
@@ -282,7 +286,7 @@ static enum breaker_result result_of(const struct stream *stream)
     if (stream->answer_ns < stream->visit.try_ns || stream->answer_ns == 0) {
         return BREAKER_NOTHING;
     }
-    return stream->status >= 500 ? BREAKER_FAILED : BREAKER_WORKED;
+    return stream->status >= 500 || call_failed(stream) ? BREAKER_FAILED : BREAKER_WORKED;
 }
 
 static void report(struct stream *stream, struct policy *policy)
@@ -358,75 +362,6 @@ void policy_sent(struct stream *stream)
     }
 }
 
-/* --- once more --- */
-
-static uint32_t method_bit(const struct stream *stream)
-{
-    static const uint32_t bits[HTTP_METHOD_COUNT] = {
-        [HTTP_GET] = SNAPSHOT_METHOD_GET,         [HTTP_HEAD] = SNAPSHOT_METHOD_HEAD,
-        [HTTP_OPTIONS] = SNAPSHOT_METHOD_OPTIONS, [HTTP_PUT] = SNAPSHOT_METHOD_PUT,
-        [HTTP_DELETE] = SNAPSHOT_METHOD_DELETE,   [HTTP_POST] = SNAPSHOT_METHOD_POST,
-        [HTTP_PATCH] = SNAPSHOT_METHOD_PATCH,
-    };
-    return stream->req.method < HTTP_METHOD_COUNT ? bits[stream->req.method] : 0;
-}
-
-/* Bills it and sets the pause: backoff, doubled with each try, half of it by chance. */
-static bool billed(struct stream *stream)
-{
-    struct policy *policy = stream->service->policy;
-    struct loop *loop = loop_of(policy);
-    if (!(policy->spec.retry_methods & method_bit(stream)) ||
-        stream->retries >= stream->service->spec.retries ||
-        !retry_budget_take(&policy->budget, &policy->budget_spec, stream->start_ns, loop->now_ns)) {
-        return false;
-    }
-    uint64_t pause_ns = (uint64_t)policy->spec.retry_backoff_ms * (uint64_t)NS_PER_MS
-                        << MIN(stream->retries, 10U);
-    stream->visit.again_ns =
-        loop->now_ns + (int64_t)rng_jitter(&loop->rng, pause_ns, JITTER_PERCENT);
-    return true;
-}
-
-bool policy_may_retry(struct stream *stream, int error)
-{
-    uint32_t when = stream->service->policy->spec.retry_when;
-    uint32_t needed = error == -ETIMEDOUT ? SNAPSHOT_RETRY_TIMEOUT : SNAPSHOT_RETRY_RESET;
-    return (when & needed) && billed(stream);
-}
-
-static uint32_t status_bit(unsigned status)
-{
-    switch (status) {
-    case 429:
-        return SNAPSHOT_RETRY_429;
-    case 500:
-        return SNAPSHOT_RETRY_500;
-    case 502:
-        return SNAPSHOT_RETRY_502;
-    case 503:
-        return SNAPSHOT_RETRY_503;
-    case 504:
-        return SNAPSHOT_RETRY_504;
-    default:
-        return 0;
-    }
-}
-
-bool policy_retries_answer(struct stream *stream, const struct http1_head *head)
-{
-    const struct policy *policy = stream->service->policy;
-    second_cancel(stream); /* the first one has won */
-    if (!policy_has(policy, SNAPSHOT_POLICY_RETRIES) || stream->body_moved || !stream->up_done ||
-        stream->held[STREAM_UP]) {
-        return false;
-    }
-    bool asked =
-        (policy->spec.retry_when & status_bit(head->status)) ||
-        (policy->spec.retry_header.len && http1_get_name(head, policy->spec.retry_header).p);
-    return asked && billed(stream);
-}
-
 /* --- somewhere else --- */
 
 static bool to_service(struct stream *stream, uint64_t id)
@@ -446,6 +381,7 @@ static bool to_service(struct stream *stream, uint64_t id)
     stream->visit.again_ns = 0;
     stream->last_error = 0;
     stream->retries = 0;
+    stream->visit.attempts = 0;
     stream->visit.begun = false;
     if (stream->state != STREAM_PICK) {
         stream_move(stream, STREAM_PICK);
@@ -457,8 +393,11 @@ bool policy_fallback(struct stream *stream)
 {
     const struct policy *policy = stream->service->policy;
     if (!policy_has(policy, SNAPSHOT_POLICY_FALLBACK) || stream->tcp || stream->visit.fallen ||
-        stream->answer_begun || stream->body_moved || stream->held[STREAM_UP] ||
-        stream->suspended[STREAM_UP]) {
+        stream->answer_begun || stream->held[STREAM_UP] || stream->suspended[STREAM_UP]) {
+        return false;
+    }
+    if (policy->spec.fallback_service && stream->body_moved) {
+        stream->flags |= RING_FLAG_NOT_REPEATED;
         return false;
     }
     stream->visit.fallen = true;

@@ -86,6 +86,9 @@ static void put_blocks(struct stream *stream)
     struct worker *worker = stream->worker;
     block_put(&worker->blocks, stream->path_block);
     block_put(&worker->blocks, stream->answer_in);
+    if (unlikely(stream->replay.first != NULL)) {
+        replay_drop(stream);
+    }
     block_put(&worker->blocks, stream->held[STREAM_UP]);
     block_put(&worker->blocks, stream->held[STREAM_DOWN]);
     if (unlikely(stream->has_trailers[STREAM_UP])) {

@@ -14,6 +14,7 @@
 
 #include "edge/client.h"
 #include "edge/policy.h"
+#include "edge/replay.h"
 #include "edge/service.h"
 #include "edge/stream_state.h"
 #include "edge/upstream.h"
@@ -49,8 +50,7 @@ struct stream {
     uint8_t state; /* enum stream_state */
     uint8_t filter_at[STREAM_DIRECTIONS];
     bool suspended[STREAM_DIRECTIONS], has_trailers[STREAM_DIRECTIONS];
-    bool brief; /* it is a tunnel and ends at STREAM_BRIEF */
-    bool tcp;
+    bool tcp, brief;             /* brief: a tunnel that ends at STREAM_BRIEF */
     bool connect;                /* CONNECT, which its route allows */
     bool frames_asked;           /* a WebSocket whose frames shall be read */
     bool shared_load, bound;     /* how service_pick counted it; the client's cookie names it */
@@ -68,11 +68,10 @@ struct stream {
     bool chunk_down;                 /* we frame the answer in chunks */
     uint8_t retries, interims;       /* interim answers that were passed on */
     uint8_t add_request_count, add_response_count, request_id_len;
-    struct ip remote;        /* whom a trusted proxy names; family 0: whoever connected */
-    uint16_t status, flags;  /* flags: RING_FLAG_… */
-    uint16_t close_code;     /* ring_access.close_code; a WebSocket's, when its frames are read */
-    uint32_t tunnel_idle_ms; /* the route's; 0 = the service's */
-    int last_error;          /* of the upstream, for the page */
+    struct ip remote; /* whom a trusted proxy names; family 0: whoever connected */
+    uint16_t status, flags, close_code; /* RING_FLAG_…; ring_access.close_code */
+    uint32_t tunnel_idle_ms;            /* the route's; 0 = the service's */
+    int last_error;                     /* of the upstream, for the page */
     uint64_t bytes_in, bytes_out;
     int64_t start_ns, start_wall_ns, head_ns, pick_ns, connect_ns, sent_ns, answer_ns;
     int64_t picked_ns, connect_from_ns; /* 0 = it did not wait, nor connect */
@@ -83,6 +82,7 @@ struct stream {
     struct str path; /* as it is forwarded: normalised, perhaps stripped */
     struct block *path_block;
     struct block *answer_in;               /* a response head that is not complete yet */
+    struct replay replay;                  /* of the body behind the first block */
     struct block *held[STREAM_DIRECTIONS]; /* a body piece whose filter suspended */
     void *filter_state[2 * FILTERS_MAX];   /* by filter->slot */
     uint64_t body_max;

@@ -5,7 +5,8 @@
  *
  * 1. Of what was not written all may be written again; of what may have arrived only a request
  *    whose method is idempotent, before the first byte of an answer, `retries` times.
- * 2. The body must still lie whole behind the head, and no filter be in the middle of it.
+ * 2. What was read of the body must still lie here (replay.h), and no filter be in the middle of
+ *    it. Where only that is missing the record says so (RING_FLAG_NOT_REPEATED).
  */
 #include "base/num.h"
 #include "edge/exchange.h"
@@ -29,20 +30,24 @@ static bool too_late(const struct stream *stream)
     return latest_ns != 0 && stream->worker->loop.now_ns >= latest_ns;
 }
 
-/* May the whole request be sent once more? Its body must still lie in the client's first block. */
+/* May the whole request be sent once more? */
 static bool can_repeat(struct stream *stream, bool written, int error)
 {
     const struct policy *policy = stream->service->policy;
     bool filtered = stream->suspended[STREAM_UP] || stream->held[STREAM_UP]; /* in the middle */
-    if (stream->answer_seen || stream->answer_begun || stream->body_moved || filtered ||
-        own_shortage(error) || too_late(stream)) {
+    if (stream->answer_seen || stream->answer_begun || filtered || own_shortage(error) ||
+        too_late(stream)) {
+        return false;
+    }
+    if (stream->body_moved) {
+        stream->flags |= RING_FLAG_NOT_REPEATED;
         return false;
     }
     if (unlikely(policy_has(policy, SNAPSHOT_POLICY_RETRIES))) {
         if (written) {
             return policy_may_retry(stream, error);
         }
-        if (!(policy->spec.retry_when & SNAPSHOT_RETRY_CONNECT)) {
+        if (!(policy->spec.retry_when & SNAPSHOT_RETRY_CONNECT) && error != -ESTALE) {
             return false;
         }
     }
@@ -62,11 +67,14 @@ void stream_rewind(struct stream *stream)
     }
     exchange_begin_body(stream, STREAM_UP, &stream->req);
     stream->client->in->at = stream->req.len;
+    replay_rewind(stream);
+    stream->client->conn.readable = true; /* its end may have been read */
     stream->up_done = stream->req.framing == HTTP1_BODY_NONE;
     stream->head_sent = false;
     stream->up_broken = false;
     stream->bytes_in = 0;
     stream->answer_seen = stream->continued = false;
+    stream->close_code = 0; /* of a call: that try's status */
     block_put(&stream->worker->blocks, stream->answer_in);
     stream->answer_in = NULL;
 }
@@ -88,7 +96,7 @@ bool stream_lost(struct stream *stream, int error)
         second_takes_over(stream)) {
         return true;
     }
-    stream->visit.trouble = !own_shortage(error);
+    stream->visit.trouble = !own_shortage(error) && error != -ESTALE; /* it was not looked at */
     if (!connected) {
         counters_add(&stream->cell->connect_errors, 1);
         if (!own_shortage(error)) {

@@ -29,6 +29,8 @@ enum {
     RING_FLAG_PATH_CUT = 64,      /* the path did not fit */
     RING_FLAG_ADMIN = 128,
     RING_FLAG_TCP = 256, /* a tcp listener's connection: no status */
+    RING_FLAG_NOT_REPEATED =
+        512, /* a further try was due, but its body was gone (retries.buffer) */
 };
 /* ring_access.layers: HTTP version of the client and of the replica (0 = 1.x, 2, 3), TLS. */
 enum {

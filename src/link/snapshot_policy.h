@@ -17,6 +17,12 @@ enum snapshot_retry {
     SNAPSHOT_RETRY_502 = 32,
     SNAPSHOT_RETRY_503 = 64,
     SNAPSHOT_RETRY_504 = 128,
+    /* Of gRPC: */
+    SNAPSHOT_RETRY_CANCELLED = 256,
+    SNAPSHOT_RETRY_DEADLINE_EXCEEDED = 512,
+    SNAPSHOT_RETRY_INTERNAL = 1024,
+    SNAPSHOT_RETRY_RESOURCE_EXHAUSTED = 2048,
+    SNAPSHOT_RETRY_UNAVAILABLE = 4096,
 };
 /* Which methods may arrive twice (retry_methods). */
 enum snapshot_method {
@@ -60,7 +66,9 @@ struct snapshot_policy {
         concurrency_tolerance_permille, concurrency_late_ms;
     uint32_t fallback_status;
     uint32_t mirror_permille;
-    uint32_t reserved[10];
+    uint32_t retry_buffer;        /* bytes of a body that are kept; UINT32_MAX = none */
+    uint32_t breaker_connections; /* to all endpoints together; 0 = no limit */
+    uint32_t reserved[8];
     uint64_t fallback_service, mirror_service; /* ids; 0 or unknown = none */
     struct str fallback_body, fallback_type;   /* the page, and its Content-Type */
     struct str retry_header, queue_header;     /* names of fields */

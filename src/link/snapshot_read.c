@@ -441,6 +441,8 @@ static void bound(struct snapshot_policy *policy)
         *times[i] = between(*times[i], 1, DAY_MS);
     }
     policy->total_ms = MIN(policy->total_ms, (uint32_t)DAY_MS);
+    uint32_t buffer = or_default(policy->retry_buffer, 64 * 1024);
+    policy->retry_buffer = buffer == UINT32_MAX ? 0 : MIN(buffer, 1024 * 1024U);
     policy->queue_ms = between(or_default(policy->queue_ms, 5000), 1, DAY_MS);
     policy->retry_backoff_ms = MIN(policy->retry_backoff_ms, 60000U);
     policy->hedge_percentile = MIN(policy->hedge_percentile, 99U);

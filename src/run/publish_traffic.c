@@ -61,7 +61,7 @@ static void set_times(const struct traffic_spec *traffic, struct snapshot_servic
     }
 }
 
-_Static_assert((int)RETRY_504 == (int)SNAPSHOT_RETRY_504 &&
+_Static_assert((int)RETRY_UNAVAILABLE == (int)SNAPSHOT_RETRY_UNAVAILABLE &&
                    (int)RETRY_PATCH == (int)SNAPSHOT_METHOD_PATCH,
                "the same bits");
 
@@ -70,6 +70,7 @@ static void set_tries(const struct traffic_spec *traffic, struct snapshot_servic
 {
     const struct retries_spec *retries = &traffic->retries;
     const struct hedge_conf *hedge = &traffic->hedge;
+    policy->retry_buffer = retries->buffer > 0 ? (uint32_t)retries->buffer : UINT32_MAX;
     if (retries->on) {
         policy->parts |= SNAPSHOT_POLICY_RETRIES;
         item->retries = retries->attempts > 0 ? count(retries->attempts) : UINT32_MAX;
@@ -97,6 +98,7 @@ static void set_health(const struct traffic_spec *traffic, struct snapshot_polic
     if (breaker->on) {
         policy->parts |= SNAPSHOT_POLICY_BREAKER;
         policy->breaker_requests = count(breaker->requests);
+        policy->breaker_connections = count(breaker->connections);
         policy->breaker_pending = count(breaker->pending);
         policy->breaker_consecutive = count(breaker->consecutive);
         policy->breaker_failures_permille = permille(breaker->failures);

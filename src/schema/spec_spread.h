@@ -57,4 +57,11 @@ struct spread_spec {
     int64_t panic; /* percent; 0 = never */
 };
 
+/* How replicas are reached by TLS; files are PEM, absolute. */
+struct upstream_tls_spec {
+    bool on, verify;
+    struct str server_name;   /* sent, and what the certificate must be for */
+    struct str ca, cert, key; /* may be empty */
+};
+
 #endif

@@ -25,6 +25,11 @@ enum retry_when {
     RETRY_502 = 32,
     RETRY_503 = 64,
     RETRY_504 = 128,
+    RETRY_CANCELLED = 256, /* from here on of gRPC */
+    RETRY_DEADLINE_EXCEEDED = 512,
+    RETRY_INTERNAL = 1024,
+    RETRY_RESOURCE_EXHAUSTED = 2048,
+    RETRY_UNAVAILABLE = 4096,
 };
 /* Bits of retries_spec.methods; names_retry_method in their order. */
 enum retry_method {
@@ -46,6 +51,7 @@ struct retries_spec {
     int64_t budget;  /* percent */
     int64_t minimum; /* per second */
     int64_t window_ns;
+    int64_t buffer; /* bytes */
 };
 
 struct hedge_conf {
@@ -55,7 +61,8 @@ struct hedge_conf {
 
 struct breaker_conf {
     bool on;
-    int64_t requests, pending, consecutive, failures, minimum, window_ns, open_ns, probes;
+    int64_t requests, connections, pending, consecutive, failures, minimum, window_ns, open_ns,
+        probes;
 };
 
 struct outlier_conf {
@@ -90,13 +97,6 @@ struct mirror_spec {
     bool on;
     struct str service;
     int64_t share; /* percent */
-};
-
-/* How replicas are reached by TLS; files are PEM, absolute. */
-struct upstream_tls_spec {
-    bool on, verify;
-    struct str server_name;   /* sent, and what the certificate must be for */
-    struct str ca, cert, key; /* may be empty */
 };
 
 struct traffic_spec {

@@ -29,8 +29,20 @@
 #define MI(member)   AT(struct mirror_spec, member)
 #define FA(member)   AT(struct fallback_spec, member)
 
-static const char *const names_retry_when[] = {
-    "connect_failure", "reset", "timeout", "429", "500", "502", "503", "504", NULL};
+static const char *const names_retry_when[] = {"connect_failure",
+                                               "reset",
+                                               "timeout",
+                                               "429",
+                                               "500",
+                                               "502",
+                                               "503",
+                                               "504",
+                                               "cancelled",
+                                               "deadline_exceeded",
+                                               "internal",
+                                               "resource_exhausted",
+                                               "unavailable",
+                                               NULL};
 static const char *const names_retry_method[] = {"GET",    "HEAD", "OPTIONS", "PUT",
                                                  "DELETE", "POST", "PATCH",   NULL};
 static const char *const names_concurrency[] = {"gradient", "aimd", NULL};
@@ -63,7 +75,13 @@ static uint32_t words_of(struct schema_pass *pass, const struct value *list,
             struct problem *problem = pass_problem(pass, word->at, "config.bad-value",
                                                    "'" STR_FMT "' is none of these words",
                                                    STR_ARG(utf8_cut(word->text, 80)));
-            problem_expected(problem, "some of: %s, %s, %s, …", names[0], names[1], names[2]);
+            char memory[256];
+            struct buf all = BUF_ON(memory);
+            for (n = 0; names[n]; n++) {
+                buf_add(&all, n ? STR(", ") : STR("some of: "));
+                buf_add(&all, str_from(names[n]));
+            }
+            problem_expected(problem, STR_FMT, STR_ARG(buf_str(&all)));
         }
     }
     return bits;
@@ -160,9 +178,10 @@ static const struct schema_field retries_rows[] = {
     {"attempts", SCHEMA_INT, RE(attempts), BOUNDS(0, 10), .preset = "2",
      SAY("Further tries; 0 for none.", "Intentos de más; 0 para ninguno.")},
     {"when", SCHEMA_LIST, TEXTS, DOC_ONLY,
-     SAY("After what: connect_failure, reset, timeout, 429, 500, 502, 503, 504; by default the "
-         "first two.",
-         "Tras qué: connect_failure, reset, timeout, 429, 500, 502, 503, 504; por defecto, los dos "
+     SAY("After what: connect_failure, reset, timeout, 429, 500, 502, 503, 504; of gRPC cancelled, "
+         "deadline_exceeded, internal, resource_exhausted, unavailable. By default the first two.",
+         "Tras qué: connect_failure, reset, timeout, 429, 500, 502, 503, 504; de gRPC cancelled, "
+         "deadline_exceeded, internal, resource_exhausted, unavailable. Por defecto, los dos "
          "primeros.")},
     {"methods", SCHEMA_LIST, TEXTS, DOC_ONLY,
      SAY("Which requests may arrive twice; by default GET, HEAD, OPTIONS, PUT and DELETE. One that "
@@ -183,6 +202,11 @@ static const struct schema_field retries_rows[] = {
          "Segundos intentos por segundo que siempre se permiten.")},
     {"window", SCHEMA_DURATION, RE(window_ns), .preset = "10s", TIME(100),
      SAY("The time that the budget looks back.", "El tiempo que mira atrás el presupuesto.")},
+    {"buffer", SCHEMA_SIZE, RE(buffer), .preset = "64k", BOUNDS(0, 1024 * 1024),
+     SAY("Of a body so much is kept until the answer begins, to be sent again, to a second replica "
+         "or a mirror; a longer one goes once. 0: none is.",
+         "De un cuerpo se guarda esto hasta que empieza la respuesta, para repetirlo o para otra "
+         "réplica o el espejo; uno más largo va una vez. 0: ninguno.")},
 };
 static const struct schema_table table_retries = {
     TABLE_OF("retries", retries_rows, struct retries_spec),

@@ -143,6 +143,7 @@ ACTS = {
     "services.traffic.retries.budget": POLICY + "test_the_budget_bounds_a_storm",
     "services.traffic.retries.minimum": POLICY + "test_the_budget_bounds_a_storm",
     "services.traffic.retries.window": POLICY + "test_the_budget_bounds_a_storm",
+    "services.traffic.retries.buffer": POLICY + "test_a_body_that_does_not_fit_goes_once_and_the_record_says_so",
     "services.traffic.breaker": POLICY + "test_the_breaker_opens_refuses_and_closes_again",
     "services.traffic.breaker.requests": POLICY + "test_more_than_the_limit_are_refused_or_wait_in_the_queue",
     "services.traffic.breaker.pending": POLICY + "test_holding_is_bounded",

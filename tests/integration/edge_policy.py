@@ -1,19 +1,50 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Breakers, retries, outliers, queues, limits and fallbacks of a service through the real edge, with back ends that misbehave."""
+"""Breakers, retries, outliers, queues, limits and fallbacks of a service through the real edge, with back ends that misbehave: each once
+with HTTP/1 on both sides, and once with HTTP/2, but for tests of one of them."""
 import collections
 import socket
 import struct
 import threading
 import time
 
-from edge_peer import Edge, Upstream, free_port, request, until
+import pytest
+
+import h2_backend
+from edge_peer import Edge, Upstream, request, until
+from h2_backend import H2Backend
 
 GET_ETC = 0x1f  # GET, HEAD, OPTIONS, PUT, DELETE
 CONNECT, RESET, TIMEOUT, ON_502, ON_503 = 1, 2, 4, 32, 64
+NOT_REPEATED = 512  # of a record's flags
 BUDGET = "retry_share_permille=1000 retry_minimum=100 retry_window_ms=10000 retry_backoff_ms=1"
 
 
-class Backend(Upstream):
+def only_http1(test):
+    test.only_http1 = True
+    return test
+
+
+def pytest_generate_tests(metafunc):
+    one = getattr(metafunc.function, "only_http1", False)
+    metafunc.parametrize("version", ["http1"] if one else ["http1", "http2"], indirect=True)
+
+
+SPOKEN = {"version": "http1"}
+
+
+@pytest.fixture(autouse=True)
+def version(request, monkeypatch):
+    """What Edge.get and Backend speak."""
+    monkeypatch.setitem(SPOKEN, "version", request.param)
+    if request.param == "http2":
+        monkeypatch.setattr(Edge, "get", lambda edge, *args, **how: h2_backend.fetch(edge.port, *args, **how))
+
+
+def Backend(*args, **more):
+    return (H2Backend if SPOKEN["version"] == "http2" else H1Backend)(*args, **more)
+
+
+class H1Backend(Upstream):
     """Answers as `answer` says at the time: a status, "reset", "silent", or a number of seconds before a 200."""
 
     def __init__(self, name="a", answer=200, port=None):
@@ -42,8 +73,12 @@ class Backend(Upstream):
                 return
 
 
+def speaks(*backends):
+    return "protocol=h2c" if any(isinstance(backend, H2Backend) for backend in backends) else ""
+
+
 def service(edge_options, *backends, name="web"):
-    return [f"service {name} {edge_options}", *[f"endpoint {name} {name}-{i + 1} {b.address}" for i, b in enumerate(backends)],
+    return [f"service {name} {speaks(*backends)} {edge_options}", *[f"endpoint {name} {name}-{i + 1} {b.address}" for i, b in enumerate(backends)],
             f"route {name} * /"]
 
 
@@ -112,6 +147,58 @@ def test_the_body_is_sent_again(tmp_path):
         with Edge(tmp_path, *service(options, a, b)) as edge:
             bodies = [edge.get(method="PUT", body=b"body %d" % i).body for i in range(4)]
             assert bodies == [b"b body %d" % i for i in range(4)]
+
+
+@pytest.mark.parametrize("size", [1, 16_000, 64_000, 65_536])
+def test_a_body_that_fits_the_buffer_is_sent_again(tmp_path, size):
+    body = bytes(i * 7 % 251 for i in range(size))
+    with Backend("a", 503) as a, Backend("b", 503) as b, Backend("c") as c:
+        options = f"retries=2 retry_when={ON_503} retry_methods={GET_ETC} {BUDGET}"
+        with Edge(tmp_path, *service(options, a, b, c)) as edge:
+            answers = [edge.get(method="PUT", body=body) for _ in range(6)]
+            assert [answer.status for answer in answers] == [200] * 6
+            assert all(answer.body == b"c " + body for answer in answers)
+            assert a.requests + b.requests >= 6
+            assert sum(record["flags"] & NOT_REPEATED for record in edge.records(6)) == 0
+
+
+def test_a_body_that_does_not_fit_goes_once_and_the_record_says_so(tmp_path):
+    with Backend("a", 503) as a:
+        options = f"retries=2 retry_when={ON_503} retry_methods={GET_ETC} {BUDGET}"
+        with Edge(tmp_path, *service(options, a)) as edge:
+            assert edge.get(method="PUT", body=b"x" * 90_000).status == 503
+            assert a.requests == 1 and edge.records()[0]["flags"] & NOT_REPEATED
+            edge.reload(*service(options + " retry_buffer=100000", a))
+            assert edge.get(method="PUT", body=b"x" * 90_000).status == 503
+            assert a.requests == 4 and not edge.records()[0]["flags"] & NOT_REPEATED
+            edge.reload(*service(options + " retry_buffer=4294967295", a))
+            assert edge.get(method="PUT", body=b"x" * 20_000).status == 503
+            assert a.requests == 5 and edge.records()[0]["flags"] & NOT_REPEATED
+
+
+@only_http1
+def test_an_upload_whose_replica_is_lost_goes_on_at_another(tmp_path):
+    """Half of it is sent when the first replica is lost; the second one gets both halves."""
+    halves = [b"1" * 30_000, b"2" * 30_000]
+
+    def dies(peer, n):
+        peer.until(b"\r\n\r\n")
+        if n > 1:
+            return peer.reply(b"next")
+        peer.exactly(30_000)
+        peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.socket.close()
+    with Upstream(dies) as a, H1Backend("b") as b:
+        options = f"retries=1 retry_when={RESET} retry_methods={GET_ETC} {BUDGET}"
+        with Edge(tmp_path, *service(options, a)) as edge, edge.connect() as client:
+            edge.reload(*service(options, a))
+            client.send(request("PUT", headers=["Transfer-Encoding: chunked"]) + b"%x\r\n" % 60_000 + halves[0])
+            until(lambda: edge.stats()["in_flight"] == 1 and a.count == 1)
+            edge.reload(*service(options, a, b))
+            until(lambda: edge.stats()["retries"] == 1)
+            client.send(halves[1] + b"\r\n0\r\n\r\n" + request("GET", "/next"))
+            assert client.response().body == b"b " + b"".join(halves)
+            assert client.response().status == 200
 
 
 def test_a_slow_replica_is_given_up_for_another(tmp_path):
@@ -292,6 +379,7 @@ def test_the_queue_works_over_threads(tmp_path):
             assert edge.command("policy web")["in_flight"] == 0
 
 
+@only_http1
 def test_the_limit_is_found_by_measuring(tmp_path):
     busy = threading.Semaphore(4)
 
@@ -390,7 +478,7 @@ def test_a_fallback_page_for_no_replica_and_for_a_refused_one(tmp_path):
 def test_a_fallback_service_answers_instead(tmp_path):
     with Backend("a", 500) as a, Backend("f") as f:
         lines = [*service("fallback_service=other breaker_consecutive=2 breaker_open_ms=60000 breaker_probes=1", a),
-                 "service other", f"endpoint other other-1 {f.address}"]
+                 f"service other {speaks(f)}", f"endpoint other other-1 {f.address}"]
         with Edge(tmp_path, *lines) as edge:
             assert statuses(edge, 2) == [500] * 2
             assert edge.get(method="PUT", body=b"x").body == b"f x"
@@ -437,6 +525,7 @@ def test_nothing_is_left_of_clients_that_leave_in_any_state(tmp_path):
 
 # --- hedging, mirroring ---
 
+@only_http1
 def test_a_second_replica_is_asked_when_the_first_is_slow(tmp_path):
     with Backend("a", "hold") as a, Backend("b") as b:
         with Edge(tmp_path, *service("hedge_after_ms=50 hedge_share_permille=1000", a, b)) as edge:
@@ -463,6 +552,7 @@ def test_the_first_answer_wins_also_when_it_is_the_first_ones(tmp_path):
             assert edge.command("policy web")["in_flight"] == 0
 
 
+@only_http1
 def test_a_second_try_goes_on_when_the_first_is_lost(tmp_path):
     def dies(peer, n):
         peer.request()
@@ -473,6 +563,7 @@ def test_a_second_try_goes_on_when_the_first_is_lost(tmp_path):
             assert statuses(edge, 6) == [200] * 6
 
 
+@only_http1
 def test_hedges_have_a_budget(tmp_path):
     with Backend("a", 0.1) as a, Backend("b", 0.1) as b:
         with Edge(tmp_path, *service("hedge_after_ms=20 hedge_share_permille=100", a, b)) as edge:
@@ -480,6 +571,7 @@ def test_hedges_have_a_budget(tmp_path):
             assert 31 <= a.requests + b.requests <= 34
 
 
+@only_http1
 def test_clients_that_leave_hedged_requests_leave_nothing(tmp_path):
     with Backend("a", "hold") as a, Backend("b", "hold") as b:
         with Edge(tmp_path, *service("hedge_after_ms=20 hedge_share_permille=1000", a, b)) as edge:
@@ -496,9 +588,10 @@ def test_clients_that_leave_hedged_requests_leave_nothing(tmp_path):
 
 
 def mirrored(options, a, shadow):
-    return [*service(options, a), "service shadow", f"endpoint shadow shadow-1 {shadow.address}"]
+    return [*service(options, a), f"service shadow {speaks(shadow)}", f"endpoint shadow shadow-1 {shadow.address}"]
 
 
+@only_http1
 def test_a_mirror_gets_copies_and_delays_nobody(tmp_path):
     seen = []
 
@@ -518,6 +611,7 @@ def test_a_mirror_gets_copies_and_delays_nobody(tmp_path):
             assert edge.command("policy web")["not_mirrored"] == 1
 
 
+@only_http1
 def test_a_mirror_gets_a_share(tmp_path):
     with Backend("a") as a, Backend("s") as shadow:
         with Edge(tmp_path, *mirrored("mirror_service=shadow mirror_permille=300", a, shadow)) as edge:
@@ -526,6 +620,7 @@ def test_a_mirror_gets_a_share(tmp_path):
             assert 30 <= shadow.requests <= 90
 
 
+@only_http1
 def test_copies_are_bounded_and_a_mirror_that_is_not_there_is_no_harm(tmp_path):
     with Backend("a") as a, Backend("s", "silent") as shadow:
         with Edge(tmp_path, *mirrored("mirror_service=shadow mirror_permille=1000", a, shadow)) as edge:

@@ -251,6 +251,8 @@ static const struct {
     NUMBER(concurrency_late_ms),
     NUMBER(fallback_status),
     NUMBER(mirror_permille),
+    NUMBER(retry_buffer),
+    NUMBER(breaker_connections),
 };
 
 /* A part is on when one of its numbers, or its service or text, is named. */
