@@ -12,6 +12,7 @@
 #include "core/edge.h"
 #include "core/event_txn.h"
 #include "core/reserve.h"
+#include "core/sockmap.h"
 #include "link/counters.h"
 #include "link/keeper_client.h"
 #include "os/file.h"
@@ -114,6 +115,7 @@ static void keeper_ready(struct keeper_client *client)
     core->roles.keeper_pid = client->keeper_pid;
     publish_role(core, "keeper", client->keeper_pid);
     edge_link_keeper_ready(core->edge);
+    core_sockmap_ready(core);
     if (!core->ready) {
         if (start_rooms(core) < 0) {
             core_stop(core, 1);
@@ -286,7 +288,8 @@ static int open_parts(struct core *core, const struct core_options *options,
     core->workers = &parts->workers;
     if ((r = bus_new(core->loop, &core->bus)) < 0 || (r = event_log_new(core)) < 0 ||
         (r = open_store(core, options, problem)) < 0 ||
-        (r = edge_link_new(core, &core->edge)) < 0 || (r = init_rooms(core)) < 0) {
+        (r = edge_link_new(core, &core->edge)) < 0 ||
+        (r = core_sockmap_new(core, &core->sockmap)) < 0 || (r = init_rooms(core)) < 0) {
         return r;
     }
     return open_keeper(core, parts, options);
@@ -356,6 +359,8 @@ void core_close(struct core *core)
     }
     stop_rooms(core);
     edge_link_free(core->edge);
+    core_sockmap_free(core->sockmap);
+    core->sockmap = NULL;
     if (parts && parts->keeper_up) {
         keeper_client_fini(&parts->keeper);
     }

@@ -17,6 +17,7 @@
 #include "core/instance.h"
 #include "core/room.h"
 
+struct core_sockmap;
 struct edge_link;
 struct event_log;
 struct keeper_child;
@@ -68,6 +69,7 @@ struct core {
     struct worker_pool *workers;  /* for what blocks: loading a configuration */
     struct keeper_client *keeper; /* link/keeper_client.h */
     struct edge_link *edge;       /* core/edge.h: snapshot, deltas, counters, rings */
+    struct core_sockmap *sockmap; /* core/sockmap.h */
     struct event_log *events;     /* private to event.c */
     struct instance instance;
     struct core_children children;

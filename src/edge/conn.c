@@ -41,7 +41,7 @@ int64_t conn_socket_recv(struct conn *conn, void *p, size_t len)
 {
     int64_t n = sock_recv(conn->watch.fd, p, len);
     if (likely(n > 0)) {
-        conn->readable = (size_t)n == len || conn->hup;
+        conn->readable = (size_t)n == len || conn->unsure;
         return n;
     }
     conn->readable = false;

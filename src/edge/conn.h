@@ -3,7 +3,8 @@
  * struct conn: one socket of the edge, client's or upstream's. It is registered once,
  * edge-triggered for both directions; `readable` and `writable` remember what the kernel last said,
  * and every transfer tries first. A short read counts as "drained" and saves the call that would
- * only say EAGAIN, except after the peer's FIN was announced: then only a read of 0 ends it.
+ * only say EAGAIN, except (`unsure`) after the peer's FIN was announced, which only a read of 0
+ * ends, and where bytes come by two ways (short_way.h).
  *
  * What the kernel does not take waits in `out` (one block); whoever produces asks conn_blocked
  * before reading more, which is the back-pressure.
@@ -42,6 +43,7 @@ struct conn {
     bool readable;
     bool writable;
     bool hup;        /* the peer's FIN was announced */
+    bool unsure;     /* a short read does not mean that nothing is left */
     bool eof;        /* and read */
     bool failed;     /* reset, or both directions are shut */
     bool write_shut; /* we sent our FIN */
@@ -62,6 +64,7 @@ static inline void conn_note(struct conn *conn, uint32_t events)
     }
     if (unlikely(events & (LOOP_RDHUP | LOOP_HUP | LOOP_ERROR))) {
         conn->hup = true;
+        conn->unsure = true;
         conn->failed |= (events & (LOOP_HUP | LOOP_ERROR)) != 0;
     }
 }

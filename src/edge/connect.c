@@ -51,7 +51,7 @@ int connect_step(struct conn *conn)
 
 bool connect_is_quiet(struct conn *conn)
 {
-    if (likely(!conn->ops)) {
+    if (likely(!conn->ops && !conn->unsure)) {
         return false;
     }
     while (conn->readable) {

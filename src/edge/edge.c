@@ -19,6 +19,7 @@
 #include "edge/probe.h"
 #include "edge/worker_life.h"
 #include "os/entropy.h"
+#include "os/file.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -217,6 +218,12 @@ int edge_open(struct edge *edge, const struct edge_memory *memory, unsigned thre
     return r;
 }
 
+void edge_sockmap(struct edge *edge, const int fds[SOCKMAP_LINK])
+{
+    memcpy(edge->sockmap, fds, sizeof(edge->sockmap));
+    atomic_store(&edge->has_sockmap, true);
+}
+
 bool edge_is_open(const struct edge *edge)
 {
     return edge->open;
@@ -244,6 +251,9 @@ void edge_free(struct edge *edge)
     addresses_fini(&edge->addresses);
     free(edge->loads);
     free(edge->tunnels);
+    for (size_t i = 0; atomic_load(&edge->has_sockmap) && i < SOCKMAP_LINK; i++) {
+        file_close(&edge->sockmap[i]);
+    }
     free(edge->workers);
     free(edge);
 }

@@ -13,6 +13,7 @@
 #define EDGE_EDGE_H
 
 #include "base/str.h"
+#include "os/sockmap.h"
 
 int edge_main(int argc, char **argv);
 
@@ -58,6 +59,8 @@ bool edge_is_open(const struct edge *edge);
 must_check int edge_apply(struct edge *edge, int snapshot_fd);
 /* The answer to `listen`: takes `fd` over (-1: could not be opened). */
 void edge_listening(struct edge *edge, struct str address, int fd);
+/* The short way to services (os/sockmap.h): its tables without the link, once; taken over. */
+void edge_sockmap(struct edge *edge, const int fds[SOCKMAP_LINK]);
 /* Deltas may have come. */
 void edge_deltas(struct edge *edge);
 /* Runs thread 0 until edge_stop; then the others are joined. 0 or -errno. */

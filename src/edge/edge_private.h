@@ -50,7 +50,9 @@ struct edge {
     struct edge_probes *probes;
     struct loop_fd bell;
     struct timer stop_timer;
-    atomic_uint stopped; /* threads behind 0 that are done */
+    atomic_uint stopped;       /* threads behind 0 that are done */
+    int sockmap[SOCKMAP_LINK]; /* while has_sockmap */
+    atomic_bool has_sockmap;
     bool open;
     bool deltas_lost;
     atomic_bool moves;                   /* connections that can go to the next edge do */

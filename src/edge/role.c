@@ -17,6 +17,7 @@
 #include "base/num.h"
 #include "edge/edge_private.h"
 #include "link/keeper_guard.h"
+#include "link/keeper_sockmap.h"
 #include "os/chan.h"
 #include "os/clock.h"
 #include "os/file.h"
@@ -46,6 +47,7 @@ struct role {
     char run_dir[256], state_dir[1024], id[64], user[64];
     char way[64];    /* the keeper's name for the way to us, once we leave our place */
     bool privileged; /* may still give rights away */
+    bool has_sockmap;
 };
 
 static struct role role;
@@ -212,6 +214,27 @@ static void snapshot_wanted(void *context)
     }
 }
 
+/* The keeper gives its parts one by one; they stay the same as long as the instance lives. */
+static void take_sockmap(void)
+{
+    int fds[SOCKMAP_LINK];
+    enum sockmap_part have = 0;
+    while (!role.has_sockmap && have < SOCKMAP_LINK) {
+        int fd = keeper_client_fd(&role.keeper, keeper_sockmap_name(have));
+        if (fd < 0 || file_dup(fd, &fds[have]) < 0) {
+            break;
+        }
+        have++;
+    }
+    if (have == SOCKMAP_LINK) {
+        role.has_sockmap = true;
+        edge_sockmap(role.edge, fds);
+    }
+    while (!role.has_sockmap && have > 0) {
+        file_close(&fds[--have]);
+    }
+}
+
 /* --- the edge before this one --- */
 
 static void take_former(void)
@@ -254,6 +277,7 @@ static void former_ended(void *context)
 static void on_ready(struct keeper_client *client)
 {
     (void)client;
+    take_sockmap();
     take_snapshot();
     take_former();
 }
@@ -263,6 +287,8 @@ static void on_kept(struct keeper_client *client, struct str name, int fd)
     (void)client;
     if (str_is(name, "snapshot")) {
         take_snapshot();
+    } else if (str_starts(name, STR(KEEPER_SOCKMAP))) {
+        take_sockmap();
     } else if (str_starts(name, STR(KEEPER_HANDOVER)) && !str_eq(name, str_from(role.way))) {
         char wanted[sizeof(role.way)];
         (void)snprintf(wanted, sizeof(wanted), KEEPER_HANDOVER "%d", role.former_pid);

@@ -33,6 +33,7 @@ struct endpoint {
     char replica[DELTA_REPLICA_MAX];
     uint8_t state;                    /* enum snapshot_endpoint_state */
     bool removed, seen;               /* seen: private, while a snapshot is applied */
+    bool short_way;                   /* its port is named to the kernel (short_way.h) */
     bool reachable, failing;          /* its address can be understood; its probe says so */
     bool ejected, served;             /* by the policy; it was eligible when last looked at */
     char sticky[SNAPSHOT_STICKY_MAX]; /* what the cookie says of who belongs here; "" = none */

@@ -55,6 +55,7 @@ static void set_endpoint(struct endpoint *endpoint, const struct snapshot_endpoi
     endpoint_worked(endpoint);
     (void)str_copy(endpoint->address_text, sizeof(endpoint->address_text), spec->address);
     endpoint->reachable = sock_addr_parse(spec->address, &endpoint->address) == 0;
+    endpoint->short_way = false;
 }
 
 static struct endpoint *add_endpoint(struct worker *worker, struct service *service,

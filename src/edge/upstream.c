@@ -13,6 +13,7 @@
 #include "edge/connect.h"
 #include "edge/h2_link.h"
 #include "edge/lane.h"
+#include "edge/short_way.h"
 #include "edge/stream.h"
 #include "edge/worker.h"
 
@@ -25,6 +26,9 @@ static void upstream_close(struct upstream *upstream)
     if (!list_empty(&upstream->node)) {
         list_del(&upstream->node);
         endpoint->idle_count--;
+    }
+    if (unlikely(upstream->joined)) {
+        short_way_leave(upstream);
     }
     loop_timer_cancel(&worker->loop, &upstream->timer);
     conn_close(&upstream->conn);
@@ -85,6 +89,9 @@ struct upstream *upstream_take(struct endpoint *endpoint, struct stream *stream,
     list_del(&upstream->node);
     upstream->stream = stream;
     endpoint->idle_count--;
+    if (unlikely(upstream->joined) && stream->req.framing != HTTP1_BODY_NONE) {
+        short_way_leave(upstream);
+    }
     return upstream;
 }
 
@@ -106,6 +113,9 @@ int upstream_connect(struct endpoint *endpoint, struct stream *stream,
 {
     if (is_shared(endpoint, stream)) {
         return h2_link_connect(endpoint, stream, news, ret);
+    }
+    if (unlikely(endpoint->service->worker->gateway.sockmap)) {
+        short_way_serve(endpoint);
     }
     struct upstream *upstream = calloc(1, sizeof(*upstream));
     int r = upstream ? connect_open(endpoint, &upstream->conn, ready) : -ENOMEM;
@@ -161,12 +171,16 @@ void upstream_release(struct upstream *upstream, bool reusable)
         h2_link_release(upstream);
         return;
     }
+    const struct stream *stream = upstream->stream;
     upstream->stream = NULL;
     if (!reusable || conn->hup || conn->failed || conn->out ||
         (conn->readable && !connect_is_quiet(conn)) || !endpoint_pools(endpoint) ||
         worker->stopping || endpoint->idle_count >= UPSTREAM_IDLE_MAX) {
         upstream_close(upstream);
         return;
+    }
+    if (unlikely(upstream->joined | worker->gateway.sockmap)) {
+        short_way_choose(upstream, stream);
     }
     upstream->idle_until_ns = worker->loop.now_ns + UPSTREAM_IDLE_S * NS_PER_S;
     if (unlikely(!timer_armed(&upstream->timer))) {

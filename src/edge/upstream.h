@@ -9,6 +9,7 @@
 
 #include "base/wheel.h"
 #include "edge/conn.h"
+#include "os/sockmap.h"
 
 struct endpoint;
 struct stream;
@@ -24,6 +25,9 @@ struct upstream {
     struct stream *stream;
     void (*news)(struct stream *stream); /* of whichever stream uses it */
     bool connecting;
+    bool joined; /* what is said goes the short way (short_way.h), known by `ends` */
+    bool parted; /* and will not again */
+    struct sockmap_ends ends;
 };
 
 /* Where a request of `stream` may go on an HTTP/2 connection that others share, these give a lane

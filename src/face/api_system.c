@@ -17,6 +17,7 @@
  *   /session        POST {token} 204 with the cookie, DELETE 204 without it
  */
 #include "base/num.h"
+#include "core/sockmap.h"
 #include "face/api_handlers.h"
 #include "face/api_openapi.h"
 #include "face/api_server.h"
@@ -68,6 +69,7 @@ void api_instance_json(struct exchange *x, struct json_writer *w)
     status.edge.threads = roles.edge_threads;
     status.edge.moved = (int64_t)roles.edge_moved;
     status.edge.leaving = (int64_t)roles.edge_leaving;
+    status.sockmap = str_from(core_sockmap_state(x->core));
     status.projects_count = project_names(x, &status.projects);
     schema_encode_json(&schema_instance, &status, SCHEMA_ENCODE_DETAIL, w);
 }

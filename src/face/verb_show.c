@@ -400,6 +400,7 @@ static void status_json(const struct session *s, const struct jdoc *instance,
     show_raw(&w, instance, "keeper");
     show_raw(&w, instance, "core");
     show_raw(&w, instance, "edge");
+    show_raw(&w, instance, "sockmap");
     json_end_object(&w);
     show_json(s, &out);
 }
@@ -523,6 +524,15 @@ static void status_disk(const struct session *s, const struct jdoc *instance, st
                path);
 }
 
+/* Asked for and not to be had: all goes by TCP. */
+static void status_sockmap(const struct jdoc *instance, struct buf *out)
+{
+    struct str state = jdoc_str(instance, "sockmap");
+    if (state.len > 0 && !str_is(state, "off") && !str_is(state, "on")) {
+        buf_printf(out, "○ gateway.sockmap: " STR_FMT "\n", STR_ARG(state));
+    }
+}
+
 /* Projects first, processes last: the question was whether all is well. */
 static void status_people(struct session *s, const struct jdoc *instance,
                           const struct jdoc *projects)
@@ -534,6 +544,7 @@ static void status_people(struct session *s, const struct jdoc *instance,
         status_project(s, project, &out);
     }
     status_disk(s, instance, &out);
+    status_sockmap(instance, &out);
     if (!projects || projects->count == 0) {
         buf_add_cstr(&out, "○ no project is applied\n");
     }

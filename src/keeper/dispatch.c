@@ -15,6 +15,7 @@
 #include "base/num.h"
 #include "keeper/private.h"
 #include "link/keeper_args.h"
+#include "link/keeper_sockmap.h"
 
 enum {
     FROM_CORE = 1 << KEEPER_ROLE_CORE,
@@ -240,6 +241,29 @@ static int on_reexec(struct call *call)
     return ANSWERED;
 }
 
+static int on_sockmap(struct call *call)
+{
+    struct keeper *keeper = call->keeper;
+    struct kept *link = kept_find(keeper, STR(KEEPER_SOCKMAP_LINK));
+    int fresh[SOCKMAP_PARTS];
+    const char *step = "";
+    if (call->msg->a != 1) {
+        if (link) {
+            kept_drop(keeper, link, NULL);
+        }
+        return 0;
+    }
+    int result = keeper_sockmap_make(keeper, kept_fd, keeper->cgroups.path, fresh, &step);
+    for (enum sockmap_part part = 0; part < SOCKMAP_PARTS; part++) {
+        if (fresh[part] >= 0 &&
+            kept_put(keeper, keeper_sockmap_name(part), fresh[part], NULL) < 0) {
+            result = -ENOSPC;
+        }
+    }
+    str_copy(call->msg->text, sizeof(call->msg->text), str_from(step));
+    return result;
+}
+
 static const struct {
     int (*handle)(struct call *call);
     uint8_t from;
@@ -259,6 +283,7 @@ static const struct {
     [KEEPER_ROLE_STOP] = {on_role, FROM_CORE | FROM_TOOL},
     [KEEPER_ROLE] = {on_role, FROM_CORE | FROM_TOOL},
     [KEEPER_REEXEC] = {on_reexec, FROM_CORE | FROM_TOOL},
+    [KEEPER_SOCKMAP_MAKE] = {on_sockmap, FROM_CORE},
     [KEEPER_SHUTDOWN] = {on_shutdown, FROM_CORE | FROM_TOOL},
 };
 

@@ -13,6 +13,7 @@
 #include "base/map.h"
 #include "keeper/private.h"
 #include "link/keeper_listen.h"
+#include "link/keeper_sockmap.h"
 #include "link/snapshot.h"
 #include "os/file.h"
 
@@ -36,7 +37,8 @@ int kept_fd(void *keeper, struct str name)
 /* Streams are nothing that the edge, which talks to strangers, should hold. */
 bool kept_is_private(struct str name)
 {
-    return str_starts(name, STR(KEEPER_STDIO)) || str_starts(name, STR(KEEPER_OUTPUT));
+    return str_starts(name, STR(KEEPER_STDIO)) || str_starts(name, STR(KEEPER_OUTPUT)) ||
+           str_is(name, KEEPER_SOCKMAP_LINK);
 }
 
 void kept_send_all(struct keeper *keeper, struct peer *peer)

@@ -29,6 +29,7 @@
  * | ROLE_STOP | role                                    | –, then n ROLE                           |
  * | REEXEC    | name: the binary to become              | before it becomes that                   |
  * | SHUTDOWN  | a: 1 = kill the services too            | –, then the channel ends                 |
+ * | SOCKMAP   | a: 1 = make it, 0 = drop its link       | –, n KEPT; or text (keeper_sockmap.h)    |
  *
  * The edge may KEEP with a = 1 only. Who may what: the table in keeper/dispatch.c.
  */
@@ -73,11 +74,11 @@ enum keeper_type {
     KEEPER_ROLE_STOP,
     KEEPER_SHUTDOWN,
     KEEPER_REEXEC,
+    KEEPER_SOCKMAP_MAKE,
     KEEPER_TYPE_COUNT,
 };
 
-/* HELLO flags. */
-enum { KEEPER_HELLO_COPIES = 1 }; /* send KEPT for all that is and will be kept */
+enum { KEEPER_HELLO_COPIES = 1 }; /* HELLO flag: send KEPT for all that is and will be kept */
 /* EXITED and CHILD flags (d). */
 enum {
     KEEPER_EXIT_KNOWN = 1,

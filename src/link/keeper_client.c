@@ -10,6 +10,7 @@
 #include "link/keeper_client.h"
 #include "base/num.h"
 #include "link/keeper_client_private.h"
+#include "link/keeper_sockmap.h"
 #include "os/file.h"
 #include "os/shm.h"
 
@@ -428,6 +429,13 @@ void keeper_client_role_restart(struct keeper_client *client, struct keeper_requ
     client_request(client, request, KEEPER_ROLE, STR_NONE);
     request->msg.role = (uint8_t)role;
     client_submit(client, request, false);
+}
+
+void keeper_client_sockmap(struct keeper_client *client, struct keeper_request *request, bool on)
+{
+    client_request(client, request, KEEPER_SOCKMAP_MAKE, STR_NONE);
+    request->msg.a = on;
+    client_submit(client, request, true);
 }
 
 void keeper_client_reexec(struct keeper_client *client, struct keeper_request *request,

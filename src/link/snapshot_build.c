@@ -358,6 +358,7 @@ static struct wire_gateway gateway_wire(const struct snapshot_builder *builder)
         .head_ms = gateway->head_ms,
         .keepalive_ms = gateway->keepalive_ms,
         .upgrade_drain_ms = gateway->upgrade_drain_ms,
+        .sockmap = gateway->sockmap,
         .ticket_keys = {builder->tickets_offset, builder->tickets_len},
         .geo = {builder->geo_offset, builder->geo_len},
     };

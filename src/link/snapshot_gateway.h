@@ -30,6 +30,7 @@ struct snapshot_gateway {
     uint32_t address_connections;
     uint32_t address_rate; /* new ones of it a second [none] */
     uint32_t glitches_max; /* oddities of one connection [100] */
+    bool sockmap;          /* services on this machine are spoken to the short way (os/sockmap.h) */
 };
 
 #endif

@@ -306,6 +306,7 @@ struct snapshot_gateway snapshot_gateway_get(const struct snapshot *snapshot)
         .address_connections = item.address_connections,
         .address_rate = or_default(item.address_rate, SNAPSHOT_NO_LIMIT),
         .glitches_max = or_default(item.glitches_max, 100),
+        .sockmap = item.sockmap != 0,
     };
 }
 

@@ -53,6 +53,7 @@ struct wire_gateway {
     struct wire_text geo;
     struct wire_text trusted_proxies;
     uint32_t body_rate, read_rate, address_connections, address_rate, glitches_max, reserved_limits;
+    uint32_t sockmap, reserved_sockmap;
 };
 struct wire_listener {
     uint64_t id, service;

@@ -365,7 +365,8 @@ static bool same_gateway(const struct project_spec *a, const struct project_spec
     }
     return ended && same && same_listen(&x->admin, &y->admin) && x->threads == y->threads &&
            x->upgrade_drain_ns == y->upgrade_drain_ns && x->expose_replica == y->expose_replica &&
-           same_access_log(&x->access_log, &y->access_log) && same_tls(&x->tls, &y->tls);
+           x->sockmap == y->sockmap && same_access_log(&x->access_log, &y->access_log) &&
+           same_tls(&x->tls, &y->tls);
 }
 
 static int plan_project(struct arena *arena, const struct project_spec *current,

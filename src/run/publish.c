@@ -13,6 +13,7 @@
 #include "run/publish.h"
 #include "core/core.h"
 #include "core/mutate.h"
+#include "core/sockmap.h"
 #include "link/counters.h"
 #include "link/delta.h"
 #include "link/snapshot.h"
@@ -532,6 +533,7 @@ static void add_gateway(struct run *run, struct snapshot_builder *builder)
         const struct project *project = list_entry(it, struct project, node);
         if (project->spec) {
             gateway.expose_replica |= project->spec->gateway.expose_replica;
+            gateway.sockmap |= project->spec->gateway.sockmap;
             if (gateway.geo.len == 0) {
                 gateway.geo = project->spec->gateway.geo_database;
             }
@@ -542,6 +544,7 @@ static void add_gateway(struct run *run, struct snapshot_builder *builder)
     if (edge_link_set_threads(run->core->edge, gateway.threads) < 0) {
         core_log(run->core, "no memory for the rings of %u edge threads", gateway.threads);
     }
+    core_sockmap_want(run->core, gateway.sockmap);
     gateway.upgrade_drain_ms = ms(drain_ns);
     gateway.ticket_keys = needs_tickets(run) ? tickets_keys(run) : STR_NONE;
     gateway.trusted_proxies = buf_error(&networks) ? STR_NONE : buf_str(&networks);

@@ -18,6 +18,7 @@ struct instance_status {
     struct str id, version, state_dir, run_dir;
     int64_t started_at_ns;
     struct role_status keeper, core, edge;
+    struct str sockmap;
     const struct str *projects;
     size_t projects_count;
 };

@@ -87,6 +87,11 @@ static const struct schema_field gateway_rows[] = {
          "creen; por defecto, las de nadie.")},
     {"limits", SCHEMA_OBJECT, G(limits), .of = &table_gateway_limits, .merge = SCHEMA_MERGE_OBJECT,
      SAY("What one client may cost.", "Lo que puede costar un cliente.")},
+    {"sockmap", SCHEMA_BOOL, G(sockmap),
+     SAY("Lay bytes directly into the sockets of services on this machine (BPF); needs root, or "
+         "CAP_BPF and CAP_NET_ADMIN. Where it cannot be had, TCP is spoken.",
+         "Dejar los bytes directamente en los sockets de los servicios de esta máquina (BPF); "
+         "requiere root, o CAP_BPF y CAP_NET_ADMIN. Donde no se puede, se habla TCP.")},
     {"upgrade_drain", SCHEMA_DURATION, G(upgrade_drain_ns), .preset = "1h",
      BOUNDS(NS_PER_S, 24 * 3600 * NS_PER_S),
      SAY("At an upgrade, how long connections that cannot move (TLS, HTTP/2, requests under way) "

@@ -264,6 +264,9 @@ static const struct schema_field instance_rows[] = {
     {"core", SCHEMA_OBJECT, I(core), OF(table_role),
      SAY("The control plane.", "El plano de control.")},
     {"edge", SCHEMA_OBJECT, I(edge), OF(table_edge_role), SAY("The gateway.", "La pasarela.")},
+    {"sockmap", SCHEMA_STRING, I(sockmap),
+     SAY("The short way to services on this machine: off, on, or why there is none.",
+         "El camino corto a los servicios de esta máquina: off, on, o por qué no lo hay.")},
     {"projects", SCHEMA_LIST, TEXTS, LIST_AT(struct instance_status, projects), STATUS,
      SAY("Names of its projects.", "Nombres de sus proyectos.")},
 };

@@ -70,6 +70,7 @@ ACTS = {
     **{f"gateway.limits.{key}": LIMITS for key in
        ("header_timeout", "header_size", "idle_timeout", "connections", "address_connections", "address_rate", "body_rate",
         "read_rate", "glitches")},
+    "gateway.sockmap": "integration/edge_sockmap.py::test_requests_and_answers_go_the_short_way",
     "gateway.threads": ROUTES,
     "gateway.upgrade_drain": "integration/edge_upgrade.py::test_a_request_under_way_ends_in_the_old_edge",
     "gateway.expose_replica": ROUTES,

@@ -8,6 +8,7 @@
 #include "sim/sim.h"
 
 #include "core/mutate.h"
+#include "link/keeper_sockmap.h"
 #include "os/file.h"
 #include "os/shm.h"
 
@@ -744,6 +745,13 @@ void keeper_client_forget(struct keeper_client *client, struct keeper_request *r
                           struct str id)
 {
     prepare(client, request, KEEPER_FORGET, id);
+    submit(client, request, true);
+}
+
+void keeper_client_sockmap(struct keeper_client *client, struct keeper_request *request, bool on)
+{
+    prepare(client, request, KEEPER_SOCKMAP_MAKE, STR_NONE);
+    request->msg.a = on;
     submit(client, request, true);
 }
 
