@@ -219,7 +219,9 @@ int tunnel_frames_pass(struct stream *stream, enum stream_direction direction, s
     struct websocket_part part;
     struct str run = STR_NONE;
     int r, sent = 0;
-    note(stream, direction);
+    if (reader->close_code == 0) {
+        note(stream, direction);
+    }
     while ((r = websocket_read(reader, &bytes, &part)) == 0) {
         bool ours = direction == STREAM_UP && is_our_pong(frames, &part);
         sent = ours ? send_run(to, &run) : add_part(to, &run, part.bytes, reader);
@@ -263,7 +265,7 @@ bool tunnel_frames_timeout(struct stream *stream)
     if (now >= frames->any_ns + tunnel_idle_ns(stream)) {
         tunnel_frames_close(stream, WEBSOCKET_GOING_AWAY, WEBSOCKET_GOING_AWAY,
                             "nobody said anything for too long");
-    } else if (due && frames->ping_ns) {
+    } else if (due && (frames->ping_ns || frames->from[STREAM_DOWN].close_code)) {
         stream->flags |= RING_FLAG_CLIENT_ABORT;
         stream->close_code = WEBSOCKET_ABNORMAL;
         tunnel_frames_close(stream, WEBSOCKET_GOING_AWAY, WEBSOCKET_GOING_AWAY,

@@ -50,9 +50,6 @@ static int judge_first(struct websocket_reader *reader, uint8_t c)
 {
     unsigned opcode = c & OPCODE;
     bool control = opcode & CONTROL;
-    if (reader->close_code) {
-        return protocol_error(reader, "a frame behind the Close");
-    }
     if (opcode > WEBSOCKET_PONG || (opcode > WEBSOCKET_BINARY && !control)) {
         return protocol_error(reader, "a reserved opcode");
     }
@@ -345,6 +342,10 @@ int websocket_read(struct websocket_reader *reader, struct str *in, struct webso
     *ret = (struct websocket_part){0};
     if (reader->error) {
         return WEBSOCKET_E_BAD;
+    }
+    if (reader->close_code) { /* what comes behind a Close is discarded (§1.4) */
+        *in = str_skip(*in, in->len);
+        return WEBSOCKET_E_MORE;
     }
     if (!reader->inside) {
         return reader->held_len > 0 ? read_cut(reader, in, ret) : read_frame(reader, in, ret);

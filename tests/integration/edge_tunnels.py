@@ -88,6 +88,16 @@ def test_frames_pass_however_they_are_cut(tmp_path):
         assert read_frame(client)[2] == b"y" * 300
 
 
+@pytest.mark.parametrize("behind", [close(1000, b"", MASK), frame(PING, b"p", MASK), frame(TEXT, b"late", MASK), b"no frame at all"])
+def test_what_comes_behind_a_close_is_nobodys(tmp_path, behind):
+    with pair(tmp_path, Service(answer=echo_frames)) as edge, open_tunnel(edge) as client:
+        client.send(frame(TEXT, b"a", MASK) + close(1000, b"done", MASK) + behind)
+        assert read_frame(client)[2] == b"a"
+        assert read_close(client) == 1000
+        client.socket.close()
+        assert record(edge)["close_code"] == 1000
+
+
 BROKEN = {
     "not masked": (frame(TEXT, b"hi"), 1002),
     "a reserved bit": (frame(TEXT, b"hi", MASK, bits=0x40), 1002),

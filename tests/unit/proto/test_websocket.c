@@ -62,8 +62,13 @@ TEST(vectors_have_the_verdict_of_their_section)
         struct reading got = read_vector(vector, SIZE_MAX);
         test_check_int(got.error, vector->code, vector->what, vector->rfc, (int)i);
         test_check_int(got.frames, vector->frames, vector->what, vector->rfc, (int)i);
+        struct str bytes = vector->bytes;
+        if (vector->option == VECTOR_BEHIND) {
+            check(got.passed.len < bytes.len && got.close_code > 0);
+            bytes.len = got.passed.len;
+        }
         if (vector->code == 0) {
-            test_check_str(buf_str(&got.passed), vector->bytes, vector->what, vector->rfc, (int)i);
+            test_check_str(buf_str(&got.passed), bytes, vector->what, vector->rfc, (int)i);
         }
         free_reading(&got);
     }

@@ -21,6 +21,7 @@ enum websocket_vector_option {
     VECTOR_PLAIN,
     VECTOR_DEFLATE, /* permessage-deflate was agreed on */
     VECTOR_LIMIT,   /* a message has at most VECTOR_LIMIT_BYTES */
+    VECTOR_BEHIND,  /* what comes behind the last frame is discarded */
 };
 enum { VECTOR_LIMIT_BYTES = 8 };
 
