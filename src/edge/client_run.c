@@ -277,6 +277,9 @@ static void timer_fired(struct timer *timer, int64_t now_ns)
     } else if (client->codec) {
         client->codec->expire(client);
     } else {
+        if (client->requests == 0 && !client->lingering) { /* it never asked, or shook hands */
+            counters_add(&client->conn.worker->stats->timeouts, 1);
+        }
         client_close(client);
     }
 }

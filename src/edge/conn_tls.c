@@ -12,6 +12,9 @@
  * 2. `readable` is also true while something is left that a recv would give without the socket.
  * 3. An end without close_notify is a failure, not an end: what came may have been cut short.
  *
+ * 4. A server's session begins when the client's first message is whole; until then it lies in the
+ *    socket: who does not go on costs a hundredth of a session.
+ *
  * As it fails: the alert is sent as far as the kernel takes it, `failed` is set, the owner closes.
  */
 #include "edge/conn_tls.h"
@@ -119,9 +122,46 @@ static int64_t nothing_came(struct conn *conn, int64_t n)
     return conn->eof && !layer_of(conn)->session.ended ? fail(conn, -ECONNRESET) : 0;
 }
 
+enum { RECORD_HEAD = 5, RECORD_HANDSHAKE = 22 };
+
+/* Is the first record there, or as much as shows that it is none? */
+static bool is_whole(const uint8_t *p, size_t n)
+{
+    return n > 0 && (p[0] != RECORD_HANDSHAKE ||
+                     (n >= RECORD_HEAD && (n - RECORD_HEAD >= (size_t)(p[3] << 8 | p[4]) ||
+                                           (p[3] << 8 | p[4]) > TLS_RECORD_MAX)));
+}
+
+/* The first message of a client is left in the socket until it is whole. 0: the session has begun;
+ * CONN_TLS_E_WAIT; -errno. */
+static int await(struct conn *conn)
+{
+    struct conn_tls *tls = conn->layer;
+    struct tls_shared *shared = conn->worker->tls;
+    if (!conn->readable) {
+        return CONN_TLS_E_WAIT;
+    }
+    int64_t n = sock_peek(conn->watch.fd, shared->in, RECORD_HEAD + TLS_RECORD_MAX);
+    if (n <= 0 && n != -EAGAIN) {
+        return n < 0 ? (int)n : -ECONNRESET;
+    }
+    if (n < 0 || !is_whole((const uint8_t *)shared->in, (size_t)n)) {
+        conn->readable = false;
+        return conn->hup ? -ECONNRESET : CONN_TLS_E_WAIT;
+    }
+    tls->awaited = false;
+    return tls_session_accept(&tls->session, shared->store, tls->listener);
+}
+
 static int64_t tls_recv(struct conn *conn, void *p, size_t len)
 {
     struct conn_tls *tls = conn->layer;
+    if (unlikely(tls->awaited)) {
+        int began = await(conn);
+        if (began != 0) {
+            return began < 0 ? fail(conn, began) : 0;
+        }
+    }
     struct str room = str_make(p, len);
     size_t got = 0;
     int r = TLS_E_WANT;
@@ -294,9 +334,12 @@ static int begun(struct conn *conn, struct conn_tls *tls, int r)
 int conn_tls_accept(struct conn *conn, uint64_t listener)
 {
     struct conn_tls *tls = begin(conn);
-    return tls ? begun(conn, tls,
-                       tls_session_accept(&tls->session, conn->worker->tls->store, listener))
-               : -ENOMEM;
+    if (!tls) {
+        return -ENOMEM;
+    }
+    tls->listener = listener;
+    tls->awaited = true;
+    return begun(conn, tls, 0);
 }
 
 int conn_tls_connect(struct conn *conn, struct tls_connector *connector, const char *server_name)

@@ -14,8 +14,10 @@ struct tls_connector;
 
 struct conn_tls {
     struct tls_session session;
+    uint64_t listener;  /* of a session that has not begun */
     struct block *rest; /* ciphertext that came with more than there was room for */
     bool shut_wanted;   /* FIN, as soon as nothing waits */
+    bool awaited;       /* the first message of the client is not whole: there is no session */
     bool cut;           /* conn_abort: the end must not look like one */
 };
 
@@ -26,7 +28,7 @@ void conn_tls_free_shared(struct tls_shared *shared);
  * 0 or -ENOMEM: what there was stays. */
 must_check int conn_tls_apply(struct worker *worker, const struct config *config);
 
-/* The server's end on a new connection of that listener. 0, -ENOENT, -ENOMEM. */
+/* The server's end on a new connection of that listener. 0 or -ENOMEM. */
 must_check int conn_tls_accept(struct conn *conn, uint64_t listener);
 /* The client's end on a connected socket. 0 or -ENOMEM. */
 must_check int conn_tls_connect(struct conn *conn, struct tls_connector *connector,

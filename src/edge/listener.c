@@ -4,7 +4,9 @@
  * accepts gives the connection to a thread that has clearly less to do (worker_least_busy).
  *
  * 1. A listener of the next snapshot with the same id keeps its socket: no connection is lost.
- * 2. Out of descriptors, memory or room: an idle client ends for one who waits, else accepting
+ * 2. What is accepted inherits the socket's options: no delay, and little that waits unsent, or a
+ *    client that takes nothing would hold 4 MiB of the kernel's memory.
+ * 3. Out of descriptors, memory or room: an idle client ends for one who waits, else accepting
  *    pauses for PAUSE_MS; who waits is in the kernel's queue, not refused.
  */
 #include "edge/listener.h"
@@ -15,7 +17,7 @@
 
 #include <stdlib.h>
 
-enum { ACCEPT_BATCH = 64, PAUSE_MS = 50 };
+enum { ACCEPT_BATCH = 64, PAUSE_MS = 50, UNSENT_MAX = 256 * 1024 };
 
 struct listener {
     struct list node;
@@ -58,9 +60,6 @@ static void open_client(struct listener *listener, int fd, const struct sock_add
 {
     struct worker *worker = listener->worker;
     struct worker *to = worker_least_busy(worker);
-    if (peer->family != SOCK_ADDR_UNIX) {
-        sock_set_nodelay(fd, true);
-    }
     if (to != worker && worker_give_client(to, fd, peer, listener->source) == 0) {
         return;
     }
@@ -142,6 +141,8 @@ static int add(struct worker *worker, const struct config_listener *source, stru
         free(listener);
         return r;
     }
+    sock_set_nodelay(listener->fd, true);
+    sock_set_unsent_max(listener->fd, UNSENT_MAX);
     listener->worker = worker;
     listener->id = source->spec.id;
     loop_fd_init(&listener->watch, ready);

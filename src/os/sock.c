@@ -325,6 +325,11 @@ void sock_set_nodelay(int fd, bool on)
     sock_set_int(fd, IPPROTO_TCP, TCP_NODELAY, on);
 }
 
+void sock_set_unsent_max(int fd, unsigned bytes)
+{
+    sock_set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, (int)bytes);
+}
+
 void sock_set_keepalive(int fd, unsigned idle_s, unsigned interval_s, unsigned count)
 {
     sock_set_int(fd, SOL_SOCKET, SO_KEEPALIVE, 1);

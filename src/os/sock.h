@@ -89,6 +89,8 @@ must_check int sock_shutdown_write(int fd);
  * or lives longer, and works. */
 void sock_set_blocking(int fd); /* all of ours are born non-blocking */
 void sock_set_nodelay(int fd, bool on);
+/* No more than that waits in the kernel without having been sent. */
+void sock_set_unsent_max(int fd, unsigned bytes);
 void sock_set_keepalive(int fd, unsigned idle_s, unsigned interval_s, unsigned count);
 void sock_set_user_timeout(int fd, unsigned ms);
 /* Closing sends RST instead of waiting. */
