@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """CPU of the proxy per request by protocol and size, beside Debian's nginx and HAProxy: one thread each, full load, rounds
 interleaved, 20th percentile. Clear text on both sides but in `tls` and `handshake` (TLS 1.3, ECDSA P-256, keep-alive or a
-new connection a request, no tickets), where muelle runs as a whole program.
+new connection a request, two tickets each), where muelle runs as a whole program.
 
 The peers without an access log; muelle with everything on. nginx has no HTTP/2 to services: its figure for the last three
 is HTTP/1 to services.
@@ -80,7 +80,7 @@ def nginx(client, to, folder):
     port, temp = free_port(), tempfile.mkdtemp(dir=folder)
     tls = client in ("tls", "handshake")
     listen = {"h2": " http2", "tls": " ssl", "handshake": " ssl"}.get(client, "")
-    certs = f"ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem; ssl_protocols TLSv1.3; ssl_session_tickets off;"
+    certs = f"ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem; ssl_protocols TLSv1.3;"
     temps = " ".join(f"{kind}_temp_path {temp};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     Path(f"{temp}/nginx.conf").write_text(f"""daemon off; pid {temp}/nginx.pid; worker_processes 1; error_log stderr crit;
       events {{ worker_connections 4096; multi_accept on; }}
@@ -95,7 +95,7 @@ def nginx(client, to, folder):
 @contextlib.contextmanager
 def haproxy(client, to, protocol, folder):
     port = free_port()
-    bind = {"h2": " proto h2", "tls": f" ssl crt {folder}/both.pem", "handshake": f" ssl crt {folder}/both.pem no-tls-tickets"}.get(client, "")
+    bind = {"h2": " proto h2", "tls": f" ssl crt {folder}/both.pem", "handshake": f" ssl crt {folder}/both.pem"}.get(client, "")
     server = "unix@" + to[5:] if to.startswith("unix:") else to
     conf = Path(tempfile.mkdtemp(dir=folder)) / "haproxy.cfg"
     conf.write_text(f"""global

@@ -88,7 +88,7 @@ int conn_keep(struct conn *conn, const struct str *parts, size_t count, size_t s
     return 0;
 }
 
-int conn_socket_send(struct conn *conn, const struct str *parts, size_t count)
+static inline int send_parts(struct conn *conn, const struct str *parts, size_t count, bool more)
 {
     if (unlikely(conn->out != NULL)) {
         return conn_keep(conn, parts, count, 0);
@@ -97,8 +97,8 @@ int conn_socket_send(struct conn *conn, const struct str *parts, size_t count)
     for (size_t i = 0; i < count; i++) {
         total += parts[i].len;
     }
-    int64_t n = count == 1 ? sock_send(conn->watch.fd, parts[0].p, parts[0].len, false)
-                           : sock_sendv(conn->watch.fd, parts, count, false);
+    int64_t n = count == 1 ? sock_send(conn->watch.fd, parts[0].p, parts[0].len, more)
+                           : sock_sendv(conn->watch.fd, parts, count, more);
     if (likely(n == (int64_t)total)) {
         return 0;
     }
@@ -107,6 +107,16 @@ int conn_socket_send(struct conn *conn, const struct str *parts, size_t count)
     }
     conn->writable = false;
     return conn_keep(conn, parts, count, n > 0 ? (size_t)n : 0);
+}
+
+int conn_socket_send(struct conn *conn, const struct str *parts, size_t count)
+{
+    return send_parts(conn, parts, count, false);
+}
+
+int conn_socket_send_last(struct conn *conn, struct str bytes)
+{
+    return send_parts(conn, &bytes, 1, true);
 }
 
 int conn_send(struct conn *conn, const struct str *parts, size_t count)

@@ -92,6 +92,8 @@ void conn_abort(struct conn *conn);
 /* --- for layers: the socket itself --- */
 int64_t conn_socket_recv(struct conn *conn, void *p, size_t len);
 must_check int conn_socket_send(struct conn *conn, const struct str *parts, size_t count);
+/* The last bytes: they wait for the FIN that follows at once, and leave with it. */
+must_check int conn_socket_send_last(struct conn *conn, struct str bytes);
 must_check int conn_socket_flush(struct conn *conn);
 /* Appends to `out` what is behind the first `skip` bytes. 0, -ENOMEM or -ENOBUFS. */
 must_check int conn_keep(struct conn *conn, const struct str *parts, size_t count, size_t skip);

@@ -265,12 +265,13 @@ static int tls_flush(struct conn *conn)
     return r;
 }
 
-/* Best effort: whoever ends a connection does not wait for the kernel. */
+/* Best effort: whoever ends a connection does not wait for the kernel. The FIN or the close that
+ * follows at once takes these bytes along. */
 static void say_end(struct conn *conn)
 {
     struct tls_wire wire = wire_of(conn);
     tls_session_end(&layer_of(conn)->session, &wire);
-    if (send_made(conn, &wire) < 0) {
+    if (wire.out_len > 0 && conn_socket_send_last(conn, str_make(wire.out, wire.out_len)) < 0) {
         conn->failed = true;
     }
 }

@@ -24,6 +24,7 @@
 #include "os/lock.h"
 #include "os/proc.h"
 #include "os/user.h"
+#include "tls/memory.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -457,6 +458,7 @@ int edge_main(int argc, char **argv)
     int holder = 0;
     role.lock = role.halves[0] = role.halves[1] = (struct lock)LOCK_INIT;
     role.leave_fd = role.former_fd = role.bells[0] = role.bells[1] = -1;
+    tls_memory_keep();
     if (!parse(argc, argv)) {
         (void)fprintf(stderr,
                       "usage: muelle edge --run-dir DIR --state-dir DIR --id ID [--user NAME]\n");

@@ -113,7 +113,13 @@ int tls_session_accept(struct tls_session *session, struct tls_store *store, uin
     struct tls_ciphers *ciphers = tls_store_light(store, door);
     int r = begin(session, ctx, tls_store_bio(store));
     if (r == 0) {
+        unsigned tickets = tls_store_tickets(store, door);
         session->light = ciphers ? tls_light_new(ciphers) : NULL; /* NULL: as if it had none */
+        if (session->light) { /* only OpenSSL can make them, and it goes with the handshake */
+            SSL_set_num_tickets(session->ssl, tickets);
+        } else {
+            session->owed = (uint8_t)tickets;
+        }
         SSL_set_accept_state(session->ssl);
         SSL_set_app_data(session->ssl, (void *)(uintptr_t)door);
     }
@@ -194,10 +200,15 @@ static int why(struct tls_session *session, int r)
     }
 }
 
-/* `sent` is what the last step sent. */
+/* `sent` is what the last step sent. Who resumes gets one ticket more for the one it used. TLS 1.2
+ * has given its own already. */
 static int opened(struct tls_session *session, struct str sent)
 {
     session->open = true;
+    if (session->owed) {
+        bool later = SSL_version(session->ssl) >= TLS1_3_VERSION;
+        session->owed = !later ? 0 : SSL_session_reused(session->ssl) ? 1 : session->owed;
+    }
     if (session->light && tls_light_take(session->light, session->ssl, sent)) {
         SSL_free(session->ssl);
         session->ssl = NULL;
@@ -280,6 +291,16 @@ bool tls_session_pending(const struct tls_session *session)
     return session->ssl ? SSL_pending(session->ssl) > 0 : tls_light_pending(session->light);
 }
 
+/* The tickets leave with the first answer: one send, and one packet, less for each connection. The
+ * next write makes them. */
+static void give_tickets(struct tls_session *session)
+{
+    while (session->owed > 0 && SSL_new_session_ticket(session->ssl) == 1) {
+        session->owed--;
+    }
+    session->owed = 0;
+}
+
 int tls_session_write(struct tls_session *session, struct tls_wire *wire, struct str bytes)
 {
     size_t written = 0;
@@ -293,6 +314,9 @@ int tls_session_write(struct tls_session *session, struct tls_wire *wire, struct
         int r = tls_light_write(session->light, wire, bytes);
         session->failed |= r < 0;
         return r;
+    }
+    if (unlikely(session->owed > 0)) {
+        give_tickets(session);
     }
     wire_now = wire;
     int r = SSL_write_ex(session->ssl, bytes.p, bytes.len, &written);

@@ -36,6 +36,7 @@ struct tls_session {
     bool ended;              /* the peer said that it has said all */
     bool notified;           /* we did */
     bool failed;
+    uint8_t owed; /* session tickets that go with the first bytes written (TLS 1.3) */
 };
 
 enum {

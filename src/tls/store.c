@@ -353,7 +353,7 @@ static int door_build(struct door *door, const struct tls_door_spec *spec)
     SSL_CTX_set_tlsext_servername_callback(ctx, name_asked);
     SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
     SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, ticket_key);
-    SSL_CTX_set_num_tickets(ctx, MIN(spec->tickets, (unsigned)TLS_TICKETS_MAX));
+    SSL_CTX_set_num_tickets(ctx, 0); /* the session sends them with its first bytes */
     if (spec->tickets == 0) {
         SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
     }
@@ -656,6 +656,12 @@ struct tls_ciphers *tls_store_light(struct tls_store *store, uint64_t id)
         store->ciphers = tls_ciphers_new();
     }
     return store->ciphers;
+}
+
+unsigned tls_store_tickets(const struct tls_store *store, uint64_t id)
+{
+    const struct door *door = find_door(store->table, id);
+    return door ? MIN(door->spec.tickets, (unsigned)TLS_TICKETS_MAX) : 0;
 }
 
 size_t tls_store_built(const struct tls_store *store)

@@ -70,6 +70,8 @@ SSL_CTX *tls_store_door(struct tls_store *store, uint64_t id);
 BIO *tls_store_bio(struct tls_store *store);
 /* The ciphers of a door with `light`; NULL: it is without. */
 struct tls_ciphers *tls_store_light(struct tls_store *store, uint64_t id);
+/* Tickets that a session of that door owes its client when the handshake is done. */
+unsigned tls_store_tickets(const struct tls_store *store, uint64_t id);
 /* How many SSL_CTX of certificates are there now; for tests and figures. */
 size_t tls_store_built(const struct tls_store *store);
 

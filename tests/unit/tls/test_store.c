@@ -81,8 +81,34 @@ struct visit {
     SSL_SESSION *resume; /* taken over */
     SSL_SESSION **keep;  /* ret */
     bool resumed;        /* ret */
+    unsigned early;      /* ret: tickets that came before the server had written */
+    unsigned tickets;    /* ret: in all */
     char got[64];        /* ret: the first name of the certificate */
 };
+
+static unsigned tickets_seen;
+
+static int ticket_came(SSL *ssl, SSL_SESSION *session)
+{
+    (void)ssl;
+    (void)session;
+    tickets_seen++;
+    return 0;
+}
+
+/* The server's first byte, and the tickets that come with it. */
+static void first_byte(struct visit *visit, struct tls_session *server, struct tls_wire *wire,
+                       SSL *client)
+{
+    char got = 0;
+    visit->early = tickets_seen;
+    check_int(tls_session_write(server, wire, STR("!")), 0);
+    check_int(BIO_write(SSL_get_rbio(client), wire->out, (int)wire->out_len), (int)wire->out_len);
+    wire->out_len = 0;
+    check_int(SSL_read(client, &got, 1), 1);
+    check_int(got, '!');
+    visit->tickets = tickets_seen;
+}
 
 /* A whole handshake with a client of OpenSSL's own, over its memory BIOs. */
 static bool visit_door(struct hall *hall, uint64_t door, struct visit *visit)
@@ -106,6 +132,10 @@ static bool visit_door(struct hall *hall, uint64_t door, struct visit *visit)
         visit->resume = NULL;
     }
     check_int(tls_session_accept(&session, hall->store, door), 0);
+    SSL_CTX_set_session_cache_mode(hall->client,
+                                   SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(hall->client, ticket_came);
+    tickets_seen = 0;
     size_t n;
     int r = TLS_E_WANT;
     for (int i = 0; i < 10 && r == TLS_E_WANT; i++) {
@@ -123,6 +153,7 @@ static bool visit_door(struct hall *hall, uint64_t door, struct visit *visit)
     }
     bool open = session.open && SSL_is_init_finished(ssl);
     if (open) {
+        first_byte(visit, &session, &wire, ssl);
         X509 *leaf = SSL_get0_peer_certificate(ssl);
         X509_NAME_get_text_by_NID(X509_get_subject_name(leaf), NID_commonName, visit->got,
                                   sizeof(visit->got));
@@ -253,6 +284,29 @@ TEST(tickets_live_as_long_as_their_key)
         check(!resumes(&hall, DOOR, three));
         hall_fini(&hall);
     }
+}
+
+TEST(tickets_go_with_the_first_bytes_of_the_server)
+{
+    struct hall hall;
+    hall_init(&hall);
+    SSL_CTX_set_min_proto_version(hall.client, TLS1_3_VERSION);
+    hall_add(&hall, "a.test", TLS_KEY_EC, 0);
+    for (unsigned count = 0; count <= 8; count++) {
+        SSL_SESSION *session = NULL;
+        struct visit visit = {.name = "a.test", .keep = &session};
+        hall.doors[0].tickets = count;
+        hall_apply(&hall);
+        check(visit_door(&hall, DOOR, &visit));
+        check_int(visit.early, 0);
+        check_int(visit.tickets, count);
+        /* Whoever resumes used up one. */
+        struct visit again = {.name = "a.test", .resume = session};
+        check(visit_door(&hall, DOOR, &again));
+        check_int(again.resumed, count > 0);
+        check_int(again.tickets, MIN(count, 1U));
+    }
+    hall_fini(&hall);
 }
 
 TEST(a_ticket_is_of_no_use_where_a_certificate_is_asked_for)
