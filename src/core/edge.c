@@ -263,19 +263,29 @@ int edge_link_set_threads(struct edge_link *link, unsigned threads)
     return link->open ? rings_ensure(link) : 0;
 }
 
+int edge_link_former(const struct edge_link *link, struct shm *ret_memory, struct snapshot *ret)
+{
+    int fd = keeper_client_fd(link->core->keeper, STR("snapshot"));
+    int r = fd < 0 ? -ENOENT : shm_map(ret_memory, fd, false);
+    if (r < 0) {
+        return r;
+    }
+    r = snapshot_open(str_make((const char *)ret_memory->p, ret_memory->size), ret);
+    if (r < 0) {
+        shm_unmap(ret_memory);
+    }
+    return r;
+}
+
 /* Sequences go on where the last core stopped. */
 static void learn_sequence(struct edge_link *link)
 {
     struct shm shm = {0};
     struct snapshot snapshot;
-    int fd = keeper_client_fd(link->core->keeper, STR("snapshot"));
-    if (fd < 0 || shm_map(&shm, fd, false) < 0) {
-        return;
-    }
-    if (snapshot_open(str_make((const char *)shm.p, shm.size), &snapshot) == 0) {
+    if (edge_link_former(link, &shm, &snapshot) == 0) {
         link->sequence = snapshot.sequence;
+        shm_unmap(&shm);
     }
-    shm_unmap(&shm);
 }
 
 static void send_waiting(struct edge_link *link);

@@ -52,6 +52,12 @@ must_check int edge_link_set_threads(struct edge_link *link, unsigned threads);
  * newest one wins when several come fast. 0 or -errno; what was published before stays on failure.
  */
 must_check int edge_link_publish(struct edge_link *link, struct snapshot_builder *builder);
+/* The snapshot that the keeper holds, as the last core published it; for a core that starts. The
+ * texts lie in `*ret_memory`, which the caller unmaps. 0 or -errno (there is none). */
+struct shm;
+struct snapshot;
+must_check int edge_link_former(const struct edge_link *link, struct shm *ret_memory,
+                                struct snapshot *ret);
 /* The sequence of the last snapshot that the keeper took from this core; 0 = none yet (or no
  * link). */
 uint64_t edge_link_published(const struct edge_link *link);

@@ -309,6 +309,15 @@ const struct cli_verb cli_verbs[] = {
      .run = verb_config,
      .summary = {"check the file and print it as understood",
                  "comprueba el archivo y lo muestra como se entendió"}},
+    {.name = "check",
+     .usage = "",
+     .run = verb_check,
+     .summary = {"check the file and all that it names: programs, folders, users, certificates",
+                 "comprueba el archivo y lo que nombra: programas, carpetas, usuarios, "
+                 "certificados"},
+     .details =
+         "What 'up' would refuse is said with its place, what is doubtful as a note. Needs no "
+         "instance, and changes nothing. 0: 'up' would take it; 5: it would not."},
     {.name = "plan",
      .usage = "",
      .options = json_options,

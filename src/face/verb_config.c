@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Files: loading them here with the same code as the core, so that mistakes are said before
- * anything is started; sending them to the core; printing them as understood.
+ * anything is started; checking what they name (check); sending them to the core; printing them as
+ * understood.
  *
  * What goes to the core: absolute paths of the files, this process's environment (`${NAME}` means
  * the caller's), profiles, env files. It reads the files itself, so that a reload can read them
@@ -24,6 +25,7 @@
 #include "face/show.h"
 #include "face/verbs.h"
 #include "os/file.h"
+#include "run/run.h"
 #include "schema/load.h"
 #include "schema/resource.h"
 #include <unistd.h>
@@ -108,7 +110,8 @@ static void say_note(const struct session *s, struct str what, struct str where,
 static void say_notices(const struct session *s, const struct problem_list *notices)
 {
     for (size_t i = 0; i < MIN(notices->count, (size_t)PROBLEM_LIST_MAX); i++) {
-        say_note(s, str_from(notices->items[i].what), str_from(notices->items[i].where), STR_NONE);
+        const struct problem *notice = &notices->items[i];
+        say_note(s, str_from(notice->what), str_from(notice->where), str_from(notice->hint));
     }
     if (notices->count > PROBLEM_LIST_MAX) {
         cleanup(buf_fini) struct buf out = BUF_INIT(KIB);
@@ -267,6 +270,59 @@ int session_apply(struct session *s, bool dry_run, struct client_answer *ret)
     if (r == 0) {
         say_told(s, ret);
     }
+    return r;
+}
+
+/* ---- checking ---- */
+
+static size_t count_routes(const struct project_spec *spec)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < spec->services_count; i++) {
+        count += spec->services[i].routes_count;
+    }
+    return count;
+}
+
+static void say_good(const struct session *s, const struct project_spec *spec)
+{
+    cleanup(buf_fini) struct buf out = BUF_INIT(4 * KIB);
+    size_t routes = count_routes(spec), services = spec->services_count;
+    term_add_safe(&out, spec->name);
+    buf_printf(&out, ": %zu service%s, %zu route%s, nothing wrong\n", services,
+               services == 1 ? "" : "s", routes, routes == 1 ? "" : "s");
+    term_write(&s->out, buf_str(&out));
+}
+
+int verb_check(const struct cli_args *args)
+{
+    struct session s;
+    struct project_spec *spec = NULL;
+    struct vec pairs = VEC_INIT(struct spec_pair, ENVIRONMENT_MAX);
+    struct problem_list *lists = calloc(2, sizeof(*lists));
+    int r = session_init(&s, args);
+
+    r = r ? r : session_load(&s, &spec);
+    if (r == 0) {
+        int error = lists ? collect_environment(&pairs) : -ENOMEM;
+        const struct run_check check = {spec, str_from(s.cwd), pairs.items, pairs.len};
+        error = error < 0 ? error : run_check(&check, &lists[0], &lists[1]);
+        if (error < 0) {
+            say_error(&s, "the check cannot be made: %s", strerror(-error));
+            r = CLI_FAILED;
+        } else {
+            say_problems(&s, &lists[0]);
+            say_notices(&s, &lists[1]);
+            r = lists[0].count > 0 ? CLI_INVALID : 0;
+        }
+    }
+    if (r == 0) {
+        say_good(&s, spec);
+    }
+    project_spec_unref(spec);
+    vec_fini(&pairs);
+    free(lists);
+    session_fini(&s);
     return r;
 }
 

@@ -20,6 +20,7 @@ int verb_drain(const struct cli_args *args);  /* words are SERVICE/REPLICA */
 int verb_exec(const struct cli_args *args);   /* the exit code is the command's */
 int verb_run(const struct cli_args *args);    /* the same; without a command the service's own */
 int verb_config(const struct cli_args *args); /* needs no instance */
+int verb_check(const struct cli_args *args);  /* needs no instance; 5: up would refuse it */
 int verb_plan(const struct cli_args *args);   /* needs no instance */
 int verb_reload(const struct cli_args *args);
 int verb_status(const struct cli_args *args); /* 1: the core is away */

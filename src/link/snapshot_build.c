@@ -245,6 +245,7 @@ void snapshot_builder_certificate(struct snapshot_builder *builder,
         .ocsp = add_bytes(builder, certificate->ocsp),
         .names = add_bytes(builder, certificate->names),
         .key_kind = certificate->key_kind,
+        .origin = certificate->origin,
     };
     push(builder, &builder->certificates, &wire);
 }

@@ -345,6 +345,7 @@ struct snapshot_certificate snapshot_certificate_at(const struct snapshot *snaps
         .ocsp = text_of(snapshot, item.ocsp),
         .names = text_of(snapshot, item.names),
         .key_kind = item.key_kind,
+        .origin = item.origin,
     };
 }
 

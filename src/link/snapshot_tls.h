@@ -45,5 +45,6 @@ struct snapshot_certificate {
     struct str ocsp;       /* DER, stapled; may be empty */
     struct str names;      /* host names in lower case, each with a space behind it */
     uint32_t key_kind;     /* enum tls_key_kind */
+    uint64_t origin;       /* of the files that it came from; for the core. 0 = none */
 };
 #endif

@@ -67,6 +67,7 @@ struct wire_certificate {
     uint64_t id, listener;
     struct wire_text chain, key, ocsp, names;
     uint32_t key_kind, reserved;
+    uint64_t origin;
 };
 struct wire_service {
     uint64_t id;

@@ -588,7 +588,10 @@ static void work_run(struct work *work)
     apply->error = source_load(apply->source, false, &apply->result.problems,
                                &apply->result.warnings, &apply->spec);
     if (apply->error == 0) {
-        apply->error = source_check(apply->source, apply->spec, &apply->result.problems);
+        const struct source_check check = {.spec = apply->spec,
+                                           .problems = &apply->result.problems,
+                                           .notices = &apply->result.warnings};
+        apply->error = source_check(apply->source, &check);
     }
     apply->result.load_ns = clock_mono_ns() - start;
 }

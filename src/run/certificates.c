@@ -23,7 +23,7 @@
 #include <stdlib.h>
 
 struct loading {
-    const struct source *source;
+    const struct certificates_request *request;
     const struct project_spec *spec;
     struct problem_list *problems;
     struct certificates *to;
@@ -82,7 +82,23 @@ static int read_text(const struct loading *l, const struct place *place, const c
 
 /* --- taking --- */
 
-static int add(const struct loading *l, const struct tls_cert *cert, uint64_t listener)
+/* Whose it is, over restarts: the files that the configuration names. */
+static uint64_t origin_of(const struct certificate_spec *spec)
+{
+    return map_hash(map_hash(2, spec->cert), spec->key);
+}
+
+static void count(struct certificates *to)
+{
+    struct snapshot_certificate *item = &to->items[to->count];
+    item->id = map_hash(map_hash(map_hash(1, item->chain), item->key), item->ocsp);
+    to->content = map_hash(to->content + item->listener, str_make((const char *)&item->id, 8));
+    to->count++;
+}
+
+/* `spec` NULL: the development authority's. */
+static int add(const struct loading *l, const struct tls_cert *cert,
+               const struct certificate_spec *spec, uint64_t listener)
 {
     struct certificates *to = l->to;
     struct snapshot_certificate *item = &to->items[to->count];
@@ -96,14 +112,42 @@ static int add(const struct loading *l, const struct tls_cert *cert, uint64_t li
         .ocsp = arena_str(&to->arena, str_make((const char *)cert->ocsp, cert->ocsp_len)),
         .names = arena_str(&to->arena, buf_str(&cert->names)),
         .key_kind = cert->kind,
+        .origin = spec ? origin_of(spec) : 0,
+    };
+    to->about[to->count] = (struct certificate_about){
+        .file = arena_str(&to->arena, spec ? spec->cert : STR_NONE),
+        .from_s = cert->from_s,
+        .until_s = cert->until_s,
     };
     buf_fini(&key);
     if (r < 0 || to->arena.failed) {
         return r < 0 ? r : -ENOMEM;
     }
-    item->id = map_hash(map_hash(map_hash(1, item->chain), item->key), item->ocsp);
-    to->content = map_hash(to->content + listener, str_make((const char *)&item->id, 8));
-    to->count++;
+    count(to);
+    return 0;
+}
+
+/* The file is of no use, and the problem was said: what served before serves on, so that a core
+ * that starts again takes nothing away. */
+static int take_kept(const struct loading *l, const struct certificate_spec *spec,
+                     uint64_t listener)
+{
+    for (size_t i = 0; i < l->request->kept_count; i++) {
+        struct snapshot_certificate item = l->request->kept[i];
+        const struct tls_cert_source texts = {.cert = item.chain, .key = item.key};
+        struct problem unused;
+        struct tls_cert *cert = NULL;
+        if (item.origin != origin_of(spec)) {
+            continue;
+        }
+        int r = tls_cert_new(&texts, &cert, &unused);
+        r = r != 0 ? r : add(l, cert, spec, listener);
+        if (r == 0) {
+            l->to->about[l->to->count - 1].kept = true;
+        }
+        tls_cert_free(cert);
+        return r < 0 ? r : 0;
+    }
     return 0;
 }
 
@@ -123,16 +167,16 @@ static int load_one(const struct loading *l, const struct certificate_spec *spec
     r = r != 0 ? r : read_text(l, place, "chain", spec->chain, &texts.chain);
     r = r != 0 ? r : read_text(l, place, "ocsp", spec->ocsp, &texts.ocsp);
     if (r != 0) {
-        return r < 0 ? r : 0;
+        return r < 0 ? r : take_kept(l, spec, place->listener);
     }
     r = tls_cert_new(&texts, &cert, &problem);
     r = r != 0 ? r : tls_cert_check_time(cert, spec->cert, l->now_s, &problem);
     if (r == TLS_E_BAD) {
         bool of_key = str_is(spec->key, problem.where);
         say(l, place, of_key ? "key" : "cert", &problem);
-        r = 0;
+        r = take_kept(l, spec, place->listener);
     } else if (r == 0) {
-        r = add(l, cert, place->listener);
+        r = add(l, cert, spec, place->listener);
     }
     tls_cert_free(cert);
     return r;
@@ -303,7 +347,7 @@ static int issue_one(const struct loading *l, const struct authority *authority,
         r = tls_cert_new(&source, &made, &problem);
     }
     buf_fini(&key);
-    r = r != 0 ? r : add(l, made, 0);
+    r = r != 0 ? r : add(l, made, NULL, 0);
     tls_cert_free(made);
     return r == TLS_E_BAD ? -EINVAL : r;
 }
@@ -331,15 +375,15 @@ static int load_local(const struct loading *l)
     char dir[AUTHORITY_DIR_MAX];
     struct authority authority = {0};
     struct problem problem;
-    if (!needs_local(l->spec)) {
+    if (l->request->files_only || !needs_local(l->spec)) {
         return 0;
     }
     problem_set(&problem, "tls.no-authority",
                 "the development authority has no folder: neither MUELLE_CA_DIR nor HOME is set");
     int r = TLS_E_BAD;
-    if (authority_dir(source_env(l->source, STR("MUELLE_CA_DIR")),
-                      source_env(l->source, STR("XDG_DATA_HOME")),
-                      source_env(l->source, STR("HOME")), dir)) {
+    if (authority_dir(source_env(l->request->source, STR("MUELLE_CA_DIR")),
+                      source_env(l->request->source, STR("XDG_DATA_HOME")),
+                      source_env(l->request->source, STR("HOME")), dir)) {
         r = authority_open(&authority, dir, l->now_s, &problem);
     }
     if (r == 0) {
@@ -361,9 +405,10 @@ static int load_local(const struct loading *l)
 
 /* --- whole --- */
 
-int certificates_load(const struct source *source, const struct project_spec *spec,
-                      struct problem_list *problems, struct certificates **ret)
+int certificates_load(const struct certificates_request *request, struct problem_list *problems,
+                      struct problem_list *notices, struct certificates **ret)
 {
+    const struct project_spec *spec = request->spec;
     struct certificates *to = calloc(1, sizeof(*to));
     if (!to) {
         return -ENOMEM;
@@ -373,23 +418,36 @@ int certificates_load(const struct source *source, const struct project_spec *sp
                   count_routes(spec) / CERTIFICATES_LOCAL_NAMES;
     to->arena = ARENA_INIT(GIB);
     to->content = 1;
+    to->refs = 1;
     to->items = arena_array(&to->arena, most, sizeof(*to->items));
-    const struct loading l = {source, spec, problems, to, clock_wall_ns() / 1000000000};
-    int r = to->items ? load_named(&l) : -ENOMEM;
+    to->about = arena_array(&to->arena, most, sizeof(*to->about));
+    const struct loading l = {request, spec, problems, to, clock_wall_ns() / NS_PER_S};
+    int r = to->items && to->about ? load_named(&l) : -ENOMEM;
     r = r < 0 ? r : load_authorities(&l);
     r = r < 0 ? r : load_services(&l);
     r = r < 0 ? r : load_local(&l);
     if (r < 0) {
-        certificates_free(to);
+        certificates_unref(to);
         return r;
+    }
+    if (notices) {
+        certificates_doubts(spec, to, l.now_s, notices);
     }
     *ret = to;
     return 0;
 }
 
-void certificates_free(struct certificates *certificates)
+struct certificates *certificates_ref(struct certificates *certificates)
 {
     if (certificates) {
+        certificates->refs++;
+    }
+    return certificates;
+}
+
+void certificates_unref(struct certificates *certificates)
+{
+    if (certificates && --certificates->refs == 0) {
         arena_fini(&certificates->arena);
         free(certificates);
     }

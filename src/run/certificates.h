@@ -18,22 +18,44 @@ struct project;
 
 enum { CERTIFICATES_LOCAL_NAMES = 100 /* of one certificate of the development authority */ };
 
+/* What is known of one besides what the edge needs. */
+struct certificate_about {
+    struct str file;         /* empty: of the development authority */
+    int64_t from_s, until_s; /* seconds since 1970 */
+    bool kept;               /* its file is of no use: it is the one that served before */
+};
 struct certificates {
     struct arena arena;
     struct snapshot_certificate *items; /* `listener`: index + 1 into the spec's, 0 = all */
+    struct certificate_about *about;    /* of each */
     size_t count;
     struct str client_ca;
     struct snapshot_upstream_tls *services; /* by service of the spec */
     size_t service_count;
     uint64_t content; /* of all; the same = nothing has changed */
+    uint32_t refs;    /* counted on the loop's thread */
 };
 
-/* Reads what the spec names. What is wrong is added to `problems` and left out. Blocks: on a
- * worker. 0 or -errno. */
-must_check int certificates_load(const struct source *source, const struct project_spec *spec,
-                                 struct problem_list *problems, struct certificates **ret);
+struct certificates_request {
+    const struct source *source; /* its variables say where the development authority lies */
+    const struct project_spec *spec;
+    /* What has served until now, for files that are of no use; may be none. */
+    const struct snapshot_certificate *kept;
+    size_t kept_count;
+    bool files_only; /* nothing is issued */
+};
+/* Reads what the spec names. What is wrong is added to `problems` and left out (or the one in
+ * `kept` is taken), what is merely doubtful to `notices` (may be NULL). Blocks: on a worker. 0 or
+ * -errno. */
+must_check int certificates_load(const struct certificates_request *request,
+                                 struct problem_list *problems, struct problem_list *notices,
+                                 struct certificates **ret);
+/* Says which hosts of routes no certificate is for, and which certificates end soon. */
+void certificates_doubts(const struct project_spec *spec, const struct certificates *certificates,
+                         int64_t now_s, struct problem_list *notices);
+struct certificates *certificates_ref(struct certificates *certificates);
 /* Accepts NULL. */
-void certificates_free(struct certificates *certificates);
+void certificates_unref(struct certificates *certificates);
 /* Adds those of a project. */
 void certificates_publish(const struct project *project, struct snapshot_builder *builder);
 /* How the replicas of its i-th service are reached by TLS. */

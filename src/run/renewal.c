@@ -4,7 +4,8 @@
  * other on a worker (files are few, changes are rare) → those that differ are published.
  *
  * 1. One reading at a time; a change meanwhile asks for one more.
- * 2. What cannot be read or does not fit is said once a change, and takes nothing away. A
+ * 2. What cannot be read or does not fit is said once a change, and takes nothing away: that
+ *    certificate stays as it was, the others are taken. A
  *    certificate and its key are two files: between the two writes they do not fit, and the second
  *    write asks again.
  */
@@ -28,7 +29,7 @@ struct reading {
     struct source *source;
     struct project_spec *spec;
     struct problem_list problems;
-    struct certificates *fresh;
+    struct certificates *before, *fresh;
     int error;
 };
 
@@ -72,8 +73,13 @@ static bool names_files(const struct project *project)
 static void run_reading(struct work *work)
 {
     struct reading *reading = container_of(work, struct reading, work);
-    reading->error =
-        certificates_load(reading->source, reading->spec, &reading->problems, &reading->fresh);
+    const struct certificates_request request = {
+        .source = reading->source,
+        .spec = reading->spec,
+        .kept = reading->before ? reading->before->items : NULL,
+        .kept_count = reading->before ? reading->before->count : 0,
+    };
+    reading->error = certificates_load(&request, &reading->problems, NULL, &reading->fresh);
 }
 
 static void take_reading(struct reading *reading)
@@ -87,17 +93,19 @@ static void take_reading(struct reading *reading)
     if (!project) {
         return; /* it was changed or removed meanwhile: that read the files, too */
     }
-    if (reading->problems.count > 0) {
+    for (size_t i = 0; i < MIN(reading->problems.count, (size_t)PROBLEM_LIST_MAX); i++) {
         core_log(run->core, "certificates of %s changed and are not taken: %s", project->name,
-                 reading->problems.items[0].what);
-    } else if (reading->error == 0) {
+                 reading->problems.items[i].what);
+    }
+    if (reading->error == 0) {
         renewal_take(run, project, &reading->fresh);
     }
 }
 
 static void reading_free(struct reading *reading)
 {
-    certificates_free(reading->fresh);
+    certificates_unref(reading->before);
+    certificates_unref(reading->fresh);
     project_spec_unref(reading->spec);
     source_unref(reading->source);
     free(reading);
@@ -124,6 +132,7 @@ static bool submit(struct renewal *renewal, struct project *project)
     reading->run = renewal->run;
     reading->source = source_ref(project->source);
     reading->spec = project_spec_ref(project->spec);
+    reading->before = certificates_ref(project->source->certificates);
     reading->work.run = run_reading;
     reading->work.done = reading_done;
     if (worker_submit(renewal->run->core->workers, &reading->work) < 0) {

@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/problem.h"
 #include "core/core.h"
+#include "run/check.h"
 #include "run/plan.h"
 #include "run/reads.h"
 

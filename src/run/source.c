@@ -41,7 +41,7 @@ void source_unref(struct source *source)
         return;
     }
     vec_fini(&source->read);
-    certificates_free(source->certificates);
+    certificates_unref(source->certificates);
     arena_fini(&source->arena);
     free(source);
 }
@@ -294,9 +294,10 @@ static int check_user(const struct checked *c)
     return 0;
 }
 
-int source_check(struct source *source, const struct project_spec *spec,
-                 struct problem_list *problems)
+int source_check(struct source *source, const struct source_check *check)
 {
+    const struct project_spec *spec = check->spec;
+    struct problem_list *problems = check->problems;
     struct problem cycle;
     int r = graph_check(spec, &cycle);
     if (r < 0) {
@@ -324,7 +325,9 @@ int source_check(struct source *source, const struct project_spec *spec,
             return r;
         }
     }
-    return certificates_load(source, spec, problems, &source->certificates);
+    const struct certificates_request request = {source, spec, check->kept, check->kept_count,
+                                                 check->files_only};
+    return certificates_load(&request, problems, check->notices, &source->certificates);
 }
 
 const struct user *source_user(const struct source *source, const struct project_spec *spec,

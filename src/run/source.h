@@ -28,6 +28,8 @@ struct source_file {
     int error;
 };
 
+struct snapshot_certificate;
+
 struct source {
     struct arena arena;
     struct str name; /* asked for; empty = the file's own */
@@ -59,10 +61,18 @@ struct source *source_again(const struct source *source);
  * SCHEMA_E_INVALID with problems, -errno. */
 must_check int source_load(struct source *source, bool stored, struct problem_list *problems,
                            struct problem_list *notices, struct project_spec **ret_spec);
-/* What must be true before anything is started: commands, folders and users exist, no cycle.
- * Blocks. Adds to `problems`; fills users. 0 or -errno. */
-must_check int source_check(struct source *source, const struct project_spec *spec,
-                            struct problem_list *problems);
+/* What must be true before anything is started: commands, folders and users exist, certificates
+ * can serve, no cycle. Blocks. Adds to `problems`, and what is doubtful to `notices`; fills users
+ * and certificates. 0 or -errno. */
+struct source_check {
+    const struct project_spec *spec;
+    const struct snapshot_certificate *kept; /* see certificates.h; may be none */
+    size_t kept_count;
+    bool files_only; /* nothing is made that is not there */
+    struct problem_list *problems;
+    struct problem_list *notices; /* may be NULL */
+};
+must_check int source_check(struct source *source, const struct source_check *check);
 /* The user that a service runs as; NULL = ours. */
 const struct user *source_user(const struct source *source, const struct project_spec *spec,
                                const struct service_spec *service);

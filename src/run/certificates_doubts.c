@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What is doubtful of certificates that can serve: hosts of routes that none of them is for, and an
+ * end that is near. Said when a configuration is checked or applied; nothing is refused for it.
+ */
+#include "run/certificates.h"
+
+#include "base/map.h"
+#include "base/num.h"
+#include "schema/load.h"
+#include "tls/cert.h"
+
+static bool is_https(const struct project_spec *spec)
+{
+    for (size_t i = 0; i < spec->gateway.listens_count; i++) {
+        if (spec->gateway.listens[i].kind == LISTEN_HTTPS) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* All names of all certificates. Without memory it is as if a name were there. */
+static bool collect(const struct certificates *certificates, struct map *names)
+{
+    for (size_t i = 0; i < certificates->count; i++) {
+        struct str rest = certificates->items[i].names, name;
+        while (rest.len > 0) {
+            (void)str_split(rest, ' ', &name, &rest);
+            if (name.len > 0 && map_put(names, name, (void *)1) < 0) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* The name itself, or the wildcard one label above: as clients compare (RFC 6125 §6.4.3). */
+static bool is_covered(const struct map *names, struct str host)
+{
+    char wild[256];
+    ptrdiff_t dot = str_find_char(host, '.');
+    if (map_get(names, host)) {
+        return true;
+    }
+    if (dot <= 0 || host.p[0] == '*' || host.len - (size_t)dot + 2 > sizeof(wild)) {
+        return false;
+    }
+    (void)snprintf(wild, sizeof(wild), "*" STR_FMT, STR_ARG(str_skip(host, (size_t)dot)));
+    return map_get(names, str_from(wild)) != NULL;
+}
+
+static void doubt_names(const struct project_spec *spec, const struct certificates *certificates,
+                        struct problem_list *notices)
+{
+    struct map names = MAP_INIT(certificates->count * TLS_NAMES_MAX + 1);
+    bool known = is_https(spec) && certificates->count > 0 && collect(certificates, &names);
+    for (size_t i = 0; known && i < spec->services_count; i++) {
+        const struct service_spec *service = &spec->services[i];
+        for (size_t k = 0; k < service->routes_count; k++) {
+            const struct route_spec *route = &service->routes[k];
+            if (route->host.len == 0 || route->passthrough || is_covered(&names, route->host)) {
+                continue;
+            }
+            struct problem *problem = problem_list_add(notices);
+            problem_set(problem, "config.certificate-name", "no certificate is for " STR_FMT,
+                        STR_ARG(route->host));
+            problem->status = 200;
+            if (!schema_where(spec, problem, "/services/" STR_FMT "/routes/%zu/host",
+                              STR_ARG(service->name), k)) {
+                (void)schema_where(spec, problem, "/services/" STR_FMT "/routes/%zu",
+                                   STR_ARG(service->name), k);
+            }
+            problem_hint(problem, "clients that ask for it by https are shown another one, and "
+                                  "refuse it; add one to gateway.tls.certificates");
+        }
+    }
+    map_fini(&names);
+}
+
+static void doubt_ends(const struct project_spec *spec, const struct certificates *certificates,
+                       int64_t now_s, struct problem_list *notices)
+{
+    for (size_t i = 0; i < certificates->count; i++) {
+        const struct certificate_about *about = &certificates->about[i];
+        int64_t days = (about->until_s - now_s + 86399) / 86400;
+        if (about->file.len == 0 || about->until_s - now_s > TLS_SOON_S) {
+            continue;
+        }
+        struct problem *problem = problem_list_add(notices);
+        problem_set(problem, "config.certificate-ends", STR_FMT " ends in %lld day%s",
+                    STR_ARG(about->file), (long long)days, days == 1 ? "" : "s");
+        problem->status = 200;
+        (void)schema_where(spec, problem, "/gateway");
+        problem_hint(problem, "renew it; the new file is taken by itself");
+    }
+}
+
+void certificates_doubts(const struct project_spec *spec, const struct certificates *certificates,
+                         int64_t now_s, struct problem_list *notices)
+{
+    doubt_names(spec, certificates, notices);
+    doubt_ends(spec, certificates, now_s, notices);
+}

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files of certificates: checked without an instance, missing when a core starts again, near their end."""
+import subprocess
+
+import pytest
+
+from gateway_tls import Pki, Site
+from muelle import wait_until
+
+
+@pytest.fixture
+def site(muelle):
+    return Site(muelle)
+
+
+def write(site, tls, routes="[{host: a.test}]"):
+    site.m.write("muelle.yaml", f"""
+name: site
+gateway: {{ listen: ["https://127.0.0.1:{site.port}"], tls: {tls}, admin: false }}
+services:
+  web: {{ command: python3 -u app.py, routes: {routes} }}
+""")
+
+
+TWO = "{certificates: [{cert: b.crt, key: b.key}, {cert: a.crt, key: a.key}]}"
+
+
+@pytest.mark.parametrize("break_it, words", [
+    (lambda p: (p.folder / "a.crt").unlink(), ["a.crt", "cannot be read", "muelle.yaml:3:"]),
+    (lambda p: (p.folder / "a.key").unlink(), ["a.key", "cannot be read", "muelle.yaml:3:"]),
+    (lambda p: (p.folder / "a.key").write_text((p.folder / "b.key").read_text()), ["a.key", "not that of the certificate"]),
+    (lambda p: p.issue("a", "a.test", days=-1), ["a.crt", "expired", "renew it"]),
+    (lambda p: (p.folder / "a.crt").write_text((p.folder / "a.crt").read_text() + (p.folder / "b.crt").read_text()),
+     ["a.crt", "not in order", "then its issuer"]),
+], ids=["no certificate", "no key", "another's key", "expired", "chain"])
+def test_a_check_needs_no_instance_and_says_what_up_would(site, break_it, words):
+    site.pki.issue("a", "a.test")
+    site.pki.issue("b", "b.test")
+    write(site, TWO)
+    good = site.m.cli("check")
+    assert "1 service, 1 route, nothing wrong" in good.stdout and not good.stderr
+    break_it(site.pki)
+    bad = site.m.cli("check", check=False)
+    assert bad.returncode == 5
+    for word in words:
+        assert word in bad.stderr
+    assert not (site.folder / ".muelle").exists()
+
+
+def test_a_check_tells_of_doubts(site):
+    site.pki.issue("a", "a.test", "*.w.test", days=5)
+    write(site, "{certificates: [{cert: a.crt, key: a.key}]}",
+          "[{host: a.test}, {host: x.w.test}, {host: '*.w.test'}, {host: y.x.w.test}, {host: b.test}, {path: /any}]")
+    result = site.m.cli("check")
+    lines = result.stderr.splitlines()
+    assert ["no certificate is for y.x.w.test" in lines[0], "no certificate is for b.test" in lines[1]] == [True, True]
+    assert "a.crt ends in 5 days" in lines[2] and len(lines) == 3 and "muelle.yaml:5:" in lines[0]
+    told = site.m.cli("up", "-d", "--wait")
+    assert told.returncode == 0
+    write(site, "{}", "[{host: b.test}]")
+    assert not site.m.cli("check").stderr  # the development authority will issue one
+    site.m.write("muelle.yaml", (site.folder / "muelle.yaml").read_text().replace("python3 -u", "nowhere-to-be-found"))
+    result = site.m.cli("check", check=False)
+    assert result.returncode == 5 and "nowhere-to-be-found" in result.stderr
+
+
+def test_a_file_that_is_gone_when_the_core_starts_again_takes_nothing_away(site):
+    site.pki.issue("a", "a.test")
+    site.pki.issue("b", "b.test")
+    site.up(TWO)
+    (site.folder / "a.key").rename(site.folder / "a.key.away")
+    site.m.kill("core")
+    wait_until(lambda: "cannot be read" in site.m.own_log(), what="the word of the missing key")
+    wait_until(lambda: site.m.cli("status", check=False).returncode == 0, what="the core")
+    assert [site.shown(n) for n in ("a.test", "b.test")] == ["a.test", "b.test"]
+    # The other one is still taken anew; and the missing one when it is back.
+    site.pki.issue("b", "b.test", "c.test")
+    wait_until(lambda: site.shown("c.test") == "b.test" and "c.test" in names(site, "c.test"), what="the renewed one")
+    assert site.shown("a.test") == "a.test"
+    site.m.kill("edge")
+    wait_until(lambda: reaches(site), what="the next edge")
+    assert site.shown("a.test") == "a.test"
+    site.pki.issue("a", "a.test", "d.test")
+    wait_until(lambda: "d.test" in names(site, "a.test"), what="the mended one")
+
+
+def reaches(site):
+    try:
+        return site.get()[0] == 200
+    except OSError:
+        return False
+
+
+def names(site, name):
+    context = site.context(check_hostname=False)
+    with site.connect(name, context) as s:
+        return [value for _, value in s.getpeercert()["subjectAltName"]]
