@@ -21,7 +21,7 @@ enum { ROUNDS_MAX = 4 };
 
 static void progress(struct stream *stream)
 {
-    if (stream->frames && stream->frames->closing) {
+    if (stream->frames && (stream->frames->closing || stream->frames->failing)) {
         return; /* that has a deadline of its own */
     }
     client_deadline(stream->client, stream->frames

@@ -32,6 +32,7 @@ struct tunnel_frames {
     int64_t any_ns;                                  /* anybody's */
     int64_t ping_ns; /* our ping that is not answered yet; 0 = none */
     uint32_t ping_ms, ping_id;
+    bool failing; /* the client broke the rules; what the service answers to before that passes */
     bool closing; /* both were told; what they still say is thrown away */
 };
 

@@ -9,7 +9,9 @@
  *    it breaks none; where that is not so, a Close is left out and the connection just ends.
  * 3. Who broke the rules is told which one (1002, 1007, 1009); the other side is told that nobody
  *    is there any more: a service 1001, a client 1014 (bad gateway).
- * 4. Behind our Close what still comes is thrown away, for CLOSE_MS: a reset would take the Close
+ * 4. What a client said before it broke the rules is answered: the service is told, and the client
+ *    hears of it when the service has said its last, or after CLOSE_MS.
+ * 5. Behind our Close what still comes is thrown away, for CLOSE_MS: a reset would take the Close
  *    with it.
  */
 #include "base/num.h"
@@ -94,7 +96,9 @@ static void send_close(struct stream *stream, enum stream_direction to, unsigned
     struct conn *conn = conn_to(stream, to);
     char frame[WEBSOCKET_CLOSE_MAX];
     uint8_t key[4] = {0};
-    if (passed->close_code || !websocket_between(passed) || conn->write_shut || conn->failed) {
+    bool told = to == STREAM_UP && stream->frames->failing;
+    if (told || passed->close_code || !websocket_between(passed) || conn->write_shut ||
+        conn->failed) {
         return;
     }
     if (to == STREAM_UP && entropy_fill(key, sizeof(key)) < 0) {
@@ -122,10 +126,19 @@ void tunnel_frames_close(struct stream *stream, unsigned to_client, unsigned to_
     loop_defer(&stream->worker->loop, &stream->client->again);
 }
 
+/* The service has said its last to a client that broke the rules. */
+static void failed(struct stream *stream)
+{
+    const struct websocket_reader *client = &stream->frames->from[STREAM_UP];
+    tunnel_frames_close(stream, client->error, WEBSOCKET_GOING_AWAY, client->reason);
+}
+
 void tunnel_frames_end(struct stream *stream)
 {
     struct tunnel_frames *frames = stream->frames;
-    if (!frames->closing && frames->from[STREAM_DOWN].close_code == 0) {
+    if (frames->failing) {
+        failed(stream);
+    } else if (!frames->closing && frames->from[STREAM_DOWN].close_code == 0) {
         bool stops = !endpoint_pools(stream->endpoint);
         tunnel_frames_close(stream, stops ? WEBSOCKET_RESTART : BAD_GATEWAY, WEBSOCKET_GOING_AWAY,
                             stops ? "the service restarts" : "the service ended the connection");
@@ -193,10 +206,21 @@ static int add_part(struct conn *to, struct str *run, struct str bytes,
 
 static void broken(struct stream *stream, enum stream_direction direction)
 {
-    const struct websocket_reader *reader = &stream->frames->from[direction];
+    struct tunnel_frames *frames = stream->frames;
+    const struct websocket_reader *reader = &frames->from[direction];
     bool client = direction == STREAM_UP;
+    if (frames->failing) {
+        failed(stream);
+        return;
+    }
     stream->flags |= client ? RING_FLAG_CLIENT_ABORT : RING_FLAG_UPSTREAM_ABORT;
     stream->close_code = reader->error;
+    if (client && websocket_between(reader)) {
+        send_close(stream, STREAM_UP, WEBSOCKET_GOING_AWAY, reader->reason);
+        frames->failing = true;
+        client_deadline(stream->client, stream->worker->loop.now_ns + CLOSE_MS * NS_PER_MS);
+        return;
+    }
     tunnel_frames_close(stream, client ? reader->error : BAD_GATEWAY,
                         client ? WEBSOCKET_GOING_AWAY : reader->error, reader->reason);
 }
@@ -219,11 +243,15 @@ int tunnel_frames_pass(struct stream *stream, enum stream_direction direction, s
     struct websocket_part part;
     struct str run = STR_NONE;
     int r, sent = 0;
+    if (frames->failing && direction == STREAM_UP) {
+        return 0;
+    }
     if (reader->close_code == 0) {
         note(stream, direction);
     }
     while ((r = websocket_read(reader, &bytes, &part)) == 0) {
-        bool ours = direction == STREAM_UP && is_our_pong(frames, &part);
+        bool ours = direction == STREAM_UP ? is_our_pong(frames, &part)
+                                           : frames->failing && reader->close_code;
         sent = ours ? send_run(to, &run) : add_part(to, &run, part.bytes, reader);
         if (sent < 0) {
             return sent;
@@ -233,6 +261,11 @@ int tunnel_frames_pass(struct stream *stream, enum stream_direction direction, s
         }
     }
     sent = send_run(to, &run);
+    if (sent == 0 && frames->failing && reader->close_code) {
+        reader->close_code = 0; /* it was not passed on: the client gets ours */
+        failed(stream);
+        return TUNNEL_E_CLOSED;
+    }
     if (sent == 0 && r == WEBSOCKET_E_BAD) {
         broken(stream, direction);
         return TUNNEL_E_CLOSED;
@@ -260,6 +293,10 @@ bool tunnel_frames_timeout(struct stream *stream)
     int64_t now = stream->worker->loop.now_ns;
     if (frames->closing) {
         return false;
+    }
+    if (frames->failing) {
+        failed(stream);
+        return true;
     }
     bool due = frames->ping_ms && now >= frames->client_ns + frames->ping_ms * NS_PER_MS;
     if (now >= frames->any_ns + tunnel_idle_ns(stream)) {
