@@ -17,8 +17,8 @@ must_check bool exchange_timeout(struct stream *stream);
 
 /* request_head.c: writes the request as the upstream gets it. 0 or -ENOBUFS (grew too large). */
 must_check int exchange_write_request(struct stream *stream, struct str *ret);
-/* What we say ourselves about the request, as lines: who the client is, ids, what filters add. */
-void exchange_write_own(struct http1_writer *w, const struct stream *stream);
+/* Forwarded's value for a client that speaks for itself; the caller has made sure of the room. */
+void exchange_write_forwarded(struct http1_writer *w, const struct client *client, struct str host);
 /* Fields of the request that are not passed on. */
 const struct http_set *exchange_dropped(const struct stream *stream);
 /* Does the client take trailers (RFC 9110 §10.1.4)? We pass them on, so it may be said. */

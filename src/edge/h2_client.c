@@ -55,12 +55,11 @@ static void news(struct lane *lane)
     client_run(client);
 }
 
-static struct lane *open_request(struct h2 *h2, int32_t id)
+static struct lane *open_request(struct h2 *h2)
 {
     struct h2_client *session = session_of(h2);
     struct worker *worker = h2->conn->worker;
     struct h2_request *request = session->draining ? NULL : calloc(1, sizeof(*request));
-    (void)id;
     if (!request) {
         return NULL;
     }
@@ -68,7 +67,7 @@ static struct lane *open_request(struct h2 *h2, int32_t id)
     client->in = block_get(&worker->blocks, BLOCK_HEAD);
     lane_init(&request->lane, h2, &client->conn, news);
     client_open_lane(client, session->client);
-    client->requests = h2->past.count;
+    client->requests = h2->http.past.count;
     if (!client->in || !stream_new(client)) {
         client_close(client);
         counters_add(&worker->stats->refused, 1);
@@ -83,11 +82,10 @@ static struct lane *open_request(struct h2 *h2, int32_t id)
 
 static void take_field(struct lane *lane, struct str name, struct str value)
 {
-    if (lane->head_done) {
-        lane_trailer(lane, name, value);
-    } else {
-        http2_head_field(&request_of(lane)->head, name, value);
+    if (unlikely(name.len == 8 && str_is(name, "priority"))) {
+        http2_prioritize(&lane->stream, value);
     }
+    http2_head_field(&request_of(lane)->head, name, value);
 }
 
 /* A WebSocket that is asked for in HTTP/2 has no key, which HTTP/1.1 wants (RFC 8441 §5). */
@@ -101,7 +99,7 @@ static void add_websocket_key(struct h2_request *request)
     http2_head_field(&request->head, STR("sec-websocket-key"), buf_str(&key));
 }
 
-static void end_head(struct lane *lane, bool no_body)
+static enum http2_head_verdict end_head(struct lane *lane, bool no_body)
 {
     struct h2_request *request = request_of(lane);
     struct client *client = &request->client;
@@ -111,6 +109,10 @@ static void end_head(struct lane *lane, bool no_body)
     lane->head_result = (int8_t)http2_head_end(&request->head, no_body);
     lane->head_done = true;
     client->in->len = client->stream ? client->stream->req.len : 0;
+    if (lane->head_result == 0 && request->head.head->has_length) {
+        lane->stream.content_left = request->head.head->content_length;
+    }
+    return request->head.malformed ? HTTP2_HEAD_MALFORMED : HTTP2_HEAD_OK;
 }
 
 /* --- the connection --- */
@@ -143,7 +145,7 @@ static void end(struct client *client)
     struct h2_client *session = client->session;
     client->codec = NULL;
     client->session = NULL;
-    session->h2.failed = true;
+    session->h2.http.failed = true;
     list_for_each_safe (node, &session->h2.lanes) {
         struct lane *lane = list_entry(node, struct lane, node);
         struct client *request = &request_of(lane)->client;

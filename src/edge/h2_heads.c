@@ -1,21 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Heads out. What may be forwarded and what is ours to say is decided where HTTP/1 decides it
- * (flags of the head, drop sets, exchange_write_own); only the form differs here.
+ * (flags of the head, drop sets); only the form differs here. Values lie where they are until the
+ * frame is written, in this call.
  */
 #include "edge/h2_heads.h"
 
+#include "base/encode.h"
+#include "base/num.h"
 #include "edge/exchange.h"
 #include "edge/h2_fields.h"
 #include "edge/lane.h"
+#include "edge/put.h"
+#include "edge/remote.h"
 #include "edge/worker.h"
+
+enum {
+    OWN_MAX = 3072 /* of the texts that are put together here, besides what the client wrote */
+};
 
 static void add_status(struct h2_fields *fields, unsigned status, char memory[3])
 {
     memory[0] = (char)('0' + status / 100);
     memory[1] = (char)('0' + status / 10 % 10);
     memory[2] = (char)('0' + status % 10);
-    h2_fields_add(fields, STR(":status"), str_make(memory, 3));
+    h2_fields_add(fields, HPACK_STATUS, str_make(memory, 3));
 }
 
 /* What will come behind the body; the field itself is for one hop. */
@@ -23,55 +32,20 @@ static void add_trailer_names(struct h2_fields *fields, const struct http1_head 
 {
     for (size_t i = 0; http_set_has(&head->present, HTTP_H_TRAILER) && i < head->count; i++) {
         if (head->headers[i].id == HTTP_H_TRAILER) {
-            h2_fields_add(fields, STR("trailer"), http1_value(head, i));
+            h2_fields_add(fields, HTTP_H_TRAILER, http1_value(head, i));
         }
     }
 }
 
-static int error_of(int r)
+static struct str request_id(const struct stream *stream)
 {
-    return r == 0 ? 0 : r == NGHTTP2_ERR_NOMEM ? -ENOMEM : -EPIPE;
-}
-
-/* Where the body behind a head comes from; without one the head is all. */
-static nghttp2_data_provider provider_of(struct lane *lane, bool body)
-{
-    if (body) {
-        return lane_body(lane);
-    }
-    lane_said_all(lane);
-    return (nghttp2_data_provider){0};
-}
-
-static int submit_response(struct lane *lane, const struct h2_fields *fields, bool body)
-{
-    struct h2 *h2 = lane->h2;
-    if (fields->full) {
-        return -ENOBUFS;
-    }
-    if (!h2 || lane->closed) {
-        return -EPIPE;
-    }
-    nghttp2_data_provider provider = provider_of(lane, body);
-    h2_wants_write(h2);
-    return error_of(nghttp2_submit_response(h2->session, lane->id, fields->nv, fields->count,
-                                            body ? &provider : NULL));
-}
-
-static int submit_interim(struct lane *lane, const struct h2_fields *fields)
-{
-    struct h2 *h2 = lane->h2;
-    if (fields->full || !h2 || lane->closed) {
-        return -ENOBUFS; /* they may be left out */
-    }
-    h2_wants_write(h2);
-    return error_of(nghttp2_submit_headers(h2->session, NGHTTP2_FLAG_NONE, lane->id, NULL,
-                                           fields->nv, fields->count, NULL));
+    return str_make(stream->request_id, stream->request_id_len);
 }
 
 int h2_write_response(struct stream *stream)
 {
     struct worker *worker = stream->worker;
+    struct lane *lane = lane_of(&stream->client->conn);
     const struct http1_head *head = &worker->response;
     struct http_set drop = worker->drop_response;
     struct h2_fields fields;
@@ -87,34 +61,39 @@ int h2_write_response(struct stream *stream)
     add_status(&fields, tunnel ? 200 : head->status, status);
     h2_fields_forward(&fields, head, &drop);
     if (head->status < 200 && !tunnel) {
-        return submit_interim(lane_of(&stream->client->conn), &fields);
+        return lane_say_head(lane, &fields, true);
     }
     for (unsigned i = 0; i < stream->add_response_count; i++) {
-        h2_fields_add(&fields, stream->add_response[i].name, stream->add_response[i].value);
+        h2_fields_name(&fields, stream->add_response[i].name, stream->add_response[i].value);
     }
-    h2_fields_add_once(&fields, STR("x-request-id"),
-                       str_make(stream->request_id, stream->request_id_len));
+    h2_fields_add(&fields, HTTP_H_X_REQUEST_ID, request_id(stream));
     add_trailer_names(&fields, head);
-    return submit_response(lane_of(&stream->client->conn), &fields,
-                           head->framing != HTTP1_BODY_NONE);
+    return lane_say_head(lane, &fields, head->framing != HTTP1_BODY_NONE);
 }
 
-int h2_write_reply(struct stream *stream, struct str head, struct str body)
+int h2_write_reply(struct stream *stream, const struct reply_head *head, struct str body)
 {
     struct lane *lane = lane_of(&stream->client->conn);
     struct h2_fields fields;
+    char status[3];
     h2_fields_init(&fields);
-    h2_fields_add(&fields, STR(":status"), str_slice(head, 9, 12)); /* behind "HTTP/1.1 " */
-    ptrdiff_t end = str_find_char(head, '\n');
-    h2_fields_lines(&fields, str_skip(head, (size_t)end + 1));
-    int r = submit_response(lane, &fields, body.len > 0);
+    add_status(&fields, head->status, status);
+    for (size_t i = 0; i < head->count; i++) {
+        h2_fields_name(&fields, head->fields[i].name, head->fields[i].value);
+    }
+    int r = lane_say_head(lane, &fields, body.len > 0);
     if (r == 0 && body.len > 0) {
         r = conn_send(&stream->client->conn, &body, 1);
-        if (r == 0) {
-            r = lane_end(lane, STR_NONE);
-        }
     }
-    return r;
+    return r == 0 && body.len > 0 ? lane_end(lane, STR_NONE) : r;
+}
+
+/* --- requests --- */
+
+/* What was written since `from`. */
+static struct str since(const struct http1_writer *memory, size_t from)
+{
+    return str_make(memory->p + from, memory->len - from);
 }
 
 /* The target as it is forwarded: what the client wrote, or put together in `memory`. */
@@ -130,7 +109,61 @@ static struct str target_of(const struct stream *stream, struct http1_writer *me
         http1_write_raw(memory, STR("?"));
         http1_write_raw(memory, http1_str(req, req->query));
     }
-    return str_make(memory->p + from, memory->len - from);
+    return since(memory, from);
+}
+
+/* Who asks; `words` and `memory` keep the texts. */
+static void add_who(struct h2_fields *fields, const struct stream *stream,
+                    struct http1_writer *memory, struct remote_words *words)
+{
+    struct str host = http1_str(&stream->req, stream->req.host);
+    size_t from = memory->len;
+    if (likely(stream->remote.family == 0)) {
+        words->addresses = client_text(stream->client);
+        words->proto = stream->client->secure ? STR("https") : STR("http");
+        words->host = host;
+        exchange_write_forwarded(memory, stream->client, host);
+    } else {
+        remote_words(stream, host, words);
+        remote_write_forwarded(memory, words);
+    }
+    h2_fields_add(fields, HTTP_H_X_FORWARDED_FOR, words->addresses);
+    h2_fields_add(fields, HTTP_H_X_FORWARDED_PROTO, words->proto);
+    if (words->host.len > 0) {
+        h2_fields_add(fields, HTTP_H_X_FORWARDED_HOST, words->host);
+    }
+    h2_fields_add(fields, HTTP_H_FORWARDED, since(memory, from));
+}
+
+/* The counterpart of request_head.c's. */
+static void add_own(struct h2_fields *fields, const struct stream *stream,
+                    struct http1_writer *memory, struct remote_words *words)
+{
+    const struct http1_head *req = &stream->req;
+    add_who(fields, stream, memory, words);
+    h2_fields_add(fields, HTTP_H_X_REQUEST_ID, request_id(stream));
+    h2_fields_add(fields, HTTP_H_VIA, STR("1.1 muelle"));
+    uint64_t hops;
+    if (unlikely(req->method == HTTP_OPTIONS) &&
+        num_parse_u64(http1_get(req, HTTP_H_MAX_FORWARDS), &hops) == 0 && hops > 0) {
+        size_t from = memory->len;
+        char digits[24];
+        struct buf number = BUF_ON(digits);
+        buf_add_u64(&number, hops - 1);
+        http1_write_raw(memory, buf_str(&number));
+        h2_fields_add(fields, HTTP_H_MAX_FORWARDS, since(memory, from));
+    }
+    if (unlikely(stream->route && stream->route->shows_client) &&
+        stream->client->identity.len > 0) {
+        size_t from = memory->len;
+        http1_write_raw(memory, STR(":"));
+        http1_write_raw(memory, stream->client->identity);
+        http1_write_raw(memory, STR(":"));
+        h2_fields_add(fields, HTTP_H_CLIENT_CERT, since(memory, from));
+    }
+    for (unsigned i = 0; i < stream->add_request_count; i++) {
+        h2_fields_name(fields, stream->add_request[i].name, stream->add_request[i].value);
+    }
 }
 
 int h2_write_request(struct stream *stream)
@@ -139,31 +172,28 @@ int h2_write_request(struct stream *stream)
     const struct http1_head *req = &stream->req;
     struct lane *lane = lane_of(&stream->upstream->conn);
     struct http1_writer memory = http1_writer_make(worker->out, WORKER_OUT_SIZE);
+    struct remote_words words;
     struct h2_fields fields;
+    if (!put_room(&memory, (size_t)req->len + stream->path.len + req->host.len + OWN_MAX)) {
+        return -ENOBUFS;
+    }
     h2_fields_init(&fields);
-    h2_fields_add(&fields, STR(":method"), http1_str(req, req->method_text));
-    h2_fields_add(&fields, STR(":scheme"), STR("http"));
-    h2_fields_add(&fields, STR(":authority"), http1_str(req, req->host));
-    h2_fields_add(&fields, STR(":path"), target_of(stream, &memory));
+    h2_fields_add(&fields, HPACK_METHOD, http1_str(req, req->method_text));
+    h2_fields_add(&fields, HPACK_SCHEME, STR("http"));
+    h2_fields_add(&fields, HPACK_AUTHORITY, http1_str(req, req->host));
+    h2_fields_add(&fields, HPACK_PATH, target_of(stream, &memory));
     h2_fields_forward(&fields, req, exchange_dropped(stream));
-    size_t own = memory.len;
-    exchange_write_own(&memory, stream);
-    h2_fields_lines(&fields, str_make(memory.p + own, memory.len - own));
-    if (exchange_takes_trailers(req)) {
-        h2_fields_add(&fields, STR("te"), STR("trailers"));
+    add_own(&fields, stream, &memory, &words);
+    if (http_set_has(&req->present, HTTP_H_TE) && exchange_takes_trailers(req)) {
+        h2_fields_add(&fields, HTTP_H_TE, STR("trailers"));
     }
     add_trailer_names(&fields, req);
     if (memory.full || fields.full) {
         return -ENOBUFS;
     }
-    if (!lane->h2 || lane->h2->failed) {
+    if (!lane->h2 || !http2_open(&lane->h2->http, &lane->stream)) {
         return -ECONNRESET;
     }
-    bool body = req->framing != HTTP1_BODY_NONE;
-    nghttp2_data_provider provider = provider_of(lane, body);
-    int32_t id = nghttp2_submit_request(lane->h2->session, NULL, fields.nv, fields.count,
-                                        body ? &provider : NULL, lane);
-    h2_wants_write(lane->h2);
-    lane->id = id;
-    return id > 0 ? 0 : id == NGHTTP2_ERR_NOMEM ? -ENOMEM : -ECONNRESET;
+    int r = lane_say_head(lane, &fields, req->framing != HTTP1_BODY_NONE);
+    return r == -EPIPE || r == -ENOMEM ? -ECONNRESET : r;
 }

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Heads of a stream whose client or upstream is a lane: what request_head.c, response_head.c and
- * reply.c do in HTTP/1.
+ * Message heads that go out over HTTP/2, each a counterpart of what is written as text for HTTP/1.
+ * 0; -ENOBUFS: too large; -EPIPE, -ECONNRESET: the stream is gone; -ENOMEM.
  */
 #ifndef EDGE_H2_HEADS_H
 #define EDGE_H2_HEADS_H
 
+#include "edge/reply.h"
 #include "edge/stream.h"
 
-/* worker->response to the client; its end, too, if it has no body. 0 or -ENOBUFS, -EPIPE,
- * -ENOMEM. */
+/* The answer, from worker->response, to the client. */
 must_check int h2_write_response(struct stream *stream);
-/* An answer of our own: a head as HTTP/1 text, and its body. 0 or -errno. */
-must_check int h2_write_reply(struct stream *stream, struct str head, struct str body);
-/* The request to the upstream. 0 or -errno as above. */
+/* An answer of our own; `body` empty: a head only. */
+must_check int h2_write_reply(struct stream *stream, const struct reply_head *head,
+                              struct str body);
+/* The request, to the upstream. */
 must_check int h2_write_request(struct stream *stream);
 
 #endif

@@ -58,7 +58,7 @@ static struct http1_head *head_of(const struct h2_call *call)
 static void link_close(struct h2_link *link)
 {
     struct worker *worker = link->conn.worker;
-    link->h2.failed = true;
+    link->h2.http.failed = true;
     link->draining = true;
     while (!list_empty(&link->h2.lanes)) {
         struct lane *lane = list_entry(link->h2.lanes.next, struct lane, node);
@@ -169,10 +169,6 @@ static void begin_head(struct h2_call *call)
 static void take_field(struct lane *lane, struct str name, struct str value)
 {
     struct h2_call *call = container_of(lane, struct h2_call, lane);
-    if (lane->head_done) {
-        lane_trailer(lane, name, value);
-        return;
-    }
     if (!call->building) {
         begin_head(call);
     }
@@ -181,19 +177,31 @@ static void take_field(struct lane *lane, struct str name, struct str value)
     }
 }
 
-static void end_head(struct lane *lane, bool no_body)
+static enum http2_head_verdict end_head(struct lane *lane, bool no_body)
 {
     struct h2_call *call = container_of(lane, struct h2_call, lane);
-    if (!call->building) { /* no memory for it */
+    if (!call->building) { /* no memory for it, or it is empty */
         call->result = HTTP1_E_BAD;
-        lane->head_done = true;
-        return;
+        return HTTP2_HEAD_MALFORMED;
     }
     call->building = false;
     call->result = (int8_t)http2_head_end(&call->builder, no_body);
-    call->interim = call->result == 0 && head_of(call)->status < 200;
+    if (call->result != 0) {
+        return HTTP2_HEAD_MALFORMED;
+    }
+    const struct http1_head *head = head_of(call);
+    call->interim = head->status < 200;
     lane->head_done = !call->interim;
     lane->conn->readable = true;
+    if (call->interim) {
+        return HTTP2_HEAD_INTERIM;
+    }
+    if (head->framing == HTTP1_BODY_NONE) {
+        lane->stream.content_left = 0;
+    } else if (head->has_length) {
+        lane->stream.content_left = head->content_length;
+    }
+    return HTTP2_HEAD_OK;
 }
 
 static const struct h2_role role = {
@@ -218,7 +226,7 @@ int h2_link_answer(struct upstream *upstream, struct http1_head *ret)
         return 0;
     }
     if (lane->closed) {
-        return lane->error == NGHTTP2_REFUSED_STREAM ? -ESTALE : -ECONNRESET;
+        return lane->error == HTTP2_REFUSED_STREAM ? -ESTALE : -ECONNRESET;
     }
     upstream->conn.readable = false;
     return H2_LINK_E_NONE;
@@ -254,9 +262,8 @@ static struct upstream *add_call(struct h2_link *link, struct stream *stream,
 static uint32_t capacity(const struct h2_link *link)
 {
     uint32_t *known = &link->endpoint->streams_max;
-    if (link->h2.settings_seen) {
-        *known = nghttp2_session_get_remote_settings(link->h2.session,
-                                                     NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+    if (link->h2.http.settings_seen) {
+        *known = link->h2.http.peer_streams_max;
     }
     return *known ? MIN(*known, (uint32_t)CALLS_MAX) : CALLS_MAX;
 }
@@ -265,8 +272,8 @@ static struct h2_link *find_link(struct endpoint *endpoint, bool connecting)
 {
     list_for_each (node, &endpoint->links) {
         struct h2_link *link = list_entry(node, struct h2_link, node);
-        if (link->connecting == connecting && !link->draining && !link->error && !link->h2.failed &&
-            !link->conn.hup && link->h2.lane_count < capacity(link)) {
+        if (link->connecting == connecting && !link->draining && !link->error &&
+            !link->h2.http.failed && !link->conn.hup && link->h2.lane_count < capacity(link)) {
             return link;
         }
     }

@@ -1,22 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A stream's bytes, both ways. What is received waits in blocks until the owner reads it; what is
- * sent waits in conn->out until nghttp2 asks for it (at the end of the turn, as far as the peer's
- * windows allow).
+ * sent becomes frames at once, as far as the peer's windows and the socket allow: small ones in the
+ * session's `out`, large ones straight to the socket. The rest waits in conn->out.
+ *
+ * That a body has ended is known behind its last piece only: END_STREAM is put into the frame that
+ * carries it as long as that has not left, so an answer of one piece is two frames and not three.
  */
 #include "edge/lane.h"
 
 #include "base/num.h"
 #include "edge/h2_fields.h"
 #include "edge/worker.h"
+#include "proto/http2_head.h"
 
 #include <stdlib.h>
 
-enum { ROOM_FIRST = 16 * 1024 /* before anything is known of the peer's windows */ };
+enum {
+    ROOM_FIRST = 16 * 1024, /* before anything is known of the peer's windows */
+    ROOM_MAX = 256 * 1024,
+    COPY_MAX = 4 * 1024, /* larger pieces are sent from where they lie */
+    DIRECT_MAX = 3,      /* frames of them in one send */
+};
 
 void lane_init(struct lane *lane, struct h2 *h2, struct conn *conn, void (*news)(struct lane *))
 {
-    *lane = (struct lane){.h2 = h2, .conn = conn, .news = news, .id = -1};
+    *lane = (struct lane){.h2 = h2, .conn = conn, .news = news};
     list_init(&lane->ready);
     list_init(&lane->starved);
     list_push_back(&h2->lanes, &lane->node);
@@ -67,9 +76,11 @@ int lane_received(struct lane *lane, struct str bytes)
 
 static void give_window(struct lane *lane, size_t len)
 {
-    if (lane->h2 && !lane->h2->failed) {
-        (void)nghttp2_session_consume(lane->h2->session, lane->id, len);
-        h2_wants_write(lane->h2);
+    if (lane->h2 && !lane->h2->http.failed) {
+        http2_taken(&lane->h2->http, &lane->stream, len);
+        if (lane->h2->http.out_len > 0) {
+            h2_wants_write(lane->h2);
+        }
     }
 }
 
@@ -113,8 +124,11 @@ void lane_trailer(struct lane *lane, struct str name, struct str value)
         }
         trailers->p = lane->trailer_block->data;
     }
-    if (name.len == 0 || name.p[0] == ':' || !http_is_token(name) || !http_is_field_value(value) ||
-        trailers->len + name.len + value.len + 4 > HTTP1_TRAILERS_MAX) {
+    if (!http2_field_is_good(name, value)) {
+        lane->bad_trailer = true;
+        return;
+    }
+    if (trailers->len + name.len + value.len + 4 > HTTP1_TRAILERS_MAX) {
         return;
     }
     for (size_t i = 0; i < name.len; i++) {
@@ -129,24 +143,39 @@ void lane_trailer(struct lane *lane, struct str name, struct str value)
 
 /* --- sending --- */
 
+static size_t waiting(const struct conn *conn)
+{
+    return conn->out ? conn->out->len - conn->out->at : 0;
+}
+
+/* What the peer and the socket take now. */
+static size_t may_send(const struct lane *lane)
+{
+    return h2_blocked(lane->h2) ? 0 : http2_may_send(&lane->h2->http, &lane->stream);
+}
+
+static void lane_said_all(struct lane *lane)
+{
+    lane->out_end = true;
+    lane->conn->room = UINT32_MAX;
+    list_del(&lane->starved);
+}
+
 void lane_update_room(struct lane *lane)
 {
     struct h2 *h2 = lane->h2;
     struct conn *conn = lane->conn;
-    int64_t room = 0;
-    if (lane->out_end) {
+    if (lane->out_end && !conn->out) {
         return;
     }
-    if (lane->closed || !h2 || h2->failed) {
+    size_t room = 0;
+    size_t allowed = h2 && lane->stream.id ? may_send(lane) : 0;
+    if (lane->closed || !h2 || h2->http.failed) {
         room = ROOM_FIRST; /* whoever writes is told */
-    } else if (h2->queued < H2_QUEUED_MAX && !conn_blocked(h2->conn)) {
-        int64_t session = nghttp2_session_get_remote_window_size(h2->session);
-        int64_t stream = lane->id < 0
-                             ? session
-                             : nghttp2_session_get_stream_remote_window_size(h2->session, lane->id);
-        room = MIN(session, stream);
-        room -= conn->out ? (int64_t)(conn->out->len - conn->out->at) : 0;
-        room = MIN(MAX(room, (int64_t)0), (int64_t)H2_QUEUED_MAX);
+    } else if (lane->stream.id == 0) {
+        room = h2_blocked(h2) ? 0 : ROOM_FIRST;
+    } else if (!conn->out) {
+        room = MIN(allowed, (size_t)ROOM_MAX);
     }
     conn->room = (uint32_t)room;
     if (room > 0) {
@@ -156,120 +185,175 @@ void lane_update_room(struct lane *lane)
     }
 }
 
-static void resume(struct lane *lane)
+static bool put_data(struct lane *lane, struct str bytes)
 {
-    if (lane->deferred) {
-        lane->deferred = false;
-        (void)nghttp2_session_resume_data(lane->h2->session, lane->id);
+    struct http2 *http = &lane->h2->http;
+    if (!http2_put_data(http, &lane->stream, bytes)) {
+        return false;
     }
-    h2_wants_write(lane->h2);
+    lane->frame_serial = lane->h2->serial;
+    lane->frame_at = http->last_frame;
+    return true;
+}
+
+/* Frames of one large piece, as far as they may go; returns how much that was. */
+static size_t send_direct(struct lane *lane, struct str piece)
+{
+    char heads[DIRECT_MAX][HTTP2_FRAME_HEAD];
+    struct str parts[2 * DIRECT_MAX];
+    size_t sent = 0;
+    while (sent < piece.len && may_send(lane) > 0) {
+        size_t count = 0;
+        for (size_t i = 0; i < DIRECT_MAX && sent < piece.len; i++) {
+            size_t left = http2_may_send(&lane->h2->http, &lane->stream);
+            size_t n = MIN(piece.len - sent, left);
+            n = MIN(n, (size_t)HTTP2_FRAME_MAX);
+            if (n == 0) {
+                break;
+            }
+            http2_data_head(&lane->h2->http, &lane->stream, n, heads[i]);
+            parts[count++] = str_make(heads[i], HTTP2_FRAME_HEAD);
+            parts[count++] = str_slice(piece, sent, sent + n);
+            sent += n;
+        }
+        h2_send(lane->h2, parts, count);
+    }
+    return sent;
+}
+
+/* Sends the beginning of a piece; returns how much of it. */
+static size_t send_piece(struct lane *lane, struct str piece)
+{
+    size_t most = may_send(lane);
+    size_t n = MIN(piece.len, most);
+    if (n > COPY_MAX) {
+        return send_direct(lane, str_slice(piece, 0, n));
+    }
+    return n > 0 && put_data(lane, str_slice(piece, 0, n)) ? n : 0;
 }
 
 static int send(struct conn *conn, const struct str *parts, size_t count)
 {
     struct lane *lane = lane_of(conn);
-    if (lane->closed || !lane->h2 || lane->out_end) {
+    if (lane->closed || !lane->h2 || lane->out_end || lane->h2->http.failed) {
         return -EPIPE;
     }
     size_t total = 0;
+    size_t sent = 0;
     for (size_t i = 0; i < count; i++) {
+        if (sent == total && !conn->out && parts[i].len > 0) {
+            sent += send_piece(lane, parts[i]);
+        }
         total += parts[i].len;
     }
-    if (total == 0) {
-        return 0;
+    h2_wants_write(lane->h2);
+    int r = sent < total ? conn_keep(conn, parts, count, sent) : 0;
+    lane_update_room(lane);
+    return r;
+}
+
+static void finish(struct lane *lane)
+{
+    struct http2 *http = &lane->h2->http;
+    if (lane->end_trailers.len > 0) {
+        struct h2_fields fields;
+        h2_fields_init(&fields);
+        h2_fields_lines(&fields, lane->end_trailers);
+        if (fields.count > 0) {
+            bool said = http2_put_head(http, &lane->stream, fields.items, fields.count, true);
+            ensure(said || http->failed);
+            return;
+        }
     }
-    size_t before = conn->out ? conn->out->len - conn->out->at : 0;
-    int r = conn_keep(conn, parts, count, 0);
-    if (r < 0) {
-        return r;
+    if (lane->frame_serial == lane->h2->serial) {
+        http2_end_in(http, &lane->stream, http->out + lane->frame_at);
+    } else {
+        http2_put_end(http, &lane->stream);
     }
-    size_t now = conn->out->len - conn->out->at;
-    lane->h2->queued += now - before;
-    if (lane->out_begun) {
-        resume(lane);
+}
+
+bool lane_may_go_on(const struct lane *lane)
+{
+    return lane->closed || lane->stream.id == 0 || lane->h2->http.failed ||
+           (lane->out_end && !lane->conn->out) || may_send(lane) > 0;
+}
+
+bool lane_feed(struct lane *lane)
+{
+    struct conn *conn = lane->conn;
+    size_t before = waiting(conn);
+    if (lane->closed || lane->h2->http.failed) {
+        lane_update_room(lane);
+        return true;
+    }
+    if (before > 0) {
+        struct str rest = block_rest(conn->out);
+        size_t n = send_piece(lane, str_slice(rest, 0, HTTP2_FRAME_MAX));
+        conn->out->at += (uint32_t)n;
+        if (n > 0) {
+            list_del(&lane->starved);
+            list_push_back(&lane->h2->starved, &lane->starved);
+        }
+        if (waiting(conn) > 0) {
+            return false;
+        }
+        block_put(&conn->worker->blocks, conn->out);
+        conn->out = NULL;
+    }
+    if (lane->out_end) {
+        finish(lane);
+        lane_said_all(lane);
+        return true;
+    }
+    lane_update_room(lane);
+    return conn->room > 0;
+}
+
+int lane_say_head(struct lane *lane, const struct h2_fields *fields, bool body)
+{
+    struct h2 *h2 = lane->h2;
+    if (fields->full) {
+        return -ENOBUFS;
+    }
+    if (!h2 || lane->closed || h2->http.failed) {
+        return -EPIPE;
+    }
+    h2_wants_write(h2);
+    struct http2_stream *stream = &lane->stream;
+    if (!http2_put_head(&h2->http, stream, fields->items, fields->count, !body)) {
+        return -ENOMEM;
+    }
+    lane->frame_at = h2->http.last_frame;
+    lane->frame_serial = h2->serial;
+    if (!body) {
+        lane_said_all(lane);
+    } else {
+        lane_update_room(lane);
     }
     return 0;
 }
 
-static void submit_trailers(struct lane *lane)
-{
-    struct h2_fields fields;
-    h2_fields_init(&fields);
-    h2_fields_lines(&fields, lane->end_trailers);
-    (void)nghttp2_submit_trailer(lane->h2->session, lane->id, fields.nv, fields.count);
-}
-
-/* nghttp2 asks for the next bytes of a body, at most `len`. */
-static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *p, size_t len,
-                         uint32_t *flags, nghttp2_data_source *source, void *context)
-{
-    struct lane *lane = nghttp2_session_get_stream_user_data(session, id);
-    (void)source;
-    (void)context;
-    if (!lane) {
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    }
-    struct conn *conn = lane->conn;
-    size_t n = 0;
-    if (conn->out) {
-        struct str rest = block_rest(conn->out);
-        n = MIN(rest.len, len);
-        memcpy(p, rest.p, n);
-        conn->out->at += (uint32_t)n;
-        lane->h2->queued -= n;
-        if (n == rest.len) {
-            block_put(&conn->worker->blocks, conn->out);
-            conn->out = NULL;
-            lane_note(lane);
-        }
-    }
-    if (!conn->out && lane->out_end) {
-        *flags |= NGHTTP2_DATA_FLAG_EOF;
-        conn->room = UINT32_MAX;
-        lane_note(lane);
-        if (lane->end_trailers.len > 0) {
-            *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-            submit_trailers(lane);
-        }
-        return (ssize_t)n;
-    }
-    if (n == 0) {
-        lane->deferred = true;
-        return NGHTTP2_ERR_DEFERRED;
-    }
-    return (ssize_t)n;
-}
-
-nghttp2_data_provider lane_body(struct lane *lane)
-{
-    lane->out_begun = true;
-    return (nghttp2_data_provider){.read_callback = read_body};
-}
-
-void lane_said_all(struct lane *lane)
-{
-    lane->out_end = true;
-    lane->conn->room = UINT32_MAX;
-    list_del(&lane->starved);
-}
-
 int lane_end(struct lane *lane, struct str trailers)
 {
-    if (lane->closed || !lane->h2 || lane->out_end) {
+    if (lane->closed || !lane->h2 || lane->out_end || lane->h2->http.failed) {
         return 0;
     }
-    if (trailers.len > 0) {
+    if (trailers.len > 0 && lane->conn->out) {
         lane->end_block = block_get(&lane->conn->worker->blocks, BLOCK_HEAD);
         if (!lane->end_block || trailers.len > lane->end_block->cap) {
             return -ENOMEM;
         }
         memcpy(lane->end_block->data, trailers.p, trailers.len);
-        lane->end_trailers = str_make(lane->end_block->data, trailers.len);
+        trailers.p = lane->end_block->data;
     }
-    lane_said_all(lane);
-    if (lane->out_begun) {
-        lane->conn->room = 0; /* until nghttp2 has taken the end */
-        resume(lane);
+    lane->end_trailers = trailers;
+    h2_wants_write(lane->h2);
+    if (lane->conn->out) { /* the end follows when it is gone */
+        lane->out_end = true;
+        lane_update_room(lane);
+    } else {
+        finish(lane);
+        lane_said_all(lane);
     }
     return 0;
 }
@@ -308,19 +392,10 @@ static void lane_abort(struct conn *conn)
 static uint32_t reset_code(const struct lane *lane)
 {
     if (lane->aborted) {
-        return NGHTTP2_INTERNAL_ERROR;
+        return HTTP2_INTERNAL_ERROR;
     }
-    bool answered = lane->out_end && nghttp2_session_check_server_session(lane->h2->session);
-    return answered ? NGHTTP2_NO_ERROR : NGHTTP2_CANCEL;
-}
-
-/* An answer that is all with nghttp2, but not all gone: a reset now would take its place. It
- * follows when the end is sent (h2.c). */
-static bool is_unsent(const struct lane *lane)
-{
-    nghttp2_session *session = lane->h2->session;
-    return nghttp2_session_check_server_session(session) &&
-           nghttp2_session_get_stream_local_close(session, lane->id) == 0;
+    bool answered = lane->out_end && !lane->conn->out && lane->h2->http.server;
+    return answered ? HTTP2_NO_ERROR : HTTP2_CANCEL;
 }
 
 static void lane_close(struct conn *conn)
@@ -329,15 +404,7 @@ static void lane_close(struct conn *conn)
     struct h2 *h2 = lane->h2;
     struct block_pool *blocks = &conn->worker->blocks;
     if (h2) {
-        h2->queued -= conn->out ? conn->out->len - conn->out->at : 0;
-        if (!lane->closed && lane->id > 0 && !h2->failed) {
-            (void)nghttp2_session_set_stream_user_data(h2->session, lane->id, NULL);
-            if (lane->aborted || !lane->out_end || conn->out ||
-                (!lane->in_end && !is_unsent(lane))) {
-                (void)nghttp2_submit_rst_stream(h2->session, NGHTTP2_FLAG_NONE, lane->id,
-                                                reset_code(lane));
-            }
-        }
+        http2_leave(&h2->http, &lane->stream, reset_code(lane));
         for (struct block *block = lane->in_first; block; block = block->next) {
             give_window(lane, block->len - block->at);
         }
@@ -364,23 +431,25 @@ void lane_closed(struct lane *lane, uint32_t error_code)
 {
     lane->closed = true;
     lane->error = error_code;
-    lane->reset = error_code != NGHTTP2_NO_ERROR || !lane->in_end;
+    lane->reset = error_code != HTTP2_NO_ERROR || !lane->in_end;
     lane->conn->readable = true;
-    lane->conn->hup |= lane->reset;
-    lane->in_end &= !lane->reset;
-    lane_note(lane);
+    if (lane->reset) { /* else both ends were told when they came */
+        lane->conn->hup = true;
+        lane->in_end = false;
+        lane_note(lane);
+    }
 }
 
 void lane_cut_off(struct lane *lane)
 {
     if (!lane->closed) {
-        lane_closed(lane, NGHTTP2_INTERNAL_ERROR);
+        http2_forget(&lane->h2->http, &lane->stream);
+        lane_closed(lane, HTTP2_INTERNAL_ERROR);
     }
     list_del(&lane->ready);
     list_del(&lane->starved);
     list_del(&lane->node);
     lane->h2->lane_count--;
-    lane->h2->queued -= lane->conn->out ? lane->conn->out->len - lane->conn->out->at : 0;
     lane->h2 = NULL;
 }
 

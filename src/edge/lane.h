@@ -17,24 +17,27 @@
 #include "edge/h2.h"
 #include "proto/http1_trailers.h"
 
+struct h2_fields;
+
 struct lane {
+    struct http2_stream stream; /* stream.id is 0 before its head was said, and when it is over */
     struct h2 *h2;
     struct conn *conn;
     struct list node, ready, starved;
     void (*news)(struct lane *lane);
-    int32_t id;
     uint32_t error; /* of the reset (RFC 9113 §7) */
     struct block *in_first, *in_last;
     struct http1_trailers trailers; /* received */
     struct block *trailer_block;
+    size_t frame_at; /* of its latest frame in h2->out, if that is still that of `frame_serial` */
+    uint32_t frame_serial;
     int8_t head_result; /* of a request's head: HTTP1_E_MORE, HTTP1_E_BAD or 0 */
     bool head_done;     /* its (final) head has come */
-    bool in_end;        /* END_STREAM has come */
-    bool out_end;       /* all was said: END_STREAM follows what waits in conn->out */
-    bool out_begun;     /* a head was handed to nghttp2 whose body it asks us for */
-    bool deferred;      /* nghttp2 waits for bytes */
-    bool closed;        /* nghttp2 has forgotten the stream */
-    bool reset;         /* and not because all was said */
+    bool bad_trailer;
+    bool in_end;  /* END_STREAM has come */
+    bool out_end; /* all was said: END_STREAM follows what waits in conn->out */
+    bool closed;  /* the session knows it no more */
+    bool reset;   /* and not because all was said */
     bool aborted;
     struct str end_trailers; /* lines to be sent behind the body; in end_block */
     struct block *end_block;
@@ -52,17 +55,19 @@ static inline struct lane *lane_of(const struct conn *conn)
 }
 /* `conn` becomes the lane's, zeroed otherwise. */
 void lane_init(struct lane *lane, struct h2 *h2, struct conn *conn, void (*news)(struct lane *));
+/* Says a head; without a body behind it, it is all. 0 or -errno. */
+must_check int lane_say_head(struct lane *lane, const struct h2_fields *fields, bool body);
 /* All was sent; `trailers` (lines) behind it. 0 or -ENOMEM. */
 must_check int lane_end(struct lane *lane, struct str trailers);
-/* The head that is being submitted is all. */
-void lane_said_all(struct lane *lane);
-/* The body of a head that is being submitted. */
-nghttp2_data_provider lane_body(struct lane *lane);
 /* The session's side: */
 must_check int lane_received(struct lane *lane, struct str bytes);
 void lane_trailer(struct lane *lane, struct str name, struct str value);
 void lane_note(struct lane *lane); /* it has news */
 void lane_update_room(struct lane *lane);
+/* Of one that waits for room: would lane_feed do something? */
+bool lane_may_go_on(const struct lane *lane);
+/* Sends a frame of what waits. True: the owner may go on. */
+bool lane_feed(struct lane *lane);
 void lane_closed(struct lane *lane, uint32_t error_code);
 void lane_cut_off(struct lane *lane); /* the session ends */
 

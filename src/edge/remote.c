@@ -38,33 +38,46 @@ static void write_node(struct buf *out, const struct ip *ip)
     buf_add(out, ip->family == 6 ? STR("]\"") : STR_NONE);
 }
 
-void remote_write(struct http1_writer *w, const struct stream *stream, struct str host)
+void remote_words(const struct stream *stream, struct str host, struct remote_words *ret)
 {
-    char names[FORWARDED_HOPS_MAX * (IP_TEXT_MAX + 2)], nodes[FORWARDED_HOPS_MAX * 64];
-    struct buf list = BUF_ON(names), forwarded = BUF_ON(nodes);
+    struct buf list = BUF_ON(ret->memory), nodes = BUF_ON(ret->more);
     struct forwarded chain = {0};
     read_chain(stream, &chain);
-    struct str ours = stream->client->secure ? STR("https") : STR("http");
-    struct str proto = chain.proto.len ? chain.proto : ours;
-    host = chain.host.len ? chain.host : host;
     for (size_t i = 0; i < chain.count; i++) {
         buf_add(&list, i ? STR(", ") : STR_NONE);
         ip_format(&list, &chain.hops[i]);
-        buf_add(&forwarded, i ? STR(", ") : STR_NONE);
-        write_node(&forwarded, &chain.hops[i]);
+        buf_add(&nodes, i ? STR(", ") : STR_NONE);
+        write_node(&nodes, &chain.hops[i]);
     }
-    http1_write_header(w, STR("X-Forwarded-For"), buf_str(&list));
-    http1_write_header(w, STR("X-Forwarded-Proto"), proto);
-    http1_write_raw(w, STR("Forwarded: "));
-    http1_write_raw(w, buf_str(&forwarded));
+    struct str ours = stream->client->secure ? STR("https") : STR("http");
+    ret->addresses = buf_str(&list);
+    ret->nodes = buf_str(&nodes);
+    ret->proto = chain.proto.len ? chain.proto : ours;
+    ret->host = chain.host.len ? chain.host : host;
+}
+
+void remote_write_forwarded(struct http1_writer *w, const struct remote_words *words)
+{
+    http1_write_raw(w, words->nodes);
     http1_write_raw(w, STR(";proto="));
-    http1_write_raw(w, proto);
-    if (host.len > 0) {
+    http1_write_raw(w, words->proto);
+    if (words->host.len > 0) {
         http1_write_raw(w, STR(";host=\""));
-        http1_write_raw(w, host);
-        http1_write_raw(w, STR("\"\r\n"));
-        http1_write_header(w, STR("X-Forwarded-Host"), host);
-    } else {
-        http1_write_raw(w, STR("\r\n"));
+        http1_write_raw(w, words->host);
+        http1_write_raw(w, STR("\""));
     }
+}
+
+void remote_write(struct http1_writer *w, const struct stream *stream, struct str host)
+{
+    struct remote_words words;
+    remote_words(stream, host, &words);
+    http1_write_header(w, STR("X-Forwarded-For"), words.addresses);
+    http1_write_header(w, STR("X-Forwarded-Proto"), words.proto);
+    if (words.host.len > 0) {
+        http1_write_header(w, STR("X-Forwarded-Host"), words.host);
+    }
+    http1_write_raw(w, STR("Forwarded: "));
+    remote_write_forwarded(w, &words);
+    http1_write_raw(w, STR("\r\n"));
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Pages. Small, without scripts or foreign parts, in the words of the person who has to do
- * something about it. The body is written into worker->in, the head into worker->out.
+ * something about it. The body is written into worker->in, the head and what it says into
+ * worker->out.
  *
  * 1. One answer to a request: when the upstream's has begun, a page comes too late, and the
  *    connection is cut instead. A tcp client gets no page.
@@ -25,7 +26,12 @@
 
 #include <stdlib.h>
 
-enum { PAGE_MAX = 8 * 1024, RETRY_AFTER_S = 2 };
+enum {
+    PAGE_MAX = 8 * 1024,
+    RETRY_AFTER_S = 2,
+    TEXTS_AT = WORKER_OUT_SIZE / 2, /* in worker->out, behind the head's text */
+    TEXTS_MAX = WORKER_OUT_SIZE - TEXTS_AT,
+};
 
 struct page {
     unsigned status;
@@ -144,54 +150,96 @@ static struct str host_alone(const struct http1_head *req)
     return colon > bracket ? str_slice(host, 0, (size_t)colon) : host;
 }
 
-static void write_location(struct http1_writer *w, const struct stream *stream)
+static struct str write_location(struct buf *out, const struct stream *stream)
 {
     const struct http1_head *req = &stream->req;
-    http1_write_raw(w, STR("Location: https://"));
-    http1_write_raw(w, host_alone(req));
+    size_t from = out->len;
+    buf_add(out, STR("https://"));
+    buf_add(out, host_alone(req));
     if (stream->client->redirect_port != 443) {
-        char memory[8];
-        struct buf port = {.p = memory, .cap = sizeof(memory), .max = sizeof(memory)};
-        buf_add_char(&port, ':');
-        buf_add_u64(&port, stream->client->redirect_port);
-        http1_write_raw(w, buf_str(&port));
+        buf_add_char(out, ':');
+        buf_add_u64(out, stream->client->redirect_port);
     }
-    http1_write_raw(w, req->form == HTTP1_ASTERISK ? STR("/") : stream->path);
+    buf_add(out, req->form == HTTP1_ASTERISK ? STR("/") : stream->path);
     if (req->has_query) {
-        http1_write_raw(w, STR("?"));
-        http1_write_raw(w, http1_str(req, req->query));
+        buf_add_char(out, '?');
+        buf_add(out, http1_str(req, req->query));
     }
-    http1_write_raw(w, STR("\r\n"));
+    return str_skip(buf_str(out), from);
 }
 
-static size_t write_head(struct stream *stream, const struct page *page, struct str type,
-                         size_t body_len)
+static void add(struct reply_head *head, struct str name, struct str value)
 {
-    struct http1_writer w = http1_writer_make(stream->worker->out, WORKER_OUT_SIZE);
-    http1_write_status_line(&w, page->status);
-    http1_write_header(&w, STR("Content-Type"), type);
-    http1_write_raw(&w, STR("Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"));
-    char memory[32];
-    struct buf date = {.p = memory, .cap = sizeof(memory), .max = sizeof(memory)};
-    timefmt_http(&date, stream->worker->loop.wall_ns);
-    http1_write_header(&w, STR("Date"), buf_str(&date));
+    ensure(head->count < REPLY_FIELDS_MAX);
+    head->fields[head->count++] = (struct stream_field){name, value};
+}
+
+static struct str write_number(struct buf *out, uint64_t number)
+{
+    size_t from = out->len;
+    buf_add_u64(out, number);
+    return str_skip(buf_str(out), from);
+}
+
+/* `texts` keeps what is put together. */
+static void make_head(const struct stream *stream, const struct page *page, struct str type,
+                      struct buf *texts, struct reply_head *head)
+{
+    *head = (struct reply_head){.status = page->status};
+    add(head, STR("Content-Type"), type);
+    add(head, STR("Cache-Control"), STR("no-store"));
+    add(head, STR("X-Content-Type-Options"), STR("nosniff"));
+    size_t from = texts->len;
+    timefmt_http(texts, stream->worker->loop.wall_ns);
+    add(head, STR("Date"), str_skip(buf_str(texts), from));
     if (page->status == 503) {
-        http1_write_header_u64(&w, STR("Retry-After"),
-                               page->retry_after_s ? page->retry_after_s : RETRY_AFTER_S);
+        unsigned seconds = page->retry_after_s ? page->retry_after_s : RETRY_AFTER_S;
+        add(head, STR("Retry-After"), write_number(texts, seconds));
     }
     if (page->redirect) {
-        write_location(&w, stream);
+        add(head, STR("Location"), write_location(texts, stream));
     }
     if (page->status == 405 || page->empty) {
-        http1_write_raw(&w, STR("Allow: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n"));
+        add(head, STR("Allow"), STR("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"));
     }
     if (page->status == 426) {
-        http1_write_raw(&w, STR("Connection: upgrade\r\nUpgrade: websocket\r\n"
-                                "Sec-WebSocket-Version: 13\r\n"));
+        add(head, STR("Sec-WebSocket-Version"), STR("13"));
     }
     if (stream->request_id_len > 0) {
-        http1_write_header(&w, STR("X-Request-ID"),
-                           str_make(stream->request_id, stream->request_id_len));
+        add(head, STR("X-Request-ID"), str_make(stream->request_id, stream->request_id_len));
+    }
+}
+
+/* A gRPC caller reads grpc-status, whatever the HTTP status is: an answer that is only a head. */
+static void make_call_head(struct stream *stream, const struct page *page, struct buf *texts,
+                           struct reply_head *head)
+{
+    enum grpc_status status = grpc_status_of(page->status);
+    *head = (struct reply_head){.status = 200};
+    call_note_status(stream, status);
+    add(head, STR("Content-Type"), STR("application/grpc"));
+    add(head, STR("grpc-status"), write_number(texts, status));
+    size_t from = texts->len;
+    if (stream->service) {
+        grpc_write_message(texts, service_name(stream));
+        buf_add(texts, STR(": "));
+    }
+    grpc_write_message(texts, str_from(page->reason));
+    add(head, STR("grpc-message"), str_skip(buf_str(texts), from));
+    add(head, STR("X-Request-ID"), str_make(stream->request_id, stream->request_id_len));
+}
+
+/* The head as HTTP/1 has it. */
+static struct str write_head(const struct stream *stream, const struct reply_head *head,
+                             size_t body_len)
+{
+    struct http1_writer w = http1_writer_make(stream->worker->out, TEXTS_AT);
+    http1_write_status_line(&w, head->status);
+    for (size_t i = 0; i < head->count; i++) {
+        http1_write_header(&w, head->fields[i].name, head->fields[i].value);
+    }
+    if (head->status == 426) {
+        http1_write_raw(&w, STR("Connection: upgrade\r\nUpgrade: websocket\r\n"));
     }
     http1_write_framing(&w, HTTP1_BODY_LENGTH, body_len);
     if (!stream->keep_client) {
@@ -200,30 +248,23 @@ static size_t write_head(struct stream *stream, const struct page *page, struct 
         http1_write_raw(&w, STR("Connection: keep-alive\r\n"));
     }
     http1_write_end(&w);
-    return w.len;
+    return str_make(w.p, w.len);
 }
 
-/* A gRPC caller reads grpc-status, whatever the HTTP status is: an answer that is only a head. */
-static size_t write_call_head(struct stream *stream, const struct page *page)
+/* Says it, in the client's version of HTTP. 0 or -errno. */
+static int send_page(struct stream *stream, struct reply_head *head, struct str body, bool no_body)
 {
-    struct http1_writer w = http1_writer_make(stream->worker->out, WORKER_OUT_SIZE);
-    char memory[256];
-    struct buf message = {.p = memory, .cap = sizeof(memory), .max = sizeof(memory)};
-    if (stream->service) {
-        grpc_write_message(&message, service_name(stream));
-        buf_add(&message, STR(": "));
+    struct conn *conn = &stream->client->conn;
+    char memory[24];
+    if (conn_is_lane(conn)) {
+        struct buf length = BUF_ON(memory);
+        if (!call_is(stream)) {
+            add(head, STR("Content-Length"), write_number(&length, body.len));
+        }
+        return h2_write_reply(stream, head, no_body ? STR_NONE : body);
     }
-    grpc_write_message(&message, str_from(page->reason));
-    http1_write_status_line(&w, 200);
-    http1_write_raw(&w, STR("Content-Type: application/grpc\r\n"));
-    enum grpc_status status = grpc_status_of(page->status);
-    call_note_status(stream, status);
-    http1_write_header_u64(&w, STR("grpc-status"), status);
-    http1_write_header(&w, STR("grpc-message"), buf_str(&message));
-    http1_write_header(&w, STR("X-Request-ID"),
-                       str_make(stream->request_id, stream->request_id_len));
-    http1_write_end(&w);
-    return w.len;
+    struct str parts[2] = {write_head(stream, head, body.len), body};
+    return conn_send(conn, parts, no_body ? 1 : 2);
 }
 
 static struct str write_body(const struct stream *stream, const struct page *page,
@@ -267,16 +308,16 @@ static void answer(struct stream *stream, const struct page *page)
     stream->keep_client &= stream->up_done && !(worker->stopping && client_ends(stream->client));
     bool call = call_is(stream);
     struct str type, body = write_body(stream, page, &type);
-    struct str parts[2] = {str_make(worker->out, write_head(stream, page, type, body.len)), body};
+    struct buf texts = {.p = worker->out + TEXTS_AT, .cap = TEXTS_MAX, .max = TEXTS_MAX};
+    struct reply_head head;
     if (call) {
-        parts[0].len = write_call_head(stream, page);
+        make_call_head(stream, page, &texts, &head);
+    } else {
+        make_head(stream, page, type, &texts, &head);
     }
     bool no_body = call || page->empty || stream->req.method == HTTP_HEAD;
     stream->bytes_out = no_body ? 0 : body.len;
-    int r = conn_is_lane(&stream->client->conn)
-                ? h2_write_reply(stream, parts[0], no_body ? STR_NONE : parts[1])
-                : conn_send(&stream->client->conn, parts, no_body ? 1 : 2);
-    if (r < 0) {
+    if (send_page(stream, &head, body, no_body) < 0) {
         stream->keep_client = false;
         stream->client->conn.failed = true;
     }

@@ -9,6 +9,14 @@
 
 #include "edge/stream.h"
 
+/* What is said in front of a page, besides framing and what is about the connection. */
+enum { REPLY_FIELDS_MAX = 10 };
+struct reply_head {
+    unsigned status;
+    size_t count;
+    struct stream_field fields[REPLY_FIELDS_MAX];
+};
+
 void reply_page(struct stream *stream, unsigned status, const char *reason);
 /* To an OPTIONS that asks the gateway itself. */
 void reply_options(struct stream *stream);

@@ -38,14 +38,14 @@ static void request_line(struct http1_writer *w, const struct stream *stream)
 }
 
 /* A node of RFC 7239: IPv6 in brackets and quotes. */
-static void forwarded(struct http1_writer *w, const struct client *client, struct str host)
+void exchange_write_forwarded(struct http1_writer *w, const struct client *client, struct str host)
 {
     if (client->family == 6) {
-        put_lit(w, "Forwarded: for=\"[");
+        put_lit(w, "for=\"[");
         put_str(w, client_text(client));
         put_lit(w, "]\";proto=http");
     } else {
-        put_lit(w, "Forwarded: for=");
+        put_lit(w, "for=");
         put_str(w, client_text(client));
         put_lit(w, ";proto=http");
     }
@@ -57,7 +57,6 @@ static void forwarded(struct http1_writer *w, const struct client *client, struc
         put_str(w, host);
         put_lit(w, "\"");
     }
-    put_lit(w, "\r\n");
 }
 
 /* Who asks, by our own knowledge. */
@@ -75,7 +74,9 @@ static void who_it_is(struct http1_writer *w, const struct stream *stream, struc
         put_str(w, host);
         put_lit(w, "\r\n");
     }
-    forwarded(w, stream->client, host);
+    put_lit(w, "Forwarded: ");
+    exchange_write_forwarded(w, stream->client, host);
+    put_lit(w, "\r\n");
 }
 
 /* RFC 9440: the certificate that we verified, as a byte sequence of structured fields. */
@@ -131,7 +132,7 @@ const struct http_set *exchange_dropped(const struct stream *stream)
                                                         : &worker->drop_request;
 }
 
-void exchange_write_own(struct http1_writer *w, const struct stream *stream)
+static void write_own(struct http1_writer *w, const struct stream *stream)
 {
     const struct http1_head *req = &stream->req;
     struct str host = http1_str(req, req->host);
@@ -167,7 +168,7 @@ int exchange_write_request(struct stream *stream, struct str *ret)
     }
     request_line(&w, stream);
     http1_write_forward(&w, req, exchange_dropped(stream));
-    exchange_write_own(&w, stream);
+    write_own(&w, stream);
     if (unlikely(req->upgrade || http_set_has(&req->present, HTTP_H_TE))) {
         connection(&w, req);
     }

@@ -29,7 +29,6 @@ enum worker_todo { /* bits of worker->todo */
 enum {
     WORKER_IN_SIZE = 64 * 1024,
     WORKER_OUT_SIZE = 48 * 1024,
-    WORKER_FRAME_SIZE = 16 * 1024 + 64,
     WORKER_IDS = 256,
     WORKER_LOADS = 1 << 16
 };
@@ -83,7 +82,6 @@ struct worker {
     /* Scratch, of use within one callback only. */
     struct http1_head response;
     char *in, *out;
-    char *frame; /* HTTP/2 sessions build frames in it, each to its end (h2_memory.c) */
     uint8_t ids[WORKER_IDS * 16];
     unsigned ids_left;
 };

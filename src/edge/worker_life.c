@@ -228,7 +228,6 @@ void worker_fini(struct worker *worker)
     conn_tls_free_shared(worker->tls);
     free(worker->in);
     free(worker->out);
-    free(worker->frame);
 }
 
 int worker_init(struct worker *worker, struct edge *edge, unsigned index,
@@ -239,7 +238,6 @@ int worker_init(struct worker *worker, struct edge *edge, unsigned index,
     worker->h2_start = h2_client_start;
     worker->in = malloc(WORKER_IN_SIZE);
     worker->out = malloc(WORKER_OUT_SIZE);
-    worker->frame = malloc(WORKER_FRAME_SIZE);
     list_init(&worker->listeners);
     list_init(&worker->clients);
     list_init(&worker->idle);
@@ -255,7 +253,7 @@ int worker_init(struct worker *worker, struct edge *edge, unsigned index,
     init_drops(worker);
     int r = loop_init(&worker->loop, entropy_seed());
     if (r == 0) {
-        r = worker->in && worker->out && worker->frame ? 0 : -ENOMEM;
+        r = worker->in && worker->out ? 0 : -ENOMEM;
     }
     if (r == 0) {
         r = mailbox_init(&worker->mailbox, &worker->loop, deliver);

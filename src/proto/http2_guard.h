@@ -28,6 +28,7 @@ enum http2_guard_kind {
 enum {
     HTTP2_GUARD_POINTS = 20000, /* at most, and at the start */
     HTTP2_GUARD_PER_SECOND = 1000,
+    HTTP2_GUARD_SENT_MIN = 1024, /* bytes of a DATA frame that pay for a window update or two */
 };
 
 struct http2_guard {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Fields to a head. The framing layer below (nghttp2) has refused what breaks the messaging rules
- * of RFC 9113 §8.2 and §8.3 already (upper case, connection fields, order and number of
- * pseudo-header fields); here all is checked again that a service behind an HTTP/1.1 connection
- * could be deceived by, since a byte that is harmless in HTTP/2 may end a line there.
+ * Fields to a head. What breaks the messaging rules of RFC 9113 §8.2 and §8.3 (upper case,
+ * connection fields, order and number of pseudo-header fields, characters) makes the message
+ * malformed; what is only not to our taste is answered. A service behind an HTTP/1.1 connection
+ * must not be deceived: a byte that is harmless in HTTP/2 may end a line there.
  *
  * 1. Each field becomes the line "name: value\r\n", and nothing is in the memory but such lines and
  *    the values of pseudo-header fields, each of which has passed the scan of its class.
@@ -58,6 +58,13 @@ static void refuse(struct http2_head *builder, unsigned status, const char *reas
     }
 }
 
+/* The message is none (RFC 9113 §8.1.1). */
+static void malformed(struct http2_head *builder, const char *reason)
+{
+    builder->malformed |= !builder->head->error.status;
+    refuse(builder, 400, reason);
+}
+
 /* Copies a text behind the others. */
 static bool keep(struct http2_head *builder, struct str text, struct http1_span *ret)
 {
@@ -100,6 +107,7 @@ static void add_line(struct http2_head *builder, enum http_header_id id, struct 
     };
     builder->len += (uint32_t)len;
     if (id - 1U < HTTP_H_UPGRADE && http1_note(head, head->count) != 0) {
+        builder->malformed |= head->error.status == 400 && id != HTTP_H_HOST;
         return;
     }
     if (id == HTTP_H_OTHER && http1_is_lookalike(name)) {
@@ -114,21 +122,37 @@ static void add_line(struct http2_head *builder, enum http_header_id id, struct 
 static void take_method(struct http2_head *builder, struct str value)
 {
     struct http1_head *head = builder->head;
-    if (!http_is_token(value) || value.len > HTTP1_METHOD_MAX) {
-        refuse(builder, value.len > HTTP1_METHOD_MAX ? 501 : 400, "bad method");
+    if (!http_is_token(value)) {
+        malformed(builder, "bad method");
+    } else if (value.len > HTTP1_METHOD_MAX) {
+        refuse(builder, 501, "bad method");
     } else if (keep(builder, value, &head->method_text)) {
         head->method = (uint8_t)http_method_find(value);
     }
+}
+
+/* Letters that a service could take for the end of something. */
+static bool has_border(struct str value)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        if ((unsigned char)value.p[i] <= ' ' || value.p[i] == 0x7f) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static void take_path(struct http2_head *builder, struct str value)
 {
     if (value.len > builder->head->limits->line_max) {
         refuse(builder, 414, "target too long");
-    } else if (value.len == 0 || http_scan_target(value.p, 0, value.len) != value.len) {
+    } else if (value.len == 0 || (value.p[0] != '/' && !str_is(value, "*"))) {
+        malformed(builder, "bad target");
+    } else if (http_scan_target(value.p, 0, value.len) != value.len) {
+        if (has_border(value)) {
+            malformed(builder, "bad character in target");
+        }
         refuse(builder, 400, "bad character in target");
-    } else if (value.p[0] != '/' && !str_is(value, "*")) {
-        refuse(builder, 400, "bad target");
     } else {
         (void)keep(builder, value, &builder->head->target);
     }
@@ -148,6 +172,19 @@ static void take_status(struct http2_head *builder, struct str value)
         refuse(builder, 502, "bad status code");
     }
     builder->head->status = (uint16_t)status;
+}
+
+static void take_scheme(struct http2_head *builder, struct str value)
+{
+    if (str_eq_nocase(value, STR("http")) || str_eq_nocase(value, STR("https"))) {
+        return;
+    }
+    for (size_t i = 0; i < value.len; i++) {
+        if (!http_char_is(value.p[i], HTTP_C_TOKEN)) { /* nor is it any other scheme */
+            malformed(builder, "bad scheme");
+        }
+    }
+    refuse(builder, 400, "bad scheme");
 }
 
 static void take_pseudo(struct http2_head *builder, struct str name, struct str value)
@@ -171,7 +208,7 @@ static void take_pseudo(struct http2_head *builder, struct str name, struct str 
     }
     if (!bit || (builder->seen & bit) ||
         builder->head->count > (builder->seen & PSEUDO_AUTHORITY ? 1 : 0)) {
-        refuse(builder, 400, "bad pseudo-header field");
+        malformed(builder, "bad pseudo-header field");
         return;
     }
     builder->seen |= (uint8_t)bit;
@@ -183,16 +220,14 @@ static void take_pseudo(struct http2_head *builder, struct str name, struct str 
         take_path(builder, value);
         break;
     case PSEUDO_AUTHORITY:
-        if (http_scan_value(value.p, 0, value.len) != value.len) {
-            refuse(builder, 400, "bad Host");
+        if (value.len == 0 || has_border(value) || str_find_char(value, '/') >= 0) {
+            malformed(builder, "bad Host");
         } else {
             add_line(builder, HTTP_H_HOST, STR("host"), value);
         }
         break;
     case PSEUDO_SCHEME:
-        if (!str_eq_nocase(value, STR("http")) && !str_eq_nocase(value, STR("https"))) {
-            refuse(builder, 400, "bad scheme");
-        }
+        take_scheme(builder, value);
         break;
     case PSEUDO_PROTOCOL:
         builder->websocket = str_is(value, "websocket");
@@ -205,44 +240,79 @@ static void take_pseudo(struct http2_head *builder, struct str name, struct str 
     }
 }
 
+/* Names are in lower case. Every name with an id is, or it would not have been found as it is. */
+static bool is_lower(struct str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.p[i] >= 'A' && name.p[i] <= 'Z') {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Which of them is about a connection (§8.2.2)? */
+static bool is_connection(enum http_header_id id)
+{
+    return id == HTTP_H_CONNECTION || id == HTTP_H_TRANSFER_ENCODING || id == HTTP_H_UPGRADE ||
+           id == HTTP_H_KEEP_ALIVE || id == HTTP_H_PROXY_CONNECTION;
+}
+
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* NULL, or what is wrong. */
+static const char *judge(struct str name, struct str value, enum http_header_id *ret_id)
+{
+    if (name.len == 0 || http_scan_token(name.p, 0, name.len) != name.len || !is_lower(name)) {
+        return "bad header name";
+    }
+    if (value.len > 0 && (is_space(value.p[0]) || is_space(value.p[value.len - 1]) ||
+                          http_scan_value(value.p, 0, value.len) != value.len)) {
+        return "bad character in a header";
+    }
+    *ret_id = http_header_find(name);
+    if (*ret_id - 1U < HTTP_H_UPGRADE) {
+        if (is_connection(*ret_id)) {
+            return "connection-specific header";
+        }
+        if (*ret_id == HTTP_H_TE && !str_eq_nocase(value, STR("trailers"))) {
+            return "TE other than trailers";
+        }
+    }
+    return NULL;
+}
+
+bool http2_field_is_good(struct str name, struct str value)
+{
+    enum http_header_id id;
+    return judge(name, value, &id) == NULL;
+}
+
 void http2_head_field(struct http2_head *builder, struct str name, struct str value)
 {
     struct http1_head *head = builder->head;
-    if (head->error.status) {
+    if (unlikely(head->error.status)) {
         return;
     }
     if (name.len > 0 && name.p[0] == ':') {
         take_pseudo(builder, name, value);
         return;
     }
-    if (name.len == 0 || http_scan_token(name.p, 0, name.len) != name.len) {
-        refuse(builder, 400, "bad header name");
-        return;
-    }
-    if (name.len > HTTP1_NAME_MAX) {
+    enum http_header_id id;
+    const char *wrong = judge(name, value, &id);
+    if (unlikely(wrong != NULL)) {
+        malformed(builder, wrong);
+    } else if (name.len > HTTP1_NAME_MAX) {
         refuse(builder, 431, "header name too long");
-        return;
-    }
-    while (value.len > 0 && (value.p[0] == ' ' || value.p[0] == '\t')) {
-        value = str_skip(value, 1);
-    }
-    while (value.len > 0 && (value.p[value.len - 1] == ' ' || value.p[value.len - 1] == '\t')) {
-        value.len--;
-    }
-    if (http_scan_value(value.p, 0, value.len) != value.len) {
-        refuse(builder, 400, "control character");
-        return;
-    }
-    enum http_header_id id = http_header_find(name);
-    if (id == HTTP_H_CONNECTION || id == HTTP_H_TRANSFER_ENCODING || id == HTTP_H_UPGRADE ||
-        id == HTTP_H_KEEP_ALIVE || id == HTTP_H_PROXY_CONNECTION) {
-        refuse(builder, 400, "connection-specific header"); /* RFC 9113 §8.2.2 */
-    } else if (id == HTTP_H_TE && !str_eq_nocase(value, STR("trailers"))) {
-        refuse(builder, 400, "TE other than trailers");
     } else if (id == HTTP_H_HOST && (builder->seen & PSEUDO_AUTHORITY)) {
         if (!str_eq_nocase(http1_get(head, HTTP_H_HOST), value)) {
             refuse(builder, 400, "Host is not the authority"); /* §8.3.1 */
         }
+    } else if (id == HTTP_H_HOST && http_set_has(&head->present, HTTP_H_HOST)) {
+        malformed(builder, "more than one Host");
     } else {
         if (id == HTTP_H_COOKIE) {
             builder->cookies++;
@@ -302,10 +372,19 @@ static int end_request(struct http2_head *builder, bool no_body)
 {
     struct http1_head *head = builder->head;
     bool connect = head->method == HTTP_CONNECT;
-    unsigned wanted = connect && !builder->websocket ? PSEUDO_METHOD | PSEUDO_AUTHORITY
-                                                     : PSEUDO_METHOD | PSEUDO_SCHEME | PSEUDO_PATH;
-    if ((builder->seen & wanted) != wanted || (builder->websocket && !connect)) {
-        return http1_refuse(head, 400, "a pseudo-header field is missing");
+    bool plain_connect = connect && !builder->websocket;
+    unsigned wanted = plain_connect ? PSEUDO_METHOD | PSEUDO_AUTHORITY
+                                    : PSEUDO_METHOD | PSEUDO_SCHEME | PSEUDO_PATH;
+    bool asterisk = str_is(http1_str(head, head->target), "*");
+    if ((builder->seen & wanted) != wanted || (builder->websocket && !connect) ||
+        (plain_connect && (builder->seen & (PSEUDO_SCHEME | PSEUDO_PATH))) ||
+        (asterisk && head->method != HTTP_OPTIONS)) {
+        malformed(builder, "a pseudo-header field is missing, or one too many");
+        return HTTP1_E_BAD;
+    }
+    if (http1_find(head, HTTP_H_HOST) < 0) {
+        malformed(builder, "the authority is missing");
+        return HTTP1_E_BAD;
     }
     if (builder->websocket) {
         as_upgrade(builder);
@@ -344,6 +423,10 @@ int http2_head_end(struct http2_head *builder, bool no_body)
         }
     } else if (!head->error.status) {
         r = end_request(builder, no_body);
+    }
+    if (!head->error.status && no_body && head->framing == HTTP1_BODY_LENGTH &&
+        head->content_length > 0) {
+        malformed(builder, "the content is not as long as its Content-Length");
     }
     if (head->error.status || r != 0) {
         return HTTP1_E_BAD;

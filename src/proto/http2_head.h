@@ -24,6 +24,7 @@ struct http2_head {
     uint32_t cap;
     uint16_t cookies; /* fields of that name: joined at the end (RFC 9113 §8.2.3) */
     uint8_t seen;     /* bits: pseudo-header fields met */
+    bool malformed;   /* it breaks the rules of HTTP/2: the stream is reset, not answered */
     bool websocket;   /* an extended CONNECT (RFC 8441), read as the GET it stands for */
 };
 
@@ -35,6 +36,8 @@ void http2_head_response(struct http2_head *builder, struct http1_head *head,
                          const struct http1_limits *limits, enum http_method method,
                          struct str memory);
 void http2_head_field(struct http2_head *builder, struct str name, struct str value);
+/* May it stand in a head, or behind a body (RFC 9113 §8.2)? */
+bool http2_field_is_good(struct str name, struct str value);
 /* `no_body`: the stream ends with its head. A body of unknown length is said to come in chunks by
  * a request, until the connection closes by a response. */
 must_check int http2_head_end(struct http2_head *builder, bool no_body);

@@ -65,7 +65,7 @@ def test_a_flood_ends_with_enhance_your_calm_and_others_are_served(edge, name):
         assert h2_peer.error_name(flood.goaway) == "ENHANCE_YOUR_CALM"
         assert other.fetch(3).status == 200
     assert edge.rss_kib() - rss < 4096
-    if "CONTINUATION" not in name:  # those are counted by nghttp2
+    if "CONTINUATION" not in name:  # those end it by their number
         assert edge.stats()["limit_glitches"] == before["limit_glitches"] + 1
         assert edge.stats()["glitches"] - before["glitches"] >= 50
     until(lambda: edge.stats()["in_flight"] == 0)

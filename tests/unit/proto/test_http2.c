@@ -117,6 +117,11 @@ TEST(a_request_is_what_it_is_in_http1)
         http1_head_init(&one, &limits);
         int r = http1_parse_request(&one, text.p, text.len);
         int r2 = read_request(&two, fields, count, !length);
+        if (host.len == 0 && r == 0) { /* HTTP/2 has no empty authority (RFC 9113 §8.3.1) */
+            check_int(r2, HTTP1_E_BAD);
+            buf_fini(&text);
+            continue;
+        }
         check_int(r2, r);
         check_int(two.error.status, one.error.status);
         if (r == 0) {
@@ -389,78 +394,5 @@ TEST(what_became_of_a_stream_is_known_for_the_last_ones)
             known += state[k] != 0;
         }
         id += 2 + 2 * (uint32_t)rng_below(test_rng(), 3);
-    }
-}
-
-/* All DATA heads of a few frames behind a preface, the bytes cut into pieces of `step`; what is to
- * be read must be the bytes, and no head in pieces. */
-static void walk_all(struct buf *found, struct str bytes, size_t step)
-{
-    struct http2_walk walk;
-    struct buf read = BUF_INIT(KIB);
-    http2_walk_init(&walk);
-    for (size_t at = 0; at < bytes.len; at += step) {
-        struct str piece = str_slice(bytes, at, MIN(at + step, bytes.len));
-        while (!http2_walk_done(&walk, piece)) {
-            uint32_t id;
-            buf_add(&read, http2_walk_next(&walk, &piece, &id));
-            if (id) {
-                buf_printf(found, "%u at %zu ", id, read.len);
-            }
-        }
-        check(read.len + walk.have == MIN(at + step, bytes.len));
-    }
-    check_str(buf_str(&read), bytes);
-    buf_fini(&read);
-}
-
-TEST(data_frames_are_found_however_the_bytes_are_cut)
-{
-    static const char text[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-                               "\0\0\0\4\0\0\0\0\0"           /* SETTINGS at 24 */
-                               "\0\0\3\1\4\0\0\0\1abc"        /* HEADERS at 33 */
-                               "\0\0\5\0\0\0\0\0\1\0\0\0\0\0" /* DATA at 45 */
-                               "\0\0\0\0\1\x80\0\1\2"         /* DATA at 59 */
-                               "\0\0\1\0\1\0\0\0\3x";         /* DATA at 68 */
-    for (size_t step = 1; step < sizeof(text); step++) {
-        struct buf found = BUF_INIT(KIB);
-        walk_all(&found, str_make(text, sizeof(text) - 1), step);
-        check_str(buf_str(&found), STR("1 at 45 258 at 59 3 at 68 "));
-        buf_fini(&found);
-    }
-}
-
-/* Whether a walk over a frame, cut into pieces of `step`, ends as bad. */
-static bool walk_is_bad(struct str frame, size_t step)
-{
-    struct http2_walk walk;
-    uint32_t id;
-    http2_walk_init(&walk);
-    walk.left = 0;
-    for (size_t at = 0; at < frame.len; at += step) {
-        struct str piece = str_slice(frame, at, MIN(at + step, frame.len));
-        while (!http2_walk_done(&walk, piece)) {
-            (void)http2_walk_next(&walk, &piece, &id);
-        }
-    }
-    check_int(walk.priorities, frame.p[3] == 2);
-    return walk.bad;
-}
-
-TEST(a_priority_of_no_stream_or_of_one_that_depends_on_itself_is_found)
-{
-    static const struct {
-        bool bad;
-        char frame[14];
-    } cases[] = {
-        {false, "\0\0\5\2\0\0\0\0\3\0\0\0\1\x10"},  {true, "\0\0\5\2\0\0\0\0\3\0\0\0\3\x10"},
-        {true, "\0\0\5\2\0\0\0\0\3\x80\0\0\3\x10"}, {true, "\0\0\5\2\0\0\0\0\0\0\0\0\1\x10"},
-        {true, "\0\0\5\2\0\x80\0\0\0\0\0\0\1\x10"}, {false, "\0\0\5\3\0\0\0\0\3\0\0\0\3\x10"},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        for (size_t step = 1; step <= sizeof(cases[i].frame); step++) {
-            struct str frame = str_make(cases[i].frame, sizeof(cases[i].frame));
-            check(walk_is_bad(frame, step) == cases[i].bad);
-        }
     }
 }
