@@ -35,17 +35,17 @@ static bool endpoint_lives(void *context, uint64_t id)
     return map_get(&living->worker->set.endpoints, str_make((const char *)&id, 8)) != NULL;
 }
 
+static int note_route(void *context, const struct route *route)
+{
+    struct living *living = context;
+    return map_put(&living->routes, str_make((const char *)&route->id, 8), living);
+}
+
 static int note_routes(struct living *living)
 {
     const struct config *config = worker_config(living->worker);
-    for (uint32_t i = 0; i < config->snapshot.routes; i++) {
-        struct route *route = &config->routes[i];
-        int r = map_put(&living->routes, str_make((const char *)&route->id, 8), route);
-        if (r < 0) {
-            return r;
-        }
-    }
-    return 0;
+    int r = route_table_walk(&config->table, note_route, living);
+    return r < 0 ? r : route_table_walk(&config->names, note_route, living);
 }
 
 /* The endpoints' notes of where their cells are go with the cells. */

@@ -22,6 +22,7 @@ static struct str trim_slash(struct str path)
     return path;
 }
 
+/* `route` = NULL: of those that need none of their own. */
 static int add_filters(const struct config *config, struct filter_chain *chain,
                        const struct route *route)
 {
@@ -29,10 +30,10 @@ static int add_filters(const struct config *config, struct filter_chain *chain,
     if (config_test_filter) {
         r = filter_chain_add(chain, config_test_filter, NULL);
     }
-    if (r == 0 && route->strip_prefix && route->path.len > 0) {
+    if (r == 0 && route && route->strip_prefix && route->path.len > 0) {
         r = filter_chain_add(chain, &filter_strip_prefix, &route->path);
     }
-    if (r == 0 && config->services[route->service].spread.sticky.len) {
+    if (r == 0 && route && config->services[route->service].spread.sticky.len) {
         r = filter_chain_add(chain, &filter_sticky, NULL);
     }
     if (r == 0 && config->gateway.expose_replica) {
@@ -48,6 +49,11 @@ static bool needs_own_chain(const struct config *config, const struct route *rou
            config->services[route->service].spread.sticky.len > 0;
 }
 
+static void set_chain(struct route *route, const struct filter_chain *chain)
+{
+    route->filters = chain->filter_count ? chain : &filter_chain_empty;
+}
+
 static int make_chains(struct config *config)
 {
     size_t count = 1; /* the shared one */
@@ -56,32 +62,25 @@ static int make_chains(struct config *config)
     }
     config->chains = calloc(count, sizeof(*config->chains));
     struct filter_chain *next = config->chains;
-    const struct filter_chain *shared = NULL;
-    int r = next ? 0 : -ENOMEM;
+    int r = next ? add_filters(config, next++, NULL) : -ENOMEM;
     for (size_t i = 0; r == 0 && i < config->snapshot.routes; i++) {
         struct route *route = &config->routes[i];
         bool own = needs_own_chain(config, route);
-        if (!own && shared) {
-            route->filters = shared;
-            continue;
-        }
-        struct filter_chain *chain = next++;
-        r = add_filters(config, chain, route);
-        route->filters = chain->filter_count ? chain : &filter_chain_empty;
-        shared = own ? shared : route->filters;
+        r = own ? add_filters(config, next, route) : 0;
+        set_chain(route, own ? next++ : config->chains);
     }
     return r;
 }
 
-/* What a route says of its tunnels; most say nothing. */
-static int compile_tunnel(struct config *config, size_t i, const struct snapshot_route *source)
+static bool says_tunnel(const struct snapshot_tunnel *tunnel)
 {
-    const struct snapshot_tunnel *tunnel = &source->tunnel;
-    struct route *route = &config->routes[i];
-    route->connect = source->flags & SNAPSHOT_ROUTE_CONNECT;
-    route->frames = source->flags & SNAPSHOT_ROUTE_CHECK_FRAMES;
-    config->connects |= route->connect;
-    if (!tunnel->message_max && !tunnel->ping_ms && !tunnel->idle_ms && !tunnel->connections_max) {
+    return tunnel->message_max || tunnel->ping_ms || tunnel->idle_ms || tunnel->connections_max;
+}
+
+/* What a route says of its tunnels; most say nothing. */
+static int compile_tunnel(struct config *config, size_t i, const struct snapshot_tunnel *tunnel)
+{
+    if (!says_tunnel(tunnel)) {
         return 0;
     }
     if (!config->tunnels) {
@@ -91,44 +90,133 @@ static int compile_tunnel(struct config *config, size_t i, const struct snapshot
         return -ENOMEM;
     }
     config->tunnels[i] = *tunnel;
-    route->tunnel = &config->tunnels[i];
+    config->routes[i].tunnel = &config->tunnels[i];
     return 0;
+}
+
+/* All but its chain and its tunnels. False: its service is not known. */
+static bool read_route(const struct config *config, const struct snapshot_route *source,
+                       struct route *ret)
+{
+    struct str id = str_make((const char *)&source->service, 8);
+    uintptr_t service = (uintptr_t)map_get(&config->service_index, id);
+    *ret = (struct route){
+        .id = source->id,
+        .service = (uint32_t)(service - 1),
+        .host = str_is(source->host, "*") ? STR_NONE : source->host,
+        .path = trim_slash(source->path),
+        .strip_prefix = source->flags & SNAPSHOT_ROUTE_STRIP_PREFIX,
+        .passthrough = source->flags & SNAPSHOT_ROUTE_PASSTHROUGH,
+        .shows_client = source->flags & SNAPSHOT_ROUTE_CLIENT_CERTIFICATE,
+        .needs_client = source->flags & SNAPSHOT_ROUTE_CLIENT_REQUIRED,
+        .connect = source->flags & SNAPSHOT_ROUTE_CONNECT,
+        .frames = source->flags & SNAPSHOT_ROUTE_CHECK_FRAMES,
+    };
+    return service != 0;
+}
+
+static int index_services(struct config *config)
+{
+    int r = 0;
+    config->service_index = MAP_INIT(SNAPSHOT_SERVICES_MAX);
+    for (size_t i = 0; r == 0 && i < config->service_count; i++) {
+        r = map_put(&config->service_index, str_make((const char *)&config->services[i].id, 8),
+                    (void *)(uintptr_t)(i + 1));
+    }
+    return r;
 }
 
 static int compile_routes(struct config *config)
 {
     const struct snapshot *snapshot = &config->snapshot;
     size_t count = snapshot->routes;
-    struct map index = MAP_INIT(SNAPSHOT_SERVICES_MAX);
-    int r = 0;
-    for (size_t i = 0; r == 0 && i < config->service_count; i++) {
-        r = map_put(&index, str_make((const char *)&config->services[i].id, 8),
-                    (void *)(uintptr_t)(i + 1));
-    }
+    int r = index_services(config);
     for (size_t i = 0; r == 0 && i < count; i++) {
         struct snapshot_route source = snapshot_route_at(snapshot, (uint32_t)i);
-        uintptr_t service = (uintptr_t)map_get(&index, str_make((const char *)&source.service, 8));
-        if (!service) {
-            r = -EINVAL;
-            break;
+        struct route *route = &config->routes[i];
+        if (!read_route(config, &source, route)) {
+            return -EINVAL;
         }
-        config->routes[i] = (struct route){
-            .id = source.id,
-            .service = (uint32_t)(service - 1),
-            .service_slot = config->route_counts[service - 1]++,
-            .host = str_is(source.host, "*") ? STR_NONE : source.host,
-            .path = trim_slash(source.path),
-            .strip_prefix = source.flags & SNAPSHOT_ROUTE_STRIP_PREFIX,
-            .passthrough = source.flags & SNAPSHOT_ROUTE_PASSTHROUGH,
-            .shows_client = source.flags & SNAPSHOT_ROUTE_CLIENT_CERTIFICATE,
-            .needs_client = source.flags & SNAPSHOT_ROUTE_CLIENT_REQUIRED,
-        };
-        r = compile_tunnel(config, i, &source);
+        route->service_slot = config->route_counts[route->service]++;
+        config->connects |= route->connect;
+        r = compile_tunnel(config, i, &source.tunnel);
     }
-    map_fini(&index);
     r = r < 0 ? r : make_chains(config);
     r = r < 0 ? r : route_table_init(&config->table, config->routes, count, false);
     return r < 0 ? r : route_table_init(&config->names, config->routes, count, true);
+}
+
+/* --- routes by deltas --- */
+
+/* A route in one piece with all that it names. */
+struct piece {
+    atomic_uint refs; /* of tables; ours while it is made */
+    struct route route;
+    struct snapshot_tunnel tunnel;
+    struct filter_chain chain;
+    char text[];
+};
+
+static struct str keep_text(char **at, struct str text)
+{
+    memcpy(*at, text.p, text.len);
+    *at += text.len;
+    return str_make(*at - text.len, text.len);
+}
+
+static int make_route(const struct config *config, const struct snapshot_route *source,
+                      struct piece *piece)
+{
+    struct route *route = &piece->route;
+    char *text = piece->text;
+    (void)read_route(config, source, route);
+    route->refs = &piece->refs;
+    route->host = keep_text(&text, route->host);
+    route->path = keep_text(&text, route->path);
+    /* Behind those of the snapshot's routes; two may meet: then the id decides. */
+    route->service_slot =
+        config->route_counts[route->service] + 1 + (uint32_t)(route->id % CONFIG_ROUTES_SPARE);
+    if (says_tunnel(&source->tunnel)) {
+        piece->tunnel = source->tunnel;
+        route->tunnel = &piece->tunnel;
+    }
+    bool own = needs_own_chain(config, route);
+    int r = own ? add_filters(config, &piece->chain, route) : 0;
+    set_chain(route, own ? &piece->chain : config->chains);
+    return r;
+}
+
+static int put_route(struct config *config, const struct snapshot_route *source)
+{
+    struct route seen;
+    if (!read_route(config, source, &seen)) {
+        return 0; /* the snapshot that knows the service is on its way */
+    }
+    struct piece *piece = calloc(1, sizeof(*piece) + seen.host.len + seen.path.len);
+    if (!piece) {
+        return -ENOMEM;
+    }
+    atomic_init(&piece->refs, 1);
+    int r = make_route(config, source, piece);
+    r = r < 0 ? r
+              : route_table_put(seen.passthrough ? &config->names : &config->table, &piece->route);
+    config->connects |= seen.connect;
+    if (atomic_fetch_sub(&piece->refs, 1) == 1) {
+        free(piece);
+    }
+    return r;
+}
+
+int config_change(struct config *config, const struct delta *delta)
+{
+    struct snapshot_route source = delta_route(delta);
+    if (delta->kind == DELTA_ROUTE_SET) {
+        return put_route(config, &source);
+    }
+    struct str host = str_is(source.host, "*") ? STR_NONE : source.host;
+    struct str path = trim_slash(source.path);
+    bool name = source.flags & SNAPSHOT_ROUTE_PASSTHROUGH;
+    return route_table_drop(name ? &config->names : &config->table, host, path, source.id);
 }
 
 /* The networks of trusted proxies, of which what is none is refused with the whole snapshot. */

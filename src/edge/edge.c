@@ -30,9 +30,16 @@ enum { THREADS_DEFAULT_MAX = 8 };
 
 void edge_deltas(struct edge *edge)
 {
+    edge_take_routes(edge);
     for (unsigned i = 0; i < edge->thread_count; i++) {
         worker_notify(&edge->workers[i], WORKER_DELTAS);
     }
+}
+
+static void routes_again(struct timer *timer, int64_t now_ns)
+{
+    (void)now_ns;
+    edge_take_routes(container_of(timer, struct edge, routes_again));
 }
 
 static void health_changed(struct worker *worker)
@@ -146,6 +153,7 @@ int edge_new(const struct edge_opts *opts, struct edge **ret)
     list_init(&edge->sockets);
     loop_fd_init(&edge->bell, bell_rang);
     timer_init(&edge->stop_timer, NULL);
+    timer_init(&edge->routes_again, routes_again);
     handover_init(&edge->giving, edge);
     handover_init(&edge->taking, edge);
     edge->workers = calloc(COUNTERS_THREADS_MAX, sizeof(*edge->workers));
@@ -235,6 +243,7 @@ void edge_free(struct edge *edge)
         return;
     }
     config_unref(edge->pending);
+    config_unref(edge->config);
     handover_fini(&edge->giving);
     handover_fini(&edge->taking);
     probe_free(edge->probes);

@@ -45,8 +45,11 @@ struct edge {
     atomic_uint *tunnels;
     struct addresses addresses; /* of clients */
     struct list sockets;
-    struct config *pending; /* waits for its listeners */
-    uint64_t sequence;      /* of the newest snapshot that was taken */
+    struct config *pending;    /* waits for its listeners */
+    struct config *config;     /* the last one that the threads were given; NULL: none yet */
+    uint64_t route_cursor;     /* the deltas whose routes are in it */
+    struct timer routes_again; /* memory was out */
+    uint64_t sequence;         /* of the newest snapshot that was taken */
     struct edge_probes *probes;
     struct loop_fd bell;
     struct timer stop_timer;
@@ -59,6 +62,8 @@ struct edge {
     struct edge_handover giving, taking; /* to the next edge; from the last */
 };
 
+/* Routes that came or went by deltas: the threads are given another config. */
+void edge_take_routes(struct edge *edge);
 /* Connections of this thread that can go to the next edge go there from now on. */
 void edge_worker_moves(struct worker *worker);
 

@@ -5,11 +5,17 @@
  *
  * 1. One snapshot waits at most: a newer one takes its place. An older one is passed over.
  * 2. A listener that could not be opened does not hold the others up.
+ * 3. Routes by deltas are applied here, once for all threads, to the config that was given to them
+ *    last, from its own place in the log on: so each snapshot gets those that are behind its base.
  */
 #include "edge/edge_private.h"
+
+#include "base/num.h"
 #include "os/file.h"
 
 #include <stdlib.h>
+
+enum { ROUTES_AGAIN_MS = 100 };
 
 /* --- listening sockets --- */
 
@@ -65,6 +71,51 @@ static void sweep_sockets(struct edge *edge, const struct config *config)
 
 /* --- snapshots --- */
 
+static void give_config(struct edge *edge, struct config *config)
+{
+    config_unref(edge->config);
+    edge->config = config;
+    for (unsigned i = 0; i < edge->thread_count; i++) {
+        worker_give_config(&edge->workers[i], config);
+    }
+}
+
+/* `next` is NULL until there is a route to change. */
+static int read_routes(struct edge *edge, uint64_t *cursor, struct config **next)
+{
+    struct delta delta;
+    int r = 0;
+    /* What is lost is seen, and said, by the threads, too. */
+    while (r == 0 && delta_log_read(&edge->shared.deltas, cursor, &delta) == 0) {
+        if (delta.kind != DELTA_ROUTE_SET && delta.kind != DELTA_ROUTE_REMOVE) {
+            continue;
+        }
+        if (!*next) {
+            r = config_share(edge->config, next);
+        }
+        r = r < 0 ? r : config_change(*next, &delta);
+    }
+    return r;
+}
+
+void edge_take_routes(struct edge *edge)
+{
+    struct config *next = NULL;
+    uint64_t cursor = edge->route_cursor;
+    if (!edge->config || !edge->shared.has_deltas) {
+        return;
+    }
+    if (read_routes(edge, &cursor, &next) < 0) {
+        config_unref(next);
+        loop_timer_after(edge_loop(edge), &edge->routes_again, ROUTES_AGAIN_MS * NS_PER_MS);
+        return;
+    }
+    edge->route_cursor = cursor;
+    if (next) {
+        give_config(edge, next);
+    }
+}
+
 static void publish(struct edge *edge)
 {
     struct config *config = edge->pending;
@@ -77,11 +128,10 @@ static void publish(struct edge *edge)
     }
     edge->sequence = config->snapshot.sequence;
     edge->deltas_lost = false;
-    for (unsigned i = 0; i < edge->thread_count; i++) {
-        worker_give_config(&edge->workers[i], config);
-    }
+    edge->route_cursor = config->snapshot.delta_base;
+    give_config(edge, config);
     sweep_sockets(edge, config);
-    config_unref(config);
+    edge_take_routes(edge);
 }
 
 /* Publishes the pending config once no listener of it is being waited for. */

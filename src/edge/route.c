@@ -1,143 +1,69 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Compiling and asking the route table (route.h says how it decides).
+ * Asking the route table (route.h says how it decides; route_table.c makes it).
  *
- * 1. Open addressing at most half full, sizes powers of two: a search ends at the first free slot.
- * 2. A host is asked only for prefixes as deep as its deepest route: a long path costs no more.
- * 3. Nothing here allocates when asked, and nothing is written after route_table_init.
+ * 1. A host is asked only for prefixes as deep as its deepest route: a long path costs no more.
+ * 2. Nothing here allocates or writes.
  */
 #include "edge/route.h"
 
 #include "base/map.h"
 
-#include <stdlib.h>
-
-struct route_host {
-    struct str name;
-    uint64_t hash;
-    uint32_t depth; /* of its deepest prefix; how many '/' a prefix has */
-    bool used;
-    const struct route *root; /* the route of "" */
-};
-struct route_slot {
-    const struct route *route;
-    uint32_t host; /* slot of its host */
-    uint64_t hash;
-};
-
 enum { SEED = 0x726f7574 };
 
-static uint32_t depth_of(struct str path)
+static const struct route_shard *shard_of(const struct route_table *table, uint64_t hash)
 {
-    uint32_t depth = 0;
-    for (size_t i = 0; i < path.len; i++) {
-        depth += path.p[i] == '/';
-    }
-    return depth;
+    return table->shards[hash >> 32 & table->shard_mask];
 }
 
-static size_t table_size(size_t count)
+uint64_t route_host_hash(struct str host)
 {
-    size_t size = 8;
-    while (size < count * 2) {
-        size *= 2;
-    }
-    return size;
+    return map_hash(SEED, host);
 }
 
-/* The slot of this host, or the free one where it belongs. */
-static uint32_t host_slot(const struct route_table *table, struct str name, uint64_t hash)
+uint64_t route_path_hash(uint64_t host_hash, struct str path)
 {
-    size_t i = hash & (table->host_slots - 1);
-    while (table->hosts[i].used &&
-           !(table->hosts[i].hash == hash && str_eq(table->hosts[i].name, name))) {
-        i = (i + 1) & (table->host_slots - 1);
-    }
-    return (uint32_t)i;
+    return map_hash(SEED ^ host_hash, path);
 }
 
-static uint64_t path_hash(uint32_t host, struct str path)
+struct route_entry *route_host_entry(const struct route_table *table, struct str host)
 {
-    return map_hash(SEED + host, path);
-}
-
-static struct route_slot *path_slot(const struct route_table *table, uint32_t host, struct str path)
-{
-    uint64_t hash = path_hash(host, path);
-    size_t i = hash & (table->slot_count - 1);
+    uint64_t hash = route_host_hash(host);
+    const struct route_shard *shard = shard_of(table, hash);
+    size_t i = hash & shard->mask;
     for (;;) {
-        struct route_slot *slot = &table->slots[i];
-        if (!slot->route ||
-            (slot->hash == hash && slot->host == host && str_eq(slot->route->path, path))) {
-            return slot;
+        const struct route_entry *entry = &shard->entries[i];
+        if (!entry->of ||
+            (entry->hash == hash && entry->count > 0 && str_eq(entry->of->host, host))) {
+            return (struct route_entry *)(uintptr_t)entry;
         }
-        i = (i + 1) & (table->slot_count - 1);
+        i = (i + 1) & shard->mask;
     }
 }
 
-static void add_route(struct route_table *table, const struct route *route)
+struct route_entry *route_path_entry(const struct route_table *table,
+                                     const struct route_entry *host, struct str path)
 {
-    uint64_t hash = map_hash(SEED, route->host);
-    uint32_t at = host_slot(table, route->host, hash);
-    struct route_host *host = &table->hosts[at];
-    if (!host->used) {
-        *host = (struct route_host){.name = route->host, .hash = hash, .used = true};
-        table->wildcards |= str_starts(route->host, STR("*."));
-        if (route->host.len == 0) {
-            table->any = at;
+    uint64_t hash = route_path_hash(host->hash, path);
+    const struct route_shard *shard = shard_of(table, hash);
+    size_t i = hash & shard->mask;
+    for (;;) {
+        const struct route_entry *entry = &shard->entries[i];
+        if (!entry->of ||
+            (entry->hash == hash && entry->count == 0 && str_eq(entry->of->path, path) &&
+             str_eq(entry->of->host, host->of->host))) {
+            return (struct route_entry *)(uintptr_t)entry;
         }
+        i = (i + 1) & shard->mask;
     }
-    if (route->path.len == 0) {
-        host->root = host->root ? host->root : route;
-        return;
-    }
-    uint32_t depth = depth_of(route->path);
-    host->depth = MAX(host->depth, depth);
-    struct route_slot *slot = path_slot(table, at, route->path);
-    if (!slot->route) {
-        *slot = (struct route_slot){route, at, path_hash(at, route->path)};
-    }
-}
-
-int route_table_init(struct route_table *table, const struct route *routes, size_t count,
-                     bool passthrough)
-{
-    size_t used = 0;
-    for (size_t i = 0; i < count; i++) {
-        used += routes[i].passthrough == passthrough;
-    }
-    *table = (struct route_table){
-        .host_slots = table_size(used),
-        .slot_count = table_size(used),
-        .any = UINT32_MAX,
-    };
-    table->hosts = calloc(table->host_slots, sizeof(*table->hosts));
-    table->slots = calloc(table->slot_count, sizeof(*table->slots));
-    if (!table->hosts || !table->slots) {
-        route_table_fini(table);
-        return -ENOMEM;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (routes[i].passthrough == passthrough) {
-            add_route(table, &routes[i]);
-        }
-    }
-    return 0;
-}
-
-void route_table_fini(struct route_table *table)
-{
-    free(table->hosts);
-    free(table->slots);
-    *table = (struct route_table){.any = UINT32_MAX};
 }
 
 /* The longest prefix of `path` at a segment border that has at most the host's depth. */
-static const struct route *find_path(const struct route_table *table, uint32_t at, struct str path)
+static const struct route *find_path(const struct route_table *table,
+                                     const struct route_entry *host, struct str path)
 {
-    const struct route_host *host = &table->hosts[at];
     if (host->depth == 0) {
-        return host->root;
+        return host->route;
     }
     size_t ends[64];
     size_t count = 0;
@@ -148,19 +74,20 @@ static const struct route *find_path(const struct route_table *table, uint32_t a
         }
     }
     while (count > 0) {
-        const struct route_slot *slot = path_slot(table, at, str_slice(path, 0, ends[--count]));
-        if (slot->route) {
-            return slot->route;
+        const struct route_entry *entry =
+            route_path_entry(table, host, str_slice(path, 0, ends[--count]));
+        if (entry->of) {
+            return entry->route;
         }
     }
-    return host->root;
+    return host->route;
 }
 
 static const struct route *find_host(const struct route_table *table, struct str name,
                                      struct str path)
 {
-    uint32_t at = host_slot(table, name, map_hash(SEED, name));
-    return table->hosts[at].used ? find_path(table, at, path) : NULL;
+    const struct route_entry *host = route_host_entry(table, name);
+    return host->of ? find_path(table, host, path) : NULL;
 }
 
 /* "*.b.c" and "*.c" for "a.b.c": one look per label, so bounded by the host's length. */
@@ -185,12 +112,12 @@ const struct route *route_table_find(const struct route_table *table, struct str
     const struct route *route = NULL;
     if (host.len > 0 && host.len <= ROUTE_HOST_MAX) {
         route = find_host(table, host, path);
-        if (!route && table->wildcards) {
+        if (!route && table->wildcards > 0) {
             route = find_wildcard(table, host, path);
         }
     }
-    if (!route && table->any != UINT32_MAX) {
-        route = find_path(table, table->any, path);
+    if (!route && table->any) {
+        route = find_host(table, STR_NONE, path);
     }
     return route;
 }

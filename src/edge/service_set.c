@@ -26,7 +26,7 @@
 static void make_cells(struct endpoint *endpoint)
 {
     free(endpoint->cells);
-    endpoint->cell_count = endpoint->service->route_count + 1;
+    endpoint->cell_count = endpoint->service->route_count + 1 + CONFIG_ROUTES_SPARE;
     endpoint->cells = calloc(endpoint->cell_count, sizeof(struct counters_cell *));
 }
 

@@ -67,6 +67,17 @@ static void config_again(struct timer *timer, int64_t now_ns)
     worker_notify(container_of(timer, struct worker, config_again), WORKER_CONFIG);
 }
 
+static void set_generation(struct worker *worker, struct generation *generation,
+                           struct config *config)
+{
+    *generation = (struct generation){.config = config, .refs = 1};
+    if (worker->generation) {
+        generation_unref(worker->generation);
+    }
+    worker->generation = generation;
+    worker->config_late = false;
+}
+
 static void take_config(struct worker *worker)
 {
     struct config *config = atomic_exchange(&worker->next_config, NULL);
@@ -74,22 +85,22 @@ static void take_config(struct worker *worker)
         return;
     }
     struct generation *generation = calloc(1, sizeof(*generation));
-    if (!generation || conn_tls_apply(worker, config) < 0 ||
-        service_set_apply(worker, config) < 0) {
+    bool routes = worker->generation && config_is_akin(worker->generation->config, config);
+    if (!generation || (!routes && (conn_tls_apply(worker, config) < 0 ||
+                                    service_set_apply(worker, config) < 0))) {
         free(generation);
         take_later(worker, config);
         return;
     }
-    *generation = (struct generation){.config = config, .refs = 1};
-    worker->config_late = false;
+    set_generation(worker, generation, config);
+    if (routes) { /* nothing else has changed */
+        worker->set.cells_gone = true;
+        return;
+    }
     worker->gateway = config->gateway;
     worker->limits.head_max = config->gateway.head_max;
     worker->limits.line_max = MIN(worker->limits.head_max, (uint32_t)8192);
     worker->delta_cursor = config->snapshot.delta_base;
-    if (worker->generation) {
-        generation_unref(worker->generation);
-    }
-    worker->generation = generation;
     if (!worker->stopping && listener_apply(worker, config) < 0) {
         worker_log("a listener of the snapshot could not be opened");
     }

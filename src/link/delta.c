@@ -42,6 +42,37 @@ static struct delta_slot *slot_of(const struct delta_log *log, uint64_t sequence
                                          ((sequence - 1) % log->capacity) * DELTA_SLOT);
 }
 
+bool delta_of_route(const struct snapshot_route *route, struct delta *ret)
+{
+    size_t len = route->host.len + route->path.len + 2;
+    if (len > sizeof(ret->route) || memchr(route->host.p, '\0', route->host.len) ||
+        memchr(route->path.p, '\0', route->path.len)) {
+        return false;
+    }
+    *ret = (struct delta){
+        .service = route->service,
+        .endpoint = route->id,
+        .route_flags = route->flags,
+        .tunnel = route->tunnel,
+    };
+    memcpy(ret->route, route->host.p, route->host.len);
+    memcpy(ret->route + route->host.len + 1, route->path.p, route->path.len);
+    return true;
+}
+
+struct snapshot_route delta_route(const struct delta *delta)
+{
+    struct str host = str_from(delta->route);
+    return (struct snapshot_route){
+        .id = delta->endpoint,
+        .service = delta->service,
+        .host = host,
+        .path = str_from(delta->route + host.len + 1),
+        .flags = delta->route_flags,
+        .tunnel = delta->tunnel,
+    };
+}
+
 size_t delta_log_size(uint32_t capacity)
 {
     return sizeof(struct delta_log_header) + (size_t)capacity * DELTA_SLOT + LOADS_SIZE;
@@ -110,8 +141,23 @@ static bool text_ended(const char *text, size_t size)
     return memchr(text, '\0', size) != NULL;
 }
 
+static bool is_route(const struct delta *delta)
+{
+    return delta->kind == DELTA_ROUTE_SET || delta->kind == DELTA_ROUTE_REMOVE;
+}
+
+static bool route_ok(const struct delta *delta)
+{
+    const char *path = memchr(delta->route, '\0', sizeof(delta->route));
+    size_t left = path ? sizeof(delta->route) - (size_t)(path + 1 - delta->route) : 0;
+    return delta->endpoint != 0 && path && memchr(path + 1, '\0', left);
+}
+
 static bool delta_ok(const struct delta *delta)
 {
+    if (is_route(delta)) {
+        return route_ok(delta);
+    }
     return delta->kind > DELTA_NONE && delta->kind < DELTA_KINDS &&
            text_ended(delta->address, sizeof(delta->address)) &&
            text_ended(delta->replica, sizeof(delta->replica)) &&

@@ -10,6 +10,9 @@
  * is overwritten.
  *   2. head moves only after the slot is complete.
  * When the log is full the core publishes a new snapshot (delta_base = head) and moves the base.
+ *
+ * Routes come one by one, too: those that are new or have changed first, those that are gone behind
+ * them, so that a route which moves to another service leads somewhere at every moment.
  */
 #ifndef LINK_DELTA_H
 #define LINK_DELTA_H
@@ -20,7 +23,8 @@ enum {
     DELTA_SLOT = 320,
     DELTA_CAPACITY_DEFAULT = 1024,
     DELTA_ADDRESS_MAX = 120,
-    DELTA_REPLICA_MAX = 64
+    DELTA_REPLICA_MAX = 64,
+    DELTA_ROUTE_MAX = DELTA_ADDRESS_MAX + DELTA_REPLICA_MAX
 };
 
 enum delta_kind {
@@ -32,21 +36,37 @@ enum delta_kind {
     DELTA_SERVICE_OPTIONS, /* service, balance, timeouts and limits (0 = default) */
     DELTA_PROBE_NOW,       /* endpoint: probe at once and from the fast end */
     DELTA_SNAPSHOT,        /* a new snapshot lies with the keeper: load it */
+    DELTA_ROUTE_SET,       /* service, route: new, or in place of the one with its host and path */
+    DELTA_ROUTE_REMOVE,    /* route.id, its host and path: unless they lead elsewhere by now */
     DELTA_KINDS
 };
 
 struct delta {
     uint64_t sequence; /* set by delta_log_append */
     enum delta_kind kind;
-    uint64_t service, endpoint; /* stable ids */
-    char address[DELTA_ADDRESS_MAX];
-    char replica[DELTA_REPLICA_MAX];
+    uint64_t service, endpoint; /* stable ids; of a route: its own */
+    union {
+        struct {
+            char address[DELTA_ADDRESS_MAX];
+            char replica[DELTA_REPLICA_MAX];
+        };
+        char route[DELTA_ROUTE_MAX]; /* host, NUL, path, NUL */
+    };
     enum snapshot_endpoint_state endpoint_state;
     uint32_t weight;
     enum snapshot_service_state service_state;
     enum snapshot_balance balance;
-    uint32_t connect_ms, first_byte_ms, idle_ms, tunnel_idle_ms, hold_ms, retries, connections_max;
-    uint64_t body_max;
+    union {
+        struct {
+            uint32_t connect_ms, first_byte_ms, idle_ms, tunnel_idle_ms, hold_ms, retries,
+                connections_max;
+            uint64_t body_max;
+        };
+        struct {
+            uint32_t route_flags;
+            struct snapshot_tunnel tunnel;
+        };
+    };
     struct snapshot_seat seat; /* DELTA_ENDPOINT_SET */
 };
 
@@ -56,6 +76,12 @@ struct delta_log {
     uint32_t capacity;
     uint64_t *loads; /* LOADS words (link/loads.h); NULL: made by an older core, without them */
 };
+
+/* The delta that sets or removes this route (kind is the caller's). False: its texts are too long
+ * for a delta. */
+must_check bool delta_of_route(const struct snapshot_route *route, struct delta *ret);
+/* The route of a delta that was read; its texts lie in the delta. */
+struct snapshot_route delta_route(const struct delta *delta);
 
 /* Bytes of shared memory for a log, and the loads behind it. */
 size_t delta_log_size(uint32_t capacity);

@@ -6,6 +6,7 @@
 #include "edge/stream.h"
 #include "inside.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -334,6 +335,78 @@ TEST(a_delta_log_that_ran_over_wants_a_snapshot)
     inside_turns(&inside);
     check_int(inside_worker(&inside)->stats->deltas, 1);
     check_int(inside.snapshots_wanted, wanted);
+    inside_close(&inside);
+    free(memory);
+}
+
+static void tell_route(struct inside *inside, struct delta_log *log, enum delta_kind kind,
+                       const struct snapshot_route *route)
+{
+    struct delta delta;
+    check(delta_of_route(route, &delta));
+    delta.kind = kind;
+    check_int(delta_log_append(log, &delta), 0);
+    edge_deltas(inside->edge);
+    inside_turns(inside);
+}
+
+/* Whether a request for that host and path reaches the service. */
+static bool is_served(struct inside *inside, int client, const char *host, const char *path)
+{
+    struct buf got = BUF_INIT(MIB);
+    char text[128];
+    (void)snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", path, host);
+    say(client, text);
+    for (unsigned i = 0; i < 200 && got.len == 0; i++) {
+        bool reset;
+        inside_turn(inside);
+        check(!inside_read(client, &got, &reset));
+    }
+    inside_turns(inside);
+    bool reset;
+    (void)inside_read(client, &got, &reset);
+    bool served = str_find(buf_str(&got), STR("200 OK")) >= 0;
+    check(served || str_find(buf_str(&got), STR("404 Not Found")) >= 0);
+    buf_fini(&got);
+    return served;
+}
+
+TEST(routes_that_come_and_go_by_deltas_are_served_and_outlive_a_snapshot)
+{
+    struct inside inside;
+    struct delta_log log;
+    void *memory = inside_deltas(&log, 16);
+    struct snapshot_route a = {.id = 50, .service = 1, .host = STR("a"), .path = STR("/")};
+    struct snapshot_route b = {.id = 51, .service = 1, .host = STR("a"), .path = STR("/deep/")};
+    struct snapshot_route unknown = {.id = 52, .service = 99, .host = STR("u"), .path = STR("/")};
+    struct snapshot_route first = {.id = 2, .service = 2, .host = STR("s2"), .path = STR("/")};
+    start(&inside);
+    inside.edge->shared.deltas = log;
+    inside.edge->shared.has_deltas = true;
+    inside_worker(&inside)->deltas = &inside.edge->shared.deltas;
+    int client = inside_connect(&inside, inside.port);
+    check(!is_served(&inside, client, "a", "/"));
+    tell_route(&inside, &log, DELTA_ROUTE_SET, &b);
+    check(!is_served(&inside, client, "a", "/") && is_served(&inside, client, "a", "/deep/x"));
+    tell_route(&inside, &log, DELTA_ROUTE_SET, &unknown);
+    tell_route(&inside, &log, DELTA_ROUTE_SET, &a);
+    check(is_served(&inside, client, "a", "/"));
+    tell_route(&inside, &log, DELTA_ROUTE_REMOVE, &first);
+    check(!is_served(&inside, client, "s2", "/") && is_served(&inside, client, "s1", "/"));
+    check_int(inside_worker(&inside)->stats->snapshots, 1);
+    /* A snapshot from before the last two: they count on. The third service is known now. */
+    inside.delta_base = 2;
+    check_int(inside_apply(&inside, 3), 0);
+    inside_turns(&inside);
+    check(is_served(&inside, client, "a", "/"));
+    check(!is_served(&inside, client, "s2", "/") && is_served(&inside, client, "s3", "/"));
+    /* One that knows all of them by itself. */
+    inside.delta_base = delta_log_head(&log);
+    check_int(inside_apply(&inside, 2), 0);
+    inside_turns(&inside);
+    check(!is_served(&inside, client, "a", "/") && is_served(&inside, client, "s2", "/"));
+    check_int(inside_worker(&inside)->stats->snapshots, 3);
+    close_client(&inside, &client);
     inside_close(&inside);
     free(memory);
 }

@@ -80,10 +80,48 @@ TEST(a_reader_trusts_nothing)
         uint64_t cursor = 0;
         struct delta delta;
         for (int i = 0; i < 5 && delta_log_read(&log, &cursor, &delta) == 0; i++) {
-            check(strlen(delta.address) < DELTA_ADDRESS_MAX && delta.kind < DELTA_KINDS);
+            bool route = delta.kind == DELTA_ROUTE_SET || delta.kind == DELTA_ROUTE_REMOVE;
+            check(delta.kind < DELTA_KINDS);
+            check(route ? delta_route(&delta).path.len < DELTA_ROUTE_MAX
+                        : strlen(delta.address) < DELTA_ADDRESS_MAX);
         }
         free(log.header);
     }
+}
+
+TEST(a_route_goes_through_the_log_whole)
+{
+    struct delta_log log = new_log(4);
+    struct delta delta;
+    struct snapshot_route route = {.id = 7,
+                                   .service = 3,
+                                   .host = STR("*.shop.example"),
+                                   .path = STR("/api"),
+                                   .flags = SNAPSHOT_ROUTE_CONNECT,
+                                   .tunnel = {1 << 20, 2, 3, 4}};
+    check(delta_of_route(&route, &delta));
+    delta.kind = DELTA_ROUTE_SET;
+    check_int(delta_log_append(&log, &delta), 0);
+    uint64_t cursor = 0;
+    struct delta back;
+    check_int(delta_log_read(&log, &cursor, &back), 0);
+    struct snapshot_route read = delta_route(&back);
+    check(read.id == 7 && read.service == 3 && read.flags == SNAPSHOT_ROUTE_CONNECT);
+    check_str(read.host, route.host);
+    check_str(read.path, route.path);
+    check_int(read.tunnel.message_max, 1 << 20);
+    check(read.tunnel.ping_ms == 2 && read.tunnel.idle_ms == 3 && read.tunnel.connections_max == 4);
+    /* Texts that have no end are not understood. */
+    memset(delta.route, 'x', sizeof(delta.route));
+    check_int(delta_log_append(&log, &delta), 0);
+    check_int(delta_log_read(&log, &cursor, &back), DELTA_E_LOST);
+    char memory[DELTA_ROUTE_MAX];
+    memset(memory, 'p', sizeof(memory));
+    route.path = str_make(memory, sizeof(memory) - route.host.len - 2);
+    check(delta_of_route(&route, &delta));
+    route.path = str_make(memory, route.path.len + 1);
+    check(!delta_of_route(&route, &delta));
+    free(log.header);
 }
 
 TEST(memory_that_is_no_log_is_refused)
