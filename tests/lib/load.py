@@ -12,8 +12,8 @@ import time
 class Load:
     """with Load(port, host, path) as load: …; then load.ok, load.refused, load.broken, load.bad, load.gap_ms."""
 
-    def __init__(self, port, host, path="/", connections=8, expect=b"", method="GET"):
-        self.port, self.expect, self.connections = port, expect, connections
+    def __init__(self, port, host, path="/", connections=8, expect=b"", method="GET", tls=None):
+        self.port, self.expect, self.connections, self.tls = port, expect, connections, tls
         self.head = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
         self.ok = self.refused = self.broken = 0
         self.bad = []
@@ -40,7 +40,7 @@ class Load:
     async def connection(self):
         while not self.stopping:
             try:
-                reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                reader, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=self.tls)
             except OSError:
                 self.refused += 1
                 await asyncio.sleep(0.002)
