@@ -402,6 +402,16 @@ uint64_t edge_link_published(const struct edge_link *link)
     return link ? link->published : 0;
 }
 
+bool edge_link_is_current(const struct edge_link *link)
+{
+    return link->open && (link->waiting.fd < 0 || link->sending.fd >= 0);
+}
+
+const struct delta_log *edge_link_deltas(const struct edge_link *link)
+{
+    return link && link->open ? &link->log : NULL;
+}
+
 int edge_link_delta(struct edge_link *link, struct delta *delta)
 {
     if (!link->open) {

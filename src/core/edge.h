@@ -18,6 +18,7 @@
 struct core;
 struct counters;
 struct delta;
+struct delta_log;
 struct edge_link;
 struct ring_record;
 struct snapshot_builder;
@@ -61,6 +62,11 @@ must_check int edge_link_former(const struct edge_link *link, struct shm *ret_me
 /* The sequence of the last snapshot that the keeper took from this core; 0 = none yet (or no
  * link). */
 uint64_t edge_link_published(const struct edge_link *link);
+/* Is that the truth, but for the deltas behind it, or about to be? False: the keeper has not taken
+ * the last one. */
+bool edge_link_is_current(const struct edge_link *link);
+/* The log of deltas, for reading; NULL until it exists. */
+const struct delta_log *edge_link_deltas(const struct edge_link *link);
 /* One small change, logged before the edge is told. 0; EDGE_E_FULL: publish a snapshot instead;
  * -errno. */
 enum { EDGE_E_FULL = 1 };

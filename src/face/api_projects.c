@@ -151,6 +151,7 @@ static void on_applied(void *arg, const struct run_applied *applied)
     write_plan(&w, applied->plan);
     write_warnings(&w, &applied->warnings);
     json_field(&w, "load_us", i64, applied->load_ns / NS_PER_US);
+    json_field(&w, "commit_us", i64, applied->commit_ns / NS_PER_US);
     json_end_object(&w);
     exchange_answer_json(x, -1);
 }

@@ -361,7 +361,12 @@ static const struct schema_field applied_rows[] = {
      .type = SCHEMA_INT,
      NO_MEMBER,
      .en = "Microseconds that reading and checking the files took.",
-     .es = "Microsegundos que tomó leer y comprobar los archivos."}};
+     .es = "Microsegundos que tomó leer y comprobar los archivos."},
+    {.name = "commit_us",
+     .type = SCHEMA_INT,
+     NO_MEMBER,
+     .en = "Microseconds until the change was on disk; 0: nothing changed.",
+     .es = "Microsegundos hasta que el cambio estuvo en disco; 0: nada cambió."}};
 static const struct schema_table applied_answer = {
     .name = "applied", .en = "What an apply changed.", .es = "Lo que cambió.", ROWS(applied_rows)};
 

@@ -42,6 +42,10 @@ void snapshot_builder_endpoint(struct snapshot_builder *builder,
 void snapshot_builder_route(struct snapshot_builder *builder, const struct snapshot_route *route);
 void snapshot_builder_certificate(struct snapshot_builder *builder,
                                   const struct snapshot_certificate *certificate);
+/* The same for two builders that say the same of gateway, listeners, services (but for their
+ * states), policies and certificates, if neither has got endpoints or routes yet: those, and the
+ * states, may come by deltas instead. Never 0. */
+uint64_t snapshot_builder_digest(const struct snapshot_builder *builder);
 /* Appends the blob to `out` (a buf born with SNAPSHOT_BLOB_MAX or less). `sequence` grows with each
  * snapshot; `delta_base`: deltas up to this sequence are already in it. 0; -EINVAL (unknown
  * reference, doubled id, bad text), -ENOBUFS (too many), -ENOMEM. */

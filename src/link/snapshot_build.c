@@ -365,6 +365,29 @@ static struct wire_gateway gateway_wire(const struct snapshot_builder *builder)
     };
 }
 
+static uint64_t add_digest(uint64_t digest, const void *bytes, size_t size)
+{
+    return map_hash(digest, str_make(bytes, size));
+}
+
+uint64_t snapshot_builder_digest(const struct snapshot_builder *builder)
+{
+    const struct vec *const parts[] = {&builder->listeners, &builder->policies,
+                                       &builder->certificates};
+    struct wire_gateway gateway = gateway_wire(builder);
+    uint64_t digest = add_digest(0, &gateway, sizeof(gateway));
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        digest = add_digest(digest, parts[i]->items, parts[i]->len * parts[i]->item_size);
+    }
+    for (size_t i = 0; i < builder->services.len; i++) {
+        struct wire_service service = *vec_at(&builder->services, struct wire_service, i);
+        service.state = 0;
+        digest = add_digest(digest, &service, sizeof(service));
+    }
+    digest = add_digest(digest, builder->text.p, builder->text.len);
+    return digest ? digest : 1;
+}
+
 static void lay_out(struct snapshot_builder *builder, struct buf *out, size_t start,
                     struct wire_section sections[WIRE_SECTIONS])
 {

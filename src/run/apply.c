@@ -45,7 +45,9 @@ struct apply {
     struct work work;
     struct loop_task begin;
     struct project_spec *spec;
+    struct buf text; /* the source as it is stored; made by the worker */
     int error;
+    int64_t commit_ns; /* when it was handed to the store */
     struct run_applied result;
     struct arena arena; /* of the plan */
     struct str *only;   /* names of services: the other new ones stay stopped */
@@ -70,6 +72,7 @@ static void apply_free(struct apply *apply)
     loop_task_cancel(&apply->begin);
     project_spec_unref(apply->spec);
     source_unref(apply->source);
+    buf_fini(&apply->text);
     follow_fini(&apply->follow);
     arena_fini(&apply->arena);
     free(apply);
@@ -274,6 +277,7 @@ static void committed(void *arg, int status, const struct txn *txn)
     struct apply *apply = arg;
     struct run *run = apply->run;
     struct project *project = target(apply);
+    apply->result.commit_ns = clock_mono_ns() - apply->commit_ns;
     if (project) {
         project->applying = false;
     }
@@ -373,16 +377,14 @@ static void commit(struct apply *apply)
 {
     struct run *run = apply->run;
     struct project *project = target(apply);
-    struct buf text = BUF_INIT(SOURCE_BYTES_MAX * 2);
     struct txn *txn = txn_new();
-    source_encode(apply->source, &text);
     apply->result.generation = project ? project->generation + 1 : 1;
     project_put(txn, &(struct project_row){
                          .tenant = str_from(apply->ctx.tenant),
                          .project = apply->spec->name,
                          .origin = STR("file"),
                          .state = STR("active"),
-                         .spec = buf_str(&text),
+                         .spec = buf_str(&apply->text),
                          .actor = str_from(apply->ctx.principal.name),
                          .generation = (int64_t)apply->result.generation,
                          .applied_at = core_wall(run->core),
@@ -394,13 +396,8 @@ static void commit(struct apply *apply)
     follow_put(&apply->follow, txn, &apply->event.id, str_from(apply->ctx.principal.name),
                core_wall(run->core));
     apply->statement = event_append(run->core, txn, &apply->event);
-    int r = buf_error(&text);
-    buf_fini(&text);
-    if (r < 0) {
-        txn_free(txn);
-    } else {
-        r = store_commit(run->core->store, txn, committed, apply);
-    }
+    apply->commit_ns = clock_mono_ns();
+    int r = store_commit(run->core->store, txn, committed, apply);
     if (r < 0) {
         refuse_error(apply, r);
     } else if (project) {
@@ -593,6 +590,10 @@ static void work_run(struct work *work)
                                            .notices = &apply->result.warnings};
         apply->error = source_check(apply->source, &check);
     }
+    if (apply->error == 0) {
+        source_encode(apply->source, &apply->text);
+        apply->error = buf_error(&apply->text);
+    }
     apply->result.load_ns = clock_mono_ns() - start;
 }
 
@@ -688,6 +689,7 @@ static struct apply *apply_new(struct run *run, const struct context *ctx,
     apply->done = done;
     apply->arg = arg;
     apply->arena = ARENA_INIT(PLAN_BYTES_MAX);
+    apply->text = BUF_INIT(SOURCE_BYTES_MAX * 2);
     loop_task_init(&apply->begin, begin);
     size_t waiting = 0;
     list_for_each (it, &run->applies) {

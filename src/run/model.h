@@ -77,6 +77,7 @@ struct replica {
     struct feeds *feeds;       /* its output, when that is no file; NULL */
     struct health_command *health;
     uint8_t edge_state; /* what the edge knows: EDGE_NONE, else enum snapshot_endpoint_state + 1 */
+    uint64_t edge_said; /* and the digest of what else */
     bool output_open, forget_due; /* due: its process ended, the keeper still knows how */
     bool unsaved;                 /* the last commit of its state failed */
     struct list saves;            /* commits of its state under way (life.c) */
@@ -101,9 +102,11 @@ struct service {
     int64_t started_act, restarted_act, followed_act; /* the last committed ones; 0 = none */
     struct list members;                              /* replicas, by number */
     struct driver *driver;
-    uint16_t listen_port;    /* LISTEN_FDS */
-    uint8_t edge_state;      /* enum snapshot_service_state, as the edge knows it */
-    char reason[REASON_MAX]; /* why it waits; "" */
+    uint16_t listen_port;            /* LISTEN_FDS */
+    uint8_t edge_state;              /* enum snapshot_service_state, as the edge knows it */
+    struct project_spec *told_spec;  /* reference; NULL: nothing was told yet */
+    const struct service_spec *told; /* in told_spec: its routes the edge knows; NULL: none */
+    char reason[REASON_MAX];         /* why it waits; "" */
 };
 
 struct project {
@@ -127,6 +130,7 @@ struct run {
     struct loop_task reconcile;
     struct timer again, loads; /* shortage.h, loads.h */
     struct renewal *renewal;   /* NULL: no certificate is watched */
+    uint64_t told;             /* of the last snapshot (publish.c) */
     bool end_instance, loaded, children_known, gave_up, snapshot_dirty;
     bool started;        /* may act: both of the above */
     bool listens_known;  /* the sockets of what was stored are open again: the edge may be told */
@@ -135,9 +139,8 @@ struct run {
     struct edge_reader probes;
     struct map endpoints; /* 8 bytes of the stable id → replica */
     uint8_t ports[(RUN_PORT_LAST - RUN_PORT_FIRST + 8) / 8];
-    struct list applies, acts; /* the first one is under way; asked for before it may act */
-    struct list listens, execs;
-    struct tickets *tickets;    /* NULL: nothing has asked for keys yet */
+    struct list applies, acts, listens, execs; /* applies: the first is at work; acts: not yet */
+    struct tickets *tickets;                   /* NULL: nothing has asked for keys yet */
     unsigned opening, resuming; /* who opens sockets and is not done; projects of the store */
     uint64_t exec_last;
 };

@@ -87,6 +87,7 @@ void service_free(struct run *run, struct service *service)
     }
     list_del(&service->node);
     project_spec_unref(service->project_spec);
+    project_spec_unref(service->told_spec);
     source_unref(service->source);
     seats_fini(&service->seats);
     free(service);

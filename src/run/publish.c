@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Projects and replicas as the edge sees them. A configuration change is a whole snapshot; what a
- * single replica does (comes, gets ready, drains, goes) is a delta. Both are derived from the same
- * two functions (edge_state, service_state), so they cannot disagree.
+ * Projects and replicas as the edge sees them. What a single replica does (comes, gets ready,
+ * drains, goes) is a delta, and so are a few routes more or less (publish_routes.c); any other
+ * change of the configuration is a whole snapshot. Both are derived from the same functions
+ * (endpoint_delta, edge_state, service_state), so they cannot disagree.
  *
  * A replica has one endpoint. When its HTTP probe goes to another port than its requests, a second,
  * unrouted service "NAME?probe" carries the probe, since a snapshot's probe goes to the endpoint's
  * own address.
  *
- * Invariant: replica->edge_state is what the delta log (or the last snapshot) has said about it.
+ * Invariants: replica->edge_state and edge_said are what the delta log (or the last snapshot) has
+ * said about it; run->told is the digest of what the last snapshot said besides (0 = there is none
+ * that deltas may stand on).
  */
 #include "run/publish.h"
 #include "core/core.h"
@@ -24,6 +27,7 @@
 #include "run/model.h"
 #include "run/project.h"
 #include "run/publish_gateway.h"
+#include "run/publish_routes.h"
 #include "run/publish_spread.h"
 #include "run/publish_traffic.h"
 #include "run/shortage.h"
@@ -198,11 +202,15 @@ static enum snapshot_service_state service_state(const struct run *run,
 
 /* --- deltas --- */
 
-static bool is_published(const struct replica *replica)
+static bool is_told(const struct service *service)
 {
-    const struct service *service = replica->service;
     return publish_has_endpoint(service->spec, service->project_spec) ||
            publish_probed(service->spec, service->project_spec);
+}
+
+static bool is_published(const struct replica *replica)
+{
+    return is_told(replica->service);
 }
 
 static void replica_label(const struct replica *replica, char *ret, size_t size)
@@ -212,10 +220,11 @@ static void replica_label(const struct replica *replica, char *ret, size_t size)
     str_copy(ret, size, str_from(label));
 }
 
-static void send(struct run *run, struct delta *delta)
+void publish_delta(struct run *run, struct delta *delta)
 {
     int r = edge_link_delta(run->core->edge, delta);
     if (r != 0) {
+        run->told = 0;
         run->snapshot_dirty = true; /* the log is full, or not there yet: the whole picture then */
         loop_defer(run->core->loop, &run->reconcile);
     }
@@ -242,6 +251,15 @@ static struct delta endpoint_delta(struct run *run, const struct replica *replic
     return delta;
 }
 
+/* All that a SET says of it but its state. */
+static uint64_t said_of(const struct replica *replica, const struct delta *delta)
+{
+    uint64_t said = map_hash(delta->weight, str_from(delta->address));
+    said = map_hash(said, str_from(delta->replica));
+    said = map_hash(said, str_make((const char *)&delta->seat, sizeof(delta->seat)));
+    return said + (uint64_t)replica->spec->health.http_port;
+}
+
 static void routes_changed(struct run *run, const struct replica *replica)
 {
     bus_publish(run->core->bus, &(struct bus_message){.topic = BUS_ROUTES_CHANGED,
@@ -255,28 +273,34 @@ void publish_endpoint(struct run *run, struct replica *replica)
         return;
     }
     struct delta delta = endpoint_delta(run, replica, state);
-    send(run, &delta);
+    replica->edge_said = said_of(replica, &delta);
+    publish_delta(run, &delta);
     if (probes_elsewhere(replica->spec, replica->project_spec)) {
         delta.service = probe_service_id(replica->service);
         delta.endpoint = probe_endpoint_id(replica);
         snprintf(delta.address, sizeof(delta.address), "127.0.0.1:%u",
                  (unsigned)replica->spec->health.http_port);
-        send(run, &delta);
+        publish_delta(run, &delta);
     }
     replica->edge_state = state;
     routes_changed(run, replica);
 }
 
-/* Its weight or its being drained: everything about it is said again. */
+/* Everything about it is said again. */
+static void publish_again(struct run *run, struct replica *replica)
+{
+    uint8_t state = is_published(replica) ? edge_state(replica) : EDGE_NONE;
+    if (state != EDGE_NONE) {
+        replica->edge_state = EDGE_NONE; /* so that it is a SET */
+    }
+    publish_endpoint(run, replica);
+}
+
+/* Its weight or its being drained. */
 void publish_seats(struct run *run, struct service *service)
 {
     list_for_each (it, &service->members) {
-        struct replica *replica = list_entry(it, struct replica, node);
-        uint8_t state = is_published(replica) ? edge_state(replica) : EDGE_NONE;
-        if (state != EDGE_NONE) {
-            replica->edge_state = EDGE_NONE; /* so that it is a SET */
-            publish_endpoint(run, replica);
-        }
+        publish_again(run, list_entry(it, struct replica, node));
     }
 }
 
@@ -284,7 +308,7 @@ void publish_remove(struct run *run, struct replica *replica)
 {
     if (replica->edge_state != EDGE_NONE) {
         struct delta delta = endpoint_delta(run, replica, EDGE_NONE);
-        send(run, &delta);
+        publish_delta(run, &delta);
         replica->edge_state = EDGE_NONE;
         routes_changed(run, replica);
     }
@@ -298,9 +322,9 @@ void publish_service(struct run *run, struct service *service)
         return;
     }
     service->edge_state = state;
-    send(run, &(struct delta){.kind = DELTA_SERVICE_STATE,
-                              .service = service->id,
-                              .service_state = (enum snapshot_service_state)state});
+    publish_delta(run, &(struct delta){.kind = DELTA_SERVICE_STATE,
+                                       .service = service->id,
+                                       .service_state = (enum snapshot_service_state)state});
 }
 
 unsigned publish_in_flight(struct run *run, const struct replica *replica)
@@ -324,25 +348,25 @@ unsigned publish_in_flight(struct run *run, const struct replica *replica)
 
 static void add_endpoint(struct run *run, struct snapshot_builder *builder, struct replica *replica)
 {
-    char address[SOCKET_ADDRESS_SIZE], label[NAME_MAX_SIZE + 16];
     uint8_t state = edge_state(replica);
     replica->edge_state = state;
     if (state == EDGE_NONE) {
         return;
     }
-    socket_address(run, replica, address);
-    replica_label(replica, label, sizeof(label));
+    struct delta delta = endpoint_delta(run, replica, state);
+    replica->edge_said = said_of(replica, &delta);
     struct snapshot_endpoint endpoint = {
-        .id = replica->endpoint,
-        .service = replica->service->id,
-        .address = str_from(address),
-        .replica = str_from(label),
-        .state = (enum snapshot_endpoint_state)(state - 1),
-        .weight = publish_weight_wire(replica),
-        .seat = publish_seat(run, replica),
+        .id = delta.endpoint,
+        .service = delta.service,
+        .address = str_from(delta.address),
+        .replica = str_from(delta.replica),
+        .state = delta.endpoint_state,
+        .weight = delta.weight,
+        .seat = delta.seat,
     };
     snapshot_builder_endpoint(builder, &endpoint);
     if (probes_elsewhere(replica->spec, replica->project_spec)) {
+        char address[32];
         endpoint.id = probe_endpoint_id(replica);
         endpoint.service = probe_service_id(replica->service);
         snprintf(address, sizeof(address), "127.0.0.1:%u",
@@ -350,59 +374,6 @@ static void add_endpoint(struct run *run, struct snapshot_builder *builder, stru
         endpoint.address = str_from(address);
         snapshot_builder_endpoint(builder, &endpoint);
     }
-}
-
-static uint32_t route_flags(const struct route_spec *route)
-{
-    uint32_t flags =
-        (route->strip_prefix ? SNAPSHOT_ROUTE_STRIP_PREFIX : 0U) |
-        (route->passthrough ? SNAPSHOT_ROUTE_PASSTHROUGH : 0U) |
-        (route->connect ? SNAPSHOT_ROUTE_CONNECT : 0U) |
-        (route->websocket.check == WEBSOCKET_CHECK_FRAMES ? SNAPSHOT_ROUTE_CHECK_FRAMES : 0U);
-    switch (route->client_certificate) {
-    case CLIENT_CERTIFICATE_REQUIRED:
-        return flags | SNAPSHOT_ROUTE_CLIENT_CERTIFICATE | SNAPSHOT_ROUTE_CLIENT_REQUIRED;
-    case CLIENT_CERTIFICATE_OPTIONAL:
-        return flags | SNAPSHOT_ROUTE_CLIENT_CERTIFICATE;
-    default:
-        return flags;
-    }
-}
-
-static struct snapshot_tunnel tunnel_of(const struct websocket_spec *websocket)
-{
-    return (struct snapshot_tunnel){
-        .message_max = (uint64_t)MAX(websocket->message_max, 0),
-        .ping_ms = ms(websocket->ping_ns),
-        .idle_ms = ms(websocket->idle_ns),
-        .connections_max = (uint32_t)MAX(websocket->connections_max, 0),
-    };
-}
-
-static void add_routes(struct snapshot_builder *builder, const struct service *service)
-{
-    for (size_t i = 0; i < service->spec->routes_count; i++) {
-        const struct route_spec *route = &service->spec->routes[i];
-        snapshot_builder_route(builder, &(struct snapshot_route){
-                                            .id = publish_route_id(service, route),
-                                            .service = service->id,
-                                            .host = route->host,
-                                            .path = route->path,
-                                            .flags = route_flags(route),
-                                            .tunnel = tunnel_of(&route->websocket),
-                                        });
-    }
-}
-
-uint64_t publish_route_id(const struct service *service, const struct route_spec *route)
-{
-    char memory[512]; /* that much is told apart: the same id in each version */
-    struct buf rest = BUF_ON(memory);
-    buf_add(&rest, route->passthrough ? STR("tls ") : STR("route "));
-    buf_add(&rest, route->host);
-    buf_add(&rest, str_slice(route->path, 0, rest.max - rest.len));
-    return link_id(str_from(service->project->tenant), str_from(service->project->name),
-                   str_from(service->name), buf_str(&rest));
 }
 
 /* How requests to this service are recorded, for edge and core: see/access_format.h reads the
@@ -430,7 +401,7 @@ static void add_service(struct run *run, struct snapshot_builder *builder, struc
 {
     const struct service_spec *spec = service->spec;
     const struct project_spec *project = service->project_spec;
-    if (!publish_has_endpoint(spec, project) && !publish_probed(spec, project)) {
+    if (!is_told(service)) {
         return;
     }
     bool elsewhere = probes_elsewhere(spec, project);
@@ -447,7 +418,6 @@ static void add_service(struct run *run, struct snapshot_builder *builder, struc
     item.protocol =
         spec->traffic.protocol == TRAFFIC_HTTP2 ? SNAPSHOT_PROTOCOL_HTTP2 : SNAPSHOT_PROTOCOL_HTTP1;
     publish_traffic(service, &item, &policy);
-    service->edge_state = (uint8_t)item.state;
     if (project == service->project->spec) { /* else it goes: its replicas are not asked anew */
         item.tls = certificates_upstream(service->project, (size_t)(spec - project->services));
     }
@@ -463,12 +433,19 @@ static void add_service(struct run *run, struct snapshot_builder *builder, struc
         item.probe = probe_of(spec, project);
         snapshot_builder_service(builder, &item);
     }
+}
+
+static void add_members(struct run *run, struct snapshot_builder *builder, struct service *service)
+{
+    service->edge_state = (uint8_t)service_state(run, service);
+    if (!is_told(service)) {
+        publish_routes_told(service);
+        return;
+    }
     list_for_each (it, &service->members) {
         add_endpoint(run, builder, list_entry(it, struct replica, node));
     }
-    if (!service->removing) {
-        add_routes(builder, service);
-    }
+    publish_routes_add(builder, service);
 }
 
 /* The API of the core is one more upstream of the edge. */
@@ -571,6 +548,53 @@ static void set_logging(struct run *run)
     }
 }
 
+static void each_service(struct run *run, struct snapshot_builder *builder,
+                         void (*each)(struct run *run, struct snapshot_builder *builder,
+                                      struct service *service))
+{
+    list_for_each (it, &run->projects) {
+        struct project *project = list_entry(it, struct project, node);
+        list_for_each (at, &project->services) {
+            each(run, builder, list_entry(at, struct service, node));
+        }
+    }
+}
+
+/* What has changed of members: their states, and what a file says of weights and places. */
+static void publish_members(struct run *run, struct snapshot_builder *builder,
+                            struct service *service)
+{
+    publish_service(run, service);
+    list_for_each (it, &service->members) {
+        struct replica *replica = list_entry(it, struct replica, node);
+        struct delta delta = endpoint_delta(run, replica, edge_state(replica));
+        if (replica->edge_state != EDGE_NONE && said_of(replica, &delta) != replica->edge_said) {
+            publish_again(run, replica);
+        } else {
+            publish_endpoint(run, replica);
+        }
+    }
+}
+
+/* Is what has changed since the last snapshot told by deltas alone? */
+static bool publish_deltas(struct run *run, uint64_t digest)
+{
+    if (digest != run->told || !edge_link_is_current(run->core->edge) ||
+        !publish_routes_changes(run)) {
+        return false;
+    }
+    each_service(run, NULL, publish_members);
+    return run->told == digest; /* else there was no room for all */
+}
+
+static int publish_whole(struct run *run, struct snapshot_builder *builder, uint64_t digest)
+{
+    each_service(run, builder, add_members);
+    int r = edge_link_publish(run->core->edge, builder);
+    run->told = r == 0 ? digest : 0;
+    return r;
+}
+
 void publish_snapshot(struct run *run)
 {
     struct snapshot_builder builder;
@@ -579,14 +603,10 @@ void publish_snapshot(struct run *run)
     snapshot_builder_init(&builder);
     add_gateway(run, &builder);
     uint64_t admin = add_admin(run, &builder);
-    list_for_each (it, &run->projects) {
-        struct project *project = list_entry(it, struct project, node);
-        list_for_each (at, &project->services) {
-            add_service(run, &builder, list_entry(at, struct service, node));
-        }
-    }
+    each_service(run, &builder, add_service);
     listen_publish(run, &builder, admin);
-    int r = edge_link_publish(run->core->edge, &builder);
+    uint64_t digest = snapshot_builder_digest(&builder);
+    int r = publish_deltas(run, digest) ? 0 : publish_whole(run, &builder, digest);
     snapshot_builder_fini(&builder);
     if (r < 0) {
         core_log(run->core, "snapshot not published: %s", strerror(-r));

@@ -12,6 +12,9 @@ void publish_seats(struct run *run, struct service *service);
 void publish_remove(struct run *run, struct replica *replica);
 void publish_service(struct run *run, struct service *service);
 void publish_snapshot(struct run *run);
+/* Without room for it a snapshot follows. */
+struct delta;
+void publish_delta(struct run *run, struct delta *delta);
 /* The threads of the edge that all projects together ask for; `next` stands for the project of its
  * name (NULL: none does). */
 unsigned publish_threads(const struct run *run, const struct project_spec *next);

@@ -57,6 +57,7 @@ struct run_applied {
     uint64_t generation;     /* 0 for a dry run of a new project */
     const struct plan *plan; /* valid during the call; NULL with problems */
     int64_t load_ns;         /* reading, decoding and checking the files, on a worker */
+    int64_t commit_ns;       /* the transaction, until it is on disk */
 };
 
 /* Loads on a worker, plans, commits, reconciles. `done` comes after the commit, not after the

@@ -12,6 +12,7 @@
 #include "link/snapshot_types.h"
 #include "os/sock.h"
 #include "run/act.h"
+#include "run/figures.h"
 #include "run/listen.h"
 #include "run/model.h"
 #include "run/project.h"
@@ -451,26 +452,6 @@ bool run_is_admin_name(const struct run *run, struct str host)
 
 /* --- routes --- */
 
-static void add_figures(struct run *run, uint64_t route, uint64_t endpoint,
-                        struct endpoint_status *ret)
-{
-    const struct counters *counters = edge_link_counters(run->core->edge);
-    for (uint32_t thread = 0; counters && thread < counters_tables(counters); thread++) {
-        uint32_t used = counters_cells_used(counters, thread);
-        for (uint32_t i = 0; i < used; i++) {
-            struct counters_cell cell;
-            if (!counters_cell_read(counters, thread, i, &cell) || cell.route != route ||
-                cell.endpoint != endpoint) {
-                continue;
-            }
-            ret->requests += (int64_t)cell.requests;
-            ret->errors += (int64_t)(cell.status[5] + cell.status[0]);
-            ret->in_flight += cell.in_flight;
-            ret->unbalanced += (int64_t)cell.unbalanced;
-        }
-    }
-}
-
 /* What the edge remembers for the service's policy. */
 static void add_ejection(struct run *run, uint64_t id, struct endpoint_status *ret)
 {
@@ -515,9 +496,18 @@ static void say_unbalanced(struct arena *arena, struct route_status *route)
     }
 }
 
-static int fill_route(struct run *run, struct arena *arena, struct service *service,
+struct routes_reader {
+    struct run *run;
+    struct arena *arena;
+    struct figures figures;
+};
+
+static int fill_route(struct routes_reader *reader, struct service *service,
                       const struct route_spec *route, struct route_status *ret)
 {
+    struct run *run = reader->run;
+    struct arena *arena = reader->arena;
+    uint64_t id = publish_route_id(service, route);
     size_t count = 0;
     list_for_each (it, &service->members) {
         count++;
@@ -555,7 +545,7 @@ static int fill_route(struct run *run, struct arena *arena, struct service *serv
         endpoint->ready = replica->sm.published && !endpoint->drained;
         endpoint->weight = publish_weight(replica);
         endpoint->priority = publish_priority(replica);
-        add_figures(run, publish_route_id(service, route), replica->endpoint, endpoint);
+        figures_add(&reader->figures, id, replica->endpoint, endpoint);
         if (service->spec->traffic.outlier.on) {
             add_ejection(run, replica->endpoint, endpoint);
         }
@@ -576,11 +566,29 @@ static size_t count_routes(struct run *run)
     return count;
 }
 
+static int fill_routes(struct routes_reader *reader, const struct context *ctx,
+                       struct bus_id filter, struct route_status *items, size_t *ret_count)
+{
+    int r = figures_read(&reader->figures, reader->run, reader->arena);
+    list_for_each (p, &reader->run->projects) {
+        struct project *project = list_entry(p, struct project, node);
+        list_for_each (s, &project->services) {
+            struct service *service = list_entry(s, struct service, node);
+            size_t count = matches(project, ctx, filter.project) ? service->spec->routes_count : 0;
+            for (size_t i = 0; r == 0 && i < count; i++) {
+                r = fill_route(reader, service, &service->spec->routes[i], &items[(*ret_count)++]);
+            }
+        }
+    }
+    return r;
+}
+
 int run_routes(struct run *run, const struct context *ctx, struct str project_name,
                struct arena *arena, struct route_status **ret, size_t *ret_count)
 {
     struct bus_id filter = bus_id_make(STR_NONE, project_name, STR_NONE, 0);
-    size_t count = 0, total = count_routes(run);
+    struct routes_reader reader = {.run = run, .arena = arena};
+    size_t total = count_routes(run);
     struct route_status *items = arena_array(arena, MAX(total, 1), sizeof(*items));
     if (!may_read(run, ctx, project_name)) {
         return RUN_E_DENIED;
@@ -588,22 +596,11 @@ int run_routes(struct run *run, const struct context *ctx, struct str project_na
     if (!items) {
         return -ENOMEM;
     }
-    list_for_each (p, &run->projects) {
-        struct project *project = list_entry(p, struct project, node);
-        list_for_each (s, &project->services) {
-            struct service *service = list_entry(s, struct service, node);
-            for (size_t i = 0;
-                 matches(project, ctx, filter.project) && i < service->spec->routes_count; i++) {
-                if (fill_route(run, arena, service, &service->spec->routes[i], &items[count++]) <
-                    0) {
-                    return -ENOMEM;
-                }
-            }
-        }
-    }
     *ret = items;
-    *ret_count = count;
-    return 0;
+    *ret_count = 0;
+    int r = fill_routes(&reader, ctx, filter, items, ret_count);
+    figures_fini(&reader.figures);
+    return r;
 }
 
 /* --- documents --- */

@@ -88,22 +88,28 @@ static int add_endpoints(struct names *names, const struct snapshot *snapshot)
     return r;
 }
 
+int names_add_route(struct names *names, const struct snapshot_route *route)
+{
+    const struct name *service = names_get(names, route->service);
+    if (!service) {
+        return 0;
+    }
+    struct name name = *service;
+    name.id = route->id;
+    name.kind = NAME_ROUTE;
+    name.access = STR_NONE;
+    name.host = route->host;
+    name.path = route->path;
+    return add(names, &name);
+}
+
 /* Behind the services (invariant 2): a route names its service by id. */
 static int add_routes(struct names *names, const struct snapshot *snapshot)
 {
     int r = 0;
     for (uint32_t i = 0; i < snapshot->routes && r == 0; i++) {
         struct snapshot_route route = snapshot_route_at(snapshot, i);
-        const struct name *service = names_get(names, route.service);
-        if (service) {
-            struct name name = *service;
-            name.id = route.id;
-            name.kind = NAME_ROUTE;
-            name.access = STR_NONE;
-            name.host = route.host;
-            name.path = route.path;
-            r = add(names, &name);
-        }
+        r = names_add_route(names, &route);
     }
     return r;
 }
@@ -137,6 +143,7 @@ int names_read(struct names *names, struct str bytes)
     }
     if (r == 0) {
         names->sequence = snapshot.sequence;
+        names->delta_base = snapshot.delta_base;
     }
     return r;
 }

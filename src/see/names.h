@@ -28,7 +28,7 @@ struct name {
 struct names {
     struct map by_id;
     struct arena arena;
-    uint64_t sequence; /* of the snapshot */
+    uint64_t sequence, delta_base; /* of the snapshot */
 };
 
 #define NAMES_INIT ((struct names){.by_id = MAP_INIT(NAMES_MAX), .arena = ARENA_INIT(64 * MIB)})
@@ -41,5 +41,8 @@ must_check int names_read(struct names *names, struct str snapshot);
 /* A replica that a delta brought: its endpoint, and that of its replacement in a rolling change. */
 must_check int names_add_replica(struct names *names, struct str tenant, struct str project,
                                  struct str service, uint32_t replica);
+/* A route that a delta brought; one of a service that is not known is left out. */
+struct snapshot_route;
+must_check int names_add_route(struct names *names, const struct snapshot_route *route);
 
 #endif

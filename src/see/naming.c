@@ -10,6 +10,7 @@
 #include "see/naming.h"
 
 #include "core/edge.h"
+#include "link/delta.h"
 #include "link/keeper_client.h"
 #include "os/shm.h"
 
@@ -61,7 +62,30 @@ static void read_snapshot(struct naming *naming)
         core_log(naming->core, "the names in the snapshot: %s", strerror(-r));
     }
     shm_unmap(&shm);
-    naming->looks = naming->names.sequence == before ? naming->looks - 1 : 0;
+    bool newer = naming->names.sequence != before;
+    naming->cursor = newer ? naming->names.delta_base : naming->cursor;
+    naming->looks = newer ? 0 : naming->looks - 1;
+}
+
+/* Routes that came since the snapshot. */
+static void read_deltas(struct naming *naming)
+{
+    const struct delta_log *log = edge_link_deltas(naming->core->edge);
+    struct delta delta;
+    int r = 0, error = 0;
+    while (log && error == 0 && (r = delta_log_read(log, &naming->cursor, &delta)) == 0) {
+        if (delta.kind == DELTA_ROUTE_SET) {
+            struct snapshot_route route = delta_route(&delta);
+            error = names_add_route(&naming->names, &route);
+        }
+    }
+    if (log && r == DELTA_E_LOST) { /* the snapshot that holds them is on its way */
+        naming->cursor = delta_log_head(log);
+        naming->looks = MAX(naming->looks, 1);
+    }
+    if (error < 0) {
+        core_log(naming->core, "the name of a route: %s", strerror(-error));
+    }
 }
 
 void naming_update(struct naming *naming)
@@ -86,4 +110,5 @@ void naming_update(struct naming *naming)
     if (naming->looks > 0) {
         read_snapshot(naming);
     }
+    read_deltas(naming);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * struct naming: keeps struct names up to date: looks into the snapshot that the keeper holds when
- * the bus says that it may have changed, and adds the replicas that came by a delta.
+ * the bus says that it may have changed, and adds the replicas and routes that came by a delta.
  *
  *   1. The tail's worker reads the names, so they change between its passes only (`*busy`).
  *   2. A message of the bus may be ahead of the snapshot: it is looked at again, a few times, until
@@ -21,6 +21,7 @@ struct naming {
     const bool *busy;
     int looks;           /* how often to look at the snapshot; 0 = it is known */
     uint64_t published;  /* the snapshot that the last word was of */
+    uint64_t cursor;     /* the last delta that was looked at */
     struct vec replicas; /* struct bus_id: to be added */
 };
 

@@ -150,6 +150,9 @@ enum { SIM_ENDPOINT_UNKNOWN = -1 };
 /* What the delta log says of the endpoint with that port: enum snapshot_endpoint_state. */
 int sim_edge_state(uint16_t port);
 bool sim_edge_ready_at(unsigned i, uint16_t *ret_port);
+/* The same of a route: its service, 0 = it is not there; and how many there are. */
+uint64_t sim_edge_route(uint64_t id);
+unsigned sim_edge_routes(void);
 
 /* sim_user.c */
 void sim_user_init(void);

@@ -16,7 +16,7 @@
 
 #include <stdlib.h>
 
-enum { ENDPOINTS_MAX = 256, SERVICES_MAX = 64, RETRIES = 3, INTERVAL_MS = 1000 };
+enum { ENDPOINTS_MAX = 256, SERVICES_MAX = 64, ROUTES_MAX = 256, RETRIES = 3, INTERVAL_MS = 1000 };
 
 struct endpoint {
     bool used;
@@ -41,6 +41,10 @@ static struct {
         bool probed;
     } services[SERVICES_MAX];
     unsigned service_count;
+    struct route {
+        uint64_t id, service;
+    } routes[ROUTES_MAX];
+    unsigned route_count;
 } edge;
 
 static struct endpoint *endpoint_find(uint64_t id)
@@ -100,6 +104,27 @@ bool sim_edge_ready_at(unsigned i, uint16_t *ret_port)
         }
     }
     return false;
+}
+
+static struct route *route_find(uint64_t id)
+{
+    for (unsigned i = 0; i < edge.route_count; i++) {
+        if (edge.routes[i].id == id) {
+            return &edge.routes[i];
+        }
+    }
+    return NULL;
+}
+
+uint64_t sim_edge_route(uint64_t id)
+{
+    const struct route *route = route_find(id);
+    return route ? route->service : 0;
+}
+
+unsigned sim_edge_routes(void)
+{
+    return edge.route_count;
 }
 
 /* --- probing --- */
@@ -244,6 +269,14 @@ static void set_state(struct endpoint *endpoint, int state)
     }
 }
 
+static void set_route(const struct snapshot_route *from)
+{
+    struct route *route = route_find(from->id);
+    ensure(route || edge.route_count < ROUTES_MAX);
+    route = route ? route : &edge.routes[edge.route_count++];
+    *route = (struct route){from->id, from->service};
+}
+
 static void load_snapshot(void)
 {
     struct shm shm = {0};
@@ -264,6 +297,11 @@ static void load_snapshot(void)
         edge.services[edge.service_count].id = service.id;
         edge.services[edge.service_count++].probed = service.probe.kind != SNAPSHOT_PROBE_NONE;
     }
+    edge.route_count = 0;
+    for (uint32_t i = 0; i < snapshot.routes; i++) {
+        struct snapshot_route route = snapshot_route_at(&snapshot, i);
+        set_route(&route);
+    }
     for (uint32_t i = 0; i < snapshot.endpoints; i++) {
         struct snapshot_endpoint item = snapshot_endpoint_at(&snapshot, i);
         struct endpoint *endpoint = endpoint_get(item.id);
@@ -282,6 +320,8 @@ static void load_snapshot(void)
 
 static void apply(const struct delta *delta)
 {
+    struct snapshot_route route;
+    struct route *gone;
     struct endpoint *endpoint = endpoint_find(delta->endpoint);
     switch (delta->kind) {
     case DELTA_ENDPOINT_SET:
@@ -301,6 +341,16 @@ static void apply(const struct delta *delta)
     case DELTA_ENDPOINT_REMOVE:
         if (endpoint) {
             endpoint->used = false;
+        }
+        break;
+    case DELTA_ROUTE_SET:
+        route = delta_route(delta);
+        set_route(&route);
+        break;
+    case DELTA_ROUTE_REMOVE:
+        gone = route_find(delta_route(delta).id);
+        if (gone) {
+            *gone = edge.routes[--edge.route_count];
         }
         break;
     case DELTA_SNAPSHOT:

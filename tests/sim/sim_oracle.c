@@ -10,6 +10,7 @@
 #include "run/graph.h"
 #include "run/model.h"
 #include "run/project.h"
+#include "run/publish.h"
 
 #include <stdio.h>
 
@@ -537,6 +538,28 @@ static void final_replica(struct replica *replica)
     }
 }
 
+/* What the edge was told by snapshots and deltas is what the files say. */
+static void final_routes(struct run *run)
+{
+    unsigned count = 0;
+    list_for_each (it, &run->projects) {
+        list_for_each (at, &list_entry(it, struct project, node)->services) {
+            const struct service *service = list_entry(at, struct service, node);
+            for (size_t i = 0; !service->removing && i < service->spec->routes_count; i++) {
+                const struct route_spec *route = &service->spec->routes[i];
+                count++;
+                if (sim_edge_route(publish_route_id(service, route)) != service->id) {
+                    sim_fail("the edge does not know the route " STR_FMT STR_FMT " of %s",
+                             STR_ARG(route->host), STR_ARG(route->path), service->name);
+                }
+            }
+        }
+    }
+    if (count != sim_edge_routes()) {
+        sim_fail("the edge knows %u routes, the files say %u", sim_edge_routes(), count);
+    }
+}
+
 void oracle_final(void)
 {
     struct run *run = run_now();
@@ -553,6 +576,7 @@ void oracle_final(void)
     for (unsigned i = 0; (replica = each_replica(run, i)); i++) {
         final_replica(replica);
     }
+    final_routes(run);
     for (unsigned i = 0; i < SIM_CHILDREN_MAX; i++) {
         const struct child *child = sim_child_at(i);
         if (child->used && (child->alive || child->orphans) &&

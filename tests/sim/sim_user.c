@@ -32,6 +32,7 @@ static struct {
         int version, replicas;
         bool present;
     } before[SIM_SERVICES]; /* the file as it was before this apply */
+    unsigned writes;        /* of the file */
 } user;
 
 struct sim_service *sim_service(unsigned i)
@@ -106,7 +107,11 @@ static void write_service(struct buf *out, const struct sim_service *s)
         buf_printf(out, "    healthcheck: { http: /h, interval: 1s, retries: 3 }\n");
     }
     if (s->routed) {
-        buf_printf(out, "    routes: [ { host: %s.localhost } ]\n", s->name);
+        buf_printf(out, "    routes: [ { host: %s.localhost }", s->name);
+        for (unsigned i = user.writes % 3; i > 0; i--) { /* they come and go with each file */
+            buf_printf(out, ", { host: %s.localhost, path: /%u }", s->name, user.writes + i);
+        }
+        buf_printf(out, " ]\n");
     }
     if (s->depends >= 0 && services[s->depends].present) {
         static const char *const conditions[] = {"service_started", "service_healthy",
@@ -121,6 +126,7 @@ static void write_file(void)
 {
     struct buf out = BUF_INIT(64 * KIB);
     sim.plenty++;
+    user.writes++;
     buf_printf(&out, "name: sim\ngateway: { listen: [ \"http://127.0.0.1:8080\" ] }\nservices:\n");
     for (unsigned i = 0; i < SIM_SERVICES; i++) {
         if (services[i].present) {
