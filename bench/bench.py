@@ -18,7 +18,7 @@ ROOT = HERE.parent
 sys.path[:0] = [str(HERE), str(ROOT / "tests" / "lib")]
 os.environ.setdefault("MUELLE", str(ROOT / "build-release" / "muelle"))
 os.environ.setdefault("MUELLE_BUILD", str(ROOT / "build-release"))
-PARTS = ("services", "edge", "routes", "protocols")
+PARTS = ("services", "edge", "routes", "protocols", "idle")
 
 
 @dataclass

@@ -141,6 +141,7 @@ static const struct {
     {"KeyUpdate with another length", {BYTES(22, "\x18\0\0\2\0")}, -EPROTO, 50, 0},
     {"KeyUpdate with an unknown wish", {BYTES(22, "\x18\0\0\1\2")}, -EPROTO, 47, 0},
     {"a message behind KeyUpdate", {BYTES(22, "\x18\0\0\1\0\x18\0\0\1\0")}, -EPROTO, 10, 0},
+    {"an empty piece of a message", {BYTES(22, "\x18\0"), BYTES(22, "")}, -EPROTO, 10, 0},
     {"data inside of a message", {BYTES(22, "\x18\0"), BYTES(23, "abc")}, -EPROTO, 10, 0},
     {"an alert inside of a message", {BYTES(22, "\x18\0"), BYTES(21, "\1\0")}, -EPROTO, 10, 0},
     {"data under the old key", {BYTES(22, "\x18\0\0\1\0"), BYTES(23, "abc")}, -EPROTO, 20, 0},
