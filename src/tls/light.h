@@ -55,10 +55,9 @@ const char *tls_light_reason(const struct tls_light *light);
 
 /* --- light_start.c: out of OpenSSL's hands --- */
 
-/* Secrets of the handshake step that is under way on this thread go to `light`; NULL: to nobody. */
-void tls_light_listen(struct tls_light *light);
-/* For SSL_CTX_set_keylog_callback. */
-void tls_light_keylog(const SSL *ssl, const char *line);
+/* Around each step of the handshake: what it derives is noted. */
+void tls_light_before(struct tls_light *light, SSL *ssl);
+void tls_light_after(SSL *ssl);
 /* Takes over what is to be known of an open SSL; `sent` is what its last step sent. False: this
  * connection stays with OpenSSL. */
 must_check bool tls_light_take(struct tls_light *light, SSL *ssl, struct str sent);

@@ -226,9 +226,13 @@ int tls_session_step(struct tls_session *session, struct tls_wire *wire)
     }
     size_t before = wire->out_len;
     wire_now = wire;
-    tls_light_listen(session->light);
+    if (session->light) {
+        tls_light_before(session->light, session->ssl);
+    }
     int r = SSL_do_handshake(session->ssl);
-    tls_light_listen(NULL);
+    if (session->light) {
+        tls_light_after(session->ssl);
+    }
     r = r == 1 ? opened(session, str_make(wire->out + before, wire->out_len - before))
                : why(session, r);
     wire_now = NULL;

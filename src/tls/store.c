@@ -16,7 +16,7 @@
  */
 #include "tls/store.h"
 
-#include "tls/light.h"
+#include "tls/cipher.h"
 #include "tls/openssl.h"
 #include "tls/session.h"
 
@@ -57,7 +57,6 @@ struct table {
     struct map names;  /* name, or a door's id and name → set + 1 */
     struct door *doors;
     size_t door_count;
-    bool light; /* one of the doors is: sets tell secrets to whoever listens */
 };
 
 struct tls_store {
@@ -146,7 +145,6 @@ static void set_build(struct table *table, struct set *set)
         return;
     }
     SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, NULL);
-    SSL_CTX_set_keylog_callback(ctx, table->light ? tls_light_keylog : NULL);
     if (stapled) {
         SSL_CTX_set_tlsext_status_cb(ctx, staple);
     }
@@ -516,7 +514,6 @@ static void take_built(struct table *table, struct table *old)
         struct set *before = map_get(&built, str_make((const char *)&set->content, 8));
         if (before && before->ctx) {
             set->ctx = before->ctx;
-            SSL_CTX_set_keylog_callback(set->ctx, table->light ? tls_light_keylog : NULL);
             memcpy(set->parts, before->parts, sizeof(set->parts));
             before->ctx = NULL;
             memset(before->parts, 0, sizeof(before->parts));
@@ -541,7 +538,6 @@ static int table_fill(struct table *table, const struct tls_store_config *config
         struct door *door = &table->doors[i];
         r = door_take(door, &config->doors[i], old);
         table->door_count++;
-        table->light |= door->spec.light;
         if (r == 0) {
             uint32_t own = find_fallback(table, door->spec.id);
             door->own = own != 0;
