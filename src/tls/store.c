@@ -622,9 +622,9 @@ int tls_store_apply(struct tls_store *store, const struct tls_store_config *conf
     take_built(table, store->table);
     table_free(store->table);
     store->table = table;
-    store->ticket_count = MIN(config->ticket_count, (size_t)TLS_TICKET_KEYS_MAX);
-    OPENSSL_cleanse(store->tickets, sizeof(store->tickets));
-    if (store->ticket_count) {
+    if (config->ticket_count > 0) { /* else who is still owed one gets it under the last key */
+        store->ticket_count = MIN(config->ticket_count, (size_t)TLS_TICKET_KEYS_MAX);
+        OPENSSL_cleanse(store->tickets, sizeof(store->tickets));
         memcpy(store->tickets, config->tickets, store->ticket_count * sizeof(*config->tickets));
     }
     return 0;

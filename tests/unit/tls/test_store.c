@@ -80,6 +80,7 @@ struct visit {
     const char *name, *sigalgs;
     SSL_SESSION *resume; /* taken over */
     SSL_SESSION **keep;  /* ret */
+    bool turned_off;     /* no tickets any more, when the handshake is done */
     bool resumed;        /* ret */
     unsigned early;      /* ret: tickets that came before the server had written */
     unsigned tickets;    /* ret: in all */
@@ -152,6 +153,11 @@ static bool visit_door(struct hall *hall, uint64_t door, struct visit *visit)
         }
     }
     bool open = session.open && SSL_is_init_finished(ssl);
+    if (open && visit->turned_off) {
+        hall->doors[0].tickets = 0;
+        hall->key_count = 0;
+        hall_apply(hall);
+    }
     if (open) {
         first_byte(visit, &session, &wire, ssl);
         X509 *leaf = SSL_get0_peer_certificate(ssl);
@@ -306,6 +312,23 @@ TEST(tickets_go_with_the_first_bytes_of_the_server)
         check_int(again.resumed, count > 0);
         check_int(again.tickets, MIN(count, 1U));
     }
+    hall_fini(&hall);
+}
+
+TEST(who_was_promised_tickets_gets_them_though_they_were_turned_off_meanwhile)
+{
+    struct hall hall;
+    SSL_SESSION *session = NULL;
+    hall_init(&hall);
+    SSL_CTX_set_min_proto_version(hall.client, TLS1_3_VERSION);
+    hall_add(&hall, "a.test", TLS_KEY_EC, 0);
+    hall_apply(&hall);
+    struct visit visit = {.name = "a.test", .keep = &session, .turned_off = true};
+    check(visit_door(&hall, DOOR, &visit));
+    check_int(visit.tickets, 1);
+    struct visit again = {.name = "a.test", .resume = session}; /* but it is good for nothing */
+    check(visit_door(&hall, DOOR, &again));
+    check(!again.resumed && again.tickets == 0);
     hall_fini(&hall);
 }
 
