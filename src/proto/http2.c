@@ -244,7 +244,7 @@ void http2_data_head(struct http2 *h, struct http2_stream *stream, size_t len,
         ret, (struct http2_frame){.len = (uint32_t)len, .type = HTTP2_DATA, .id = stream->id});
     h->send_window -= (int64_t)len;
     stream->send_window -= (int32_t)len;
-    if (h->server && len >= HTTP2_GUARD_SENT_MIN) {
+    if (len >= HTTP2_GUARD_SENT_MIN) {
         http2_note(h, HTTP2_GUARD_SENT); /* whoever reads so much may open windows */
     }
 }

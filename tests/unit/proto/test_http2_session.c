@@ -405,3 +405,27 @@ TEST(a_smaller_first_window_may_leave_less_than_nothing)
     check_int(http2_may_send(&sides[1]->http, &end->stream), 0);
     end_both();
 }
+
+/* Who takes what we send may open its windows for each frame of it, for as long as it likes. */
+TEST(windows_that_open_for_what_was_sent_are_no_flood)
+{
+    static const char opened[] = "\0\0\4\x8\0\0\0\0\0\0\0\4\0"
+                                 "\0\0\4\x8\0\0\0\0\1\0\0\4\0"; /* 1,024 each */
+    static const char bytes[1024];
+    for (size_t i = 0; i < 2; i++) {
+        begin_both(&usual);
+        ask(0);
+        carry_both(100);
+        struct end *end = &sides[i]->ends[0];
+        if (i == 1) {
+            say_head(sides[1], end, false);
+        }
+        for (size_t n = 0; n < 20000; n++) {
+            sides[i]->http.out_len = 0; /* as if it had been sent */
+            check(http2_put_data(&sides[i]->http, &end->stream, str_make(bytes, sizeof(bytes))));
+            http2_read(&sides[i]->http, str_make(opened, sizeof(opened) - 1));
+            check(!sides[i]->http.failed);
+        }
+        end_both();
+    }
+}
