@@ -15,6 +15,7 @@ static const size_t idle_max[BLOCK_CLASSES] = {[BLOCK_HEAD] = 256, [BLOCK_LARGE]
 static const uint32_t sizes[BLOCK_CLASSES] = {
     [BLOCK_HEAD] = BLOCK_HEAD_SIZE,
     [BLOCK_LARGE] = BLOCK_LARGE_SIZE,
+    [BLOCK_WIDE] = BLOCK_WIDE_SIZE,
 };
 
 void block_pool_init(struct block_pool *pool, size_t connections)
@@ -23,6 +24,7 @@ void block_pool_init(struct block_pool *pool, size_t connections)
     /* A stream may hold its head, a piece of the next one and a half-read response head. */
     pool->max[BLOCK_HEAD] = connections * 3;
     pool->max[BLOCK_LARGE] = connections * 2;
+    pool->max[BLOCK_WIDE] = BLOCK_WIDE_MAX;
 }
 
 void block_pool_fini(struct block_pool *pool)

@@ -12,9 +12,15 @@
 enum block_class {
     BLOCK_HEAD,  /* a request head and what came with it */
     BLOCK_LARGE, /* what a slow reader did not take yet: one read and its framing */
+    BLOCK_WIDE,  /* one read of a large body, and what a reader did not take of it */
     BLOCK_CLASSES
 };
-enum { BLOCK_HEAD_SIZE = 16 * 1024, BLOCK_LARGE_SIZE = 113 * 1024 /* with what TLS adds */ };
+enum {
+    BLOCK_HEAD_SIZE = 16 * 1024,
+    BLOCK_LARGE_SIZE = 113 * 1024, /* with what TLS adds */
+    BLOCK_WIDE_SIZE = 1024 * 1024,
+    BLOCK_WIDE_MAX = 16, /* of a thread; without one, reads are small */
+};
 
 struct block {
     struct block *next; /* in the pool */
@@ -40,6 +46,11 @@ struct block *block_get(struct block_pool *pool, enum block_class class);
 /* Accepts NULL. */
 void block_put(struct block_pool *pool, struct block *block);
 
+/* Do these bytes lie in it? */
+static inline bool block_holds(const struct block *block, struct str bytes)
+{
+    return block && bytes.p >= block->data && bytes.p < block->data + block->cap;
+}
 static inline struct str block_rest(const struct block *block)
 {
     return (struct str){block->data + block->at, block->len - block->at};

@@ -13,6 +13,8 @@
 #include "edge/worker.h"
 #include "os/sock.h"
 
+enum { WIDE_MIN = 2 * WORKER_IN_SIZE /* less is not worth asking for the room */ };
+
 int conn_open(struct conn *conn, struct worker *worker, int fd,
               void (*ready)(struct loop_fd *watch, uint32_t events))
 {
@@ -88,6 +90,35 @@ int conn_keep(struct conn *conn, const struct str *parts, size_t count, size_t s
     return 0;
 }
 
+struct str conn_wide(struct conn *to)
+{
+    struct worker *worker = to->worker;
+    size_t room = to->ops ? 0 : sock_send_room(to->watch.fd);
+    if (room < WIDE_MIN) {
+        return STR_NONE;
+    }
+    if (!worker->wide) {
+        worker->wide = block_get(&worker->blocks, BLOCK_WIDE);
+    }
+    return worker->wide ? str_make(worker->wide->data, MIN(room, (size_t)worker->wide->cap))
+                        : STR_NONE;
+}
+
+/* Of a large read: a little is copied as ever; else the block becomes this connection's, and the
+ * next large read gets another. */
+static int keep_wide(struct conn *conn, struct str rest)
+{
+    if (rest.len <= BLOCK_LARGE_SIZE) {
+        return conn_keep(conn, &rest, 1, 0);
+    }
+    struct block *block = conn->worker->wide;
+    conn->worker->wide = NULL;
+    block->at = (uint32_t)(rest.p - block->data);
+    block->len = block->at + (uint32_t)rest.len;
+    conn->out = block;
+    return 0;
+}
+
 static inline int send_parts(struct conn *conn, const struct str *parts, size_t count, bool more)
 {
     if (unlikely(conn->out != NULL)) {
@@ -106,7 +137,9 @@ static inline int send_parts(struct conn *conn, const struct str *parts, size_t 
         return (int)n;
     }
     conn->writable = false;
-    return conn_keep(conn, parts, count, n > 0 ? (size_t)n : 0);
+    size_t sent = n > 0 ? (size_t)n : 0;
+    bool wide = count == 1 && block_holds(conn->worker->wide, parts[0]);
+    return wide ? keep_wide(conn, str_skip(parts[0], sent)) : conn_keep(conn, parts, count, sent);
 }
 
 int conn_socket_send(struct conn *conn, const struct str *parts, size_t count)

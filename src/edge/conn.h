@@ -78,6 +78,9 @@ must_check int64_t conn_recv(struct conn *conn, void *p, size_t len);
  * (too much is waiting), -ENOMEM, -EPIPE, -errno: the connection is of no use for writing any
  * more. */
 must_check int conn_send(struct conn *conn, const struct str *parts, size_t count);
+/* Room for one large read of bytes that go to `to` as they are: about as much as its kernel takes
+ * now. Empty: it takes little, or has a layer. */
+struct str conn_wide(struct conn *to);
 /* Sends what waits, if it may. 0 or -errno; conn_blocked says if something is left. */
 must_check int conn_flush_some(struct conn *conn); /* private */
 must_check static inline int conn_flush(struct conn *conn)

@@ -82,6 +82,7 @@ struct worker {
     /* Scratch, of use within one callback only. */
     struct http1_head response;
     char *in, *out;
+    struct block *wide; /* conn_wide; made when a large body comes */
     uint8_t ids[WORKER_IDS * 16];
     unsigned ids_left;
 };

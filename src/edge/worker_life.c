@@ -235,6 +235,7 @@ void worker_fini(struct worker *worker)
     config_unref(atomic_exchange(&worker->next_config, NULL));
     mailbox_fini(&worker->mailbox);
     loop_fini(&worker->loop);
+    block_put(&worker->blocks, worker->wide);
     block_pool_fini(&worker->blocks);
     conn_tls_free_shared(worker->tls);
     free(worker->in);

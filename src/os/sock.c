@@ -15,10 +15,9 @@
 #include "os/sock.h"
 #include "os/sock_private.h"
 #include <fcntl.h>
-#include <linux/sockios.h>
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -361,10 +360,15 @@ void sock_set_notsent_lowat(int fd, unsigned bytes)
     sock_set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, (int)bytes);
 }
 
-size_t sock_unsent(int fd)
+size_t sock_send_room(int fd)
 {
-    int value = 0;
-    return ioctl(fd, SIOCOUTQ, &value) == 0 && value > 0 ? (size_t)value : 0;
+    uint32_t memory[SK_MEMINFO_VARS] = {0};
+    socklen_t len = sizeof(memory);
+    if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, memory, &len) < 0) {
+        return 0;
+    }
+    uint32_t used = MAX(memory[SK_MEMINFO_WMEM_QUEUED], memory[SK_MEMINFO_WMEM_ALLOC]);
+    return memory[SK_MEMINFO_SNDBUF] > used ? memory[SK_MEMINFO_SNDBUF] - used : 0;
 }
 
 /* pidfd_getfd(2) needs the rights of a debugger: the child must be of our user and dumpable. What

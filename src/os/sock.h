@@ -97,8 +97,8 @@ void sock_set_user_timeout(int fd, unsigned ms);
 void sock_set_abort(int fd);
 void sock_set_defer_accept(int fd, unsigned s);
 void sock_set_notsent_lowat(int fd, unsigned bytes);
-/* Bytes the kernel still holds unsent; 0 when it does not say. */
-size_t sock_unsent(int fd);
+/* Bytes the kernel would take now, about; 0 when it does not say. */
+size_t sock_send_room(int fd);
 
 /* A copy of descriptor `fd` of another process, when it is a socket that listens on `addr`. 0;
  * -ENOENT: it is none; -EPERM: no right to look there; -errno. */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """HTTP/1.1 through the real edge: heads, bodies, connections, refusals."""
 import json
+import os
 import socket
 import subprocess
 import time
@@ -179,6 +180,38 @@ def test_50_mb_in_both_directions_with_little_memory(tmp_path):
                     left -= len(client.socket.recv(1 << 20))
             assert edge.rss_kib() - before < 4096
             assert edge.records()[-1]["bytes_out"] == size
+
+
+def test_large_bodies_arrive_as_they_were_whatever_the_readers_pace(tmp_path):
+    """Bodies that are read and sent in large pieces, to readers that stop and go on."""
+    content = os.urandom(1 << 20) + os.urandom(7) + bytes(5 << 20) + os.urandom(1 << 20)
+
+    def slowly(peer, left):
+        parts, pause = [peer.buffer], 0
+        left -= len(peer.buffer)
+        peer.buffer = b""
+        while left > 0:
+            parts.append(peer.socket.recv(min(left, 700_001)))
+            left -= len(parts[-1])
+            pause += 1
+            if pause % 5 == 0:
+                time.sleep(0.01)
+        return b"".join(parts)
+
+    def echo(peer, n):
+        while True:
+            peer.until(b"\r\n\r\n")
+            body = slowly(peer, len(content))
+            peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+    with Upstream(echo) as upstream:
+        lines = [f"service web body_max={len(content)}", f"endpoint web web-1 {upstream.address}", "route web * /"]
+        with Edge(tmp_path, *lines) as edge, edge.connect(30) as client:
+            for _ in range(3):
+                client.send(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(content) + content)
+                assert client.head()[0] == 200
+                assert slowly(client, len(content)) == content
+        assert upstream.count == 1
 
 
 @pytest.mark.figures

@@ -91,6 +91,51 @@ TEST(what_is_sent_arrives_in_order_whatever_the_kernel_takes)
     }
 }
 
+/* What the kernel does not take of a large read waits where it was read, whole and in its order. */
+TEST(the_block_of_a_large_read_waits_itself)
+{
+    struct pair pair;
+    struct buf got = BUF_INIT(8 * MIB);
+    open_pair(&pair);
+    struct block *wide = block_get(&pair.worker.blocks, BLOCK_WIDE);
+    check(wide);
+    for (size_t i = 0; i < wide->cap; i++) {
+        wide->data[i] = (char)(i * 7 >> 3);
+    }
+    struct str sent = str_make(wide->data, wide->cap);
+    pair.worker.wide = wide;
+    check_int(conn_send(&pair.conn, &sent, 1), 0);
+    check(pair.conn.out == wide && !pair.worker.wide);
+    char *copy = malloc(sent.len);
+    check(copy);
+    memcpy(copy, sent.p, sent.len);
+    while (got.len < sent.len) {
+        check(drain(&pair, &got) > 0 || conn_blocked(&pair.conn));
+        pair.conn.writable = true;
+        check_int(conn_flush(&pair.conn), 0);
+    }
+    check_str(buf_str(&got), str_make(copy, got.len));
+    check_int(pair.worker.blocks.live[BLOCK_WIDE], 0);
+    free(copy);
+    close_pair(&pair);
+    buf_fini(&got);
+}
+
+TEST(a_little_of_a_large_read_waits_in_a_small_block)
+{
+    struct pair pair;
+    open_pair(&pair);
+    pair.worker.wide = block_get(&pair.worker.blocks, BLOCK_WIDE);
+    check(pair.worker.wide);
+    memset(pair.worker.wide->data, 0, BLOCK_LARGE_SIZE);
+    struct str sent = str_make(pair.worker.wide->data, BLOCK_LARGE_SIZE);
+    check_int(conn_send(&pair.conn, &sent, 1), 0);
+    check(pair.conn.out && pair.conn.out != pair.worker.wide);
+    check_int(pair.worker.blocks.live[BLOCK_LARGE], 1);
+    block_put(&pair.worker.blocks, pair.worker.wide);
+    close_pair(&pair);
+}
+
 TEST(what_waits_has_a_maximum)
 {
     static char piece[16 * 1024];

@@ -428,7 +428,7 @@ TEST(a_closed_descriptor_is_ebadf)
     check_int(sock_local_addr(-1, &addr), -EBADF);
     check_int(sock_peer_addr(-1, &addr), -EBADF);
     check_int(sock_peer_cred(-1, &cred), -EBADF);
-    check_int(sock_unsent(-1), 0);
+    check_int(sock_send_room(-1), 0);
     check_int(chan_accept(-1, &fd), -EBADF);
     check_int(chan_send_blocking(-1, &byte, 1, NULL, 0), -EBADF);
     check_int(proc_signal(-1, 0), -EBADF);
