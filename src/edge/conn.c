@@ -25,6 +25,19 @@ int conn_open(struct conn *conn, struct worker *worker, int fd,
                        LOOP_READ | LOOP_WRITE | LOOP_RDHUP | LOOP_EDGE);
 }
 
+int conn_hush(struct conn *conn)
+{
+    return loop_fd_set(&conn->worker->loop, &conn->watch,
+                       conn->watch.events & ~(uint32_t)LOOP_WRITE);
+}
+
+/* The kernel took less than it was given: it says when it takes more. */
+static int unwritable(struct conn *conn)
+{
+    conn->writable = false;
+    return loop_fd_set(&conn->worker->loop, &conn->watch, conn->watch.events | LOOP_WRITE);
+}
+
 void conn_close(struct conn *conn)
 {
     int fd = conn->watch.fd;
@@ -136,7 +149,10 @@ static inline int send_parts(struct conn *conn, const struct str *parts, size_t 
     if (n < 0 && n != -EAGAIN) {
         return (int)n;
     }
-    conn->writable = false;
+    int r = unwritable(conn);
+    if (r < 0) {
+        return r;
+    }
     size_t sent = n > 0 ? (size_t)n : 0;
     bool wide = count == 1 && block_holds(conn->worker->wide, parts[0]);
     return wide ? keep_wide(conn, str_skip(parts[0], sent)) : conn_keep(conn, parts, count, sent);

@@ -52,6 +52,9 @@ struct conn {
 /* Takes `fd` over. 0 or -errno (then fd is the caller's). */
 must_check int conn_open(struct conn *conn, struct worker *worker, int fd,
                          void (*ready)(struct loop_fd *watch, uint32_t events));
+/* It is writable now, and is told so again only after a send that the kernel did not take whole. A
+ * unix socket else says so each time its peer has read. 0 or -errno. */
+must_check int conn_hush(struct conn *conn);
 void conn_close(struct conn *conn);
 /* Notes what the loop reported. */
 static inline void conn_note(struct conn *conn, uint32_t events)

@@ -158,6 +158,9 @@ int upstream_connected(struct upstream *upstream)
             return r < 0 ? r : UPSTREAM_E_WAIT;
         }
         upstream->connecting = false;
+        if (upstream->endpoint->address.family == SOCK_ADDR_UNIX && !upstream->conn.out) {
+            return conn_hush(&upstream->conn);
+        }
     }
     return 0;
 }

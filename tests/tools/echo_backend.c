@@ -19,6 +19,9 @@ enum { HEAD_MAX = 16384, FDS_MAX = 20000 };
 
 static uint8_t seen[FDS_MAX]; /* bytes of "\r\n\r\n" at the end of what came so far */
 static size_t unsent[FDS_MAX];
+static int epoll;
+/* What is always asked for: a unix socket would tell of room each time its peer has read. */
+static uint32_t always = EPOLLIN | EPOLLRDHUP | EPOLLET;
 static char *response;
 static size_t response_len;
 
@@ -79,6 +82,13 @@ static unsigned count_heads(int fd, const char *p, size_t len)
     return heads;
 }
 
+static int watch(int fd, int operation, uint32_t more)
+{
+    struct epoll_event event = {.events = always | more, .data.fd = fd};
+    return ((always & more) == more && operation == EPOLL_CTL_MOD) ||
+           epoll_ctl(epoll, operation, fd, &event) == 0;
+}
+
 /* Sends what is owed. False: the connection is of no use any more. */
 static int send_owed(int fd)
 {
@@ -86,7 +96,7 @@ static int send_owed(int fd)
         size_t at = (response_len - unsent[fd] % response_len) % response_len;
         ssize_t n = send(fd, response + at, response_len - at, MSG_NOSIGNAL);
         if (n < 0) {
-            return errno == EAGAIN;
+            return errno == EAGAIN && watch(fd, EPOLL_CTL_MOD, EPOLLOUT);
         }
         unsent[fd] -= (size_t)n;
     }
@@ -121,12 +131,13 @@ int main(int argc, char **argv)
 {
     const char *where = argc > 1 ? argv[1] : getenv("PORT");
     int listener = where ? listen_on(where) : -1;
-    int epoll = epoll_create1(0);
+    epoll = epoll_create1(0);
     struct epoll_event event = {.events = EPOLLIN, .data.fd = listener};
     if (listener < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, &event) < 0) {
         perror("echo_backend");
         return 1;
     }
+    always |= strncmp(where, "unix:", 5) == 0 ? 0 : EPOLLOUT;
     make_response(argc > 2 ? strtoul(argv[2], NULL, 10) : 128);
     for (;;) {
         struct epoll_event events[256];
@@ -149,9 +160,7 @@ int main(int argc, char **argv)
             (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
             seen[fd] = 0;
             unsent[fd] = 0;
-            event = (struct epoll_event){.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-                                         .data.fd = fd};
-            (void)epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
+            (void)watch(fd, EPOLL_CTL_ADD, 0);
         }
     }
 }

@@ -136,6 +136,32 @@ TEST(a_little_of_a_large_read_waits_in_a_small_block)
     close_pair(&pair);
 }
 
+/* A unix socket has room again each time its peer has read. */
+TEST(a_hushed_connection_hears_of_room_only_while_bytes_wait)
+{
+    static char piece[64 * 1024];
+    struct pair pair;
+    struct buf got = BUF_INIT(MIB);
+    struct str byte = STR("x"), large = str_make(piece, sizeof(piece));
+    open_pair(&pair);
+    check_int(loop_turn(&pair.worker.loop, 0), 0);
+    check_int(conn_hush(&pair.conn), 0);
+    check_int(conn_send(&pair.conn, &byte, 1), 0);
+    check_int(drain(&pair, &got), 1);
+    pair.conn.writable = false;
+    check_int(loop_turn(&pair.worker.loop, 0), 0);
+    check(!pair.conn.writable);
+    check_int(conn_send(&pair.conn, &large, 1), 0);
+    check(conn_blocked(&pair.conn));
+    while (conn_blocked(&pair.conn)) {
+        (void)drain(&pair, &got);
+        check_int(loop_turn(&pair.worker.loop, 0), 0);
+        check_int(conn_flush(&pair.conn), 0);
+    }
+    close_pair(&pair);
+    buf_fini(&got);
+}
+
 TEST(what_waits_has_a_maximum)
 {
     static char piece[16 * 1024];
