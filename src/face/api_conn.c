@@ -300,8 +300,8 @@ static void on_step(struct loop_task *task)
     conn_step(container_of(task, struct api_conn, step));
 }
 
-/* Reads once. False when the connection was closed. */
-/* Once per turn, so that one client that sends without a pause leaves the turn to others. */
+/* Reads once per turn, so that one client that sends without a pause leaves the turn to others.
+ * False when the connection was closed. */
 static bool receive(struct api_conn *conn)
 {
     char bytes[16 << 10];

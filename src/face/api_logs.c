@@ -43,6 +43,14 @@ static int64_t parse_cursor(struct str text)
     return num_parse_i64(text, &after) == 0 && after > 0 ? after : 0;
 }
 
+/* Requests that no route took are no project's: they are for those who may read all projects. */
+static bool reads_all(const struct exchange *x)
+{
+    struct resource all = {.tenant = str_from(x->ctx.tenant)};
+
+    return authorise(&x->ctx, ACTION_LOGS, all, x->core->instance.owner).allowed;
+}
+
 static void make_query(struct exchange *x, struct logs_query *query)
 {
     const struct jdoc *services = jdoc_get(x->options, "service");
@@ -58,6 +66,7 @@ static void make_query(struct exchange *x, struct logs_query *query)
         .until_ns = option_time(x, "until"),
         .after = parse_cursor(exchange_option(x, "cursor")),
         .text = exchange_option(x, "q"),
+        .unrouted = reads_all(x),
         .newest = tail >= 0,
         .limit = (uint32_t)(tail >= 0 ? tail : exchange_option_i64(x, "limit", LOGS_LIMIT)),
     };

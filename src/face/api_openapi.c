@@ -375,9 +375,8 @@ static void tags(struct json_writer *w)
     json_end_array(w);
 }
 
-/* Tables of the API itself: requests and small answers. Each once. */
-/* By address: two tables are never equal by content, and their names are unique (redocly checks).
- */
+/* Tables of the API itself: requests and small answers. Each once, by its address: names are unique
+ * (redocly checks). */
 static void own_schemas(struct json_writer *w)
 {
     const struct schema_table *done[64];

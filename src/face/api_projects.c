@@ -156,8 +156,7 @@ static void on_applied(void *arg, const struct run_applied *applied)
     exchange_answer_json(x, -1);
 }
 
-/* A list of strings of the body, in the arena. */
-/* The check has let only texts pass. */
+/* A list of strings of the body, in the arena. The check has let only texts pass. */
 static size_t strings(struct exchange *x, const char *key, const struct str **ret)
 {
     const struct jdoc *list = jdoc_get(x->json, key);

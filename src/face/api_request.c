@@ -153,8 +153,8 @@ static struct access_facts gather_facts(const struct exchange *x)
     };
 }
 
-/* The client's own id when it is a plain word, else one of ours. */
-/* A token (RFC 9110 §5.6.2) cannot break the log line or header that it is written into. */
+/* The client's own id when it is a plain word, else one of ours. A token (RFC 9110 §5.6.2) cannot
+ * break the log line or header that it is written into. */
 static void choose_request_id(struct exchange *x, char *ret, size_t size)
 {
     struct str given = http1_get(&x->head, HTTP_H_X_REQUEST_ID);

@@ -17,8 +17,8 @@ struct segments {
     size_t count;
 };
 
-/* Splits a path without its leading slash. False: more segments than any endpoint has. */
-/* "/a/" has an empty last segment, so it is another path than "/a", and no endpoint's. */
+/* Splits a path without its leading slash. False: more segments than any endpoint has. "/a/" has an
+ * empty last segment, so it is another path than "/a", and no endpoint's. */
 static bool split(struct str path, struct segments *ret)
 {
     ret->count = 0;

@@ -116,9 +116,8 @@ bool api_need_service(struct exchange *x, struct service_status *ret)
     return true;
 }
 
-/* One service with its spec; its generation is the project's that last changed it. */
-/* A spec that cannot be had (it left the file in this moment) is null, and the service is told all
- * the same. */
+/* One service with its spec; its generation is the project's that last changed it. A spec that
+ * cannot be had (it left the file in this moment) is null, and the service is told all the same. */
 static void answer_service(struct exchange *x)
 {
     struct service_status service;

@@ -53,8 +53,8 @@ static struct board_service *find(struct board *board, struct str name)
     return NULL;
 }
 
-/* The service of that name, added when it is new; NULL when memory or the bound is reached. */
-/* Doubling up to the bound; pointers into the array hold until the next event. */
+/* The service of that name, added when it is new; NULL when memory or the bound is reached.
+ * Doubling up to the bound; pointers into the array hold until the next event. */
 static struct board_service *find_or_add(struct board *board, struct str name)
 {
     struct board_service *service = find(board, name);

@@ -76,8 +76,8 @@ static int add_option(struct parse *p, const struct cli_option *option, const ch
     return 0;
 }
 
-/* The value of an option that did not bring it along: the next argument. */
-/* The next argument, also when it begins with a dash: `--tail -1` shall be told as a bad number. */
+/* The value of an option that did not bring it along: the next argument, also when it begins with a
+ * dash: `--tail -1` shall be told as a bad number. */
 static int take_value(struct parse *p, const struct cli_option *option, const char *shown)
 {
     if (p->at + 1 >= p->argc) {
@@ -136,8 +136,8 @@ static int parse_long(struct parse *p, const char *arg)
     return has_value ? add_option(p, option, value.p) : take_value(p, option, arg);
 }
 
-/* -x, -xyz, -nVALUE, -n VALUE. */
-/* A letter that takes a value ends the group: what is behind it is the value. */
+/* -x, -xyz, -nVALUE, -n VALUE. A letter that takes a value ends the group: what is behind it is the
+ * value. */
 static int parse_letters(struct parse *p, const char *arg)
 {
     for (const char *c = arg + 1; *c; c++) {

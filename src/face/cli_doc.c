@@ -90,8 +90,8 @@ void cli_doc_verb(struct buf *out, const struct cli_verb *verb)
 
 /* ---- man page ---- */
 
-/* One word for mdoc: backslashes and dashes are escaped. */
-/* mdoc would make typographic dashes of "-", which cannot be copied into a shell. */
+/* One word for mdoc: backslashes and dashes are escaped. mdoc would make typographic dashes of "-",
+ * which cannot be copied into a shell. */
 static void man_word(struct buf *out, struct str word)
 {
     for (size_t i = 0; i < word.len; i++) {
@@ -341,10 +341,9 @@ static void completion_bash(struct buf *out)
                       "complete -F _muelle muelle\n");
 }
 
-/* Text inside single quotes, for zsh specs and fish: quotes, colons and brackets would end it. */
-/* A typographic apostrophe for a plain one, blanks for the rest: help stays readable and cannot end
- * early.
- */
+/* Text inside single quotes, for zsh specs and fish: quotes, colons and brackets would end it. A
+ * typographic apostrophe for a plain one, blanks for the rest: help stays readable and cannot end
+ * early. */
 static void quoted(struct buf *out, const char *text)
 {
     for (const char *c = text; *c; c++) {

@@ -127,8 +127,8 @@ static int by_key(const void *a, const void *b)
     return str_cmp(*(const struct str *)a, *(const struct str *)b);
 }
 
-/* 0, -EINVAL (a key is there twice), -ENOMEM. */
-/* On the heap and not in the arena: it is gone before the document is used. */
+/* 0, -EINVAL (a key is there twice), -ENOMEM. On the heap and not in the arena: it is gone before
+ * the document is used. */
 static int check_large(const struct jdoc *object)
 {
     size_t count = 0;

@@ -381,8 +381,8 @@ int session_get(struct session *s, struct client_answer *ret, const char *fmt, .
                         ret);
 }
 
-/* Adds the items of a page to the list in `all`; its cursor to *ret_cursor ("" = the last one). */
-/* Copied as text, not as nodes: the pages' arenas go one by one. */
+/* Adds the items of a page to the list in `all`; its cursor to *ret_cursor ("" = the last one).
+ * Copied as text, not as nodes: the pages' arenas go one by one. */
 static void add_page(struct buf *all, const struct client_answer *page, char *ret_cursor,
                      size_t size)
 {
@@ -451,8 +451,8 @@ int session_need_words(struct session *s)
 
 /* ---- the project ---- */
 
-/* The project whose first file is ours, else the only one; STR_NONE when that is not clear. */
-/* By the file first: several projects in one instance are told apart by where one stands. */
+/* The project whose first file is ours (several in one instance are told apart by where one
+ * stands), else the only one; STR_NONE when that is not clear. */
 static struct str pick_project(const struct session *s, const struct jdoc *items)
 {
     jdoc_each(item, items)

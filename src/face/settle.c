@@ -42,8 +42,8 @@ void settle_fini(struct settle *settle)
     settle->before = (struct client_answer){0};
 }
 
-/* 0 with the answer, whatever its status. */
-/* The retry says what is wrong if there is no core any more; the first failure is no news. */
+/* 0 with the answer, whatever its status. The retry says what is wrong if there is no core any
+ * more; the first failure is no news. */
 static int ask(struct session *s, const char *what, struct str name, struct client_answer *ret)
 {
     cleanup(buf_fini) struct buf target = BUF_INIT(8 * KIB);
@@ -114,8 +114,8 @@ static int renewal(struct settle *settle, struct str service, bool *ret_renewed)
     return r;
 }
 
-/* The replicas that should run do, and no others. */
-/* completed: a job that ended well is as it should be, whatever number was wanted. */
+/* The replicas that should run do, and no others. completed: a job that ended well is as it should
+ * be, whatever number was wanted. */
 static bool is_settled(const struct jdoc *service)
 {
     const struct jdoc *replicas = jdoc_get(service, "replicas");
@@ -160,8 +160,7 @@ static void say_unsettled(const struct session *s, const struct jdoc *service)
     term_write(&s->err, buf_str(&out));
 }
 
-/* One look. 0 with *ret_done; or an exit code. */
-/* 404 is an end: a plan may take services away. */
+/* One look. 0 with *ret_done; or an exit code. 404 is an end: a plan may take services away. */
 static int look(struct settle *settle, struct str service, bool renewed, struct client_answer *ret,
                 bool *ret_done)
 {

@@ -88,8 +88,8 @@ static void natural_widths(const struct table *table, size_t *widths)
     }
 }
 
-/* Of a whole row; columns that are left out have width 0. */
-/* Gaps only between columns that are there. */
+/* Of a whole row; columns that are left out have width 0. Gaps only between columns that are
+ * there. */
 static size_t row_width(const struct table *table, const size_t *widths)
 {
     size_t total = 0;
@@ -121,8 +121,8 @@ static void shrink(const struct table *table, size_t columns, size_t *widths)
     }
 }
 
-/* The column that goes next, or column_count. */
-/* The lowest rank first; a rank of 0 is never left out. */
+/* The column that goes next, the lowest rank first, or column_count. A rank of 0 is never left
+ * out. */
 static unsigned next_drop(const struct table *table, const size_t *widths)
 {
     unsigned next = table->column_count;
@@ -155,8 +155,8 @@ static void fit(const struct table *table, size_t columns, size_t *widths)
     }
 }
 
-/* The longest prefix that is at most `width` columns wide, in whole characters. */
-/* Combining marks stay with their letter: they add no width. */
+/* The longest prefix that is at most `width` columns wide, in whole characters. Combining marks
+ * stay with their letter: they add no width. */
 static struct str cut_to(struct str text, size_t width)
 {
     size_t end = 0;

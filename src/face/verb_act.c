@@ -319,8 +319,8 @@ static int applied_report(const struct session *s, const struct client_answer *a
     return 0;
 }
 
-/* What the core would answer with nothing running: every service is new. */
-/* Written as the API writes it, so that one function shows both. */
+/* What the core would answer with nothing running: every service is new. Written as the API writes
+ * it, so that one function shows both. */
 static int plan_from_nothing(struct session *s, struct client_answer *ret)
 {
     struct project_spec *spec = NULL;
@@ -386,8 +386,8 @@ int verb_plan(const struct cli_args *args)
     return r;
 }
 
-/* Until what the plan says has come about; routes and the like are in force already. */
-/* Only what is restarted must be new; what is created has no "before". */
+/* Until what the plan says has come about; routes and the like are in force already. Only what is
+ * restarted must be new; what is created has no "before". */
 static int settle_plan(struct settle *settle, const struct jdoc *plan)
 {
     int r = 0;
@@ -408,8 +408,7 @@ static int settle_plan(struct settle *settle, const struct jdoc *plan)
 }
 
 /* With -f the file of the command line is applied, else the files that the project was started
- * with. */
-/* The replicas from before are noted before anything changes: afterwards nobody can tell. */
+ * with. The replicas from before are noted before anything changes: afterwards nobody can tell. */
 int verb_reload(const struct cli_args *args)
 {
     struct session s;

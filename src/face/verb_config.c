@@ -60,8 +60,8 @@ static int need_files(struct session *s)
     return CLI_INVALID;
 }
 
-/* This process's variables as pairs; they point into environ. */
-/* Entries without "=" are none (execve lets them pass), nor are those without a name. */
+/* This process's variables as pairs; they point into environ. Entries without "=" are none (execve
+ * lets them pass), nor are those without a name. */
 static int collect_environment(struct vec *pairs)
 {
     for (char **entry = environ; entry && *entry; entry++) {
@@ -120,8 +120,8 @@ static void say_notices(const struct session *s, const struct problem_list *noti
     }
 }
 
-/* What only the core knows: notices about the files were given when they were checked here. */
-/* "config." notices were said when the files were checked here: twice would look like two. */
+/* What only the core knows: notices about the files were given when they were checked here.
+ * "config." notices were said when the files were checked here: twice would look like two. */
 static void say_told(const struct session *s, const struct client_answer *answer)
 {
     jdoc_each(item, jdoc_get(answer->doc, "warnings"))
@@ -328,9 +328,8 @@ int verb_check(const struct cli_args *args)
 
 /* ---- the verb ---- */
 
-/* Overrides of the running instance, as comments below the file's view. */
-/* Comments, so that the output stays a file that can be loaded. Without an instance there are none.
- */
+/* Overrides of the running instance, as comments below the file's view. Comments, so that the
+ * output stays a file that can be loaded. Without an instance there are none. */
 static void add_overrides(struct session *s, struct buf *out)
 {
     struct client_answer answer = {0};

@@ -55,8 +55,8 @@ static bool has(const char *folder, const char *file, const char *needle)
                        str_find(buf_str(&text), str_from(needle)) >= 0);
 }
 
-/* A project name from the folder's: lower case letters, digits and dashes. */
-/* What schema/load.c takes for a name; a folder "!!!" becomes "app". */
+/* A project name from the folder's, as schema/load.c takes it: lower case letters, digits and
+ * dashes. A folder "!!!" becomes "app". */
 static void project_name(const char *folder, char *ret, size_t size)
 {
     struct str name = str_from(folder);
@@ -81,8 +81,8 @@ static void project_name(const char *folder, char *ret, size_t size)
     }
 }
 
-/* A line that means something else without a shell, or as YAML. PORT is put in by muelle itself. */
-/* Characters that a shell would act on, builtins that are no programs, and what YAML would take for
+/* A line that means something else without a shell, or as YAML. PORT is put in by muelle itself.
+ * Characters that a shell would act on, builtins that are no programs, and what YAML would take for
  * something else. Too often is harmless, too seldom is not. */
 static bool needs_shell(struct str command)
 {
@@ -108,9 +108,9 @@ static bool needs_shell(struct str command)
     return false;
 }
 
-/* As a Procfile has it: a line for the shell, whose dollar signs are the shell's. */
-/* A block text keeps the line as it was; dollar signs are doubled, since `$$` is what YAML
- * interpolation makes one of. */
+/* As a Procfile has it: a line for the shell, whose dollar signs are the shell's. A block text
+ * keeps the line as it was; dollar signs are doubled, since `$$` is what YAML interpolation makes
+ * one of. */
 static void write_shell_command(struct buf *out, struct str command)
 {
     buf_add_cstr(out, "    command:\n      - /bin/sh\n      - -c\n      - |-\n        ");
@@ -151,8 +151,8 @@ static void write_head(struct buf *out, const char *project)
 }
 
 /* One service per line "name: command". `.env` beside it is the environment of all, which a
- * muelle.yaml says of each. */
-/* Lines that are none are passed over: `muelle up` names them, with their place. */
+ * muelle.yaml says of each. Lines that are none are passed over: `muelle up` names them, with their
+ * place. */
 static bool from_procfile(const char *folder, const char *project, struct buf *out)
 {
     bool env = has(folder, ".env", NULL);

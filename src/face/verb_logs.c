@@ -56,8 +56,8 @@ static void flush(struct tail *t)
 
 /* ---- printing ---- */
 
-/* One colour per service, by its name, so that it stays the same. */
-/* No red: it is the colour of what is wrong. */
+/* One colour per service, by its name, so that it stays the same. No red: it is the colour of what
+ * is wrong. */
 static enum term_style name_style(struct str name)
 {
     static const enum term_style styles[] = {TERM_BLUE, TERM_GREEN, TERM_AMBER, TERM_BOLD};
@@ -83,9 +83,8 @@ static void raw_fields(struct buf *out, const struct jdoc *record, const char *c
     buf_add_char(out, '\n');
 }
 
-/* "web-1": the service and its replica. */
-/* Names are aligned as they come: nobody knows yet which service will print. A very long one is not
- * waited for. */
+/* "web-1": the service and its replica. Names are aligned as they come: nobody knows yet which
+ * service will print. A very long one is not waited for. */
 static void add_prefix(struct tail *t, const struct jdoc *line)
 {
     struct str service = jdoc_str(line, "service");
@@ -132,8 +131,8 @@ static bool add_request(struct buf *out, struct str record)
     return true;
 }
 
-/* What is printed of a line; `room` may hold it. */
-/* Programs that want the record take --json or --no-prefix. */
+/* What is printed of a line; `room` may hold it. Programs that want the record take --json or
+ * --no-prefix. */
 static struct str log_text(const struct tail *t, const struct jdoc *line, struct buf *room)
 {
     struct str message = jdoc_str(line, "message");
@@ -278,8 +277,8 @@ static int open_stream(struct tail *t, const char *target)
     return r;
 }
 
-/* The core is back within moments after it died; then the stream goes on behind the last record. */
-/* Looks at the loop in between, so that Ctrl-C is heard while there is no core. */
+/* The core is back within moments after it died; then the stream goes on behind the last record.
+ * Looks at the loop in between, so that Ctrl-C is heard while there is no core. */
 static int reopen_stream(struct tail *t, const char *target)
 {
     int64_t end = clock_mono_ns() + REOPEN_NS;
@@ -331,8 +330,8 @@ static int parse_time(struct str text, int64_t *ret_wall_ns)
     return -EINVAL;
 }
 
-/* A time stays; an age ("10m") becomes the time it means. 0 or CLI_USAGE. */
-/* Ages are taken from this moment, once: both ends of a range mean the same now. */
+/* A time stays; an age ("10m") becomes the time it means. 0 or CLI_USAGE. Ages are taken from this
+ * moment, once: both ends of a range mean the same now. */
 static int add_time(const struct session *s, struct buf *query, const char *key, const char *text)
 {
     cleanup(buf_fini) struct buf time = BUF_INIT(64);
@@ -385,8 +384,8 @@ static int64_t tail_count(const struct session *s, int64_t otherwise)
     return (int64_t)n;
 }
 
-/* What a mistyped word of an option would leave without a line. */
-/* The API would refuse them, too, but with JSON pointers instead of option names. */
+/* What a mistyped word of an option would leave without a line. The API would refuse them, too, but
+ * with JSON pointers instead of option names. */
 static int check_filters(const struct session *s)
 {
     static const struct str streams[] = {STR_INIT("stdout"), STR_INIT("stderr"),
@@ -424,8 +423,8 @@ static int logs_query(const struct session *s, struct buf *query)
     return r;
 }
 
-/* Everything kept, page by page. */
-/* A page is printed before the next is asked for: a pipe that closes early ends it early. */
+/* Everything kept, page by page. A page is printed before the next is asked for: a pipe that closes
+ * early ends it early. */
 static int logs_all(struct tail *t, struct str query)
 {
     char cursor[128] = "";
@@ -550,8 +549,8 @@ int verb_logs(const struct cli_args *args)
 
 /* ---- events ---- */
 
-/* One page of events; of those that are wanted the last `most`. */
-/* Filtered here when several services are named; the page's last number counts all the same. */
+/* One page of events; of those that are wanted the last `most`. Filtered here when several services
+ * are named; the page's last number counts all the same. */
 static int events_page(struct tail *t, struct str target, int64_t most, int64_t *last,
                        size_t *ret_count)
 {
@@ -583,8 +582,8 @@ static int events_page(struct tail *t, struct str target, int64_t most, int64_t 
     return 0;
 }
 
-/* The last `count`, or all of them when that is more than a page. */
-/* Of several services a page is read and filtered here; beyond a page everything is. */
+/* The last `count`, or all of them when that is more than a page. Of several services a page is
+ * read and filtered here; beyond a page everything is. */
 static int events_history(struct tail *t, struct str query, int64_t count, int64_t *last)
 {
     cleanup(buf_fini) struct buf target = BUF_INIT(8 * KIB);

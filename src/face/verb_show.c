@@ -323,9 +323,8 @@ int verb_routes(const struct cli_args *args)
 
 /* ---- status ---- */
 
-/* What is known without the core: the keeper's word (role.h). */
-/* The members of the contract that the keeper knows; the others are null or empty, never left out.
- */
+/* What is known without the core: the keeper's word (role.h). The members of the contract that the
+ * keeper knows; the others are null or empty, never left out. */
 static void status_keeper_json(const struct session *s, const struct role_report *report)
 {
     cleanup(buf_fini) struct buf out = BUF_INIT(64 * KIB);
@@ -356,8 +355,8 @@ static void status_keeper_json(const struct session *s, const struct role_report
     show_json(s, &out);
 }
 
-/* The core is away: 1, since nothing can be changed now; traffic and services go on. */
-/* The keeper answers from memory and never waits: it is what is left when the store hangs. */
+/* The core is away: 1, since nothing can be changed now; traffic and services go on. The keeper
+ * answers from memory and never waits: it is what is left when the store hangs. */
 static int status_from_keeper(struct session *s)
 {
     cleanup(buf_fini) struct buf out = BUF_INIT(8 * KIB);
@@ -405,8 +404,8 @@ static void status_json(const struct session *s, const struct jdoc *instance,
     show_json(s, &out);
 }
 
-/* "3 running, 1 crashed: worker: exited 1 after 3 s" */
-/* In order of worry, so that the last word is the worst; of the reasons the worst one's. */
+/* "3 running, 1 crashed: worker: exited 1 after 3 s" In order of worry, so that the last word is
+ * the worst; of the reasons the worst one's. */
 void show_summary(const struct session *s, const struct jdoc *services, struct buf *out)
 {
     static const char *const order[] = {"running",  "completed", "starting", "pending",
@@ -444,8 +443,8 @@ void show_summary(const struct session *s, const struct jdoc *services, struct b
     }
 }
 
-/* gateway.admin as the file says it, as an address that a browser of this machine can open. */
-/* Links must open in a browser here: wildcards become the loopback address. */
+/* gateway.admin as an address that a browser of this machine can open: wildcards become the
+ * loopback address. */
 static void add_admin(struct buf *out, struct str admin)
 {
     static const char *const any[] = {"http://:", "http://0.0.0.0:", "http://[::]:", "http://*:"};
@@ -462,11 +461,9 @@ static void add_admin(struct buf *out, struct str admin)
     buf_add(out, admin);
 }
 
-/* The dashboard's link, for whoever may read the token: the page that asks for it names this
- * verb. */
-/* The token is read from its file, since the API gives it to nobody; who may not read it gets no
- * link.
- */
+/* The dashboard's link, for whoever may read the token: the page that asks for it names this verb.
+ * The token is read from its file, since the API gives it to nobody; who may not read it gets no
+ * link. */
 static void status_link(struct session *s, struct buf *out)
 {
     cleanup(buf_fini) struct buf token = BUF_INIT(256);
@@ -506,8 +503,8 @@ static void status_project(struct session *s, const struct jdoc *project, struct
     status_link(s, out);
 }
 
-/* Nothing can be stored: what is asked for is refused, and logs wait. */
-/* Asked of the file system here: the core could not even store that it is full. */
+/* Nothing can be stored: what is asked for is refused, and logs wait. Asked of the file system
+ * here: the core could not even store that it is full. */
 static void status_disk(const struct session *s, const struct jdoc *instance, struct buf *out)
 {
     struct file_system fs;

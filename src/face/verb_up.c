@@ -66,8 +66,7 @@ struct up {
 
 /* ---- links ---- */
 
-/* The address a browser on this machine would use for a listener. */
-/* A wildcard is no address for a browser; 127.0.0.1 reaches it from here. */
+/* The address a browser on this machine would use for a listener; 127.0.0.1 reaches a wildcard. */
 static void add_address(struct buf *out, const struct listen_spec *listen)
 {
     struct str host = listen->host;
@@ -83,8 +82,8 @@ static void add_address(struct buf *out, const struct listen_spec *listen)
     buf_printf(out, ":%lld", (long long)listen->port);
 }
 
-/* "dashboard  http://127.0.0.1:7070/login?token=…" */
-/* Only who may read the token file gets the link: the owner, and root. */
+/* "dashboard  http://127.0.0.1:7070/login?token=…", for those who may read the token file: the
+ * owner, and root. */
 static void make_links(struct up *up)
 {
     cleanup(buf_fini) struct buf out = BUF_INIT(sizeof(up->links) - 1);
@@ -225,8 +224,8 @@ static int open_stream(struct up *up)
     return r < 0 ? CLI_NOT_RUNNING : 0;
 }
 
-/* After the core was away: it comes back within moments, so try again for a while. */
-/* The loop turns between two tries: signals are heard, and the terminal is drawn. */
+/* After the core was away: it comes back within moments, so try again for a while. The loop turns
+ * between two tries: signals are heard, and the terminal is drawn. */
 static int reopen_stream(struct up *up)
 {
     int64_t give_up = clock_mono_ns() + START_NS;
@@ -393,10 +392,9 @@ static int project_gone(struct session *s)
     return r;
 }
 
-/* Waits until nothing of the project, or of the instance, is left. `roles` are the instance's
- * from before the end was asked for; `stop` may be NULL. */
-/* The roles are watched by what they were before: another up may start new ones meanwhile, which
- * are not ours to wait for. */
+/* Waits until nothing of the project, or of the instance, is left. `roles` are the instance's from
+ * before the end was asked for; `stop` may be NULL. The roles are watched by what they were before:
+ * another up may start new ones meanwhile, which are not ours to wait for. */
 static int wait_gone(struct session *s, const struct role_watch *roles, int64_t timeout_ns,
                      const bool *stop)
 {
@@ -480,8 +478,8 @@ static int say_lost(const struct up *up)
     return CLI_FAILED;
 }
 
-/* Stays and shows until Ctrl-C, or until somebody else took it down. */
-/* Taken down by somebody else is a success: what was shown has come to its end. */
+/* Stays and shows until Ctrl-C, or until somebody else took it down. Taken down by somebody else is
+ * a success: what was shown has come to its end. */
 static int attend(struct up *up)
 {
     for (;;) {
@@ -499,9 +497,9 @@ static int attend(struct up *up)
     }
 }
 
-/* What a fresh instance that did not get on leaves behind is nothing, unless somebody else uses
- * it by now. */
-/* Killed, not stopped: nothing runs in it, and it holds a folder that the next try needs. */
+/* What a fresh instance that did not get on leaves behind is nothing, unless somebody else uses it
+ * by now. Killed, not stopped: nothing runs in it, and it holds a folder that the next try
+ * needs. */
 static void undo_start(struct session *s)
 {
     struct role_watch cleanup(role_watch_close) roles;
@@ -729,9 +727,8 @@ static bool is_wanted(const struct up *up, const struct jdoc *services, const bo
     return is_named(up->s.args, name);
 }
 
-/* Those that are named, and what they depend on, are started again if they were stopped. */
-/* A fixed point over the list: each turn adds those that a wanted one needs, until none is added.
- */
+/* Those that are named, and what they depend on, are started again if they were stopped. A fixed
+ * point over the list: each turn adds those that a wanted one needs, until none is added. */
 static int start_named(struct up *up)
 {
     struct client_answer answer = {0};

@@ -26,8 +26,8 @@ struct upgrade {
     int pids[2];                   /* by enum role_kind */
 };
 
-/* The file that is meant: the word, else the one that runs this command. */
-/* The real path: a link that moves later must not make the keeper start something else. */
+/* The file that is meant: the word, else the one that runs this command. The real path: a link that
+ * moves later must not make the keeper start something else. */
 static int find_binary(struct upgrade *up)
 {
     const char *word = up->s.args->word_count ? up->s.args->words[0] : proc_own_binary();

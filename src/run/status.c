@@ -246,13 +246,14 @@ static int fill_ports(struct arena *arena, const struct service *service,
     return 0;
 }
 
-/* All listeners of its kind serve a route; the first is the one that people are told. NULL: none.
- */
+/* All listeners of its kind serve a route; the first is the one that people are told, but for one
+ * that only leads to https. NULL: none. */
 static const struct listen_spec *route_listen(const struct project_spec *project, bool passthrough)
 {
     for (size_t i = 0; i < project->gateway.listens_count; i++) {
         const struct listen_spec *listen = &project->gateway.listens[i];
-        bool http = listen->kind == LISTEN_HTTP || listen->kind == LISTEN_HTTPS;
+        bool http = (listen->kind == LISTEN_HTTP && listen->redirect_port == 0) ||
+                    listen->kind == LISTEN_HTTPS;
         if (passthrough ? listen->kind == LISTEN_TLS : http) {
             return listen;
         }

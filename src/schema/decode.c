@@ -214,9 +214,8 @@ static const struct schema_field *key_row(const struct schema_table *table)
     return NULL;
 }
 
-/* One item of a list or map. False when it takes no place in the array. */
-/* False also for items that are fine and have no place in an array: null, and short forms that
- * `finish` reads from the map. */
+/* One item of a list or map. False when it takes no place in the array, also if it is fine: null,
+ * and short forms that `finish` reads from the map. */
 static bool decode_item(struct schema_pass *pass, const struct schema_field *row,
                         const struct value_member *m, void *item)
 {

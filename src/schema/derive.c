@@ -198,8 +198,8 @@ static void item_is(struct deriver *d, const struct schema_field *row)
     json_end_array(w);
 }
 
-/* A list, map or object in its long form. */
-/* What normalising makes of every form, so an editor that knows only this one is right, too. */
+/* A list, map or object in its long form. What normalising makes of every form, so an editor that
+ * knows only this one is right, too. */
 static void long_form(struct deriver *d, const struct schema_field *row)
 {
     struct json_writer *w = d->w;

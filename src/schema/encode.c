@@ -52,8 +52,8 @@ static struct str text_at(const char *member)
     return s;
 }
 
-/* True for a member that is written as null. */
-/* "Zero means unknown" is a property of the row: 0 restarts is a fact, pid 0 is none. */
+/* True for a member that is written as null. "Zero means unknown" is a property of the row: 0
+ * restarts is a fact, pid 0 is none. */
 static bool is_null(const struct schema_field *row, const char *object)
 {
     const char *member = object + row->offset;

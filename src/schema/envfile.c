@@ -88,8 +88,7 @@ static int expand(struct envfile *f, struct interpolate *vars, struct str text, 
 }
 
 /* Escapes of a double-quoted text; an escaped dollar becomes `$$`, which expansion makes one again.
- */
-/* Only in double quotes. An escape that is not known stays as it was written, backslash and all. */
+ * Only in double quotes. An escape that is not known stays as it was written, backslash and all. */
 static void unescape(struct str text, struct buf *out)
 {
     static const char from[] = "nrt", to[] = "\n\r\t";

@@ -53,8 +53,8 @@ static bool is_ipv6(struct str host)
     return colons >= 2 && colons <= 7;
 }
 
-/* "", "*", "localhost", IPv4, "[IPv6]" to the literal that is bound. */
-/* localhost is 127.0.0.1, not both families: one listener has one socket. */
+/* "", "*", "localhost", IPv4, "[IPv6]" to the literal that is bound. localhost is 127.0.0.1, not
+ * both families: one listener has one socket. */
 static bool read_host(struct str host, struct str *ret)
 {
     if (host.len == 0 || str_is(host, "*") || str_is(host, "[::]")) {

@@ -35,8 +35,8 @@ static size_t name_len(struct str s)
     return n;
 }
 
-/* Where the `}` stands that closes a text, over nested `${…}`; -1 if nowhere. */
-/* "$$" hides the brace behind it: "$${" is a dollar sign and a brace. */
+/* Where the `}` stands that closes a text, over nested `${…}`; -1 if nowhere. "$$" hides the brace
+ * behind it: "$${" is a dollar sign and a brace. */
 static ptrdiff_t closing_brace(struct str s)
 {
     size_t depth = 0;

@@ -71,8 +71,8 @@ static struct value *parse_document(struct schema_pass *pass, uint16_t file, str
     return pass->problems->count == problems && !pass->error ? root : NULL;
 }
 
-/* NULL when it said a problem or memory is out. */
-/* The text goes when the tree stands: all strings were copied to the arena. */
+/* NULL when it said a problem or memory is out. The text goes when the tree stands: all strings
+ * were copied to the arena. */
 static struct value *read_document(struct schema_pass *pass, struct str path, struct str shown,
                                    struct value_at asked_at)
 {

@@ -161,8 +161,8 @@ void merge_service(struct schema_pass *pass, struct value *into, struct value *f
     }
 }
 
-/* `x-muelle` of a map becomes part of the map: maps deeply, anything else replaces. */
-/* pass_put and not merge_map: below x-muelle stand muelle's own keys, which no other file wrote. */
+/* `x-muelle` of a map becomes part of the map: maps deeply, anything else replaces. pass_put and
+ * not merge_map: below x-muelle stand muelle's own keys, which no other file wrote. */
 static void fold(struct schema_pass *pass, struct value *into, struct value *from)
 {
     value_each(m, from)

@@ -104,8 +104,8 @@ void normalise_environment(struct schema_pass *pass, struct value *v)
     pairs(pass, v, VALUE_NULL);
 }
 
-/* A list of names into a map; `fill` makes each value. */
-/* An item that is no text leaves the list as it is: checking says then that a map is wanted. */
+/* A list of names into a map; `fill` makes each value. An item that is no text leaves the list as
+ * it is: checking says then that a map is wanted. */
 static void names(struct schema_pass *pass, struct value *v,
                   struct value *(*fill)(struct schema_pass *pass, struct value_at at))
 {

@@ -131,8 +131,8 @@ static struct str without_end_slash(struct str path)
     return path.len > 1 && str_ends(path, STR("/")) ? str_slice(path, 0, path.len - 1) : path;
 }
 
-/* The source of a bind: absolute; of a named volume: its name. */
-/* HOME is the caller's variable: the core may run as somebody else. */
+/* The source of a bind: absolute; of a named volume: its name. HOME is the caller's variable: the
+ * core may run as somebody else. */
 static struct str volume_source(struct schema_pass *pass, struct str source)
 {
     const struct spec_pair *home = pass_env(pass, STR("HOME"));

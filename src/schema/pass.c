@@ -102,8 +102,8 @@ struct str pass_take(struct schema_pass *pass, struct buf *buf)
     return copy;
 }
 
-/* Appends the components of `path` to `out`, resolving "." and ".." in the text only. */
-/* ".." above the root stays at the root, as the kernel has it. */
+/* Appends the components of `path` to `out`, resolving "." and ".." in the text only. ".." above
+ * the root stays at the root, as the kernel has it. */
 static void add_components(struct buf *out, struct str path)
 {
     while (path.len) {
@@ -298,8 +298,8 @@ static void make_index(struct schema_pass *pass, struct value *map)
     map->count = count;
 }
 
-/* Room for one more member; NULL when memory is out or an end of the link is the sink. */
-/* By doubling; the old array stays in the arena, which the bound on nodes makes bearable. */
+/* Room for one more member; NULL when memory is out or an end of the link is the sink. By doubling;
+ * the old array stays in the arena, which the bound on nodes makes bearable. */
 static struct value_member *grow(struct schema_pass *pass, struct value *parent,
                                  const struct value *child)
 {

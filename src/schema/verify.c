@@ -425,10 +425,8 @@ static void derive_listen(struct verifier *v, const struct service_spec *service
 }
 
 /* The default listener (an empty list means none), and one for each published TCP port of a
- * process. */
-/* Given ones first: their order is the file's, and the first http listener is the one shown in
- * links.
- */
+ * process. Given ones first: their order is the file's, and the first http listener is the one
+ * shown in links. */
 static void derive_listens(struct verifier *v)
 {
     struct gateway_spec *gateway = &v->spec->gateway;

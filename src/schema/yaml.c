@@ -298,8 +298,8 @@ static void on_event(struct yaml_reader *r, const yaml_event_t *event)
     }
 }
 
-/* What the library found wrong. Its context says where the thing began that went wrong. */
-/* The library's words, with the place; the hint is for the mistakes that people make. */
+/* What the library found wrong. Its context says where the thing began that went wrong. The
+ * library's words, with the place; the hint is for the mistakes that people make. */
 static void say_syntax(struct yaml_reader *r)
 {
     const yaml_parser_t *p = &r->parser;

@@ -304,7 +304,7 @@ static struct access_stream *stream_of(struct access_log *log, const struct ring
 {
     const struct name *service = names_get(log->names, access->service);
     struct str tenant = service ? service->tenant : STR("default");
-    struct str project = service ? service->project : STR(ACCESS_NO_PROJECT);
+    struct str project = service ? service->project : STR(LOGS_NO_PROJECT);
     char key[2 * NAME_MAX_SIZE];
     (void)snprintf(key, sizeof(key), STR_FMT "/" STR_FMT, STR_ARG(tenant), STR_ARG(project));
     struct access_stream *stream = map_get(&log->streams, str_from(key));

@@ -25,8 +25,6 @@ enum {
     ACCESS_RINGS_MAX = 16,
     ACCESS_EPOCHS_MAX = 64,
 };
-/* The project of requests that no route took. */
-#define ACCESS_NO_PROJECT "_gateway"
 
 /* A record, copied out of its ring, whose place stays taken until the line is stored. */
 struct access_item {

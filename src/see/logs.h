@@ -22,6 +22,8 @@ struct see;
 
 /* The pseudo service whose lines are the project's access log; its messages are JSON objects. */
 #define LOGS_ACCESS_SERVICE "edge"
+/* The project of requests that no route took. */
+#define LOGS_NO_PROJECT "_gateway"
 
 enum logs_stream { LOGS_STDOUT, LOGS_STDERR, LOGS_ACCESS, LOGS_STREAMS };
 enum { LOGS_ALL_STREAMS = -1 };
@@ -46,6 +48,7 @@ struct logs_query {
     int64_t until_ns; /* time < until */
     int64_t after;    /* cursor: time > after */
     struct str text;  /* lines that hold these bytes */
+    bool unrouted;    /* with the access log: requests that no project's route took, too */
     bool ignore_case; /* of ASCII letters */
     bool newest;      /* the last `limit` lines that match instead of the first */
     uint32_t limit;   /* 0 = 100 */

@@ -99,7 +99,8 @@ bool stream_matches(const struct stream_id *id, const struct logs_query *query)
     if (!str_is(query->tenant.len ? query->tenant : STR("default"), id->tenant)) {
         return false;
     }
-    if (query->project.len && !str_is(query->project, id->project)) {
+    bool unrouted = query->unrouted && strcmp(id->project, LOGS_NO_PROJECT) == 0;
+    if (query->project.len && !str_is(query->project, id->project) && !unrouted) {
         return false;
     }
     if (query->replica && query->replica != id->replica) {

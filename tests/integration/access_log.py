@@ -113,3 +113,15 @@ def test_with_off_nothing_is_kept_of_any_request(muelle):
     time.sleep(0.3)
     assert stored(muelle) == []
     assert muelle.request("GET", "/api/metrics")[2]["services"][0]["durations"]["total"]["count"] == 1
+
+
+def test_requests_that_no_route_took_are_shown_too(muelle):
+    start(muelle, "{}")
+    muelle.write("muelle.yaml", (muelle.folder / "muelle.yaml").read_text().replace("path: /", "host: known.example"))
+    muelle.cli("reload")
+    ask(muelle, "/lost?q=1", Host="unknown.example")
+    record = wait_until(lambda: [line for line in stored(muelle) if line["host"] == "unknown.example"])[0]
+    assert record["path"] == "/lost" and record["status"] == 404 and record["flags"] == ["local"]
+    assert "service" not in record
+    # asked for another service nothing of the gateway is shown
+    assert muelle.cli("logs", "web", "--grep", "unknown.example").stdout == ""

@@ -180,7 +180,7 @@ static bool pass(void)
 
 static size_t stored(void)
 {
-    const struct stream_id id = stream_access(STR("default"), STR(ACCESS_NO_PROJECT));
+    const struct stream_id id = stream_access(STR("default"), STR(LOGS_NO_PROJECT));
     char path[STREAM_PATH_MAX];
     struct segment_reader *reader = NULL;
     struct segment_record record;
@@ -196,7 +196,7 @@ static size_t stored(void)
 
 static size_t sealed_files(void)
 {
-    const struct stream_id id = stream_access(STR("default"), STR(ACCESS_NO_PROJECT));
+    const struct stream_id id = stream_access(STR("default"), STR(LOGS_NO_PROJECT));
     struct vec files = VEC_INIT(struct segment_file, 16);
     char path[STREAM_PATH_MAX];
     check_int(stream_folder(&id, folder, path), 0);

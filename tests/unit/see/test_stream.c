@@ -62,6 +62,13 @@ TEST(a_query_without_services_means_what_they_said)
     check(!stream_matches(&out, &query));
     query = (struct logs_query){.stream = LOGS_ALL_STREAMS, .tenant = STR("other")};
     check(!stream_matches(&out, &query));
+    struct stream_id lost = stream_access(STR("default"), STR(LOGS_NO_PROJECT));
+    query = (struct logs_query){.stream = LOGS_ACCESS, .project = STR("shop")};
+    check(stream_matches(&access, &query) && !stream_matches(&lost, &query));
+    query.unrouted = true;
+    check(stream_matches(&access, &query) && stream_matches(&lost, &query));
+    query.services = &web, query.service_count = 1;
+    check(!stream_matches(&lost, &query));
 }
 
 TEST(the_catalog_finds_the_streams_on_disk)
