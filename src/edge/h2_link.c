@@ -13,6 +13,7 @@
 #include "base/num.h"
 #include "edge/connect.h"
 #include "edge/lane.h"
+#include "edge/policy_room.h"
 #include "edge/stream.h"
 #include "edge/worker.h"
 #include "proto/http2_head.h"
@@ -29,7 +30,8 @@ struct h2_link {
     struct timer timer;
     bool connecting;
     bool draining;
-    int error; /* of connecting */
+    bool given_up; /* for the sake of another one: counted no more */
+    int error;     /* of connecting */
 };
 
 struct h2_call {
@@ -72,6 +74,9 @@ static void link_close(struct h2_link *link)
     h2_fini(&link->h2);
     conn_close(&link->conn);
     counters_add(&worker->stats->upstream_connections, (uint64_t)-1);
+    if (!link->given_up) {
+        policy_connection_end(link->endpoint->service);
+    }
     endpoint_unref(link->endpoint);
     free(link);
 }
@@ -268,12 +273,42 @@ static uint32_t capacity(const struct h2_link *link)
     return *known ? MIN(*known, (uint32_t)CALLS_MAX) : CALLS_MAX;
 }
 
+static bool takes_calls(const struct h2_link *link)
+{
+    return !link->draining && !link->error && !link->h2.http.failed && !link->conn.hup &&
+           link->h2.lane_count < capacity(link);
+}
+
+uint32_t h2_link_room(const struct endpoint *endpoint)
+{
+    uint32_t room = 0;
+    list_for_each (node, &endpoint->links) {
+        const struct h2_link *link = list_entry(node, struct h2_link, node);
+        room += takes_calls(link) ? capacity(link) - (uint32_t)link->h2.lane_count : 0;
+    }
+    return room;
+}
+
+bool h2_link_close_one(struct endpoint *endpoint)
+{
+    list_for_each (node, &endpoint->links) {
+        struct h2_link *link = list_entry(node, struct h2_link, node);
+        if (link->h2.lane_count == 0 && !link->draining) {
+            link->draining = true;
+            link->given_up = true;
+            policy_connection_end(endpoint->service);
+            h2_wants_write(&link->h2); /* closed at the end of the turn: it may be running now */
+            return true;
+        }
+    }
+    return false;
+}
+
 static struct h2_link *find_link(struct endpoint *endpoint, bool connecting)
 {
     list_for_each (node, &endpoint->links) {
         struct h2_link *link = list_entry(node, struct h2_link, node);
-        if (link->connecting == connecting && !link->draining && !link->error &&
-            !link->h2.http.failed && !link->conn.hup && link->h2.lane_count < capacity(link)) {
+        if (link->connecting == connecting && takes_calls(link)) {
             return link;
         }
     }
@@ -292,13 +327,14 @@ static int new_link(struct endpoint *endpoint, struct h2_link **ret)
     struct worker *worker = endpoint->service->worker;
     struct h2_link *link = calloc(1, sizeof(*link));
     int r = link ? connect_open(endpoint, &link->conn, ready) : -ENOMEM;
-    if (r < 0) {
-        free(link);
-        return r;
+    if (r == 0) {
+        r = h2_init(&link->h2, &link->conn, &role, false);
+        if (r < 0) {
+            conn_close(&link->conn);
+        }
     }
-    r = h2_init(&link->h2, &link->conn, &role, false);
     if (r < 0) {
-        conn_close(&link->conn);
+        policy_connection_end(endpoint->service);
         free(link);
         return r;
     }
@@ -318,7 +354,7 @@ int h2_link_connect(struct endpoint *endpoint, struct stream *stream,
 {
     struct h2_link *link = find_link(endpoint, true);
     if (!link) {
-        int r = new_link(endpoint, &link);
+        int r = policy_connection_begin(endpoint->service) ? new_link(endpoint, &link) : -EBUSY;
         if (r < 0) {
             return r;
         }

@@ -17,6 +17,10 @@ must_check int h2_link_connect(struct endpoint *endpoint, struct stream *stream,
 /* Asks how connecting went: 0 done, UPSTREAM_E_WAIT, or -errno. */
 must_check int h2_link_connected(struct upstream *upstream);
 void h2_link_release(struct upstream *upstream);
+/* Requests that its connections would take. */
+uint32_t h2_link_room(const struct endpoint *endpoint);
+/* Closes one without requests. False: there is none. */
+bool h2_link_close_one(struct endpoint *endpoint);
 /* No new requests; closed when those under way have ended. */
 void h2_link_close_idle(struct endpoint *endpoint);
 /* The next head of the answer, interim or final (a final one also again). 0; H2_LINK_E_NONE: not

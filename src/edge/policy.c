@@ -146,6 +146,7 @@ int policy_apply(struct service *service, const struct snapshot_policy *spec)
     }
     service->policy = policy;
     find_shared(policy);
+    policy_show(policy);
     set_specs(policy);
     set_limits(policy);
     bool pending = policy_has(policy, SNAPSHOT_POLICY_BREAKER) && policy->spec.breaker_pending > 0;

@@ -72,6 +72,7 @@ struct policy {
     struct list mirrors; /* copies under way */
     uint32_t mirror_count;
     uint32_t in_flight; /* places that this thread has given */
+    uint32_t granted;   /* of these to who has left the queue and not gone on yet */
     struct timer again; /* the queue: other threads may have given places back */
     struct timer judge; /* thread 0: an interval of the outliers is over */
     struct timer back;  /* the next ejection is over */
@@ -96,6 +97,8 @@ enum policy_verdict policy_admit(struct stream *stream);
 void policy_done(struct stream *stream);
 /* The deadline of a held stream came: true if that was the policy's business. */
 must_check bool policy_woken(struct stream *stream);
+/* There is no connection for its endpoint (-EBUSY): it waits in the queue or is refused. */
+enum policy_verdict policy_no_connection(struct stream *stream);
 /* Another endpoint for one that is starting slowly; else the same. */
 struct endpoint *policy_slow_start(struct stream *stream, struct endpoint *endpoint);
 /* May a request that was written be sent again after -errno? Then it is billed, and it waits a

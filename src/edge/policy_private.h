@@ -7,6 +7,11 @@
 
 #include "edge/policy.h"
 
+/* For the other threads: what this one has. */
+void policy_show(const struct policy *policy);
+/* Requests that will find a connection here, or may make one. */
+uint32_t policy_room(const struct policy *policy);
+void policy_ask_room(const struct policy *policy);
 void policy_timers_init(struct policy *policy);
 void policy_timers_set(struct policy *policy);
 void policy_timers_cancel(struct policy *policy);

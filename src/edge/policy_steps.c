@@ -6,7 +6,8 @@
  * Places: a request needs one while it is with a replica. There are as many as `breaker.requests`
  * (all threads together; each may exceed it by one when they look at the same moment) and as the
  * limiter finds (this thread's). Who finds none waits in the queue. A place that is free goes to
- * the first of the queue at once (grant), not to whoever comes by.
+ * the first of the queue at once (grant), not to whoever comes by. With `breaker.connections` a
+ * place is also a connection (policy_room.c).
  */
 #include "base/num.h"
 #include "edge/call.h"
@@ -29,15 +30,6 @@ static struct loop *loop_of(const struct policy *policy)
 
 /* --- places --- */
 
-static void show_in_flight(const struct policy *policy)
-{
-    struct counters_policy *shared = policy->shared;
-    if (shared && shared->id == policy->service->spec.id) {
-        __atomic_store_n(&shared->in_flight[policy->service->worker->index], policy->in_flight,
-                         __ATOMIC_RELAXED);
-    }
-}
-
 static bool full(const struct policy *policy)
 {
     uint32_t most = policy->spec.breaker_requests;
@@ -48,6 +40,10 @@ static bool full(const struct policy *policy)
             return true;
         }
     }
+    if (policy_room(policy) <= policy->granted) {
+        policy_ask_room(policy);
+        return true;
+    }
     return policy_has(policy, SNAPSHOT_POLICY_CONCURRENCY) &&
            policy->in_flight >= limiter_limit(&policy->limiter);
 }
@@ -55,7 +51,7 @@ static bool full(const struct policy *policy)
 static void take_place(struct policy *policy)
 {
     policy->in_flight++;
-    show_in_flight(policy);
+    policy_show(policy);
 }
 
 static void wake(struct stream *stream, enum policy_place place)
@@ -75,6 +71,7 @@ static void grant(struct policy *policy)
         wake(container_of(item, struct stream, visit.queued),
              refused ? POLICY_REFUSED : POLICY_GRANTED);
         if (!refused) {
+            policy->granted++;
             take_place(policy);
         }
     }
@@ -86,7 +83,7 @@ static void grant(struct policy *policy)
 static void give_place(struct policy *policy)
 {
     policy->in_flight--;
-    show_in_flight(policy);
+    policy_show(policy);
     grant(policy);
 }
 
@@ -243,17 +240,28 @@ enum policy_verdict policy_admit(struct stream *stream)
         }
         take_place(policy);
     } else {
+        policy->granted--;
         stream->visit.queue_ns += now_ns - stream->visit.queued.since_ns;
     }
-    stream->place = POLICY_GRANTED;
+    stream->place = POLICY_NO_PLACE;
     if (!breaker_passes(stream, policy)) {
-        policy_done(stream);
+        give_place(policy);
         return refuse(stream, REPLY_BREAKER_OPEN);
     }
     stream->place = POLICY_TAKEN;
     stream->visit.trouble = false;
     stream->visit.try_ns = now_ns;
     return POLICY_PASS;
+}
+
+enum policy_verdict policy_no_connection(struct stream *stream)
+{
+    struct policy *policy = stream->service->policy;
+    policy_ask_room(policy);
+    stream->avoid = stream->endpoint; /* perhaps another one has a connection */
+    stream_detach(stream, false);
+    stream_move(stream, STREAM_PICK);
+    return enqueue(stream, policy) ? POLICY_WAIT : refuse(stream, REPLY_OVERLOADED);
 }
 
 bool policy_woken(struct stream *stream)
@@ -330,6 +338,7 @@ void policy_done(struct stream *stream)
         give_place(policy);
         break;
     case POLICY_GRANTED:
+        policy->granted--;
         give_place(policy);
         break;
     case POLICY_NO_PLACE:

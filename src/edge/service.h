@@ -69,6 +69,7 @@ struct service {
     size_t waiter_count, waiters_max;
     struct timer retry;    /* when the first endpoint that is down may be tried again */
     struct policy *policy; /* NULL: none */
+    uint32_t connections;  /* to its endpoints, of this thread */
 };
 
 enum { SERVICE_WAITERS_MAX = 1024 };

@@ -14,6 +14,7 @@
 #include "base/num.h"
 #include "edge/affinity.h"
 #include "edge/policy.h"
+#include "edge/policy_room.h"
 #include "edge/upstream.h"
 #include "edge/worker.h"
 #include "link/loads.h"
@@ -438,5 +439,6 @@ void service_set_health(struct worker *worker)
         if (before != endpoint->failing || policy_changed(endpoint)) {
             service_refresh(endpoint->service);
         }
+        policy_give_room(endpoint);
     }
 }

@@ -201,13 +201,13 @@ void stream_take_global(struct stream *stream)
 
 void stream_detach(struct stream *stream, bool reusable)
 {
-    if (unlikely(stream->place != POLICY_NO_PLACE)) {
-        policy_done(stream);
-    }
     if (stream->upstream) {
         struct upstream *upstream = stream->upstream;
         stream->upstream = NULL;
         upstream_release(upstream, reusable);
+    }
+    if (unlikely(stream->place != POLICY_NO_PLACE)) {
+        policy_done(stream); /* who waits for its place may have its connection */
     }
     if (stream->endpoint) {
         stream->endpoint->member.asleep -= stream->state == STREAM_TUNNEL;

@@ -275,6 +275,9 @@ static bool step_upstream(struct stream *stream)
     counters_add(&stream->cell->connects, 1);
     stream->connect_from_ns = worker->loop.now_ns;
     int r = upstream_connect(stream->endpoint, stream, stream_upstream_news, &stream->upstream);
+    if (unlikely(r == -EBUSY)) {
+        return policy_no_connection(stream) != POLICY_WAIT;
+    }
     if (r < 0) {
         return stream_lost(stream, r);
     }

@@ -13,6 +13,7 @@
 #include "edge/connect.h"
 #include "edge/h2_link.h"
 #include "edge/lane.h"
+#include "edge/policy_room.h"
 #include "edge/short_way.h"
 #include "edge/stream.h"
 #include "edge/worker.h"
@@ -33,6 +34,7 @@ static void upstream_close(struct upstream *upstream)
     loop_timer_cancel(&worker->loop, &upstream->timer);
     conn_close(&upstream->conn);
     counters_add(&worker->stats->upstream_connections, (uint64_t)-1);
+    policy_connection_end(endpoint->service);
     endpoint_unref(endpoint);
     free(upstream);
 }
@@ -117,9 +119,13 @@ int upstream_connect(struct endpoint *endpoint, struct stream *stream,
     if (unlikely(endpoint->service->worker->gateway.sockmap)) {
         short_way_serve(endpoint);
     }
+    if (!policy_connection_begin(endpoint->service)) {
+        return -EBUSY;
+    }
     struct upstream *upstream = calloc(1, sizeof(*upstream));
     int r = upstream ? connect_open(endpoint, &upstream->conn, ready) : -ENOMEM;
     if (r < 0) {
+        policy_connection_end(endpoint->service);
         free(upstream);
         return r;
     }
@@ -138,6 +144,7 @@ int upstream_adopt(struct endpoint *endpoint, struct stream *stream, int fd,
         free(upstream);
         return r;
     }
+    endpoint->service->connections++; /* it was there before, whatever the bound */
     begin(upstream, endpoint, stream, news);
     *ret = upstream;
     return 0;
@@ -191,6 +198,15 @@ void upstream_release(struct upstream *upstream, bool reusable)
     }
     list_push_front(&endpoint->idle, &upstream->node);
     endpoint->idle_count++;
+}
+
+bool upstream_close_one(struct endpoint *endpoint)
+{
+    if (list_empty(&endpoint->idle)) {
+        return h2_link_close_one(endpoint);
+    }
+    upstream_close(list_entry(endpoint->idle.prev, struct upstream, node));
+    return true;
 }
 
 void upstream_close_idle(struct endpoint *endpoint)

@@ -38,8 +38,8 @@ struct upstream {
  * time. */
 struct upstream *upstream_take(struct endpoint *endpoint, struct stream *stream, bool repeatable,
                                void (*news)(struct stream *stream));
-/* Starts connecting; `news` is told of that and of all that happens to it while in use. 0 or
- * -errno. */
+/* Starts connecting; `news` is told of that and of all that happens to it while in use. 0, -EBUSY
+ * (there are as many connections to the service as there may be), or -errno. */
 must_check int upstream_connect(struct endpoint *endpoint, struct stream *stream,
                                 void (*news)(struct stream *stream), struct upstream **ret);
 /* A connection that another edge made, in use by `stream`. Takes `fd` over on success. 0 or
@@ -51,6 +51,8 @@ enum { UPSTREAM_E_WAIT = 1 };
 must_check int upstream_connected(struct upstream *upstream);
 /* The stream has ended: keeps the connection for the next one if `reusable`, else closes it. */
 void upstream_release(struct upstream *upstream, bool reusable);
+/* Closes the connection that was idle for longest. False: none is. */
+bool upstream_close_one(struct endpoint *endpoint);
 /* Closes the endpoint's idle connections. */
 void upstream_close_idle(struct endpoint *endpoint);
 

@@ -11,7 +11,7 @@
 
 enum { SPINS_MAX = 100 * 1000 * 1000 };
 
-_Static_assert(sizeof(struct counters_policy) == 192, "in_flight has a line of its own");
+_Static_assert(sizeof(struct counters_policy) == 192, "use has a line of its own");
 
 static struct counters_policy *policy_at(const struct counters *counters, uint32_t i)
 {
@@ -101,18 +101,38 @@ void counters_policy_clear(const struct counters *counters, uint32_t first, uint
         unlock(counters);
     }
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t *in_flight = policy_at(counters, i)->in_flight;
+        uint32_t *use = policy_at(counters, i)->use;
         for (uint32_t t = first; t < first + tables && t < COUNTERS_THREADS_MAX; t++) {
-            in_flight[t] = 0;
+            use[t] = 0;
         }
     }
+}
+
+/* Whoever writes, then adds up, and finds no more than a bound, has kept to it: these are in one
+ * order for all threads. */
+void counters_policy_show(struct counters_policy *policy, uint32_t thread, uint32_t in_flight,
+                          uint32_t connections)
+{
+    ensure(thread < COUNTERS_THREADS_MAX);
+    uint32_t use = MIN(in_flight, (uint32_t)UINT16_MAX) | MIN(connections, (uint32_t)UINT16_MAX)
+                                                              << 16;
+    __atomic_store_n(&policy->use[thread], use, __ATOMIC_SEQ_CST);
 }
 
 uint32_t counters_policy_in_flight(const struct counters_policy *policy)
 {
     uint32_t sum = 0;
     for (unsigned i = 0; i < COUNTERS_THREADS_MAX; i++) {
-        sum += __atomic_load_n(&policy->in_flight[i], __ATOMIC_RELAXED);
+        sum += __atomic_load_n(&policy->use[i], __ATOMIC_RELAXED) & UINT16_MAX;
+    }
+    return sum;
+}
+
+uint32_t counters_policy_connections(const struct counters_policy *policy)
+{
+    uint32_t sum = 0;
+    for (unsigned i = 0; i < COUNTERS_THREADS_MAX; i++) {
+        sum += __atomic_load_n(&policy->use[i], __ATOMIC_SEQ_CST) >> 16;
     }
     return sum;
 }

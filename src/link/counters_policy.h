@@ -31,8 +31,10 @@ struct counters_policy {
     uint64_t times;        /* opened or ejected */
     uint64_t refused;      /* requests: breaker open, queue full, waited too long */
     uint64_t not_mirrored; /* requests without a copy: too many at once, or their body too large */
-    uint64_t unused[2];
-    uint32_t in_flight[COUNTERS_THREADS_MAX]; /* of a service; each thread writes its own */
+    uint64_t wanted_ms;    /* monotonic: a thread last lacked a connection */
+    uint64_t unused;
+    /* Of a service; each thread writes its own: requests under way, and << 16 connections. */
+    uint32_t use[COUNTERS_THREADS_MAX];
 };
 
 /* Edge, any thread: the place of this id, made when there is none; NULL when full. */
@@ -43,7 +45,11 @@ void counters_policy_sweep(const struct counters *counters,
 /* An edge that starts with these tables: nothing of theirs is in flight, and nobody holds the lock
  * if they are all. */
 void counters_policy_clear(const struct counters *counters, uint32_t first, uint32_t tables);
+/* What this thread has of them; more than 65,535 are shown as so many. */
+void counters_policy_show(struct counters_policy *policy, uint32_t thread, uint32_t in_flight,
+                          uint32_t connections);
 uint32_t counters_policy_in_flight(const struct counters_policy *policy);
+uint32_t counters_policy_connections(const struct counters_policy *policy);
 /* Reader: a copy of the place of this id. False: there is none. */
 bool counters_policy_read(const struct counters *counters, uint64_t id,
                           struct counters_policy *ret);

@@ -476,7 +476,10 @@ static void add_policy(struct run *run, const struct service *service, struct ro
     }
     ret->refused = (int64_t)policy.refused;
     ret->under_way = counters_policy_in_flight(&policy);
+    ret->connections = counters_policy_connections(&policy);
+    ret->not_mirrored = (int64_t)policy.not_mirrored;
     if (service->spec->traffic.breaker.on) {
+        ret->opened = (int64_t)policy.times;
         ret->breaker = str_from(names[policy.state]);
         ret->breaker_until_ns = policy.state == COUNTERS_POLICY_OPEN ? policy.until_wall_ns : 0;
     }

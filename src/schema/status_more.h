@@ -54,7 +54,7 @@ struct route_status {
     int32_t effective;  /* what is done at this moment */
     struct str reason;  /* why that is something else; empty: it is not */
     struct str breaker; /* closed, open or half_open; empty: there is none */
-    int64_t breaker_until_ns, refused, under_way;
+    int64_t breaker_until_ns, opened, refused, under_way, connections, not_mirrored;
     bool strip_prefix, passthrough;
     const struct endpoint_status *endpoints;
     size_t endpoints_count;

@@ -236,6 +236,11 @@ static const struct schema_field breaker_rows[] = {
     {"requests", SCHEMA_INT, BR(requests), COUNT,
      SAY("Requests under way at once; more wait in the queue or are refused.",
          "Peticiones en curso a la vez; las demás esperan en la cola o se rechazan.")},
+    {"connections", SCHEMA_INT, BR(connections), COUNT,
+     SAY("Connections to all replicas together, idle ones and tunnels too; who needs one more "
+         "waits in the queue or is refused.",
+         "Conexiones con todas las réplicas juntas, también ociosas y túneles; quien necesite otra "
+         "espera en la cola o se rechaza.")},
     {"pending", SCHEMA_INT, BR(pending), COUNT,
      SAY("Requests that may wait for a replica at once, per thread; 1,024 by default.",
          "Peticiones que pueden esperar una réplica a la vez, por hilo; 1.024 por defecto.")},

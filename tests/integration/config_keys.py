@@ -147,6 +147,7 @@ ACTS = {
     "services.traffic.retries.buffer": POLICY + "test_a_body_that_does_not_fit_goes_once_and_the_record_says_so",
     "services.traffic.breaker": POLICY + "test_the_breaker_opens_refuses_and_closes_again",
     "services.traffic.breaker.requests": POLICY + "test_more_than_the_limit_are_refused_or_wait_in_the_queue",
+    "services.traffic.breaker.connections": POLICY + "test_more_connections_than_the_limit_are_not_made",
     "services.traffic.breaker.pending": POLICY + "test_holding_is_bounded",
     "services.traffic.breaker.consecutive": POLICY + "test_the_breaker_opens_refuses_and_closes_again",
     "services.traffic.breaker.failures": "unit/traffic/test_breaker.c::a_share_of_failures_opens_it",

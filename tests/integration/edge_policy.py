@@ -2,6 +2,7 @@
 """Breakers, retries, outliers, queues, limits and fallbacks of a service through the real edge, with back ends that misbehave: each once
 with HTTP/1 on both sides, and once with HTTP/2, but for tests of one of them."""
 import collections
+import random
 import socket
 import struct
 import threading
@@ -179,22 +180,24 @@ def test_a_body_that_does_not_fit_goes_once_and_the_record_says_so(tmp_path):
 @only_http1
 def test_an_upload_whose_replica_is_lost_goes_on_at_another(tmp_path):
     """Half of it is sent when the first replica is lost; the second one gets both halves."""
-    halves = [b"1" * 30_000, b"2" * 30_000]
+    halves, half, lost = [b"1" * 30_000, b"2" * 30_000], threading.Event(), threading.Event()
 
     def dies(peer, n):
         peer.until(b"\r\n\r\n")
         if n > 1:
             return peer.reply(b"next")
         peer.exactly(30_000)
+        half.set()
+        lost.wait(10)
         peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         peer.socket.close()
     with Upstream(dies) as a, H1Backend("b") as b:
         options = f"retries=1 retry_when={RESET} retry_methods={GET_ETC} {BUDGET}"
         with Edge(tmp_path, *service(options, a)) as edge, edge.connect() as client:
-            edge.reload(*service(options, a))
             client.send(request("PUT", headers=["Transfer-Encoding: chunked"]) + b"%x\r\n" % 60_000 + halves[0])
-            until(lambda: edge.stats()["in_flight"] == 1 and a.count == 1)
+            assert half.wait(10)
             edge.reload(*service(options, a, b))
+            lost.set()
             until(lambda: edge.stats()["retries"] == 1)
             client.send(halves[1] + b"\r\n0\r\n\r\n" + request("GET", "/next"))
             assert client.response().body == b"b " + b"".join(halves)
@@ -410,6 +413,125 @@ def test_the_limit_is_found_by_measuring(tmp_path):
             for thread in threads:
                 thread.join()
             assert max(seen[-10:]) < 25, seen
+
+
+# --- how many connections ---
+
+def test_more_connections_than_the_limit_are_not_made(tmp_path):
+    with Backend("a", "hold") as a:
+        limit = "breaker_connections=2"
+        with Edge(tmp_path, *service(limit, a)) as edge:
+            results = []
+            threads = many(edge, 2, results)
+            until(lambda: a.requests == 2)
+            if SPOKEN["version"] == "http2":  # one carries many
+                threads += many(edge, 8, results)
+                until(lambda: a.requests == 10)
+                assert edge.command("policy web")["connections"] == 1
+            else:
+                refused = edge.get(headers=["Accept: application/json"])
+                assert refused.status == 503 and b"edge.overloaded" in refused.body
+                edge.reload(*service(limit + " queue_length=2 queue_ms=5000", a))
+                threads += many(edge, 2, results)
+                time.sleep(0.2)
+                assert a.requests == 2 and edge.command("policy web")["connections"] == 2
+            a.release.set()
+            for thread in threads:
+                thread.join()
+            assert {status for status, _, _ in results} == {200}
+            until(lambda: edge.command("policy web")["in_flight"] == 0)
+            assert edge.command("policy web")["connections"] <= 2
+
+
+def test_an_idle_connection_of_another_replica_makes_room(tmp_path):
+    with Backend("a") as a, Backend("b") as b, Backend("c") as c:
+        with Edge(tmp_path, *service("breaker_connections=1", a, b, c)) as edge:
+            assert statuses(edge, 9) == [200] * 9
+            assert [a.requests, b.requests, c.requests] == [3, 3, 3]
+            assert edge.command("policy web")["connections"] == 1
+            edge.reload(*service("", a, b, c))
+            assert statuses(edge, 3) == [200] * 3
+            edge.reload(*service("breaker_connections=1", a, b, c))  # those that were made without it count too
+            assert edge.command("policy web")["connections"] >= 2
+            assert statuses(edge, 9) == [200] * 9
+            assert edge.command("policy web")["connections"] <= 3
+
+
+def test_threads_give_idle_connections_to_each_other(tmp_path):
+    busy, most = [], []
+
+    def serve(peer, n):
+        while True:
+            peer.request()
+            busy.append(1)
+            most.append(len(busy))
+            time.sleep(0.002)
+            busy.pop()
+            peer.reply()
+    with Upstream(serve) as a:
+        options = "breaker_connections=2 queue_length=500 queue_ms=9000"
+        with Edge(tmp_path, *service(options, a), gateway="threads=4") as edge:
+            results = []
+            for thread in many(edge, 150, results):
+                thread.join()
+            assert collections.Counter(status for status, _, _ in results) == {200: 150}
+            assert max(most) <= 2
+            assert edge.command("policy web")["connections"] <= 2
+
+
+@only_http1
+def test_a_tunnel_is_a_connection_until_it_ends(tmp_path):
+    def serve(peer, n):
+        line, headers, _ = peer.request()
+        if "upgrade" in headers:
+            peer.send(b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n")
+            while peer.more():
+                pass
+        else:
+            peer.reply()
+    with Upstream(serve) as a:
+        with Edge(tmp_path, *service("breaker_connections=1", a)) as edge:
+            client = edge.connect()
+            client.send(request(headers=["Connection: upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
+                                         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]))
+            assert client.head()[0] == 101
+            assert edge.get().status == 503
+            shown = edge.command("policy web")
+            assert (shown["connections"], shown["in_flight"]) == (1, 0)
+            client.socket.close()
+            until(lambda: edge.get().status == 200)
+
+
+def test_no_place_leaks_whatever_becomes_of_requests(tmp_path):
+    """Answers, failures, resets, time-outs, retries, hedges and clients that leave, through a breaker that is half-open most of the time."""
+    chance = random.Random(7)
+    answers = [200, 200, 200, 500, 503, "reset", "silent", 0.01, 0.08]
+    options = (f"breaker_requests=6 breaker_connections=9 queue_length=5 queue_ms=100 breaker_consecutive=2 breaker_open_ms=30 breaker_probes=2 "
+               f"outlier_consecutive=2 {OUTLIER} first_byte_ms=60 retries=2 retry_when=255 retry_methods={GET_ETC} {BUDGET} "
+               f"hedge_after_ms=10 hedge_share_permille=1000")
+    with Backend("a") as a, Backend("b") as b:
+        with Edge(tmp_path, *service(options, a, b), gateway="threads=2") as edge:
+            for _ in range(60):
+                a.answer, b.answer = chance.choice(answers), chance.choice(answers)
+                threads = many(edge, 5, [], **chance.choice([{}, {"method": "PUT", "body": b"x" * 20_000}, {"method": "POST", "body": b"y"}]))
+                leavers = [edge.connect() for _ in range(3)]
+                for client in leavers:
+                    client.send(request())
+                time.sleep(chance.random() * 0.03)
+                for client in leavers:
+                    leave(client)
+                for thread in threads:
+                    thread.join()
+            a.release.set()
+            b.release.set()
+            a.answer = b.answer = 200
+            until(lambda: edge.command("policy web")["in_flight"] == 0)
+            until(lambda: edge.stats()["in_flight"] == 0)
+            assert edge.command("policy web")["times"] > 3  # it did open
+            time.sleep(0.05)
+            until(lambda: statuses(edge, 4) == [200] * 4)
+            assert edge.command("policy web")["state"] == 0
+            assert edge.command("policy web")["connections"] == edge.stats()["upstream_connections"] <= 9
 
 
 # --- outliers, slow start ---

@@ -627,12 +627,13 @@ static void do_policy(const struct words *w)
     char text[256];
     (void)counters_policy_read(&driver.counters, id, &policy);
     snprintf(text, sizeof(text),
-             "{\"state\":%u,\"reason\":%u,\"times\":%llu,\"refused\":%llu,\"in_flight\":%u,\"not_"
-             "mirrored\":%llu,"
+             "{\"state\":%u,\"reason\":%u,\"times\":%llu,\"refused\":%llu,\"in_flight\":%u,"
+             "\"connections\":%u,\"not_mirrored\":%llu,"
              "\"until\":%lld}",
              policy.state, policy.reason, (unsigned long long)policy.times,
              (unsigned long long)policy.refused, counters_policy_in_flight(&policy),
-             (unsigned long long)policy.not_mirrored, (long long)policy.until_wall_ns);
+             counters_policy_connections(&policy), (unsigned long long)policy.not_mirrored,
+             (long long)policy.until_wall_ns);
     answer(text);
 }
 

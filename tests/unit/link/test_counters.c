@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "harness/test.h"
 #include "link/counters_older.h"
+#include "link/counters_policy.h"
 #include "link/counters_probe.h"
 
 #include <stdlib.h>
@@ -411,6 +412,32 @@ TEST(probes_have_a_maximum)
         check(counters_probe_get(&counters, i) != NULL);
     }
     check(counters_probe_get(&counters, COUNTERS_PROBES_MAX + 1) == NULL);
+    free(counters.header);
+}
+
+TEST(requests_and_connections_of_a_service_are_added_up_over_threads)
+{
+    struct counters counters = new_counters(4, 4);
+    struct counters_policy *policy = counters_policy_get(&counters, 7), copy;
+    uint32_t in_flight[COUNTERS_THREADS_MAX] = {0}, connections[COUNTERS_THREADS_MAX] = {0};
+    for (int step = 0; step < 1000; step++) {
+        uint32_t thread = (uint32_t)rng_below(test_rng(), COUNTERS_THREADS_MAX);
+        in_flight[thread] = (uint32_t)rng_below(test_rng(), 100000);
+        connections[thread] = (uint32_t)rng_below(test_rng(), 100000);
+        counters_policy_show(policy, thread, in_flight[thread], connections[thread]);
+        if (rng_chance(test_rng(), 100)) { /* another edge begins in these tables */
+            counters_policy_clear(&counters, thread, 1);
+            in_flight[thread] = connections[thread] = 0;
+        }
+        uint32_t requests = 0, made = 0;
+        for (unsigned i = 0; i < COUNTERS_THREADS_MAX; i++) {
+            requests += MIN(in_flight[i], 65535U);
+            made += MIN(connections[i], 65535U);
+        }
+        check(counters_policy_read(&counters, 7, &copy));
+        check_int(counters_policy_in_flight(&copy), requests);
+        check_int(counters_policy_connections(&copy), made);
+    }
     free(counters.header);
 }
 
