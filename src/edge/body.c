@@ -217,6 +217,9 @@ static int feed_up(struct stream *stream, struct str in, struct block *source)
         end_up(stream, in, source == NULL);
     }
     gather_send(&gather, STR_NONE);
+    if (taken == TAKE_LAST && unlikely(stream->visit.begun)) {
+        policy_sent(stream);
+    }
     if (taken == TAKE_BAD) {
         bool bad = stream->up.error.reason != NULL; /* else there was no room to wait in */
         reply_page(stream, bad ? 400 : 503, bad ? stream->up.error.reason : "out of memory");
@@ -233,6 +236,9 @@ static int end_of_client(struct stream *stream)
     gather_last(&gather, &stream->up);
     end_up(stream, STR_NONE, false);
     gather_send(&gather, STR_NONE);
+    if (unlikely(stream->visit.begun)) {
+        policy_sent(stream);
+    }
     return gather.error;
 }
 

@@ -152,7 +152,7 @@ static bool send_head(struct stream *stream)
     struct str part;
     int r;
     if (unlikely(conn_is_lane(&stream->upstream->conn))) {
-        r = h2_write_request(stream);
+        r = h2_write_request(stream, stream->upstream);
     } else {
         r = exchange_write_request(stream, &part);
         r = r < 0 ? r : conn_send(&stream->upstream->conn, &part, 1);
@@ -168,7 +168,7 @@ static bool send_head(struct stream *stream)
     stream->sent_ns = stream->worker->loop.now_ns;
     client_deadline(stream->client,
                     stream->sent_ns + stream->service->spec.first_byte_ms * NS_PER_MS);
-    if (unlikely(stream->visit.begun)) {
+    if (unlikely(stream->visit.begun) && stream->up_done) {
         policy_sent(stream);
     }
     return true;

@@ -166,11 +166,11 @@ static void add_own(struct h2_fields *fields, const struct stream *stream,
     }
 }
 
-int h2_write_request(struct stream *stream)
+int h2_write_request(struct stream *stream, struct upstream *upstream)
 {
     struct worker *worker = stream->worker;
     const struct http1_head *req = &stream->req;
-    struct lane *lane = lane_of(&stream->upstream->conn);
+    struct lane *lane = lane_of(&upstream->conn);
     struct http1_writer memory = http1_writer_make(worker->out, WORKER_OUT_SIZE);
     struct remote_words words;
     struct h2_fields fields;

@@ -43,6 +43,7 @@ struct h2_call {
     bool building;
     bool interim; /* the head is an interim one, not passed on yet */
     int8_t result;
+    uint8_t method;
 };
 
 static struct h2_call *call_of(struct upstream *upstream)
@@ -165,8 +166,7 @@ static void begin_head(struct h2_call *call)
     if (call->block) {
         struct http1_head *head = head_of(call);
         size_t used = sizeof(*head);
-        http2_head_response(&call->builder, head, &worker->limits,
-                            (enum http_method)call->upstream.stream->req.method,
+        http2_head_response(&call->builder, head, &worker->limits, (enum http_method)call->method,
                             str_make(call->block->data + used, call->block->cap - used));
     }
 }
@@ -242,11 +242,11 @@ int h2_link_answer(struct upstream *upstream, struct http1_head *ret)
 static void news(struct lane *lane)
 {
     struct h2_call *call = container_of(lane, struct h2_call, lane);
-    call->upstream.news(call->upstream.stream);
+    call->upstream.news(call->upstream.user);
 }
 
 static struct upstream *add_call(struct h2_link *link, struct stream *stream,
-                                 void (*news_of)(struct stream *stream))
+                                 void (*news_of)(void *user))
 {
     struct h2_call *call = calloc(1, sizeof(*call));
     if (!call) {
@@ -256,8 +256,9 @@ static struct upstream *add_call(struct h2_link *link, struct stream *stream,
     call->link = link;
     list_init(&upstream->node);
     upstream->endpoint = link->endpoint;
-    upstream->stream = stream;
+    upstream->user = stream;
     upstream->news = news_of;
+    call->method = stream->req.method;
     lane_init(&call->lane, &link->h2, &upstream->conn, news);
     endpoint_ref(link->endpoint);
     return upstream;
@@ -316,7 +317,7 @@ static struct h2_link *find_link(struct endpoint *endpoint, bool connecting)
 }
 
 struct upstream *h2_link_take(struct endpoint *endpoint, struct stream *stream,
-                              void (*news_of)(struct stream *stream))
+                              void (*news_of)(void *user))
 {
     struct h2_link *link = find_link(endpoint, false);
     return link ? add_call(link, stream, news_of) : NULL;
@@ -349,8 +350,8 @@ static int new_link(struct endpoint *endpoint, struct h2_link **ret)
     return 0;
 }
 
-int h2_link_connect(struct endpoint *endpoint, struct stream *stream,
-                    void (*news_of)(struct stream *stream), struct upstream **ret)
+int h2_link_connect(struct endpoint *endpoint, struct stream *stream, void (*news_of)(void *user),
+                    struct upstream **ret)
 {
     struct h2_link *link = find_link(endpoint, true);
     if (!link) {

@@ -11,9 +11,9 @@
 struct http1_head;
 
 struct upstream *h2_link_take(struct endpoint *endpoint, struct stream *stream,
-                              void (*news)(struct stream *stream));
+                              void (*news)(void *user));
 must_check int h2_link_connect(struct endpoint *endpoint, struct stream *stream,
-                               void (*news)(struct stream *stream), struct upstream **ret);
+                               void (*news)(void *user), struct upstream **ret);
 /* Asks how connecting went: 0 done, UPSTREAM_E_WAIT, or -errno. */
 must_check int h2_link_connected(struct upstream *upstream);
 void h2_link_release(struct upstream *upstream);

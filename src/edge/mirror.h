@@ -4,8 +4,8 @@
  * thrown away. Fire and forget: the original never waits for it, and nothing that happens to the
  * copy is told to anybody but the counters.
  *
- * Bounded: at most MIRRORS_MAX at once per thread and service, MIRROR_MS each; a request whose body
- * does not lie whole behind its head is not copied. What is not copied is counted.
+ * Bounded: at most MIRRORS_MAX at once per thread and service, MIRROR_MS each; a request that
+ * is not whole here (whole.h) is not copied. What is not copied is counted.
  */
 #ifndef EDGE_MIRROR_H
 #define EDGE_MIRROR_H
@@ -14,7 +14,7 @@
 
 enum { MIRRORS_MAX = 64, MIRROR_MS = 10000 };
 
-/* The request's head was sent: copies it, perhaps. */
+/* The request was sent whole: copies it, perhaps. */
 void mirror_send(struct stream *stream);
 /* Ends all copies of this policy. */
 void mirror_end_all(struct policy *policy);

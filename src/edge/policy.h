@@ -104,7 +104,7 @@ struct endpoint *policy_slow_start(struct stream *stream, struct endpoint *endpo
 /* May a request that was written be sent again after -errno? Then it is billed, and it waits a
  * little before it is. */
 must_check bool policy_may_retry(struct stream *stream, int error);
-/* The request's head was sent: a copy, and perhaps a second try later. */
+/* The request was sent whole: a copy, and perhaps a second try later. */
 void policy_sent(struct stream *stream);
 /* Is this answer thrown away for another try? Billed too. */
 must_check bool policy_retries_answer(struct stream *stream, const struct http1_head *head);

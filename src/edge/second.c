@@ -4,15 +4,15 @@
  * (take_over) or gone (second_cancel).
  *
  * 1. What it holds is counted as a stream's: the endpoint's load, in_flight of the cell.
- * 2. Its connection is the stream's in all but the field: `upstream->stream` is the stream, but its
+ * 2. Its connection is the stream's in all but the field: `upstream->user` is the stream, but its
  *    news come here until it has won.
  * 3. A connection that closes without an answer loses, silently.
  */
 #include "edge/second.h"
 
 #include "edge/cells.h"
-#include "edge/exchange.h"
 #include "edge/stream_private.h"
+#include "edge/whole.h"
 #include "edge/worker.h"
 
 #include <stdlib.h>
@@ -85,15 +85,14 @@ bool second_takes_over(struct stream *stream)
 
 static bool send(struct stream *stream, struct second *second)
 {
-    struct str part;
-    second->sent = exchange_write_request(stream, &part) == 0 &&
-                   conn_send(&second->upstream->conn, &part, 1) == 0;
+    second->sent = whole_send(stream, second->upstream) == 0;
     return second->sent;
 }
 
 /* What its connection says. */
-static void news(struct stream *stream)
+static void news(void *user)
 {
+    struct stream *stream = user;
     struct second *second = stream->visit.second;
     struct conn *conn = &second->upstream->conn;
     if (stream->state != STREAM_EXCHANGE || stream->answer_seen) {
@@ -148,8 +147,8 @@ static void due(struct timer *timer, int64_t now_ns)
     struct second *second = container_of(timer, struct second, timer);
     struct stream *stream = second->stream;
     struct policy *policy = stream->service->policy;
-    bool waits = stream->state == STREAM_EXCHANGE && stream->up_done && !stream->answer_seen &&
-                 !stream->suspended[STREAM_DOWN];
+    bool waits = stream->state == STREAM_EXCHANGE && whole_is_here(stream) &&
+                 !stream->answer_seen && !stream->suspended[STREAM_DOWN];
     if (!waits ||
         !retry_budget_take(&policy->hedges, &policy->hedges_spec, stream->start_ns, now_ns) ||
         !begin(stream, second)) {
@@ -161,10 +160,8 @@ void second_arm(struct stream *stream)
 {
     struct policy *policy = stream->service->policy;
     int64_t delay_ns = hedge_delay_ns(&policy->hedge, &policy->hedge_spec);
-    if (stream->visit.second || delay_ns == 0 || stream->req.framing != HTTP1_BODY_NONE ||
-        stream->req.upgrade || !stream_repeatable(stream) ||
-        stream->service->spec.protocol != SNAPSHOT_PROTOCOL_HTTP1 ||
-        stream->service->pick.count < 2) {
+    if (stream->visit.second || delay_ns == 0 || !stream_repeatable(stream) ||
+        !whole_is_here(stream) || stream->service->pick.count < 2) {
         return;
     }
     struct second *second = calloc(1, sizeof(*second));

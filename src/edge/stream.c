@@ -150,7 +150,7 @@ struct stream *stream_shorten(struct stream *stream)
     struct ring_access *record = (struct ring_access *)(void *)(memory + size);
     record_tunnel(stream, record);
     stream->record = record;
-    client->stream = stream->upstream->stream = copy_brief(stream, memory);
+    client->stream = stream->upstream->user = copy_brief(stream, memory);
     put_blocks(stream);
     pool_stream(stream);
     if (client->in && client->in->at == client->in->len) {

@@ -18,7 +18,7 @@ bool stream_movable(const struct stream *stream);
 /* Another edge goes on with it: ends without a record. The client lives. */
 void stream_forget(struct stream *stream);
 /* What happens to its upstream comes to this, for those that make the connection. */
-void stream_upstream_news(struct stream *stream);
+void stream_upstream_news(void *stream);
 /* Lets the endpoint and its connection go; it is kept for others if `reusable`. */
 void stream_detach(struct stream *stream, bool reusable);
 /* The upstream failed with -errno: tries again if that is safe, else answers or breaks off. */

@@ -247,8 +247,9 @@ static bool step_held(struct stream *stream)
 }
 
 /* The client goes on now, as at the end of a turn (client_run): an answer does not wait. */
-void stream_upstream_news(struct stream *stream)
+void stream_upstream_news(void *user)
 {
+    struct stream *stream = user;
     struct loop_task *task = &stream->client->again;
     task->run(task);
 }

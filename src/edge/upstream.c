@@ -42,7 +42,7 @@ static void upstream_close(struct upstream *upstream)
 static void ready(struct loop_fd *watch, uint32_t events)
 {
     struct upstream *upstream = container_of(watch, struct upstream, conn.watch);
-    if (unlikely(!upstream->stream)) {
+    if (unlikely(!upstream->user)) {
         conn_note(&upstream->conn, events);
         if ((events & ~(uint32_t)LOOP_WRITE) &&
             (upstream->conn.hup || !connect_is_quiet(&upstream->conn))) {
@@ -51,14 +51,14 @@ static void ready(struct loop_fd *watch, uint32_t events)
         return;
     }
     conn_note(&upstream->conn, events);
-    upstream->news(upstream->stream);
+    upstream->news(upstream->user);
 }
 
 /* Set once when the connection is first idle, then only when it fires: reuse costs nothing. */
 static void idle_for_long(struct timer *timer, int64_t now_ns)
 {
     struct upstream *upstream = container_of(timer, struct upstream, timer);
-    if (!upstream->stream && now_ns >= upstream->idle_until_ns) {
+    if (!upstream->user && now_ns >= upstream->idle_until_ns) {
         upstream_close(upstream);
     } else {
         int64_t again = MAX(upstream->idle_until_ns, now_ns + NS_PER_S);
@@ -73,7 +73,7 @@ static bool is_shared(const struct endpoint *endpoint, const struct stream *stre
 }
 
 struct upstream *upstream_take(struct endpoint *endpoint, struct stream *stream, bool repeatable,
-                               void (*news)(struct stream *stream))
+                               void (*news)(void *user))
 {
     if (is_shared(endpoint, stream)) {
         return h2_link_take(endpoint, stream, news);
@@ -89,7 +89,7 @@ struct upstream *upstream_take(struct endpoint *endpoint, struct stream *stream,
         return NULL;
     }
     list_del(&upstream->node);
-    upstream->stream = stream;
+    upstream->user = stream;
     endpoint->idle_count--;
     if (unlikely(upstream->joined) && stream->req.framing != HTTP1_BODY_NONE) {
         short_way_leave(upstream);
@@ -99,19 +99,19 @@ struct upstream *upstream_take(struct endpoint *endpoint, struct stream *stream,
 
 /* Its conn is open: it is in use by the stream. */
 static void begin(struct upstream *upstream, struct endpoint *endpoint, struct stream *stream,
-                  void (*news)(struct stream *stream))
+                  void (*news)(void *user))
 {
     list_init(&upstream->node);
     timer_init(&upstream->timer, idle_for_long);
     upstream->endpoint = endpoint;
-    upstream->stream = stream;
+    upstream->user = stream;
     upstream->news = news;
     endpoint_ref(endpoint);
     counters_add(&endpoint->service->worker->stats->upstream_connections, 1);
 }
 
-int upstream_connect(struct endpoint *endpoint, struct stream *stream,
-                     void (*news)(struct stream *stream), struct upstream **ret)
+int upstream_connect(struct endpoint *endpoint, struct stream *stream, void (*news)(void *user),
+                     struct upstream **ret)
 {
     if (is_shared(endpoint, stream)) {
         return h2_link_connect(endpoint, stream, news, ret);
@@ -136,7 +136,7 @@ int upstream_connect(struct endpoint *endpoint, struct stream *stream,
 }
 
 int upstream_adopt(struct endpoint *endpoint, struct stream *stream, int fd,
-                   void (*news)(struct stream *stream), struct upstream **ret)
+                   void (*news)(void *user), struct upstream **ret)
 {
     struct upstream *upstream = calloc(1, sizeof(*upstream));
     int r = upstream ? conn_open(&upstream->conn, endpoint->service->worker, fd, ready) : -ENOMEM;
@@ -181,8 +181,8 @@ void upstream_release(struct upstream *upstream, bool reusable)
         h2_link_release(upstream);
         return;
     }
-    const struct stream *stream = upstream->stream;
-    upstream->stream = NULL;
+    const struct stream *stream = upstream->user;
+    upstream->user = NULL;
     if (!reusable || conn->hup || conn->failed || conn->out ||
         (conn->readable && !connect_is_quiet(conn)) || !endpoint_pools(endpoint) ||
         worker->stopping || endpoint->idle_count >= UPSTREAM_IDLE_MAX) {

@@ -22,8 +22,8 @@ struct upstream {
     struct timer timer;
     int64_t idle_until_ns;
     struct endpoint *endpoint;
-    struct stream *stream;
-    void (*news)(struct stream *stream); /* of whichever stream uses it */
+    void *user;               /* NULL: it is idle */
+    void (*news)(void *user); /* of the user: a stream, or a copy of one (mirror.c) */
     bool connecting;
     bool joined; /* what is said goes the short way (short_way.h), known by `ends` */
     bool parted; /* and will not again */
@@ -37,15 +37,15 @@ struct upstream {
  * only one that was used a moment ago: the service may be closing an older one at this very
  * time. */
 struct upstream *upstream_take(struct endpoint *endpoint, struct stream *stream, bool repeatable,
-                               void (*news)(struct stream *stream));
+                               void (*news)(void *user));
 /* Starts connecting; `news` is told of that and of all that happens to it while in use. 0, -EBUSY
  * (there are as many connections to the service as there may be), or -errno. */
 must_check int upstream_connect(struct endpoint *endpoint, struct stream *stream,
-                                void (*news)(struct stream *stream), struct upstream **ret);
+                                void (*news)(void *user), struct upstream **ret);
 /* A connection that another edge made, in use by `stream`. Takes `fd` over on success. 0 or
  * -errno. */
 must_check int upstream_adopt(struct endpoint *endpoint, struct stream *stream, int fd,
-                              void (*news)(struct stream *stream), struct upstream **ret);
+                              void (*news)(void *user), struct upstream **ret);
 /* Asks how connecting went: 0 done, UPSTREAM_E_WAIT, or -errno. */
 enum { UPSTREAM_E_WAIT = 1 };
 must_check int upstream_connected(struct upstream *upstream);
