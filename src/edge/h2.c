@@ -332,10 +332,11 @@ int h2_init(struct h2 *h2, struct conn *conn, const struct h2_role *role, bool s
 {
     struct worker *worker = conn->worker;
     const struct http2_limits limits = {
-        .window = H2_STREAM_WINDOW,
-        .session_window = H2_SESSION_WINDOW,
-        .streams_max = server ? H2_STREAMS_MAX : 0,
+        .window = worker->gateway.http2_window,
+        .session_window = worker->gateway.http2_session_window,
+        .streams_max = server ? worker->gateway.http2_streams : 0,
         .head_max = worker->limits.head_max,
+        .glitches_max = worker->gateway.http2_glitches,
     };
     *h2 = (struct h2){.conn = conn, .role = role};
     list_init(&h2->lanes);

@@ -21,9 +21,6 @@ struct h2;
 struct lane;
 
 enum {
-    H2_STREAMS_MAX = 128,            /* that a peer may have open */
-    H2_STREAM_WINDOW = 256 * 1024,   /* that a peer may send on one stream unasked */
-    H2_SESSION_WINDOW = 1024 * 1024, /* and on all together */
     H2_QUEUE_PAUSE = 2, /* blocks of output that wait behind the socket's: nothing more is read */
     H2_QUEUE_MAX = 24,  /* and no more than that is kept: heads that lanes had to say meanwhile */
 };

@@ -162,6 +162,10 @@ static void fill(const struct stream *stream, struct ring_access *access, uint32
     access->retries = stream->retries;
     access->flags |= stream->req.minor == 0 && !stream->tcp ? RING_FLAG_HTTP10 : 0;
     access->layers = client->layers;
+    if (unlikely(stream->head_sent && stream->service->spec.protocol == SNAPSHOT_PROTOCOL_HTTP2) &&
+        !stream->req.upgrade && !stream->connect) {
+        access->layers |= RING_UPSTREAM_HTTP2;
+    }
     fill_texts(stream, access);
     if (stream->client->kind == SNAPSHOT_SNI) {
         fill_hello(&stream->hello, access);

@@ -30,7 +30,10 @@ struct snapshot_gateway {
     uint32_t address_connections;
     uint32_t address_rate; /* new ones of it a second [none] */
     uint32_t glitches_max; /* oddities of one connection [100] */
-    bool sockmap;          /* services on this machine are spoken to the short way (os/sockmap.h) */
+    /* Of HTTP/2: at once on a connection [128], bytes unasked on a stream [262,144] and on all
+     * [1,048,576], points for frames that bring nothing [20,000]. */
+    uint32_t http2_streams, http2_window, http2_session_window, http2_glitches;
+    bool sockmap; /* services on this machine are spoken to the short way (os/sockmap.h) */
 };
 
 #endif

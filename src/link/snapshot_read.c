@@ -306,6 +306,10 @@ struct snapshot_gateway snapshot_gateway_get(const struct snapshot *snapshot)
         .address_connections = item.address_connections,
         .address_rate = or_default(item.address_rate, SNAPSHOT_NO_LIMIT),
         .glitches_max = or_default(item.glitches_max, 100),
+        .http2_streams = or_default(item.http2_streams, 128),
+        .http2_window = or_default(item.http2_window, 262144),
+        .http2_session_window = or_default(item.http2_session_window, 1048576),
+        .http2_glitches = or_default(item.http2_glitches, 20000),
         .sockmap = item.sockmap != 0,
     };
 }

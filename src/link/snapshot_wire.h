@@ -54,6 +54,7 @@ struct wire_gateway {
     struct wire_text trusted_proxies;
     uint32_t body_rate, read_rate, address_connections, address_rate, glitches_max, reserved_limits;
     uint32_t sockmap, reserved_sockmap;
+    uint32_t http2_streams, http2_window, http2_session_window, http2_glitches;
 };
 struct wire_listener {
     uint64_t id, service;

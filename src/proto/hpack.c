@@ -103,18 +103,17 @@ static const struct {
     [HTTP_H_X_REQUEST_ID] = {0, HOW_PASSING},
 };
 
-/* Whole fields of the static table, by value. */
-static const struct {
-    uint16_t id;
-    uint8_t index;
+/* Whole fields of the static table, by value: those of an id follow each other. */
+struct whole {
     struct str value;
-} statics[] = {
-    {HPACK_METHOD, 2, STR_INIT("GET")},   {HPACK_METHOD, 3, STR_INIT("POST")},
-    {HPACK_PATH, 4, STR_INIT("/")},       {HPACK_SCHEME, 6, STR_INIT("http")},
-    {HPACK_SCHEME, 7, STR_INIT("https")}, {HPACK_STATUS, 8, STR_INIT("200")},
-    {HPACK_STATUS, 9, STR_INIT("204")},   {HPACK_STATUS, 10, STR_INIT("206")},
-    {HPACK_STATUS, 11, STR_INIT("304")},  {HPACK_STATUS, 12, STR_INIT("400")},
-    {HPACK_STATUS, 13, STR_INIT("404")},  {HPACK_STATUS, 14, STR_INIT("500")},
+    uint8_t index;
+};
+static const struct whole methods[] = {{STR_INIT("GET"), 2}, {STR_INIT("POST"), 3}};
+static const struct whole paths[] = {{STR_INIT("/"), 4}};
+static const struct whole schemes[] = {{STR_INIT("http"), 6}, {STR_INIT("https"), 7}};
+static const struct whole statuses[] = {
+    {STR_INIT("200"), 8},  {STR_INIT("204"), 9},  {STR_INIT("206"), 10}, {STR_INIT("304"), 11},
+    {STR_INIT("400"), 12}, {STR_INIT("404"), 13}, {STR_INIT("500"), 14},
 };
 
 void hpack_init(struct hpack_writer *writer, uint32_t max)
@@ -320,14 +319,30 @@ char *hpack_begin(struct hpack_writer *writer, char *p)
     return p;
 }
 
-static unsigned find_static(const struct hpack_field *field)
+static unsigned find_whole(const struct whole *all, size_t count, struct str value)
 {
-    for (size_t i = 0; i < ARRAY_LEN(statics); i++) {
-        if (statics[i].id == field->id && str_eq(statics[i].value, field->value)) {
-            return statics[i].index;
+    for (size_t i = 0; i < count; i++) {
+        if (str_eq(all[i].value, value)) {
+            return all[i].index;
         }
     }
     return 0;
+}
+
+static unsigned find_static(const struct hpack_field *field)
+{
+    switch (field->id) {
+    case HPACK_METHOD:
+        return find_whole(methods, ARRAY_LEN(methods), field->value);
+    case HPACK_PATH:
+        return find_whole(paths, ARRAY_LEN(paths), field->value);
+    case HPACK_SCHEME:
+        return find_whole(schemes, ARRAY_LEN(schemes), field->value);
+    case HPACK_STATUS:
+        return find_whole(statuses, ARRAY_LEN(statuses), field->value);
+    default:
+        return 0;
+    }
 }
 
 /* Has it been here before, as far as is remembered? */

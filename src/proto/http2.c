@@ -363,7 +363,7 @@ int http2_init(struct http2 *h, const struct http2_ops *ops, const struct http2_
         .preface_done = !server,
     };
     hpack_init(&h->hpack, table_max);
-    http2_guard_init(&h->guard, h->now_ns);
+    http2_guard_init(&h->guard, limits->glitches_max, h->now_ns);
     if (nghttp2_hd_inflate_new(&h->inflater) != 0) {
         h->inflater = NULL;
         return -ENOMEM;

@@ -14,18 +14,19 @@ static const int16_t gains[HTTP2_GUARD_KINDS] = {
     [HTTP2_GUARD_SENT] = 20,
 };
 
-void http2_guard_init(struct http2_guard *guard, int64_t now_ns)
+void http2_guard_init(struct http2_guard *guard, uint32_t max, int64_t now_ns)
 {
-    *guard = (struct http2_guard){.points = HTTP2_GUARD_POINTS, .at_ns = now_ns};
+    int32_t points = max ? (int32_t)MIN(max, (uint32_t)INT32_MAX / 2) : HTTP2_GUARD_POINTS;
+    *guard = (struct http2_guard){.points = points, .max = points, .at_ns = now_ns};
 }
 
 /* Points for the time that has passed, counted only when somebody needs them. */
 static void rest(struct http2_guard *guard, int64_t now_ns)
 {
     int64_t passed_ns = MIN(MAX(now_ns - guard->at_ns, (int64_t)0), 60 * NS_PER_S);
-    int64_t points = passed_ns / NS_PER_MS * HTTP2_GUARD_PER_SECOND / 1000;
+    int64_t points = passed_ns / NS_PER_MS * guard->max / (1000 * HTTP2_GUARD_SECONDS);
     if (points > 0) {
-        guard->points = (int32_t)MIN(guard->points + points, (int64_t)HTTP2_GUARD_POINTS);
+        guard->points = (int32_t)MIN(guard->points + points, (int64_t)guard->max);
         guard->at_ns = now_ns;
     }
 }
@@ -34,7 +35,7 @@ bool http2_guard_note(struct http2_guard *guard, enum http2_guard_kind kind, int
 {
     int32_t gain = gains[kind];
     if (gain > 0) {
-        guard->points = MIN(guard->points + gain, (int32_t)HTTP2_GUARD_POINTS);
+        guard->points = MIN(guard->points + gain, guard->max);
         return true;
     }
     guard->glitches++;

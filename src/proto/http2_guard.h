@@ -26,18 +26,19 @@ enum http2_guard_kind {
 };
 
 enum {
-    HTTP2_GUARD_POINTS = 20000, /* at most, and at the start */
-    HTTP2_GUARD_PER_SECOND = 1000,
+    HTTP2_GUARD_POINTS = 20000,  /* usual: at most, and at the start */
+    HTTP2_GUARD_SECONDS = 20,    /* in which time gives back all of them */
     HTTP2_GUARD_SENT_MIN = 1024, /* bytes of a DATA frame that pay for a window update or two */
 };
 
 struct http2_guard {
-    int32_t points;
+    int32_t points, max;
     int64_t at_ns;     /* when time last gave any */
     uint32_t glitches; /* frames that took points */
 };
 
-void http2_guard_init(struct http2_guard *guard, int64_t now_ns);
+/* `max` 0: as many as usual. */
+void http2_guard_init(struct http2_guard *guard, uint32_t max, int64_t now_ns);
 /* False: it is too much. */
 must_check bool http2_guard_note(struct http2_guard *guard, enum http2_guard_kind kind,
                                  int64_t now_ns);

@@ -240,7 +240,7 @@ static void take_pseudo(struct http2_head *builder, struct str name, struct str 
     }
 }
 
-/* Names are in lower case. Every name with an id is, or it would not have been found as it is. */
+/* Names are in lower case. */
 static bool is_lower(struct str name)
 {
     for (size_t i = 0; i < name.len; i++) {
@@ -266,14 +266,16 @@ static bool is_space(char c)
 /* NULL, or what is wrong. */
 static const char *judge(struct str name, struct str value, enum http_header_id *ret_id)
 {
-    if (name.len == 0 || http_scan_token(name.p, 0, name.len) != name.len || !is_lower(name)) {
+    *ret_id = http_header_find(name);
+    bool known = *ret_id != HTTP_H_OTHER && str_eq(name, http_header_name(*ret_id));
+    if (!known &&
+        (name.len == 0 || http_scan_token(name.p, 0, name.len) != name.len || !is_lower(name))) {
         return "bad header name";
     }
     if (value.len > 0 && (is_space(value.p[0]) || is_space(value.p[value.len - 1]) ||
                           http_scan_value(value.p, 0, value.len) != value.len)) {
         return "bad character in a header";
     }
-    *ret_id = http_header_find(name);
     if (*ret_id - 1U < HTTP_H_UPGRADE) {
         if (is_connection(*ret_id)) {
             return "connection-specific header";

@@ -672,7 +672,7 @@ static struct str read_head(struct http2 *h, struct str in)
 static struct str read_preface(struct http2 *h, struct str in)
 {
     size_t n = MIN((size_t)(PREFACE_LEN - h->have), in.len);
-    if (memcmp(HTTP2_PREFACE + h->have, in.p, n) != 0) {
+    if (memcmp(&HTTP2_PREFACE[h->have], in.p, n) != 0) {
         h->failed = true;
         return in;
     }

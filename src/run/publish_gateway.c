@@ -40,10 +40,19 @@ static void add_limits(struct snapshot_gateway *gateway, const struct gateway_li
     at_least(&gateway->read_rate, limits->read_rate);
 }
 
+static void add_http2(struct snapshot_gateway *gateway, const struct gateway_http2 *http2)
+{
+    at_most(&gateway->http2_streams, http2->streams);
+    at_most(&gateway->http2_window, http2->window);
+    at_most(&gateway->http2_session_window, http2->connection_window);
+    at_most(&gateway->http2_glitches, http2->glitches);
+}
+
 void publish_gateway(struct snapshot_gateway *gateway, struct buf *networks,
                      const struct gateway_spec *spec)
 {
     add_limits(gateway, &spec->limits);
+    add_http2(gateway, &spec->http2);
     for (size_t i = 0; i < spec->trusted_proxies_count; i++) {
         buf_add(networks, networks->len ? STR(" ") : STR_NONE);
         buf_add(networks, spec->trusted_proxies[i]);

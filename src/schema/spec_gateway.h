@@ -25,6 +25,7 @@ struct gateway_spec {
     const struct str *trusted_proxies; /* networks, checked */
     size_t trusted_proxies_count;
     struct gateway_limits limits;
+    struct gateway_http2 http2;
     bool sockmap; /* the short way to services on this machine */
 };
 

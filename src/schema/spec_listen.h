@@ -38,6 +38,11 @@ struct gateway_limits {
     int64_t body_rate, read_rate; /* bytes a second */
 };
 
+/* What one HTTP/2 connection may; 0 and GATEWAY_NO_LIMIT as above. */
+struct gateway_http2 {
+    int64_t streams, window, connection_window, glitches;
+};
+
 struct listen_spec {
     struct str address; /* canonical, the identity: "http://127.0.0.1:8080", "tcp://[::]:5432" */
     int32_t kind;       /* enum listen_kind */

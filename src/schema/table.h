@@ -30,7 +30,8 @@ extern const struct schema_table table_service_volume, table_ulimit;
 /* table_tls.c: certificates */
 extern const struct schema_table table_certificate, table_gateway_tls;
 /* table_config.c: the top level */
-extern const struct schema_table table_gateway, table_gateway_limits, table_listen, table_include;
+extern const struct schema_table table_gateway, table_gateway_limits, table_gateway_http2,
+    table_listen, table_include;
 /* table_access.c */
 extern const struct schema_table table_access_log;
 

@@ -87,6 +87,8 @@ static const struct schema_field gateway_rows[] = {
          "creen; por defecto, las de nadie.")},
     {"limits", SCHEMA_OBJECT, G(limits), .of = &table_gateway_limits, .merge = SCHEMA_MERGE_OBJECT,
      SAY("What one client may cost.", "Lo que puede costar un cliente.")},
+    {"http2", SCHEMA_OBJECT, G(http2), OF(table_gateway_http2), .merge = SCHEMA_MERGE_OBJECT,
+     SAY("What one HTTP/2 connection may.", "Lo que puede una conexión HTTP/2.")},
     {"sockmap", SCHEMA_BOOL, G(sockmap),
      SAY("Lay bytes directly into the sockets of services on this machine (BPF); needs root, or "
          "CAP_BPF and CAP_NET_ADMIN. Where it cannot be had, TCP is spoken.",

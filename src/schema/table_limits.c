@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * `gateway.limits`: what one client may cost. A key that is not there leaves the edge's default
- * (link/snapshot_gateway.h); 0, where it may be written, is no limit at all.
+ * `gateway.limits`: what one client may cost; `gateway.http2`: what one HTTP/2 connection may. A
+ * key that is not there leaves the edge's default (link/snapshot_gateway.h); 0, where it may be
+ * written, is no limit at all.
  *
  * Bounds: below them nobody could be served; above them a limit limits nothing.
  */
@@ -76,4 +77,45 @@ const struct schema_table table_gateway_limits = {
     .finish = finish_limits,
     SAY("What one client may cost; of several projects that say it the strictest counts.",
         "Lo que puede costar un cliente; de varios proyectos que lo digan cuenta el más estricto."),
+};
+
+#define H(member) AT(struct gateway_http2, member)
+
+static void finish_http2(struct schema_pass *pass, const struct value *v, void *object)
+{
+    struct gateway_http2 *http2 = object;
+    (void)pass;
+    if (v && http2->glitches == 0 && value_is_set(value_get(v, "glitches"))) {
+        http2->glitches = GATEWAY_NO_LIMIT;
+    }
+}
+
+static const struct schema_field http2_rows[] = {
+    {"streams", SCHEMA_INT, H(streams), BOUNDS(1, 1000),
+     SAY("Requests of one connection at a time; 128 by default. More are refused, and may be asked "
+         "again.",
+         "Peticiones de una conexión a la vez; 128 por defecto. Las demás se rechazan y se pueden "
+         "repetir.")},
+    {"window", SCHEMA_SIZE, H(window), BOUNDS(16384, 16 * MIB),
+     SAY("Bytes that a peer may send on one stream before they are taken; 256k by default. Also of "
+         "connections to services.",
+         "Bytes que el otro puede enviar en un flujo antes de que se lean; 256k por defecto. "
+         "También en conexiones a servicios.")},
+    {"connection_window", SCHEMA_SIZE, H(connection_window), BOUNDS(65536, 256 * MIB),
+     SAY("The same for all streams of a connection together; 1m by default.",
+         "Lo mismo para todos los flujos de una conexión; 1m por defecto.")},
+    {"glitches", SCHEMA_INT, H(glitches), BOUNDS(0, 1000000000),
+     SAY("Points for frames that bring nothing: a PING takes 20, a reset 100; requests, content "
+         "and "
+         "time give them back. Without any the connection ends. 20000 by default, 0 = no limit.",
+         "Puntos para tramas que no aportan nada: un PING cuesta 20, una cancelación 100; las "
+         "peticiones, el contenido y el tiempo los devuelven. Sin ninguno, la conexión termina. "
+         "20000 por defecto, 0 = sin límite.")},
+};
+const struct schema_table table_gateway_http2 = {
+    TABLE_OF("gateway_http2", http2_rows, struct gateway_http2),
+    .finish = finish_http2,
+    SAY("What one HTTP/2 connection may; of several projects that say it the strictest counts.",
+        "Lo que puede una conexión HTTP/2; de varios proyectos que lo digan cuenta el más "
+        "estricto."),
 };

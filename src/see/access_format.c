@@ -178,6 +178,14 @@ static void add_protocol(struct json_writer *json, const struct line *line)
     json_field(json, "protocol", cstr, protocol_of(line->access));
 }
 
+/* Usually that is HTTP/1.1, and left out. */
+static void add_upstream_protocol(struct json_writer *json, const struct line *line)
+{
+    if (line->access->layers & RING_UPSTREAM_HTTP2) {
+        json_field(json, "upstream_protocol", cstr, "HTTP/2.0");
+    }
+}
+
 static void add_tls(struct json_writer *json, const struct line *line)
 {
     unsigned version = line->access->layers & RING_TLS;
@@ -273,6 +281,7 @@ static void (*const members[ACCESS_FIELDS])(struct json_writer *json, const stru
     [ACCESS_CLIENT] = add_client,
     [ACCESS_CLIENT_PORT] = add_client_port,
     [ACCESS_PROTOCOL] = add_protocol,
+    [ACCESS_UPSTREAM_PROTOCOL] = add_upstream_protocol,
     [ACCESS_TLS] = add_tls,
     [ACCESS_GRPC_STATUS] = add_grpc_status,
     [ACCESS_CLOSE_CODE] = add_close_code,

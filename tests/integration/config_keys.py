@@ -32,6 +32,7 @@ BALANCE = "integration/run_balance.py::"
 REPLICA = "unit/run/test_replica.c::"
 
 LIMITS = "integration/edge_keys.py::test_what_the_file_says_of_clients_acts"
+HTTP2 = "integration/edge_keys.py::test_what_the_file_says_of_http2_connections_acts"
 
 POLICY = "integration/edge_policy.py::"
 ACTS = {
@@ -71,6 +72,8 @@ ACTS = {
        ("header_timeout", "header_size", "idle_timeout", "connections", "address_connections", "address_rate", "body_rate",
         "read_rate", "glitches")},
     "gateway.sockmap": "integration/edge_sockmap.py::test_requests_and_answers_go_the_short_way",
+    "gateway.http2": HTTP2,
+    **{f"gateway.http2.{key}": HTTP2 for key in ("streams", "window", "connection_window", "glitches")},
     "gateway.threads": ROUTES,
     "gateway.upgrade_drain": "integration/edge_upgrade.py::test_a_request_under_way_ends_in_the_old_edge",
     "gateway.expose_replica": ROUTES,

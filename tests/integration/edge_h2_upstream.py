@@ -92,6 +92,7 @@ def test_a_request_arrives_rewritten(tmp_path):
         assert got[":scheme"] == "http" and got["x-own"] == "1" and got["x-forwarded-for"] == "127.0.0.1"
         assert not {"host", "connection", "x-hop", "keep-alive"} & set(got)
         assert response.headers["x-request-id"] == got["x-request-id"]
+        assert edge.records()[0]["layers"] == 8  # HTTP/1 from the client, HTTP/2 to the service
 
 
 def test_clients_share_a_connection(tmp_path):

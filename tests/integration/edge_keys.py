@@ -5,6 +5,8 @@ import time
 import pytest
 
 from edge_peer import Client, free_port, request, until
+import h2_peer
+from h2_peer import H2Client
 from muelle import Muelle
 
 SHOW = """
@@ -28,6 +30,7 @@ gateway:
   threads: 2
   trusted_proxies: {trusted}
   limits: {limits}
+  http2: {http2}
 services:
   show: {{command: /usr/bin/python3 {folder}/show.py, routes: [{{}}]}}
 """
@@ -42,8 +45,8 @@ def m():
         yield muelle
 
 
-def write(m, limits="{}", trusted="[]"):
-    m.write("muelle.yaml", FILE.format(port=m.port, announced=m.announced, folder=m.folder, limits=limits, trusted=trusted))
+def write(m, limits="{}", trusted="[]", http2="{}"):
+    m.write("muelle.yaml", FILE.format(port=m.port, announced=m.announced, folder=m.folder, limits=limits, trusted=trusted, http2=http2))
 
 
 def ask(port, header=b"", headers=()):
@@ -109,6 +112,33 @@ def test_what_the_file_says_of_clients_acts(m):
     assert ask(m.port).status == 200
     for client in held:
         client.socket.close()
+
+
+def test_what_the_file_says_of_http2_connections_acts(m):
+    write(m, http2="{streams: 3, window: 32k, connection_window: 128k, glitches: 500}")
+    m.up()
+    until(lambda: served(m))
+    with H2Client(m.port) as client:
+        assert client.until(lambda: client.settings)
+        assert (client.settings[h2_peer.STREAMS_MAX], client.settings[h2_peer.WINDOW]) == (3, 32768)
+        assert client.windows[0] == 131072 - 65535
+        for n in (1, 3, 5, 7):
+            client.send(h2_peer.frame(h2_peer.HEADERS, h2_peer.END_HEADERS, n, h2_peer.get(method="POST")))
+        assert client.until(lambda: client.answer(7).reset is not None) and h2_peer.error_name(client.answer(7).reset) == "REFUSED_STREAM"
+        for _ in range(60):  # 20 points each
+            client.try_send(h2_peer.frame(h2_peer.PING, 0, 0, b"12345678"))
+        client.until(lambda: client.goaway is not None, 5)
+        assert h2_peer.error_name(client.goaway) == "ENHANCE_YOUR_CALM"
+    write(m, http2="{glitches: 0}")
+    m.cli("reload")
+
+    def is_usual():
+        with H2Client(m.port) as client:
+            return client.until(lambda: client.settings) and client.settings[h2_peer.STREAMS_MAX] == 128
+    until(is_usual)
+    with H2Client(m.port) as client:
+        client.send(h2_peer.frame(h2_peer.PING, 0, 0, b"12345678") * 3000)
+        assert client.fetch(1, "/").status == 200 and client.goaway is None
 
 
 def test_what_is_no_network_is_told_with_its_place(m):

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from edge_peer import BACKEND
+from h2_peer import H2Client
 from load import Load
 from muelle import alive, free_port, wait_until
 
@@ -162,6 +163,25 @@ def test_a_request_under_way_ends_in_the_old_edge(gate):
         assert alive(before)
         os.kill(next(r["pid"] for r in gate.ps() if r["service"] == "up"), signal.SIGUSR1)
         assert s.recv(10) == b"two"
+    wait_until(lambda: not alive(before) and edge(gate)["leaving"] == 0, what="the end of the old edge")
+
+
+def test_streams_of_http2_clients_end_in_the_old_edge(gate):
+    with H2Client(gate.port) as client:
+        client.ask(1, "/slow", host="up.example")
+        assert client.until(lambda: client.answer(1).body == b"one")
+        before, _ = upgrade(gate)
+        assert client.until(lambda: client.goaway is not None) and client.goaway == 0
+        with H2Client(gate.port) as other:  # the next edge accepts
+            other.ask(1, host="web.example")
+            assert other.until(lambda: other.answer(1).over) and other.answer(1).verdict() == "200" and other.goaway is None
+        client.ask(3, host="web.example")
+        assert client.until(lambda: client.answer(3).over) and client.answer(3).verdict() == "RST REFUSED_STREAM"
+        assert alive(before)
+        os.kill(next(r["pid"] for r in gate.ps() if r["service"] == "up"), signal.SIGUSR1)
+        assert client.until(lambda: client.answer(1).over) and (client.answer(1).verdict(), client.answer(1).body) == ("200", b"onetwo")
+        client.until(lambda: client.ended, 5)
+        assert client.ended
     wait_until(lambda: not alive(before) and edge(gate)["leaving"] == 0, what="the end of the old edge")
 
 

@@ -408,6 +408,10 @@ static void add_line(struct snapshot_builder *builder, const struct words *w)
             .connections_max = number32(w, "connections_max"),
             .head_ms = number32(w, "head_ms"),
             .keepalive_ms = number32(w, "keepalive_ms"),
+            .http2_streams = number32(w, "http2_streams"),
+            .http2_window = number32(w, "http2_window"),
+            .http2_session_window = number32(w, "http2_session_window"),
+            .http2_glitches = number32(w, "http2_glitches"),
             .instance = STR("driver"),
             .geo = option(w, "geo"),
         };
@@ -508,6 +512,7 @@ static void write_access(struct json_writer *json, const struct ring_access *acc
     json_field(json, "host", str, str_make(access->path + access->path_len, access->host_len));
     json_field(json, "request_id", str, str_make(access->request_id, access->request_id_len));
     json_field(json, "flags", u64, access->flags);
+    json_field(json, "layers", u64, access->layers);
     json_field(json, "close_code", u64, access->close_code);
     json_field(json, "retries", u64, access->retries);
     json_field(json, "bytes_in", u64, access->bytes_in);

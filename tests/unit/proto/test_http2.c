@@ -331,7 +331,7 @@ TEST(each_kind_of_nonsense_ends_a_connection_that_sends_nothing_else)
     for (int kind = 0; kind < HTTP2_GUARD_REQUEST; kind++) {
         struct http2_guard guard;
         unsigned frames = 0;
-        http2_guard_init(&guard, NS_PER_S);
+        http2_guard_init(&guard, 0, NS_PER_S);
         while (http2_guard_note(&guard, (enum http2_guard_kind)kind, NS_PER_S)) {
             check(++frames <= 10000);
         }
@@ -343,13 +343,13 @@ TEST(each_kind_of_nonsense_ends_a_connection_that_sends_nothing_else)
 TEST(time_and_useful_frames_give_points_back)
 {
     struct http2_guard guard;
-    http2_guard_init(&guard, 0);
+    http2_guard_init(&guard, 0, 0);
     /* Ten pings a second for ever, 200 resets with a request each. */
     for (int i = 0; i < 100000; i++) {
         check(http2_guard_note(&guard, HTTP2_GUARD_PING, i * (NS_PER_S / 10)));
         check(guard.points <= HTTP2_GUARD_POINTS);
     }
-    http2_guard_init(&guard, 0);
+    http2_guard_init(&guard, 0, 0);
     for (int i = 0; i < 100000; i++) {
         check(http2_guard_note(&guard, HTTP2_GUARD_REQUEST, 0));
         check(http2_guard_note(&guard, HTTP2_GUARD_WINDOW, 0));
@@ -360,7 +360,7 @@ TEST(a_clock_that_goes_back_gives_nothing)
 {
     struct http2_guard guard;
     unsigned frames = 0;
-    http2_guard_init(&guard, NS_PER_S * 1000);
+    http2_guard_init(&guard, 0, NS_PER_S * 1000);
     while (http2_guard_note(&guard, HTTP2_GUARD_RESET, (1000 - (int64_t)frames) * NS_PER_S)) {
         check(++frames <= HTTP2_GUARD_POINTS / 100);
     }

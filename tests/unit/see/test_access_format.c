@@ -87,12 +87,12 @@ TEST(a_json_line_has_the_members_asked_for_in_their_order)
     check_line(
         "json\n\nstatus,host,user_agent,path,status,nothing", &entry,
         "{\"status\":404,\"host\":\"shop.example\",\"user_agent\":\"curl/7\",\"path\":\"/a\"}");
-    entry.access.layers = RING_TLS_13 | RING_TLS_RESUMED;
+    entry.access.layers = RING_TLS_13 | RING_TLS_RESUMED | RING_UPSTREAM_HTTP2;
     entry.access.close_code = 1 + 14;
-    check_line(
-        "json\n\nprotocol,tls,grpc_status,client,client_port", &entry,
-        "{\"protocol\":\"HTTP/1.1\",\"tls\":\"TLSv1.3\",\"tls_resumed\":true,\"grpc_status\":14,"
-        "\"client\":\"10.0.0.7\",\"client_port\":4711}");
+    check_line("json\n\nprotocol,upstream_protocol,tls,grpc_status,client,client_port", &entry,
+               "{\"protocol\":\"HTTP/1.1\",\"upstream_protocol\":\"HTTP/"
+               "2.0\",\"tls\":\"TLSv1.3\",\"tls_resumed\":true,\"grpc_status\":14,"
+               "\"client\":\"10.0.0.7\",\"client_port\":4711}");
 }
 
 TEST(a_host_that_did_not_fit_is_taken_from_the_second_record)
