@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { OWED_MAX = 8 * 1024 }; /* well within TLS_WIRE_SPARE */
 enum { LEVEL_WARNING = 1, LEVEL_FATAL = 2, KEY_UPDATE = 24 };
 
 struct tls_held {
@@ -58,6 +59,7 @@ void tls_light_free(struct tls_light *light)
     tls_key_fini(&light->in, light->ciphers);
     tls_key_fini(&light->out, light->ciphers);
     tls_ciphers_unref(light->ciphers);
+    free(light->tickets);
     free(light->peer);
     free(light);
 }
@@ -98,9 +100,37 @@ int tls_light_start(struct tls_light *light, enum tls_suite suite, uint64_t sent
 
 /* --- sending --- */
 
+bool tls_light_owe(struct tls_light *light, struct str records)
+{
+    if (records.len == 0 || records.len > OWED_MAX) {
+        return records.len == 0;
+    }
+    light->tickets = malloc(records.len);
+    if (light->tickets) {
+        memcpy(light->tickets, records.p, records.len);
+        light->tickets_len = (uint32_t)records.len;
+    }
+    return light->tickets != NULL;
+}
+
+static bool send_tickets(struct tls_light *light, struct tls_wire *wire)
+{
+    if (wire->out_cap - wire->out_len < light->tickets_len) {
+        return false;
+    }
+    memcpy(wire->out + wire->out_len, light->tickets, light->tickets_len);
+    wire->out_len += light->tickets_len;
+    free(light->tickets);
+    light->tickets = NULL;
+    return true;
+}
+
 static int seal(struct tls_light *light, struct tls_wire *wire, enum tls_record_type type,
                 struct str text)
 {
+    if (unlikely(light->tickets) && !send_tickets(light, wire)) {
+        return -EPIPE;
+    }
     size_t room = wire->out_cap - wire->out_len;
     if (room < TLS_RECORD_EXTRA || room - TLS_RECORD_EXTRA < text.len) {
         return -EPIPE; /* never, by the contract */

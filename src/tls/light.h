@@ -22,8 +22,9 @@ struct tls_light {
     struct tls_ciphers *ciphers;
     struct tls_key in, out;
     struct tls_held *held; /* the part of a record, or text that nobody had room for */
+    char *tickets;         /* sealed already; they go with the first record. NULL: gone */
     char *peer;            /* the client's verified certificate, DER; NULL: none */
-    uint32_t peer_len;
+    uint32_t tickets_len, peer_len;
     uint8_t secrets[2]; /* lengths of what came so far: in, out */
     uint8_t head[5], head_len;
     uint8_t message[TLS_UPDATE_SIZE], message_len; /* of a KeyUpdate */
@@ -45,6 +46,9 @@ void tls_light_secret(struct tls_light *light, bool out, struct str hex);
  * are missing or not of this suite; -ENOMEM. */
 must_check int tls_light_start(struct tls_light *light, enum tls_suite suite, uint64_t sent);
 
+/* Records that were sealed before and not sent: they go before the next one. False: memory is out,
+ * or they are too many to wait. */
+must_check bool tls_light_owe(struct tls_light *light, struct str records);
 must_check int tls_light_read(struct tls_light *light, struct tls_wire *wire, char *p, size_t len,
                               size_t *ret);
 bool tls_light_pending(const struct tls_light *light);

@@ -200,10 +200,11 @@ static int why(struct tls_session *session, int r)
     }
 }
 
-/* `sent` is what the last step sent. Who resumes gets one ticket more for the one it used. TLS 1.2
- * has given its own already. */
-static int opened(struct tls_session *session, struct str sent)
+/* What the last step sent begins at `from` of the wire. Who resumes gets one ticket more for the
+ * one it used. TLS 1.2 has given its own already. */
+static int opened(struct tls_session *session, struct tls_wire *wire, size_t from)
 {
+    struct str sent = str_make(wire->out + from, wire->out_len - from);
     session->open = true;
     if (session->owed) {
         bool later = SSL_version(session->ssl) >= TLS1_3_VERSION;
@@ -212,6 +213,9 @@ static int opened(struct tls_session *session, struct str sent)
     if (session->light && tls_light_take(session->light, session->ssl, sent)) {
         SSL_free(session->ssl);
         session->ssl = NULL;
+        if (tls_light_owe(session->light, sent)) { /* with the first answer, as without it */
+            wire->out_len = from;
+        }
     } else {
         tls_light_free(session->light);
         session->light = NULL;
@@ -233,8 +237,7 @@ int tls_session_step(struct tls_session *session, struct tls_wire *wire)
     if (session->light) {
         tls_light_after(session->ssl);
     }
-    r = r == 1 ? opened(session, str_make(wire->out + before, wire->out_len - before))
-               : why(session, r);
+    r = r == 1 ? opened(session, wire, before) : why(session, r);
     wire_now = NULL;
     return r == TLS_E_END ? fail(session) : r;
 }

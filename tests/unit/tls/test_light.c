@@ -217,8 +217,11 @@ TEST(every_suite_and_count_of_tickets_goes_on_without_openssl)
             check(is_light(&rig));
             check_int(rig.server.light->out.suite, suite);
             check_int(rig.server.light->out.seq, tickets);
+            check_int(rig.wire.out_len, 0);
+            check_int(rig.server.light->tickets != NULL, tickets > 0); /* they wait for data */
             client_says(&rig, STR("hello"));
             server_says(&rig, STR("world"));
+            check(!rig.server.light->tickets);
             for (int i = 0; i < 5; i++) {
                 client_says(&rig, some_bytes(i == 4 ? 50000 : 900));
                 server_says(&rig, some_bytes(i == 4 ? 50000 : 900));
