@@ -435,6 +435,10 @@ int http2_head_end(struct http2_head *builder, bool no_body)
     }
     head->len = builder->len;
     if (no_body) {
+        if (head->framing == HTTP1_BODY_CLOSE) { /* in HTTP/1 an empty body has to be said */
+            head->has_length = true;
+            head->content_length = 0;
+        }
         head->framing = HTTP1_BODY_NONE;
     }
     head->keep_alive = true;

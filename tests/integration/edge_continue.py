@@ -305,3 +305,11 @@ def test_an_http2_client_is_refused_before_its_body(tmp_path):
         client.send(frame(DATA, END_STREAM, 1, EVIL))
         assert client.fetch(3, "/b").status == 200 and client.answer(3).body == b"2 /b"
         until(lambda: "/evil" not in service.paths())
+
+
+def test_an_http2_client_that_expects_nothing_is_not_passed_on_as_one_that_does(tmp_path):
+    service = Service(None)
+    with Upstream(service) as upstream, Edge(tmp_path, *web(upstream)) as edge, H2Client(edge.port) as client:
+        client.ask(1, "/a", ("expect", "100-continue"))
+        assert client.until(lambda: client.answer(1).ended, 5) and client.answer(1).body == b"1 /a"
+        assert "expect" not in service.seen[0][2]

@@ -12,7 +12,8 @@ KINDS = {"DATA": 0, "HEADERS": 1, "PRIORITY": 2, "RST_STREAM": 3, "SETTINGS": 4,
          "WINDOW_UPDATE": 8, "CONTINUATION": 9, "PRIORITY_UPDATE": 16}
 FLAGS = {"e": 1, "a": 1, "h": 4, "p": 8, "y": 32}
 HEAD = b"\x86\x84" + b"\x01\x01a"
-MACROS = {"GET": b"\x82" + HEAD, "POST": b"\x83" + HEAD, "SCHEME": b"\x86", "PATH": b"\x84", "METHOD": b"\x82", "HOST": b"\x01\x01a"}
+MACROS = {"GET": b"\x82" + HEAD, "POST": b"\x83" + HEAD, "SCHEME": b"\x86", "PATH": b"\x84", "METHOD": b"\x82", "HOST": b"\x01\x01a",
+          "OK": b"\x88"}
 
 
 @dataclass
@@ -71,9 +72,9 @@ def one(text):
     return h2_peer.frame(number, bits, int(stream, 0), payload(rest), length)
 
 
-def requests():
+def read(name):
     found = []
-    for line in (FOLDER / "http2_requests.txt").read_text().splitlines():
+    for line in (FOLDER / name).read_text().splitlines():
         if not line or line.startswith("#"):
             continue
         rfc, what, expected, text = line.split(" | ", 3)
@@ -81,3 +82,11 @@ def requests():
         steps = text.removeprefix("bare ").split(" ; ")
         found.append(Vector(rfc, what, expected.split("; "), b"".join(one(step) for step in steps), not bare))
     return found
+
+
+def requests():
+    return read("http2_requests.txt")
+
+
+def answers():
+    return read("http2_answers.txt")
