@@ -31,6 +31,14 @@ void client_deadline(struct client *client, int64_t deadline_ns)
     }
 }
 
+void client_forget_text(struct client *client)
+{
+    if (client->text_len > CLIENT_NEAR) {
+        free(client->text.far);
+    }
+    client->text_len = 0;
+}
+
 void client_close(struct client *client)
 {
     struct worker *worker = client->conn.worker;
@@ -52,11 +60,13 @@ void client_close(struct client *client)
     client->in = NULL;
     client->ahead = NULL;
     if (likely(!lane)) {
-        free((void *)(uintptr_t)client->identity.p);
+        free(client->identity);
+        client_forget_text(client);
         worker->client_count--;
         counters_add(&worker->stats->connections, (uint64_t)-1);
     }
-    client->identity = STR_NONE;
+    client->identity = NULL;
+    client->text_len = 0;
     list_del(&client->node);
     list_push_back(&worker->dead, &client->node);
     loop_defer(&worker->loop, &worker->turn_end);

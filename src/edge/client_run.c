@@ -284,9 +284,24 @@ static void timer_fired(struct timer *timer, int64_t now_ns)
     }
 }
 
+/* Without memory for a long one it is not known, and the request goes on. */
+static void set_text(struct client *client, struct str text)
+{
+    client_forget_text(client);
+    if (text.len > CLIENT_NEAR) {
+        client->text.far = malloc(text.len);
+        if (!client->text.far) {
+            text = STR("unknown");
+        }
+    }
+    memcpy(text.len > CLIENT_NEAR ? client->text.far : client->text.near, text.p, text.len);
+    client->text_len = (uint8_t)text.len;
+}
+
 void client_set_address(struct client *client, const struct sock_addr *peer)
 {
-    struct buf text = {.p = client->text, .cap = CLIENT_TEXT_MAX, .max = CLIENT_TEXT_MAX};
+    char space[CLIENT_TEXT_MAX];
+    struct buf text = {.p = space, .cap = CLIENT_TEXT_MAX, .max = CLIENT_TEXT_MAX};
     struct ip ip = {0};
     if (peer->family == SOCK_ADDR_IP4 || peer->family == SOCK_ADDR_IP6) {
         ip = ip_make(peer->family == SOCK_ADDR_IP4 ? 4 : 6, peer->ip);
@@ -297,7 +312,7 @@ void client_set_address(struct client *client, const struct sock_addr *peer)
     client->port = peer->port;
     client->family = ip.family;
     memcpy(client->ip, ip.bytes, sizeof(client->ip));
-    client->text_len = (uint8_t)text.len;
+    set_text(client, buf_str(&text));
 }
 
 static void init(struct client *client)
@@ -322,7 +337,7 @@ void client_open_lane(struct client *client, const struct client *parent)
     client->identity = parent->identity;
     client->redirect_port = parent->redirect_port;
     client->text_len = parent->text_len;
-    memcpy(client->text, parent->text, sizeof(client->text));
+    client->text = parent->text;
 }
 
 static struct client *make(struct worker *worker, int fd, const struct sock_addr *peer,

@@ -376,15 +376,14 @@ int conn_tls_step(struct conn *conn)
     }
 }
 
-struct str conn_tls_identity(const struct conn *conn)
+char *conn_tls_identity(const struct conn *conn)
 {
     struct buf text = BUF_INIT(IDENTITY_MAX);
     if (conn->ops != &ops || !tls_session_identity(&layer_of(conn)->session, &text)) {
         buf_fini(&text);
-        return STR_NONE;
+        return NULL;
     }
-    size_t len = text.len;
-    return str_make(buf_take(&text), len);
+    return buf_take(&text);
 }
 
 /* --- configurations --- */

@@ -33,9 +33,9 @@ must_check int conn_tls_accept(struct conn *conn, uint64_t listener);
 /* The client's end on a connected socket. 0 or -ENOMEM. */
 must_check int conn_tls_connect(struct conn *conn, struct tls_connector *connector,
                                 const char *server_name);
-/* The peer's verified certificate in base64, for the caller to free; STR_NONE: it has shown
+/* The peer's verified certificate in base64, for the caller to free; NULL: it has shown
  * none. */
-struct str conn_tls_identity(const struct conn *conn);
+char *conn_tls_identity(const struct conn *conn);
 /* Goes on with the client's handshake. 0 done, CONN_TLS_E_WAIT, or -errno. */
 enum { CONN_TLS_E_WAIT = 1 };
 must_check int conn_tls_step(struct conn *conn);

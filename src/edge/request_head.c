@@ -82,9 +82,9 @@ static void who_it_is(struct http1_writer *w, const struct stream *stream, struc
 /* RFC 9440: the certificate that we verified, as a byte sequence of structured fields. */
 static void write_identity(struct http1_writer *w, const struct client *client)
 {
-    if (client->identity.len > 0) {
+    if (client->identity) {
         http1_write_raw(w, STR("Client-Cert: :"));
-        http1_write_raw(w, client->identity);
+        http1_write_raw(w, str_from(client->identity));
         http1_write_raw(w, STR(":\r\n"));
     }
 }

@@ -125,7 +125,7 @@ static bool step_headers(struct stream *stream)
         counters_add(&worker->stats->no_route, 1);
         reply_no_route(stream);
     } else if (unlikely(stream->route && stream->route->needs_client &&
-                        stream->client->identity.len == 0)) {
+                        !stream->client->identity)) {
         reply_no_certificate(stream);
     } else if (unlikely(stream->req.method == HTTP_OPTIONS) &&
                str_is(http1_get(&stream->req, HTTP_H_MAX_FORWARDS), "0")) {
