@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 import platform
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ ROOT = HERE.parent
 sys.path[:0] = [str(HERE), str(ROOT / "tests" / "lib")]
 os.environ.setdefault("MUELLE", str(ROOT / "build-release" / "muelle"))
 os.environ.setdefault("MUELLE_BUILD", str(ROOT / "build-release"))
-PARTS = ("services", "edge", "routes", "protocols", "idle")
+PARTS = ("services", "edge", "protocols")
 
 
 @dataclass
@@ -30,10 +31,15 @@ class Figure:
     peers: dict = None   # name -> value, measured in the same run
     note: str = ""
 
+    def verdict(self):
+        """Of a goal that is a number: "ok" or "missed"."""
+        most = re.fullmatch(r"(?:<= )?([\d.]+)", self.reach)
+        return "" if not most else "ok" if self.value <= float(most[1]) else "missed"
+
     def row(self):
         peers = ", ".join(f"{name} {value:g} (x{self.value / value:.2f})" if value else f"{name} –"
                           for name, value in (self.peers or {}).items())
-        return f"{self.name:34} {self.value:10.4g} {self.unit:8} {self.reach:22} {peers} {self.note}".rstrip()
+        return f"{self.name:34} {self.value:10.4g} {self.unit:8} {self.reach:20} {self.verdict():6} {peers} {self.note}".rstrip()
 
 
 def main():

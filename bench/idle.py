@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Memory of idle connections: what the edge grows by (RSS, PSS of its heap) when many clients have made one request each
+"""Memory of idle connections: what the edge grows by (its anonymous memory) when many clients have made one request each
 and then say nothing. Plain, TLS 1.3 and HTTP/2 over TLS, the latter two also with `gateway.tls.light`.
 
 The clients are this process. nginx and HAProxy, measured once side by side with 9,800 connections, are quoted.
@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from edge_peer import BACKEND, free_port
-from protocols import MUELLE, certificate
+from peers import MUELLE, certificate
 
 CONNECTIONS = 4000
 WARM = 200  # what is there before: blocks, contexts, arenas
@@ -31,8 +31,9 @@ CASES = (("plain", "http", "http/1.1", False, "<= 300"), ("tls", "https", "http/
          ("h2_tls_light", "https", "h2", True, "<= 12000"))
 
 
-def rss(pid):
-    return int(re.search(r"VmRSS:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text()).group(1)) * 1024
+def anonymous(pid):
+    """Without shared memory: the ring of records fills by request, once, whatever the connections."""
+    return int(re.search(r"RssAnon:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text()).group(1)) * 1024
 
 
 class Home:
@@ -89,10 +90,10 @@ def client(port, context, protocol):
 def each(home, context, protocol, count):
     idle = [client(home.port, context, protocol) for _ in range(WARM)]
     time.sleep(0.5)
-    before = rss(home.pid)
+    before = anonymous(home.pid)
     idle += [client(home.port, context, protocol) for _ in range(count)]
     time.sleep(1)
-    grown = (rss(home.pid) - before) / count
+    grown = (anonymous(home.pid) - before) / count
     for s in idle:
         s.close()
     return grown

@@ -1,176 +1,46 @@
 # SPDX-License-Identifier: Apache-2.0
-"""CPU of the proxy per request by protocol and size, beside Debian's nginx and HAProxy: one thread each, full load, rounds
-interleaved, 20th percentile. Clear text on both sides but in `tls` and `handshake` (TLS 1.3, ECDSA P-256, keep-alive or a
-new connection a request, two tickets each), where muelle runs as a whole program.
+"""The gateway's figures beside nginx and HAProxy, one line each: user instructions, CPU of the proxy per request by protocol
+and size, memory of idle connections, added latency, thousands of routes.
 
-The peers without an access log; muelle with everything on. nginx has no HTTP/2 to services: its figure for the last three
-is HTTP/1 to services.
+CPU: full load, rounds interleaved; the figure is the median over rounds of the ratio to the peer, since others use this
+machine too. Clear text on both sides but in `tls` and `handshake` (TLS 1.3, ECDSA P-256, keep-alive or a new connection a
+request, two tickets each). nginx has no HTTP/2 to services: beside it, those are HTTP/1 to services.
 """
 import contextlib
-import json
-import os
-import re
+import statistics
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
-from edge import CONNECTIONS, children, cpu_us, percentile, pin
-from edge_peer import BACKEND, Edge, free_port, wait_port
+import edge
+import idle
+import routes
+from peers import certificate, cpu_us, haproxy, load, muelle, nginx, percentile, pin, service
 
 ROUNDS = 7
-SECONDS = 1
-ROOT = Path(__file__).resolve().parent.parent
-MUELLE = Path(os.environ["MUELLE_BUILD"]) / "muelle"
 
-# name, what the client speaks, what the service speaks, bytes of an answer, reach
+# name, what the client speaks, what the service speaks, bytes of an answer, at most this times the peer
 CASES = (
-    ("h1", "h1", "h1", 128, "<= 0.78 nginx"),
-    ("h1_unix", "h1", "unix", 128, "<= 0.60 nginx over TCP"),
-    ("h1_10k", "h1", "h1", 10240, "<= 0.77 nginx"),
-    ("h1_1m", "h1", "h1", 1 << 20, "<= 0.65 nginx"),
-    ("h1_h2c", "h1", "h2c", 128, "<= 0.50 nginx"),
-    ("h2_h1", "h2", "h1", 128, "<= 0.75 haproxy"),
-    ("h2_h2c", "h2", "h2c", 128, "<= 0.25 nginx"),
-    ("tls", "tls", "h1", 128, "<= 0.75 nginx"),
-    ("handshake", "handshake", "h1", 128, "<= 0.85 nginx"),
+    ("h1", "h1", "h1", 128, 0.78, "nginx"),
+    ("h1_unix", "h1", "unix", 128, 0.60, "nginx"),
+    ("h1_10k", "h1", "h1", 10240, 0.77, "nginx"),
+    ("h1_1m", "h1", "h1", 1 << 20, 0.65, "nginx"),
+    ("h1_h2c", "h1", "h2c", 128, 0.50, "nginx"),
+    ("h2_h1", "h2", "h1", 128, 0.75, "haproxy"),
+    ("h2_h2c", "h2", "h2c", 128, 0.25, "nginx"),
+    ("tls", "tls", "h1", 128, 0.75, "nginx"),
+    ("handshake", "handshake", "h1", 128, 0.85, "nginx"),
 )
+RATE, LATENCY_ROUNDS = 8000, 7
 
 
-def certificate(folder):
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "9",
-                    "-keyout", f"{folder}/key.pem", "-out", f"{folder}/cert.pem", "-subj", "/CN=localhost",
-                    "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"], check=True, capture_output=True)
-    Path(f"{folder}/both.pem").write_text(Path(f"{folder}/cert.pem").read_text() + Path(f"{folder}/key.pem").read_text())
-
-
-@contextlib.contextmanager
-def running(command, port=None, path=None):
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    try:
-        if port:
-            wait_port(port)
-        while path and not Path(path).exists():
-            time.sleep(0.01)
-        yield process
-    finally:
-        process.terminate()
-        process.wait()
-
-
-@contextlib.contextmanager
-def service(kind, size, folder):
-    """A server that costs little; its address as muelle, nginx and HAProxy write it."""
-    port = free_port()
-    if kind == "unix":
-        path = f"{folder}/backend.sock"
-        with running([*pin(1), str(BACKEND), f"unix:{path}", str(size)], path=path):
-            yield f"unix:{path}"
-    elif kind == "h2c":
-        Path(f"{folder}/x").write_bytes(b"x" * size)
-        with running([*pin(1), "nghttpd", "--no-tls", "-d", folder, str(port)], port):
-            yield f"127.0.0.1:{port}"
-    else:
-        with running([*pin(1), str(BACKEND), str(port), str(size)], port):
-            yield f"127.0.0.1:{port}"
-
-
-@contextlib.contextmanager
-def nginx(client, to, folder):
-    port, temp = free_port(), tempfile.mkdtemp(dir=folder)
-    tls = client in ("tls", "handshake")
-    listen = {"h2": " http2", "tls": " ssl", "handshake": " ssl"}.get(client, "")
-    certs = f"ssl_certificate {folder}/cert.pem; ssl_certificate_key {folder}/key.pem; ssl_protocols TLSv1.3;"
-    temps = " ".join(f"{kind}_temp_path {temp};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-    Path(f"{temp}/nginx.conf").write_text(f"""daemon off; pid {temp}/nginx.pid; worker_processes 1; error_log stderr crit;
-      events {{ worker_connections 4096; multi_accept on; }}
-      http {{ access_log off; {temps} keepalive_requests 100000000; keepalive_timeout 600;
-      upstream b {{ server {to}; keepalive 512; keepalive_requests 100000000; }}
-      server {{ listen 127.0.0.1:{port}{listen}; {certs if tls else ""} location / {{ proxy_pass http://b; proxy_http_version 1.1;
-      proxy_buffers 8 16k; proxy_set_header Connection ""; }} }} }}""")
-    with running([*pin(0), "nginx", "-e", "stderr", "-c", f"{temp}/nginx.conf", "-p", temp], port) as process:
-        yield port, lambda: children(process.pid)[1:]
-
-
-@contextlib.contextmanager
-def haproxy(client, to, protocol, folder):
-    port = free_port()
-    bind = {"h2": " proto h2", "tls": f" ssl crt {folder}/both.pem", "handshake": f" ssl crt {folder}/both.pem"}.get(client, "")
-    server = "unix@" + to[5:] if to.startswith("unix:") else to
-    conf = Path(tempfile.mkdtemp(dir=folder)) / "haproxy.cfg"
-    conf.write_text(f"""global
-  nbthread 1
-  maxconn 4096
-  ssl-default-bind-options ssl-min-ver TLSv1.3
-defaults
-  mode http
-  timeout client 60s
-  timeout server 60s
-  timeout connect 5s
-  http-reuse always
-frontend f
-  bind 127.0.0.1:{port}{bind}
-  default_backend b
-backend b
-  server s {server}{" proto h2" if protocol == "h2c" else ""}
-""")
-    with running([*pin(0), "haproxy", "-db", "-q", "-f", str(conf)], port) as process:
-        yield port, lambda: children(process.pid)
-
-
-@contextlib.contextmanager
-def edge(to, protocol, folder):
-    h2c = " protocol=h2c" if protocol == "h2c" else ""
-    with Edge(tempfile.mkdtemp(dir=folder), f"service web{h2c}", f"endpoint web web-1 {to}", "route web * /", args=pin(0)) as muelle:
-        for reader in children(muelle.process.pid)[1:]:
-            os.sched_setaffinity(reader, set(list(os.sched_getaffinity(0))[-1:]))
-        yield muelle.port, lambda: [muelle.process.pid]
-
-
-@contextlib.contextmanager
-def program(size, folder):
-    """The whole of muelle with TLS."""
-    port, home = free_port(), Path(tempfile.mkdtemp(dir=folder))
-    (home / "muelle.yaml").write_text(f"""name: bench
-gateway:
-  threads: 1
-  admin: false
-  listen: [ {{ address: "https://127.0.0.1:{port}", tls: {{ cert: {folder}/cert.pem, key: {folder}/key.pem }} }} ]
-services:
-  web: {{ command: "{BACKEND} $$PORT {size}", routes: [ {{ path: / }} ] }}
-""")
-    subprocess.run([str(MUELLE), "up", "-d", "--wait"], cwd=home, check=True, capture_output=True)
-    try:
-        pid = json.loads(subprocess.run([str(MUELLE), "status", "--json"], cwd=home, check=True, capture_output=True).stdout)["edge"]["pid"]
-        subprocess.run(["taskset", "-a", "-p", "-c", pin(0)[-1], str(pid)], check=True, capture_output=True)
-        yield port, lambda: [pid]
-    finally:
-        subprocess.run([str(MUELLE), "down"], cwd=home, check=True, capture_output=True)
-
-
-def load(client, port, size):
-    """Requests in SECONDS of full load."""
-    url = f"{'https' if client in ('tls', 'handshake') else 'http'}://127.0.0.1:{port}/x"
-    connections = 16 if size > 100_000 else CONNECTIONS
-    if client == "h2":
-        command = ["h2load", "-t1", "-c4", "-m32", "-D", str(SECONDS), "--warm-up-time=0", url]
-        pattern = r"requests: \d+ total, \d+ started, (\d+) done, \1 succeeded, 0 failed"
-    else:
-        close = ["-H", "Connection: close"] if client == "handshake" else []
-        command = ["wrk", "-t1", f"-c{connections}", f"-d{SECONDS}s", *close, url]
-        pattern = r"(\d+) requests in"
-    out = subprocess.run([*pin(1), *command], capture_output=True, text=True, check=True).stdout
-    assert "Non-2xx" not in out, out
-    return int(re.search(pattern, out).group(1))
-
-
-def measure_case(Figure, case, folder):
-    name, client, protocol, size, reach = case
+def cpu(Figure, case, folder):
+    name, client, protocol, size, reach, peer = case
     with contextlib.ExitStack() as stack:
         to = stack.enter_context(service(protocol, size, folder))
         plain = stack.enter_context(service("h1", size, folder)) if protocol != "h1" else to
-        ours = program(size, folder) if client in ("tls", "handshake") else edge(to, protocol, folder)
-        proxies = {"muelle": stack.enter_context(ours), "nginx": stack.enter_context(nginx(client, plain, folder)),
+        proxies = {"muelle": stack.enter_context(muelle(client, to, protocol, size, folder)),
+                   "nginx": stack.enter_context(nginx(client, plain, folder)),
                    "haproxy": stack.enter_context(haproxy(client, to, protocol, folder))}
         found = {who: [] for who in proxies}
         for round_ in range(ROUNDS + 1):
@@ -179,13 +49,43 @@ def measure_case(Figure, case, folder):
                 requests = load(client, port, size)
                 if round_:  # the first one warms up
                     found[who].append((cpu_us(pids()) - before) / requests)
-    best = {who: percentile(values, 0.2) for who, values in found.items()}
-    yield Figure(f"protocol.{name}_cpu_us", best["muelle"], "us", reach, {who: best[who] for who in ("nginx", "haproxy")})
+    ratio = statistics.median(a / b for a, b in zip(found["muelle"], found[peer]))
+    times = ", ".join(f"{who} {percentile(values, 0.2):.1f}" for who, values in found.items())
+    yield Figure(f"protocol.{name}_cpu", ratio, f"x {peer}", f"<= {reach}", None, f"us: {times}")
 
 
-def measure(Figure, only=()):
+# --- latency ---
+
+def median_us(port, log):
+    """Of requests sent at a fixed rate, whatever becomes of them."""
+    log.unlink(missing_ok=True)
+    subprocess.run([*pin(1), "h2load", "--h1", "-t1", "-c64", f"--rps={RATE // 64}", "-D1", "--warm-up-time=0", f"--log-file={log}",
+                    f"http://127.0.0.1:{port}/x"], check=True, capture_output=True)
+    times = [int(line.split()[2]) for line in log.read_text().splitlines()]
+    assert len(times) > RATE / 4, f"{len(times)} of {RATE} requests"
+    return statistics.median(times)
+
+
+def latency(Figure, folder):
+    with contextlib.ExitStack() as stack:
+        to = stack.enter_context(service("h1", 128, folder))
+        ports = {"direct": int(to.split(":")[1]), "muelle": stack.enter_context(muelle("h1", to, "h1", 128, folder))[0],
+                 "nginx": stack.enter_context(nginx("h1", to, folder))[0]}
+        found = {who: [] for who in ports}
+        for _ in range(LATENCY_ROUNDS):
+            for who, port in ports.items():
+                found[who].append(median_us(port, Path(folder) / "times"))
+    added = {who: statistics.median(a - b for a, b in zip(found[who], found["direct"])) for who in ("muelle", "nginx")}
+    yield Figure("protocol.h1_added_p50", added["muelle"] / added["nginx"], "x nginx", "<= 0.55", None,
+                 f"us at {RATE}/s: muelle {added['muelle']:.0f}, nginx {added['nginx']:.0f}, direct {statistics.median(found['direct']):.0f}")
+
+
+def measure(Figure):
     with tempfile.TemporaryDirectory(prefix="muelle-bench-") as folder:
         certificate(folder)
+        yield from edge.instructions(Figure, folder)
         for case in CASES:
-            if not only or case[0] in only:
-                yield from measure_case(Figure, case, folder)
+            yield from cpu(Figure, case, folder)
+        yield from latency(Figure, folder)
+    yield from idle.measure(Figure)
+    yield from routes.measure(Figure)

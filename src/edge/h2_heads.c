@@ -153,11 +153,10 @@ static void add_own(struct h2_fields *fields, const struct stream *stream,
         http1_write_raw(memory, buf_str(&number));
         h2_fields_add(fields, HTTP_H_MAX_FORWARDS, since(memory, from));
     }
-    if (unlikely(stream->route && stream->route->shows_client) &&
-        stream->client->identity.len > 0) {
+    if (unlikely(stream->route && stream->route->shows_client) && stream->client->identity) {
         size_t from = memory->len;
         http1_write_raw(memory, STR(":"));
-        http1_write_raw(memory, stream->client->identity);
+        http1_write_raw(memory, str_from(stream->client->identity));
         http1_write_raw(memory, STR(":"));
         h2_fields_add(fields, HTTP_H_CLIENT_CERT, since(memory, from));
     }
