@@ -19,7 +19,7 @@ enum {
     BLOCK_HEAD_SIZE = 16 * 1024,
     BLOCK_LARGE_SIZE = 113 * 1024, /* with what TLS adds */
     BLOCK_WIDE_SIZE = 1024 * 1024,
-    BLOCK_WIDE_MAX = 16, /* of a thread; without one, reads are small */
+    BLOCK_WIDE_MAX = 4, /* of a thread; without one, reads are small */
 };
 
 struct block {

@@ -230,7 +230,7 @@ def test_slow_readers_do_not_cost_memory(tmp_path):
         for client in clients:
             client.send(request())
         time.sleep(0.5)
-        assert edge.rss_kib() - before < 20 * 160
+        assert edge.rss_kib() - before < 20 * 160 + 4 * 1024  # and four blocks for large reads
         for client in clients:
             assert len(client.response().body) == size
             client.socket.close()
