@@ -108,6 +108,8 @@ must_check bool policy_may_retry(struct stream *stream, int error);
 void policy_sent(struct stream *stream);
 /* Is this answer thrown away for another try? Billed too. */
 must_check bool policy_retries_answer(struct stream *stream, const struct http1_head *head);
+/* Until when it waits for a replica, `latest_ns` at most: a fallback needs time, too. */
+int64_t policy_hold_until(const struct stream *stream, int64_t latest_ns);
 /* No replica can answer: sends the stream to the fallback, if there is one. */
 must_check bool policy_fallback(struct stream *stream);
 static inline bool policy_has(const struct policy *policy, enum snapshot_policy_part part)

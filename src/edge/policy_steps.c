@@ -398,12 +398,29 @@ static bool to_service(struct stream *stream, uint64_t id)
     return true;
 }
 
+int64_t policy_hold_until(const struct stream *stream, int64_t latest_ns)
+{
+    int64_t total_ns = stream->client->latest_ns;
+    if (!policy_has(stream->service->policy, SNAPSHOT_POLICY_FALLBACK) || stream->visit.fallen) {
+        return latest_ns;
+    }
+    if (service_is_unwell(stream->service)) { /* that may last */
+        return 0;
+    }
+    int64_t half_ns = stream->start_ns + (total_ns - stream->start_ns) / 2;
+    return total_ns ? MIN(latest_ns, half_ns) : latest_ns;
+}
+
 bool policy_fallback(struct stream *stream)
 {
     const struct policy *policy = stream->service->policy;
     if (!policy_has(policy, SNAPSHOT_POLICY_FALLBACK) || stream->tcp || stream->visit.fallen ||
         stream->answer_begun || stream->held[STREAM_UP] || stream->suspended[STREAM_UP]) {
         return false;
+    }
+    int64_t total_ns = stream->client->latest_ns;
+    if (policy->spec.fallback_service && total_ns && loop_of(policy)->now_ns >= total_ns) {
+        return false; /* no time for one that has to be asked */
     }
     if (policy->spec.fallback_service && stream->body_moved) {
         stream->flags |= RING_FLAG_NOT_REPEATED;

@@ -175,6 +175,19 @@ bool service_may_hold(const struct service *service)
                                  service->spec.state == SNAPSHOT_SERVICE_STARTING);
 }
 
+bool service_is_unwell(const struct service *service)
+{
+    bool any = false;
+    list_for_each (node, &service->endpoints) {
+        const struct endpoint *endpoint = list_entry(node, struct endpoint, node);
+        if (endpoint_eligible(endpoint)) {
+            return false;
+        }
+        any |= present(endpoint);
+    }
+    return any;
+}
+
 /* --- waiting --- */
 
 static void retry(struct timer *timer, int64_t now_ns)

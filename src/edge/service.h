@@ -63,9 +63,8 @@ struct service {
     struct pick pick; /* over the eligible ones */
     size_t room;      /* of pick.members */
     uint32_t route_count, refs;
-    bool removed, seen;
-    bool panic;          /* so few are well that all get requests */
-    struct list waiters; /* struct service_waiter, oldest first */
+    bool removed, seen, panic; /* panic: so few are well that all get requests */
+    struct list waiters;       /* struct service_waiter, oldest first */
     size_t waiter_count, waiters_max;
     struct timer retry;    /* when the first endpoint that is down may be tried again */
     struct policy *policy; /* NULL: none */
@@ -95,8 +94,10 @@ struct endpoint *service_pick(struct service *service, const struct endpoint *av
 struct endpoint *service_pick_by(struct service *service, const struct endpoint *avoid,
                                  struct pick_ask *ask, bool *ret_shared);
 void service_done(struct endpoint *endpoint, bool shared);
-/* Whether a request that finds no endpoint may wait for one. */
+/* Whether a request that finds no endpoint may wait for one; do replicas run, of which none is
+ * well? */
 bool service_may_hold(const struct service *service);
+bool service_is_unwell(const struct service *service);
 void service_wait(struct service *service, struct service_waiter *waiter);
 void service_wait_no_more(struct service *service, struct service_waiter *waiter);
 /* Something may have become possible: lets those who wait try again. */
@@ -109,7 +110,6 @@ bool service_takes(const struct service *service, const struct endpoint *endpoin
 bool endpoint_eligible(const struct endpoint *endpoint);
 void endpoint_ref(struct endpoint *endpoint);
 void endpoint_unref(struct endpoint *endpoint);
-/* Results of connecting. */
 void endpoint_failed(struct endpoint *endpoint);
 void endpoint_worked(struct endpoint *endpoint);
 /* May an idle connection be kept? */

@@ -181,6 +181,9 @@ static bool hold(struct stream *stream)
     struct worker *worker = stream->worker;
     struct service *service = stream->service;
     int64_t deadline = stream->pick_ns + hold_ns(stream);
+    if (unlikely(service->policy != NULL)) {
+        deadline = policy_hold_until(stream, deadline);
+    }
     policy_done(stream); /* a place is for who is with a replica */
     if (!service_may_hold(service) || worker->loop.now_ns >= deadline ||
         service->waiter_count >= service->waiters_max || stream->client->conn.failed) {

@@ -613,6 +613,27 @@ def test_a_fallback_service_answers_instead(tmp_path):
             assert edge.get().status == 503
 
 
+def test_a_fallback_is_in_time(tmp_path):
+    page = "fallback_status=200 fallback_body=later"
+    with Backend("a", "silent") as a, Backend("f") as f:
+        other = [f"service other {speaks(f)}", f"endpoint other other-1 {f.address}"]
+        with Edge(tmp_path, *service("fallback_service=other total_ms=600 hold_ms=9000 state=starting"), *other) as edge:
+            began = time.monotonic()  # one that starts is waited for, but not until the time is over
+            assert edge.get().body == b"f " and 0.25 < time.monotonic() - began < 0.55
+        probed = "probe=http:/ probe_interval_ms=50 probe_timeout_ms=50 probe_retries=1 hold_ms=9000"
+        with H1Backend("u", 503) as unwell:
+            lines = [f"service web {probed} fallback_service=other", f"endpoint web web-1 {unwell.address}", "route web * /"]
+            with Edge(tmp_path, *lines, *other) as edge:
+                until(lambda: edge.get().body == b"f ")
+                began = time.monotonic()
+                assert edge.get().body == b"f " and time.monotonic() - began < 1
+        with Edge(tmp_path, *service("fallback_service=other total_ms=300", a), *other) as edge:
+            assert edge.get().status == 504  # no time for another service
+        with Edge(tmp_path, *service(f"{page} total_ms=300", a)) as edge:
+            assert edge.get().body == b"later"
+        a.release.set()
+
+
 def test_holding_is_bounded(tmp_path):
     with Edge(tmp_path, *service("hold_ms=2000 breaker_pending=2")) as edge:
         results = []
