@@ -151,6 +151,21 @@ void health_adopt(struct run *run, struct replica *replica)
     }
 }
 
+void health_refresh(struct run *run)
+{
+    const struct counters *counters = edge_link_counters(run->core->edge);
+    for (uint32_t i = 0; counters && i < COUNTERS_PROBES_MAX; i++) {
+        struct counters_probe probe;
+        struct replica *replica =
+            counters_probe_read(counters, i, &probe) ? by_endpoint(run, probe.endpoint) : NULL;
+        if (replica && replica->sm.alive && probe.at_wall_ns > replica->probe.wall_ns &&
+            probe.at_wall_ns >= replica->started_wall_ns) {
+            keep_result(replica, probe.http_status, probe.at_wall_ns,
+                        str_make(probe.body, probe.body_len));
+        }
+    }
+}
+
 /* --- commands --- */
 
 static void output_path(const struct health_command *command, char *path, size_t size)

@@ -13,6 +13,8 @@ void health_started(struct run *run, struct replica *replica);
 void health_stopped(struct run *run, struct replica *replica);
 /* Takes up what the edge knew when this core started. */
 void health_adopt(struct run *run, struct replica *replica);
+/* Of each replica the last result, also one that was no news: for people who look. */
+void health_refresh(struct run *run);
 /* News of a probe's own process ("…/probe"); false: that is not one. */
 bool health_child(struct run *run, const struct keeper_child *child);
 

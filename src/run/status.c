@@ -13,6 +13,7 @@
 #include "os/sock.h"
 #include "run/act.h"
 #include "run/figures.h"
+#include "run/health.h"
 #include "run/listen.h"
 #include "run/model.h"
 #include "run/project.h"
@@ -167,6 +168,7 @@ int run_replicas(struct run *run, const struct context *ctx, struct bus_id filte
     if (!may_read(run, ctx, str_from(filter.project))) {
         return RUN_E_DENIED;
     }
+    health_refresh(run);
     size_t count = each_replica(run, ctx, &filter, arena, NULL);
     struct replica_status *items = arena_array(arena, MAX(count, 1), sizeof(*items));
     if (!items) {

@@ -88,6 +88,8 @@ def test_a_probe_on_another_port_decides_and_gets_no_requests(m):
     m.up()
     assert row(m)["probe"]["body"] == f"/health {health}"
     assert all(get(port) == (200, f"/x {own}") for _ in range(8))
+    before = row(m)["probe"]["time"]
+    wait_until(lambda: row(m)["probe"]["time"] > before, what="the last probe, which is no news")
     (m.folder / "sick").touch()
     wait_until(lambda: row(m)["state"] == "unhealthy", what="unhealthy")
     assert "answered 500" in row(m)["reason"]
