@@ -59,6 +59,8 @@ static void say_unhealthy(struct replica *replica, const char *how)
     if (health->kind == HEALTH_HTTP) {
         snprintf(replica->reason, sizeof(replica->reason), "probe GET " STR_FMT " %s%s%s",
                  STR_ARG(health->http_path), how, body[0] ? ": " : "", body);
+    } else if (health->kind == HEALTH_GRPC && body[0]) {
+        snprintf(replica->reason, sizeof(replica->reason), "gRPC health check said %s", body);
     } else if (health->kind == HEALTH_COMMAND) {
         snprintf(replica->reason, sizeof(replica->reason), "health command %s%s%s", how,
                  body[0] ? ": " : "", body);

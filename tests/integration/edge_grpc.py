@@ -182,7 +182,7 @@ SERVER = """import grpc, os
 from concurrent import futures
 class Service(grpc.GenericRpcHandler):
     def service(self, details):
-        answers = {"/test.Echo/Unary": b"hello", "/grpc.health.v1.Health/Check": bytes([8, 1])}
+        answers = {"/test.Echo/Unary": b"hello", "/grpc.health.v1.Health/Check": bytes([8, 2 if os.path.exists("ill") else 1])}
         return grpc.unary_unary_rpc_method_handler(lambda message, context: answers[details.method])
 server = grpc.server(futures.ThreadPoolExecutor(4))
 server.add_generic_rpc_handlers((Service(),))
@@ -202,10 +202,15 @@ services:
   greeter:
     command: /usr/bin/python3 server.py
     traffic: {{ protocol: http2 }}
-    healthcheck: {{ grpc: true, interval: 1s }}
+    healthcheck: {{ grpc: true, interval: 300ms, retries: 2 }}
     routes: [ {{ host: greeter.localhost }} ]
 """)
         m.up()
         with grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.default_authority", "greeter.localhost")]) as channel:
             assert channel.unary_unary("/test.Echo/Unary")(b"", timeout=5) == b"hello"
         assert m.get("/api/v1/projects/greet/replicas")["items"][0]["probe"]["body"] == "SERVING"
+        (m.folder / "ill").touch()
+
+        def reason():
+            return m.get("/api/v1/projects/greet/replicas")["items"][0]["reason"]
+        assert until(lambda: reason()) == "gRPC health check said NOT_SERVING"
