@@ -62,7 +62,7 @@ class Service:
 def answer(edge):
     """What the client gets: statuses, the length, or that it was cut."""
     found = []
-    with edge.connect(2) as client:
+    with edge.connect(8) as client:
         client.send(request("POST", headers=["Content-Length: 0"]))
         while True:
             try:
@@ -91,7 +91,7 @@ def run(edge, service, upstream, vector):
         with service.lock:
             return [item for item in service.heard if item != "closed" or "closed" in vector.expected]
     try:
-        until(lambda: len(heard()) >= len(said) and (not ends or "closed" in service.heard), 2)
+        until(lambda: len(heard()) >= len(said) and (not ends or "closed" in service.heard), 5)
     except AssertionError:
         pass
     found += heard()
