@@ -322,12 +322,16 @@ int tls_session_write(struct tls_session *session, struct tls_wire *wire, struct
         session->failed |= r < 0;
         return r;
     }
-    if (unlikely(session->owed > 0)) {
+    bool tickets = session->owed > 0;
+    if (unlikely(tickets)) {
         give_tickets(session);
     }
     wire_now = wire;
     int r = SSL_write_ex(session->ssl, bytes.p, bytes.len, &written);
     wire_now = NULL;
+    if (unlikely(tickets)) {
+        SSL_free_buffers(session->ssl); /* tickets are a handshake: it got those for reading, too */
+    }
     if (unlikely(r != 1)) {
         (void)fail(session);
         return -EPIPE;

@@ -10,6 +10,8 @@
 
 #include "harness/test.h"
 
+#include <malloc.h>
+#include <openssl/crypto.h>
 #include <stdlib.h>
 
 enum { DOOR = 7, WIRE = 256 * 1024 };
@@ -76,6 +78,40 @@ static void pair_fini(struct pair *pair)
     free(pair->client.memory);
 }
 
+/* What OpenSSL holds for the server: counted while `counting`. */
+static bool counting;
+static int64_t held;
+
+static void *count_alloc(size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    void *p = malloc(size);
+    held += counting && p ? (int64_t)malloc_usable_size(p) : 0;
+    return p;
+}
+
+static void count_free(void *p, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    held -= counting && p ? (int64_t)malloc_usable_size(p) : 0;
+    free(p);
+}
+
+static void *count_resize(void *p, size_t size, const char *file, int line)
+{
+    void *q = size ? count_alloc(size, file, line) : NULL;
+    if (p && q) {
+        size_t before = malloc_usable_size(p);
+        memcpy(q, p, MIN(before, size));
+    }
+    if (q || size == 0) {
+        count_free(p, file, line);
+    }
+    return q;
+}
+
 /* One read with the next bytes of the other end. Those not taken come again. */
 static int feed(struct pair *pair, struct end *to, struct end *from, struct buf *got)
 {
@@ -83,7 +119,9 @@ static int feed(struct pair *pair, struct end *to, struct end *from, struct buf 
     size_t n = 0, left = from->wire.out_len - from->sent;
     size_t now = MIN(left, pair->step);
     to->wire.in = str_make(from->wire.out + from->sent, now);
+    counting = to == &pair->server;
     int r = tls_session_read(&to->session, &to->wire, plain, sizeof(plain), &n);
+    counting = false;
     from->sent += now - to->wire.in.len;
     to->wire.in = STR_NONE;
     if (got) {
@@ -171,6 +209,30 @@ TEST(an_end_is_said_once_and_noticed)
     check_int(tls_session_write(&pair.server.session, &pair.server.wire, STR("bye")), 0);
     check(feed(&pair, &pair.client, &pair.server, &got) >= 0);
     check_str(buf_str(&got), STR("bye"));
+    buf_fini(&got);
+    pair_fini(&pair);
+}
+
+TEST(an_idle_session_holds_no_buffer)
+{
+    if (CRYPTO_set_mem_functions(count_alloc, count_resize, count_free) != 1) {
+        test_skip("OpenSSL has memory already");
+    }
+    struct pair pair;
+    struct buf got = BUF_INIT(1000);
+    pair_init(&pair, "a.test", WIRE);
+    held = 0;
+    check(handshake(&pair) >= 0);
+    int64_t open = held;
+    for (int i = 0; i < 3; i++) { /* the first answer brings the tickets along */
+        check_int(tls_session_write(&pair.client.session, &pair.client.wire, STR("hello")), 0);
+        check(settle(&pair, &got) >= 0);
+        counting = true;
+        check_int(tls_session_write(&pair.server.session, &pair.server.wire, STR("answer")), 0);
+        counting = false;
+        check(feed(&pair, &pair.client, &pair.server, &got) >= 0);
+        check(held < open + 1000);
+    }
     buf_fini(&got);
     pair_fini(&pair);
 }
