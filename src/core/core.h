@@ -62,6 +62,13 @@ struct core_logging {
     int64_t max_age_ns;
 };
 
+/* All certificates that the edge serves with; set by run/, whose memory it is. */
+struct certificate_status;
+struct core_certificates {
+    const struct certificate_status *items;
+    size_t count;
+};
+
 struct core {
     struct loop *loop;
     struct bus *bus;
@@ -74,7 +81,8 @@ struct core {
     struct instance instance;
     struct core_children children;
     struct role_info roles;
-    struct core_logging logging;       /* set by run/, told by BUS_LOGGING_CHANGED */
+    struct core_logging logging; /* set by run/, told by BUS_LOGGING_CHANGED */
+    struct core_certificates certificates;
     const struct room_ops *const *ops; /* NULL-terminated */
     void *rooms[ROOM_MAX];             /* same index */
     uint8_t sticky_key[32];            /* core/keys.h: read when it is first needed */

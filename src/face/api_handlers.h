@@ -37,6 +37,7 @@ void handle_service(struct exchange *x);
 void handle_memory(struct exchange *x); /* later */
 void handle_replicas(struct exchange *x);
 void handle_routes(struct exchange *x);
+void handle_certificates(struct exchange *x);
 void handle_start(
     struct exchange *x); /* the five: later, when the order is on disk, with the service */
 void handle_stop(struct exchange *x);

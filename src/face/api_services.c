@@ -26,6 +26,7 @@
 #include "schema/resource.h"
 #include "schema/spec.h"
 #include "schema/status_more.h"
+#include "schema/status_tls.h"
 #include "see/see.h"
 #include <math.h>
 
@@ -294,6 +295,29 @@ void handle_routes(struct exchange *x)
     struct json_writer w = exchange_list_begin(x);
     for (size_t i = page.from; i < page.to; i++) {
         schema_encode_json(&schema_route, &routes[i], 0, &w);
+    }
+    exchange_list_end(x, &w, api_page_cursor(x, page));
+}
+
+/* ---- certificates ---- */
+
+void handle_certificates(struct exchange *x)
+{
+    const struct project_status *project;
+    struct run_certificates found = {0};
+
+    if (!api_need_project(x, &project)) {
+        return;
+    }
+    int r = run_certificates(api_run(x), &x->ctx, x->params[0], &x->arena, &found);
+    if (r) {
+        api_answer_run(x, r, "project");
+        return;
+    }
+    struct page page = api_page(x, found.count);
+    struct json_writer w = exchange_list_begin(x);
+    for (size_t i = page.from; i < page.to; i++) {
+        schema_encode_json(&schema_certificate, &found.items[i], 0, &w);
     }
     exchange_list_end(x, &w, api_page_cursor(x, page));
 }

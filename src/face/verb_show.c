@@ -18,6 +18,8 @@
 #include "os/file.h"
 #include "role.h"
 
+enum { CERTIFICATE_SOON_DAYS = 21 };
+
 #define DISK_FULL_BYTES (512 * KIB)
 
 /* ---- shared ---- */
@@ -483,6 +485,32 @@ static void status_link(struct session *s, struct buf *out)
     client_answer_fini(&answer);
 }
 
+/* Only what needs somebody: all others are in the API and the metrics. */
+static void status_certificates(struct session *s, struct buf *out)
+{
+    struct client_answer answer = {0};
+
+    if (session_list(s, &answer, "/certificates")) {
+        return;
+    }
+    jdoc_each(item, jdoc_get(answer.doc, "items"))
+    {
+        long long days = jdoc_i64(item, "days_left", 0);
+        bool kept = jdoc_bool(item, "kept", false);
+        if (jdoc_bool(item, "development", false) || (days > CERTIFICATE_SOON_DAYS && !kept)) {
+            continue;
+        }
+        buf_add_cstr(out, "  ");
+        term_style(out, &s->out, days == 0 ? TERM_CORAL : TERM_AMBER, STR("certificate"));
+        buf_add_char(out, ' ');
+        term_add_safe(out, jdoc_str(item, "file"));
+        buf_printf(out, days == 0 ? " has ended" : " ends in %lld day%s", days,
+                   days == 1 ? "" : "s");
+        buf_add_cstr(out, kept ? "; its file is of no use: mend it (muelle check)\n" : "\n");
+    }
+    client_answer_fini(&answer);
+}
+
 static void status_project(struct session *s, const struct jdoc *project, struct buf *out)
 {
     struct client_answer answer = {0};
@@ -500,6 +528,7 @@ static void status_project(struct session *s, const struct jdoc *project, struct
     buf_printf(out, "\n  generation %lld, from " STR_FMT "\n",
                (long long)jdoc_i64(project, "generation", 0), STR_ARG(jdoc_str(project, "file")));
     client_answer_fini(&answer);
+    status_certificates(s, out);
     status_link(s, out);
 }
 

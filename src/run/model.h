@@ -121,6 +121,7 @@ struct project {
     int64_t act_last;          /* number of the last start or restart asked for */
     bool removing, dirty;      /* dirty: reconcile */
     bool forgetting, applying; /* the last commit of a removal, or that of a return, is under way */
+    bool renew;                /* certificates of the development authority are due */
 };
 
 struct run {
@@ -131,6 +132,7 @@ struct run {
     struct timer again, loads; /* shortage.h, loads.h */
     struct renewal *renewal;   /* NULL: no certificate is watched */
     uint64_t told;             /* of the last snapshot (publish.c) */
+    struct endings *endings;   /* NULL: there was no certificate yet */
     bool end_instance, loaded, children_known, gave_up, snapshot_dirty;
     bool started;        /* may act: both of the above */
     bool listens_known;  /* the sockets of what was stored are open again: the edge may be told */

@@ -22,6 +22,7 @@
 #include "link/snapshot.h"
 #include "os/thread.h"
 #include "run/certificates.h"
+#include "run/endings.h"
 #include "run/listen.h"
 #include "run/loads.h"
 #include "run/model.h"
@@ -615,4 +616,5 @@ void publish_snapshot(struct run *run)
         return;
     }
     listen_sweep(run);
+    endings_look(run);
 }

@@ -10,6 +10,7 @@
 #include "core/bus.h"
 
 struct buf;
+struct certificate_status;
 struct project_status;
 struct replica_status;
 struct route_status;
@@ -27,6 +28,13 @@ must_check int run_replicas(struct run *run, const struct context *ctx, struct b
                             struct arena *arena, struct replica_status **ret, size_t *ret_count);
 must_check int run_routes(struct run *run, const struct context *ctx, struct str project,
                           struct arena *arena, struct route_status **ret, size_t *ret_count);
+/* The certificates that it serves with, days counted now. */
+struct run_certificates {
+    struct certificate_status *items;
+    size_t count;
+};
+must_check int run_certificates(struct run *run, const struct context *ctx, struct str project,
+                                struct arena *arena, struct run_certificates *ret);
 /* The project as understood, as YAML or JSON, with secrets hidden. */
 must_check int run_config(struct run *run, const struct context *ctx, struct str project, bool json,
                           struct buf *out);

@@ -152,7 +152,9 @@ static void read_next(struct renewal *renewal)
     list_for_each (it, &renewal->run->projects) {
         struct project *project = list_entry(it, struct project, node);
         bool last = strcmp(project->name, renewal->next) == 0;
-        if (passed && names_files(project) && project->source && submit(renewal, project)) {
+        bool wanted = project->renew || names_files(project);
+        if (passed && wanted && project->source && submit(renewal, project)) {
+            project->renew = false;
             (void)str_copy(renewal->next, sizeof(renewal->next), str_from(project->name));
             return;
         }
@@ -165,15 +167,19 @@ static void read_next(struct renewal *renewal)
     }
 }
 
-static void changed(struct watcher *watcher, const struct watch_batch *batch)
+static void reread(struct renewal *renewal)
 {
-    struct renewal *renewal = container_of(watcher, struct renewal, watcher);
-    (void)batch; /* links that lead elsewhere have other names: all are read */
     if (renewal->reading) {
         renewal->again = true;
     } else {
         read_next(renewal);
     }
+}
+
+static void changed(struct watcher *watcher, const struct watch_batch *batch)
+{
+    (void)batch; /* links that lead elsewhere have other names: all are read */
+    reread(container_of(watcher, struct renewal, watcher));
 }
 
 static struct renewal *open_renewal(struct run *run)
@@ -189,6 +195,15 @@ static struct renewal *open_renewal(struct run *run)
         run->renewal = renewal;
     }
     return run->renewal;
+}
+
+void renewal_ask(struct run *run, struct project *project)
+{
+    struct renewal *renewal = open_renewal(run);
+    if (renewal) {
+        project->renew = true;
+        reread(renewal);
+    }
 }
 
 static void watch_file(struct renewal *renewal, struct str path)

@@ -15,6 +15,9 @@ struct certificates;
 void renewal_watch(struct run *run, const struct project *project);
 /* Takes what was loaded anew in place of what serves, if it is something else. */
 void renewal_take(struct run *run, struct project *project, struct certificates **fresh);
+/* Reads the project's certificates again, and has those of the development authority issued
+ * anew. */
+void renewal_ask(struct run *run, struct project *project);
 void renewal_fini(struct run *run);
 
 #endif

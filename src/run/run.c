@@ -8,6 +8,7 @@
 #include "run/act.h"
 #include "run/adopt.h"
 #include "run/apply.h"
+#include "run/endings.h"
 #include "run/exec.h"
 #include "run/health.h"
 #include "run/life.h"
@@ -146,6 +147,7 @@ static void run_fini(void *room)
     listen_fini(run);
     tickets_fini(run);
     renewal_fini(run);
+    endings_fini(run);
     run_free(run);
 }
 

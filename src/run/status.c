@@ -12,6 +12,7 @@
 #include "link/snapshot_types.h"
 #include "os/sock.h"
 #include "run/act.h"
+#include "run/expiry.h"
 #include "run/figures.h"
 #include "run/health.h"
 #include "run/listen.h"
@@ -22,6 +23,7 @@
 #include "run/socket.h"
 #include "schema/load.h"
 #include "schema/status_more.h"
+#include "schema/status_tls.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -607,6 +609,32 @@ int run_routes(struct run *run, const struct context *ctx, struct str project_na
     int r = fill_routes(&reader, ctx, filter, items, ret_count);
     figures_fini(&reader.figures);
     return r;
+}
+
+/* --- certificates --- */
+
+int run_certificates(struct run *run, const struct context *ctx, struct str project,
+                     struct arena *arena, struct run_certificates *ret)
+{
+    const struct core_certificates *all = &run->core->certificates;
+    struct certificate_status *items = arena_array(arena, all->count + 1, sizeof(*items));
+    size_t count = 0;
+    if (!may_read(run, ctx, project)) {
+        return RUN_E_DENIED;
+    }
+    if (!items) {
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < all->count; i++) {
+        if (str_eq(all->items[i].project, project) && str_is(all->items[i].tenant, ctx->tenant)) {
+            items[count] = all->items[i];
+            items[count].days_left =
+                expiry_days(items[count].until_ns / NS_PER_S, core_wall(run->core) / NS_PER_S);
+            count++;
+        }
+    }
+    *ret = (struct run_certificates){items, count};
+    return 0;
 }
 
 /* --- documents --- */

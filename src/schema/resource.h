@@ -15,6 +15,7 @@
 
 /* Resources of the API; each describes the struct in status.h or status_more.h of that name. */
 extern const struct schema_table schema_instance, schema_project, schema_service, schema_replica;
+extern const struct schema_table schema_certificate;
 extern const struct schema_table schema_route, schema_endpoint, schema_event, schema_log_line;
 extern const struct schema_table schema_mapping, schema_plan_step, schema_metrics, schema_problem;
 /* Configuration: the top level of a file; its rows lead to all other tables. */

@@ -10,6 +10,7 @@
 #include "schema/resource.h"
 #include "schema/row.h"
 #include "schema/status_more.h"
+#include "schema/status_tls.h"
 #include "schema/table.h"
 
 enum { ZN = SCHEMA_ZERO_NULL, FILTER = SCHEMA_FILTER, SORT = SCHEMA_SORT };
@@ -102,6 +103,36 @@ const struct schema_table schema_route = {
     TABLE_OF("route", route_rows, struct route_status),
     SAY("Requests that the gateway sends to a service.",
         "Peticiones que la pasarela envía a un servicio."),
+};
+
+#define K(member) AT(struct certificate_status, member), STATUS
+static const struct schema_field certificate_status_rows[] = {
+    {"project", SCHEMA_STRING, K(project), .flags = FILTER, SAY("Project.", "Proyecto.")},
+    {"file", SCHEMA_STRING, K(file), .flags = ZN, .column = "FILE",
+     SAY("Where it was read; null: the development authority issued it.",
+         "De dónde se leyó; null: lo emitió la autoridad de desarrollo.")},
+    {"names", SCHEMA_STRING, K(names), .column = "NAMES",
+     SAY("Host names that it is for, with blanks between them.",
+         "Nombres para los que vale, separados por espacios.")},
+    {"listen", SCHEMA_STRING, K(listen), .flags = ZN,
+     SAY("The only listener that shows it; null: all https listeners.",
+         "La única dirección que lo muestra; null: todas las https.")},
+    {"valid_from", SCHEMA_TIME, K(from_ns), SAY("Since when.", "Desde cuándo.")},
+    {"valid_until", SCHEMA_TIME, K(until_ns), .flags = SORT, .column = "UNTIL",
+     SAY("Until when.", "Hasta cuándo.")},
+    {"days_left", SCHEMA_INT, K(days_left), .unit = SCHEMA_UNIT_COUNT, .column = "DAYS",
+     SAY("Days until then, begun ones too; 0: it has ended.",
+         "Días que faltan, contando el empezado; 0: ha terminado.")},
+    {"development", SCHEMA_BOOL, K(development),
+     SAY("Of the development authority: renewed by itself.",
+         "De la autoridad de desarrollo: se renueva solo.")},
+    {"kept", SCHEMA_BOOL, K(kept),
+     SAY("Its file is of no use: the one that served before serves on.",
+         "Su archivo no sirve: sigue el que se servía antes.")},
+};
+const struct schema_table schema_certificate = {
+    TABLE_OF("served_certificate", certificate_status_rows, struct certificate_status),
+    SAY("A certificate that the gateway serves with.", "Un certificado con que sirve la pasarela."),
 };
 
 #define V(member) AT(struct event_row, member), STORED
@@ -240,17 +271,11 @@ const struct schema_table schema_problem = {
 };
 
 const struct schema_table *const schema_resources[] = {
-    &schema_instance,
-    &schema_project,
-    &schema_service,
-    &schema_replica,
-    &schema_route,
-    &schema_endpoint,
-    &schema_event,
-    &schema_log_line,
-    &schema_mapping,
-    &schema_plan_step,
-    &schema_metrics,
-    &schema_problem,
-    NULL,
+    &schema_instance,  &schema_project,
+    &schema_service,   &schema_replica,
+    &schema_route,     &schema_certificate,
+    &schema_endpoint,  &schema_event,
+    &schema_log_line,  &schema_mapping,
+    &schema_plan_step, &schema_metrics,
+    &schema_problem,   NULL,
 };

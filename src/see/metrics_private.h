@@ -18,6 +18,7 @@
 enum {
     METRICS_THINGS_MAX = 65536,
     METRICS_ROUTES_MAX = 16384,
+    METRICS_CERTIFICATES_MAX = 500,
     METRICS_ROUTES_APART = 2000, /* further ones are summed up by replica: a scrape stays small */
     METRICS_HISTORIES_MAX = 512, /* services beyond it have no history */
 };

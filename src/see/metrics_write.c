@@ -9,6 +9,7 @@
  * sample; a sample of 0 would be drawn as a fall.
  */
 #include "proto/openmetrics.h"
+#include "schema/status_tls.h"
 #include "see/metrics_private.h"
 
 #include <stdio.h>
@@ -362,6 +363,50 @@ static void write_core(struct openmetrics *om, const struct metrics *metrics)
 }
 
 /* A role that is not there just now has no figures. */
+/* --- certificates --- */
+
+/* One file may be named twice; a series may not. */
+static bool is_repeated(const struct core_certificates *all, size_t i)
+{
+    const struct certificate_status *item = &all->items[i];
+    for (size_t k = 0; k < i; k++) {
+        const struct certificate_status *other = &all->items[k];
+        if (str_eq(other->project, item->project) && str_eq(other->file, item->file) &&
+            str_eq(other->listen, item->listen) && str_eq(other->names, item->names)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Certificates of a project, by file; those of the development authority have none. */
+static void write_certificates(struct openmetrics *om, const struct metrics *metrics)
+{
+    const struct core *core = metrics->see->core;
+    const struct core_certificates *all = &core->certificates;
+    if (all->count == 0) {
+        return;
+    }
+    openmetrics_family(om, OPENMETRICS_GAUGE, "muelle_certificate_expiry_seconds", "seconds",
+                       "Time until a certificate of the gateway ends; negative: it has ended.");
+    for (size_t i = 0; i < MIN(all->count, (size_t)METRICS_CERTIFICATES_MAX); i++) {
+        const struct certificate_status *item = &all->items[i];
+        struct labels labels = {.count = 0};
+        struct str first = item->names, rest;
+        (void)str_split(item->names, ' ', &first, &rest);
+        if (is_repeated(all, i)) {
+            continue;
+        }
+        add_label(&labels, "tenant", item->tenant);
+        add_label(&labels, "project", item->project);
+        add_label(&labels, "file", item->file);
+        add_label(&labels, "listen", item->listen);
+        add_label(&labels, "name", first);
+        openmetrics_double(om, labels.list, labels.count,
+                           (double)(item->until_ns - core_wall(core)) / NS_PER_S);
+    }
+}
+
 static void write_roles(struct openmetrics *om, const struct metrics *metrics)
 {
     openmetrics_family(om, OPENMETRICS_GAUGE, "muelle_role_memory_bytes", "bytes",
@@ -401,6 +446,7 @@ int metrics_write(struct see *see, bool prometheus, struct buf *out)
     write_logs(&om, metrics);
     write_core(&om, metrics);
     write_roles(&om, metrics);
+    write_certificates(&om, metrics);
     openmetrics_end(&om);
     return buf_error(out);
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files of certificates: checked without an instance, missing when a core starts again, near their end."""
-import subprocess
+import re
 
 import pytest
 
@@ -95,3 +95,49 @@ def names(site, name):
     context = site.context(check_hostname=False)
     with site.connect(name, context) as s:
         return [value for _, value in s.getpeercert()["subjectAltName"]]
+
+
+def kinds(site):
+    return [(e["kind"], e["severity"], e["message"]) for e in site.m.get("/api/v1/events")["items"] if e["kind"].startswith("certificate")]
+
+
+def shown_kinds(site):
+    try:
+        return [k[0] for k in kinds(site)]
+    except (OSError, AssertionError):
+        return []  # the core is away, or begins
+
+
+def test_an_end_that_is_near_is_said_once(site):
+    site.pki.issue("a", "a.test", "x.test", days=20)
+    site.pki.issue("b", "b.test", days=400)
+    site.up(TWO)
+    items = site.m.get("/api/v1/projects/site/certificates")["items"]
+    assert [(i["names"], i["days_left"], i["kept"], i["development"]) for i in items] == \
+        [("b.test", 400, False, False), ("a.test x.test", 20, False, False)]
+    wait_until(lambda: kinds(site), what="the event")
+    site.up(TWO, routes="[{host: a.test}]")
+    site.pki.issue("b", "b.test", days=300)
+    wait_until(lambda: site.m.get("/api/v1/projects/site/certificates")["items"][0]["days_left"] == 300, what="the renewed one")
+    assert [k[:2] for k in kinds(site)] == [("certificate.ending", "warning")]
+    assert "a.crt ends on 20" in kinds(site)[0][2] and "20 days from now" in kinds(site)[0][2]
+    shown = site.m.cli("status").stdout
+    assert "a.crt ends in 20 days" in shown and "b.crt" not in shown
+    text = site.m.request("GET", "/metrics")[2].decode()
+    found = {name: float(value) for name, value in
+             re.findall(r'muelle_certificate_expiry_seconds\{.*name="(\S+?)"\} (\S+)', text)}
+    assert 19.9 * 86400 < found["a.test"] <= 20 * 86400 and 299.9 * 86400 < found["b.test"] <= 300 * 86400
+    (site.folder / "a.key").unlink()
+    site.m.kill("core")
+
+    wait_until(lambda: "certificate.kept" in shown_kinds(site), what="the warning of the kept one")
+    assert "its file is of no use" in site.m.cli("status").stdout
+    site.pki.issue("a", "a.test", days=100)
+    wait_until(lambda: "  certificate " not in site.m.cli("status").stdout, what="the mended one")
+
+
+def test_certificates_of_the_development_authority_are_shown_but_worry_nobody(site):
+    site.up("{}", env={"MUELLE_CA_DIR": str(site.folder / "dev")})
+    (item,) = site.m.get("/api/v1/projects/site/certificates")["items"]
+    assert item["file"] is None and item["development"] and item["days_left"] == 397 and "localhost" in item["names"]
+    assert "  certificate " not in site.m.cli("status").stdout
