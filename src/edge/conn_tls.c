@@ -343,10 +343,11 @@ int conn_tls_accept(struct conn *conn, uint64_t listener)
     return begun(conn, tls, 0);
 }
 
-int conn_tls_connect(struct conn *conn, struct tls_connector *connector, const char *server_name)
+int conn_tls_connect(struct conn *conn, struct tls_connector *connector, const char *server_name,
+                     uint64_t peer)
 {
     struct conn_tls *tls = begin(conn);
-    return tls ? begun(conn, tls, tls_session_connect(&tls->session, connector, server_name))
+    return tls ? begun(conn, tls, tls_session_connect(&tls->session, connector, server_name, peer))
                : -ENOMEM;
 }
 

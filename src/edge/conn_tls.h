@@ -30,9 +30,9 @@ must_check int conn_tls_apply(struct worker *worker, const struct config *config
 
 /* The server's end on a new connection of that listener. 0 or -ENOMEM. */
 must_check int conn_tls_accept(struct conn *conn, uint64_t listener);
-/* The client's end on a connected socket. 0 or -ENOMEM. */
+/* The client's end on a connected socket; `peer` as in tls_session_connect. 0 or -ENOMEM. */
 must_check int conn_tls_connect(struct conn *conn, struct tls_connector *connector,
-                                const char *server_name);
+                                const char *server_name, uint64_t peer);
 /* The peer's verified certificate in base64, for the caller to free; NULL: it has shown
  * none. */
 char *conn_tls_identity(const struct conn *conn);

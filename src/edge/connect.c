@@ -31,8 +31,9 @@ int connect_open(struct endpoint *endpoint, struct conn *conn,
     if (unlikely(service->spec.tls.on)) {
         /* A connector that could not be made is said when the configuration is applied; here the
          * service cannot be reached. */
-        r = service->connector ? conn_tls_connect(conn, service->connector, service->server_name)
-                               : -EPROTO;
+        r = service->connector
+                ? conn_tls_connect(conn, service->connector, service->server_name, endpoint->id)
+                : -EPROTO;
         if (r < 0) {
             conn_close(conn);
         }

@@ -117,8 +117,8 @@ static void add(struct look *look, const struct project *project, size_t i)
         .development = about->file.len == 0,
         .kept = about->kept,
     };
-    look->next_s = MIN(
-        look->next_s, expiry_next_s(about->from_s, about->until_s, item->development, look->now_s));
+    int64_t next_s = expiry_next_s(about->from_s, about->until_s, item->development, look->now_s);
+    look->next_s = MIN(look->next_s, next_s);
     speak(look, item);
 }
 

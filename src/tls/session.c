@@ -127,7 +127,7 @@ int tls_session_accept(struct tls_session *session, struct tls_store *store, uin
 }
 
 int tls_session_connect(struct tls_session *session, struct tls_connector *connector,
-                        const char *server_name)
+                        const char *server_name, uint64_t peer)
 {
     *session = (struct tls_session){0};
     int r = begin(session, connector->ctx, connector->bio);
@@ -136,6 +136,7 @@ int tls_session_connect(struct tls_session *session, struct tls_connector *conne
     }
     SSL *ssl = session->ssl;
     SSL_set_connect_state(ssl);
+    tls_connector_offer(connector, ssl, peer);
     if (!server_name || !server_name[0]) {
         return 0;
     }
@@ -206,6 +207,9 @@ static int opened(struct tls_session *session, struct tls_wire *wire, size_t fro
 {
     struct str sent = str_make(wire->out + from, wire->out_len - from);
     session->open = true;
+    if (!SSL_is_server(session->ssl)) {
+        tls_connector_opened(session->ssl);
+    }
     if (session->owed) {
         bool later = SSL_version(session->ssl) >= TLS1_3_VERSION;
         session->owed = !later ? 0 : SSL_session_reused(session->ssl) ? 1 : session->owed;
@@ -302,6 +306,9 @@ bool tls_session_pending(const struct tls_session *session)
  * next write makes them. */
 static void give_tickets(struct tls_session *session)
 {
+    if (!tls_store_has_keys()) {
+        session->owed = 0; /* a new configuration has no tickets */
+    }
     while (session->owed > 0 && SSL_new_session_ticket(session->ssl) == 1) {
         session->owed--;
     }

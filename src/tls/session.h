@@ -47,9 +47,9 @@ enum {
 must_check int tls_session_accept(struct tls_session *session, struct tls_store *store,
                                   uint64_t door);
 /* The client's end. `server_name` (a host or an address; may be empty) is sent, and what the
- * certificate must be for. 0 or -ENOMEM. */
+ * certificate must be for. `peer` says whose session may be resumed; 0: nobody's. 0 or -ENOMEM. */
 must_check int tls_session_connect(struct tls_session *session, struct tls_connector *connector,
-                                   const char *server_name);
+                                   const char *server_name, uint64_t peer);
 /* Accepts one that was never begun. */
 void tls_session_fini(struct tls_session *session);
 

@@ -660,6 +660,11 @@ unsigned tls_store_tickets(const struct tls_store *store, uint64_t id)
     return door ? MIN(door->spec.tickets, (unsigned)TLS_TICKETS_MAX) : 0;
 }
 
+bool tls_store_has_keys(void)
+{
+    return store_now && store_now->ticket_count > 0;
+}
+
 size_t tls_store_built(const struct tls_store *store)
 {
     size_t count = 0;

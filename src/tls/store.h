@@ -72,6 +72,8 @@ BIO *tls_store_bio(struct tls_store *store);
 struct tls_ciphers *tls_store_light(struct tls_store *store, uint64_t id);
 /* Tickets that a session of that door owes its client when the handshake is done. */
 unsigned tls_store_tickets(const struct tls_store *store, uint64_t id);
+/* The thread's store can encrypt one now. */
+bool tls_store_has_keys(void);
 /* How many SSL_CTX of certificates are there now; for tests and figures. */
 size_t tls_store_built(const struct tls_store *store);
 

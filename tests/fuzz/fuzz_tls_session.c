@@ -102,7 +102,7 @@ static void changed(struct str in)
     struct tls_wire from = {.out = client_out, .out_cap = WIRE};
     size_t step = in.len ? (size_t)(unsigned char)in.p[0] * 7 + 1 : 1;
     fuzz_check(tls_session_accept(&server, store, door) == 0);
-    fuzz_check(tls_session_connect(&client, &connector, "a.test") == 0);
+    fuzz_check(tls_session_connect(&client, &connector, "a.test", 0) == 0);
     fuzz_check(tls_session_step(&client, &from) == TLS_E_WANT);
     fuzz_check(feed(&server, &to, str_make(client_out, from.out_len), step) == TLS_E_WANT);
     from.out_len = 0;

@@ -519,3 +519,40 @@ services:
     assert result.returncode != 0 and "nowhere.crt" in result.stderr
     result = up("{cert: gateway.crt}")
     assert result.returncode != 0 and "belong together" in result.stderr
+
+
+def test_connections_to_a_service_resume(site):
+    """Each answer ends its connection: the next one resumes with the ticket of one before."""
+    site.pki.issue("up", "up.test")
+    app = SECURE_APP.replace("json.dumps({k.lower(): v for k, v in self.headers.items()}).encode()",
+                             "str(self.connection.session_reused).encode()")
+    assert app != SECURE_APP
+    site.m.write("app.py", app.replace('protocol_version = "HTTP/1.1"', 'protocol_version = "HTTP/1.0"'))
+    site.m.write("muelle.yaml", f"""
+name: site
+gateway: {{ listen: ["http://127.0.0.1:{site.plain}"], admin: false, threads: 1 }}
+services:
+  web:
+    command: python3 -u app.py
+    healthcheck: {{ http: /healthz }}
+    routes: [{{path: /}}]
+    traffic: {{ tls: {{ ca: ca.crt, server_name: up.test }} }}
+""")
+    site.m.cli("up", "-d", "--wait")
+
+    def reused():
+        with socket.create_connection(("127.0.0.1", site.plain), timeout=10) as s:
+            s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            return read_answer(s)[2]
+
+    wait_until(lambda: reused() == b"True", what="the first ticket")
+    assert [reused() for _ in range(10)] == [b"True"] * 10
+    site.m.cli("restart", "web")  # another process: other keys
+    wait_until(lambda: refused_or(reused) == b"True", what="the next ticket")
+
+
+def refused_or(ask):
+    try:
+        return ask()
+    except (OSError, AssertionError, AttributeError):
+        return None

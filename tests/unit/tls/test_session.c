@@ -12,6 +12,7 @@
 
 #include <malloc.h>
 #include <openssl/crypto.h>
+#include <openssl/ssl.h>
 #include <stdlib.h>
 
 enum { DOOR = 7, WIRE = 256 * 1024 };
@@ -63,7 +64,7 @@ static void pair_init(struct pair *pair, const char *name, size_t step)
     end_init(&pair->server);
     end_init(&pair->client);
     check_int(tls_session_accept(&pair->server.session, pair->store, DOOR), 0);
-    check_int(tls_session_connect(&pair->client.session, &pair->connector, name), 0);
+    check_int(tls_session_connect(&pair->client.session, &pair->connector, name, 0), 0);
 }
 
 static void pair_fini(struct pair *pair)
@@ -291,4 +292,84 @@ TEST(noise_never_opens_a_session)
         check(r != 0 && n == 0 && !pair.server.session.open);
         pair_fini(&pair);
     }
+}
+
+/* Another connection of the same client; the server says one byte, with which tickets come. */
+static bool again(struct pair *pair, uint64_t peer)
+{
+    struct buf got = BUF_INIT(100);
+    tls_session_end(&pair->client.session, &pair->client.wire);
+    tls_session_fini(&pair->server.session);
+    tls_session_fini(&pair->client.session);
+    pair->client.sent = pair->server.sent = 0;
+    pair->client.wire.out_len = pair->server.wire.out_len = 0;
+    check_int(tls_session_accept(&pair->server.session, pair->store, DOOR), 0);
+    check_int(tls_session_connect(&pair->client.session, &pair->connector, "a.test", peer), 0);
+    check(handshake(pair) >= 0);
+    check(pair->client.session.open && pair->server.session.open);
+    bool resumed = SSL_session_reused(pair->client.session.ssl);
+    check_int(SSL_session_reused(pair->server.session.ssl), resumed);
+    check_int(tls_session_write(&pair->server.session, &pair->server.wire, STR("!")), 0);
+    check(feed(pair, &pair->client, &pair->server, &got) >= 0);
+    check_str(buf_str(&got), STR("!"));
+    buf_fini(&got);
+    return resumed;
+}
+
+TEST(a_client_resumes_with_the_peer_that_gave_the_ticket)
+{
+    const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+    for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
+        struct pair pair;
+        pair_init(&pair, "a.test", WIRE);
+        SSL_CTX_set_max_proto_version(pair.connector.ctx, versions[i]);
+        check(!again(&pair, 5));
+        for (unsigned k = 0; k < 6; k++) {
+            check(again(&pair, 5));
+        }
+        check(!again(&pair, 6));
+        check(!again(&pair, 0) && !again(&pair, 0));
+        check(again(&pair, 6) && again(&pair, 5));
+        /* More peers than are kept: the one that was not used for longest is forgotten. */
+        for (uint64_t peer = 100; peer < 100 + TLS_PEERS_MAX - 1; peer++) {
+            check(!again(&pair, peer));
+        }
+        check(again(&pair, 5) && !again(&pair, 6));
+        /* The server's keys have turned: a whole handshake, and no harm. */
+        tls_session_fini(&pair.server.session);
+        tls_store_free(pair.store);
+        pair.store = tls_store_new();
+        pair_store(&pair, 0);
+        check(!again(&pair, 5));
+        pair_fini(&pair);
+    }
+}
+
+TEST(a_ticket_is_owed_no_more_when_the_keys_are_gone)
+{
+    struct pair pair;
+    struct buf got = BUF_INIT(100);
+    const struct tls_store_config none = {0};
+    pair_init(&pair, "a.test", WIRE);
+    check(handshake(&pair) >= 0);
+    check_int(tls_store_apply(pair.store, &none), 0);
+    check_int(tls_session_write(&pair.server.session, &pair.server.wire, STR("!")), 0);
+    check(feed(&pair, &pair.client, &pair.server, &got) >= 0);
+    check_str(buf_str(&got), STR("!"));
+    buf_fini(&got);
+    pair_fini(&pair);
+}
+
+TEST(sessions_outlive_their_connector)
+{
+    struct pair pair;
+    pair_init(&pair, "a.test", WIRE);
+    (void)again(&pair, 5);
+    tls_connector_fini(&pair.connector);
+    struct buf got = BUF_INIT(100);
+    check_int(tls_session_write(&pair.server.session, &pair.server.wire, STR("?")), 0);
+    check(feed(&pair, &pair.client, &pair.server, &got) >= 0);
+    check_str(buf_str(&got), STR("?"));
+    buf_fini(&got);
+    pair_fini(&pair);
 }
