@@ -63,7 +63,6 @@ struct core_logging {
 };
 
 /* All certificates that the edge serves with; set by run/, whose memory it is. */
-struct certificate_status;
 struct core_certificates {
     const struct certificate_status *items;
     size_t count;
