@@ -688,7 +688,8 @@ static int load_replicas(struct run *run, struct project *project, struct txn_ro
 static int check_again(struct run *run, struct source *source, const struct project_spec *spec,
                        struct problem_list *problems)
 {
-    struct source_check check = {.spec = spec, .problems = problems};
+    struct source_check check = {
+        .spec = spec, .state = str_from(run->core->instance.state_dir), .problems = problems};
     struct snapshot_certificate *items = NULL;
     struct shm memory = {0};
     struct snapshot snapshot;

@@ -586,6 +586,7 @@ static void work_run(struct work *work)
                                &apply->result.warnings, &apply->spec);
     if (apply->error == 0) {
         const struct source_check check = {.spec = apply->spec,
+                                           .state = str_from(apply->run->core->instance.state_dir),
                                            .problems = &apply->result.problems,
                                            .notices = &apply->result.warnings};
         apply->error = source_check(apply->source, &check);

@@ -16,8 +16,10 @@
 #include "os/file.h"
 #include "run/listen.h"
 #include "run/model.h"
+#include "run/ocsp.h"
 #include "run/source.h"
 #include "schema/load.h"
+#include "tls/ocsp.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,6 +90,29 @@ static uint64_t origin_of(const struct certificate_spec *spec)
     return map_hash(map_hash(2, spec->cert), spec->key);
 }
 
+/* What the responder said last, if it still holds; the file is written by ocsp.c. */
+static void staple(const struct loading *l, struct tls_cert *cert, struct certificate_about *about)
+{
+    char url[TLS_OCSP_URL_MAX], name[OCSP_NAME_MAX], path[4096];
+    cleanup(buf_fini) struct buf answer = BUF_INIT(TLS_OCSP_MAX);
+    struct tls_ocsp_times times = {0};
+    struct problem unused;
+    about->must_staple = tls_ocsp_must_staple(cert);
+    if (l->request->state.len == 0 || cert->ocsp || !tls_ocsp_url(cert, url)) {
+        return;
+    }
+    ocsp_name(cert, name);
+    about->ocsp_url = arena_str(&l->to->arena, str_from(url));
+    about->ocsp_name = arena_str(&l->to->arena, str_from(name));
+    (void)snprintf(path, sizeof(path), STR_FMT "/ocsp/%s", STR_ARG(l->request->state), name);
+    if (file_read_regular(path, TLS_OCSP_MAX, &answer) == 0 &&
+        tls_ocsp_check(cert, buf_str(&answer), l->now_s, &times, &unused) == 0 &&
+        tls_cert_staple(cert, buf_str(&answer)) == 0) {
+        about->ocsp_this_s = times.this_s;
+        about->ocsp_next_s = times.next_s;
+    }
+}
+
 static void count(struct certificates *to)
 {
     struct snapshot_certificate *item = &to->items[to->count];
@@ -97,13 +122,20 @@ static void count(struct certificates *to)
 }
 
 /* `spec` NULL: the development authority's. */
-static int add(const struct loading *l, const struct tls_cert *cert,
-               const struct certificate_spec *spec, uint64_t listener)
+static int add(const struct loading *l, struct tls_cert *cert, const struct certificate_spec *spec,
+               uint64_t listener)
 {
     struct certificates *to = l->to;
     struct snapshot_certificate *item = &to->items[to->count];
     cleanup(buf_fini) struct buf chain = BUF_INIT(SNAPSHOT_PEM_MAX);
     struct buf key = BUF_INIT(SNAPSHOT_PEM_MAX);
+    struct certificate_about *about = &to->about[to->count];
+    *about = (struct certificate_about){
+        .file = arena_str(&to->arena, spec ? spec->cert : STR_NONE),
+        .from_s = cert->from_s,
+        .until_s = cert->until_s,
+    };
+    staple(l, cert, about);
     int r = tls_cert_write(cert, &chain, &key);
     *item = (struct snapshot_certificate){
         .listener = listener,
@@ -113,11 +145,6 @@ static int add(const struct loading *l, const struct tls_cert *cert,
         .names = arena_str(&to->arena, buf_str(&cert->names)),
         .key_kind = cert->kind,
         .origin = spec ? origin_of(spec) : 0,
-    };
-    to->about[to->count] = (struct certificate_about){
-        .file = arena_str(&to->arena, spec ? spec->cert : STR_NONE),
-        .from_s = cert->from_s,
-        .until_s = cert->until_s,
     };
     buf_fini(&key);
     if (r < 0 || to->arena.failed) {

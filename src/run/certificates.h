@@ -20,9 +20,12 @@ enum { CERTIFICATES_LOCAL_NAMES = 100 /* of one certificate of the development a
 
 /* What is known of one besides what the edge needs. */
 struct certificate_about {
-    struct str file;         /* empty: of the development authority */
-    int64_t from_s, until_s; /* seconds since 1970 */
-    bool kept;               /* its file is of no use: it is the one that served before */
+    struct str file;                  /* empty: of the development authority */
+    int64_t from_s, until_s;          /* seconds since 1970 */
+    bool kept;                        /* its file is of no use: it is the one that served before */
+    bool must_staple;                 /* worth nothing without an OCSP answer */
+    struct str ocsp_url, ocsp_name;   /* who is asked, and its file; empty: nobody */
+    int64_t ocsp_this_s, ocsp_next_s; /* of the answer that is stapled; 0: none */
 };
 struct certificates {
     struct arena arena;
@@ -42,7 +45,8 @@ struct certificates_request {
     /* What has served until now, for files that are of no use; may be none. */
     const struct snapshot_certificate *kept;
     size_t kept_count;
-    bool files_only; /* nothing is issued */
+    bool files_only;  /* nothing is issued */
+    struct str state; /* the folder of the instance, for OCSP answers; empty: none are taken */
 };
 /* Reads what the spec names. What is wrong is added to `problems` and left out (or the one in
  * `kept` is taken), what is merely doubtful to `notices` (may be NULL). Blocks: on a worker. 0 or

@@ -17,6 +17,7 @@
 #include "os/clock.h"
 #include "run/certificates.h"
 #include "run/expiry.h"
+#include "run/ocsp.h"
 #include "run/renewal.h"
 #include "run/source.h"
 #include "schema/status_tls.h"
@@ -116,6 +117,8 @@ static void add(struct look *look, const struct project *project, size_t i)
         .days_left = expiry_days(about->until_s, look->now_s),
         .development = about->file.len == 0,
         .kept = about->kept,
+        .must_staple = about->must_staple,
+        .stapled_until_ns = about->ocsp_next_s * NS_PER_S,
     };
     int64_t next_s = expiry_next_s(about->from_s, about->until_s, item->development, look->now_s);
     look->next_s = MIN(look->next_s, next_s);
@@ -225,6 +228,8 @@ void endings_look(struct run *run)
         return; /* the next look */
     }
     go_over(&look);
+    int64_t ocsp_s = ocsp_look(run, look.now_s);
+    look.next_s = MIN(look.next_s, ocsp_s);
     take(&look);
 }
 

@@ -133,6 +133,7 @@ struct run {
     struct renewal *renewal;   /* NULL: no certificate is watched */
     uint64_t told;             /* of the last snapshot (publish.c) */
     struct endings *endings;   /* NULL: there was no certificate yet */
+    struct ocsp *ocsp;         /* NULL: no responder was asked yet */
     bool end_instance, loaded, children_known, gave_up, snapshot_dirty;
     bool started;        /* may act: both of the above */
     bool listens_known;  /* the sockets of what was stored are open again: the edge may be told */

@@ -78,6 +78,7 @@ static void run_reading(struct work *work)
         .spec = reading->spec,
         .kept = reading->before ? reading->before->items : NULL,
         .kept_count = reading->before ? reading->before->count : 0,
+        .state = str_from(reading->run->core->instance.state_dir),
     };
     reading->error = certificates_load(&request, &reading->problems, NULL, &reading->fresh);
 }

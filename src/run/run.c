@@ -15,6 +15,7 @@
 #include "run/listen.h"
 #include "run/loads.h"
 #include "run/model.h"
+#include "run/ocsp.h"
 #include "run/project.h"
 #include "run/reconcile.h"
 #include "run/renewal.h"
@@ -148,6 +149,7 @@ static void run_fini(void *room)
     tickets_fini(run);
     renewal_fini(run);
     endings_fini(run);
+    ocsp_fini(run);
     run_free(run);
 }
 

@@ -325,8 +325,14 @@ int source_check(struct source *source, const struct source_check *check)
             return r;
         }
     }
-    const struct certificates_request request = {source, spec, check->kept, check->kept_count,
-                                                 check->files_only};
+    const struct certificates_request request = {
+        .source = source,
+        .spec = spec,
+        .kept = check->kept,
+        .kept_count = check->kept_count,
+        .files_only = check->files_only,
+        .state = check->state,
+    };
     return certificates_load(&request, problems, check->notices, &source->certificates);
 }
 

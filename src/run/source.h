@@ -68,7 +68,8 @@ struct source_check {
     const struct project_spec *spec;
     const struct snapshot_certificate *kept; /* see certificates.h; may be none */
     size_t kept_count;
-    bool files_only; /* nothing is made that is not there */
+    bool files_only;  /* nothing is made that is not there */
+    struct str state; /* the folder of the instance; may be empty */
     struct problem_list *problems;
     struct problem_list *notices; /* may be NULL */
 };

@@ -14,7 +14,8 @@ struct certificate_status {
     struct str names;  /* with blanks between them */
     struct str listen; /* the only listener that shows it; empty: all */
     int64_t from_ns, until_ns, days_left;
-    bool development, kept;
+    bool development, kept, must_staple;
+    int64_t stapled_until_ns; /* 0: nothing is stapled */
 };
 
 #endif

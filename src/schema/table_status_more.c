@@ -129,6 +129,11 @@ static const struct schema_field certificate_status_rows[] = {
     {"kept", SCHEMA_BOOL, K(kept),
      SAY("Its file is of no use: the one that served before serves on.",
          "Su archivo no sirve: sigue el que se servía antes.")},
+    {"must_staple", SCHEMA_BOOL, K(must_staple),
+     SAY("Clients want an OCSP answer with it.", "Los clientes exigen una respuesta OCSP.")},
+    {"stapled_until", SCHEMA_TIME, K(stapled_until_ns), .flags = ZN,
+     SAY("Until when the stapled OCSP answer holds; null: none is.",
+         "Hasta cuándo vale la respuesta OCSP adjunta; null: no hay.")},
 };
 const struct schema_table schema_certificate = {
     TABLE_OF("served_certificate", certificate_status_rows, struct certificate_status),

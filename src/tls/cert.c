@@ -295,6 +295,18 @@ static int read_ocsp(const struct tls_cert_source *source, struct tls_cert *cert
     return cert->ocsp ? 0 : -ENOMEM;
 }
 
+int tls_cert_staple(struct tls_cert *cert, struct str response)
+{
+    unsigned char *copy = OPENSSL_memdup(response.p, response.len);
+    if (!copy) {
+        return -ENOMEM;
+    }
+    OPENSSL_free(cert->ocsp);
+    cert->ocsp = copy;
+    cert->ocsp_len = response.len;
+    return 0;
+}
+
 /* --- whole --- */
 
 /* Key sizes and signatures that OpenSSL refuses are said now and not to the first client. */

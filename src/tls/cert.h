@@ -55,6 +55,8 @@ void tls_cert_free(struct tls_cert *cert);
 /* 0; TLS_E_BAD: not valid yet, or expired. `name` is that of the file. */
 must_check int tls_cert_check_time(const struct tls_cert *cert, struct str name, int64_t now_s,
                                    struct problem *problem);
+/* Has that response (DER, checked) stapled, in place of the one it had. 0 or -ENOMEM. */
+must_check int tls_cert_staple(struct tls_cert *cert, struct str response);
 /* Appends the leaf and its chain as one PEM text, and the key as another. -ENOMEM, -ENOBUFS. */
 must_check int tls_cert_write(const struct tls_cert *cert, struct buf *chain, struct buf *key);
 /* A bundle of authorities: at least one certificate, all readable. 0, TLS_E_BAD, -ENOMEM. */

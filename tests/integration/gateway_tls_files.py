@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Files of certificates: checked without an instance, missing when a core starts again, near their end."""
+import os
 import re
+import subprocess
 
 import pytest
 
-from gateway_tls import Pki, Site
-from muelle import wait_until
+from gateway_tls import Pki, Site, openssl
+from muelle import free_port, wait_until
 
 
 @pytest.fixture
@@ -141,3 +143,96 @@ def test_certificates_of_the_development_authority_are_shown_but_worry_nobody(si
     (item,) = site.m.get("/api/v1/projects/site/certificates")["items"]
     assert item["file"] is None and item["development"] and item["days_left"] == 397 and "localhost" in item["names"]
     assert "  certificate " not in site.m.cli("status").stdout
+
+
+class Responder:
+    """OpenSSL's own, on a port of this machine, for the certificates of a Pki."""
+
+    def __init__(self, pki, port, *options):
+        self.command = ["openssl", "ocsp", "-index", "index.txt", "-CA", f"{pki.name}.crt", "-rsigner", f"{pki.name}.crt",
+                        "-rkey", f"{pki.name}.key", "-port", str(port), *options]
+        self.pki, self.port = pki, port
+
+    def __enter__(self):
+        # It serves one connection at a time and waits for ever: nobody may look whether it is there.
+        self.process = subprocess.Popen(self.command, cwd=self.pki.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        assert os.read(self.process.stderr.fileno(), 5) == b"ocsp:"  # it waits for connections
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+
+
+def issue_asking(pki, file, name, port, must=False):
+    """A certificate that names a responder, with its chain, known to that responder as good."""
+    pki.issue(file, name)
+    (pki.folder / f"{file}.ext").write_text(f"subjectAltName=DNS:{name}\nauthorityInfoAccess=OCSP;URI:http://127.0.0.1:{port}/\n"
+                                            + "tlsfeature=status_request\n" * must)
+    openssl(pki.folder, "x509", "-req", "-in", f"{file}.csr", "-CA", f"{pki.name}.crt", "-CAkey", f"{pki.name}.key",
+            "-out", f"{file}.crt", "-days", "30", "-extfile", f"{file}.ext")
+    serial = subprocess.run(["openssl", "x509", "-in", f"{file}.crt", "-noout", "-serial"], cwd=pki.folder,
+                            capture_output=True, check=True).stdout.decode().strip().split("=")[1]
+    (pki.folder / "index.txt").write_text(f"V\t400101000000Z\t\t{serial}\tunknown\t/CN={name}\n")
+    return serial
+
+
+def stapled(site, name="a.test"):
+    out = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{site.port}", "-servername", name, "-status"],
+                         input=b"", capture_output=True, timeout=20).stdout.decode()
+    return "OCSP Response Status: successful" in out and "Cert Status: good" in out
+
+
+ONE = "{certificates: [{cert: a.crt, key: a.key, chain: ca.crt}]}"
+
+
+def served(site):
+    return site.m.get("/api/v1/projects/site/certificates")["items"][0]
+
+
+def test_answers_of_the_responder_are_fetched_and_stapled(site):
+    port = free_port()
+    serial = issue_asking(site.pki, "a", "a.test", port, must=True)
+    with Responder(site.pki, port, "-nmin", "10"):
+        site.up(ONE)
+        wait_until(lambda: stapled(site), what="the stapled answer")
+        assert served(site)["must_staple"] and served(site)["stapled_until"]
+    # It lies in the folder: the next core staples it, with the responder away.
+    assert len(list((site.folder / ".muelle" / "ocsp").iterdir())) == 1
+    site.m.kill("core")
+    site.m.kill("edge")
+    wait_until(lambda: reaches(site), what="the next edge")
+    assert stapled(site)
+    assert serial and not [k for k in shown_kinds(site) if k == "certificate.unstapled"]
+
+
+def test_an_answer_that_says_revoked_or_is_a_strangers_is_not_stapled(site):
+    port = free_port()
+    issue_asking(site.pki, "a", "a.test", port, must=True)
+    index = site.folder / "index.txt"
+    index.write_text(index.read_text().replace("V\t400101000000Z\t\t", "R\t400101000000Z\t250101000000Z\t"))
+    with Responder(site.pki, port, "-nmin", "10"):
+        site.up(ONE)
+        wait_until(lambda: "certificate.unstapled" in shown_kinds(site), what="the event")
+        assert "revoked" in kinds(site)[0][2] and kinds(site)[0][1] == "warning"
+        assert not stapled(site) and reaches(site)
+    assert not list((site.folder / ".muelle" / "ocsp").iterdir())
+
+
+def test_an_answer_that_has_ended_is_dropped(site):
+    port = free_port()
+    issue_asking(site.pki, "a", "a.test", port)
+    with Responder(site.pki, port, "-nmin", "10"):
+        site.up(ONE)
+        wait_until(lambda: stapled(site), what="the stapled answer")
+    (kept,) = (site.folder / ".muelle" / "ocsp").iterdir()
+    old = kept.read_bytes()
+    openssl(site.folder, "ocsp", "-index", "index.txt", "-CA", "ca.crt", "-rsigner", "ca.crt", "-rkey", "ca.key", "-issuer", "ca.crt",
+            "-cert", "a.crt", "-respout", str(kept), "-nmin", "1", "-noverify")
+    damaged = bytearray(old)
+    damaged[len(damaged) // 2] ^= 1
+    kept.write_bytes(bytes(damaged))
+    site.m.kill("core")
+    wait_until(lambda: not stapled(site), what="a damaged answer is not taken")
+    wait_until(lambda: shown_kinds(site), what="the core")
+    assert served(site)["stapled_until"] is None
