@@ -117,35 +117,32 @@ struct project {
     int64_t applied_wall_ns;
     struct source *source; /* how it was loaded, for reload and restart */
     struct project_spec *spec;
-    struct list services;      /* in the order of the file */
-    int64_t act_last;          /* number of the last start or restart asked for */
-    bool removing, dirty;      /* dirty: reconcile */
+    struct list services;        /* in the order of the file */
+    int64_t act_last;            /* number of the last start or restart asked for */
+    bool removing, dirty, renew; /* dirty: reconcile; renew: its certificates are due */
     bool forgetting, applying; /* the last commit of a removal, or that of a return, is under way */
-    bool renew;                /* certificates of the development authority are due */
 };
 
 struct run {
     struct core *core;
-    struct list projects;
     struct driver *process, *none; /* none: services that nothing here can run */
     struct loop_task reconcile;
     struct timer again, loads; /* shortage.h, loads.h */
     struct renewal *renewal;   /* NULL: no certificate is watched */
-    uint64_t told;             /* of the last snapshot (publish.c) */
     struct endings *endings;   /* NULL: there was no certificate yet */
     struct ocsp *ocsp;         /* NULL: no responder was asked yet */
     bool end_instance, loaded, children_known, gave_up, snapshot_dirty;
     bool started;        /* may act: both of the above */
     bool listens_known;  /* the sockets of what was stored are open again: the edge may be told */
     struct map children; /* id → struct stray (adopt.c), until it is taken up */
-    struct list strays;
     struct edge_reader probes;
     struct map endpoints; /* 8 bytes of the stable id → replica */
     uint8_t ports[(RUN_PORT_LAST - RUN_PORT_FIRST + 8) / 8];
-    struct list applies, acts, listens, execs; /* applies: the first is at work; acts: not yet */
-    struct tickets *tickets;                   /* NULL: nothing has asked for keys yet */
+    struct list projects, strays, listens, execs;
+    struct list applies, acts;  /* applies: the first is at work; acts: not yet */
+    struct tickets *tickets;    /* NULL: nothing has asked for keys yet */
     unsigned opening, resuming; /* who opens sockets and is not done; projects of the store */
-    uint64_t exec_last;
+    uint64_t exec_last, told;   /* told: of the last snapshot (publish.c) */
 };
 
 #endif
