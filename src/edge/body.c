@@ -315,6 +315,19 @@ bool exchange_pump_up(struct stream *stream)
 
 /* --- response body --- */
 
+static bool send_gathered(struct stream *stream, struct gather *gather)
+{
+    if (unlikely(gather->more)) {
+        return true;
+    }
+    gather_send(gather, STR_NONE);
+    if (gather->error < 0) {
+        stream_abort(stream);
+        return false;
+    }
+    return true;
+}
+
 static bool feed_down(struct stream *stream, struct gather *gather, struct str in)
 {
     struct str piece;
@@ -331,9 +344,10 @@ static bool feed_down(struct stream *stream, struct gather *gather, struct str i
         stream->down_done = true;
         stream->keep_upstream &= in.len == 0;
     }
-    gather_send(gather, STR_NONE);
-    if (gather->error < 0) {
-        stream_abort(stream);
+    if (unlikely(taken == TAKE_BAD)) {
+        gather->more = false;
+    }
+    if (!send_gathered(stream, gather)) {
         return false;
     }
     return taken == TAKE_BAD ? stream_lost(stream, -EBADMSG) : true;
@@ -353,12 +367,7 @@ static bool end_of_upstream(struct stream *stream, struct gather *gather)
     stream->down_done = true;
     stream->keep_upstream = false;
     gather_last(gather, &stream->down);
-    gather_send(gather, STR_NONE);
-    if (gather->error < 0) {
-        stream_abort(stream);
-        return false;
-    }
-    return true;
+    return send_gathered(stream, gather);
 }
 
 static int begin_down(struct stream *stream, struct gather *gather)
@@ -372,6 +381,22 @@ static int begin_down(struct stream *stream, struct gather *gather)
     return 0;
 }
 
+/* The last piece of a lane, and its end with it. */
+static bool feed_last(struct stream *stream, struct gather *gather, struct str in)
+{
+    struct conn *conn = &stream->upstream->conn;
+    gather->more = true;
+    if (!feed_down(stream, gather, in)) {
+        return false;
+    }
+    gather->more = false;
+    bool goes_on = stream->state == STREAM_EXCHANGE && !stream->suspended[STREAM_DOWN];
+    int64_t n = goes_on && !stream->down_done ? conn_recv(conn, stream->worker->in, 1) : 0;
+    ensure(n <= 0); /* it was the last one */
+    return goes_on && conn->eof && !stream->down_done ? end_of_upstream(stream, gather)
+                                                      : send_gathered(stream, gather);
+}
+
 /* One read, of *ret_read bytes. False: it ended the stream. */
 static bool round_down(struct stream *stream, struct gather *gather, size_t *ret_read)
 {
@@ -379,15 +404,27 @@ static bool round_down(struct stream *stream, struct gather *gather, size_t *ret
     struct str room = room_for(stream, STREAM_DOWN, &stream->client->conn);
     char *p = (char *)(uintptr_t)room.p;
     int64_t n = conn_recv(conn, p, room.len);
+    gather->more = false;
     *ret_read = n > 0 ? (size_t)n : 0;
     if (n < 0) {
-        return stream_lost(stream, (int)n);
+        return send_gathered(stream, gather) && stream_lost(stream, (int)n);
     }
     if (n == 0) {
-        return conn->eof ? end_of_upstream(stream, gather) : true;
+        return conn->eof ? end_of_upstream(stream, gather) : send_gathered(stream, gather);
     }
     progress(stream);
-    return feed_down(stream, gather, str_make(p, *ret_read));
+    struct str in = str_make(p, *ret_read);
+    if (unlikely(conn_is_lane(conn)) && lane_is_spent(conn)) {
+        return feed_last(stream, gather, in);
+    }
+    return feed_down(stream, gather, in);
+}
+
+/* Will round_down read a part of the body at once? */
+static bool begins_with_body(const struct stream *stream)
+{
+    return !stream->down_done && stream->upstream->conn.readable &&
+           !conn_blocked(&stream->client->conn) && !stream->suspended[STREAM_DOWN];
 }
 
 /* The head, and what came with it. `already` may lie in the block the head was collected in. */
@@ -404,6 +441,7 @@ static bool first_down(struct stream *stream, struct gather *gather, struct str 
         replay_drop(stream);
     }
     gather->chunked = stream->chunk_down;
+    gather->more = conn_is_lane(&stream->upstream->conn) && begins_with_body(stream);
     progress(stream);
     bool alive = feed_down(stream, gather, already);
     block_put(blocks, kept);

@@ -14,6 +14,7 @@ struct gather {
     char *p;
     size_t len;
     bool chunked;
+    bool more; /* what goes behind is here already: one send for both */
     int error;
 };
 

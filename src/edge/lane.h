@@ -59,6 +59,11 @@ void lane_init(struct lane *lane, struct h2 *h2, struct conn *conn, void (*news)
 must_check int lane_say_head(struct lane *lane, const struct h2_fields *fields, bool body);
 /* All was sent; `trailers` (lines) behind it. 0 or -ENOMEM. */
 must_check int lane_end(struct lane *lane, struct str trailers);
+/* The peer has ended, and all of it was received. */
+static inline bool lane_is_spent(const struct conn *conn)
+{
+    return lane_of(conn)->in_end && !lane_of(conn)->in_first;
+}
 /* The session's side: */
 must_check int lane_received(struct lane *lane, struct str bytes);
 void lane_trailer(struct lane *lane, struct str name, struct str value);
