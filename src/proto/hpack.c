@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The table: entries in a ring, their texts behind each other in a buffer of twice the size that is
- * moved together when its end is reached, and slots from a hash to the latest entry that has it.
+ * The table: entries in a ring, their texts behind each other in a buffer of half as much again
+ * that is moved together when its end is reached, and slots from a hash to the latest entry that
+ * has it.
  *
  * 1. The reader keeps whatever we keep: it evicts only beyond `limit`, we do so no later.
  * 2. Indices count from the newest entry, so it does not matter if the reader keeps more.
@@ -13,7 +14,7 @@
 #include <stdlib.h>
 
 enum {
-    ENTRIES = 64, /* powers of two */
+    ENTRIES_MAX = 64, /* powers of two */
     SLOTS = 128,
     STATIC_LAST = 61, /* of the static table (RFC 7541, appendix A) */
     OVERHEAD = 32,    /* that the RFC counts for an entry */
@@ -35,10 +36,11 @@ struct hpack_entry {
 struct hpack_table {
     uint32_t size, text_from, text_to, text_cap;
     uint32_t next, count; /* number of the next entry, entries that are there */
+    uint32_t places;      /* for entries: a power of two */
     uint8_t slots[SLOTS]; /* place in `entries` and 1 */
     uint16_t seen[SLOTS]; /* part of the hash of what was seen last */
-    struct hpack_entry entries[ENTRIES];
-    char text[];
+    char *text;           /* behind the entries */
+    struct hpack_entry entries[];
 };
 
 /* How a field is written when it is not in the table. */
@@ -131,7 +133,7 @@ void hpack_fini(struct hpack_writer *writer)
 
 static struct hpack_entry *entry_of(struct hpack_table *table, uint32_t number)
 {
-    return &table->entries[number % ENTRIES];
+    return &table->entries[number % table->places];
 }
 
 static uint32_t size_of(const struct hpack_entry *entry)
@@ -207,7 +209,7 @@ static uint32_t look_up(const struct hpack_table *table, uint32_t hash,
         return 0;
     }
     const struct hpack_entry *entry = &table->entries[place - 1];
-    uint32_t age = (table->next - place) % ENTRIES; /* 0: the newest */
+    uint32_t age = (table->next - place) % table->places; /* 0: the newest */
     if (age >= table->count || entry->hash != hash || !is_entry(table, entry, field)) {
         return 0;
     }
@@ -216,9 +218,17 @@ static uint32_t look_up(const struct hpack_table *table, uint32_t hash,
 
 static struct hpack_table *table_new(uint32_t max)
 {
-    struct hpack_table *table = calloc(1, sizeof(*table) + 2 * (size_t)max);
+    uint32_t places = 1;
+    while (places < ENTRIES_MAX && places < max / OVERHEAD) {
+        places *= 2;
+    }
+    size_t entries = places * sizeof(struct hpack_entry);
+    size_t text = max + max / 2;
+    struct hpack_table *table = calloc(1, sizeof(*table) + entries + text);
     if (table) {
-        table->text_cap = 2 * max;
+        table->places = places;
+        table->text_cap = (uint32_t)text;
+        table->text = (char *)&table->entries[places];
     }
     return table;
 }
@@ -245,7 +255,7 @@ static void keep(struct hpack_writer *writer, uint32_t hash, const struct hpack_
     struct hpack_table *table = writer->table;
     uint32_t len = (uint32_t)(field->name.len + field->value.len);
     evict(table, writer->limit - len - OVERHEAD);
-    if (table->count == ENTRIES) {
+    if (table->count == table->places) {
         evict(table, table->size - 1);
     }
     make_room(table, len);
@@ -264,7 +274,7 @@ static void keep(struct hpack_writer *writer, uint32_t hash, const struct hpack_
     }
     table->text_to += len;
     table->size += len + OVERHEAD;
-    table->slots[hash % SLOTS] = (uint8_t)(table->next % ENTRIES + 1);
+    table->slots[hash % SLOTS] = (uint8_t)(table->next % table->places + 1);
     table->next++;
     table->count++;
 }
