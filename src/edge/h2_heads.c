@@ -88,6 +88,14 @@ int h2_write_reply(struct stream *stream, const struct reply_head *head, struct 
     return r == 0 && body.len > 0 ? lane_end(lane, STR_NONE) : r;
 }
 
+int h2_write_connected(struct stream *stream)
+{
+    struct h2_fields fields;
+    h2_fields_init(&fields);
+    h2_fields_add(&fields, HPACK_STATUS, STR("200"));
+    return lane_say_head(lane_of(&stream->client->conn), &fields, true);
+}
+
 /* --- requests --- */
 
 /* What was written since `from`. */

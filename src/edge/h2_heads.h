@@ -14,6 +14,8 @@ must_check int h2_write_response(struct stream *stream);
 /* An answer of our own; `body` empty: a head only. */
 must_check int h2_write_reply(struct stream *stream, const struct reply_head *head,
                               struct str body);
+/* That a CONNECT has its tunnel. */
+must_check int h2_write_connected(struct stream *stream);
 /* The request, to an upstream. */
 must_check int h2_write_request(struct stream *stream, struct upstream *upstream);
 

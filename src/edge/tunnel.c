@@ -14,6 +14,7 @@
 
 #include "base/num.h"
 #include "edge/exchange.h"
+#include "edge/h2_heads.h"
 #include "edge/stream_private.h"
 #include "edge/worker.h"
 
@@ -214,6 +215,13 @@ bool tunnel_connected(struct stream *stream)
         return start(stream);
     }
     take_answer(stream, 200);
+    if (conn_is_lane(&stream->client->conn)) {
+        if (h2_write_connected(stream) < 0) {
+            stream_abort(stream);
+            return false;
+        }
+        return send_first(stream, 0, STR_NONE);
+    }
     memcpy(stream->worker->out, head, sizeof(head) - 1);
     return send_first(stream, sizeof(head) - 1, STR_NONE);
 }

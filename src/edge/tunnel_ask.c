@@ -9,7 +9,6 @@
  * 3. Tunnels of a route are counted over all threads, from the request on; stream_end gives back.
  */
 #include "edge/edge_private.h"
-#include "edge/lane.h"
 #include "edge/reply.h"
 #include "edge/tunnel.h"
 
@@ -71,7 +70,7 @@ bool tunnel_ask(struct stream *stream)
 {
     const struct route *route = stream->route;
     if (stream->req.method == HTTP_CONNECT) {
-        if (!route || !route->connect || conn_is_lane(&stream->client->conn)) {
+        if (!route || !route->connect) {
             return refuse(stream, 405, "the method is not allowed here");
         }
         stream->connect = true;

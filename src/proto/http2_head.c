@@ -404,7 +404,7 @@ static int end_request(struct http2_head *builder, bool no_body)
     if (r == 0) {
         r = http1_finish_request(head);
     }
-    if (r == 0 && !no_body && !head->has_length && !builder->websocket) {
+    if (r == 0 && !no_body && !head->has_length && !connect) {
         head->framing = HTTP1_BODY_CHUNKED;
     }
     return r;

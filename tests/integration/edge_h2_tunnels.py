@@ -166,6 +166,28 @@ def test_a_service_that_refuses_is_heard(tmp_path):
             session.wait(h2.events.StreamEnded, stream)
 
 
+def test_connect_leads_to_the_service_of_a_route_that_allows_it(tmp_path):
+    def serve(peer, n):
+        peer.send(b"hello ")
+        while data := peer.exactly(1):
+            peer.send(data.upper())
+
+    with Upstream(serve) as upstream:
+        with Edge(tmp_path, "service web", f"endpoint web web-1 {upstream.address}", "route web x / connect=1") as edge, Session(edge.port) as session:
+            session.peer.config.validate_outbound_headers = False
+            stream = session.peer.get_next_available_stream_id()
+            session.peer.send_headers(stream, [(":method", "CONNECT"), (":authority", "x:443")])
+            session.flush()
+            assert dict(session.wait(h2.events.ResponseReceived, stream).headers)[":status"] == "200"
+            assert session.bytes(stream, 6) == b"hello "
+            session.send(stream, b"there")
+            assert session.bytes(stream, 5) == b"THERE"
+            session.send(stream, b"", end=True)
+            session.wait(h2.events.StreamEnded, stream)
+            last = edge.records()[0]
+            assert last["status"] == 200 and last["method"] == "CONNECT" and (last["bytes_in"], last["bytes_out"]) == (5, 11)
+
+
 @pytest.mark.parametrize("head,status", [
     ([(":method", "CONNECT"), (":protocol", "chat"), (":scheme", "http"), (":path", "/"), (":authority", "x")], "501"),
     ([(":method", "CONNECT"), (":authority", "x:80")], "405"),
