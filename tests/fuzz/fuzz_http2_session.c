@@ -261,6 +261,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     feed(&cut, buf_str(&bytes), step);
     if (!(kind & 2)) {
         fuzz_check(whole.digest == cut.digest && whole.http.error == cut.http.error);
+    }
+    if (!(kind & 6)) { /* when windows open depends on the pieces that are taken */
         fuzz_check(
             str_eq(str_make(whole.out, whole.http.out_len), str_make(cut.out, cut.http.out_len)));
     }
