@@ -28,7 +28,7 @@
 #include <stdlib.h>
 
 enum {
-    RINGS_MAX = COUNTERS_THREADS_MAX,
+    RINGS_MAX = COUNTERS_THREADS_MAX, /* each edge has the first ones of its half */
     BATCH = 64,
     TURN_MAX = 4096,
     NAME_SIZE = 16,
@@ -55,9 +55,8 @@ struct edge_link {
     struct thing ring_things[RINGS_MAX];
     struct delta_log log;
     struct counters counters, older; /* older.header NULL: there are none */
-    struct ring rings[RINGS_MAX];
-    unsigned ring_count;
-    unsigned threads_wanted;
+    struct ring rings[RINGS_MAX];    /* header NULL: it is not there */
+    unsigned threads_wanted;         /* of an edge */
     bool open;
     int open_error; /* of the last try */
     bool counters_open;
@@ -243,22 +242,19 @@ static int ring_ensure(struct edge_link *link, unsigned i)
 
 static int rings_ensure(struct edge_link *link)
 {
-    while (link->ring_count < link->threads_wanted) {
-        int r = ring_ensure(link, link->ring_count);
-        if (r < 0) {
-            return r;
+    int r = 0;
+    for (unsigned i = 0; r == 0 && i < RINGS_MAX; i++) {
+        if (i % COUNTERS_HALF < link->threads_wanted && !link->rings[i].header) {
+            r = ring_ensure(link, i);
         }
-        link->ring_count++;
     }
     loop_defer(link->core->loop, &link->more);
-    return 0;
+    return r;
 }
 
 int edge_link_set_threads(struct edge_link *link, unsigned threads)
 {
-    /* Two edges may serve at once, each with a half, while one replaces the other. */
-    unsigned rings = threads <= RINGS_MAX / 2 ? RINGS_MAX / 2 + threads : RINGS_MAX;
-    link->threads_wanted = MAX(link->threads_wanted, rings);
+    link->threads_wanted = MAX(link->threads_wanted, threads);
     link->core->roles.edge_threads = threads;
     return link->open ? rings_ensure(link) : 0;
 }
@@ -495,14 +491,17 @@ static void read_rings(struct edge_link *link)
 {
     size_t total = 0;
     bool traffic = false;
-    for (unsigned n = 0; n < link->ring_count; n++) {
-        unsigned i = (link->next_ring + n) % link->ring_count;
+    for (unsigned n = 0; n < RINGS_MAX; n++) {
+        unsigned i = (link->next_ring + n) % RINGS_MAX;
         size_t seen;
+        if (!link->rings[i].header) {
+            continue;
+        }
         do {
             seen = read_batch(link, i, &traffic);
             total += seen;
             if (total > TURN_MAX) {
-                link->next_ring = (i + 1) % link->ring_count;
+                link->next_ring = (i + 1) % RINGS_MAX;
                 loop_defer(link->core->loop, &link->more);
                 return;
             }
@@ -542,7 +541,7 @@ void edge_link_unsubscribe(struct edge_reader *reader)
 
 void edge_link_commit(struct edge_link *link, uint32_t ring, uint64_t sequence)
 {
-    if (ring < link->ring_count) {
+    if (ring < RINGS_MAX && link->rings[ring].header) {
         ring_commit_to(&link->rings[ring], sequence);
     }
 }

@@ -156,7 +156,7 @@ int edge_new(const struct edge_opts *opts, struct edge **ret)
     timer_init(&edge->routes_again, routes_again);
     handover_init(&edge->giving, edge);
     handover_init(&edge->taking, edge);
-    edge->workers = calloc(COUNTERS_THREADS_MAX, sizeof(*edge->workers));
+    edge->workers = calloc(COUNTERS_HALF, sizeof(*edge->workers));
     int r = edge->workers ? worker_init(&edge->workers[0], edge, 0, &news) : -ENOMEM;
     if (r == 0) {
         edge->thread_count = 1;
@@ -197,8 +197,7 @@ int edge_open(struct edge *edge, const struct edge_memory *memory, unsigned thre
     ensure(!edge->open);
     unsigned cpus = thread_cpus();
     threads = threads ? threads : MIN(cpus, (unsigned)THREADS_DEFAULT_MAX);
-    bool half = memory->first > 0 || memory->beside;
-    threads = MIN(threads, half ? (unsigned)EDGE_HALF : (unsigned)COUNTERS_THREADS_MAX);
+    threads = MIN(threads, (unsigned)COUNTERS_HALF);
     edge->memory = *memory;
     int r = memory_open(&edge->shared, memory, threads);
     r = r < 0 ? r : addresses_init(&edge->addresses, entropy_seed());

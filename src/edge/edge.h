@@ -13,6 +13,7 @@
 #define EDGE_EDGE_H
 
 #include "base/str.h"
+#include "link/counters.h"
 #include "os/sockmap.h"
 
 int edge_main(int argc, char **argv);
@@ -23,14 +24,13 @@ struct edge;
 struct edge_memory {
     int deltas;
     int counters;
-    int rings[16];
+    int rings[COUNTERS_THREADS_MAX];
     int bell_core; /* rung for records */
     int bell_edge; /* watched for deltas */
     /* Another edge may have the other half of tables and rings, and end beside this one. */
-    unsigned first; /* table and ring of thread 0: 0 or EDGE_HALF */
+    unsigned first; /* table and ring of thread 0: 0 or COUNTERS_HALF */
     bool beside;    /* another one has the other half */
 };
-enum { EDGE_HALF = 8 };
 
 struct edge_opts {
     /* A snapshot names a listener: must give its descriptor with edge_listening, now or later (or

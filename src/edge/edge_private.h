@@ -34,7 +34,7 @@ struct edge {
     struct edge_opts opts;
     struct edge_memory memory;
     struct edge_shared shared;
-    struct worker *workers; /* COUNTERS_THREADS_MAX, the first thread_count of them are in use */
+    struct worker *workers; /* COUNTERS_HALF, the first thread_count of them are in use */
     unsigned thread_count;
     /* Requests in flight, WORKER_LOADS of them by endpoint id; only those of least-connections
      * services are touched. Two endpoints may meet in one place: then both look busier than they

@@ -75,7 +75,7 @@ int memory_open(struct edge_shared *shared, const struct edge_memory *memory, un
             delta_log_open(shared->deltas_shm.p, shared->deltas_shm.size, &shared->deltas) == 0;
     }
     counters_clear(&shared->counters, memory->beside ? memory->first : 0,
-                   memory->beside ? EDGE_HALF : COUNTERS_THREADS_MAX);
+                   memory->beside ? COUNTERS_HALF : COUNTERS_THREADS_MAX);
     counters_serve(&shared->counters, memory->first, threads);
     return 0;
 }

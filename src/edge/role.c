@@ -155,9 +155,9 @@ static int open_edge(int snapshot_fd)
         .bell_edge = own_bell(1, "bell:edge"),
     };
     unsigned threads = threads_of(snapshot_fd);
-    memory.first = role.halves[0].fd >= 0 ? 0 : EDGE_HALF;
+    memory.first = role.halves[0].fd >= 0 ? 0 : COUNTERS_HALF;
     memory.beside = role.halves[0].fd < 0 || role.halves[1].fd < 0;
-    if (threads <= EDGE_HALF && !memory.beside) {
+    if (!memory.beside) {
         lock_release(&role.halves[1]);
     }
     for (unsigned i = 0; i < ARRAY_LEN(memory.rings); i++) {
@@ -344,11 +344,10 @@ static void on_retire(struct loop_signal *signal)
 {
     int ends[2] = {-1, -1};
     (void)signal;
-    bool whole = role.halves[0].fd >= 0 && role.halves[1].fd >= 0; /* no room for another one */
     if (role.leave_fd >= 0 || !role.keeper.loop) {
         return;
     }
-    if (whole || !edge_is_open(role.edge) || chan_pair(ends) < 0) {
+    if (!edge_is_open(role.edge) || chan_pair(ends) < 0) {
         edge_stop(role.edge, GRACE_MS);
         return;
     }
@@ -432,7 +431,7 @@ static void end_oldest(const int holders[2])
     }
 }
 
-/* Both halves where nobody has any; else the one that is free. */
+/* Both halves where nobody has any, so that nobody comes between; else the one that is free. */
 static bool take_halves(void)
 {
     char path[sizeof(role.run_dir) + 32];

@@ -559,6 +559,22 @@ static void status_sockmap(const struct jdoc *instance, struct buf *out)
     }
 }
 
+/* Of an upgrade whose former edge has not ended yet, or that moved connections. */
+static void status_edge(const struct jdoc *edge, struct buf *out)
+{
+    long long moved = (long long)jdoc_i64(edge, "moved", 0);
+    long long leaving = (long long)jdoc_i64(edge, "leaving", 0);
+
+    if (leaving > 0) {
+        buf_printf(out, "  the edge before this one ends with its last %lld connection%s\n",
+                   leaving, leaving == 1 ? "" : "s");
+    }
+    if (moved > 0) {
+        buf_printf(out, "  %lld connection%s went on from edge to edge in upgrades\n", moved,
+                   moved == 1 ? "" : "s");
+    }
+}
+
 /* Projects first, processes last: the question was whether all is well. */
 static void status_people(struct session *s, const struct jdoc *instance,
                           const struct jdoc *projects)
@@ -580,6 +596,7 @@ static void status_people(struct session *s, const struct jdoc *instance,
                (long long)jdoc_i64(jdoc_get(instance, "keeper"), "pid", 0),
                (long long)jdoc_i64(jdoc_get(instance, "core"), "pid", 0),
                (long long)jdoc_i64(jdoc_get(instance, "edge"), "pid", 0));
+    status_edge(jdoc_get(instance, "edge"), &out);
     term_write(&s->out, buf_str(&out));
 }
 

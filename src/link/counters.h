@@ -28,7 +28,8 @@
 #include "link/counters_histogram.h"
 
 enum {
-    COUNTERS_THREADS_MAX = 16,
+    COUNTERS_HALF = 16, /* threads of one edge: two may serve at once, each with its half */
+    COUNTERS_THREADS_MAX = 2 * COUNTERS_HALF,
     COUNTERS_CELLS_DEFAULT = 32768, /* per thread; untouched pages cost nothing */
 };
 
@@ -113,8 +114,7 @@ uint32_t counters_serving(const struct counters *counters, uint32_t *ret_first);
 /* False: cells are being given back now. What was read between two that are settled, with the same
  * *ret_count, is whole. */
 bool counters_settled(const struct counters *counters, uint64_t *ret_count);
-/* How many cells of a table may be in use: read [0, n). */
-uint32_t counters_cells_used(const struct counters *counters, uint32_t thread);
+uint32_t counters_cells_used(const struct counters *counters, uint32_t thread); /* read [0, n) */
 struct counters_thread counters_thread_read(const struct counters *counters, uint32_t thread);
 
 #endif

@@ -482,7 +482,7 @@ unsigned publish_threads(const struct run *run, const struct project_spec *next)
             threads = MAX(threads, project->spec->gateway.threads);
         }
     }
-    _Static_assert((int)GATEWAY_THREADS_MAX == (int)COUNTERS_THREADS_MAX, "all are counted");
+    _Static_assert((int)GATEWAY_THREADS_MAX == (int)COUNTERS_HALF, "all are counted");
     unsigned cpus = thread_cpus();
     return threads > 0 ? (unsigned)threads : MIN(cpus, THREADS_MAX);
 }
@@ -606,7 +606,7 @@ void publish_snapshot(struct run *run)
     uint64_t admin = add_admin(run, &builder);
     each_service(run, &builder, add_service);
     listen_publish(run, &builder, admin);
-    uint64_t digest = snapshot_builder_digest(&builder);
+    uint64_t digest = snapshot_builder_digest(&builder) ^ publish_places_digest(run);
     int r = publish_deltas(run, digest) ? 0 : publish_whole(run, &builder, digest);
     snapshot_builder_fini(&builder);
     if (r < 0) {

@@ -22,7 +22,7 @@
 enum {
     ACCESS_PENDING_MAX = 16384,
     ACCESS_PROJECTS_MAX = 1024, /* whose streams are open at once */
-    ACCESS_RINGS_MAX = 16,
+    ACCESS_RINGS_MAX = 32,
     ACCESS_EPOCHS_MAX = 64,
 };
 

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The edge is replaced under load: tunnels and idle connections move to the next one by descriptor, what has state ends
-in the old one, no connection is refused or cut."""
+"""The edge is replaced under load: tunnels and idle connections move to the next one by descriptor, what has state (TLS,
+HTTP/2, requests under way) ends in the old one, no connection is refused or cut."""
 import os
 import re
 import signal
 import socket
+import ssl
+import subprocess
 import sys
 import threading
 import time
@@ -54,21 +56,32 @@ with socket.create_server(("127.0.0.1", int(os.environ["PORT"]))) as listener:
 
 @pytest.fixture
 def gate(muelle):
-    muelle.port, muelle.tcp = free_port(), free_port()
+    return started(muelle)
+
+
+def started(muelle, threads=0):
+    muelle.port, muelle.tcp, muelle.tls = free_port(), free_port(), free_port()
     muelle.write("server.py", SERVER)
     muelle.write("echo.py", ECHO)
     muelle.write("muelle.yaml", f"""
 name: up
 gateway:
   admin: false
-  listen: [ "http://127.0.0.1:{muelle.port}", {{ address: "tcp://127.0.0.1:{muelle.tcp}", service: echo }} ]
+  threads: {threads}
+  listen: [ "http://127.0.0.1:{muelle.port}", "https://127.0.0.1:{muelle.tls}", {{ address: "tcp://127.0.0.1:{muelle.tcp}", service: echo }} ]
 services:
   web: {{ command: {BACKEND}, routes: [ {{ host: web.example }} ] }}
   up: {{ command: [ {sys.executable}, server.py ], routes: [ {{ host: up.example }} ], healthcheck: {{ disable: true }} }}
   echo: {{ command: [ {sys.executable}, echo.py ] }}
 """)
+    muelle.env["MUELLE_CA_DIR"] = str(muelle.folder / "authority")
     muelle.up()
     return muelle
+
+
+def go_on(gate):
+    """The second half of all answers under way."""
+    os.kill(next(r["pid"] for r in gate.ps() if r["service"] == "up"), signal.SIGUSR1)
 
 
 def tunnel(gate):
@@ -254,3 +267,61 @@ def test_threads_do_not_matter(gate):
     for t in threads:
         t.join()
     assert len(done) == 30
+
+
+def test_many_threads_are_replaced_like_few(muelle):
+    """More than half of the most that there may be: old and new edge each have room for all of theirs."""
+    gate = started(muelle, threads=12)
+    assert edge(gate)["threads"] == 12
+    tunnels = [tunnel(gate) for _ in range(24)]
+    with Load(gate.port, "web.example", connections=8, fresh=True) as fresh, Load(gate.port, "web.example") as kept:
+        for _ in range(3):
+            upgrade(gate)
+            counted = fresh.ok
+            wait_until(lambda counted=counted: fresh.ok > counted + 100, what="requests after it")
+    assert fresh.failed() == 0 and kept.failed() == 0, (str(fresh), str(kept))
+    assert edge(gate)["threads"] == 12
+    for s in tunnels:
+        echoes(s, b"still here")
+        s.close()
+
+
+def test_tls_connections_end_in_the_old_edge(gate):
+    context = ssl.create_default_context(cafile=str(gate.folder / "authority" / "ca.crt"))
+    context.check_hostname = False
+    plain = socket.create_connection(("127.0.0.1", gate.tls), 10)
+    with context.wrap_socket(plain) as s, Load(gate.tls, "web.example", connections=4, tls=context) as load:
+        s.sendall(b"GET /slow HTTP/1.1\r\nHost: up.example\r\n\r\n")
+        data = b""
+        while not data.endswith(b"one"):
+            data += s.recv(4096)
+        before, _ = upgrade(gate)
+        counted = load.ok
+        wait_until(lambda: load.ok > counted + 20 and edge(gate)["leaving"] == 1, what="all but one in the new edge")
+        assert re.search(r"the edge before this one ends with its last 1 connection\n", gate.cli("status").stdout)
+        go_on(gate)
+        assert s.recv(10) == b"two"
+        wait_until(lambda: not alive(before), what="the end of the old edge")
+    assert (load.refused, load.bad) == (0, []), str(load)
+
+
+def test_http2_streams_end_in_the_old_edge(gate):
+    """By curl: to Python's h2 a connection is closed from GOAWAY on."""
+    curl = subprocess.Popen(["curl", "-sSN", "--http2-prior-knowledge", "-H", "Host: up.example", f"http://127.0.0.1:{gate.port}/slow"],
+                            stdout=subprocess.PIPE)
+    assert curl.stdout.read(3) == b"one"
+    before, _ = upgrade(gate)
+    wait_until(lambda: edge(gate)["leaving"] == 1, what="the new edge")
+    assert alive(before)
+    go_on(gate)
+    assert curl.communicate(timeout=20)[0] == b"two" and curl.returncode == 0
+    wait_until(lambda: not alive(before), what="the end of the old edge")
+
+
+def test_what_moved_is_said(gate):
+    s = tunnel(gate)
+    assert "upgrades" not in gate.cli("status").stdout
+    upgrade(gate)
+    wait_until(lambda: edge(gate)["moved"] == 1, what="the move")
+    assert "1 connection went on from edge to edge in upgrades" in gate.cli("status").stdout
+    echoes(s, b"on")

@@ -2,7 +2,8 @@
 """A small load generator: keep-alive connections that count what fails, and how.
 
 Each request is checked (status and body), so an answer to somebody else's request counts as wrong. A connection that breaks is
-opened again at once; `refused` counts connects that were refused, `broken` connections that ended under a request.
+opened again at once; `refused` counts connects that were refused, `broken` connections that ended under a request. With `fresh`
+each request has a connection of its own.
 """
 import asyncio
 import threading
@@ -12,9 +13,11 @@ import time
 class Load:
     """with Load(port, host, path) as load: …; then load.ok, load.refused, load.broken, load.bad, load.gap_ms."""
 
-    def __init__(self, port, host, path="/", connections=8, expect=b"", method="GET", tls=None):
+    def __init__(self, port, host, path="/", connections=8, expect=b"", method="GET", tls=None, fresh=False):
         self.port, self.expect, self.connections, self.tls = port, expect, connections, tls
-        self.head = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
+        self.fresh = fresh
+        more = "Connection: close\r\n" if fresh else ""
+        self.head = f"{method} {path} HTTP/1.1\r\nHost: {host}\r\n{more}\r\n".encode()
         self.ok = self.refused = self.broken = 0
         self.bad = []
         self.gap_ms = 0.0
@@ -67,6 +70,8 @@ class Load:
                 self.gap_ms = max(self.gap_ms, (now - self.last_ok) * 1000)
             self.last_ok = now
             self.ok += 1
+            if self.fresh:
+                return
 
     def failed(self):
         return self.refused + self.broken + len(self.bad)
