@@ -555,8 +555,10 @@ static void loaded(struct apply *apply)
         finish(apply);
         return;
     }
-    if (!apply->dry_run && is_same(apply)) { /* files of certificates may have changed */
+    if (!apply->dry_run && is_same(apply)) { /* files that it names may have changed */
         renewal_take(run, target(apply), &apply->source->certificates);
+        run->snapshot_dirty = true;
+        reconcile_soon(run, target(apply));
     }
     plan(apply);
     say_threads(apply);

@@ -172,15 +172,29 @@ static struct str places_of(const struct run *run)
     return STR_NONE;
 }
 
-static const char *no_places(const struct run *run, const struct service *service)
+static bool find_places(const struct run *run, struct file_stat *ret)
 {
     char path[4096];
+    return str_copy(path, sizeof(path), places_of(run)) && path[0] && file_stat(path, ret) == 0;
+}
+
+uint64_t publish_places_digest(const struct run *run)
+{
     struct file_stat stat;
-    struct str database = places_of(run);
-    if (database.len == 0) {
+    if (!find_places(run, &stat)) {
+        return 0;
+    }
+    const uint64_t words[] = {stat.device, stat.inode, stat.size, (uint64_t)stat.mtime_ns};
+    return map_hash(0, str_make((const char *)words, sizeof(words)));
+}
+
+static const char *no_places(const struct run *run, const struct service *service)
+{
+    struct file_stat stat;
+    if (places_of(run).len == 0) {
         return "no gateway.geo_database is given";
     }
-    if (!str_copy(path, sizeof(path), database) || file_stat(path, &stat) < 0) {
+    if (!find_places(run, &stat)) {
         return "the file of gateway.geo_database is not there";
     }
     return any_located(service) ? NULL : "no member has a location";

@@ -21,6 +21,8 @@ uint32_t publish_weight_wire(const struct replica *replica);
 uint32_t publish_priority(const struct replica *replica);
 /* It gets no new requests, by an operator. */
 bool publish_drained(const struct replica *replica);
+/* Of the file of places: another one when the file was replaced; 0 = there is none. */
+uint64_t publish_places_digest(const struct run *run);
 /* Why the service is balanced in turn although its file says otherwise; NULL: it is not. */
 const char *publish_fallback(const struct run *run, const struct service *service);
 

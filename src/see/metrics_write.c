@@ -293,6 +293,12 @@ static void write_edge(struct openmetrics *om, const struct metrics *metrics)
     write_one(om, counter, "muelle_edge_timeouts", "Time-outs of any kind.", edge->timeouts);
     write_one(om, counter, "muelle_edge_tunnels", "WebSocket and TCP tunnels opened.",
               edge->tunnels);
+    write_one(om, counter, "muelle_edge_moved", "Connections taken from the edge before.",
+              edge->moved);
+    write_one(om, counter, "muelle_edge_snapshots", "Whole configurations, by thread.",
+              edge->snapshots);
+    write_one(om, counter, "muelle_edge_deltas", "Changes of replicas and routes, by thread.",
+              edge->deltas);
     write_one(om, counter, "muelle_edge_records_dropped",
               "Access records lost because a ring was full.", edge->ring_dropped);
     write_one(om, counter, "muelle_edge_cells_overflow",

@@ -206,6 +206,11 @@ def test_backups_and_places(shop):
     shop.settles(4, {"1": 4}, address="127.1.0.9")
     shop.settles(4, {"2": 4}, address="127.2.0.9")
     shop.settles(3, {"1": 1, "2": 1, "3": 1}, address="127.9.0.9")
+    moved = write_mmdb(shop.folder / "next.mmdb", {"127.1.0.0/16": (-36.8, 174.8)})
+    moved.chmod(0o644)
+    moved.rename(database)
+    shop.cli("reload")
+    shop.settles(4, {"2": 4}, address="127.1.0.9")
 
 
 def test_the_busy_one_gets_less(shop):
