@@ -248,6 +248,8 @@ static void hash_services(struct schema_pass *pass, struct project_spec *spec,
             uint64_t seed = map_hash(service->kind == SERVICE_PROCESS, service->working_dir);
             service->spec_hash =
                 canonical_restart_hash(&table_service, values->members[i].value, seed);
+            const struct value *routes = value_get(values->members[i].value, "routes");
+            service->routes_hash = routes ? value_hash(0, routes) : 0;
         }
     }
     map_fini(&index);

@@ -65,7 +65,8 @@ struct service_spec {
     size_t watch_count;
     struct str image; /* containers */
 
-    uint64_t spec_hash; /* changes if and only if a change needs a restart of the replicas */
+    uint64_t spec_hash;   /* changes if and only if a change needs a restart of the replicas */
+    uint64_t routes_hash; /* of the routes as they are written; 0 = not known */
 };
 
 /* Of the whole instance: the largest of its projects counts. */
