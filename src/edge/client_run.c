@@ -85,6 +85,10 @@ static void know(struct client *client)
 {
     client->known = true;
     client->identity = conn_tls_identity(&client->conn);
+    client->layers = conn_tls_layers(&client->conn);
+    if (client->identity.len > 0) {
+        client->layers |= RING_TLS_CERTIFICATE;
+    }
 }
 
 /* A new request: its first bytes are here, or about to be read. False: nothing came, or memory is

@@ -21,6 +21,7 @@
 
 #include "edge/config.h"
 #include "edge/worker.h"
+#include "link/ring_record.h"
 #include "os/sock.h"
 #include "tls/store.h"
 
@@ -375,6 +376,15 @@ int conn_tls_step(struct conn *conn)
         }
         wire.in = str_make(conn->worker->tls->in, (size_t)n);
     }
+}
+
+uint8_t conn_tls_layers(const struct conn *conn)
+{
+    bool resumed = false;
+    unsigned version =
+        conn->ops == &ops ? tls_session_version(&layer_of(conn)->session, &resumed) : 0;
+    unsigned layers = version == 13 ? RING_TLS_13 : version == 12 ? RING_TLS_12 : 0;
+    return (uint8_t)(layers | (resumed ? RING_TLS_RESUMED : 0));
 }
 
 char *conn_tls_identity(const struct conn *conn)

@@ -36,6 +36,8 @@ must_check int conn_tls_connect(struct conn *conn, struct tls_connector *connect
 /* The peer's verified certificate in base64, for the caller to free; NULL: it has shown
  * none. */
 char *conn_tls_identity(const struct conn *conn);
+/* RING_TLS_13 and the like, for records. */
+uint8_t conn_tls_layers(const struct conn *conn);
 /* Goes on with the client's handshake. 0 done, CONN_TLS_E_WAIT, or -errno. */
 enum { CONN_TLS_E_WAIT = 1 };
 must_check int conn_tls_step(struct conn *conn);

@@ -8,6 +8,7 @@
  * patience of the timer: each is an error with a number.
  */
 #include "base/num.h"
+#include "edge/announce.h"
 #include "edge/connect.h"
 #include "edge/probe_call.h"
 #include "edge/probe_private.h"
@@ -57,11 +58,22 @@ static int64_t get_bytes(struct probe *probe, char *p, size_t len)
     return n == 0 && !probe->conn.eof ? -EAGAIN : n;
 }
 
+/* That nobody but we ourselves connects; below TLS it went ahead (begin_secure). */
+static void announce(const struct probe *probe, const struct endpoint *endpoint,
+                     struct http1_writer *w)
+{
+    char memory[ANNOUNCE_MAX];
+    if (!probe->secure) {
+        http1_write_raw(w, announce_write(endpoint->service, NULL, memory));
+    }
+}
+
 /* 0, -EAGAIN (not connected yet), or -errno. */
 static int send_request(struct probe *probe, const struct endpoint *endpoint)
 {
     char memory[1024 + SNAPSHOT_TEXT_MAX];
     struct http1_writer w = http1_writer_make(memory, sizeof(memory));
+    announce(probe, endpoint, &w);
     write_request(&w, endpoint);
     int64_t n = w.full ? -EMSGSIZE : put_bytes(probe, str_make(w.p, w.len));
     if (n == (int64_t)w.len) {
@@ -114,6 +126,16 @@ static void read_answer(struct probe *probe)
     }
 }
 
+/* The announcement by itself. 0 or -errno. */
+static int send_alone(struct probe *probe, const struct endpoint *endpoint)
+{
+    char memory[ANNOUNCE_MAX];
+    struct http1_writer w = http1_writer_make(memory, sizeof(memory));
+    announce(probe, endpoint, &w);
+    int64_t n = w.len ? put_bytes(probe, str_make(w.p, w.len)) : 0;
+    return n == (int64_t)w.len ? 0 : n < 0 ? (int)n : -EIO;
+}
+
 /* --- gRPC --- */
 
 /* All that the call has to say. 0 or -errno. */
@@ -132,7 +154,8 @@ static int send_frames(struct probe *probe)
 static int send_call(struct probe *probe, const struct endpoint *endpoint)
 {
     probe->call = probe_call_new(probe_spec(endpoint)->path, host_of(endpoint));
-    int r = probe->call ? send_frames(probe) : -ENOMEM;
+    int r = probe->call ? send_alone(probe, endpoint) : -ENOMEM;
+    r = r < 0 ? r : send_frames(probe);
     probe->sent = r == 0;
     return r;
 }
@@ -166,7 +189,8 @@ static void connected(struct probe *probe, const struct endpoint *endpoint, int 
     if (r < 0) {
         probe_fail(probe, r);
     } else if (probe_spec(endpoint)->kind == SNAPSHOT_PROBE_TCP) {
-        probe_finish(probe, &(struct probe_result){0});
+        r = send_alone(probe, endpoint);
+        probe_finish(probe, &(struct probe_result){-r, 0, STR_NONE});
     } else {
         bool call = probe_spec(endpoint)->kind == SNAPSHOT_PROBE_GRPC;
         r = (call ? send_call : send_request)(probe, endpoint);
@@ -207,6 +231,7 @@ static void ready_secure(struct loop_fd *watch, uint32_t events)
     }
     if (!probe->sent) {
         int r = conn->writable || conn->failed ? sock_error(conn->watch.fd) : CONNECT_E_WAIT;
+        r = r == 0 && conn->out ? conn_socket_flush(conn) : r;
         r = r == 0 ? connect_step(conn) : r;
         if (r == CONNECT_E_WAIT) {
             return;
@@ -221,7 +246,12 @@ static void ready_secure(struct loop_fd *watch, uint32_t events)
 static int begin_secure(struct probe *probe)
 {
     probe->conn = (struct conn){0};
-    int r = connect_open(probe_endpoint(probe), &probe->conn, ready_secure);
+    struct endpoint *endpoint = probe_endpoint(probe);
+    int r = connect_open(endpoint, &probe->conn, ready_secure);
+    if (r == 0 && announce_begin(endpoint->service, NULL, &probe->conn, NULL) < 0) {
+        conn_close(&probe->conn);
+        r = -ENOMEM;
+    }
     probe->secure = r == 0;
     probe->fd = r == 0 ? probe->conn.watch.fd : -1;
     return r;

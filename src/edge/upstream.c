@@ -10,6 +10,7 @@
 #include "edge/upstream.h"
 
 #include "base/num.h"
+#include "edge/announce.h"
 #include "edge/connect.h"
 #include "edge/h2_link.h"
 #include "edge/lane.h"
@@ -36,6 +37,7 @@ static void upstream_close(struct upstream *upstream)
     counters_add(&worker->stats->upstream_connections, (uint64_t)-1);
     policy_connection_end(endpoint->service);
     endpoint_unref(endpoint);
+    free(upstream->announced);
     free(upstream);
 }
 
@@ -72,6 +74,12 @@ static bool is_shared(const struct endpoint *endpoint, const struct stream *stre
            !stream->connect && !stream->req.upgrade;
 }
 
+/* Of one that was announced for a client nobody else has use. */
+static int64_t idle_ns(const struct upstream *upstream)
+{
+    return unlikely(upstream->announced) ? ANNOUNCE_IDLE_S * NS_PER_S : UPSTREAM_IDLE_S * NS_PER_S;
+}
+
 struct upstream *upstream_take(struct endpoint *endpoint, struct stream *stream, bool repeatable,
                                void (*news)(void *user))
 {
@@ -83,7 +91,13 @@ struct upstream *upstream_take(struct endpoint *endpoint, struct stream *stream,
         return NULL;
     }
     struct upstream *upstream = list_entry(endpoint->idle.next, struct upstream, node);
-    int64_t idle_since_ns = upstream->idle_until_ns - UPSTREAM_IDLE_S * NS_PER_S;
+    if (unlikely(endpoint->service->spec.announce)) {
+        upstream = announce_find(endpoint, stream);
+        if (!upstream) {
+            return NULL;
+        }
+    }
+    int64_t idle_since_ns = upstream->idle_until_ns - idle_ns(upstream);
     int64_t now_ns = upstream->conn.worker->loop.now_ns;
     if (!repeatable && now_ns - idle_since_ns > UPSTREAM_FRESH_MS * NS_PER_MS) {
         return NULL;
@@ -124,6 +138,12 @@ int upstream_connect(struct endpoint *endpoint, struct stream *stream, void (*ne
     }
     struct upstream *upstream = calloc(1, sizeof(*upstream));
     int r = upstream ? connect_open(endpoint, &upstream->conn, ready) : -ENOMEM;
+    if (r == 0 && unlikely(endpoint->service->spec.announce)) {
+        r = announce_begin(endpoint->service, stream, &upstream->conn, &upstream->announced);
+        if (r < 0) {
+            conn_close(&upstream->conn);
+        }
+    }
     if (r < 0) {
         policy_connection_end(endpoint->service);
         free(upstream);
@@ -160,6 +180,7 @@ int upstream_connected(struct upstream *upstream)
             return UPSTREAM_E_WAIT;
         }
         int r = sock_error(upstream->conn.watch.fd);
+        r = r < 0 || likely(!upstream->conn.out) ? r : conn_socket_flush(&upstream->conn);
         r = r < 0 ? r : connect_step(&upstream->conn);
         if (r != 0) {
             return r < 0 ? r : UPSTREAM_E_WAIT;
@@ -183,16 +204,17 @@ void upstream_release(struct upstream *upstream, bool reusable)
     }
     const struct stream *stream = upstream->user;
     upstream->user = NULL;
-    if (!reusable || conn->hup || conn->failed || conn->out ||
-        (conn->readable && !connect_is_quiet(conn)) || !endpoint_pools(endpoint) ||
-        worker->stopping || endpoint->idle_count >= UPSTREAM_IDLE_MAX) {
+    if (!reusable || (upstream->announced != NULL) != (endpoint->service->spec.announce != 0) ||
+        conn->hup || conn->failed || conn->out || (conn->readable && !connect_is_quiet(conn)) ||
+        !endpoint_pools(endpoint) || worker->stopping ||
+        endpoint->idle_count >= UPSTREAM_IDLE_MAX) {
         upstream_close(upstream);
         return;
     }
     if (unlikely(upstream->joined | worker->gateway.sockmap)) {
         short_way_choose(upstream, stream);
     }
-    upstream->idle_until_ns = worker->loop.now_ns + UPSTREAM_IDLE_S * NS_PER_S;
+    upstream->idle_until_ns = worker->loop.now_ns + idle_ns(upstream);
     if (unlikely(!timer_armed(&upstream->timer))) {
         loop_timer_set(&worker->loop, &upstream->timer, upstream->idle_until_ns);
     }

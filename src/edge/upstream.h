@@ -11,6 +11,7 @@
 #include "edge/conn.h"
 #include "os/sockmap.h"
 
+struct announce;
 struct endpoint;
 struct stream;
 
@@ -28,6 +29,7 @@ struct upstream {
     bool joined; /* what is said goes the short way (short_way.h), known by `ends` */
     bool parted; /* and will not again */
     struct sockmap_ends ends;
+    struct announce *announced; /* what it began with (announce.h); NULL: nothing */
 };
 
 /* Where a request of `stream` may go on an HTTP/2 connection that others share, these give a lane

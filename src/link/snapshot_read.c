@@ -139,15 +139,15 @@ static bool services_ok(const struct snapshot *snapshot)
         struct wire_service item;
         item_copy(snapshot, WIRE_SERVICES, i, &item);
         if (item.id == 0 || item.balance >= SNAPSHOT_BALANCES ||
-            item.protocol >= SNAPSHOT_PROTOCOLS || item.state >= SNAPSHOT_SERVICE_STATES ||
-            item.probe_kind >= SNAPSHOT_PROBES || !text_ok(snapshot, item.tls_name) ||
-            !bytes_ok(snapshot, item.tls_ca) || !bytes_ok(snapshot, item.tls_cert) ||
-            !bytes_ok(snapshot, item.tls_key) || !text_ok(snapshot, item.tenant) ||
-            !text_ok(snapshot, item.project) || !text_ok(snapshot, item.name) ||
-            !text_ok(snapshot, item.probe_path) || !text_ok(snapshot, item.probe_host) ||
-            item.hash >= SNAPSHOT_HASHES || !text_ok(snapshot, item.hash_name) ||
-            !text_ok(snapshot, item.sticky) || !text_ok(snapshot, item.access) ||
-            item.policy > snapshot->policies) {
+            item.protocol >= SNAPSHOT_PROTOCOLS || item.announce > 2 ||
+            item.state >= SNAPSHOT_SERVICE_STATES || item.probe_kind >= SNAPSHOT_PROBES ||
+            !text_ok(snapshot, item.tls_name) || !bytes_ok(snapshot, item.tls_ca) ||
+            !bytes_ok(snapshot, item.tls_cert) || !bytes_ok(snapshot, item.tls_key) ||
+            !text_ok(snapshot, item.tenant) || !text_ok(snapshot, item.project) ||
+            !text_ok(snapshot, item.name) || !text_ok(snapshot, item.probe_path) ||
+            !text_ok(snapshot, item.probe_host) || item.hash >= SNAPSHOT_HASHES ||
+            !text_ok(snapshot, item.hash_name) || !text_ok(snapshot, item.sticky) ||
+            !text_ok(snapshot, item.access) || item.policy > snapshot->policies) {
             return false;
         }
     }
@@ -412,6 +412,7 @@ struct snapshot_service snapshot_service_at(const struct snapshot *snapshot, uin
                 .start_interval_ms = item.probe_start_interval_ms,
             },
         .protocol = (enum snapshot_protocol)item.protocol,
+        .announce = item.announce,
         .spread =
             {
                 .hash = (enum snapshot_hash)item.hash,

@@ -86,6 +86,8 @@ struct snapshot_service {
     struct snapshot_spread spread;
     struct snapshot_access access;
     enum snapshot_protocol protocol;
+    uint32_t
+        announce; /* connections begin with a header of the PROXY protocol: its version; 0 = not */
 };
 struct snapshot_endpoint {
     uint64_t id, service;

@@ -222,3 +222,31 @@ size_t proxy_protocol_write(char ret[PROXY_PROTOCOL_WRITE_MAX], const struct pro
 {
     return proxy->version == 1 ? write_v1(ret, proxy) : write_v2(ret, proxy);
 }
+
+size_t proxy_protocol_extend(char *header, size_t len, size_t cap,
+                             enum proxy_protocol_extension type, struct str value)
+{
+    if (len < V2_HEAD || header[0] != signature[0] || value.len > PROXY_PROTOCOL_MAX ||
+        len + 3 + value.len > cap) {
+        return len;
+    }
+    header[len] = (char)type;
+    memcpy(put_u16(header + len + 1, (unsigned)value.len), value.p, value.len);
+    len += 3 + value.len;
+    (void)put_u16(header + 14, (unsigned)(len - V2_HEAD));
+    return len;
+}
+
+/* struct pp2_tlv_ssl: what the client did, 0 = its certificate was good, then more of the same
+ * form. */
+size_t proxy_protocol_ssl(char ret[PROXY_PROTOCOL_SSL_MAX], struct str version, bool certificate)
+{
+    enum { DID_TLS = 1, SHOWED_ONE_HERE = 2, SHOWED_ONE = 4, VERSION = 0x21, HEAD = 8 };
+    version = str_slice(version, 0, PROXY_PROTOCOL_SSL_MAX - HEAD);
+    ret[0] = DID_TLS | (certificate ? SHOWED_ONE_HERE | SHOWED_ONE : 0);
+    memset(ret + 1, 0, 4);
+    ret[4] = !certificate; /* "verify" is 0 only where one was shown and was good */
+    ret[5] = VERSION;
+    memcpy(put_u16(ret + 6, (unsigned)version.len), version.p, version.len);
+    return HEAD + version.len;
+}

@@ -30,6 +30,20 @@ struct proxy_protocol {
 must_check int proxy_protocol_read(struct str in, struct proxy_protocol *ret);
 /* Writes the header for `proxy` in its version; returns its length. Addresses of two families, or
  * `known` unset, are said as UNKNOWN or LOCAL. */
+/* What may stand behind the addresses in version 2. */
+enum proxy_protocol_extension {
+    PROXY_PROTOCOL_ALPN = 0x01,      /* "h2", "http/1.1" … */
+    PROXY_PROTOCOL_AUTHORITY = 0x02, /* the name that the client asked TLS for */
+    PROXY_PROTOCOL_SSL = 0x20,       /* proxy_protocol_ssl */
+};
+enum { PROXY_PROTOCOL_SSL_MAX = 24 };
 size_t proxy_protocol_write(char ret[PROXY_PROTOCOL_WRITE_MAX], const struct proxy_protocol *proxy);
+/* Appends an extension to a header of version 2 (of another it stays as it is); returns the length.
+ * What does not fit into `cap` is left out. */
+size_t proxy_protocol_extend(char *header, size_t len, size_t cap,
+                             enum proxy_protocol_extension type, struct str value);
+/* The value of PROXY_PROTOCOL_SSL: the client spoke TLS of that version ("TLSv1.3") and showed a
+ * certificate that was good, or none. Returns its length. */
+size_t proxy_protocol_ssl(char ret[PROXY_PROTOCOL_SSL_MAX], struct str version, bool certificate);
 
 #endif

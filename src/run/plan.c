@@ -180,7 +180,8 @@ static bool same_spread(const struct service_spec *a, const struct service_spec 
         return false;
     }
     const struct spread_spec *x = &a->traffic.spread, *y = &b->traffic.spread;
-    bool same = a->traffic.socket == b->traffic.socket && x->balance == y->balance &&
+    bool same = a->traffic.socket == b->traffic.socket &&
+                a->traffic.announce == b->traffic.announce && x->balance == y->balance &&
                 x->chosen == y->chosen && x->panic == y->panic && x->hash.by == y->hash.by &&
                 str_eq(x->hash.name, y->hash.name) && x->hash.bound == y->hash.bound &&
                 x->sticky.on == y->sticky.on && str_eq(x->sticky.cookie, y->sticky.cookie) &&

@@ -418,6 +418,7 @@ static void add_service(struct run *run, struct snapshot_builder *builder, struc
     publish_spread(service, &item, cookie);
     item.protocol =
         spec->traffic.protocol == TRAFFIC_HTTP2 ? SNAPSHOT_PROTOCOL_HTTP2 : SNAPSHOT_PROTOCOL_HTTP1;
+    item.announce = (uint32_t)spec->traffic.announce;
     publish_traffic(service, &item, &policy);
     if (project == service->project->spec) { /* else it goes: its replicas are not asked anew */
         item.tls = certificates_upstream(service->project, (size_t)(spec - project->services));

@@ -373,6 +373,7 @@ static const struct schema_table table_mirror = {
         "Enviar copias de las peticiones a otro servicio."),
 };
 static const char *const names_protocol_of_service[] = {"http1", "http2", NULL};
+static const char *const names_announce[] = {"none", "v1", "v2", NULL};
 
 #define TR(member) AT(struct traffic_spec, member)
 static const struct schema_field traffic_rows[] = {
@@ -382,6 +383,11 @@ static const struct schema_field traffic_rows[] = {
          "Qué habla el servicio: http1, o http2 (también para gRPC), donde las peticiones "
          "comparten "
          "una conexión.")},
+    {"proxy_protocol", SCHEMA_ENUM, TR(announce), ONE_OF(names_announce), .preset = "none",
+     SAY("Each connection to it begins with a header of the PROXY protocol that names the client: "
+         "v1, v2; HTTP connections are not shared between clients then.",
+         "Cada conexión empieza con una cabecera del protocolo PROXY que nombra al cliente: v1, "
+         "v2; las conexiones HTTP ya no se comparten entre clientes.")},
     {"tls", SCHEMA_OBJECT, TR(tls), PART(table_upstream_tls),
      SAY("Replicas are reached by TLS; {} for the usual.",
          "A las réplicas se llega por TLS; {} para lo normal.")},

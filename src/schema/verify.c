@@ -151,6 +151,14 @@ static void check_volumes(struct verifier *v, const struct value *volumes)
 static void check_traffic(struct verifier *v, const struct service_spec *service,
                           const struct value *traffic)
 {
+    if (service->traffic.announce != 0 && service->traffic.protocol == TRAFFIC_HTTP2) {
+        const struct value_member *m = value_member(traffic, STR("proxy_protocol"));
+        struct problem *problem =
+            pass_problem(v->pass, m ? m->at : service_at(v, service->name), "config.proxy-protocol",
+                         "proxy_protocol names the client of a connection, and connections of "
+                         "`protocol: http2` carry the requests of many");
+        problem_hint(problem, "leave one of them out; clients are named in Forwarded, too");
+    }
     static const char *const parts[] = {"fallback", "mirror"};
     for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
         const struct value *name = value_get(value_get(traffic, parts[i]), "service");

@@ -375,6 +375,15 @@ struct str tls_session_protocol(const struct tls_session *session)
     return str_make((const char *)p, len);
 }
 
+unsigned tls_session_version(const struct tls_session *session, bool *ret_resumed)
+{
+    *ret_resumed = session->open && session->ssl && SSL_session_reused(session->ssl);
+    if (!session->open) {
+        return 0;
+    }
+    return !session->ssl || SSL_version(session->ssl) == TLS1_3_VERSION ? 13 : 12;
+}
+
 bool tls_session_identity(const struct tls_session *session, struct buf *out)
 {
     const struct tls_light *light = session->light;

@@ -55,6 +55,9 @@ void tls_session_fini(struct tls_session *session);
 
 /* Goes on with the handshake. 0 done, TLS_E_WANT, -EPROTO. */
 must_check int tls_session_step(struct tls_session *session, struct tls_wire *wire);
+/* 12 or 13 once the handshake is done, else 0. *ret_resumed: by a ticket, as far as it is still
+ * known. */
+unsigned tls_session_version(const struct tls_session *session, bool *ret_resumed);
 /* Plaintext, `*ret` bytes of it, as many as there are and fit; goes on with the handshake as well.
  * 0: `p` is full; TLS_E_WANT: and no more without more ciphertext, all of wire->in was taken;
  * TLS_E_END; -EPROTO: broken, or refused. */

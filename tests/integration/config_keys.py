@@ -131,6 +131,7 @@ ACTS = {
     "services.stop_signal": ENDS,
     "services.stop_grace_period": SUPERVISION + "test_stop_takes_the_whole_tree_and_a_process_that_ignores_the_signal",
     "services.traffic": POLICY + "test_an_answer_is_tried_again_elsewhere_when_its_status_says_so",
+    "services.traffic.proxy_protocol": "integration/edge_announce.py::test_nginx_and_haproxy_see_the_client_and_connections_are_its_own",
     "services.traffic.timeouts": POLICY + "test_a_whole_request_has_a_time",
     "services.traffic.timeouts.connect": POLICY + "test_a_whole_request_has_a_time",
     "services.traffic.timeouts.first_byte": POLICY + "test_a_slow_replica_is_given_up_for_another",

@@ -170,3 +170,39 @@ TEST(what_is_written_reads_back)
         }
     }
 }
+
+TEST(extensions_stand_behind_the_addresses_and_are_left_out_where_they_do_not_fit)
+{
+    char header[160], value[PROXY_PROTOCOL_SSL_MAX];
+    struct proxy_protocol back, proxy = {.version = 2, .known = true, .source_port = 7};
+    check_int(ip_parse(STR("192.0.2.1"), &proxy.source), 0);
+    proxy.destination = proxy.source;
+    size_t len = proxy_protocol_write(header, &proxy);
+    size_t more =
+        proxy_protocol_extend(header, len, sizeof(header), PROXY_PROTOCOL_ALPN, STR("h2"));
+    check_str(str_make(header + len, more - len), str_make("\1\0\2h2", 5));
+    size_t n = proxy_protocol_ssl(value, STR("TLSv1.3"), true);
+    check_str(str_make(value, n), str_make("\7\0\0\0\0\x21\0\7TLSv1.3", 15));
+    check_int(proxy_protocol_ssl(value, STR("TLSv1.3"), false), n);
+    check_str(str_make(value, 5), str_make("\1\0\0\0\1", 5));
+    size_t all =
+        proxy_protocol_extend(header, more, sizeof(header), PROXY_PROTOCOL_SSL, str_make(value, n));
+    check_int(all, more + 3 + n);
+    check_int(read_any_way(str_make(header, all), &back), 0);
+    check_int(back.len, all);
+    check_source(&back, "192.0.2.1", 7);
+    char name[160];
+    memset(name, 'x', sizeof(name));
+    struct str long_name = str_make(name, sizeof(header) - all - 3);
+    check_int(
+        proxy_protocol_extend(header, all, sizeof(header) - 1, PROXY_PROTOCOL_AUTHORITY, long_name),
+        all);
+    check_int(
+        proxy_protocol_extend(header, all, sizeof(header), PROXY_PROTOCOL_AUTHORITY, long_name),
+        sizeof(header));
+    check_int(read_any_way(str_make(header, sizeof(header)), &back), 0);
+    proxy.version = 1; /* knows none */
+    len = proxy_protocol_write(header, &proxy);
+    check_int(proxy_protocol_extend(header, len, sizeof(header), PROXY_PROTOCOL_ALPN, STR("h2")),
+              len);
+}
