@@ -125,8 +125,9 @@ static unsigned rounds_of(size_t read)
 
 static void progress(struct stream *stream)
 {
-    client_deadline(stream->client,
-                    stream->worker->loop.now_ns + stream->service->spec.idle_ms * NS_PER_MS);
+    const struct snapshot_service *spec = &stream->service->spec;
+    uint32_t ms = unlikely(stream->flows) ? spec->stream_ms : spec->idle_ms;
+    client_deadline(stream->client, stream->worker->loop.now_ns + ms * NS_PER_MS);
 }
 
 static void go_on_later(struct stream *stream)
@@ -140,6 +141,10 @@ static void go_on_later(struct stream *stream)
  * connection no longer than one that stopped. What is sent again has come long ago. */
 static void progress_up(struct stream *stream, bool again)
 {
+    if (unlikely(stream->flows)) { /* a caller speaks when it has something to say */
+        progress(stream);
+        return;
+    }
     uint32_t rate = stream->worker->gateway.body_rate;
     int64_t now_ns = stream->worker->loop.now_ns;
     int64_t idle_ns = stream->service->spec.idle_ms * NS_PER_MS;
@@ -175,6 +180,10 @@ static void end_up(struct stream *stream, struct str rest, bool fresh)
     }
     if (fresh && rest.len > 0) {
         keep_ahead(stream, rest);
+    }
+    if (unlikely(stream->flows && stream->answer_begun)) {
+        progress(stream);
+        return;
     }
     client_deadline(stream->client,
                     stream->sent_ns + stream->service->spec.first_byte_ms * NS_PER_MS);

@@ -21,6 +21,7 @@ void call_begin(struct stream *stream)
     if (!call_is(stream)) {
         return;
     }
+    stream->flows = true;
     struct str text = http1_get_name(&stream->req, STR("grpc-timeout"));
     if (text.len > 0 && grpc_parse_timeout(text, &timeout_ns) == 0) {
         stream->client->latest_ns = stream->start_ns + timeout_ns;

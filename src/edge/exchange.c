@@ -221,6 +221,16 @@ static bool read_whole(const struct stream *stream)
     return stream->up_done && asked;
 }
 
+/* Server-sent events: pieces may be far apart. */
+static bool are_events(const struct http1_head *head)
+{
+    static const struct str events = STR_INIT("text/event-stream");
+    struct str type = http1_get(head, HTTP_H_CONTENT_TYPE);
+    struct str rest = str_trim(str_skip(type, MIN(events.len, type.len)));
+    return str_eq_nocase(str_slice(type, 0, events.len), events) &&
+           (rest.len == 0 || rest.p[0] == ';');
+}
+
 /* The answer's head is in worker->response; `bytes` are its and what came behind it. */
 static bool take_answer(struct stream *stream, struct str bytes)
 {
@@ -241,6 +251,9 @@ static bool take_answer(struct stream *stream, struct str bytes)
     }
     stream->status = head->status;
     stream->answer_ns = worker->loop.now_ns;
+    if (unlikely(head->framing != HTTP1_BODY_LENGTH)) {
+        stream->flows |= are_events(head);
+    }
     exchange_begin_body(stream, STREAM_DOWN, head);
     stream->keep_upstream = head->keep_alive && likely(read_whole(stream));
     stream->down_done = head->framing == HTTP1_BODY_NONE;
@@ -400,8 +413,12 @@ static void reader_waits(struct stream *stream)
 /* It has taken all that waited for it. */
 static void reader_caught_up(struct stream *stream)
 {
-    stream->waited_ns += stream->worker->loop.now_ns - stream->blocked_ns;
+    int64_t now_ns = stream->worker->loop.now_ns;
+    stream->waited_ns += now_ns - stream->blocked_ns;
     stream->blocked_ns = 0;
+    if (unlikely(stream->flows)) { /* the time of a pause is not that of a stream */
+        client_deadline(stream->client, now_ns + stream->service->spec.stream_ms * NS_PER_MS);
+    }
 }
 
 static bool flush(struct stream *stream)

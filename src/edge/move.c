@@ -54,6 +54,15 @@ static void describe_client(const struct client *client, struct handover_msg *ms
     memcpy(msg->ip, client->ip, sizeof(msg->ip));
 }
 
+/* Of one that is amid a frame, or was closed, the other edge knows nothing but bytes. */
+static bool is_between(const struct stream *stream)
+{
+    const struct websocket_bounds *up = &stream->bounds[STREAM_UP];
+    const struct websocket_bounds *down = &stream->bounds[STREAM_DOWN];
+    return stream->follows && websocket_bounds_between(up) && websocket_bounds_between(down) &&
+           !up->close_code && !down->close_code;
+}
+
 static void describe_tunnel(const struct stream *stream, struct handover_msg *msg)
 {
     msg->start_wall_ns = stream->start_wall_ns;
@@ -64,7 +73,8 @@ static void describe_tunnel(const struct stream *stream, struct handover_msg *ms
     msg->status = stream->status;
     msg->flags = stream->flags;
     msg->ended = (uint8_t)((stream->client->conn.eof ? HANDOVER_CLIENT_ENDED : 0) |
-                           (stream->upstream->conn.eof ? HANDOVER_UPSTREAM_ENDED : 0));
+                           (stream->upstream->conn.eof ? HANDOVER_UPSTREAM_ENDED : 0) |
+                           (is_between(stream) ? HANDOVER_BETWEEN : 0));
     if (stream->record) {
         msg->record = *stream->record;
     } else {
@@ -215,6 +225,8 @@ static void fill_stream(struct stream *stream, const struct handover_msg *msg)
     stream->status = msg->status;
     stream->flags = msg->flags;
     stream->tcp = (msg->flags & RING_FLAG_TCP) != 0;
+    stream->follows = (msg->ended & HANDOVER_BETWEEN) != 0;
+    stream->worker->framed_count += stream->follows;
     stream->up_done = true;
     stream->answer_begun = !stream->tcp;
     if (stream->client->kind == SNAPSHOT_SNI) {
@@ -240,7 +252,8 @@ static int fill_tunnel(struct stream *stream, struct parcel *parcel)
                            &stream->upstream);
     if (r == 0) {
         parcel->fds[1] = -1;
-        stream->client->conn.eof = stream->client->conn.hup = msg->ended & HANDOVER_CLIENT_ENDED;
+        stream->client->conn.eof = stream->client->conn.hup =
+            (msg->ended & HANDOVER_CLIENT_ENDED) != 0;
         stream->upstream->conn.eof = stream->upstream->conn.hup =
             (msg->ended & HANDOVER_UPSTREAM_ENDED) != 0;
         stream->client->conn.write_shut = (msg->ended & HANDOVER_UPSTREAM_ENDED) != 0;

@@ -116,6 +116,7 @@ static void free_stream(struct stream *stream)
     if (unlikely(stream->frames != NULL)) {
         tunnel_frames_free(stream);
     }
+    stream->worker->framed_count -= stream->follows;
     if (unlikely(stream->brief)) {
         free(stream);
         return;

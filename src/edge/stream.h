@@ -20,6 +20,7 @@
 #include "edge/upstream.h"
 #include "proto/http1_body.h"
 #include "proto/tls_hello.h"
+#include "proto/websocket_bounds.h"
 
 enum stream_direction { STREAM_UP, STREAM_DOWN, STREAM_DIRECTIONS };
 enum { STREAM_EDITS_MAX = 8, STREAM_REQUEST_ID_MAX = 64 };
@@ -51,14 +52,12 @@ struct stream {
     uint8_t filter_at[STREAM_DIRECTIONS];
     bool suspended[STREAM_DIRECTIONS], has_trailers[STREAM_DIRECTIONS];
     bool tcp, brief;             /* brief: a tunnel that ends at STREAM_BRIEF */
-    bool connect;                /* CONNECT, which its route allows */
-    bool frames_asked;           /* a WebSocket whose frames shall be read */
+    bool connect, flows;         /* CONNECT that its route allows; events or a call (stream_ms) */
+    bool frames_asked, follows;  /* a WebSocket to be read; one of which only `bounds` are */
     bool shared_load, bound;     /* how service_pick counted it; the client's cookie names it */
     bool path_changed;           /* `path` is not what the client wrote */
-    bool head_sent;              /* the request head was handed to the kernel */
-    bool body_moved;             /* body bytes are gone that cannot be sent again */
-    bool up_done;                /* the whole request was handed over */
-    bool up_broken;              /* the upstream takes no more; it may still answer */
+    bool head_sent, body_moved;  /* handed to the kernel; gone and not to be sent again */
+    bool up_done, up_broken;     /* all was handed over; it takes no more, and may still answer */
     bool answer_seen, continued; /* a byte of the answer has come; a 100, so the body is read */
     bool answer_begun;           /* the client was sent (part of) a final head */
     bool down_done;              /* the whole answer was handed over */
@@ -76,6 +75,7 @@ struct stream {
     int64_t start_ns, start_wall_ns, head_ns, pick_ns, connect_ns, sent_ns, answer_ns;
     int64_t picked_ns, connect_from_ns; /* 0 = it did not wait, nor connect */
     uint64_t route_id;
+    struct websocket_bounds bounds[STREAM_DIRECTIONS];
 
     /* Up to here a tunnel needs it (stream_shorten); what follows is a request's. */
     struct http1_body up, down;

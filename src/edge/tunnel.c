@@ -7,7 +7,9 @@
  * 1. Nothing is read from one end while bytes wait for the other.
  * 2. After a 101 the tunnel begins only behind the whole request; what came behind either head is
  *    its first bytes.
- * 3. A tunnel lives long and mostly sleeps: it gives back what only a request needs (the head's
+ * 3. Of a WebSocket that is not read it is known where its frames end, so that it can be told when
+ *    its replica leaves or the gateway stops.
+ * 4. A tunnel lives long and mostly sleeps: it gives back what only a request needs (the head's
  *    block, most of the stream: stream_shorten). So no step may use its stream behind the start.
  */
 #include "edge/tunnel.h"
@@ -39,11 +41,23 @@ static bool left_alone(const struct stream *stream)
            stream->frames->from[STREAM_DOWN].close_code == 0;
 }
 
+static void follow(struct stream *stream, enum stream_direction direction, struct str bytes)
+{
+    struct websocket_bounds *bounds = &stream->bounds[direction];
+    websocket_bounds_pass(bounds, bytes);
+    if (unlikely(bounds->close_code) && stream->close_code == 0) {
+        stream->close_code = bounds->close_code;
+    }
+}
+
 static int pass(struct stream *stream, enum stream_direction direction, struct conn *to,
                 struct str bytes)
 {
     if (stream->frames) {
         return tunnel_frames_pass(stream, direction, bytes);
+    }
+    if (stream->follows) {
+        follow(stream, direction, bytes);
     }
     return to->write_shut ? 0 : conn_send(to, &bytes, 1);
 }
@@ -159,6 +173,9 @@ static bool send_first(struct stream *stream, size_t len, struct str already)
 {
     struct str parts[2] = {{stream->worker->out, len}, already};
     bool unread = !stream->frames && already.len > 0;
+    if (unread && stream->follows) {
+        follow(stream, STREAM_DOWN, already);
+    }
     int r = conn_send(&stream->client->conn, parts, unread ? 2 : 1);
     if (r == 0 && stream->frames && already.len > 0) {
         r = tunnel_frames_pass(stream, STREAM_DOWN, already);
@@ -200,6 +217,8 @@ bool tunnel_begin(struct stream *stream, struct str already)
     if (stream->frames_asked && tunnel_frames_new(stream) < 0) {
         return stream_lost(stream, -ENOMEM);
     }
+    stream->follows = tunnel_follows(stream);
+    stream->worker->framed_count += stream->follows;
     take_answer(stream, 101);
     return send_first(stream, len, already);
 }
@@ -235,16 +254,20 @@ void tunnels_leave(struct worker *worker)
     }
     list_for_each (node, &worker->clients) {
         struct stream *stream = list_entry(node, struct client, node)->stream;
-        if (!stream || !stream->frames || !stream->upstream) {
+        if (!stream || !(stream->frames || stream->follows) || !stream->upstream) {
             continue;
         }
         if (worker->stopping && worker->moving) {
             continue; /* it may end here, beside the next edge */
         }
+        bool leaves = worker->stopping || !endpoint_pools(stream->endpoint);
+        if (!leaves || (stream->follows && tunnel_frames_late(stream) < 0)) {
+            continue;
+        }
         if (worker->stopping) {
             tunnel_frames_close(stream, WEBSOCKET_GOING_AWAY, WEBSOCKET_GOING_AWAY,
                                 "the gateway stops");
-        } else if (!endpoint_pools(stream->endpoint)) {
+        } else {
             tunnel_frames_close(stream, WEBSOCKET_RESTART, WEBSOCKET_GOING_AWAY,
                                 "the service restarts");
         }

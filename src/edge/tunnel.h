@@ -15,6 +15,7 @@ must_check bool tunnel_ask(struct stream *stream);
 /* Is the 101 in worker->response what was asked for? */
 must_check bool tunnel_granted(const struct stream *stream);
 
+bool tunnel_follows(const struct stream *stream);
 /* Steps of the stream's machine: true = go on. The 101 in worker->response, and what came behind
  * it; a connection to the service that is there, of a tcp listener or a CONNECT. */
 must_check bool tunnel_begin(struct stream *stream, struct str already);
@@ -46,6 +47,8 @@ static inline int64_t tunnel_idle_ns(const struct stream *stream)
 
 /* For a stream that becomes a tunnel, if its route asks for it: 0, or -ENOMEM. */
 must_check int tunnel_frames_new(struct stream *stream);
+/* For one that was not read so far and is to be closed: 0, or -ENOMEM. */
+must_check int tunnel_frames_late(struct stream *stream);
 void tunnel_frames_free(struct stream *stream);
 /* Passes bytes on as far as they are in order. 0, -errno (of `to`), TUNNEL_E_CLOSED: the tunnel is
  * being closed. */

@@ -82,6 +82,12 @@ bool tunnel_ask(struct stream *stream)
     return !route || count_in(stream);
 }
 
+/* Its frames are passed on unread; where they end tells whether a Close may be put in. */
+bool tunnel_follows(const struct stream *stream)
+{
+    return !stream->frames && wants_websocket(&stream->worker->response);
+}
+
 /* §4.1: the answer to our key; no extension but the one whose bit the reader knows. */
 bool tunnel_granted(const struct stream *stream)
 {

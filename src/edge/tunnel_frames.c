@@ -50,6 +50,21 @@ int tunnel_frames_new(struct stream *stream)
     return 0;
 }
 
+int tunnel_frames_late(struct stream *stream)
+{
+    struct tunnel_frames *frames = calloc(1, sizeof(*frames));
+    if (!frames) {
+        return -ENOMEM;
+    }
+    for (unsigned from = 0; from < STREAM_DIRECTIONS; from++) {
+        frames->from[from].inside = !websocket_bounds_between(&stream->bounds[from]);
+        frames->from[from].close_code = stream->bounds[from].close_code;
+    }
+    stream->frames = frames;
+    stream->follows = false; /* framed_count stays */
+    return 0;
+}
+
 void tunnel_frames_free(struct stream *stream)
 {
     free(stream->frames);

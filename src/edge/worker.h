@@ -56,7 +56,7 @@ struct worker {
     struct list listeners;
     struct list clients;               /* with a request under way, or not HTTP */
     struct list idle;                  /* between requests, longest first */
-    size_t client_count, framed_count; /* framed: tunnels whose frames are read */
+    size_t client_count, framed_count; /* framed: tunnels whose frames are known */
     struct block_pool blocks;
     struct stream *free_streams;
     size_t free_stream_count;

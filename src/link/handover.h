@@ -22,6 +22,8 @@ enum handover_kind {
 };
 /* Directions that are over. */
 enum { HANDOVER_CLIENT_ENDED = 1, HANDOVER_UPSTREAM_ENDED = 2 };
+/* A WebSocket, between two frames in both directions. */
+enum { HANDOVER_BETWEEN = 4 };
 
 struct handover_msg {
     uint32_t magic;
@@ -31,7 +33,7 @@ struct handover_msg {
     uint8_t listener;  /* enum snapshot_listener_kind */
     uint8_t family;    /* of the client: 4, 6, 0 = unix */
     uint16_t port;
-    uint8_t ended; /* HANDOVER_…_ENDED */
+    uint8_t ended; /* HANDOVER_…_ENDED, HANDOVER_BETWEEN */
     uint8_t reserved[3];
     uint8_t ip[16];
     uint64_t listener_service; /* stable id; 0 = none */

@@ -413,6 +413,7 @@ struct snapshot_service snapshot_service_at(const struct snapshot *snapshot, uin
             },
         .protocol = (enum snapshot_protocol)item.protocol,
         .announce = item.announce,
+        .stream_ms = or_default(item.stream_ms, 3600000),
         .spread =
             {
                 .hash = (enum snapshot_hash)item.hash,

@@ -77,6 +77,7 @@ struct snapshot_service {
     uint32_t first_byte_ms;  /* request sent to response head [60,000] */
     uint32_t idle_ms;        /* between bytes of a body [60,000] */
     uint32_t tunnel_idle_ms; /* WebSocket, tcp [3,600,000] */
+    uint32_t stream_ms;      /* between pieces of events and calls [3,600,000] */
     uint32_t hold_ms;  /* a request waits this long for an endpoint [10,000]; UINT32_MAX: not */
     uint32_t retries;  /* further tries when that is safe [2]; UINT32_MAX = none */
     uint64_t body_max; /* request body [10 MiB]; UINT64_MAX = unlimited */

@@ -86,7 +86,7 @@ struct wire_service {
     uint32_t totals[SNAPSHOT_GROUPS];
     struct wire_text tls_name, tls_ca, tls_cert, tls_key; /* the last three: bytes */
     uint32_t tls, tls_verify;
-    uint32_t announce, reserved_announce;
+    uint32_t announce, stream_ms;
 };
 struct wire_policy {
     uint64_t fallback_service, mirror_service;

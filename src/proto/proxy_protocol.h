@@ -28,8 +28,6 @@ struct proxy_protocol {
  * header, and the connection is of no use. The verdict on some bytes does not depend on how they
  * were cut. */
 must_check int proxy_protocol_read(struct str in, struct proxy_protocol *ret);
-/* Writes the header for `proxy` in its version; returns its length. Addresses of two families, or
- * `known` unset, are said as UNKNOWN or LOCAL. */
 /* What may stand behind the addresses in version 2. */
 enum proxy_protocol_extension {
     PROXY_PROTOCOL_ALPN = 0x01,      /* "h2", "http/1.1" … */
@@ -37,6 +35,8 @@ enum proxy_protocol_extension {
     PROXY_PROTOCOL_SSL = 0x20,       /* proxy_protocol_ssl */
 };
 enum { PROXY_PROTOCOL_SSL_MAX = 24 };
+/* Writes the header for `proxy` in its version; returns its length. Addresses of two families, or
+ * `known` unset, are said as UNKNOWN or LOCAL. */
 size_t proxy_protocol_write(char ret[PROXY_PROTOCOL_WRITE_MAX], const struct proxy_protocol *proxy);
 /* Appends an extension to a header of version 2 (of another it stays as it is); returns the length.
  * What does not fit into `cap` is left out. */

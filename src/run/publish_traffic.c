@@ -54,6 +54,7 @@ static void set_times(const struct traffic_spec *traffic, struct snapshot_servic
     item->first_byte_ms = ms(times->first_byte_ns);
     item->idle_ms = ms(times->idle_ns);
     item->tunnel_idle_ms = ms(times->tunnel_idle_ns);
+    item->stream_ms = ms(times->stream_ns);
     policy->total_ms = ms(times->total_ns);
     policy->queue_ms = ms(times->queue_ns);
     if (traffic->hold_ns >= 0) {

@@ -12,7 +12,7 @@
 enum traffic_protocol { TRAFFIC_HTTP1, TRAFFIC_HTTP2 };
 enum socket_kind { SOCKET_TCP, SOCKET_LISTEN_FDS, SOCKET_PATH };
 struct timeouts_spec {
-    int64_t connect_ns, first_byte_ns, idle_ns, total_ns, queue_ns, tunnel_idle_ns;
+    int64_t connect_ns, first_byte_ns, idle_ns, total_ns, queue_ns, tunnel_idle_ns, stream_ns;
 };
 
 /* Bits of retries_spec.when; names_retry_when in their order. */

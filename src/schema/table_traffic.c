@@ -157,6 +157,9 @@ static const struct schema_field timeouts_rows[] = {
     {"idle", SCHEMA_DURATION, T(idle_ns), TIME(1),
      SAY("Between two pieces of a body; 60 s by default.",
          "Entre dos partes de un cuerpo; 60 s por defecto.")},
+    {"stream", SCHEMA_DURATION, T(stream_ns), TIME(1),
+     SAY("Between two pieces of a stream (server-sent events, gRPC calls); 1 h by default.",
+         "Entre dos partes de un flujo (eventos del servidor, llamadas gRPC); 1 h por defecto.")},
     {"total", SCHEMA_DURATION, T(total_ns), TIME(1),
      SAY("The whole request with all its tries; no limit by default. Tunnels are not counted.",
          "La petición entera con todos sus intentos; sin límite por defecto. Los túneles no "

@@ -136,6 +136,7 @@ ACTS = {
     "services.traffic.timeouts.connect": POLICY + "test_a_whole_request_has_a_time",
     "services.traffic.timeouts.first_byte": POLICY + "test_a_slow_replica_is_given_up_for_another",
     "services.traffic.timeouts.idle": POLICY + "test_a_whole_request_has_a_time",
+    "services.traffic.timeouts.stream": "integration/edge_streams.py::test_the_files_time_of_streams_acts",
     "services.traffic.timeouts.total": POLICY + "test_a_whole_request_has_a_time",
     "services.traffic.timeouts.queue": POLICY + "test_who_waits_too_long_in_the_queue_is_refused",
     "services.traffic.timeouts.tunnel_idle": POLICY + "test_a_whole_request_has_a_time",
