@@ -55,7 +55,7 @@ static size_t add_tls(const struct stream *stream, char *header, size_t len)
     char value[PROXY_PROTOCOL_SSL_MAX];
     bool v13 = (client->layers & RING_TLS) == RING_TLS_13;
     struct str version = v13 ? STR("TLSv1.3") : STR("TLSv1.2");
-    size_t n = proxy_protocol_ssl(value, version, client->identity.len > 0);
+    size_t n = proxy_protocol_ssl(value, version, client->identity != NULL);
     bool h2 = conn_is_lane(&client->conn);
     len = proxy_protocol_extend(header, len, ANNOUNCE_MAX, PROXY_PROTOCOL_ALPN,
                                 h2 ? STR("h2") : STR("http/1.1"));

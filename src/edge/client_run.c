@@ -86,7 +86,7 @@ static void know(struct client *client)
     client->known = true;
     client->identity = conn_tls_identity(&client->conn);
     client->layers = conn_tls_layers(&client->conn);
-    if (client->identity.len > 0) {
+    if (client->identity) {
         client->layers |= RING_TLS_CERTIFICATE;
     }
 }
