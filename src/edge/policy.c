@@ -57,6 +57,18 @@ static void set_specs(struct policy *policy)
     policy->hedge_spec = (struct hedge_spec){spec->hedge_after_ms, spec->hedge_percentile};
 }
 
+/* Without `queue` nobody waits but for a connection: another thread may have an idle one. */
+static uint32_t queue_length(const struct policy *policy)
+{
+    const struct snapshot_policy *spec = &policy->spec;
+    if (policy_has(policy, SNAPSHOT_POLICY_QUEUE)) {
+        return spec->queue_length;
+    }
+    bool bound = policy_has(policy, SNAPSHOT_POLICY_BREAKER) && spec->breaker_connections > 0;
+    uint32_t pending = spec->breaker_pending ? spec->breaker_pending : SERVICE_WAITERS_MAX;
+    return bound ? pending : 0;
+}
+
 static void set_limits(struct policy *policy)
 {
     const struct snapshot_policy *spec = &policy->spec;
@@ -73,7 +85,7 @@ static void set_limits(struct policy *policy)
         policy->limiter_spec = limiter;
         limiter_init(&policy->limiter, &limiter);
     }
-    policy->queue.count_max = policy_has(policy, SNAPSHOT_POLICY_QUEUE) ? spec->queue_length : 0;
+    policy->queue.count_max = queue_length(policy);
     policy->queue.codel_spec = (struct codel_spec){
         .target_ns = spec->queue_target_ms * NS_PER_MS,
         .interval_ns = spec->queue_interval_ms * NS_PER_MS,

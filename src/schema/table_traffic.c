@@ -241,9 +241,9 @@ static const struct schema_field breaker_rows[] = {
          "Peticiones en curso a la vez; las demás esperan en la cola o se rechazan.")},
     {"connections", SCHEMA_INT, BR(connections), COUNT,
      SAY("Connections to all replicas together, idle ones and tunnels too; who needs one more "
-         "waits in the queue or is refused.",
+         "waits in the queue, without one as many as `pending`.",
          "Conexiones con todas las réplicas juntas, también ociosas y túneles; quien necesite otra "
-         "espera en la cola o se rechaza.")},
+         "espera en la cola; sin ella, tantas como `pending`.")},
     {"pending", SCHEMA_INT, BR(pending), COUNT,
      SAY("Requests that may wait for a replica at once, per thread; 1,024 by default.",
          "Peticiones que pueden esperar una réplica a la vez, por hilo; 1.024 por defecto.")},

@@ -429,9 +429,13 @@ def test_more_connections_than_the_limit_are_not_made(tmp_path):
                 until(lambda: a.requests == 10)
                 assert edge.command("policy web")["connections"] == 1
             else:
+                edge.reload(*service(limit + " breaker_pending=2", a))
+                threads += many(edge, 2, results)
+                time.sleep(0.2)
                 refused = edge.get(headers=["Accept: application/json"])
                 assert refused.status == 503 and b"edge.overloaded" in refused.body
-                edge.reload(*service(limit + " queue_length=2 queue_ms=5000", a))
+                edge.reload(*service(limit + " queue_length=4 queue_ms=5000", a))
+                time.sleep(0.1)
                 threads += many(edge, 2, results)
                 time.sleep(0.2)
                 assert a.requests == 2 and edge.command("policy web")["connections"] == 2
@@ -490,7 +494,7 @@ def test_a_tunnel_is_a_connection_until_it_ends(tmp_path):
         else:
             peer.reply()
     with Upstream(serve) as a:
-        with Edge(tmp_path, *service("breaker_connections=1", a)) as edge:
+        with Edge(tmp_path, *service("breaker_connections=1 queue_ms=50", a)) as edge:
             client = edge.connect()
             client.send(request(headers=["Connection: upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
                                          "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="]))
