@@ -28,7 +28,7 @@ struct block {
     uint32_t at;  /* bytes before it are used up */
     uint32_t len; /* bytes that are filled; at <= len <= cap */
     uint8_t class;
-    char data[];
+    _Alignas(8) char data[]; /* a struct may lie at its front */
 };
 
 struct block_pool {

@@ -17,6 +17,17 @@ must_check bool exchange_timeout(struct stream *stream);
 
 /* request_head.c: writes the request as the upstream gets it. 0 or -ENOBUFS (grew too large). */
 must_check int exchange_write_request(struct stream *stream, struct str *ret);
+/* Whom the request is for; a client of HTTP/1.0 may say nobody: then the replica, as in probes. */
+static inline struct str exchange_host(const struct stream *stream)
+{
+    struct str host = http1_str(&stream->req, stream->req.host);
+    if (likely(host.len > 0)) {
+        return host;
+    }
+    return stream->endpoint->address.family == SOCK_ADDR_UNIX
+               ? STR("localhost")
+               : str_from(stream->endpoint->address_text);
+}
 /* Forwarded's value for a client that speaks for itself; the caller has made sure of the room. */
 void exchange_write_forwarded(struct http1_writer *w, const struct client *client, struct str host);
 /* Fields of the request that are not passed on. */

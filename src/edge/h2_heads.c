@@ -187,7 +187,7 @@ int h2_write_request(struct stream *stream, struct upstream *upstream)
     h2_fields_init(&fields);
     h2_fields_add(&fields, HPACK_METHOD, http1_str(req, req->method_text));
     h2_fields_add(&fields, HPACK_SCHEME, STR("http"));
-    h2_fields_add(&fields, HPACK_AUTHORITY, http1_str(req, req->host));
+    h2_fields_add(&fields, HPACK_AUTHORITY, exchange_host(stream));
     h2_fields_add(&fields, HPACK_PATH, target_of(stream, &memory));
     h2_fields_forward(&fields, req, exchange_dropped(stream));
     add_own(&fields, stream, &memory, &words);

@@ -33,7 +33,7 @@ static void request_line(struct http1_writer *w, const struct stream *stream)
         }
     }
     put_lit(w, " HTTP/1.1\r\nHost: ");
-    put_str(w, http1_str(req, req->host));
+    put_str(w, exchange_host(stream));
     put_lit(w, "\r\n");
 }
 

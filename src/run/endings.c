@@ -47,6 +47,24 @@ struct look {
 
 /* --- events --- */
 
+static void say(struct event *event, const char *kind, const struct certificate_status *item,
+                struct str day)
+{
+    struct str file = item->development ? STR("of the development authority") : item->file;
+    if (strcmp(kind, "certificate.kept") == 0) {
+        event_message(event,
+                      "The certificate " STR_FMT " cannot be used; the one that served before "
+                      "serves on until it is mended.",
+                      STR_ARG(file));
+    } else if (strcmp(kind, "certificate.ended") == 0) {
+        event_message(event, "The certificate " STR_FMT " ended on " STR_FMT ".", STR_ARG(file),
+                      STR_ARG(day));
+    } else {
+        event_message(event, "The certificate " STR_FMT " ends on " STR_FMT ", days left: %lld.",
+                      STR_ARG(file), STR_ARG(day), (long long)item->days_left);
+    }
+}
+
 static void emit(const struct look *look, const struct certificate_status *item, const char *kind,
                  uint8_t severity)
 {
@@ -56,19 +74,7 @@ static void emit(const struct look *look, const struct certificate_status *item,
     timefmt_rfc3339(&day, item->until_ns);
     event_draft(&event, &ctx, kind, severity);
     event.id = bus_id_make(item->tenant, item->project, STR_NONE, 0);
-    if (strcmp(kind, "certificate.kept") == 0) {
-        event_message(&event,
-                      STR_FMT " cannot be used; the certificate that served before serves on "
-                              "until it is mended",
-                      STR_ARG(item->file));
-    } else {
-        struct str file =
-            item->development ? STR("the development authority's certificate") : item->file;
-        event_message(&event, STR_FMT " %s " STR_FMT ", %lld day%s from now", STR_ARG(file),
-                      strcmp(kind, "certificate.ended") == 0 ? "ended on" : "ends on",
-                      STR_ARG(str_slice(buf_str(&day), 0, 10)), (long long)item->days_left,
-                      item->days_left == 1 ? "" : "s");
-    }
+    say(&event, kind, item, str_slice(buf_str(&day), 0, 10));
     event_emit(look->run->core, &event);
 }
 

@@ -216,8 +216,13 @@ static void say_failure(const struct ocsp *ocsp, const struct fetch *fetch)
              fetch->problem.what);
     event_draft(&event, &ctx, "certificate.unstapled", fetch->must ? EVENT_WARNING : EVENT_INFO);
     event.id = bus_id_make(str_from(fetch->tenant), str_from(fetch->project), STR_NONE, 0);
-    event_message(&event, "No OCSP answer to staple: %s%s", fetch->problem.what,
-                  fetch->must ? "; clients refuse this certificate without one" : "");
+    if (fetch->must) {
+        event_message(
+            &event, "No OCSP answer to staple, and clients refuse this certificate without one: %s",
+            fetch->problem.what);
+    } else {
+        event_message(&event, "No OCSP answer to staple: %s", fetch->problem.what);
+    }
     event_emit(ocsp->run->core, &event);
 }
 

@@ -53,10 +53,15 @@ static void only_messages(struct str verdict, struct buf *out)
     }
 }
 
+/* A request of HTTP/1.0 that names no host is for the service's address. */
 static void put_seen(struct str what)
 {
+    char own[32];
+    (void)snprintf(own, sizeof(own), " 127.0.0.1:%u/", inside.service_port);
+    ptrdiff_t at = str_find(what, str_from(own));
     buf_add(&seen, seen.len ? STR("; ") : STR_NONE);
-    buf_add(&seen, what);
+    buf_add(&seen, at < 0 ? what : str_slice(what, 0, (size_t)at + 1));
+    buf_add(&seen, at < 0 ? STR_NONE : str_skip(what, (size_t)at + strlen(own) - 1));
 }
 
 /* A request that is whole is noted and answered; what no strict server takes is noted as such. */

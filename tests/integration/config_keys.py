@@ -353,7 +353,7 @@ def test_every_key_acts_or_is_shown_or_is_told(schema, tmp_path):
         else:
             said = [line for line in plain.stderr.splitlines() if line.startswith(f"note: '{key}' has no ")
                     and ("(service 'a')" in line) == path.startswith("services.")]
-            seen = plain.returncode == 0 and len(said) == 1 and re.search(r"muelle\.yaml:1:\d+\)$", said[0])
+            seen = plain.returncode == 0 and len(said) == 1 and re.search(r"muelle\.yaml:1:\d+\)(; |$)", said[0])
             seen = seen and (f"error: '{key}' has no effect" in strict.stderr and strict.returncode == 5
                              or path == "version" and strict.returncode == 0)
         if not seen:

@@ -16,6 +16,7 @@ class Noting:
         self.lock = threading.Lock()
         self.seen = []
         self.under_way = 0
+        self.address = None
 
     def __call__(self, peer, n):
         with self.lock:
@@ -26,7 +27,8 @@ class Noting:
                 method, target, version = line.split(" ")
                 assert version == "HTTP/1.1"
                 with self.lock:
-                    self.seen.append(f"{method} {headers['host']}{target} {len(body)}")
+                    host = "" if headers["host"] == self.address else headers["host"]  # HTTP/1.0 may name none
+                    self.seen.append(f"{method} {host}{target} {len(body)}")
                 peer.reply(b"" if method == "HEAD" else b"ok")
         finally:
             with self.lock:
@@ -43,6 +45,7 @@ def noted(tmp_path_factory):
     noting = Noting()
     with Upstream(noting) as upstream, Edge(tmp_path_factory.mktemp("edge"), "service web", f"endpoint web web-1 {upstream.address}",
                                             "route web * /") as edge:
+        noting.address = upstream.address
         yield edge, noting
 
 

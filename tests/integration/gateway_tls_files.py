@@ -122,7 +122,7 @@ def test_an_end_that_is_near_is_said_once(site):
     site.pki.issue("b", "b.test", days=300)
     wait_until(lambda: site.m.get("/api/v1/projects/site/certificates")["items"][0]["days_left"] == 300, what="the renewed one")
     assert [k[:2] for k in kinds(site)] == [("certificate.ending", "warning")]
-    assert "a.crt ends on 20" in kinds(site)[0][2] and "20 days from now" in kinds(site)[0][2]
+    assert "a.crt ends on 20" in kinds(site)[0][2] and "days left: 20." in kinds(site)[0][2]
     shown = site.m.cli("status").stdout
     assert "a.crt ends in 20 days" in shown and "b.crt" not in shown
     text = site.m.request("GET", "/metrics")[2].decode()
