@@ -132,20 +132,10 @@ static int keep_wide(struct conn *conn, struct str rest)
     return 0;
 }
 
-static inline int send_parts(struct conn *conn, const struct str *parts, size_t count, bool more)
+/* The kernel took `n` bytes of it, or said -errno. */
+__attribute__((cold)) static int keep_rest(struct conn *conn, const struct str *parts, size_t count,
+                                           int64_t n)
 {
-    if (unlikely(conn->out != NULL)) {
-        return conn_keep(conn, parts, count, 0);
-    }
-    size_t total = 0;
-    for (size_t i = 0; i < count; i++) {
-        total += parts[i].len;
-    }
-    int64_t n = count == 1 ? sock_send(conn->watch.fd, parts[0].p, parts[0].len, more)
-                           : sock_sendv(conn->watch.fd, parts, count, more);
-    if (likely(n == (int64_t)total)) {
-        return 0;
-    }
     if (n < 0 && n != -EAGAIN) {
         return (int)n;
     }
@@ -156,6 +146,20 @@ static inline int send_parts(struct conn *conn, const struct str *parts, size_t 
     size_t sent = n > 0 ? (size_t)n : 0;
     bool wide = count == 1 && block_holds(conn->worker->wide, parts[0]);
     return wide ? keep_wide(conn, str_skip(parts[0], sent)) : conn_keep(conn, parts, count, sent);
+}
+
+static inline int send_parts(struct conn *conn, const struct str *parts, size_t count, bool more)
+{
+    if (unlikely(conn->out != NULL)) {
+        return conn_keep(conn, parts, count, 0);
+    }
+    size_t total = parts[0].len;
+    for (size_t i = 1; i < count; i++) {
+        total += parts[i].len;
+    }
+    int64_t n = count == 1 ? sock_send(conn->watch.fd, parts[0].p, total, more)
+                           : sock_sendv(conn->watch.fd, parts, count, more);
+    return likely(n == (int64_t)total) ? 0 : keep_rest(conn, parts, count, n);
 }
 
 int conn_socket_send(struct conn *conn, const struct str *parts, size_t count)

@@ -18,7 +18,7 @@ static const struct route_shard *shard_of(const struct route_table *table, uint6
 
 uint64_t route_host_hash(struct str host)
 {
-    return map_hash(SEED, host);
+    return host.len > 0 ? map_hash(SEED, host) : SEED; /* routes for all hosts are asked often */
 }
 
 uint64_t route_path_hash(uint64_t host_hash, struct str path)

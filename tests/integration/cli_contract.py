@@ -69,7 +69,7 @@ def test_ps_json_is_the_contract(shop):
 def test_status_json_is_the_contract(shop):
     shop.up()
     status = shop.status()
-    assert list(status) == ["version", "instance", "projects", "keeper", "core", "edge"]
+    assert list(status) == ["version", "instance", "projects", "keeper", "core", "edge", "sockmap"]
     assert status["projects"][0]["name"] == "shop"
     assert all(alive(status[role]["pid"]) for role in ("keeper", "core", "edge"))
     assert status["edge"]["threads"] >= 1

@@ -196,7 +196,7 @@ def test_a_long_path_is_cut_in_its_record_only(tmp_path):
 
 def test_without_descriptors_clients_wait_and_are_served_later(tmp_path):
     with Upstream(echo) as upstream:
-        with Edge(tmp_path, *web(upstream), args=("prlimit", "--nofile=64")) as edge:
+        with Edge(tmp_path, *web(upstream), args=("prlimit", "--nofile=80")) as edge:
             held = [edge.connect() for _ in range(80)]
             time.sleep(0.2)
             for client in held[:60]:
