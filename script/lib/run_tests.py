@@ -62,7 +62,7 @@ def tidy(options, names):
 
 
 def fuzz(options, names):
-    seconds = "600" if options.full else "5"
+    seconds = "600" if options.full else "3"
     result = run(["script/fuzz", "--seconds", seconds, *names])
     if result.returncode != 0:
         print(result.stdout[-6000:])

@@ -325,7 +325,8 @@ void http2_head_field(struct http2_head *builder, struct str name, struct str va
 
 /* --- the end --- */
 
-/* Cookie fields were cut for compression's sake: one line again, in place of the first. */
+/* Cookie fields were cut for compression's sake: one line again, in place of the first.
+ * An empty one says nothing. */
 static void join_cookies(struct http2_head *builder)
 {
     struct http1_head *head = builder->head;
@@ -345,10 +346,12 @@ static void join_cookies(struct http2_head *builder)
         if (first == SIZE_MAX) {
             first = kept++;
             (void)keep(builder, STR("cookie: "), &part);
-        } else {
+        }
+        struct str value = http1_value(head, i);
+        if (value.len > 0 && builder->len > at + 8) {
             (void)keep(builder, STR("; "), &part);
         }
-        (void)keep(builder, http1_value(head, i), &part);
+        (void)keep(builder, value, &part);
     }
     head->count = (uint16_t)kept;
     head->headers[first] = (struct http1_header){

@@ -34,7 +34,9 @@ static void write_lines(struct buf *out, const struct http1_head *head)
 static void check_same(const struct http1_head *a, const struct http1_head *b, size_t len)
 {
     fuzz_check(b->len == len && a->count == b->count && a->status == b->status);
-    fuzz_check(a->has_length == b->has_length && a->content_length == b->content_length);
+    /* An answer of HTTP/2 that ends with its head says so without a field. */
+    bool empty = a->status && a->has_length && a->content_length == 0 && !b->has_length;
+    fuzz_check(empty || (a->has_length == b->has_length && a->content_length == b->content_length));
     fuzz_check(str_eq(http1_str(a, a->host), http1_str(b, b->host)));
     fuzz_check(str_eq(http1_str(a, a->path), http1_str(b, b->path)));
     for (size_t i = 0; i < a->count; i++) {
