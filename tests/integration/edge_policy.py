@@ -569,11 +569,11 @@ def test_a_slow_replica_is_ejected(tmp_path):
     with Backend("a", 0.05) as a, Backend("b") as b, Backend("c") as c:
         options = f"outlier_latency_permille=5000 outlier_minimum=3 {OUTLIER}"
         with Edge(tmp_path, *service(options, a, b, c)) as edge:
-            until(lambda: edge.get() and edge.command("policy web web-1")["state"] == 3)
+            until(lambda: edge.get() and edge.command("policy web web-1")["state"] == 3, 30)
             assert edge.command("policy web web-1")["reason"] == 3
-            began = time.monotonic()
+            before = a.requests
             statuses(edge, 10)
-            assert time.monotonic() - began < 0.3
+            assert a.requests == before
 
 
 def test_a_new_replica_starts_slowly(tmp_path):
