@@ -355,11 +355,6 @@ void sock_set_defer_accept(int fd, unsigned s)
     sock_set_int(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, (int)s);
 }
 
-void sock_set_notsent_lowat(int fd, unsigned bytes)
-{
-    sock_set_int(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, (int)bytes);
-}
-
 size_t sock_send_room(int fd)
 {
     uint32_t memory[SK_MEMINFO_VARS] = {0};

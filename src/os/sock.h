@@ -96,7 +96,6 @@ void sock_set_user_timeout(int fd, unsigned ms);
 /* Closing sends RST instead of waiting. */
 void sock_set_abort(int fd);
 void sock_set_defer_accept(int fd, unsigned s);
-void sock_set_notsent_lowat(int fd, unsigned bytes);
 /* Bytes the kernel would take now, about; 0 when it does not say. */
 size_t sock_send_room(int fd);
 

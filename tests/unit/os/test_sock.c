@@ -234,7 +234,7 @@ TEST(options_reach_the_kernel)
     check_int(option(client, IPPROTO_TCP, TCP_KEEPCNT), 3);
     sock_set_user_timeout(client, 12345);
     check_int(option(client, IPPROTO_TCP, TCP_USER_TIMEOUT), 12345);
-    sock_set_notsent_lowat(client, 16384);
+    sock_set_unsent_max(client, 16384);
     check_int(option(client, IPPROTO_TCP, TCP_NOTSENT_LOWAT), 16384);
     sock_close(&client);
     sock_close(&server);
