@@ -449,14 +449,18 @@ void show_summary(const struct session *s, const struct jdoc *services, struct b
  * loopback address. */
 static void add_admin(struct buf *out, struct str admin)
 {
-    static const char *const any[] = {"http://:", "http://0.0.0.0:", "http://[::]:", "http://*:"};
+    static const char *const any[] = {":", "0.0.0.0:", "[::]:", "*:"};
+    ptrdiff_t mark = str_find(admin, STR("://"));
+    bool tls = mark >= 0 && str_eq_nocase(str_slice(admin, 0, (size_t)mark), STR("https"));
 
     if (admin.len == 0 || str_is(admin, "true")) {
-        admin = STR("http://127.0.0.1:7070");
+        admin = STR("127.0.0.1:7070");
     }
+    admin = str_skip(admin, mark < 0 ? 0 : (size_t)mark + 3);
+    buf_add_cstr(out, tls ? "https://" : "http://");
     for (size_t i = 0; i < ARRAY_LEN(any); i++) {
         if (str_starts(admin, str_from(any[i]))) {
-            buf_add_cstr(out, "http://127.0.0.1:");
+            buf_add_cstr(out, "127.0.0.1:");
             admin = str_skip(admin, strlen(any[i]));
         }
     }

@@ -73,7 +73,7 @@ static void add_address(struct buf *out, const struct listen_spec *listen)
     bool any = host.len == 0 || str_is(host, "*") || str_is(host, "0.0.0.0") || str_is(host, "::");
     bool ip6 = str_find_char(host, ':') >= 0;
 
-    buf_add_cstr(out, "http://");
+    buf_add_cstr(out, listen->kind == LISTEN_HTTPS ? "https://" : "http://");
     if (any) {
         buf_add_cstr(out, "127.0.0.1");
     } else {

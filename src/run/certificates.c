@@ -319,9 +319,23 @@ static int load_services(const struct loading *l)
 
 /* --- the development authority --- */
 
+bool certificates_needed(const struct gateway_spec *gateway)
+{
+    bool needed = gateway->admin.port > 0 && gateway->admin.kind == LISTEN_HTTPS;
+    for (size_t i = 0; i < gateway->listens_count; i++) {
+        needed |= gateway->listens[i].kind == LISTEN_HTTPS;
+    }
+    return needed;
+}
+
 /* A listener without a certificate for it, and none for all. */
 static bool needs_local(const struct project_spec *spec)
 {
+    const struct listen_spec *admin = &spec->gateway.admin;
+    if (admin->port > 0 && admin->kind == LISTEN_HTTPS &&
+        spec->gateway.tls.certificates_count == 0) {
+        return true;
+    }
     for (size_t i = 0; i < spec->gateway.listens_count; i++) {
         const struct listen_spec *listen = &spec->gateway.listens[i];
         if (listen->kind == LISTEN_HTTPS && listen->certificate.cert.len == 0 &&
@@ -332,22 +346,39 @@ static bool needs_local(const struct project_spec *spec)
     return false;
 }
 
-static size_t count_routes(const struct project_spec *spec)
+/* Those of this machine and the admin listener's address are 5. */
+static size_t count_names(const struct project_spec *spec)
 {
-    size_t count = 0;
+    size_t count = 8 + spec->gateway.admin_names_count + spec->gateway.listens_count;
     for (size_t i = 0; i < spec->services_count; i++) {
         count += spec->services[i].routes_count;
     }
     return count;
 }
 
-/* The names of the routes, once each, behind those of this machine. */
+/* An address of this machine that somebody asks for by it; all addresses are none. */
+static void add_host(struct map *seen, const struct listen_spec *listen)
+{
+    if (listen->kind == LISTEN_HTTPS && listen->host.len > 0 && !str_is(listen->host, "::") &&
+        !str_is(listen->host, "0.0.0.0")) {
+        (void)!map_put(seen, listen->host, (void *)1); /* without room: without that name */
+    }
+}
+
+/* The names of listeners and routes, once each, behind those of this machine. */
 static size_t collect_names(const struct project_spec *spec, struct map *seen)
 {
     static const struct str usual[] = {STR_INIT("localhost"), STR_INIT("*.localhost"),
                                        STR_INIT("127.0.0.1"), STR_INIT("::1")};
     for (size_t i = 0; i < ARRAY_LEN(usual); i++) {
         (void)!map_put(seen, usual[i], (void *)1);
+    }
+    add_host(seen, &spec->gateway.admin);
+    for (size_t i = 0; i < spec->gateway.admin_names_count; i++) {
+        (void)!map_put(seen, spec->gateway.admin_names[i], (void *)1);
+    }
+    for (size_t i = 0; i < spec->gateway.listens_count; i++) {
+        add_host(seen, &spec->gateway.listens[i]);
     }
     for (size_t i = 0; i < spec->services_count; i++) {
         for (size_t k = 0; k < spec->services[i].routes_count; k++) {
@@ -381,7 +412,7 @@ static int issue_one(const struct loading *l, const struct authority *authority,
 
 static int issue_all(const struct loading *l, const struct authority *authority)
 {
-    struct map seen = MAP_INIT(count_routes(l->spec) + 8);
+    struct map seen = MAP_INIT(count_names(l->spec));
     size_t total = collect_names(l->spec, &seen);
     int r = 0;
     for (size_t at = 0; r == 0 && at < total; at += CERTIFICATES_LOCAL_NAMES) {
@@ -442,7 +473,7 @@ int certificates_load(const struct certificates_request *request, struct problem
     }
     const struct gateway_spec *gateway = &spec->gateway;
     size_t most = gateway->listens_count + gateway->tls.certificates_count + 2 +
-                  count_routes(spec) / CERTIFICATES_LOCAL_NAMES;
+                  count_names(spec) / CERTIFICATES_LOCAL_NAMES;
     to->arena = ARENA_INIT(GIB);
     to->content = 1;
     to->refs = 1;

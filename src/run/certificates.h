@@ -54,6 +54,8 @@ struct certificates_request {
 must_check int certificates_load(const struct certificates_request *request,
                                  struct problem_list *problems, struct problem_list *notices,
                                  struct certificates **ret);
+/* Does TLS end at one of its listeners? */
+bool certificates_needed(const struct gateway_spec *gateway);
 /* Says which hosts of routes no certificate is for, and which certificates end soon. */
 void certificates_doubts(const struct project_spec *spec, const struct certificates *certificates,
                          int64_t now_s, struct problem_list *notices);

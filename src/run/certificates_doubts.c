@@ -10,7 +10,8 @@
 #include "schema/load.h"
 #include "tls/cert.h"
 
-static bool is_https(const struct project_spec *spec)
+/* Routes are served by https; the admin listener has none. */
+static bool is_for_routes(const struct project_spec *spec)
 {
     for (size_t i = 0; i < spec->gateway.listens_count; i++) {
         if (spec->gateway.listens[i].kind == LISTEN_HTTPS) {
@@ -54,7 +55,7 @@ static void doubt_names(const struct project_spec *spec, const struct certificat
                         struct problem_list *notices)
 {
     struct map names = MAP_INIT(certificates->count * TLS_NAMES_MAX + 1);
-    bool known = is_https(spec) && certificates->count > 0 && collect(certificates, &names);
+    bool known = is_for_routes(spec) && certificates->count > 0 && collect(certificates, &names);
     for (size_t i = 0; known && i < spec->services_count; i++) {
         const struct service_spec *service = &spec->services[i];
         for (size_t k = 0; k < service->routes_count; k++) {

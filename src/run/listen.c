@@ -361,7 +361,9 @@ static void publish_project(struct run *run, struct snapshot_builder *builder,
     }
     if (gateway->admin.port > 0) {
         publish_one(run, builder, &gateway->admin,
-                    &(struct snapshot_listener){.kind = SNAPSHOT_ADMIN, .service = admin});
+                    &(struct snapshot_listener){.kind = SNAPSHOT_ADMIN,
+                                                .service = admin,
+                                                .tls = certificates_tls(project, &gateway->admin)});
     }
     certificates_publish(project, builder);
 }

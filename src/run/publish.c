@@ -493,10 +493,8 @@ static bool needs_tickets(const struct run *run)
     list_for_each (it, &run->projects) {
         const struct project *project = list_entry(it, struct project, node);
         const struct gateway_spec *gateway = project->spec ? &project->spec->gateway : NULL;
-        for (size_t i = 0; gateway && i < gateway->listens_count; i++) {
-            if (gateway->listens[i].kind == LISTEN_HTTPS && gateway->tls.tickets > 0) {
-                return true;
-            }
+        if (gateway && gateway->tls.tickets > 0 && certificates_needed(gateway)) {
+            return true;
         }
     }
     return false;

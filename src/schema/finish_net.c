@@ -108,6 +108,16 @@ static bool read_address(struct schema_pass *pass, struct str text, struct liste
     return true;
 }
 
+static void say_bad_admin(struct schema_pass *pass, struct value_at at, struct str text)
+{
+    struct problem *problem = pass_problem(
+        pass, at, "config.bad-address", "this is no address for dashboard and API: '" STR_FMT "'",
+        STR_ARG(utf8_cut(text, 80)));
+    problem_expected(problem, "http://127.0.0.1:7070, https://:7443, or false for none");
+    problem_hint(problem,
+                 "the host is an IP address or empty (all addresses); the port is from 1 to 65535");
+}
+
 static void say_bad_address(struct schema_pass *pass, struct value_at at, struct str text)
 {
     struct problem *problem =
@@ -293,8 +303,10 @@ void finish_gateway(struct schema_pass *pass, const struct value *v, void *objec
     if (decode_truth(admin, false)) {
         text = STR("http://127.0.0.1:7070");
     }
-    if (!read_address(pass, text, &gateway->admin) || gateway->admin.kind != LISTEN_HTTP) {
-        say_bad_address(pass, admin ? admin->at : pass->owner_at, text);
+    bool good = read_address(pass, text, &gateway->admin) &&
+                (gateway->admin.kind == LISTEN_HTTP || gateway->admin.kind == LISTEN_HTTPS);
+    if (!good) {
+        say_bad_admin(pass, admin ? admin->at : pass->owner_at, text);
     }
 }
 

@@ -63,8 +63,10 @@ static const struct schema_field gateway_rows[] = {
      SAY("Addresses; http://127.0.0.1:8080 by default when there are routes; [] for none.",
          "Direcciones; http://127.0.0.1:8080 por defecto si hay rutas; [] para ninguna.")},
     {"admin", SCHEMA_STRING, DOC_ONLY, .flags = SCHEMA_OR_BOOL,
-     SAY("Address of dashboard and API; http://127.0.0.1:7070 by default, false for none.",
-         "Dirección del panel y la API; http://127.0.0.1:7070 por defecto, false para ninguna.")},
+     SAY("Address of dashboard and API, http:// or https:// (with what `tls` says); "
+         "http://127.0.0.1:7070 by default, false for none.",
+         "Dirección del panel y la API, http:// o https:// (con lo que diga `tls`); "
+         "http://127.0.0.1:7070 por defecto, false para ninguna.")},
     {"admin_names", SCHEMA_LIST, TEXTS, LIST_AT(struct gateway_spec, admin_names),
      .merge = SCHEMA_MERGE_UNIQUE,
      SAY("Host names under which the admin listener may be asked, besides localhost, *.localhost "

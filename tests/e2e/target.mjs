@@ -3,6 +3,7 @@
 // What the tests drive: the real muelle with examples/hello (E2E_MUELLE=path of the binary), else the mock.
 //
 //   start() -> { kind, base, token, project, outage() -> restore(), stop() }
+//   startTls() -> the same, the admin listener by https; null without the real program
 import { execFileSync, spawn } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
@@ -58,17 +59,17 @@ async function startMock() {
 }
 
 /** examples/hello on free ports, in a folder of its own, so that a person's own instance is left alone. */
-async function startReal(binary) {
+async function startReal(binary, scheme = "http") {
   const folder = mkdtempSync(join(tmpdir(), "muelle-e2e-"));
   const [gateway, admin] = [await freePort(), await freePort()];
   const file = join(folder, "muelle.yaml");
   cpSync(join(top, "examples/hello"), folder, { recursive: true });
   const text = readFileSync(file, "utf8")
     .replace(/listen: .*/, `listen: [ "http://127.0.0.1:${gateway}" ]`)
-    .replace(/admin: .*/, `admin: "http://127.0.0.1:${admin}"`);
+    .replace(/admin: .*/, `admin: "${scheme}://127.0.0.1:${admin}"`);
   writeFileSync(file, text);
   const common = ["-f", file, "--state-dir", join(folder, ".muelle")];
-  const muelle = (...args) => execFileSync(binary, [...args, ...common], { encoding: "utf8", timeout: 120_000, env: { ...process.env, CRASH_AFTER_JOBS: "0" } });
+  const muelle = (...args) => execFileSync(binary, [...args, ...common], { encoding: "utf8", timeout: 120_000, env: { ...process.env, CRASH_AFTER_JOBS: "0", MUELLE_CA_DIR: join(folder, "ca") } });
 
   const end = () => {
     muelle("down");
@@ -83,8 +84,8 @@ async function startReal(binary) {
     throw error;
   }
   const token = link[1];
-  const base = `http://127.0.0.1:${admin}`;
-  await answers(base);
+  const base = `${scheme}://127.0.0.1:${admin}`;
+  if (scheme === "http") await answers(base); // fetch does not trust the development authority
   const status = () => JSON.parse(muelle("status", "--json"));
   return {
     kind: "muelle", base, token, project: "hello", gateway,
@@ -97,4 +98,5 @@ async function startReal(binary) {
   };
 }
 
+export const startTls = async () => (process.env.E2E_MUELLE ? startReal(process.env.E2E_MUELLE, "https") : null);
 export const start = () => (process.env.E2E_MUELLE ? startReal(process.env.E2E_MUELLE) : startMock());
