@@ -19,6 +19,7 @@
  */
 #include "edge/conn_tls.h"
 
+#include "base/num.h"
 #include "edge/config.h"
 #include "edge/worker.h"
 #include "link/ring_record.h"
@@ -151,6 +152,7 @@ static int await(struct conn *conn)
         return conn->hup ? -ECONNRESET : CONN_TLS_E_WAIT;
     }
     tls->awaited = false;
+    tls_store_moment(shared->store, conn->worker->loop.wall_ns / NS_PER_S);
     return tls_session_accept(&tls->session, shared->store, tls->listener);
 }
 

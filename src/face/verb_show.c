@@ -489,6 +489,15 @@ static void status_link(struct session *s, struct buf *out)
     client_answer_fini(&answer);
 }
 
+static void name_certificate(struct session *s, const struct jdoc *item, enum term_style style,
+                             struct buf *out)
+{
+    buf_add_cstr(out, "  ");
+    term_style(out, &s->out, style, STR("certificate"));
+    buf_add_char(out, ' ');
+    term_add_safe(out, jdoc_str(item, "file"));
+}
+
 /* Only what needs somebody: all others are in the API and the metrics. */
 static void status_certificates(struct session *s, struct buf *out)
 {
@@ -501,13 +510,19 @@ static void status_certificates(struct session *s, struct buf *out)
     {
         long long days = jdoc_i64(item, "days_left", 0);
         bool kept = jdoc_bool(item, "kept", false);
-        if (jdoc_bool(item, "development", false) || (days > CERTIFICATE_SOON_DAYS && !kept)) {
+        if (jdoc_bool(item, "development", false)) {
             continue;
         }
-        buf_add_cstr(out, "  ");
-        term_style(out, &s->out, days == 0 ? TERM_CORAL : TERM_AMBER, STR("certificate"));
-        buf_add_char(out, ' ');
-        term_add_safe(out, jdoc_str(item, "file"));
+        struct str unstapled = jdoc_str(item, "unstapled");
+        if (jdoc_bool(item, "must_staple", false) && unstapled.len > 0) {
+            name_certificate(s, item, TERM_AMBER, out);
+            buf_printf(out, " demands a stapled OCSP answer and has none: " STR_FMT "\n",
+                       STR_ARG(unstapled));
+        }
+        if (days > CERTIFICATE_SOON_DAYS && !kept) {
+            continue;
+        }
+        name_certificate(s, item, days == 0 ? TERM_CORAL : TERM_AMBER, out);
         buf_printf(out, days == 0 ? " has ended" : " ends in %lld day%s", days,
                    days == 1 ? "" : "s");
         buf_add_cstr(out, kept ? "; its file is of no use: mend it (muelle check)\n" : "\n");

@@ -91,25 +91,50 @@ static uint64_t origin_of(const struct certificate_spec *spec)
 }
 
 /* What the responder said last, if it still holds; the file is written by ocsp.c. */
-static void staple(const struct loading *l, struct tls_cert *cert, struct certificate_about *about)
+static void take_fetched(const struct loading *l, struct tls_cert *cert,
+                         struct certificate_about *about)
 {
-    char url[TLS_OCSP_URL_MAX], name[OCSP_NAME_MAX], path[4096];
+    char name[OCSP_NAME_MAX], path[4096];
     cleanup(buf_fini) struct buf answer = BUF_INIT(TLS_OCSP_MAX);
     struct tls_ocsp_times times = {0};
     struct problem unused;
-    about->must_staple = tls_ocsp_must_staple(cert);
-    if (l->request->state.len == 0 || cert->ocsp || !tls_ocsp_url(cert, url)) {
+    ocsp_name(cert, name);
+    about->ocsp_name = arena_str(&l->to->arena, str_from(name));
+    about->unstapled = "none has come from the responder yet";
+    if (l->request->state.len == 0) {
         return;
     }
-    ocsp_name(cert, name);
-    about->ocsp_url = arena_str(&l->to->arena, str_from(url));
-    about->ocsp_name = arena_str(&l->to->arena, str_from(name));
     (void)snprintf(path, sizeof(path), STR_FMT "/ocsp/%s", STR_ARG(l->request->state), name);
     if (file_read_regular(path, TLS_OCSP_MAX, &answer) == 0 &&
         tls_ocsp_check(cert, buf_str(&answer), l->now_s, &times, &unused) == 0 &&
         tls_cert_staple(cert, buf_str(&answer)) == 0) {
         about->ocsp_this_s = times.this_s;
         about->ocsp_next_s = times.next_s;
+        about->unstapled = NULL;
+    }
+}
+
+/* The file that the configuration names, unless it has ended: then the edge leaves it out, and the
+ * responder is asked as if there were none. */
+static void staple(const struct loading *l, struct tls_cert *cert, struct certificate_about *about)
+{
+    char url[TLS_OCSP_URL_MAX];
+    bool fetch = l->spec->gateway.tls.ocsp_fetch;
+    about->must_staple = tls_ocsp_must_staple(cert);
+    if (cert->ocsp && (cert->ocsp_until_s == 0 || cert->ocsp_until_s > l->now_s)) {
+        about->ocsp_next_s = cert->ocsp_until_s;
+        return;
+    }
+    if (fetch && tls_ocsp_url(cert, url)) {
+        about->ocsp_url = arena_str(&l->to->arena, str_from(url));
+        take_fetched(l, cert, about);
+    } else if (cert->ocsp) {
+        about->unstapled = "the one in its file has ended";
+    } else if (about->must_staple) {
+        about->unstapled = !fetch ? "gateway.tls.ocsp_fetch is false"
+                           : !tls_ocsp_has_issuer(cert)
+                               ? "its chain lacks the issuer, without which nobody can be asked"
+                               : "it names no responder that is asked by http";
     }
 }
 

@@ -25,7 +25,9 @@ struct certificate_about {
     bool kept;                        /* its file is of no use: it is the one that served before */
     bool must_staple;                 /* worth nothing without an OCSP answer */
     struct str ocsp_url, ocsp_name;   /* who is asked, and its file; empty: nobody */
-    int64_t ocsp_this_s, ocsp_next_s; /* of the answer that is stapled; 0: none */
+    int64_t ocsp_this_s, ocsp_next_s; /* of the answer that is stapled; 0: none, or it is a file's
+                                       * that says nothing of its end */
+    const char *unstapled; /* why none is, though it wants one; NULL: one is, or none is wanted */
 };
 struct certificates {
     struct arena arena;

@@ -64,7 +64,7 @@ static void doubt_names(const struct project_spec *spec, const struct certificat
                 continue;
             }
             struct problem *problem = problem_list_add(notices);
-            problem_set(problem, "config.certificate-name", "no certificate is for " STR_FMT,
+            problem_set(problem, "tls.name", "no certificate is for " STR_FMT,
                         STR_ARG(route->host));
             problem->status = 200;
             if (!schema_where(spec, problem, "/services/" STR_FMT "/routes/%zu/host",
@@ -89,11 +89,32 @@ static void doubt_ends(const struct project_spec *spec, const struct certificate
             continue;
         }
         struct problem *problem = problem_list_add(notices);
-        problem_set(problem, "config.certificate-ends", STR_FMT " ends in %lld day%s",
-                    STR_ARG(about->file), (long long)days, days == 1 ? "" : "s");
+        problem_set(problem, "tls.ends", STR_FMT " ends in %lld day%s", STR_ARG(about->file),
+                    (long long)days, days == 1 ? "" : "s");
         problem->status = 200;
         (void)schema_where(spec, problem, "/gateway");
         problem_hint(problem, "renew it; the new file is taken by itself");
+    }
+}
+
+/* One that is to be fetched is no doubt yet; when it does not come there is an event. */
+static void doubt_staples(const struct project_spec *spec, const struct certificates *certificates,
+                          struct problem_list *notices)
+{
+    for (size_t i = 0; i < certificates->count; i++) {
+        const struct certificate_about *about = &certificates->about[i];
+        if (!about->unstapled || about->ocsp_url.len > 0) {
+            continue;
+        }
+        struct problem *problem = problem_list_add(notices);
+        problem_set(problem, "tls.unstapled", STR_FMT " has no OCSP answer to staple: %s",
+                    STR_ARG(about->file), about->unstapled);
+        problem->status = 200;
+        (void)schema_where(spec, problem, "/gateway/tls");
+        problem_hint(problem, "%s",
+                     about->must_staple
+                         ? "it demands one (must-staple), and clients that heed this refuse it"
+                         : "put a newer answer into the file; it is taken by itself");
     }
 }
 
@@ -102,4 +123,5 @@ void certificates_doubts(const struct project_spec *spec, const struct certifica
 {
     doubt_names(spec, certificates, notices);
     doubt_ends(spec, certificates, now_s, notices);
+    doubt_staples(spec, certificates, notices);
 }

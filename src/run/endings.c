@@ -124,6 +124,7 @@ static void add(struct look *look, const struct project *project, size_t i)
         .development = about->file.len == 0,
         .kept = about->kept,
         .must_staple = about->must_staple,
+        .unstapled = about->unstapled ? str_from(about->unstapled) : STR_NONE,
         .stapled_until_ns = about->ocsp_next_s * NS_PER_S,
     };
     int64_t next_s = expiry_next_s(about->from_s, about->until_s, item->development, look->now_s);

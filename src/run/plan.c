@@ -221,7 +221,7 @@ static bool same_tls(const struct gateway_tls_spec *a, const struct gateway_tls_
     }
     return same && a->min_version == b->min_version && str_eq(a->client_ca, b->client_ca) &&
            a->client_certificate == b->client_certificate && a->tickets == b->tickets &&
-           a->light == b->light;
+           a->light == b->light && a->ocsp_fetch == b->ocsp_fetch;
 }
 
 static bool same_listen(const struct listen_spec *a, const struct listen_spec *b)

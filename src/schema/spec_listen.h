@@ -26,6 +26,7 @@ struct gateway_tls_spec {
     int32_t client_certificate; /* enum client_certificate_kind */
     int64_t tickets;
     bool light;
+    bool ocsp_fetch; /* responders are asked for answers to staple */
 };
 
 enum listen_kind { LISTEN_HTTP, LISTEN_HTTPS, LISTEN_TCP, LISTEN_TLS };

@@ -134,6 +134,12 @@ static const struct schema_field certificate_status_rows[] = {
     {"stapled_until", SCHEMA_TIME, K(stapled_until_ns), .flags = ZN,
      SAY("Until when the stapled OCSP answer holds; null: none is.",
          "Hasta cuándo vale la respuesta OCSP adjunta; null: no hay.")},
+    {"unstapled", SCHEMA_STRING, K(unstapled), .flags = ZN,
+     SAY("Why no OCSP answer is stapled, though it names a responder or demands one; null: one is, "
+         "or none is wanted.",
+         "Por qué no se adjunta ninguna respuesta OCSP, aunque nombre un servidor o la exija; "
+         "null: "
+         "se adjunta, o no hace falta.")},
 };
 const struct schema_table schema_certificate = {
     TABLE_OF("served_certificate", certificate_status_rows, struct certificate_status),

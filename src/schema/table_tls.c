@@ -50,6 +50,11 @@ static const struct schema_field gateway_tls_rows[] = {
     {"tickets", SCHEMA_INT, T(tickets), BOUNDS(0, 8), .preset = "2",
      SAY("Session tickets sent after a handshake; 0 = no resumption.",
          "Tickets de sesión tras un saludo; 0 = sin reanudación.")},
+    {"ocsp_fetch", SCHEMA_BOOL, T(ocsp_fetch), .preset = "true",
+     SAY("OCSP answers are fetched from the responders that certificates name, and stapled; false: "
+         "nobody is asked, and only what `ocsp` names is stapled.",
+         "Se piden y se adjuntan las respuestas OCSP de los servidores que nombran los "
+         "certificados; false: no se pregunta a nadie, y solo se adjunta lo que nombre `ocsp`.")},
     {"light", SCHEMA_BOOL, T(light), .preset = "false",
      SAY("TLS 1.3 connections are muelle's own after OpenSSL's handshake: an idle one costs a "
          "tenth "

@@ -16,6 +16,11 @@ static X509 *issuer_of(const struct tls_cert *cert)
     return issuer && X509_check_issued(issuer, cert->leaf) == X509_V_OK ? issuer : NULL;
 }
 
+bool tls_ocsp_has_issuer(const struct tls_cert *cert)
+{
+    return issuer_of(cert) != NULL;
+}
+
 bool tls_ocsp_url(const struct tls_cert *cert, char ret[TLS_OCSP_URL_MAX])
 {
     bool found = false;

@@ -13,6 +13,8 @@ enum {
     TLS_OCSP_SKEW_S = 300, /* that a responder's clock may be ahead */
 };
 
+/* Its chain begins with the issuer. */
+bool tls_ocsp_has_issuer(const struct tls_cert *cert);
 /* Where its issuer answers: the first http URL of the certificate. False: nowhere, or the chain
  * lacks the issuer, without which nothing can be asked. */
 bool tls_ocsp_url(const struct tls_cert *cert, char ret[TLS_OCSP_URL_MAX]);

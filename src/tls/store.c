@@ -66,6 +66,7 @@ struct tls_store {
     struct table *table;
     struct tls_ticket_key tickets[TLS_TICKET_KEYS_MAX];
     size_t ticket_count;
+    int64_t now_s;
 };
 
 /* The thread's. A program with two on one thread (a test) uses the one it used last. */
@@ -82,6 +83,12 @@ static uint64_t content_of(const struct table *table, const struct set *set)
     return map_hash(1, str_make((const char *)ids, sizeof(ids)));
 }
 
+/* Whoever fetches answers may be away: one that has ended is worse than none. */
+static bool may_staple(const struct tls_cert *cert)
+{
+    return cert->ocsp && (cert->ocsp_until_s == 0 || cert->ocsp_until_s > store_now->now_s);
+}
+
 static int staple(SSL *ssl, void *unused)
 {
     struct table *table = store_now ? store_now->table : NULL;
@@ -92,7 +99,7 @@ static int staple(SSL *ssl, void *unused)
         for (size_t k = 0; table->sets[i].ctx == ctx && k < TLS_KEY_KINDS; k++) {
             const struct tls_cert *cert = table->sets[i].parts[k];
             unsigned char *copy = NULL;
-            if (cert && cert->leaf == leaf && cert->ocsp) {
+            if (cert && cert->leaf == leaf && may_staple(cert)) {
                 copy = OPENSSL_memdup(cert->ocsp, cert->ocsp_len);
             }
             if (copy) {
@@ -628,6 +635,11 @@ int tls_store_apply(struct tls_store *store, const struct tls_store_config *conf
         memcpy(store->tickets, config->tickets, store->ticket_count * sizeof(*config->tickets));
     }
     return 0;
+}
+
+void tls_store_moment(struct tls_store *store, int64_t now_s)
+{
+    store->now_s = now_s;
 }
 
 SSL_CTX *tls_store_door(struct tls_store *store, uint64_t id)

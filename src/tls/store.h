@@ -65,6 +65,10 @@ void tls_store_free(struct tls_store *store);
 /* Takes a configuration. 0 or -ENOMEM: what there was stays. */
 must_check int tls_store_apply(struct tls_store *store, const struct tls_store_config *config);
 
+/* The moment, seconds since 1970: answers of OCSP that have ended by then are not stapled. Told
+ * before a session begins. */
+void tls_store_moment(struct tls_store *store, int64_t now_s);
+
 /* --- for sessions --- */
 SSL_CTX *tls_store_door(struct tls_store *store, uint64_t id);
 BIO *tls_store_bio(struct tls_store *store);

@@ -62,6 +62,7 @@ ACTS = {
     "gateway.tls.client_ca": "integration/gateway_tls.py::test_a_route_may_need_a_client_certificate",
     "gateway.tls.client_certificate": "integration/gateway_tls.py::test_a_route_may_need_a_client_certificate",
     "gateway.tls.tickets": "integration/gateway_tls.py::test_tickets_outlive_a_killed_edge_and_a_killed_core",
+    "gateway.tls.ocsp_fetch": "integration/gateway_tls_files.py::test_nobody_is_asked_when_fetching_is_off",
     "gateway.tls.light": "integration/gateway_light.py::test_an_idle_connection_costs_a_tenth",
     "gateway.admin": "integration/api_access.py::test_tcp_needs_the_token_for_everything_but_health_and_pages",
     "gateway.admin_names": "integration/api_access.py::test_foreign_host_names_are_refused",

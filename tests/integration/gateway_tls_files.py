@@ -2,6 +2,7 @@
 """Files of certificates: checked without an instance, missing when a core starts again, near their end."""
 import os
 import re
+import socket
 import subprocess
 
 import pytest
@@ -236,3 +237,60 @@ def test_an_answer_that_has_ended_is_dropped(site):
     wait_until(lambda: not stapled(site), what="a damaged answer is not taken")
     wait_until(lambda: shown_kinds(site), what="the core")
     assert served(site)["stapled_until"] is None
+
+
+def test_nobody_is_asked_when_fetching_is_off(site):
+    port = free_port()
+    issue_asking(site.pki, "a", "a.test", port, must=True)
+    asked = socket.create_server(("127.0.0.1", port))
+    asked.setblocking(False)
+    site.up(ONE[:-1] + ", ocsp_fetch: false}")
+    assert reaches(site) and not stapled(site)
+    assert not (site.folder / ".muelle" / "ocsp").exists()
+    assert served(site)["unstapled"] == "gateway.tls.ocsp_fetch is false" and not shown_kinds(site)
+    with pytest.raises(BlockingIOError):
+        asked.accept()
+    asked.close()
+    with Responder(site.pki, port, "-nmin", "10"):
+        plan = site.up(ONE)
+        wait_until(lambda: stapled(site), what="the stapled answer")
+        assert plan.returncode == 0 and served(site)["unstapled"] is None
+        site.up(ONE[:-1] + ", ocsp_fetch: false}")
+        wait_until(lambda: not stapled(site), what="that the answer is dropped")
+
+
+@pytest.mark.parametrize("tls, chain, words", [
+    (ONE[:-1] + ", ocsp_fetch: false}", True, "gateway.tls.ocsp_fetch is false"),
+    ("{certificates: [{cert: a.crt, key: a.key}]}", False, "its chain lacks the issuer"),
+    ("{certificates: [{cert: a.crt, key: a.key, chain: ca.crt}]}", None, "it names no responder"),
+], ids=["off", "no chain", "no responder"])
+def test_a_certificate_that_demands_an_answer_and_can_have_none_is_told(site, tls, chain, words):
+    issue_asking(site.pki, "a", "a.test", free_port(), must=True)
+    if chain is None:
+        (site.folder / "a.ext").write_text("subjectAltName=DNS:a.test\ntlsfeature=status_request\n")
+        openssl(site.folder, "x509", "-req", "-in", "a.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-out", "a.crt", "-days", "30",
+                "-extfile", "a.ext")
+    write(site, tls)
+    told = site.m.cli("check")
+    assert told.returncode == 0 and words in told.stderr and "must-staple" in told.stderr and "muelle.yaml:3:" in told.stderr
+    assert words in site.m.cli("up", "-d", "--wait").stderr
+    assert "demands a stapled OCSP answer and has none: " + words in site.m.cli("status").stdout
+    assert reaches(site) and not stapled(site)
+
+
+def test_an_answer_in_a_file_that_has_ended_is_told_and_not_shown(site):
+    serial = issue_asking(site.pki, "a", "a.test", 1)
+    assert serial
+    answer = ["ocsp", "-index", "index.txt", "-CA", "ca.crt", "-rsigner", "ca.crt", "-rkey", "ca.key", "-issuer", "ca.crt", "-cert", "a.crt",
+              "-respout", "a.ocsp", "-noverify"]
+    with_file = "{certificates: [{cert: a.crt, key: a.key, ocsp: a.ocsp}]}"
+    openssl(site.folder, *answer, "-ndays", "1")
+    site.up(with_file)
+    assert stapled(site) and served(site)["stapled_until"]
+    old = (site.folder / "a.ocsp").read_bytes()  # nothing is signed anew: who serves it need not know its signer
+    (site.folder / "a.ocsp").write_bytes(re.sub(rb"(\x18\x0f)20(?=\d{12}Z)", lambda found: found[1] + b"19", old))
+    wait_until(lambda: not stapled(site), what="the one that has ended")
+    assert "a.crt has no OCSP answer to staple: the one in its file has ended" in site.m.cli("check").stderr
+    assert served(site)["unstapled"] == "the one in its file has ended"
+    openssl(site.folder, *answer, "-ndays", "1")
+    wait_until(lambda: stapled(site), what="the newer one")

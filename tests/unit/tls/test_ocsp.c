@@ -12,64 +12,18 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-struct said {
-    int status; /* V_OCSP_CERTSTATUS_GOOD … */
-    int64_t this_s, next_s;
-    const struct tls_cert *about, *issuer; /* of the question */
-    const struct tls_cert *signer;
-    unsigned long flags;
-};
-
 static int64_t now_s(void)
 {
     return PKI_NOW;
 }
 
-static struct tls_cert *read_pki(const struct pki *pki, const struct pki *chain)
-{
-    struct tls_cert *cert = NULL;
-    struct problem problem;
-    const struct tls_cert_source source = {.cert = buf_str(&pki->cert),
-                                           .key = buf_str(&pki->key),
-                                           .chain = chain ? buf_str(&chain->cert) : STR_NONE};
-    check_int(tls_cert_new(&source, &cert, &problem), 0);
-    return cert;
-}
-
-/* What a responder would write. */
-static void say(const struct said *said, struct buf *out)
-{
-    OCSP_BASICRESP *basic = OCSP_BASICRESP_new();
-    OCSP_CERTID *id = OCSP_cert_to_id(NULL, said->about->leaf, said->issuer->leaf);
-    ASN1_TIME *this_update = ASN1_TIME_set(NULL, (time_t)said->this_s);
-    ASN1_TIME *next_update = said->next_s ? ASN1_TIME_set(NULL, (time_t)said->next_s) : NULL;
-    ASN1_TIME *revoked = ASN1_TIME_set(NULL, (time_t)said->this_s);
-    check(OCSP_basic_add1_status(basic, id, said->status, 0, revoked, this_update, next_update) !=
-          NULL);
-    check_int(OCSP_basic_sign(basic, said->signer->leaf, said->signer->key, EVP_sha256(), NULL,
-                              said->flags),
-              1);
-    OCSP_RESPONSE *whole = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, basic);
-    unsigned char *der = NULL;
-    int len = i2d_OCSP_RESPONSE(whole, &der);
-    check(len > 0);
-    buf_add_mem(out, (const char *)der, (size_t)len);
-    OPENSSL_free(der);
-    ASN1_TIME_free(this_update);
-    ASN1_TIME_free(next_update);
-    ASN1_TIME_free(revoked);
-    OCSP_CERTID_free(id);
-    OCSP_RESPONSE_free(whole);
-    OCSP_BASICRESP_free(basic);
-}
-
 /* NULL: it is taken. Else why it is not. */
-static const char *judge(const struct tls_cert *cert, const struct said *said,
+static const char *judge(const struct tls_cert *cert, const struct pki_said *said,
                          struct problem *problem)
 {
     struct buf answer = BUF_INIT(TLS_OCSP_MAX);
     struct tls_ocsp_times times = {0};
-    say(said, &answer);
+    pki_say(said, &answer);
     int r = tls_ocsp_check(cert, buf_str(&answer), now_s(), &times, problem);
     if (r == 0) {
         check_int(times.this_s, said->this_s);
@@ -84,13 +38,13 @@ TEST(an_answer_is_judged_as_a_client_would)
     struct pki ca = pki_make(NULL, "", TLS_KEY_EC), stranger = pki_make(NULL, "", TLS_KEY_EC);
     struct pki leaf = pki_make(&ca, "a.test", TLS_KEY_EC);
     struct pki other = pki_make(&ca, "b.test", TLS_KEY_EC);
-    struct tls_cert *cert = read_pki(&leaf, &ca), *issuer = read_pki(&ca, NULL);
-    struct tls_cert *another = read_pki(&other, &ca), *wrong = read_pki(&stranger, NULL);
+    struct tls_cert *cert = pki_read(&leaf, &ca), *issuer = pki_read(&ca, NULL);
+    struct tls_cert *another = pki_read(&other, &ca), *wrong = pki_read(&stranger, NULL);
     struct problem problem;
-    const struct said good = {
+    const struct pki_said good = {
         V_OCSP_CERTSTATUS_GOOD, PKI_NOW - 3600, PKI_NOW + 3600, cert, issuer, issuer, 0};
     check(judge(cert, &good, &problem) == NULL);
-    struct said said = good;
+    struct pki_said said = good;
     said.next_s = PKI_NOW;
     check_cstr(judge(cert, &said, &problem),
                "the answer is not of now (or does not say until when)");
@@ -127,15 +81,15 @@ TEST(an_answer_is_judged_as_a_client_would)
 TEST(damage_never_gets_through)
 {
     struct pki ca = pki_make(NULL, "", TLS_KEY_EC), leaf = pki_make(&ca, "a.test", TLS_KEY_EC);
-    struct tls_cert *cert = read_pki(&leaf, &ca), *issuer = read_pki(&ca, NULL);
-    const struct said good = {
+    struct tls_cert *cert = pki_read(&leaf, &ca), *issuer = pki_read(&ca, NULL);
+    const struct pki_said good = {
         V_OCSP_CERTSTATUS_GOOD, PKI_NOW - 3600, PKI_NOW + 3600, cert, issuer, issuer, 0};
-    struct said bare = good;
+    struct pki_said bare = good;
     bare.flags = OCSP_NOCERTS; /* what nobody reads may say anything */
     struct buf answer = BUF_INIT(TLS_OCSP_MAX);
     struct tls_ocsp_times times;
     struct problem problem;
-    say(&bare, &answer);
+    pki_say(&bare, &answer);
     for (size_t i = 0; i < answer.len; i++) {
         check(tls_ocsp_check(cert, str_make(answer.p, i), now_s(), &times, &problem) == TLS_E_BAD);
     }
@@ -159,10 +113,11 @@ TEST(damage_never_gets_through)
 TEST(without_an_issuer_or_a_responder_nobody_is_asked)
 {
     struct pki ca = pki_make(NULL, "", TLS_KEY_EC), leaf = pki_make(&ca, "a.test", TLS_KEY_EC);
-    struct tls_cert *alone = read_pki(&leaf, NULL), *whole = read_pki(&leaf, &ca);
+    struct tls_cert *alone = pki_read(&leaf, NULL), *whole = pki_read(&leaf, &ca);
     struct buf question = BUF_INIT(4096);
     char url[TLS_OCSP_URL_MAX];
     check(!tls_ocsp_url(alone, url) && !tls_ocsp_url(whole, url));
+    check(!tls_ocsp_has_issuer(alone) && tls_ocsp_has_issuer(whole));
     check(!tls_ocsp_must_staple(whole));
     check_int(tls_ocsp_request(alone, &question), -EINVAL);
     check_int(tls_ocsp_request(whole, &question), 0);

@@ -9,6 +9,7 @@
 
 #include "harness/test.h"
 
+#include <openssl/ocsp.h>
 #include <openssl/ssl.h>
 #include <stdlib.h>
 
@@ -82,6 +83,7 @@ struct visit {
     SSL_SESSION **keep;  /* ret */
     bool turned_off;     /* no tickets any more, when the handshake is done */
     bool resumed;        /* ret */
+    bool stapled;        /* ret: an OCSP answer came */
     unsigned early;      /* ret: tickets that came before the server had written */
     unsigned tickets;    /* ret: in all */
     char got[64];        /* ret: the first name of the certificate */
@@ -124,6 +126,7 @@ static bool visit_door(struct hall *hall, uint64_t door, struct visit *visit)
     if (visit->name) {
         SSL_set_tlsext_host_name(ssl, visit->name);
     }
+    SSL_set_tlsext_status_type(ssl, TLSEXT_STATUSTYPE_ocsp);
     if (visit->sigalgs) {
         SSL_set1_sigalgs_list(ssl, visit->sigalgs);
     }
@@ -164,6 +167,8 @@ static bool visit_door(struct hall *hall, uint64_t door, struct visit *visit)
         X509_NAME_get_text_by_NID(X509_get_subject_name(leaf), NID_commonName, visit->got,
                                   sizeof(visit->got));
         visit->resumed = SSL_session_reused(ssl);
+        const unsigned char *answer = NULL;
+        visit->stapled = SSL_get_tlsext_status_ocsp_resp(ssl, &answer) > 0;
         if (visit->keep) {
             *visit->keep = SSL_get1_session(ssl);
         }
@@ -358,5 +363,42 @@ TEST(without_a_certificate_nobody_is_let_in)
     check(!visit_door(&hall, OTHER_DOOR, &visit));
     struct tls_session session;
     check_int(tls_session_accept(&session, hall.store, 99), -ENOENT);
+    hall_fini(&hall);
+}
+
+TEST(an_answer_is_stapled_until_its_end)
+{
+    struct hall hall;
+    hall_init(&hall);
+    hall_add(&hall, "a.test", TLS_KEY_EC, 0);
+    struct tls_cert *cert = pki_read(&hall.pki[0], &hall.ca), *issuer = pki_read(&hall.ca, NULL);
+    struct pki_said said = {
+        V_OCSP_CERTSTATUS_GOOD, PKI_NOW - 60, PKI_NOW + 60, cert, issuer, issuer, 0};
+    const struct {
+        int64_t next_s, now_s;
+        bool stapled;
+    } cases[] = {
+        {PKI_NOW + 60, 0, true}, /* nobody has told the moment yet */
+        {PKI_NOW + 60, PKI_NOW + 59, true},
+        {PKI_NOW + 60, PKI_NOW + 60, false},
+        {PKI_NOW + 60, PKI_NOW + 59, true}, /* the clock was set back */
+        {0, PKI_NOW + 100000, true},        /* it does not say until when */
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct buf answer = BUF_INIT(TLS_OCSP_MAX);
+        struct visit visit = {.name = "a.test"};
+        said.next_s = cases[i].next_s;
+        pki_say(&said, &answer);
+        hall.certs[0].ocsp = buf_str(&answer);
+        hall.certs[0].id = 1000 + (uint64_t)cases[i].next_s;
+        hall_apply(&hall);
+        tls_store_moment(hall.store, cases[i].now_s);
+        check(visit_door(&hall, DOOR, &visit));
+        check_int(visit.stapled, cases[i].stapled);
+        hall.certs[0].ocsp = STR_NONE;
+        buf_fini(&answer);
+    }
+    tls_cert_free(cert);
+    tls_cert_free(issuer);
     hall_fini(&hall);
 }
