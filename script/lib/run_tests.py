@@ -41,7 +41,8 @@ def sim_long():
 
 def integration(options, names):
     build("build")
-    return pytest(["tests/integration"], names)
+    # they wait more than they compute
+    return pytest(["tests/integration"], names, processes=JOBS + 1)
 
 
 def chaos(options, names):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = "/usr/bin/python3"
-JOBS = os.cpu_count() or 2
+JOBS = len(os.sched_getaffinity(0))
 SANITIZERS = {
     "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:detect_stack_use_after_return=0",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
@@ -64,12 +64,14 @@ def tap_stage(folder, suites, names, env=None):
     return totals
 
 
-def pytest(paths, names, env=None, report=None):
-    """Runs the tests of folders or files."""
+def pytest(paths, names, env=None, report=None, processes=1):
+    """Runs the tests of folders or files in so many processes; those of a file stay together."""
     report = ROOT / "build" / f"pytest-{report or Path(paths[0]).name}.xml"
     report.unlink(missing_ok=True)
     command = [PYTHON, "-m", "pytest", "-q", "-x" if "-x" in names else "--maxfail=50", "--tb=short",
                "-p", "no:cacheprovider", f"--junitxml={report}", *paths]
+    if processes > 1:
+        command += ["-n", str(processes), "--dist", "loadfile"]
     wanted = [n for n in names if not n.startswith("-")]
     if wanted:
         command += ["-k", " or ".join(wanted)]

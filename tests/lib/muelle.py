@@ -29,11 +29,18 @@ BINARY = Path(os.environ.get("MUELLE", ROOT / "build" / "muelle"))
 given_ports = set()
 
 
+def port_range():
+    """The ports that this process may give: of several that run tests side by side each has its own."""
+    count, worker = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")), os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    share = 10000 // count
+    return range(10000 + int(worker[2:]) * share, 10000 + (int(worker[2:]) + 1) * share)
+
+
 def free_port():
     """A port of 127.0.0.1 that nobody has now and that no call before has given: below those that muelle chooses for
     replicas, and below those that the kernel gives to outgoing connections, which could take it before it is used."""
     while True:
-        port = random.SystemRandom().randrange(10000, 20000)
+        port = random.SystemRandom().choice(port_range())
         with socket.socket() as s:
             try:
                 s.bind(("127.0.0.1", port))
