@@ -46,9 +46,11 @@ int geo_open(struct str path, struct geo **ret, struct problem *problem)
     }
     bool fits = str_copy(name, sizeof(name), path);
     int error = fits ? db_open(name, MMDB_MODE_MMAP, &geo->db) : MMDB_FILE_OPEN_ERROR;
+    int cause = fits ? errno : ENAMETOOLONG;
     if (error != MMDB_SUCCESS) {
         free(geo);
-        problem_set(problem, "gateway.geo", "'%s' cannot be used as a database of places", name);
+        problem_set(problem, "gateway.geo", "gateway.geo_database '%s': %s", name,
+                    error == MMDB_FILE_OPEN_ERROR ? strerror(cause) : "not a database of places");
         problem_expected(problem, "a file in MaxMind's format (.mmdb) that the edge may read");
         return error == MMDB_FILE_OPEN_ERROR ? -ENOENT : -EINVAL;
     }

@@ -105,6 +105,8 @@ static void take_config(struct worker *worker)
         worker_log("a listener of the snapshot could not be opened");
     }
     counters_add(&worker->stats->snapshots, 1);
+    uint64_t no_places = config->geo_problem.code[0] != '\0';
+    counters_add(&worker->stats->no_places, no_places - worker->stats->no_places);
     atomic_store(&worker->serves, !worker->stopping);
     worker->news->config_taken(worker);
 }

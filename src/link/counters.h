@@ -56,11 +56,12 @@ struct counters_thread {
         no_endpoint, held;
     uint64_t timeouts, tunnels, ring_dropped, cells_used, cells_overflow, upstream_connections,
         snapshots, deltas;
-    uint64_t octaves_overflow; /* durations that found no place in a histogram */
-    uint64_t unsampled;        /* requests without a record, as the configuration says */
+    uint64_t octaves_overflow /* durations that found no place in a histogram */,
+        unsampled /* requests without a record, as the configuration says */;
     uint64_t limit_address_connections, limit_address_rate, limit_body_rate, limit_read_rate,
         limit_glitches, glitches, bad_announcements /* PROXY headers */;
-    uint64_t moved /* connections taken from the edge before */, unused[6];
+    uint64_t moved /* connections taken from the edge before */,
+        no_places /* 1: its gateway.geo_database cannot be used */, unused[5];
 };
 
 struct counters {
@@ -102,7 +103,6 @@ static inline void counters_add(uint64_t *counter, uint64_t n)
 }
 /* Where a thread's durations are counted (counters_observe). */
 struct counters_pool counters_pool_of(const struct counters *counters, uint32_t thread);
-
 /* --- reader: the core; `thread` < counters_tables --- */
 /* Tables to be read: those of an older layout come last. */
 uint32_t counters_tables(const struct counters *counters);

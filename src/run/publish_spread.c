@@ -10,7 +10,9 @@
 #include "base/encode.h"
 #include "base/num.h"
 #include "core/core.h"
+#include "core/edge.h"
 #include "core/keys.h"
+#include "link/counters.h"
 #include "os/file.h"
 #include "run/project.h"
 
@@ -178,13 +180,24 @@ static bool find_places(const struct run *run, struct file_stat *ret)
     return str_copy(path, sizeof(path), places_of(run)) && path[0] && file_stat(path, ret) == 0;
 }
 
+/* What the core may read, the edge may not: it has given its rights up. */
+static bool edge_has_places(const struct run *run)
+{
+    const struct counters *counters = edge_link_counters(run->core->edge);
+    uint32_t first = 0;
+    return !counters || counters_serving(counters, &first) == 0 ||
+           counters_thread_read(counters, first).no_places == 0;
+}
+
 uint64_t publish_places_digest(const struct run *run)
 {
     struct file_stat stat;
     if (!find_places(run, &stat)) {
         return 0;
     }
-    const uint64_t words[] = {stat.device, stat.inode, stat.size, (uint64_t)stat.mtime_ns};
+    /* What the edge could not use it tries again with each snapshot. */
+    uint64_t again = edge_has_places(run) ? 0 : edge_link_published(run->core->edge);
+    const uint64_t words[] = {stat.device, stat.inode, stat.size, (uint64_t)stat.mtime_ns, again};
     return map_hash(0, str_make((const char *)words, sizeof(words)));
 }
 
@@ -196,6 +209,10 @@ static const char *no_places(const struct run *run, const struct service *servic
     }
     if (!find_places(run, &stat)) {
         return "the file of gateway.geo_database is not there";
+    }
+    if (!edge_has_places(run)) {
+        return "the edge cannot use the file of gateway.geo_database: see muelle.log in the state "
+               "folder";
     }
     return any_located(service) ? NULL : "no member has a location";
 }

@@ -2,6 +2,7 @@
 """How requests are spread, in the real program: what a file says, weights and drains at run time, cookies, loads, places."""
 import collections
 import http.client
+import os
 import socket
 import subprocess
 import sys
@@ -198,8 +199,18 @@ def test_backups_and_places(shop):
     assert route["effective_balance"] == "round_robin" and "geo_database is not there" in route["balance_reason"]
     assert "round_robin (not nearest)" in shop.cli("routes").stdout
     database.chmod(0o644)
-    for folder in [shop.folder, *shop.folder.parents[:2]]:
-        folder.chmod(0o755)
+    shop.folder.chmod(0o700)  # the core may read it, the edge not
+    if os.getuid() == 0:
+        shop.start('{ balance: nearest, members: { "1": { location: "52.5, 13.4" } } }',
+                   gateway=f"geo_database: {database.name}")
+        wait_until(lambda: shop.route()["effective_balance"] == "round_robin", 10, "the edge has no places")
+        assert shop.route()["balance_reason"].startswith("the edge cannot use the file of gateway.geo_database")
+        assert "places.mmdb': Permission denied" in (shop.folder / ".muelle/muelle.log").read_text()
+    for folder in [shop.folder, *shop.folder.parents]:
+        if folder.owner() == shop.folder.owner() and not folder.stat().st_mode & 1:
+            folder.chmod(0o755)
+    shop.cli("reload")
+    wait_until(lambda: shop.route()["effective_balance"] == "nearest", 10, "the edge has looked again")
     shop.start('{ balance: nearest, members: { "1": { location: "52.5, 13.4" }, "2": { location: "-33.9, 151.2" } } }',
                gateway=f"geo_database: {database.name}")
     assert shop.route()["effective_balance"] == "nearest"
