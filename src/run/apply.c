@@ -25,6 +25,7 @@
 #include "run/publish.h"
 #include "run/reconcile.h"
 #include "run/renewal.h"
+#include "run/rivals.h"
 #include "run/shortage.h"
 #include "schema/load.h"
 #include "store/store.h"
@@ -114,6 +115,13 @@ static void refuse_error(struct apply *apply, int error)
 static struct project *target(const struct apply *apply)
 {
     return project_find(apply->run, str_from(apply->ctx.tenant), apply->spec->name);
+}
+
+/* What the project runs; NULL: it does not, or goes. */
+static const struct project_spec *current(const struct apply *apply)
+{
+    const struct project *project = target(apply);
+    return project && !project->removing ? project->spec : NULL;
 }
 
 /* --- new services that are not to be started yet --- */
@@ -422,32 +430,25 @@ static void listening(void *arg, const struct problem *problem)
 
 /* --- checks that need the other projects --- */
 
-static bool same_route(const struct route_spec *a, const struct route_spec *b)
-{
-    return a->passthrough == b->passthrough && str_eq(a->host, b->host) && str_eq(a->path, b->path);
-}
+/* For the walk through the routes of another project. */
+struct comparison {
+    struct apply *apply;
+    const struct project *other;
+};
 
-static void check_route(struct apply *apply, const struct service_spec *own, size_t index,
-                        const struct project *other)
+static void say_rival(void *arg, const struct service_spec *own, size_t index,
+                      const struct service_spec *other)
 {
+    const struct comparison *with = arg;
     const struct route_spec *route = &own->routes[index];
-    for (size_t s = 0; s < other->spec->services_count; s++) {
-        const struct service_spec *service = &other->spec->services[s];
-        for (size_t i = 0; i < service->routes_count; i++) {
-            if (!same_route(route, &service->routes[i])) {
-                continue;
-            }
-            struct problem *problem = problem_list_add(&apply->result.problems);
-            problem_set(problem, "config.duplicate-route",
-                        "route '" STR_FMT STR_FMT "' is already that of %s/" STR_FMT,
-                        STR_ARG(route->host), STR_ARG(route->path), other->name,
-                        STR_ARG(service->name));
-            problem->status = 409;
-            (void)schema_where(apply->spec, problem, "/services/" STR_FMT "/routes/%zu",
-                               STR_ARG(own->name), index);
-            problem_expected(problem, "a host and path that no other project of this instance has");
-        }
-    }
+    struct problem *problem = problem_list_add(&with->apply->result.problems);
+    problem_set(problem, "config.duplicate-route",
+                "route '" STR_FMT STR_FMT "' is already that of %s/" STR_FMT, STR_ARG(route->host),
+                STR_ARG(route->path), with->other->name, STR_ARG(other->name));
+    problem->status = 409;
+    (void)schema_where(with->apply->spec, problem, "/services/" STR_FMT "/routes/%zu",
+                       STR_ARG(own->name), index);
+    problem_expected(problem, "a host and path that no other project of this instance has");
 }
 
 /* The name in a file was changed while it runs under the old one: both would run. Who wants that
@@ -472,21 +473,19 @@ static bool check_renamed(struct apply *apply, const struct project *other)
     return true;
 }
 
-static void check_others(struct apply *apply)
+static int check_others(struct apply *apply)
 {
+    struct rivals rivals;
+    int r = rivals_init(&rivals, apply->spec, current(apply));
     list_for_each (it, &apply->run->projects) {
         const struct project *other = list_entry(it, struct project, node);
-        if (str_is(apply->spec->name, other->name) || other->removing ||
-            check_renamed(apply, other)) {
-            continue;
-        }
-        for (size_t s = 0; s < apply->spec->services_count; s++) {
-            const struct service_spec *service = &apply->spec->services[s];
-            for (size_t i = 0; i < service->routes_count; i++) {
-                check_route(apply, service, i, other);
-            }
+        if (r == 0 && !str_is(apply->spec->name, other->name) && !other->removing &&
+            !check_renamed(apply, other)) {
+            rivals_find(&rivals, other->spec, say_rival, &(struct comparison){apply, other});
         }
     }
+    rivals_fini(&rivals);
+    return r;
 }
 
 /* --- planning --- */
@@ -511,19 +510,17 @@ static void plan(struct apply *apply)
 {
     struct project *project = target(apply);
     struct scale_view now = {project, NULL}, then = {project, apply->spec};
-    const struct project_spec *current = project && !project->removing ? project->spec : NULL;
     apply->result.generation = project ? project->generation : 0;
     apply->result.plan =
-        plan_make(&apply->arena, current, apply->spec, (struct plan_scale){scale_of, &now},
+        plan_make(&apply->arena, current(apply), apply->spec, (struct plan_scale){scale_of, &now},
                   (struct plan_scale){scale_of, &then});
 }
 
 /* Nothing at all is different: no new generation, no event. */
 static bool is_same(const struct apply *apply)
 {
-    struct project *project = target(apply);
-    return project && !project->removing && project->spec &&
-           project->spec->content_hash == apply->spec->content_hash;
+    const struct project_spec *spec = current(apply);
+    return spec && spec->content_hash == apply->spec->content_hash;
 }
 
 /* The edge that runs keeps its threads: another number is for the next one. */
@@ -550,7 +547,7 @@ static void loaded(struct apply *apply)
 {
     struct run *run = apply->run;
     str_copy(apply->result.project, sizeof(apply->result.project), apply->spec->name);
-    check_others(apply);
+    int r = check_others(apply);
     if (apply->result.problems.count > 0) {
         finish(apply);
         return;
@@ -562,7 +559,7 @@ static void loaded(struct apply *apply)
     }
     plan(apply);
     say_threads(apply);
-    int r = find_idle(apply);
+    r = r < 0 ? r : find_idle(apply);
     if (!apply->result.plan || r < 0) {
         refuse_error(apply, -ENOMEM);
     } else if (apply->result.problems.count > 0 || apply->dry_run || is_same(apply)) {

@@ -22,6 +22,7 @@
 #include "run/run.h"
 #include "run/seats.h"
 #include "run/source.h"
+#include "run/spent.h"
 
 enum {
     RUN_PROJECTS_MAX = 256,
@@ -41,7 +42,6 @@ struct probe_result {
 
 struct health_command; /* a probe that runs a command (healthcheck.test), see health.c */
 struct feeds;
-struct snapshot_builder;
 
 struct replica {
     struct list node; /* in the service */
@@ -67,9 +67,8 @@ struct replica {
     uint16_t port;
     int pid; /* 0 = none */
     int64_t started_wall_ns;
-    bool exited;
-    int exit_code;            /* as shells say it */
-    bool stop_asked, overdue; /* overdue: killed for not stopping in its time of grace */
+    int exit_code;                    /* as shells say it */
+    bool exited, stop_asked, overdue; /* overdue: killed for not stopping in its time of grace */
     char reason[REASON_MAX];
     struct probe_result probe;
     struct timer timer, drain; /* the machine's deadline; looks for requests in flight */
@@ -131,6 +130,7 @@ struct run {
     struct renewal *renewal;   /* NULL: no certificate is watched */
     struct endings *endings;   /* NULL: there was no certificate yet */
     struct ocsp *ocsp;         /* NULL: no responder was asked yet */
+    struct spent spent;
     bool end_instance, loaded, children_known, gave_up, snapshot_dirty;
     bool started;        /* may act: both of the above */
     bool listens_known;  /* the sockets of what was stored are open again: the edge may be told */

@@ -165,7 +165,8 @@ static bool same_routes(const struct service_spec *a, const struct service_spec 
         const struct route_spec *x = &a->routes[i], *y = &b->routes[i];
         if (!str_eq(x->host, y->host) || !str_eq(x->path, y->path) || x->balance != y->balance ||
             x->passthrough != y->passthrough || x->strip_prefix != y->strip_prefix ||
-            x->connect != y->connect || !same_websocket(&x->websocket, &y->websocket)) {
+            x->connect != y->connect || x->client_certificate != y->client_certificate ||
+            !same_websocket(&x->websocket, &y->websocket)) {
             return false;
         }
     }

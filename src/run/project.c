@@ -355,7 +355,7 @@ int project_take(struct run *run, struct project *project, struct source *source
     struct source *old_source = project->source;
     project->spec = project_spec_ref(spec);
     project->source = source_ref(source);
-    project_spec_unref(old);
+    spent_put(&run->spent, old);
     source_unref(old_source);
     renewal_watch(run, project);
     return 0;

@@ -616,4 +616,5 @@ void publish_snapshot(struct run *run)
     }
     listen_sweep(run);
     endings_look(run);
+    spent_free(&run->spent, run);
 }

@@ -103,11 +103,6 @@ struct difference {
     size_t old_count, now_count;
 };
 
-static bool same_key(const struct route_spec *a, const struct route_spec *b)
-{
-    return a->passthrough == b->passthrough && str_eq(a->host, b->host) && str_eq(a->path, b->path);
-}
-
 static bool same_tunnel(const struct route_spec *a, const struct route_spec *b)
 {
     struct snapshot_tunnel x = tunnel_of(&a->websocket), y = tunnel_of(&b->websocket);
@@ -117,7 +112,7 @@ static bool same_tunnel(const struct route_spec *a, const struct route_spec *b)
 
 static bool same(const struct route_spec *a, const struct route_spec *b)
 {
-    return same_key(a, b) && route_flags(a) == route_flags(b) && same_tunnel(a, b);
+    return route_spec_same_place(a, b) && route_flags(a) == route_flags(b) && same_tunnel(a, b);
 }
 
 /* Nothing to look for: the same file, or the same words in the next one. */
@@ -158,7 +153,7 @@ static const struct route_spec *find(const struct route_spec *routes, size_t cou
                                      const struct route_spec *wanted)
 {
     for (size_t i = 0; i < count; i++) {
-        if (same_key(&routes[i], wanted)) {
+        if (route_spec_same_place(&routes[i], wanted)) {
             return &routes[i];
         }
     }

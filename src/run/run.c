@@ -150,6 +150,7 @@ static void run_fini(void *room)
     renewal_fini(run);
     endings_fini(run);
     ocsp_fini(run);
+    spent_fini(&run->spent);
     run_free(run);
 }
 

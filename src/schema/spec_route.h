@@ -29,4 +29,10 @@ struct route_spec {
     bool passthrough;           /* of TLS connections to tls listeners, by name; else of requests */
 };
 
+/* The same host and path of the same kind: in one instance they can lead to one service only. */
+static inline bool route_spec_same_place(const struct route_spec *a, const struct route_spec *b)
+{
+    return a->passthrough == b->passthrough && str_eq(a->host, b->host) && str_eq(a->path, b->path);
+}
+
 #endif

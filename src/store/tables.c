@@ -241,7 +241,9 @@ void tenant_put(struct txn *txn, struct str tenant, int64_t created_at)
 void project_put(struct txn *txn, const struct project_row *row)
 {
     (void)add(txn, PROJECT_PUT);
-    TEXTS(txn, row->tenant, row->project, row->origin, row->state, row->spec, row->actor);
+    TEXTS(txn, row->tenant, row->project, row->origin, row->state);
+    txn_lend(txn, row->spec); /* hundreds of KB where there are thousands of routes */
+    TEXTS(txn, row->actor);
     NUMBERS(txn, row->generation, row->applied_at);
     txn_expect_changes(txn, 1);
 }

@@ -28,7 +28,8 @@ struct project_row {
     int64_t generation, applied_at;
 };
 /* Inserts, or replaces the row of generation-1; guard: nobody else changed it in between. The
- * generation is what plans, events and answers speak of, so two changes never share one. */
+ * generation is what plans, events and answers speak of, so two changes never share one. The spec
+ * is lent (txn_lend). */
 void project_put(struct txn *txn, const struct project_row *row);
 void project_set_state(struct txn *txn, struct str tenant, struct str project, struct str state);
 /* With its overrides, replicas and settings; its events stay: what happened to a project that is

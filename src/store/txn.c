@@ -106,6 +106,16 @@ void txn_text(struct txn *txn, struct str value)
     bind_bytes(txn, TXN_TEXT, value);
 }
 
+void txn_lend(struct txn *txn, struct str value)
+{
+    struct txn_cell *cell = bind_next(txn, value.p ? TXN_TEXT : TXN_NULL);
+    if (cell && value.len > TXN_BYTES_MAX) {
+        (void)txn_fail(txn, -EMSGSIZE);
+    } else if (cell) {
+        cell->bytes = value;
+    }
+}
+
 void txn_cstr(struct txn *txn, const char *value)
 {
     bind_bytes(txn, TXN_TEXT, str_from(value));

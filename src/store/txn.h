@@ -11,8 +11,9 @@
  *
  * Errors of building are sticky (-ENOMEM, -EMSGSIZE beyond TXN_BYTES_MAX, -E2BIG beyond the counts)
  * and are answered by the submit: a builder needs no checks, and every function takes txn == NULL.
- * Texts are copied. A txn belongs to one side at a time: after the submit it is the store's until
- * the callback, where it may be read; it is freed when the callback returns.
+ * Texts are copied (but those that are lent). A txn belongs to one side at a time: after the submit
+ * it is the store's until the callback, where it may be read; it is freed when the callback
+ * returns.
  */
 #ifndef STORE_TXN_H
 #define STORE_TXN_H
@@ -41,6 +42,9 @@ void txn_free(struct txn *txn);
 unsigned txn_add(struct txn *txn, const char *sql);
 void txn_text(struct txn *txn, struct str value); /* p == NULL: NULL */
 void txn_cstr(struct txn *txn, const char *value);
+/* A large text that is not copied: it stays as it is until the callback, or until the store is
+ * closed. */
+void txn_lend(struct txn *txn, struct str value);
 void txn_blob(struct txn *txn, struct str value);
 void txn_i64(struct txn *txn, int64_t value);
 void txn_double(struct txn *txn, double value);

@@ -246,3 +246,19 @@ TEST(a_change_of_the_gateway_is_the_projects_own)
     check_int(plan_gateways(&arena, none, b)->item_count, 1);
     arena_fini(&arena);
 }
+
+TEST(a_route_that_asks_for_a_certificate_is_another_one)
+{
+    struct arena arena = ARENA_INIT(MIB);
+    struct route_spec routes[2] = {{.path = STR("/")}, {.path = STR("/")}};
+    routes[1].client_certificate = CLIENT_CERTIFICATE_REQUIRED;
+    struct service_spec old = service(STR("web")), now = old;
+    old.routes_count = now.routes_count = 1;
+    old.routes = &routes[0];
+    now.routes = &routes[1];
+    struct project_spec a = {.services = &old, .services_count = 1};
+    struct project_spec b = {.services = &now, .services_count = 1};
+    check_int(plan_make(&arena, &a, &b, file_scale, file_scale)->counts[PLAN_UPDATE], 1);
+    check_int(plan_make(&arena, &a, &a, file_scale, file_scale)->counts[PLAN_UNCHANGED], 1);
+    arena_fini(&arena);
+}
