@@ -38,14 +38,14 @@ static struct http2_stream *on_open(struct http2 *http)
     return lane ? &lane->stream : NULL;
 }
 
-static void on_field(struct http2 *http, struct http2_stream *stream, struct str name,
-                     struct str value)
+static void on_field(struct http2 *http, struct http2_stream *stream,
+                     const struct hpack_found *field)
 {
     struct lane *lane = lane_at(stream);
     if (stream->head_done) {
-        lane_trailer(lane, name, value);
+        lane_trailer(lane, field);
     } else {
-        h2_of(http)->role->field(lane, name, value);
+        h2_of(http)->role->field(lane, field);
     }
 }
 

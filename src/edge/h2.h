@@ -30,7 +30,7 @@ struct h2_role {
     /* A peer has opened a stream. NULL: it is refused. */
     struct lane *(*open)(struct h2 *h2);
     /* A field of a lane's head. */
-    void (*field)(struct lane *lane, struct str name, struct str value);
+    void (*field)(struct lane *lane, const struct hpack_found *field);
     /* The head is whole. */
     enum http2_head_verdict (*head)(struct lane *lane, bool no_body);
     /* The peer opens (client) or takes (server) no more streams. */

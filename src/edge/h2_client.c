@@ -80,12 +80,12 @@ static struct lane *open_request(struct h2 *h2)
     return &request->lane;
 }
 
-static void take_field(struct lane *lane, struct str name, struct str value)
+static void take_field(struct lane *lane, const struct hpack_found *field)
 {
-    if (unlikely(name.len == 8 && str_is(name, "priority"))) {
-        http2_prioritize(&lane->stream, value);
+    if (unlikely(field->name.len == 8 && str_is(field->name, "priority"))) {
+        http2_prioritize(&lane->stream, field->value);
     }
-    http2_head_field(&request_of(lane)->head, name, value);
+    http2_head_field(&request_of(lane)->head, field);
 }
 
 /* A WebSocket that is asked for in HTTP/2 has no key, which HTTP/1.1 wants (RFC 8441 §5). */
@@ -96,7 +96,12 @@ static void add_websocket_key(struct h2_request *request)
     struct buf key = {.p = memory, .cap = sizeof(memory), .max = sizeof(memory)};
     worker_request_id(request->client.conn.worker, id);
     encode_base64(&key, str_make(id, 16));
-    http2_head_field(&request->head, STR("sec-websocket-key"), buf_str(&key));
+    struct hpack_found field = {
+        .name = STR("sec-websocket-key"),
+        .value = buf_str(&key),
+        .id = HTTP_H_SEC_WEBSOCKET_KEY,
+    };
+    http2_head_field(&request->head, &field);
 }
 
 static enum http2_head_verdict end_head(struct lane *lane, bool no_body)

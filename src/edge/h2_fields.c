@@ -18,8 +18,13 @@ void h2_fields_forward(struct h2_fields *fields, const struct http1_head *head,
         const struct http1_header *header = &head->headers[i];
         if (!(header->flags & HTTP1_HOP) && !http_set_has(&dropped, header->id)) {
             h2_fields_add(fields, header->id, http1_value(head, i));
-            if (header->id == HTTP_H_OTHER && !fields->full) {
-                fields->items[fields->count - 1].name = http1_name(head, i);
+            if (fields->full) {
+                return;
+            }
+            struct hpack_field *field = &fields->items[fields->count - 1];
+            field->secret = header->flags & HTTP1_SECRET;
+            if (header->id == HTTP_H_OTHER) {
+                field->name = http1_name(head, i);
             }
         }
     }

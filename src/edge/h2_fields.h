@@ -33,6 +33,7 @@ static inline void h2_fields_add(struct h2_fields *fields, unsigned id, struct s
     field->name = STR_NONE;
     field->value = value;
     field->id = (uint8_t)id;
+    field->secret = false;
 }
 /* One by its name, in any case. */
 void h2_fields_name(struct h2_fields *fields, struct str name, struct str value);

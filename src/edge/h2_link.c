@@ -171,14 +171,14 @@ static void begin_head(struct h2_call *call)
     }
 }
 
-static void take_field(struct lane *lane, struct str name, struct str value)
+static void take_field(struct lane *lane, const struct hpack_found *field)
 {
     struct h2_call *call = container_of(lane, struct h2_call, lane);
     if (!call->building) {
         begin_head(call);
     }
     if (call->building) {
-        http2_head_field(&call->builder, name, value);
+        http2_head_field(&call->builder, field);
     }
 }
 

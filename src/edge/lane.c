@@ -114,8 +114,10 @@ static int64_t receive(struct conn *conn, void *p, size_t len)
     return 0;
 }
 
-void lane_trailer(struct lane *lane, struct str name, struct str value)
+void lane_trailer(struct lane *lane, const struct hpack_found *field)
 {
+    struct str name = field->name;
+    struct str value = field->value;
     struct http1_trailers *trailers = &lane->trailers;
     if (!lane->trailer_block) {
         lane->trailer_block = block_get(&lane->conn->worker->blocks, BLOCK_HEAD);
@@ -124,7 +126,7 @@ void lane_trailer(struct lane *lane, struct str name, struct str value)
         }
         trailers->p = lane->trailer_block->data;
     }
-    if (!http2_field_is_good(name, value)) {
+    if (!http2_field_is_good(field)) {
         lane->bad_trailer = true;
         return;
     }

@@ -66,7 +66,7 @@ static inline bool lane_is_spent(const struct conn *conn)
 }
 /* The session's side: */
 must_check int lane_received(struct lane *lane, struct str bytes);
-void lane_trailer(struct lane *lane, struct str name, struct str value);
+void lane_trailer(struct lane *lane, const struct hpack_found *field);
 void lane_note(struct lane *lane); /* it has news */
 void lane_update_room(struct lane *lane);
 /* Of one that waits for room: would lane_feed do something? */

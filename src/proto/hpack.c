@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The table: entries in a ring, their texts behind each other in a buffer of half as much again
- * that is moved together when its end is reached, and slots from a hash to the latest entry that
- * has it.
- *
- * 1. The reader keeps whatever we keep: it evicts only beyond `limit`, we do so no later.
- * 2. Indices count from the newest entry, so it does not matter if the reader keeps more.
+ * The table is that of the reader (hpack_ring.h), which it holds byte for byte as we do: what is
+ * pushed out here is pushed out there. Beside it `memory`: slots from a hash to the latest entry
+ * that has it, and parts of hashes of what was seen.
  */
 #include "proto/hpack.h"
 
@@ -14,10 +11,8 @@
 #include <stdlib.h>
 
 enum {
-    ENTRIES_MAX = 64, /* powers of two */
     SLOTS = 128,
     STATIC_LAST = 61, /* of the static table (RFC 7541, appendix A) */
-    OVERHEAD = 32,    /* that the RFC counts for an entry */
     NAME_MAX = 128,   /* longer ones are not kept */
     INDEXED = 0x80,
     KEPT = 0x40,
@@ -25,22 +20,9 @@ enum {
     NEVER = 0x10,
 };
 
-struct hpack_entry {
-    uint32_t hash;
-    uint32_t at;
-    uint32_t value_len;
-    uint16_t name_len;
-    uint16_t id;
-};
-
-struct hpack_table {
-    uint32_t size, text_from, text_to, text_cap;
-    uint32_t next, count; /* number of the next entry, entries that are there */
-    uint32_t places;      /* for entries: a power of two */
-    uint8_t slots[SLOTS]; /* place in `entries` and 1 */
+struct hpack_memory {
+    uint8_t slots[SLOTS]; /* the number of an entry, its lowest bits */
     uint16_t seen[SLOTS]; /* part of the hash of what was seen last */
-    char *text;           /* behind the entries */
-    struct hpack_entry entries[];
 };
 
 /* How a field is written when it is not in the table. */
@@ -120,46 +102,35 @@ static const struct whole statuses[] = {
 
 void hpack_init(struct hpack_writer *writer, uint32_t max)
 {
-    *writer = (struct hpack_writer){.max = max, .limit = max, .least = max};
+    ensure(max <= HPACK_TABLE_MAX);
+    *writer = (struct hpack_writer){.max = max, .least = max};
+    hpack_ring_init(&writer->ring);
+    hpack_ring_limit(&writer->ring, max);
 }
 
 void hpack_fini(struct hpack_writer *writer)
 {
-    free(writer->table);
-    writer->table = NULL;
+    hpack_ring_fini(&writer->ring);
+    free(writer->memory);
+    writer->memory = NULL;
+}
+
+struct str hpack_pseudo_name(unsigned id)
+{
+    static const struct str names[] = {STR_INIT(":authority"), STR_INIT(":method"),
+                                       STR_INIT(":path"),      STR_INIT(":protocol"),
+                                       STR_INIT(":scheme"),    STR_INIT(":status")};
+    return names[id - HPACK_AUTHORITY];
 }
 
 /* --- the table --- */
 
-static struct hpack_entry *entry_of(struct hpack_table *table, uint32_t number)
-{
-    return &table->entries[number % table->places];
-}
-
-static uint32_t size_of(const struct hpack_entry *entry)
-{
-    return entry->name_len + entry->value_len + OVERHEAD;
-}
-
-static void evict(struct hpack_table *table, uint32_t size)
-{
-    while (table->count > 0 && table->size > size) {
-        const struct hpack_entry *oldest = entry_of(table, table->next - table->count);
-        table->size -= size_of(oldest);
-        table->text_from = oldest->at + oldest->name_len + oldest->value_len;
-        table->count--;
-    }
-}
-
 void hpack_limit(struct hpack_writer *writer, uint32_t size)
 {
     uint32_t limit = MIN(size, writer->max);
-    writer->limit = limit;
     writer->least = MIN(writer->least, limit);
     writer->tell = true;
-    if (writer->table) {
-        evict(writer->table, limit);
-    }
+    hpack_ring_limit(&writer->ring, limit);
 }
 
 static uint64_t load(const char *p, size_t len)
@@ -189,94 +160,49 @@ static uint64_t hash_text(uint64_t hash, struct str text)
                          : mix(hash, load(text.p, text.len));
 }
 
-static bool is_entry(const struct hpack_table *table, const struct hpack_entry *entry,
+static bool is_entry(const char *line, const struct hpack_kept *entry,
                      const struct hpack_field *field)
 {
     return entry->id == field->id && entry->value_len == field->value.len &&
            entry->name_len == field->name.len &&
-           (field->id != HTTP_H_OTHER ||
-            memcmp(table->text + entry->at, field->name.p, field->name.len) == 0) &&
-           (field->value.len == 0 || memcmp(table->text + entry->at + entry->name_len,
-                                            field->value.p, field->value.len) == 0);
+           (field->id != HTTP_H_OTHER || memcmp(line, field->name.p, field->name.len) == 0) &&
+           (field->value.len == 0 ||
+            memcmp(line + entry->name_len + 2, field->value.p, field->value.len) == 0);
+}
+
+/* A byte of a hash that its slot does not tell. */
+static uint8_t mark_of(uint64_t hash)
+{
+    return (uint8_t)(hash >> 24);
 }
 
 /* Its index, or 0. */
-static uint32_t look_up(const struct hpack_table *table, uint32_t hash,
+static uint32_t look_up(const struct hpack_writer *writer, uint64_t hash,
                         const struct hpack_field *field)
 {
-    uint32_t place = table->slots[hash % SLOTS];
-    if (place == 0) {
+    const struct hpack_ring *ring = &writer->ring;
+    uint8_t age = (uint8_t)(ring->next - 1 - writer->memory->slots[hash % SLOTS]); /* 0: newest */
+    const struct hpack_kept *entry = hpack_ring_get(ring, age);
+    if (!entry || entry->mark != mark_of(hash) ||
+        !is_entry(hpack_ring_line(ring, entry), entry, field)) {
         return 0;
     }
-    const struct hpack_entry *entry = &table->entries[place - 1];
-    uint32_t age = (table->next - place) % table->places; /* 0: the newest */
-    if (age >= table->count || entry->hash != hash || !is_entry(table, entry, field)) {
-        return 0;
-    }
-    return STATIC_LAST + 1 + age;
+    return STATIC_LAST + 1U + age;
 }
 
-static struct hpack_table *table_new(uint32_t max)
+/* False: there is no memory. */
+static bool keep(struct hpack_writer *writer, uint64_t hash, const struct hpack_field *field)
 {
-    uint32_t places = 1;
-    while (places < ENTRIES_MAX && places < max / OVERHEAD) {
-        places *= 2;
+    struct hpack_ring *ring = &writer->ring;
+    struct hpack_kept *entry;
+    uint8_t number = (uint8_t)ring->next;
+    if (hpack_ring_add(ring, field->name, field->value, &entry) != 0) {
+        return false;
     }
-    size_t entries = places * sizeof(struct hpack_entry);
-    size_t text = max + max / 2;
-    struct hpack_table *table = calloc(1, sizeof(*table) + entries + text);
-    if (table) {
-        table->places = places;
-        table->text_cap = (uint32_t)text;
-        table->text = (char *)&table->entries[places];
-    }
-    return table;
-}
-
-/* Texts are moved together once in so many bytes as the table has. */
-static void make_room(struct hpack_table *table, uint32_t len)
-{
-    if (table->count == 0) {
-        table->text_from = table->text_to = 0;
-    }
-    if (table->text_to + len > table->text_cap) {
-        uint32_t from = table->text_from;
-        memmove(table->text, table->text + from, table->text_to - from);
-        table->text_from = 0;
-        table->text_to -= from;
-        for (uint32_t i = 0; i < table->count; i++) {
-            entry_of(table, table->next - 1 - i)->at -= from;
-        }
-    }
-}
-
-static void keep(struct hpack_writer *writer, uint32_t hash, const struct hpack_field *field)
-{
-    struct hpack_table *table = writer->table;
-    uint32_t len = (uint32_t)(field->name.len + field->value.len);
-    evict(table, writer->limit - len - OVERHEAD);
-    if (table->count == table->places) {
-        evict(table, table->size - 1);
-    }
-    make_room(table, len);
-    struct hpack_entry *entry = entry_of(table, table->next);
-    *entry = (struct hpack_entry){
-        .hash = hash,
-        .at = table->text_to,
-        .value_len = (uint32_t)field->value.len,
-        .name_len = (uint16_t)field->name.len,
-        .id = field->id,
-    };
-    char *p = table->text + table->text_to;
-    memcpy(p, field->name.p, field->name.len);
-    if (field->value.len > 0) {
-        memcpy(p + field->name.len, field->value.p, field->value.len);
-    }
-    table->text_to += len;
-    table->size += len + OVERHEAD;
-    table->slots[hash % SLOTS] = (uint8_t)(table->next % table->places + 1);
-    table->next++;
-    table->count++;
+    entry->id = field->id;
+    entry->mark = mark_of(hash);
+    writer->memory->slots[hash % SLOTS] = number;
+    return true;
 }
 
 /* --- writing --- */
@@ -320,11 +246,12 @@ char *hpack_begin(struct hpack_writer *writer, char *p)
     if (likely(!writer->tell)) {
         return p;
     }
-    if (writer->least < writer->limit) {
+    uint32_t limit = writer->ring.limit;
+    if (writer->least < limit) {
         p = put_number(p, SIZE, 5, writer->least);
     }
-    p = put_number(p, SIZE, 5, writer->limit);
-    writer->least = writer->limit;
+    p = put_number(p, SIZE, 5, limit);
+    writer->least = limit;
     writer->tell = false;
     return p;
 }
@@ -356,9 +283,9 @@ static unsigned find_static(const struct hpack_field *field)
 }
 
 /* Has it been here before, as far as is remembered? */
-static bool seen_before(struct hpack_table *table, uint64_t hash)
+static bool seen_before(struct hpack_memory *memory, uint64_t hash)
 {
-    uint16_t *seen = &table->seen[(uint32_t)hash % SLOTS];
+    uint16_t *seen = &memory->seen[hash % SLOTS];
     uint16_t mark = (uint16_t)(hash >> 40 | 1);
     bool before = *seen == mark;
     *seen = mark;
@@ -368,12 +295,11 @@ static bool seen_before(struct hpack_table *table, uint64_t hash)
 /* By the table, which keeps it perhaps. */
 static char *put_kept(struct hpack_writer *writer, char *p, const struct hpack_field *field)
 {
-    struct hpack_table *table = writer->table;
-    if (unlikely(!table)) {
-        table = writer->table = table_new(writer->max);
+    if (unlikely(!writer->memory)) {
+        writer->memory = calloc(1, sizeof(*writer->memory));
     }
     size_t len = field->name.len + field->value.len;
-    if (!table || len + OVERHEAD > writer->limit) {
+    if (!writer->memory || len + HPACK_OVERHEAD > writer->ring.limit) {
         return put_literal(p, 0, 4, field);
     }
     uint64_t hash = field->id + 1U;
@@ -381,30 +307,20 @@ static char *put_kept(struct hpack_writer *writer, char *p, const struct hpack_f
         hash = hash_text(hash, field->name);
     }
     hash = hash_text(hash, field->value);
-    uint32_t index = look_up(table, (uint32_t)hash, field);
+    uint32_t index = look_up(writer, hash, field);
     if (likely(index > 0)) {
         return put_number(p, INDEXED, 7, index);
     }
-    if (!seen_before(table, hash)) {
+    if (!seen_before(writer->memory, hash) || !keep(writer, hash, field)) {
         return put_literal(p, 0, 4, field);
     }
-    p = put_literal(p, KEPT, 6, field);
-    keep(writer, (uint32_t)hash, field);
-    return p;
-}
-
-static struct str pseudo_name(unsigned id)
-{
-    static const struct str names[] = {STR_INIT(":authority"), STR_INIT(":method"),
-                                       STR_INIT(":path"),      STR_INIT(":protocol"),
-                                       STR_INIT(":scheme"),    STR_INIT(":status")};
-    return names[id - HPACK_AUTHORITY];
+    return put_literal(p, KEPT, 6, field);
 }
 
 /* A name that has no id, in lower case, straight into the head. */
 static char *put_long(char *p, const struct hpack_field *field)
 {
-    *p++ = 0;
+    *p++ = field->secret ? NEVER : 0;
     p = put_number(p, 0, 7, (uint32_t)field->name.len);
     for (size_t i = 0; i < field->name.len; i++) {
         char c = field->name.p[i];
@@ -429,13 +345,13 @@ char *hpack_add(struct hpack_writer *writer, char *p, const struct hpack_field *
     } else if (field.id < HTTP_H_COUNT) {
         field.name = http_header_name((enum http_header_id)field.id);
     } else {
-        unsigned index = find_static(&field);
+        unsigned index = field.secret ? 0 : find_static(&field);
         if (index) {
             return put_number(p, INDEXED, 7, index);
         }
-        field.name = pseudo_name(field.id);
+        field.name = hpack_pseudo_name(field.id);
     }
-    switch (known[field.id].how) {
+    switch (field.secret ? HOW_SECRET : known[field.id].how) {
     case HOW_KEPT:
         return put_kept(writer, p, &field);
     case HOW_SECRET:

@@ -11,6 +11,7 @@
 #ifndef PROTO_HPACK_H
 #define PROTO_HPACK_H
 
+#include "proto/hpack_ring.h"
 #include "proto/http.h"
 
 /* Pseudo-header fields are ids like others here. */
@@ -29,15 +30,18 @@ struct hpack_field {
     struct str name; /* of HTTP_H_OTHER, in any case; of others their ids say it */
     struct str value;
     uint8_t id;
+    bool secret; /* must not be kept, also behind us (RFC 7541 §6.2.3) */
 };
+/* Of HPACK_AUTHORITY and those behind it. */
+struct str hpack_pseudo_name(unsigned id);
 
-struct hpack_table;
+struct hpack_memory;
 struct hpack_writer {
-    struct hpack_table *table; /* NULL: nothing is kept yet */
-    uint32_t max;              /* bytes of the table that we use */
-    uint32_t limit;            /* what the reader allows, at most `max` */
-    uint32_t least;            /* the lowest that it allowed since the last head */
-    bool tell;                 /* the next head begins with the new size */
+    struct hpack_ring ring;      /* what the reader keeps, too; its limit is at most `max` */
+    struct hpack_memory *memory; /* NULL: nothing was seen yet */
+    uint32_t max;                /* bytes of the table that we use */
+    uint32_t least;              /* the lowest that the reader allowed since the last head */
+    bool tell;                   /* the next head begins with the new size */
 };
 
 void hpack_init(struct hpack_writer *writer, uint32_t max);

@@ -28,7 +28,8 @@ struct http1_span {
  * name with '_' for '-', which backends of the CGI kind cannot tell from the real one. */
 enum {
     HTTP1_HOP = 1,
-    HTTP1_PLAIN = 2, /* the line is exactly "name: value\r\n" */
+    HTTP1_PLAIN = 2,  /* the line is exactly "name: value\r\n" */
+    HTTP1_SECRET = 4, /* came as one that must not be kept (RFC 7541 §6.2.3) */
 };
 
 struct http1_header {

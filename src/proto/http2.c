@@ -362,21 +362,18 @@ int http2_init(struct http2 *h, const struct http2_ops *ops, const struct http2_
         .next_id = 1,
         .preface_done = !server,
     };
+    hpack_reader_init(&h->reader);
     hpack_init(&h->hpack, table_max);
     http2_guard_init(&h->guard, limits->glitches_max, h->now_ns);
-    if (nghttp2_hd_inflate_new(&h->inflater) != 0) {
-        h->inflater = NULL;
-        return -ENOMEM;
-    }
     say_settings(h);
     return h->failed ? -ENOMEM : 0;
 }
 
 void http2_fini(struct http2 *h)
 {
-    nghttp2_hd_inflate_del(h->inflater);
+    hpack_reader_fini(&h->reader);
     hpack_fini(&h->hpack);
     free(h->part);
-    h->inflater = NULL;
-    h->part = NULL;
+    free(h->rest);
+    h->part = h->rest = NULL;
 }

@@ -2,8 +2,8 @@
  *
  * struct http2: one side of an HTTP/2 connection (RFC 9113): frames in, frames out, streams and
  * windows. Bytes are handed in, what they say is told by `ops`, what is to be sent is put into
- * `out`. No I/O, no clock (now_ns is set by the owner). Fields are read by nghttp2's HPACK, written
- * by hpack.h; what a head means is http2_head.h's.
+ * `out`. No I/O, no clock (now_ns is set by the owner). Fields are read by hpack_read.h, written by
+ * hpack.h; what a head means is http2_head.h's.
  *
  * 1. A stream is known from its first HEADERS until both sides have ended, or one has reset it;
  *    then `closed` is told, unless its owner left it. The owner's memory holds it.
@@ -16,17 +16,14 @@
 #ifndef PROTO_HTTP2_H
 #define PROTO_HTTP2_H
 
-#include "proto/hpack.h"
 #include "proto/http2_guard.h"
 #include "proto/http2_ops.h"
 #include "proto/http2_past.h"
 
-#include <nghttp2/nghttp2.h>
-
 struct http2 {
     const struct http2_ops *ops;
     struct http2_limits limits;
-    nghttp2_hd_inflater *inflater;
+    struct hpack_reader reader;
     struct hpack_writer hpack;
     struct http2_guard guard;
     struct http2_stream *buckets[HTTP2_BUCKETS];
@@ -63,6 +60,8 @@ struct http2 {
     struct http2_frame frame;
     char *part; /* of a payload that has not come whole */
     uint32_t part_len;
+    uint32_t rest_len;
+    char *rest; /* of a block: the beginning of a field whose end comes in another frame */
     uint8_t head[HTTP2_FRAME_HEAD];
     struct http2_past past; /* streams of the peer */
 };

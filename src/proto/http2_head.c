@@ -78,12 +78,24 @@ static bool keep(struct http2_head *builder, struct str text, struct http1_span 
     return true;
 }
 
+static void copy_line(char *p, size_t len, const struct hpack_found *field)
+{
+    if (likely(field->line)) {
+        memcpy(p, field->name.p, len);
+        return;
+    }
+    memcpy(p, field->name.p, field->name.len);
+    memcpy(p + field->name.len, ": ", 2);
+    memcpy(p + field->name.len + 2, field->value.p, field->value.len);
+    memcpy(p + len - 2, "\r\n", 2);
+}
+
 /* One line, whose name and value have been checked. */
-static void add_line(struct http2_head *builder, enum http_header_id id, struct str name,
-                     struct str value)
+static void add_line(struct http2_head *builder, enum http_header_id id,
+                     const struct hpack_found *field)
 {
     struct http1_head *head = builder->head;
-    size_t len = name.len + value.len + 4;
+    size_t len = field->name.len + field->value.len + 4;
     if (head->count >= head->limits->count_max) {
         refuse(builder, 431, "too many headers");
         return;
@@ -92,29 +104,32 @@ static void add_line(struct http2_head *builder, enum http_header_id id, struct 
         refuse(builder, 431, "headers too large");
         return;
     }
-    char *p = builder->p + builder->len;
-    memcpy(p, name.p, name.len);
-    memcpy(p + name.len, ": ", 2);
-    memcpy(p + name.len + 2, value.p, value.len);
-    memcpy(p + len - 2, "\r\n", 2);
+    copy_line(builder->p + builder->len, len, field);
     head->headers[head->count] = (struct http1_header){
         .name_at = builder->len,
-        .value_at = builder->len + (uint32_t)name.len + 2,
-        .value_len = (uint32_t)value.len,
-        .name_len = (uint16_t)name.len,
+        .value_at = builder->len + (uint32_t)field->name.len + 2,
+        .value_len = (uint32_t)field->value.len,
+        .name_len = (uint16_t)field->name.len,
         .id = (uint8_t)id,
-        .flags = HTTP1_PLAIN,
+        .flags = field->secret ? HTTP1_PLAIN | HTTP1_SECRET : HTTP1_PLAIN,
     };
     builder->len += (uint32_t)len;
     if (id - 1U < HTTP_H_UPGRADE && http1_note(head, head->count) != 0) {
         builder->malformed |= head->error.status == 400 && id != HTTP_H_HOST;
         return;
     }
-    if (id == HTTP_H_OTHER && http1_is_lookalike(name)) {
+    if (id == HTTP_H_OTHER && http1_is_lookalike(field->name)) {
         head->headers[head->count].flags |= HTTP1_HOP;
     }
     http_set_add(&head->present, id);
     head->count++;
+}
+
+/* One of ours. */
+static void add_text(struct http2_head *builder, enum http_header_id id, struct str value)
+{
+    struct hpack_found field = {.name = http_header_name(id), .value = value};
+    add_line(builder, id, &field);
 }
 
 /* --- pseudo-header fields (RFC 9113 §8.3) --- */
@@ -187,26 +202,20 @@ static void take_scheme(struct http2_head *builder, struct str value)
     refuse(builder, 400, "bad scheme");
 }
 
-static void take_pseudo(struct http2_head *builder, struct str name, struct str value)
+static void take_pseudo(struct http2_head *builder, const struct hpack_found *field)
 {
-    static const struct {
-        struct str name;
-        enum pseudo bit;
-        bool response;
-    } fields[] = {
-        {STR_INIT(":path"), PSEUDO_PATH, false},
-        {STR_INIT(":method"), PSEUDO_METHOD, false},
-        {STR_INIT(":scheme"), PSEUDO_SCHEME, false},
-        {STR_INIT(":status"), PSEUDO_STATUS, true},
-        {STR_INIT(":authority"), PSEUDO_AUTHORITY, false},
-        {STR_INIT(":protocol"), PSEUDO_PROTOCOL, false},
+    static const uint8_t bits[] = {
+        [HPACK_AUTHORITY - HPACK_AUTHORITY] = PSEUDO_AUTHORITY,
+        [HPACK_METHOD - HPACK_AUTHORITY] = PSEUDO_METHOD,
+        [HPACK_PATH - HPACK_AUTHORITY] = PSEUDO_PATH,
+        [HPACK_PROTOCOL - HPACK_AUTHORITY] = PSEUDO_PROTOCOL,
+        [HPACK_SCHEME - HPACK_AUTHORITY] = PSEUDO_SCHEME,
+        [HPACK_STATUS - HPACK_AUTHORITY] = PSEUDO_STATUS,
     };
     bool response = builder->head->seen & HTTP1_SEEN_RESPONSE;
-    unsigned bit = 0;
-    for (size_t i = 0; i < ARRAY_LEN(fields) && !bit; i++) {
-        bit = str_eq(name, fields[i].name) && fields[i].response == response ? fields[i].bit : 0;
-    }
-    if (!bit || (builder->seen & bit) ||
+    struct str value = field->value;
+    unsigned bit = field->id >= HPACK_AUTHORITY ? bits[field->id - HPACK_AUTHORITY] : 0;
+    if (!bit || (bit == PSEUDO_STATUS) != response || (builder->seen & bit) ||
         builder->head->count > (builder->seen & PSEUDO_AUTHORITY ? 1 : 0)) {
         malformed(builder, "bad pseudo-header field");
         return;
@@ -223,7 +232,7 @@ static void take_pseudo(struct http2_head *builder, struct str name, struct str 
         if (value.len == 0 || has_border(value) || str_find_char(value, '/') >= 0) {
             malformed(builder, "bad Host");
         } else {
-            add_line(builder, HTTP_H_HOST, STR("host"), value);
+            add_text(builder, HTTP_H_HOST, value);
         }
         break;
     case PSEUDO_SCHEME:
@@ -264,11 +273,11 @@ static bool is_space(char c)
 }
 
 /* NULL, or what is wrong. */
-static const char *judge(struct str name, struct str value, enum http_header_id *ret_id)
+static const char *judge(const struct hpack_found *field)
 {
-    *ret_id = http_header_find(name);
-    bool known = *ret_id != HTTP_H_OTHER && str_eq(name, http_header_name(*ret_id));
-    if (!known &&
+    struct str name = field->name;
+    struct str value = field->value;
+    if (field->id == HTTP_H_OTHER &&
         (name.len == 0 || http_scan_token(name.p, 0, name.len) != name.len || !is_lower(name))) {
         return "bad header name";
     }
@@ -276,41 +285,53 @@ static const char *judge(struct str name, struct str value, enum http_header_id 
                           http_scan_value(value.p, 0, value.len) != value.len)) {
         return "bad character in a header";
     }
-    if (*ret_id - 1U < HTTP_H_UPGRADE) {
-        if (is_connection(*ret_id)) {
+    if (field->id - 1U < HTTP_H_UPGRADE) {
+        if (is_connection((enum http_header_id)field->id)) {
             return "connection-specific header";
         }
-        if (*ret_id == HTTP_H_TE && !str_eq_nocase(value, STR("trailers"))) {
+        if (field->id == HTTP_H_TE && !str_eq_nocase(value, STR("trailers"))) {
             return "TE other than trailers";
         }
     }
-    return NULL;
+    return field->id >= HPACK_AUTHORITY ? "bad pseudo-header field" : NULL;
 }
 
-bool http2_field_is_good(struct str name, struct str value)
+/* What was found good once is so when the table says it again. */
+static const char *judge_once(const struct hpack_found *field)
 {
-    enum http_header_id id;
-    return judge(name, value, &id) == NULL;
+    if (field->mark && *field->mark) {
+        return NULL;
+    }
+    const char *wrong = judge(field);
+    if (field->mark && !wrong) {
+        *field->mark = 1;
+    }
+    return wrong;
 }
 
-void http2_head_field(struct http2_head *builder, struct str name, struct str value)
+bool http2_field_is_good(const struct hpack_found *field)
+{
+    return judge_once(field) == NULL;
+}
+
+void http2_head_field(struct http2_head *builder, const struct hpack_found *field)
 {
     struct http1_head *head = builder->head;
+    enum http_header_id id = (enum http_header_id)field->id;
     if (unlikely(head->error.status)) {
         return;
     }
-    if (name.len > 0 && name.p[0] == ':') {
-        take_pseudo(builder, name, value);
+    if (field->name.len > 0 && field->name.p[0] == ':') {
+        take_pseudo(builder, field);
         return;
     }
-    enum http_header_id id;
-    const char *wrong = judge(name, value, &id);
+    const char *wrong = judge_once(field);
     if (unlikely(wrong != NULL)) {
         malformed(builder, wrong);
-    } else if (name.len > HTTP1_NAME_MAX) {
+    } else if (field->name.len > HTTP1_NAME_MAX) {
         refuse(builder, 431, "header name too long");
     } else if (id == HTTP_H_HOST && (builder->seen & PSEUDO_AUTHORITY)) {
-        if (!str_eq_nocase(http1_get(head, HTTP_H_HOST), value)) {
+        if (!str_eq_nocase(http1_get(head, HTTP_H_HOST), field->value)) {
             refuse(builder, 400, "Host is not the authority"); /* §8.3.1 */
         }
     } else if (id == HTTP_H_HOST && http_set_has(&head->present, HTTP_H_HOST)) {
@@ -319,7 +340,7 @@ void http2_head_field(struct http2_head *builder, struct str name, struct str va
         if (id == HTTP_H_COOKIE) {
             builder->cookies++;
         }
-        add_line(builder, id, name, value);
+        add_line(builder, id, field);
     }
 }
 
@@ -369,7 +390,7 @@ static void as_upgrade(struct http2_head *builder)
     struct http1_head *head = builder->head;
     (void)keep(builder, STR("GET"), &head->method_text);
     head->method = HTTP_GET;
-    add_line(builder, HTTP_H_UPGRADE, STR("upgrade"), STR("websocket"));
+    add_text(builder, HTTP_H_UPGRADE, STR("websocket"));
     head->seen |= HTTP1_SEEN_UPGRADE;
 }
 

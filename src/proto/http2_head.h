@@ -9,12 +9,13 @@
  * so that the sender's state of compression stays whole; the verdict comes with http2_head_end.
  *
  *     http2_head_request(&builder, &head, &limits, memory, size);
- *     http2_head_field(&builder, name, value);   each, in their order
+ *     http2_head_field(&builder, &field);   each, in their order
  *     r = http2_head_end(&builder, no_body);     0 or HTTP1_E_BAD: head.error
  */
 #ifndef PROTO_HTTP2_HEAD_H
 #define PROTO_HTTP2_HEAD_H
 
+#include "proto/hpack_read.h"
 #include "proto/http1.h"
 
 struct http2_head {
@@ -35,9 +36,9 @@ void http2_head_request(struct http2_head *builder, struct http1_head *head,
 void http2_head_response(struct http2_head *builder, struct http1_head *head,
                          const struct http1_limits *limits, enum http_method method,
                          struct str memory);
-void http2_head_field(struct http2_head *builder, struct str name, struct str value);
+void http2_head_field(struct http2_head *builder, const struct hpack_found *field);
 /* May it stand in a head, or behind a body (RFC 9113 §8.2)? */
-bool http2_field_is_good(struct str name, struct str value);
+bool http2_field_is_good(const struct hpack_found *field);
 /* `no_body`: the stream ends with its head. A body of unknown length is said to come in chunks by
  * a request, until the connection closes by a response. */
 must_check int http2_head_end(struct http2_head *builder, bool no_body);

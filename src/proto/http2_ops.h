@@ -5,6 +5,7 @@
 #ifndef PROTO_HTTP2_OPS_H
 #define PROTO_HTTP2_OPS_H
 
+#include "proto/hpack_read.h"
 #include "proto/http2_types.h"
 
 struct http2;
@@ -29,7 +30,7 @@ struct http2_ops {
     /* The peer opens a stream. NULL: it is refused, and may be asked again. */
     struct http2_stream *(*open)(struct http2 *h);
     /* A field of a head, or (head_done) behind the body. */
-    void (*field)(struct http2 *h, struct http2_stream *stream, struct str name, struct str value);
+    void (*field)(struct http2 *h, struct http2_stream *stream, const struct hpack_found *field);
     /* They are all. `last`: nothing comes behind them. Sets content_left of a head. */
     enum http2_head_verdict (*head)(struct http2 *h, struct http2_stream *stream, bool last);
     /* A piece of the body. False: it cannot be kept. */

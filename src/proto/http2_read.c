@@ -198,44 +198,75 @@ static void end_block(struct http2 *h)
 }
 
 /* One field. False: it is too much, or the session has failed. */
-static bool take_field(struct http2 *h, const nghttp2_nv *nv)
+static bool take_field(struct http2 *h, const struct hpack_found *field)
 {
-    h->block_size += (uint32_t)(nv->namelen + nv->valuelen);
+    h->block_size += (uint32_t)(field->name.len + field->value.len);
     if (h->block_size > BLOCK_MAX) {
         http2_fail(h, HTTP2_ENHANCE_YOUR_CALM);
         return false;
     }
     struct http2_stream *stream = h->block_dropped ? NULL : http2_find(h, h->block_id);
     if (stream) {
-        h->ops->field(h, stream, str_make((const char *)nv->name, nv->namelen),
-                      str_make((const char *)nv->value, nv->valuelen));
+        h->ops->field(h, stream, field);
     }
     return !h->failed;
 }
 
+/* All fields that are there. Returns what is left: the beginning of one. */
+static struct str decode_fields(struct http2 *h, struct str bytes)
+{
+    struct hpack_room room;
+    struct hpack_found field;
+    hpack_room_init(&room);
+    int r;
+    while ((r = hpack_read(&h->reader, &bytes, &room, &field)) == 0 && take_field(h, &field)) {
+    }
+    hpack_room_fini(&room);
+    if (r < 0) {
+        http2_fail(h, r == -ENOMEM ? HTTP2_INTERNAL_ERROR : HTTP2_COMPRESSION_ERROR);
+    }
+    return bytes;
+}
+
+/* The end of a frame is no border in a block: what is left of one frame goes in front of the next
+ * (CONTINUATIONS_MAX bounds it). */
+static void decode_cut(struct http2 *h, struct str bytes, bool whole)
+{
+    char *joined = malloc(h->rest_len + bytes.len + 1);
+    if (!joined) {
+        http2_fail(h, HTTP2_INTERNAL_ERROR);
+        return;
+    }
+    if (h->rest) {
+        memcpy(joined, h->rest, h->rest_len);
+    }
+    if (bytes.len > 0) {
+        memcpy(joined + h->rest_len, bytes.p, bytes.len);
+    }
+    struct str rest = decode_fields(h, str_make(joined, h->rest_len + bytes.len));
+    free(h->rest);
+    h->rest = NULL;
+    h->rest_len = 0;
+    if (!h->failed && whole && rest.len > 0) {
+        http2_fail(h, HTTP2_COMPRESSION_ERROR);
+    } else if (!h->failed && rest.len > 0) {
+        memmove(joined, rest.p, rest.len);
+        h->rest = joined;
+        h->rest_len = (uint32_t)rest.len;
+        return;
+    }
+    free(joined);
+}
+
 static void decode(struct http2 *h, struct str bytes, bool whole)
 {
-    for (;;) {
-        nghttp2_nv nv;
-        int flags = 0;
-        ssize_t n = nghttp2_hd_inflate_hd2(h->inflater, &nv, &flags, (const uint8_t *)bytes.p,
-                                           bytes.len, whole);
-        if (n < 0) {
-            http2_fail(h, n == NGHTTP2_ERR_NOMEM ? HTTP2_INTERNAL_ERROR : HTTP2_COMPRESSION_ERROR);
-            return;
-        }
-        bytes = str_skip(bytes, (size_t)n);
-        if ((flags & NGHTTP2_HD_INFLATE_EMIT) && !take_field(h, &nv)) {
-            return;
-        }
-        if (flags & NGHTTP2_HD_INFLATE_FINAL) {
-            nghttp2_hd_inflate_end_headers(h->inflater);
-            end_block(h);
-            return;
-        }
-        if (!(flags & NGHTTP2_HD_INFLATE_EMIT) && bytes.len == 0) {
-            return;
-        }
+    if (unlikely(!whole || h->rest)) {
+        decode_cut(h, bytes, whole);
+    } else if (decode_fields(h, bytes).len > 0 && !h->failed) {
+        http2_fail(h, HTTP2_COMPRESSION_ERROR);
+    }
+    if (whole && !h->failed) {
+        end_block(h);
     }
 }
 
@@ -298,6 +329,7 @@ static void read_headers(struct http2 *h, struct str payload)
     h->block_size = 0;
     h->continuations = 0;
     h->in_block = true;
+    hpack_read_begin(&h->reader);
     find_stream(h, frame->id);
     if (!h->failed) {
         decode(h, payload, frame->flags & HTTP2_END_HEADERS);

@@ -10,6 +10,7 @@
 #include "fuzz.h"
 #include "proto/http2.h"
 
+#include <nghttp2/nghttp2.h>
 #include <stdlib.h>
 
 enum { STREAMS = 8, OUT_MAX = 1 << 20 };
@@ -59,13 +60,12 @@ static struct http2_stream *on_open(struct http2 *h)
     return NULL;
 }
 
-static void on_field(struct http2 *h, struct http2_stream *stream, struct str name,
-                     struct str value)
+static void on_field(struct http2 *h, struct http2_stream *stream, const struct hpack_found *field)
 {
-    note(run_of(h), 1, stream->id, name);
-    note(run_of(h), 2, stream->id, value);
-    if (str_is(name, "priority")) {
-        http2_prioritize(stream, value);
+    note(run_of(h), 1, stream->id, field->name);
+    note(run_of(h), 2, stream->id, field->value);
+    if (str_is(field->name, "priority")) {
+        http2_prioritize(stream, field->value);
     }
 }
 

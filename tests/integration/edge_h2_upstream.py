@@ -13,6 +13,7 @@ import h2.settings
 import pytest
 
 from edge_peer import Edge, free_port, request, until, wait_port
+from h2_peer import END_HEADERS, END_STREAM, HEADERS, H2Client, field, frame, get
 
 
 class H2Upstream:
@@ -93,6 +94,23 @@ def test_a_request_arrives_rewritten(tmp_path):
         assert not {"host", "connection", "x-hop", "keep-alive"} & set(got)
         assert response.headers["x-request-id"] == got["x-request-id"]
         assert edge.records()[0]["layers"] == 8  # HTTP/1 from the client, HTTP/2 to the service
+
+
+def test_a_field_that_must_not_be_kept_is_not_kept_behind_us(tmp_path):
+    """RFC 7541 6.2.3: whoever forwards it says it in the same form."""
+    kept = []
+
+    def serve(peer, event, n):
+        if isinstance(event, h2.events.RequestReceived):
+            kept.append({item[0]: item.indexable for item in event.headers if item[0].startswith("x-pin")})
+        plain(peer, event, n)
+
+    with H2Upstream(serve) as upstream, Edge(tmp_path, *web(upstream)) as edge, H2Client(edge.port) as client:
+        head = get() + b"\x10" + field(b"x-pin", b"1234")[1:] + field(b"x-pin-not", b"1")
+        for stream in (1, 3, 5):
+            client.send(frame(HEADERS, END_HEADERS | END_STREAM, stream, head))
+            until(lambda: len(kept) == stream // 2 + 1)
+        assert [k["x-pin"] for k in kept] == [False] * 3 and kept[0]["x-pin-not"]
 
 
 def test_clients_share_a_connection(tmp_path):

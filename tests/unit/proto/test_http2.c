@@ -25,7 +25,8 @@ static int read_request(struct http1_head *head, const struct field *fields, siz
     struct http2_head builder;
     http2_head_request(&builder, head, &limits, str_make(memory, sizeof(memory)));
     for (size_t i = 0; i < count; i++) {
-        http2_head_field(&builder, fields[i].name, fields[i].value);
+        struct hpack_found field = hpack_found_make(fields[i].name, fields[i].value);
+        http2_head_field(&builder, &field);
     }
     return http2_head_end(&builder, no_body);
 }
@@ -36,7 +37,8 @@ static int read_response(struct http1_head *head, enum http_method method,
     struct http2_head builder;
     http2_head_response(&builder, head, &limits, method, str_make(memory, sizeof(memory)));
     for (size_t i = 0; i < count; i++) {
-        http2_head_field(&builder, fields[i].name, fields[i].value);
+        struct hpack_found field = hpack_found_make(fields[i].name, fields[i].value);
+        http2_head_field(&builder, &field);
     }
     return http2_head_end(&builder, no_body);
 }

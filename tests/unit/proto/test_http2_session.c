@@ -57,12 +57,11 @@ static struct http2_stream *on_open(struct http2 *h)
     return &end->stream;
 }
 
-static void on_field(struct http2 *h, struct http2_stream *stream, struct str name,
-                     struct str value)
+static void on_field(struct http2 *h, struct http2_stream *stream, const struct hpack_found *field)
 {
     struct end *end = end_of(stream);
     (void)h;
-    check(name.len > 0 && value.len > 0);
+    check(field->name.len > 0 && field->value.len > 0);
     *(stream->head_done ? &end->trailers : &end->fields) += 1;
 }
 
