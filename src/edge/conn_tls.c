@@ -87,13 +87,27 @@ static int keep_rest(struct conn *conn, struct str rest)
     return 0;
 }
 
+/* A client's handshake is done. */
+static void count_handshake(const struct conn *conn)
+{
+    const struct conn_tls *tls = conn->layer;
+    bool resumed = false;
+    (void)tls_session_version(&tls->session, &resumed);
+    counters_add(&conn->worker->stats->tls_handshakes, tls->listener != 0);
+    counters_add(&conn->worker->stats->tls_resumed, tls->listener != 0 && resumed);
+}
+
 /* Hands `in` to the session. As tls_session_read, or -errno. */
 static int decrypt(struct conn *conn, struct str in, struct str room, size_t *ret)
 {
     struct tls_wire wire = wire_of(conn);
     wire.in = in;
+    bool was_open = layer_of(conn)->session.open;
     int r =
         tls_session_read(&layer_of(conn)->session, &wire, (char *)(uintptr_t)room.p, room.len, ret);
+    if (unlikely(layer_of(conn)->session.open != was_open)) {
+        count_handshake(conn);
+    }
     int sent = send_made(conn, &wire);
     int kept = r < 0 ? 0 : keep_rest(conn, wire.in);
     if (r >= 0 && (sent < 0 || kept < 0)) {
@@ -104,6 +118,9 @@ static int decrypt(struct conn *conn, struct str in, struct str room, size_t *re
 
 static int64_t fail(struct conn *conn, int error)
 {
+    const struct conn_tls *tls = conn->layer;
+    bool refused = tls->listener && !tls->awaited && !tls->session.open && !conn->failed;
+    counters_add(&conn->worker->stats->tls_failed, refused);
     conn->failed = true;
     conn->readable = false;
     return error;
@@ -134,6 +151,18 @@ static bool is_whole(const uint8_t *p, size_t n)
                                            (p[3] << 8 | p[4]) > TLS_RECORD_MAX)));
 }
 
+/* Somebody wrote http:// for https://. What was read of him is taken, so that the end behind the
+ * answer is an orderly one. */
+static int say_plain(struct conn *conn, size_t n)
+{
+    static const struct str answer =
+        STR_INIT("HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 53\r\n"
+                 "Connection: close\r\n\r\nThis port speaks TLS: write https:// in front of it.\n");
+    (void)!conn_socket_recv(conn, conn->worker->tls->in, n);
+    (void)!conn_socket_send_last(conn, answer);
+    return -EPROTO;
+}
+
 /* The first message of a client is left in the socket until it is whole. 0: the session has begun;
  * CONN_TLS_E_WAIT; -errno. */
 static int await(struct conn *conn)
@@ -152,6 +181,9 @@ static int await(struct conn *conn)
         return conn->hup ? -ECONNRESET : CONN_TLS_E_WAIT;
     }
     tls->awaited = false;
+    if (unlikely(shared->in[0] >= 'A' && shared->in[0] <= 'Z')) {
+        return say_plain(conn, (size_t)n);
+    }
     tls_store_moment(shared->store, conn->worker->loop.wall_ns / NS_PER_S);
     return tls_session_accept(&tls->session, shared->store, tls->listener);
 }

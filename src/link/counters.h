@@ -53,15 +53,15 @@ struct counters_cell {
 /* What one thread counts besides its cells. */
 struct counters_thread {
     uint64_t accepted, refused, connections /* open now */, requests, bad_requests, no_route,
-        no_endpoint, held;
-    uint64_t timeouts, tunnels, ring_dropped, cells_used, cells_overflow, upstream_connections,
-        snapshots, deltas;
+        no_endpoint, held, timeouts, tunnels, ring_dropped, cells_used, cells_overflow,
+        upstream_connections, snapshots, deltas;
     uint64_t octaves_overflow /* durations that found no place in a histogram */,
         unsampled /* requests without a record, as the configuration says */;
     uint64_t limit_address_connections, limit_address_rate, limit_body_rate, limit_read_rate,
         limit_glitches, glitches, bad_announcements /* PROXY headers */;
-    uint64_t moved /* connections taken from the edge before */,
-        no_places /* 1: its gateway.geo_database cannot be used */, unused[5];
+    uint64_t moved /* connections of the edge before */,
+        no_places /* 1: geo_database is of no use */, tls_handshakes, tls_resumed, tls_failed,
+        unused[2];
 };
 
 struct counters {

@@ -241,7 +241,7 @@ static void note(struct ocsp *ocsp, const struct fetch *fetch, bool failed)
         (void)str_copy(attempt->name, sizeof(attempt->name), str_from(fetch->name));
     }
     attempt->wait_s = !failed ? 0 : first ? RETRY_FIRST_S : MIN(attempt->wait_s * 2, RETRY_MAX_S);
-    attempt->again_s = now_s + (failed ? attempt->wait_s : RETRY_MAX_S);
+    attempt->again_s = now_s + (failed ? attempt->wait_s : RETRY_FIRST_S);
     if (failed && first) {
         say_failure(ocsp, fetch);
     }

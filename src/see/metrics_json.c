@@ -187,6 +187,9 @@ static void write_edge(struct json_writer *json, const struct counters_thread *e
     json_field(json, "limit_glitches", u64, edge->limit_glitches);
     json_field(json, "glitches", u64, edge->glitches);
     json_field(json, "bad_announcements", u64, edge->bad_announcements);
+    json_field(json, "tls_handshakes", u64, edge->tls_handshakes);
+    json_field(json, "tls_resumed", u64, edge->tls_resumed);
+    json_field(json, "tls_failed", u64, edge->tls_failed);
     json_field(json, "no_route", u64, edge->no_route);
     json_field(json, "no_endpoint", u64, edge->no_endpoint);
     json_field(json, "held", u64, edge->held);

@@ -286,6 +286,13 @@ static void write_edge(struct openmetrics *om, const struct metrics *metrics)
     write_one(om, counter, "muelle_edge_bad_requests", "Requests refused as malformed.",
               edge->bad_requests);
     write_limits(om, edge);
+    write_one(om, counter, "muelle_edge_tls_handshakes",
+              "TLS handshakes of clients that succeeded.", edge->tls_handshakes);
+    write_one(om, counter, "muelle_edge_tls_resumed", "Those of them that resumed a session.",
+              edge->tls_resumed);
+    write_one(om, counter, "muelle_edge_tls_failed",
+              "TLS handshakes of clients that failed: refused by either side, or no TLS at all.",
+              edge->tls_failed);
     write_one(om, counter, "muelle_edge_no_route", "Requests that no route took.", edge->no_route);
     write_one(om, counter, "muelle_edge_no_endpoint", "Requests that found no replica in time.",
               edge->no_endpoint);

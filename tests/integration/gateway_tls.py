@@ -556,3 +556,38 @@ def refused_or(ask):
         return ask()
     except (OSError, AssertionError, AttributeError):
         return None
+
+
+def figures(site):
+    edge = site.m.get("/api/metrics")["edge"]
+    return {name: edge["tls_" + name] for name in ("handshakes", "resumed", "failed")}
+
+
+def test_handshakes_are_counted_and_plain_http_is_told_so(site):
+    site.pki.issue("a", "a.test")
+    site.up("{certificates: [{cert: a.crt, key: a.key}]}")
+    for said in (b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n", b"POST /" + b"x" * 9000):
+        with socket.create_connection(("127.0.0.1", site.port), timeout=10) as s:
+            s.sendall(said)
+            answer = b"".join(iter(lambda: s.recv(65536), b""))
+            assert answer.startswith(b"HTTP/1.1 400 ") and b"https://" in answer
+    with socket.create_connection(("127.0.0.1", site.port), timeout=10) as s:
+        s.sendall(b"\x00nothing")
+        assert s.recv(100) in (b"", b"\x15\x03\x01\x00\x02\x02\x46")
+    old = site.context()
+    old.set_ciphers("AES128-SHA")
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
+    with pytest.raises(ssl.SSLError):
+        site.connect(context=old)
+    with pytest.raises(ssl.SSLError):  # the client refuses: it knows no such authority
+        site.connect(context=ssl.create_default_context())
+    socket.create_connection(("127.0.0.1", site.port)).close()  # somebody looks whether the port is open
+    context = site.context(maximum_version=ssl.TLSVersion.TLSv1_2)
+    with site.connect(context=context) as s:
+        site.get(sock=s)
+        session = s.session
+    with site.connect(context=context, session=session) as s:
+        site.get(sock=s)
+        assert s.session_reused
+    site.get()
+    wait_until(lambda: figures(site) == {"handshakes": 3, "resumed": 1, "failed": 5}, what=f"{figures(site)}")

@@ -604,6 +604,7 @@ static void do_stats(void)
     json_field(&json, "limit_glitches", u64, sum.limit_glitches);
     json_field(&json, "glitches", u64, sum.glitches);
     json_field(&json, "bad_announcements", u64, sum.bad_announcements);
+    json_field(&json, "tls_failed", u64, sum.tls_failed);
     json_field(&json, "snapshots", u64, sum.snapshots);
     json_key(&json, STR("by_thread"));
     json_begin_array(&json);
