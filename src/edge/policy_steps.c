@@ -202,9 +202,16 @@ static void show_breaker(struct policy *policy)
     }
 }
 
+/* Its rules may be off: then it bounds and never opens, whatever it did before. */
+static bool may_open(const struct policy *policy)
+{
+    return policy_has(policy, SNAPSHOT_POLICY_BREAKER) &&
+           (policy->spec.breaker_consecutive > 0 || policy->spec.breaker_failures_permille > 0);
+}
+
 static bool breaker_passes(struct stream *stream, struct policy *policy)
 {
-    if (!policy_has(policy, SNAPSHOT_POLICY_BREAKER)) {
+    if (!may_open(policy)) {
         return true;
     }
     bool passes = breaker_admit(policy->breaker, &policy->breaker_spec, loop_of(policy)->now_ns,
@@ -301,9 +308,8 @@ static void report(struct stream *stream, struct policy *policy)
 {
     int64_t now_ns = loop_of(policy)->now_ns;
     enum breaker_result result = result_of(stream);
-    if (policy_has(policy, SNAPSHOT_POLICY_BREAKER) &&
-        breaker_report(policy->breaker, &policy->breaker_spec, stream->visit.ticket, result,
-                       now_ns)) {
+    if (may_open(policy) && breaker_report(policy->breaker, &policy->breaker_spec,
+                                           stream->visit.ticket, result, now_ns)) {
         show_breaker(policy);
     }
     if (result == BREAKER_NOTHING || (stream->flags & RING_FLAG_TUNNEL)) {
@@ -351,7 +357,9 @@ struct endpoint *policy_slow_start(struct stream *stream, struct endpoint *endpo
 {
     struct policy *policy = stream->service->policy;
     struct loop *loop = loop_of(policy);
-    if (!policy_has(policy, SNAPSHOT_POLICY_SLOW_START) ||
+    uint8_t method = stream->service->pick.method;
+    if (!policy_has(policy, SNAPSHOT_POLICY_SLOW_START) || stream->bound || method == PICK_HASH ||
+        method == PICK_NEAREST || /* the request decides */
         slow_start_takes(&loop->rng, policy->spec.slow_start_ms, endpoint->since_ns,
                          loop->now_ns)) {
         return endpoint;
@@ -404,7 +412,7 @@ int64_t policy_hold_until(const struct stream *stream, int64_t latest_ns)
     if (!policy_has(stream->service->policy, SNAPSHOT_POLICY_FALLBACK) || stream->visit.fallen) {
         return latest_ns;
     }
-    if (service_is_unwell(stream->service)) { /* that may last */
+    if (service_lack(stream->service) == LACKS_HEALTH) { /* that may last */
         return 0;
     }
     int64_t half_ns = stream->start_ns + (total_ns - stream->start_ns) / 2;

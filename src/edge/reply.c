@@ -404,6 +404,27 @@ void reply_redirect(struct stream *stream)
                    });
 }
 
+/* It runs, and none of its replicas takes the request. */
+static void say_who_lacks(const struct service *service, struct page *page)
+{
+    page->hint = "'muelle ps' shows the state and the last health check of each replica.";
+    switch (service_lack(service)) {
+    case LACKS_WEIGHT:
+        page->reason = "all its replicas have weight 0";
+        page->hint = "'muelle weight' gives them another one.";
+        break;
+    case LACKS_HEALTH:
+        page->reason = "all its replicas fail their health check";
+        break;
+    case LACKS_UNDRAINED:
+        page->reason = "its replicas take no new requests";
+        page->hint = "'muelle ps' shows who drained them; 'muelle drain --end' lets them serve.";
+        break;
+    case LACKS_REPLICA:
+        page->reason = "no replica is ready";
+    }
+}
+
 void reply_no_endpoint(struct stream *stream)
 {
     struct page page = {.status = 503, .code = "edge.no-endpoint"};
@@ -428,8 +449,7 @@ void reply_no_endpoint(struct stream *stream)
             reply_upstream_error(stream, stream->last_error);
             return;
         }
-        page.reason = "no replica is ready";
-        page.hint = "'muelle ps' shows the state and the last health check of each replica.";
+        say_who_lacks(stream->service, &page);
     }
     answer(stream, &page);
 }

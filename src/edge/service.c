@@ -33,15 +33,22 @@ enum { DOWN_FIRST_MS = 10, DOWN_MOST_MS = 1000 };
 
 /* --- eligibility --- */
 
-/* Would it get requests if its probe were wrong? */
+bool endpoint_pools(const struct endpoint *endpoint)
+{
+    return !endpoint->removed && (endpoint->state == SNAPSHOT_ENDPOINT_READY ||
+                                  endpoint->state == SNAPSHOT_ENDPOINT_UNWELL);
+}
+
+/* Would it get requests if its health check were wrong? */
 static bool present(const struct endpoint *endpoint)
 {
-    return endpoint->state == SNAPSHOT_ENDPOINT_READY && endpoint->reachable && !endpoint->removed;
+    return endpoint_pools(endpoint) && endpoint->reachable;
 }
 
 bool endpoint_eligible(const struct endpoint *endpoint)
 {
-    return present(endpoint) && !endpoint->failing && !endpoint->ejected;
+    return present(endpoint) && endpoint->state == SNAPSHOT_ENDPOINT_READY && !endpoint->failing &&
+           !endpoint->ejected;
 }
 
 static struct endpoint *endpoint_of(struct pick_member *member)
@@ -175,17 +182,19 @@ bool service_may_hold(const struct service *service)
                                  service->spec.state == SNAPSHOT_SERVICE_STARTING);
 }
 
-bool service_is_unwell(const struct service *service)
+enum service_lack service_lack(const struct service *service)
 {
-    bool any = false;
+    bool well = false, runs = false, draining = false;
     list_for_each (node, &service->endpoints) {
         const struct endpoint *endpoint = list_entry(node, struct endpoint, node);
-        if (endpoint_eligible(endpoint)) {
-            return false;
-        }
-        any |= present(endpoint);
+        well |= endpoint_eligible(endpoint);
+        runs |= present(endpoint);
+        draining |= endpoint->state == SNAPSHOT_ENDPOINT_DRAINING;
     }
-    return any;
+    if (well) {
+        return service->pick.count == 0 ? LACKS_WEIGHT : LACKS_REPLICA;
+    }
+    return runs ? LACKS_HEALTH : draining ? LACKS_UNDRAINED : LACKS_REPLICA;
 }
 
 /* --- waiting --- */

@@ -94,10 +94,11 @@ struct endpoint *service_pick(struct service *service, const struct endpoint *av
 struct endpoint *service_pick_by(struct service *service, const struct endpoint *avoid,
                                  struct pick_ask *ask, bool *ret_shared);
 void service_done(struct endpoint *endpoint, bool shared);
-/* Whether a request that finds no endpoint may wait for one; do replicas run, of which none is
- * well? */
+/* Whether a request that finds no endpoint may wait for one. */
 bool service_may_hold(const struct service *service);
-bool service_is_unwell(const struct service *service);
+/* Why it finds none: those that run are not well, those that are well weigh 0, … */
+enum service_lack { LACKS_REPLICA, LACKS_HEALTH, LACKS_WEIGHT, LACKS_UNDRAINED };
+enum service_lack service_lack(const struct service *service);
 void service_wait(struct service *service, struct service_waiter *waiter);
 void service_wait_no_more(struct service *service, struct service_waiter *waiter);
 /* Something may have become possible: lets those who wait try again. */
@@ -113,8 +114,5 @@ void endpoint_unref(struct endpoint *endpoint);
 void endpoint_failed(struct endpoint *endpoint);
 void endpoint_worked(struct endpoint *endpoint);
 /* May an idle connection be kept? */
-static inline bool endpoint_pools(const struct endpoint *endpoint)
-{
-    return !endpoint->removed && endpoint->state == SNAPSHOT_ENDPOINT_READY;
-}
+bool endpoint_pools(const struct endpoint *endpoint);
 #endif

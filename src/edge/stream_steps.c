@@ -186,7 +186,8 @@ static bool hold(struct stream *stream)
     }
     policy_done(stream); /* a place is for who is with a replica */
     if (!service_may_hold(service) || worker->loop.now_ns >= deadline ||
-        service->waiter_count >= service->waiters_max || stream->client->conn.failed) {
+        service_lack(service) == LACKS_WEIGHT || service->waiter_count >= service->waiters_max ||
+        stream->client->conn.failed) {
         return no_endpoint(stream);
     }
     if (!(stream->flags & RING_FLAG_HELD)) {
@@ -215,7 +216,7 @@ static bool step_pick(struct stream *stream)
     bool plain = likely(service->pick.plain);
     struct endpoint *endpoint =
         plain ? service_pick(service, stream->avoid, &stream->shared_load) : affinity_pick(stream);
-    if (unlikely(endpoint && stream->visit.begun) && service->pick.plain) {
+    if (unlikely(endpoint && stream->visit.begun)) {
         endpoint = policy_slow_start(stream, endpoint);
     }
     if (unlikely(!endpoint)) {

@@ -53,6 +53,7 @@ enum snapshot_endpoint_state {
     SNAPSHOT_ENDPOINT_READY, /* gets requests unless its probe fails (the edge decides that alone)
                               */
     SNAPSHOT_ENDPOINT_DRAINING, /* requests in flight finish, no new ones */
+    SNAPSHOT_ENDPOINT_UNWELL,   /* runs, and its health check fails: requests only in panic */
     SNAPSHOT_ENDPOINT_STATES
 };
 

@@ -157,6 +157,11 @@ static uint8_t ready_state(const struct replica *replica)
     return publish_drained(replica) ? SNAPSHOT_ENDPOINT_DRAINING : SNAPSHOT_ENDPOINT_READY;
 }
 
+static uint8_t unwell_state(const struct replica *replica)
+{
+    return publish_drained(replica) ? SNAPSHOT_ENDPOINT_DRAINING : SNAPSHOT_ENDPOINT_UNWELL;
+}
+
 static uint8_t edge_state(const struct replica *replica)
 {
     if (!replica->sm.alive || replica->port == 0) {
@@ -166,8 +171,9 @@ static uint8_t edge_state(const struct replica *replica)
         return 1 + SNAPSHOT_ENDPOINT_READY;
     }
     switch (replica->sm.state) {
-    case REPLICA_STARTING:
     case REPLICA_UNHEALTHY:
+        return 1 + unwell_state(replica);
+    case REPLICA_STARTING:
         return 1 + SNAPSHOT_ENDPOINT_STARTING;
     case REPLICA_RUNNING:
         return 1 + ready_state(replica);

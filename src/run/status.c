@@ -482,7 +482,8 @@ static void add_policy(struct run *run, const struct service *service, struct ro
     ret->under_way = counters_policy_in_flight(&policy);
     ret->connections = counters_policy_connections(&policy);
     ret->not_mirrored = (int64_t)policy.not_mirrored;
-    if (service->spec->traffic.breaker.on) {
+    const struct breaker_conf *breaker = &service->spec->traffic.breaker;
+    if (breaker->on && (breaker->consecutive > 0 || breaker->failures > 0)) { /* it may open */
         ret->opened = (int64_t)policy.times;
         ret->breaker = str_from(names[policy.state]);
         ret->breaker_until_ns = policy.state == COUNTERS_POLICY_OPEN ? policy.until_wall_ns : 0;

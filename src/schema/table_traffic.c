@@ -235,6 +235,27 @@ static const struct schema_table table_hedge = {
         "Preguntar a otra réplica si la primera tarda: gana la primera respuesta."),
 };
 
+/* Who only bounds something did not ask for a breaker that opens: its rules are off then. */
+static void finish_breaker(struct schema_pass *pass, const struct value *value, void *object)
+{
+    static const char *const bounds[] = {"requests", "connections", "pending"};
+    static const char *const rules[] = {"consecutive", "failures", "minimum",
+                                        "window",      "open",     "probes"};
+    struct breaker_conf *breaker = object;
+    bool bounded = false, ruled = false;
+    finish_part(pass, value, object);
+    for (size_t i = 0; value && i < ARRAY_LEN(bounds); i++) {
+        bounded |= value_is_set(value_get(value, bounds[i]));
+    }
+    for (size_t i = 0; value && i < ARRAY_LEN(rules); i++) {
+        ruled |= value_is_set(value_get(value, rules[i]));
+    }
+    if (bounded && !ruled) {
+        breaker->consecutive = 0;
+        breaker->failures = 0;
+    }
+}
+
 static const struct schema_field breaker_rows[] = {
     {"requests", SCHEMA_INT, BR(requests), COUNT,
      SAY("Requests under way at once; more wait in the queue or are refused.",
@@ -248,11 +269,16 @@ static const struct schema_field breaker_rows[] = {
      SAY("Requests that may wait for a replica at once, per thread; 1,024 by default.",
          "Peticiones que pueden esperar una réplica a la vez, por hilo; 1.024 por defecto.")},
     {"consecutive", SCHEMA_INT, BR(consecutive), .preset = "5", BOUNDS(0, 1000000),
-     SAY("Failures in a row that open it; 0: they do not count.",
-         "Fallos seguidos que lo abren; 0: no cuentan.")},
+     SAY("Failures in a row that open it; 0: they do not count. 0 by default where the breaker "
+         "says "
+         "nothing but `requests`, `connections` or `pending`.",
+         "Fallos seguidos que lo abren; 0: no cuentan. 0 por defecto si solo se escribe "
+         "`requests`, `connections` o `pending`.")},
     {"failures", SCHEMA_INT, BR(failures), .preset = "50", BOUNDS(0, 100),
-     SAY("Share of failures in the window that opens it, in percent; 0: it does not count.",
-         "Parte de fallos en la ventana que lo abre, en tanto por ciento; 0: no cuenta.")},
+     SAY("Share of failures in the window that opens it, in percent; 0: it does not count, as "
+         "`consecutive`.",
+         "Parte de fallos en la ventana que lo abre, en tanto por ciento; 0: no cuenta, como en "
+         "`consecutive`.")},
     {"minimum", SCHEMA_INT, BR(minimum), .preset = "20", BOUNDS(1, 16000),
      SAY("Requests in the window before the share counts.",
          "Peticiones en la ventana antes de que cuente la parte.")},
@@ -267,9 +293,9 @@ static const struct schema_field breaker_rows[] = {
 };
 static const struct schema_table table_breaker = {
     TABLE_OF("breaker", breaker_rows, struct breaker_conf),
-    .finish = finish_part,
-    SAY("Refuse requests to a service that only fails.",
-        "Rechazar peticiones a un servicio que solo falla."),
+    .finish = finish_breaker,
+    SAY("Bounds, and refusing requests to a service that only fails.",
+        "Límites, y rechazar peticiones a un servicio que solo falla."),
 };
 
 static const struct schema_field outlier_rows[] = {

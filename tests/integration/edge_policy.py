@@ -566,26 +566,43 @@ def test_one_is_always_left(tmp_path):
 
 
 def test_a_slow_replica_is_ejected(tmp_path):
-    with Backend("a", 0.05) as a, Backend("b") as b, Backend("c") as c:
-        options = f"outlier_latency_permille=5000 outlier_minimum=3 {OUTLIER}"
-        with Edge(tmp_path, *service(options, a, b, c)) as edge:
-            until(lambda: edge.get() and edge.command("policy web web-1")["state"] == 3, 30)
+    """A second against what a busy machine needs, and out for longer than the test takes."""
+    out = "outlier_ejection_ms=600000 outlier_ejection_max_ms=600000 outlier_share_permille=500 outlier_interval_ms=1500"
+    with Backend("a", 1.0) as a, Backend("b") as b, Backend("c") as c:
+        with Edge(tmp_path, *service(f"outlier_latency_permille=4000 outlier_minimum=3 {out}", a, b, c)) as edge:
+            def ejected():
+                for thread in many(edge, 12, []):
+                    thread.join()
+                return edge.command("policy web web-1")["state"] == 3
+            until(ejected, 60)
             assert edge.command("policy web web-1")["reason"] == 3
             before = a.requests
             statuses(edge, 10)
             assert a.requests == before
 
 
-def test_a_new_replica_starts_slowly(tmp_path):
-    with Backend("a") as a, Backend("b") as b:
-        with Edge(tmp_path, *service("slow_start_ms=1500", a)) as edge:
-            time.sleep(1.6)
-            edge.reload(*service("slow_start_ms=1500", a, b))
+@pytest.mark.parametrize("balance", ["", "weight=2", "balance=least_conn", "balance=random", "balance=power_of_two", "sticky=seat"])
+def test_a_new_replica_starts_slowly(tmp_path, balance):
+    """Whatever balances them; in a try that was over before the new one had grown."""
+    weight = balance if "weight" in balance else ""
+    options = f"slow_start_ms=2000 {'' if weight else balance}"
+
+    def lines(*backends):
+        return [f"{line} {weight if line.startswith('endpoint web web-1') else ''}" for line in service(options, *backends)]
+    with Backend("a") as a, Backend("b") as b, Edge(tmp_path, *lines(a)) as edge:
+        time.sleep(2.1)
+        for _ in range(20):
+            edge.reload(*lines(a))
+            before, began = b.requests, time.monotonic()
+            edge.reload(*lines(a, b))
             with edge.connect() as client:
-                for _ in range(200):
+                for _ in range(60):
                     client.send(request())
                     client.response()
-            assert 1 <= b.requests <= 60  # about a tenth of its half
+            if time.monotonic() - began < 0.6:
+                assert b.requests - before <= 18  # a tenth to four of its half
+                return
+        pytest.skip("this machine is too busy to see it")
 
 
 # --- fallback, holding ---

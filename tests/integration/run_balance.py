@@ -2,6 +2,7 @@
 """How requests are spread, in the real program: what a file says, weights and drains at run time, cookies, loads, places."""
 import collections
 import http.client
+import json
 import os
 import socket
 import subprocess
@@ -20,8 +21,9 @@ burn = os.environ.get('BURN') == os.environ['MUELLE_REPLICA']
 class H(http.server.BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
     def do_GET(self):
-        body = os.environ['MUELLE_REPLICA'].encode()
-        self.send_response(200)
+        me = os.environ['MUELLE_REPLICA']
+        body = me.encode()
+        self.send_response(500 if self.path == '/health' and os.path.exists('sick-' + me) else 200)
         self.send_header('Content-Length', str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -35,7 +37,7 @@ http.server.ThreadingHTTPServer(('127.0.0.1', int(os.environ['PORT'])), H).serve
 
 
 class Shop(Muelle):
-    def start(self, traffic, replicas=3, gateway="", service=""):
+    def start(self, traffic, replicas=3, gateway="", service="", ready=None):
         self.port = getattr(self, "port", None) or free_port()
         self.write("server.py", SERVER)
         self.write("muelle.yaml", f"""
@@ -50,7 +52,7 @@ services:
     {service}
 """)
         self.cli("up", "-d")
-        wait_until(lambda: sum(e["ready"] for e in self.route()["endpoints"]) == replicas, 20, "all are ready")
+        wait_until(lambda: sum(e["ready"] for e in self.route()["endpoints"]) == (ready or replicas), 20, "all are ready")
 
     def route(self):
         return self.get("/api/v1/projects/t/routes")["items"][0]
@@ -222,6 +224,69 @@ def test_backups_and_places(shop):
     moved.rename(database)
     shop.cli("reload")
     shop.settles(4, {"2": 4}, address="127.1.0.9")
+
+
+def healths(shop):
+    return [row["health"] for row in shop.ps()]
+
+
+def test_panic_doubts_the_probe(shop):
+    check = "healthcheck: { http: /health, interval: 100ms, retries: 1 }"
+    shop.start("{ panic: 50 }", service=check)
+    shop.write("sick-1", "")
+    wait_until(lambda: healths(shop).count("unhealthy") == 1, 20, "one is not well")
+    shop.settles(6, {"2": 3, "3": 3})  # two of three are more than half
+    shop.write("sick-2", "")
+    wait_until(lambda: healths(shop).count("unhealthy") == 2, 20, "two are not well")
+    shop.settles(9, {"1": 3, "2": 3, "3": 3})
+    for role in ("core", "edge"):
+        shop.kill(role)
+        wait_until(lambda: shop.status()[role], 20, "it is back")
+        shop.settles(9, {"1": 3, "2": 3, "3": 3})
+    shop.start("{}", service=check, ready=1)
+    shop.settles(3, {"3": 3})
+
+
+def test_a_fallback_answers_at_once_where_replicas_run_and_none_is_well(shop):
+    shop.start('{ hold: 1h, fallback: { status: 200, body: page } }', replicas=1, service="healthcheck: { http: /health, interval: 100ms, retries: 1 }")
+    assert shop.ask()[0] == "1"
+    shop.write("sick-1", "")
+    shop.settles(1, {"page": 1})
+
+
+def test_who_only_bounds_has_no_breaker_that_opens(shop):
+    def breaker():
+        return shop.route()["breaker"]
+    shop.start("{ breaker: { connections: 50 } }", replicas=1)
+    assert breaker() is None
+    shop.start("{ breaker: { requests: 50, pending: 7 } }", replicas=1)
+    assert breaker() is None
+    shop.start("{ breaker: { connections: 50, consecutive: 3 } }", replicas=1)
+    shop.settles(1, {"1": 1})
+    assert breaker() == "closed"
+    shop.start("{ breaker: {} }", replicas=1)
+    assert breaker() == "closed"
+
+
+def test_a_page_says_why_nobody_takes_a_request(shop):
+    shop.start("{}", service="healthcheck: { http: /health, interval: 100ms, retries: 1 }")
+
+    def page():
+        client = http.client.HTTPConnection("127.0.0.1", shop.port)
+        client.request("GET", "/", headers={"Host": "a.localhost", "Accept": "application/json"})
+        answer = client.getresponse()
+        text = answer.read().decode()
+        return answer.status == 503 and answer.getheader("Retry-After") and json.loads(text)["detail"]
+    shop.cli("weight", "web/1=0", "web/2=0", "web/3=0")
+    wait_until(lambda: page() == "all its replicas have weight 0", 20, "it says so, and at once")
+    shop.cli("reset")
+    shop.start("{ hold: 0 }", service="healthcheck: { http: /health, interval: 100ms, retries: 1 }")
+    shop.cli("drain", "web/1", "web/2", "web/3")
+    wait_until(lambda: page() == "its replicas take no new requests", 20, "it says so")
+    shop.cli("reset")
+    for i in (1, 2, 3):
+        shop.write(f"sick-{i}", "")
+    wait_until(lambda: page() == "all its replicas fail their health check", 20, "it says so")
 
 
 def test_the_busy_one_gets_less(shop):
