@@ -128,10 +128,23 @@ void affinity_count(const struct stream *stream)
  * fast. */
 void affinity_learn(const struct stream *stream)
 {
-    if (stream->answer_ns > 0 && stream->connect_ns > 0 && stream->status < 500 &&
-        !(stream->flags & RING_FLAG_TUNNEL)) {
+    if (stream->answer_ns == 0 && stream->head_sent) {
+        affinity_waited(stream->endpoint, stream->connect_ns);
+    } else if (stream->answer_ns > 0 && stream->connect_ns > 0 && stream->status < 500 &&
+               !(stream->flags & RING_FLAG_TUNNEL)) {
         peak_sample(&stream->endpoint->member.latency, stream->answer_ns - stream->connect_ns,
                     stream->worker->loop.now_ns);
+    }
+}
+
+/* Its answer would have taken longer than that: which says something only where it is more than
+ * what is known. */
+void affinity_waited(struct endpoint *endpoint, int64_t since_ns)
+{
+    int64_t now_ns = endpoint->service->worker->loop.now_ns;
+    struct peak *latency = &endpoint->member.latency;
+    if ((double)(now_ns - since_ns) > peak_value(latency, now_ns)) {
+        peak_sample(latency, now_ns - since_ns, now_ns);
     }
 }
 

@@ -12,8 +12,10 @@
 struct endpoint *affinity_pick(struct stream *stream);
 /* Counts a pick whose signal was missing in the stream's cell. */
 void affinity_count(const struct stream *stream);
-/* An answer has come: what the endpoint costs in time (service_learns). */
+/* A try has ended: what the endpoint costs in time. */
 void affinity_learn(const struct stream *stream);
+/* It was waited for since then, in vain. */
+void affinity_waited(struct endpoint *endpoint, int64_t since_ns);
 /* Writes the endpoint's Set-Cookie anew; memory that is out leaves it without one. */
 void affinity_set_cookie(struct endpoint *endpoint);
 

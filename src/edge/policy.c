@@ -220,6 +220,13 @@ static bool nobody_left(const struct service *service)
     return ejected;
 }
 
+static void say_until(const struct endpoint *endpoint, int64_t until_ns)
+{
+    const struct loop *loop = &endpoint->service->worker->loop;
+    __atomic_store_n(&endpoint->policy->until_wall_ns, loop->wall_ns + until_ns - loop->now_ns,
+                     __ATOMIC_RELAXED);
+}
+
 static void look_at_ejections(struct service *service)
 {
     struct policy *policy = service->policy;
@@ -232,7 +239,10 @@ static void look_at_ejections(struct service *service)
         if (watches(service)) {
             find_outlier(endpoint);
         }
-        const struct outlier *outlier = watches(service) ? outlier_of(endpoint) : NULL;
+        struct outlier *outlier = watches(service) ? outlier_of(endpoint) : NULL;
+        if (outlier && outlier_shorten(outlier, &policy->outlier_spec, now_ns)) {
+            say_until(endpoint, outlier->until_ns);
+        }
         if (outlier && outlier_out(outlier, now_ns)) {
             endpoint->ejected = true;
             endpoint->ejected_until_ns = outlier->until_ns;
@@ -265,12 +275,10 @@ void policy_refresh(struct service *service)
 
 static void say_ejected(struct endpoint *endpoint, enum outlier_reason reason)
 {
-    struct worker *worker = endpoint->service->worker;
     struct counters_policy *shared = endpoint->policy;
     const struct outlier *outlier = (const struct outlier *)(const void *)shared->words;
-    int64_t left_ns = outlier->until_ns - worker->loop.now_ns;
     __atomic_store_n(&shared->reason, (uint32_t)reason, __ATOMIC_RELAXED);
-    __atomic_store_n(&shared->until_wall_ns, worker->loop.wall_ns + left_ns, __ATOMIC_RELAXED);
+    say_until(endpoint, outlier->until_ns);
     __atomic_store_n(&shared->state, (uint32_t)COUNTERS_POLICY_EJECTED, __ATOMIC_RELAXED);
     __atomic_fetch_add(&shared->times, 1, __ATOMIC_RELAXED);
     counters_add(&cells_of(endpoint, NULL)->ejections, 1);
@@ -304,6 +312,13 @@ void policy_endpoint_reported(struct endpoint *endpoint, bool failed, uint64_t l
         outlier_eject(outlier, spec, now_ns)) {
         say_ejected(endpoint, OUTLIER_IN_A_ROW);
         ejections_changed(service);
+    }
+}
+
+void policy_endpoint_waited(const struct endpoint *endpoint, uint64_t waited_us)
+{
+    if (watches(endpoint->service) && outlier_of(endpoint)) {
+        outlier_waited(outlier_of(endpoint), waited_us);
     }
 }
 

@@ -45,6 +45,7 @@ struct policy_visit {
     bool fallen;      /* it was sent to the fallback */
     bool mirrored;    /* its copy was sent, or not */
     bool trouble;     /* this try failed */
+    bool overtaken;   /* by its second try */
     uint8_t attempts; /* further tries that were billed */
     uint32_t ticket;  /* of the breaker, for this try */
     int64_t try_ns;   /* this try began */

@@ -10,6 +10,7 @@
  * place is also a connection (policy_room.c).
  */
 #include "base/num.h"
+#include "edge/affinity.h"
 #include "edge/call.h"
 #include "edge/cells.h"
 #include "edge/exchange.h"
@@ -257,6 +258,7 @@ enum policy_verdict policy_admit(struct stream *stream)
     }
     stream->place = POLICY_TAKEN;
     stream->visit.trouble = false;
+    stream->visit.overtaken = false;
     stream->visit.try_ns = now_ns;
     return POLICY_PASS;
 }
@@ -324,9 +326,23 @@ static void report(struct stream *stream, struct policy *policy)
         struct limiter_answer answer = {latency_us, policy->in_flight, result == BREAKER_FAILED};
         limiter_sample(&policy->limiter, &policy->limiter_spec, &answer, now_ns);
     }
-    if (policy_has(policy, SNAPSHOT_POLICY_HEDGE) && result == BREAKER_WORKED) {
+    if (policy_has(policy, SNAPSHOT_POLICY_HEDGE) && result == BREAKER_WORKED &&
+        !stream->visit.overtaken) {
         hedge_learn(&policy->hedge, &policy->hedge_spec, latency_us);
     }
+}
+
+/* How long first tries take is what percentiles are of. */
+void policy_overtaken(struct stream *stream, int64_t began_ns)
+{
+    struct policy *policy = stream->service->policy;
+    int64_t waited_ns = loop_of(policy)->now_ns - stream->visit.try_ns;
+    uint64_t waited_us = (uint64_t)MAX(waited_ns, 0) / NS_PER_US;
+    hedge_learn(&policy->hedge, &policy->hedge_spec, waited_us);
+    policy_endpoint_waited(stream->endpoint, waited_us);
+    affinity_waited(stream->endpoint, stream->connect_ns);
+    stream->visit.overtaken = true;
+    stream->visit.try_ns = began_ns;
 }
 
 void policy_done(struct stream *stream)

@@ -11,6 +11,7 @@
 #include "edge/second.h"
 
 #include "edge/cells.h"
+#include "edge/policy_private.h"
 #include "edge/stream_private.h"
 #include "edge/whole.h"
 #include "edge/worker.h"
@@ -25,6 +26,7 @@ struct second {
     struct upstream *upstream;
     bool shared_load;
     bool sent;
+    int64_t began_ns, connect_ns;
 };
 
 static void let_go(struct second *second)
@@ -62,6 +64,8 @@ static void take_over(struct stream *stream)
         .upstream = stream->upstream,
         .shared_load = stream->shared_load,
     };
+    policy_overtaken(stream, second->began_ns);
+    stream->connect_ns = second->connect_ns;
     second->upstream->news = stream->upstream->news;
     stream->endpoint = second->endpoint;
     stream->cell = second->cell;
@@ -85,6 +89,7 @@ bool second_takes_over(struct stream *stream)
 
 static bool send(struct stream *stream, struct second *second)
 {
+    second->connect_ns = stream->worker->loop.now_ns;
     second->sent = whole_send(stream, second->upstream) == 0;
     return second->sent;
 }
@@ -129,6 +134,7 @@ static bool begin(struct stream *stream, struct second *second)
         return false;
     }
     second->endpoint = endpoint;
+    second->began_ns = stream->worker->loop.now_ns;
     endpoint_ref(endpoint);
     second->cell = cells_of(endpoint, stream->route);
     second->cell->in_flight++;

@@ -80,6 +80,8 @@ static bool admitted(struct view *view, const struct breaker_spec *spec, uint64_
     if (view->state == BREAKER_CLOSED) {
         return true;
     }
+    /* A shorter open_ms of a new configuration acts on a breaker that is open already. */
+    view->until_ms = MIN(view->until_ms, now_ms + spec->open_ms);
     if (now_ms >= view->until_ms &&
         (view->state == BREAKER_OPEN || view->out + view->good >= spec->probes)) {
         move(view, BREAKER_HALF_OPEN, now_ms + spec->open_ms);
@@ -97,13 +99,11 @@ bool breaker_admit(struct breaker *breaker, const struct breaker_spec *spec, int
     uint64_t before = load(&breaker->word);
     for (;;) {
         struct view view = unpack(before);
-        if (!admitted(&view, spec, ms_of(now_ns))) {
-            return false;
-        }
+        bool passes = admitted(&view, spec, ms_of(now_ns));
         uint64_t after = pack(&view);
         *ret_ticket = view.generation;
         if (after == before || swap(&breaker->word, &before, after)) {
-            return true;
+            return passes;
         }
     }
 }

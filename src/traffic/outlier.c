@@ -60,6 +60,26 @@ bool outlier_eject(struct outlier *outlier, const struct outlier_spec *spec, int
     return true;
 }
 
+static int64_t longest_ns(const struct outlier_spec *spec)
+{
+    return MAX(spec->ejection_max_ms, spec->ejection_ms) * NS_PER_MS;
+}
+
+bool outlier_shorten(struct outlier *outlier, const struct outlier_spec *spec, int64_t now_ns)
+{
+    int64_t before = LOAD(outlier->until_ns);
+    int64_t latest = now_ns + longest_ns(spec);
+    return before > latest &&
+           __atomic_compare_exchange_n(&outlier->until_ns, &before, latest, false, __ATOMIC_RELAXED,
+                                       __ATOMIC_RELAXED);
+}
+
+void outlier_waited(struct outlier *outlier, uint64_t latency_us)
+{
+    ADD(outlier->requests, 1);
+    ADD(outlier->latency_us, latency_us);
+}
+
 static void begin_interval(struct outlier_case *one)
 {
     struct outlier *outlier = one->outlier;

@@ -60,6 +60,10 @@ static inline bool outlier_out(const struct outlier *outlier, int64_t now_ns)
 bool outlier_room(const struct outlier_spec *spec, size_t out, size_t count);
 /* Takes it out; the caller has asked outlier_room. False: it is out already. */
 bool outlier_eject(struct outlier *outlier, const struct outlier_spec *spec, int64_t now_ns);
+/* A request there was given up before its answer, after so long: counts for the mean alone. */
+void outlier_waited(struct outlier *outlier, uint64_t latency_us);
+/* A shorter time of a new configuration acts on who is out already. True: it has been made so. */
+bool outlier_shorten(struct outlier *outlier, const struct outlier_spec *spec, int64_t now_ns);
 /* An interval is over: looks at all endpoints of a service, ejects the worst as far as there is
  * room, forgives the others a level, and begins the next interval. Returns how many were ejected;
  * each case says why. */

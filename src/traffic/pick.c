@@ -34,6 +34,14 @@ static struct pick_member *in_turn(const struct pick *pick, struct pick_group *g
     return NULL;
 }
 
+/* One turn of smooth weights for this member. */
+static void gain(struct pick_member *member, struct pick_member **best, int64_t *total)
+{
+    member->smooth += member->weight;
+    *total += member->weight;
+    *best = !*best || member->smooth > (*best)->smooth ? member : *best;
+}
+
 static struct pick_member *round_robin(struct pick *pick, struct pick_group *group,
                                        const struct pick_ask *ask)
 {
@@ -43,11 +51,8 @@ static struct pick_member *round_robin(struct pick *pick, struct pick_group *gro
     struct pick_member *best = NULL;
     int64_t total = 0;
     for (size_t i = 0; i < group->count; i++) {
-        struct pick_member *member = group->members[i];
-        if (pick_candidate(pick, member, ask)) {
-            member->smooth += member->weight;
-            total += member->weight;
-            best = !best || member->smooth > best->smooth ? member : best;
+        if (pick_candidate(pick, group->members[i], ask)) {
+            gain(group->members[i], &best, &total);
         }
     }
     if (best) {
@@ -65,8 +70,8 @@ static struct pick_member *missing(struct pick *pick, struct pick_group *group,
 }
 
 /* Among equals the next in turn; the next look starts behind the one that was chosen. */
-static struct pick_member *least_conn(struct pick *pick, struct pick_group *group,
-                                      const struct pick_ask *ask)
+static struct pick_member *least_equal(struct pick *pick, struct pick_group *group,
+                                       const struct pick_ask *ask)
 {
     struct pick_member *best = NULL;
     uint64_t least = 0;
@@ -75,14 +80,46 @@ static struct pick_member *least_conn(struct pick *pick, struct pick_group *grou
         at = at + 1 < group->count ? at + 1 : 0;
         struct pick_member *member = group->members[at];
         uint64_t load = pick_in_flight(member);
-        if (pick_candidate(pick, member, ask) &&
-            (!best || load * best->weight < least * member->weight)) {
+        if (pick_candidate(pick, member, ask) && (!best || load < least)) {
             best = member;
             least = load;
             group->turn = at;
         }
     }
     return best;
+}
+
+/* Among those with the least for their weight turns go by weight: where little is under way
+ * nothing else would tell a heavy one from a light one. */
+static struct pick_member *least_conn(struct pick *pick, struct pick_group *group,
+                                      const struct pick_ask *ask)
+{
+    struct pick_member *first = NULL, *best = NULL;
+    uint64_t least = 0;
+    int64_t total = 0;
+    if (!group->weighted) {
+        return least_equal(pick, group, ask);
+    }
+    for (size_t i = 0; i < group->count; i++) {
+        struct pick_member *member = group->members[i];
+        uint64_t load = pick_in_flight(member);
+        if (pick_candidate(pick, member, ask) &&
+            (!first || load * first->weight < least * member->weight)) {
+            first = member;
+            least = load;
+        }
+    }
+    for (size_t i = 0; first && i < group->count; i++) {
+        struct pick_member *member = group->members[i];
+        if (pick_candidate(pick, member, ask) &&
+            pick_in_flight(member) * first->weight == least * member->weight) {
+            gain(member, &best, &total);
+        }
+    }
+    if (best) {
+        best->smooth -= total;
+    }
+    return best ? best : first; /* loads are other threads' too: they may have changed */
 }
 
 /* --- at random --- */
@@ -176,21 +213,34 @@ static bool better(const struct pick_member *a, const struct pick_member *b, int
     return cost_a < cost_b;
 }
 
+static void find(struct pick_member *found[2], struct pick_member *member)
+{
+    if (!found[0]) {
+        found[0] = member;
+    } else if (!found[1] && member != found[0]) {
+        found[1] = member;
+    }
+}
+
+/* Pairs of two different ones; of two members always both. */
 static struct pick_member *power_of_two(struct pick *pick, struct pick_group *group,
                                         const struct pick_ask *ask)
 {
     struct pick_member *found[2] = {NULL, NULL};
-    size_t n = 0;
-    for (unsigned i = 0; i < TRIES * 2 && n < 2 && group->count > 0; i++) {
-        struct pick_member *member = group->members[rng_below(ask->rng, group->count)];
-        if (member != found[0] && pick_candidate(pick, member, ask)) {
-            found[n++] = member;
+    size_t others = MAX(group->count, (size_t)2) - 1;
+    for (unsigned i = 0; i < TRIES && !found[1]; i++) {
+        size_t at = (size_t)rng_below(ask->rng, group->count);
+        for (unsigned k = 0; k < 2; k++) {
+            if (pick_candidate(pick, group->members[at], ask)) {
+                find(found, group->members[at]);
+            }
+            at = (at + 1 + (size_t)rng_below(ask->rng, others)) % group->count;
         }
     }
-    if (n == 0) {
+    if (!found[0]) {
         return least_conn(pick, group, ask); /* most are down, full, or there is one only */
     }
-    return n == 2 && better(found[1], found[0], ask->now_ns) ? found[1] : found[0];
+    return found[1] && better(found[1], found[0], ask->now_ns) ? found[1] : found[0];
 }
 
 /* --- near --- */
@@ -286,6 +336,21 @@ static void share_out(struct pick *pick, const unsigned totals[PICK_GROUPS_MAX])
     }
 }
 
+/* A turn out of reach begins anew; and what a member was owed, or owes, of larger weights must not
+ * be paid in smaller ones: it would have, or lack, hundreds of turns. */
+static void settle(struct pick_group *group)
+{
+    int64_t total = 0;
+    group->turn %= group->count;
+    for (size_t i = 0; i < group->count; i++) {
+        total += group->members[i]->weight;
+    }
+    for (size_t i = 0; i < group->count; i++) {
+        struct pick_member *member = group->members[i];
+        member->smooth = MAX(MIN(member->smooth, total), -total);
+    }
+}
+
 void pick_end(struct pick *pick, const unsigned totals[PICK_GROUPS_MAX])
 {
     for (size_t i = 0; i < pick->count; i++) {
@@ -298,8 +363,7 @@ void pick_end(struct pick *pick, const unsigned totals[PICK_GROUPS_MAX])
         group->count++;
     }
     for (unsigned i = 0; i < pick->group_count; i++) {
-        /* A turn out of reach begins anew. */
-        pick->groups[i].turn %= pick->groups[i].count;
+        settle(&pick->groups[i]);
     }
     share_out(pick, totals);
     pick->plain =
@@ -310,7 +374,9 @@ static struct pick_member *from_groups(struct pick *pick, const struct pick_ask 
 {
     unsigned first = 0;
     if (pick->group_count > 1 && pick->groups[0].share < 1000) {
-        unsigned ticket = (unsigned)rng_below(ask->rng, 1000);
+        /* The same key draws the same. */
+        bool keyed = pick->method == PICK_HASH && ask->has_key;
+        unsigned ticket = (unsigned)(keyed ? pick_mix(ask->key) % 1000 : rng_below(ask->rng, 1000));
         while (first + 1 < pick->group_count && ticket >= pick->groups[first].share) {
             ticket -= pick->groups[first++].share;
         }

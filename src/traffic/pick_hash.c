@@ -17,18 +17,10 @@
 
 #include <math.h>
 
-/* The finaliser of splitmix64: every bit of the input counts for each bit of the output. */
-static uint64_t mix(uint64_t x)
-{
-    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return x ^ (x >> 31);
-}
-
 double pick_score(uint64_t key, uint64_t id, uint32_t weight)
 {
-    uint64_t hash = mix(key + mix(id ^ UINT64_C(0x9e3779b97f4a7c15)));
-    double unit = ((double)(hash >> 11) + 0.5) / 9007199254740992.0; /* in (0, 1) */
+    uint64_t hash = pick_mix(key + pick_mix(id ^ UINT64_C(0x9e3779b97f4a7c15)));
+    double unit = ((double)(hash >> 12) + 0.5) / 4503599627370496.0; /* in (0, 1), exactly */
     return weight == 0 ? unit : (double)weight / -log(unit);
 }
 

@@ -19,10 +19,15 @@ static unsigned at(int64_t slot)
     return (unsigned)(slot % BUDGET_SLOTS);
 }
 
-/* Brings the window to now; slots that fall out of it are emptied. */
+/* Brings the window to now; slots that fall out of it are emptied. A slot far behind the newest is
+ * one of a longer window, which has other numbers: it begins anew. */
 static void slide(struct retry_budget *budget, int64_t slot)
 {
     int64_t steps = slot - budget->slot;
+    if (steps <= -BUDGET_SLOTS) {
+        *budget = (struct retry_budget){.slot = slot};
+        return;
+    }
     for (int64_t i = 1; i <= MIN(steps, (int64_t)BUDGET_SLOTS); i++) {
         unsigned place = at(budget->slot + i);
         budget->request_sum -= budget->requests[place];

@@ -147,6 +147,16 @@ def test_power_of_two_leaves_the_slow_one_alone(tmp_path):
         assert got["b"] <= 30 and got["a"] > 60 and got["c"] > 60
 
 
+def test_power_of_two_leaves_the_one_alone_that_never_answers(tmp_path):
+    """A time-out is a sample, too: who hangs looks idle else."""
+    with edge_of(tmp_path, "balance=power_of_two first_byte_ms=400", count=2, serve=lambda n: named(n, 60 if n == "b" else 0)) as edge:
+        with edge.connect() as client:
+            client.send(request())
+            first = client.response().status
+        late = (first == 504) + sum(edge.get().status == 504 for _ in range(30))
+        assert late <= 3
+
+
 def test_random(tmp_path):
     with edge_of(tmp_path, "balance=random", "weight=8", "weight=1", count=2) as edge:
         got = collections.Counter(who(edge, 450))

@@ -741,6 +741,15 @@ def test_a_second_replica_gets_the_body_too(tmp_path, size):
             assert {edge.get().body for _ in range(4)} == {b"a ", b"b "}
 
 
+def test_who_lost_to_a_second_try_is_the_slow_one(tmp_path):
+    """The winner's answer is measured from its own beginning: it must not look as slow as the first one."""
+    with Backend("a", "hold") as a, Backend("b") as b:
+        with Edge(tmp_path, *service("balance=power_of_two hedge_after_ms=200 hedge_share_permille=1000", a, b)) as edge:
+            assert {edge.get().body for _ in range(30)} == {b"b "}
+            assert a.requests <= 3
+            a.release.set()
+
+
 def test_hedges_have_a_budget(tmp_path):
     with Backend("a", 0.1) as a, Backend("b", 0.1) as b:
         with Edge(tmp_path, *service("hedge_after_ms=20 hedge_share_permille=100", a, b)) as edge:

@@ -141,6 +141,24 @@ TEST(probes_of_a_process_that_died_are_taken_back)
     check_int(state_of(&breaker), BREAKER_HALF_OPEN);
 }
 
+TEST(a_shorter_time_acts_on_one_that_is_open)
+{
+    struct breaker breaker = {0};
+    struct breaker_spec spec = usual;
+    uint32_t ticket;
+    spec.open_ms = 3600000;
+    open_it(&breaker, &spec, 0);
+    spec.open_ms = 2000;
+    check(!breaker_admit(&breaker, &spec, 1 * NS_PER_S, &ticket));
+    check(!breaker_admit(&breaker, &spec, 2999 * NS_PER_MS, &ticket));
+    check(breaker_admit(&breaker, &spec, 3 * NS_PER_S, &ticket));
+    breaker.word |= ~(uint64_t)0 << 26; /* a damaged word keeps nobody out for ever */
+    for (int i = 0; i < 3; i++) {
+        (void)!breaker_admit(&breaker, &spec, 4 * NS_PER_S, &ticket);
+    }
+    check(breaker_admit(&breaker, &spec, 6 * NS_PER_S, &ticket));
+}
+
 /* Whatever happens, in whatever order: as soon as all that were admitted have ended, or open_ms has
  * passed, a request gets through; and the number of probes under way never exceeds the bound. */
 TEST(no_walk_leaks_a_place)

@@ -67,6 +67,36 @@ TEST(ejections_grow_to_the_most_and_are_forgiven)
     check_int(outliers[0].ejections, 5);
 }
 
+TEST(a_shorter_time_acts_on_who_is_out)
+{
+    struct outlier outlier = {0};
+    struct outlier_spec spec = usual;
+    spec.ejection_ms = spec.ejection_max_ms = 3600000;
+    check(outlier_eject(&outlier, &spec, 0));
+    check(!outlier_shorten(&outlier, &spec, NS_PER_S));
+    spec = usual;
+    check(outlier_shorten(&outlier, &spec, NS_PER_S));
+    check(!outlier_shorten(&outlier, &spec, 2 * NS_PER_S));
+    check(outlier_out(&outlier, 9 * NS_PER_S - 1) && !outlier_out(&outlier, 9 * NS_PER_S));
+}
+
+/* What was given up for a faster second try is slow, and neither failed nor worked. */
+TEST(who_was_waited_for_in_vain_is_slow)
+{
+    struct outlier outliers[3] = {0};
+    struct outlier_case cases[3];
+    for (int i = 0; i < 3; i++) {
+        requests(&outliers[i], i == 0 ? 0 : 20, 0, 1000);
+    }
+    (void)outlier_report(&outliers[0], &usual, true, 0);
+    for (int i = 0; i < 20; i++) {
+        outlier_waited(&outliers[0], 50000);
+    }
+    check_int(outliers[0].streak, 1);
+    check_int(judge(outliers, 3, 0, cases), 1);
+    check_int(cases[0].reason, OUTLIER_LATENCY);
+}
+
 TEST(few_successes)
 {
     struct outlier outliers[4] = {0};

@@ -147,6 +147,38 @@ TEST(the_heavy_one_is_not_taken_in_a_row)
     check_cstr(order, "aabacaa"); /* nginx's own example */
 }
 
+/* What members were owed of large weights is not paid in small ones. */
+TEST(weights_that_change_begin_about_level)
+{
+    for (size_t round = 0; round < test_rounds(50); round++) {
+        struct world w;
+        struct rng *rng = test_rng();
+        uint32_t weights[MEMBERS_MAX] = {0};
+        uint64_t sum = 0;
+        size_t count = 2 + rng_below(rng, 6);
+        for (size_t i = 0; i < count; i++) {
+            weights[i] = (uint32_t)(1 + rng_below(rng, PICK_WEIGHT_MAX));
+        }
+        setup(&w, rng_chance(rng, 500) ? PICK_ROUND_ROBIN : PICK_LEAST_CONN, count, weights);
+        for (uint64_t n = rng_below(rng, 1000); n > 0; n--) {
+            take(&w);
+        }
+        for (size_t i = 0; i < count; i++) {
+            w.members[i].weight = i == 0 ? 5 : (uint32_t)(1 + rng_below(rng, 4));
+            sum += w.members[i].weight;
+        }
+        build(&w);
+        memset(w.got, 0, sizeof(w.got));
+        for (uint64_t n = 1; n <= sum * 3; n++) {
+            take(&w);
+            for (size_t i = 0; i < count; i++) {
+                double want = (double)n * w.members[i].weight / (double)sum;
+                check(fabs((double)w.got[i] - want) < (double)count / 2 + 4);
+            }
+        }
+    }
+}
+
 TEST(random_goes_by_weight)
 {
     struct world w;
@@ -258,6 +290,29 @@ TEST(least_conn_fills_evenly_for_the_weight)
     check_int(w.got[0], 100);
     check_int(w.got[1], 200);
     check_int(w.got[2], 300);
+}
+
+TEST(least_conn_goes_by_weight_where_nothing_is_under_way)
+{
+    struct world w;
+    setup(&w, PICK_LEAST_CONN, 3, (uint32_t[]){1, 2, 5});
+    for (size_t i = 0; i < 800; i++) {
+        take(&w);
+    }
+    check_int(w.got[0], 100);
+    check_int(w.got[1], 200);
+    check_int(w.got[2], 500);
+}
+
+TEST(power_of_two_compares_both_of_two)
+{
+    struct world w;
+    setup(&w, PICK_POWER_OF_TWO, 2, NULL);
+    peak_sample(&w.members[0].latency, 100 * NS_PER_MS, w.ask.now_ns);
+    peak_sample(&w.members[1].latency, NS_PER_MS, w.ask.now_ns);
+    for (size_t i = 0; i < 1000; i++) {
+        check_int(take(&w), 1);
+    }
 }
 
 /* --- hash --- */
@@ -473,6 +528,22 @@ TEST(backups_get_what_the_others_cannot_carry)
     check_shares(&w, (double[]){35, 35, 15, 15}, 20000);
     set_groups(&w, 2, 20, 20); /* both poor: 14 % each, so half and half */
     check_shares(&w, (double[]){1, 1, 1, 1}, 20000);
+}
+
+TEST(a_key_keeps_its_member_while_backups_help)
+{
+    struct world w;
+    size_t backups = 0;
+    setup(&w, PICK_HASH, 6, NULL);
+    set_groups(&w, 3, 6, 3); /* half of the first: 70 % */
+    for (uint64_t key = 0; key < 3000; key++) {
+        size_t at = take_key(&w, key);
+        backups += at >= 3;
+        for (int i = 0; i < 5; i++) {
+            check_int(take_key(&w, key), at);
+        }
+    }
+    check(backups > 750 && backups < 1050);
 }
 
 TEST(groups_help_where_all_of_one_are_down)

@@ -127,3 +127,23 @@ TEST(a_clock_that_stands_or_jumps_is_no_danger)
         check(budget.request_sum <= UINT32_MAX && budget.try_sum <= UINT32_MAX);
     }
 }
+
+/* The slots of a longer window have smaller numbers: it must not wait until the clock is there. */
+TEST(a_longer_window_begins_anew)
+{
+    struct retry_budget budget = {0};
+    const struct retry_budget_spec before = {0, 1000, 10000}, after = {0, 600000, 5000};
+    int64_t now_ns = 86400 * NS_PER_S;
+    retry_budget_request(&budget, &before, now_ns);
+    for (int i = 0; i < 10; i++) {
+        check(retry_budget_take(&budget, &before, now_ns, now_ns));
+    }
+    check(!retry_budget_take(&budget, &before, now_ns, now_ns));
+    for (int window = 0; window < 5; window++) {
+        for (int i = 0; i < 5; i++) {
+            check(retry_budget_take(&budget, &after, now_ns, now_ns));
+        }
+        check(!retry_budget_take(&budget, &after, now_ns, now_ns));
+        now_ns += 601 * NS_PER_S;
+    }
+}
