@@ -41,16 +41,15 @@ enum policy_place {
 
 /* What a stream keeps of its service's policy: stream->visit. */
 struct policy_visit {
-    bool begun;       /* the policy knows of it */
-    bool fallen;      /* it was sent to the fallback */
-    bool mirrored;    /* its copy was sent, or not */
-    bool trouble;     /* this try failed */
-    bool overtaken;   /* by its second try */
-    uint8_t attempts; /* further tries that were billed */
-    uint32_t ticket;  /* of the breaker, for this try */
-    int64_t try_ns;   /* this try began */
-    int64_t again_ns; /* the next may; 0 = at once */
-    int64_t queue_ns; /* spent in the queue */
+    bool begun;              /* the policy knows of it */
+    bool fallen;             /* it was sent to the fallback */
+    bool mirrored;           /* its copy was sent, or not */
+    bool trouble, overtaken; /* this try failed; its second try won */
+    uint8_t attempts;        /* further tries that were billed */
+    uint32_t ticket;         /* of the breaker, for this try */
+    int64_t try_ns;          /* this try began */
+    int64_t again_ns;        /* the next may; 0 = at once */
+    int64_t queue_ns;        /* spent in the queue */
     struct request_queue_item queued;
     struct second *second; /* hedged: the second try */
 };

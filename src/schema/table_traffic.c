@@ -350,6 +350,28 @@ static const struct schema_table table_queue = {
         "Dónde esperan las peticiones que son demasiadas a la vez."),
 };
 
+/* A limit to begin with that was not written lies within the bounds that were. */
+static void finish_concurrency(struct schema_pass *pass, const struct value *value, void *object)
+{
+    struct concurrency_spec *spec = object;
+    const struct value *initial = value ? value_get(value, "initial") : NULL;
+    finish_part(pass, value, object);
+    if (value && spec->least > spec->most) {
+        struct problem *problem =
+            pass_problem(pass, value->at, "config.bad-value", "'min' (%lld) is above 'max' (%lld)",
+                         (long long)spec->least, (long long)spec->most);
+        problem_expected(problem, "a 'min' of at most 'max'; without them they are 5 and 1000");
+    } else if (value_is_set(initial) &&
+               (spec->initial < spec->least || spec->initial > spec->most)) {
+        struct problem *problem =
+            pass_problem(pass, initial->at, "config.bad-value", "'initial' cannot be %lld",
+                         (long long)spec->initial);
+        problem_expected(problem, "a number from 'min' (%lld) to 'max' (%lld)",
+                         (long long)spec->least, (long long)spec->most);
+    }
+    spec->initial = MAX(MIN(spec->initial, spec->most), spec->least);
+}
+
 static const struct schema_field concurrency_rows[] = {
     {"kind", SCHEMA_ENUM, CO(kind), ONE_OF(names_concurrency), .preset = "gradient",
      SAY("gradient: by latency; aimd: by failures and late answers.",
@@ -366,7 +388,7 @@ static const struct schema_field concurrency_rows[] = {
 };
 static const struct schema_table table_concurrency = {
     TABLE_OF("concurrency", concurrency_rows, struct concurrency_spec),
-    .finish = finish_part,
+    .finish = finish_concurrency,
     SAY("Find out by measuring how many requests the service bears at once.",
         "Averiguar midiendo cuántas peticiones soporta el servicio a la vez."),
 };

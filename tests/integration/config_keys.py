@@ -388,6 +388,19 @@ def test_what_is_said_depends_on_the_rest_of_the_file(tmp_path):
     assert said == []
     said, _ = notes("services: {a: {command: x, healthcheck: {test: 'true', host: h, port: 5}}}")
     assert len(said) == 2 and "'host' has no effect on this health check" in said[0]
+    for traffic, count in (("{queue: {}}", 1), ("{queue: {}, breaker: {pending: 5}}", 1), ("{queue: {}, breaker: {requests: 5}}", 0),
+                           ("{queue: {}, concurrency: {}}", 0)):
+        said, _ = notes(f"services: {{a: {{command: x, traffic: {traffic}}}}}")
+        assert len(said) == count and all("'queue' has no effect where nothing is bounded" in line for line in said), (traffic, said)
+    near = "services: {a: {command: x, routes: [{host: a, balance: nearest}]}}"
+    said, _ = notes(near)
+    assert len(said) == 1 and "'balance: nearest' has no effect without a database of places (service 'a')" in said[0]
+    assert notes(f"gateway: {{geo_database: x.mmdb}}\n{near}")[0] == []
+    for concurrency, expected in (("{min: 10, initial: 5}", "expected a number from 'min' (10) to 'max' (1000)"),
+                                  ("{min: 10, max: 5}", "'min' (10) is above 'max' (5)")):
+        _, error = notes(f"services: {{a: {{command: x, traffic: {{concurrency: {concurrency}}}}}}}")
+        assert expected in error
+    assert notes("services: {a: {command: x, traffic: {concurrency: {max: 5}}}}") == ([], "")
     said, _ = notes("services: {a: {image: x}}\nnetworks: {n: {}}")
     assert said == []
     _, error = notes("services: {a: {command: x}}\ngateway: {listen: [{address: 'http://:8099', target: 5}]}")
