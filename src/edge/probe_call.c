@@ -6,131 +6,131 @@
 #include "edge/probe_call.h"
 
 #include "base/num.h"
+#include "proto/http2.h"
 
-#include <nghttp2/nghttp2.h>
 #include <stdlib.h>
 
-enum { ANSWER_MAX = 256, REQUEST_MAX = 160 };
+enum { ANSWER_MAX = 256, REQUEST_MAX = 160, OUT_MAX = 8192, HEAD_MAX = 16384 };
 
 struct probe_call {
-    nghttp2_session *session;
-    char request[REQUEST_MAX];
-    size_t request_len, sent;
+    struct http2 http;
+    struct http2_stream stream;
     char answer[ANSWER_MAX];
     size_t answer_len;
     uint64_t status; /* grpc-status; UINT64_MAX = none has come */
+    bool interim;    /* the head that is being read is one of those */
     bool done;
+    char out[OUT_MAX];
 };
 
-static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
-                     size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
-                     void *context)
+static struct probe_call *call_of(struct http2 *http)
 {
-    struct probe_call *call = context;
-    (void)session;
-    (void)frame;
-    (void)flags;
-    if (str_is(str_make((const char *)name, name_len), "grpc-status")) {
+    return container_of(http, struct probe_call, http);
+}
+
+static void on_field(struct http2 *http, struct http2_stream *stream,
+                     const struct hpack_found *field)
+{
+    struct probe_call *call = call_of(http);
+    (void)stream;
+    if (field->id == HPACK_STATUS) {
+        call->interim = str_starts(field->value, STR("1"));
+    } else if (str_is(field->name, "grpc-status")) {
         uint64_t status;
-        int r = num_parse_u64(str_make((const char *)value, value_len), &status);
+        int r = num_parse_u64(field->value, &status);
         call->status = r == 0 ? status : GRPC_UNKNOWN;
     }
-    return 0;
 }
 
-static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *p,
-                   size_t len, void *context)
+static enum http2_head_verdict on_head(struct http2 *http, struct http2_stream *stream, bool last)
 {
-    struct probe_call *call = context;
-    size_t n = MIN(len, sizeof(call->answer) - call->answer_len);
-    (void)session;
-    (void)flags;
-    (void)id;
-    memcpy(call->answer + call->answer_len, p, n);
+    (void)last;
+    return call_of(http)->interim && !stream->head_done ? HTTP2_HEAD_INTERIM : HTTP2_HEAD_OK;
+}
+
+static bool on_data(struct http2 *http, struct http2_stream *stream, struct str bytes)
+{
+    struct probe_call *call = call_of(http);
+    size_t n = MIN(bytes.len, sizeof(call->answer) - call->answer_len);
+    memcpy(call->answer + call->answer_len, bytes.p, n);
     call->answer_len += n;
-    return 0;
+    http2_taken(http, stream, bytes.len);
+    return true;
 }
 
-static int on_close(nghttp2_session *session, int32_t id, uint32_t error_code, void *context)
+static void on_closed(struct http2 *http, struct http2_stream *stream, uint32_t error)
 {
-    struct probe_call *call = context;
-    (void)session;
-    (void)id;
-    (void)error_code;
-    call->done = true;
-    return 0;
+    (void)stream;
+    (void)error;
+    call_of(http)->done = true;
 }
 
-static ssize_t read_request(nghttp2_session *session, int32_t id, uint8_t *p, size_t len,
-                            uint32_t *flags, nghttp2_data_source *source, void *context)
+static void on_end(struct http2 *http, struct http2_stream *stream)
 {
-    struct probe_call *call = context;
-    size_t n = MIN(len, call->request_len - call->sent);
-    (void)session;
-    (void)id;
-    (void)source;
-    memcpy(p, call->request + call->sent, n);
-    call->sent += n;
-    if (call->sent == call->request_len) {
-        *flags |= NGHTTP2_DATA_FLAG_EOF;
-    }
-    return (ssize_t)n;
+    (void)http;
+    (void)stream;
 }
 
-static nghttp2_nv field(struct str name, struct str value)
+static void on_news(struct http2 *http)
 {
-    return (nghttp2_nv){
-        .name = (uint8_t *)(uintptr_t)name.p,
-        .value = (uint8_t *)(uintptr_t)value.p,
-        .namelen = name.len,
-        .valuelen = value.len,
+    (void)http;
+}
+
+static bool on_room(struct http2 *http, size_t n)
+{
+    (void)http;
+    (void)n;
+    return false; /* whoever has so much answered wants no call */
+}
+
+static const struct http2_ops ops = {
+    .field = on_field,
+    .head = on_head,
+    .data = on_data,
+    .end = on_end,
+    .closed = on_closed,
+    .goaway = on_news,
+    .window = on_news,
+    .room = on_room,
+};
+
+static bool say_request(struct probe_call *call, struct str service, struct str authority)
+{
+    const struct hpack_field fields[] = {
+        {.id = HPACK_METHOD, .value = STR("POST")},
+        {.id = HPACK_SCHEME, .value = STR("http")},
+        {.id = HPACK_PATH, .value = STR("/grpc.health.v1.Health/Check")},
+        {.id = HPACK_AUTHORITY, .value = authority},
+        {.id = HTTP_H_CONTENT_TYPE, .value = STR("application/grpc")},
+        {.id = HTTP_H_TE, .value = STR("trailers")},
+        {.id = HTTP_H_USER_AGENT, .value = STR("muelle-probe")},
     };
-}
-
-static int submit(struct probe_call *call, struct str authority)
-{
-    const nghttp2_nv fields[] = {
-        field(STR(":method"), STR("POST")),
-        field(STR(":scheme"), STR("http")),
-        field(STR(":path"), STR("/grpc.health.v1.Health/Check")),
-        field(STR(":authority"), authority),
-        field(STR("content-type"), STR("application/grpc")),
-        field(STR("te"), STR("trailers")),
-        field(STR("user-agent"), STR("muelle-probe")),
-    };
-    nghttp2_data_provider body = {.read_callback = read_request};
-    int r = nghttp2_submit_settings(call->session, NGHTTP2_FLAG_NONE, NULL, 0);
-    if (r == 0) {
-        r = nghttp2_submit_request(call->session, NULL, fields, ARRAY_LEN(fields), &body, NULL);
+    char memory[REQUEST_MAX];
+    struct buf request = {.p = memory, .cap = REQUEST_MAX, .max = REQUEST_MAX};
+    grpc_write_health_request(&request, str_slice(service, 0, 127));
+    struct http2 *http = &call->http;
+    if (!http2_open(http, &call->stream) ||
+        !http2_put_head(http, &call->stream, fields, ARRAY_LEN(fields), false) ||
+        !http2_put_data(http, &call->stream, buf_str(&request))) {
+        return false;
     }
-    return r < 0 ? -ENOMEM : 0;
-}
-
-static int new_session(struct probe_call *call)
-{
-    nghttp2_session_callbacks *callbacks;
-    if (nghttp2_session_callbacks_new(&callbacks) != 0) {
-        return -ENOMEM;
-    }
-    nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
-    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data);
-    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_close);
-    int r = nghttp2_session_client_new(&call->session, callbacks, call);
-    nghttp2_session_callbacks_del(callbacks);
-    return r == 0 ? 0 : -ENOMEM;
+    http2_end_in(http, &call->stream, http->out + http->last_frame);
+    return true;
 }
 
 struct probe_call *probe_call_new(struct str service, struct str authority)
 {
+    static const struct http2_limits limits = {
+        .window = HTTP2_WINDOW_FIRST, .session_window = HTTP2_WINDOW_FIRST, .head_max = HEAD_MAX};
     struct probe_call *call = calloc(1, sizeof(*call));
     if (!call) {
         return NULL;
     }
-    struct buf request = {.p = call->request, .cap = REQUEST_MAX, .max = REQUEST_MAX};
-    grpc_write_health_request(&request, str_slice(service, 0, 127));
-    call->request_len = request.len;
     call->status = UINT64_MAX;
-    if (new_session(call) < 0 || submit(call, authority) < 0) {
+    call->http.out = call->out;
+    call->http.out_cap = OUT_MAX;
+    if (http2_init(&call->http, &ops, &limits, false, 0) < 0 ||
+        !say_request(call, service, authority)) {
         probe_call_free(call);
         return NULL;
     }
@@ -140,25 +140,26 @@ struct probe_call *probe_call_new(struct str service, struct str authority)
 void probe_call_free(struct probe_call *call)
 {
     if (call) {
-        nghttp2_session_del(call->session);
+        http2_forget(&call->http, &call->stream);
+        http2_fini(&call->http);
         free(call);
     }
 }
 
 struct str probe_call_output(struct probe_call *call)
 {
-    const uint8_t *p = NULL;
-    ssize_t n = nghttp2_session_mem_send(call->session, &p);
-    return n > 0 ? str_make((const char *)p, (size_t)n) : STR_NONE;
+    struct str out = str_make(call->out, call->http.out_len);
+    call->http.out_len = 0;
+    return out;
 }
 
 int probe_call_input(struct probe_call *call, struct str bytes)
 {
-    ssize_t n = nghttp2_session_mem_recv(call->session, (const uint8_t *)bytes.p, bytes.len);
-    if (n < 0) {
-        return -EBADMSG;
+    http2_read(&call->http, bytes);
+    if (call->done) {
+        return PROBE_CALL_E_DONE;
     }
-    return call->done ? PROBE_CALL_E_DONE : 0;
+    return call->http.failed ? -EBADMSG : 0;
 }
 
 int probe_call_result(const struct probe_call *call, struct str *ret_what)
