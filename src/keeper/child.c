@@ -21,7 +21,6 @@
 #include "keeper/private.h"
 #include "link/order_run.h"
 #include "os/file.h"
-#include "os/outfile.h"
 #include "os/proc_tree.h"
 #include <signal.h>
 
@@ -30,18 +29,6 @@
 #define CHILD_TRIM_NS       NS_PER_S
 
 static const struct proc_exit child_exit_unknown = {.known = false};
-
-/* Its tree; `space` is for the entry that marks it: "MUELLE_ID=INSTANCE/id". */
-static struct proc_tree child_tree(const struct keeper *keeper, const struct ward *ward,
-                                   char space[PROC_TREE_MARK_MAX])
-{
-    snprintf(space, PROC_TREE_MARK_MAX, "MUELLE_ID=%s/%s", keeper->id, ward->rec.id);
-    return (struct proc_tree){.root = &keeper->cgroups,
-                              .group = str_from(ward->rec.cgroup),
-                              .mark = str_from(space),
-                              .main = ward->rec.proc,
-                              .running = ward->rec.running};
-}
 
 static void child_tell(struct keeper *keeper, const struct ward *ward, enum keeper_type type)
 {
@@ -72,14 +59,13 @@ static void child_empty_ready(struct loop_fd *watch, uint32_t events)
 /* Looks whether anything of the tree is left; if so, sees to it that it is asked again. */
 static void child_check(struct keeper *keeper, struct ward *ward)
 {
-    char space[PROC_TREE_MARK_MAX];
-    struct proc_tree tree = child_tree(keeper, ward, space);
-    int fd = -1;
-    int left = 1;
     if (ward->rec.empty || (ward->rec.running && !ward->rec.killing)) {
         return;
     }
-    left = proc_tree_left(&tree, ward->rec.killing);
+    char space[PROC_TREE_MARK_MAX];
+    struct proc_tree tree = journal_child_tree(&ward->rec, &keeper->cgroups, keeper->id, space);
+    int fd = -1;
+    int left = proc_tree_left(&tree, ward->rec.killing);
     if (left > 0 && !ward->rec.running && ward->empty_watch.fd < 0 &&
         cgroup_open_events(&keeper->cgroups, tree.group, &fd) == 0) {
         ward->empty_watch.ready = child_empty_ready;
@@ -104,8 +90,7 @@ static void child_check(struct keeper *keeper, struct ward *ward)
 void child_sweep(struct timer *timer, int64_t now_ns)
 {
     struct keeper *keeper = container_of(timer, struct keeper, sweep_timer);
-    WARD_EACH(keeper, ward)
-    {
+    WARD_EACH (keeper, ward) {
         child_check(keeper, ward);
     }
 }
@@ -130,10 +115,9 @@ void child_ended(struct keeper *keeper, struct ward *ward, const struct proc_exi
 static void child_exit_ready(struct loop_fd *watch, uint32_t events)
 {
     struct ward *ward = container_of(watch, struct ward, exit_watch);
-    struct proc_exit how;
-    int result = proc_reap(watch->fd, &how);
-    if (result != -EAGAIN) {
-        child_ended(ward->keeper, ward, result < 0 ? &child_exit_unknown : &how);
+    struct proc_exit how = child_exit_unknown;
+    if (proc_reap(watch->fd, &how) != -EAGAIN) {
+        child_ended(ward->keeper, ward, &how);
     }
 }
 
@@ -142,9 +126,8 @@ void child_forget(struct keeper *keeper, struct ward *ward)
     ensure(!ward->rec.running);
     loop_fd_close(&keeper->loop, &ward->empty_watch);
     ward_free(keeper, ward);
-    journal_add(
-        &keeper->journal, JOURNAL_FORGET,
-        str_from(ward->rec.id)); /* after that: a file made anew by it must not have the child */
+    /* After that: a file made anew by it must not have the child. */
+    journal_add(&keeper->journal, JOURNAL_FORGET, str_from(ward->rec.id));
 }
 
 int child_spawn(struct keeper *keeper, const struct order *order, struct ward **ret,
@@ -169,7 +152,7 @@ int child_spawn(struct keeper *keeper, const struct order *order, struct ward **
     ward->rec.killing = true; /* what the next keeper does with it if we do not come further */
     memory_ward(keeper, ward);
     ward->rec.killing = false;
-    struct proc_tree tree = child_tree(keeper, ward, space);
+    struct proc_tree tree = journal_child_tree(&ward->rec, &keeper->cgroups, keeper->id, space);
     struct order_host host = {&keeper->cgroups, tree.mark.p, kept_fd, keeper};
     int result = order_run(order, &host, &proc, ret_step);
     if (result < 0) {
@@ -193,7 +176,7 @@ int child_spawn(struct keeper *keeper, const struct order *order, struct ward **
 int child_signal(struct keeper *keeper, struct ward *ward, int signum, bool tree)
 {
     char space[PROC_TREE_MARK_MAX];
-    struct proc_tree whole = child_tree(keeper, ward, space);
+    struct proc_tree whole = journal_child_tree(&ward->rec, &keeper->cgroups, keeper->id, space);
     if (!tree) {
         return ward->rec.running ? proc_signal(ward->exit_watch.fd, signum) : -ESRCH;
     }
@@ -238,8 +221,7 @@ void child_adopt_fd(struct keeper *keeper, struct ward *ward, int pidfd)
 void child_await_over(struct timer *timer, int64_t now_ns)
 {
     struct keeper *keeper = container_of(timer, struct keeper, await_timer);
-    WARD_EACH(keeper, ward)
-    {
+    WARD_EACH (keeper, ward) {
         if (ward->awaiting) {
             child_ended(keeper, ward, &child_exit_unknown);
         }
@@ -251,19 +233,11 @@ void child_await_over(struct timer *timer, int64_t now_ns)
 void child_trim(struct timer *timer, int64_t now_ns)
 {
     struct keeper *keeper = container_of(timer, struct keeper, trim_timer);
-    if (peer_has_core(keeper)) {
-        return; /* the core frees what it has stored */
+    if (keeper->roles[KEEPER_ROLE_CORE].up) {
+        return; /* it frees what it has stored; when it ends this begins again (role.c) */
     }
-    WARD_EACH(keeper, ward)
-    {
-        struct journal_child *rec = &ward->rec;
-        bool trimmed = false;
-        for (size_t i = 0; !rec->empty && i < ARRAY_LEN(rec->output); i++) {
-            uint64_t to = rec->output[i][0] ? outfile_trim(rec->output[i], rec->output_max) : 0;
-            trimmed |= to > 0;
-            rec->trimmed[i] = MAX(rec->trimmed[i], to);
-        }
-        if (trimmed) {
+    WARD_EACH (keeper, ward) {
+        if (journal_child_trim(&ward->rec)) {
             memory_ward(keeper, ward);
         }
     }

@@ -65,10 +65,8 @@ static int keeper_fail(struct keeper *keeper, int error, const char *text)
 static void keeper_groups(struct keeper *keeper, const struct keeper_args *args)
 {
     bool known = keeper->cgroups.rung != CGROUP_NONE && file_exists(keeper->cgroups.path);
-    bool children = keeper->ward_top > 0;
-    if (!known && !children) {
-        const char *rung = args->rung ? args->rung : getenv("MUELLE_CGROUPS");
-        cgroup_root_find(&keeper->cgroups, keeper->id, cgroup_rung_parse(rung));
+    if (!known && keeper->ward_top == 0) {
+        cgroup_root_find(&keeper->cgroups, keeper->id, cgroup_rung_parse(args->rung));
     }
     const char *warning = cgroup_promise(&keeper->cgroups);
     if (warning) {
@@ -80,8 +78,7 @@ static void keeper_groups(struct keeper *keeper, const struct keeper_args *args)
 static void keeper_keep_groups(struct keeper *keeper)
 {
     int fd = -1;
-    struct str bytes = str_make((const char *)&keeper->cgroups, sizeof(keeper->cgroups));
-    if (shm_create_sealed("muelle-cgroups", bytes, &fd) == 0) {
+    if (shm_create_sealed("muelle-cgroups", JOURNAL_BYTES(&keeper->cgroups), &fd) == 0) {
         (void)!kept_put(keeper, STR("cgroups"), fd, NULL);
     }
 }
@@ -114,8 +111,7 @@ static int keeper_open(struct keeper *keeper)
 
 static void keeper_adopt(struct keeper *keeper, const struct keeper_args *args)
 {
-    WARD_EACH(keeper, ward)
-    {
+    WARD_EACH (keeper, ward) {
         child_adopt(keeper, ward, args->adopt_fd >= 0);
     }
     if (args->adopt_fd >= 0) {

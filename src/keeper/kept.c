@@ -100,8 +100,7 @@ static int kept_take_back(struct keeper *keeper, struct str name, const struct s
                           int *ret_fd)
 {
     uint64_t hash = map_hash(0, name);
-    WARD_EACH(keeper, ward)
-    {
+    WARD_EACH (keeper, ward) {
         for (int i = 0; i < ORDER_LISTEN_MAX && ward->rec.listen[i]; i++) {
             if (ward->rec.listen[i] == hash && ward->exit_watch.fd >= 0 &&
                 sock_take_listening(ward->exit_watch.fd, 3 + i, addr, ret_fd) == 0) {

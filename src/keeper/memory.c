@@ -24,15 +24,14 @@ void memory_role(struct keeper *keeper, const struct role_slot *slot)
 static int memory_fill(struct journal *journal, struct records *out)
 {
     struct keeper *keeper = container_of(journal, struct keeper, journal);
-    struct ward *ward = NULL;
     int result = records_add(out, JOURNAL_CGROUP, JOURNAL_BYTES(&keeper->cgroups));
     for (enum keeper_role i = KEEPER_ROLE_CORE; result == 0 && i <= KEEPER_ROLE_EDGE; i++) {
         if (keeper->roles[i].rec.proc.pid > 0) {
             result = records_add(out, JOURNAL_ROLE, JOURNAL_BYTES(&keeper->roles[i].rec));
         }
     }
-    while (result == 0 && (ward = ward_next(keeper, ward))) {
-        result = records_add(out, JOURNAL_CHILD, JOURNAL_BYTES(&ward->rec));
+    WARD_EACH (keeper, ward) {
+        result = result < 0 ? result : records_add(out, JOURNAL_CHILD, JOURNAL_BYTES(&ward->rec));
     }
     for (size_t i = 0; result == 0 && i < keeper->handed_count; i++) {
         result = records_add(out, JOURNAL_HANDED, JOURNAL_BYTES(&keeper->handed[i]));

@@ -26,9 +26,6 @@ static void peer_gone(struct peer *peer)
     if (peer->role == KEEPER_ROLE_EDGE && keeper->roles[KEEPER_ROLE_EDGE].retiring) {
         loop_defer(&keeper->loop, &keeper->roles[KEEPER_ROLE_EDGE].left);
     }
-    if (peer->role == KEEPER_ROLE_CORE && !timer_armed(&keeper->trim_timer)) {
-        loop_timer_after(&keeper->loop, &keeper->trim_timer, NS_PER_S);
-    }
 }
 
 static void peer_closed(struct chan *chan, int error)
@@ -120,17 +117,6 @@ void peer_tell_copies(struct keeper *keeper, const struct peer *from, bool priva
             peer_send(peer, msg, fd);
         }
     }
-}
-
-bool peer_has_core(const struct keeper *keeper)
-{
-    for (size_t i = 0; i < KEEPER_CLIENTS_MAX; i++) {
-        const struct peer *peer = &keeper->peers[i];
-        if (peer->used && peer->greeted && peer->role == KEEPER_ROLE_CORE) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static void peer_accept(struct loop_fd *watch, uint32_t events)

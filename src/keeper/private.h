@@ -46,7 +46,6 @@ void peer_tell(struct keeper *keeper, enum keeper_role role, const struct keeper
 /* To all who hold copies but `from`; private: to the core's alone. */
 void peer_tell_copies(struct keeper *keeper, const struct peer *from, bool private,
                       const struct keeper_msg *msg, int fd);
-bool peer_has_core(const struct keeper *keeper);
 
 /* --- kept.c --- */
 bool kept_is_private(struct str name); /* for the core alone */

@@ -10,6 +10,7 @@
  * 3. When the exec fails all goes on as before.
  */
 #include "keeper/private.h"
+#include "link/role_spawn.h"
 #include "os/file.h"
 
 enum reexec_kind { REEXEC_LOCK = 1, REEXEC_SOCKET, REEXEC_KEPT, REEXEC_PEER };
@@ -19,9 +20,7 @@ static struct journal_handed *reexec_add(struct keeper *keeper, enum reexec_kind
                                          const char *name)
 {
     struct journal_handed *place = &keeper->handed[keeper->handed_count++];
-    memset(place, 0, sizeof(*place));
-    place->kind = kind;
-    place->fd = fd;
+    *place = (struct journal_handed){.kind = kind, .fd = fd};
     str_copy(place->name, sizeof(place->name), str_from(name));
     return place;
 }
@@ -58,18 +57,17 @@ static void reexec_inherit(struct keeper *keeper, bool inherit)
 
 void reexec_run(struct keeper *keeper, const char *binary)
 {
-    const char *argv[] = {binary,        "keeper",
-                          "--run-dir",   keeper->run_dir,
-                          "--state-dir", keeper->state_dir,
-                          "--id",        keeper->id,
-                          "--reexec",    "1",
-                          NULL};
+    const struct role_spawn next = {.role = "keeper",
+                                    .run_dir = keeper->run_dir,
+                                    .state_dir = keeper->state_dir,
+                                    .id = keeper->id,
+                                    .more = {"--reexec", "1"}};
     reexec_gather(keeper);
     int result = journal_rewrite(&keeper->journal);
     if (result == 0) {
         keeper_log(keeper, "executing %s", binary);
         reexec_inherit(keeper, true);
-        result = proc_exec(binary, argv); /* returns only when it failed */
+        result = role_spawn_exec(&next, binary); /* returns only when it failed */
         reexec_inherit(keeper, false);
     }
     keeper->handed_count = 0;

@@ -58,6 +58,7 @@ static void role_died(struct loop_fd *watch, uint32_t events)
     role_tell(keeper, slot);
     if (slot->rec.role == KEEPER_ROLE_CORE) {
         kept_drop_stdio(keeper);
+        loop_timer_after(&keeper->loop, &keeper->trim_timer, NS_PER_S);
     }
     if (!slot->wanted) {
         keeper_ended(keeper);
@@ -117,10 +118,8 @@ bool role_adopt(struct keeper *keeper, enum keeper_role role, const struct proc_
 {
     struct role_slot *slot = &keeper->roles[role];
     int pidfd = -1;
-    if (proc_open(proc, &pidfd) < 0) {
-        return false;
-    }
-    if (loop_fd_take(&keeper->loop, &slot->watch, pidfd, LOOP_READ) < 0) {
+    if (proc_open(proc, &pidfd) < 0 ||
+        loop_fd_take(&keeper->loop, &slot->watch, pidfd, LOOP_READ) < 0) {
         return false;
     }
     slot->up = true;

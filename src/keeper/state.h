@@ -51,8 +51,7 @@ struct peer {
 struct role_slot {
     struct keeper *keeper;
     struct journal_role rec;
-    bool up;
-    bool wanted;
+    bool up, wanted;
     struct loop_fd watch; /* on its pidfd */
     struct timer timer;   /* start again, or kill when it does not end */
     unsigned quick;       /* deaths in a row within ROLE_QUICK_NS of the start */
@@ -72,8 +71,7 @@ struct keeper {
     struct cgroup_root cgroups;
     int ready_fd;
     struct loop_fd listen_watch;
-    struct loop_signal child_signal;
-    struct loop_signal term_signal;
+    struct loop_signal child_signal, term_signal;
     struct timer trim_timer;    /* runs while no core is there */
     struct timer sweep_timer;   /* trees without a group, and those being killed */
     struct timer await_timer;   /* then what nobody brought is said to be unknown */

@@ -41,8 +41,7 @@ static void stop_late(struct timer *timer, int64_t now_ns)
         loop_stop(&keeper->loop);
         return;
     }
-    WARD_EACH(keeper, ward)
-    {
+    WARD_EACH (keeper, ward) {
         if (!ward->rec.empty) {
             keeper_log(keeper, "%s (pid %d) does not end", ward->rec.id, ward->rec.proc.pid);
         }
@@ -62,8 +61,7 @@ void stop_begin(struct keeper *keeper, bool kill_services)
         /* The roles must not take our end for a crash and bring us back. */
         keeper->roles[KEEPER_ROLE_CORE].wanted = false;
         keeper->roles[KEEPER_ROLE_EDGE].wanted = false;
-        WARD_EACH(keeper, ward)
-        {
+        WARD_EACH (keeper, ward) {
             child_kill(keeper, ward);
         }
     } else {

@@ -24,8 +24,7 @@ struct ward *ward_next(struct keeper *keeper, struct ward *after)
 struct ward *ward_find(struct keeper *keeper, struct str id)
 {
     uint64_t hash = map_hash(0, id);
-    WARD_EACH(keeper, ward)
-    {
+    WARD_EACH (keeper, ward) {
         if (ward->hash == hash && str_is(id, ward->rec.id)) {
             return ward;
         }
@@ -35,8 +34,7 @@ struct ward *ward_find(struct keeper *keeper, struct str id)
 
 struct ward *ward_by_pid(struct keeper *keeper, int pid)
 {
-    WARD_EACH(keeper, ward)
-    {
+    WARD_EACH (keeper, ward) {
         if (ward->rec.running && ward->rec.proc.pid == pid) {
             return ward;
         }
@@ -72,8 +70,7 @@ void ward_free(struct keeper *keeper, struct ward *ward)
 
 bool ward_all_empty(struct keeper *keeper)
 {
-    WARD_EACH(keeper, ward)
-    {
+    WARD_EACH (keeper, ward) {
         if (!ward->rec.empty) {
             return false;
         }

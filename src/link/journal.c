@@ -14,6 +14,7 @@
 #include "link/order_run.h"
 #include "link/role_spawn.h"
 #include "os/file.h"
+#include "os/outfile.h"
 
 #define JOURNAL_RETRY_NS NS_PER_S
 
@@ -147,6 +148,29 @@ void journal_child_message(const struct journal_child *child, enum keeper_type t
     msg->spec_hash = child->spec_hash;
     memcpy(msg->ports, child->ports, sizeof(msg->ports));
     memcpy(msg->trimmed, child->trimmed, sizeof(msg->trimmed));
+}
+
+struct proc_tree journal_child_tree(const struct journal_child *child,
+                                    const struct cgroup_root *root, const char *instance,
+                                    char space[PROC_TREE_MARK_MAX])
+{
+    snprintf(space, PROC_TREE_MARK_MAX, "MUELLE_ID=%s/%s", instance, child->id);
+    return (struct proc_tree){.root = root,
+                              .group = str_from(child->cgroup),
+                              .mark = str_from(space),
+                              .main = child->proc,
+                              .running = child->running};
+}
+
+bool journal_child_trim(struct journal_child *child)
+{
+    bool trimmed = false;
+    for (size_t i = 0; !child->empty && i < ARRAY_LEN(child->output); i++) {
+        uint64_t to = child->output[i][0] ? outfile_trim(child->output[i], child->output_max) : 0;
+        trimmed |= to > 0;
+        child->trimmed[i] = MAX(child->trimmed[i], to);
+    }
+    return trimmed;
 }
 
 void journal_role_message(const struct journal_role *role, bool up, struct keeper_msg *msg)

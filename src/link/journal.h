@@ -21,7 +21,7 @@
 #include "link/records.h"
 #include "os/cgroup.h"
 #include "os/loop.h"
-#include "os/proc.h"
+#include "os/proc_tree.h"
 
 enum { JOURNAL_PATH_MAX = 256 };
 enum journal_type {
@@ -71,6 +71,13 @@ void journal_child_from(const struct order *order, struct journal_child *ret);
 void journal_child_message(const struct journal_child *child, enum keeper_type type,
                            struct keeper_msg *msg);
 void journal_role_message(const struct journal_role *role, bool up, struct keeper_msg *msg);
+/* The tree of a child of that instance; `space` is for the entry of the environment that marks it:
+ * "MUELLE_ID=INSTANCE/id". */
+struct proc_tree journal_child_tree(const struct journal_child *child,
+                                    const struct cgroup_root *root, const char *instance,
+                                    char space[PROC_TREE_MARK_MAX]);
+/* Cuts the oldest bytes of its outputs. False: there was nothing to cut, or it has ended. */
+bool journal_child_trim(struct journal_child *child);
 
 /* --- writing: a file that is made anew when it has grown, and when it could not be written --- */
 

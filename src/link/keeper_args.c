@@ -41,6 +41,7 @@ bool keeper_args_parse(int argc, char **argv, struct keeper_args *ret)
             }
         }
     }
+    ret->rung = ret->rung ? ret->rung : getenv("MUELLE_CGROUPS");
     ret->lock_fd = args_fd(lock);
     ret->ready_fd = args_fd(ready);
     ret->adopt_fd = args_fd(adopt);

@@ -28,6 +28,10 @@ struct role_spawn {
  * *ret_step. */
 must_check int role_spawn(const struct role_spawn *role, struct proc *ret, const char **ret_step);
 
+/* The same command line in place of this process, by another binary; what else the role says is not
+ * looked at. Returns only when that failed: -errno. */
+int role_spawn_exec(const struct role_spawn *role, const char *binary);
+
 /* "core", "edge". */
 const char *role_spawn_name(enum keeper_role role);
 /* Starts core or edge with that channel: `role` needs its folders and id only. Root's edge is told

@@ -361,7 +361,7 @@ TEST(a_paused_peer_that_ends_is_gone)
     for (int i = 0; i < 2000 && peer->used; i++) {
         check_int(loop_turn(&keeper.loop, 0), 0);
     }
-    check(!peer->used && timer_armed(&keeper.trim_timer));
+    check(!peer->used);
     teardown();
 }
 
@@ -431,7 +431,7 @@ TEST(the_end_comes_though_a_child_does_not)
 }
 
 /* Bytes beyond the budget go while no core reads, and how far is in the journal. */
-TEST(outputs_are_trimmed_only_while_no_core_is_there)
+TEST(outputs_are_trimmed_only_while_no_core_lives)
 {
     setup(KEEPER_ROLE_CORE);
     static const char block[65536] = {1};
@@ -445,14 +445,16 @@ TEST(outputs_are_trimmed_only_while_no_core_is_there)
     for (int i = 0; i < 8; i++) {
         check_int(file_write(fd, block, sizeof(block)), 0);
     }
+    keeper.roles[KEEPER_ROLE_CORE].up = true;
+    file_close(&far_end); /* its channel is away: it comes back, and reads what is there */
+    check_int(loop_turn(&keeper.loop, 0), 0);
     keeper.trim_timer.fire(&keeper.trim_timer, keeper.loop.now_ns);
     check_int(ward->rec.trimmed[0], 0);
     check(!timer_armed(&keeper.trim_timer));
-    file_close(&far_end); /* the core is gone */
-    check_int(loop_turn(&keeper.loop, 0), 0);
-    check(timer_armed(&keeper.trim_timer));
+    keeper.roles[KEEPER_ROLE_CORE].up = false;
     keeper.trim_timer.fire(&keeper.trim_timer, keeper.loop.now_ns);
     check_int(ward->rec.trimmed[0], 7 * sizeof(block));
+    check(timer_armed(&keeper.trim_timer));
     struct file_stat stat;
     check_int(file_fstat(fd, &stat), 0);
     check(stat.size == 8 * sizeof(block) && stat.allocated <= 2 * sizeof(block));
