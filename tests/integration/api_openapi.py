@@ -3,31 +3,13 @@
 import http.client
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from muelle import ROOT, Muelle, free_port, wait_until
-
-TOOLS = ROOT / "tests" / "tools" / "npm"
-
-
-@pytest.fixture(scope="session")
-def tools():
-    """The npm tools of package-lock.json, installed once."""
-    if not shutil.which("npm"):
-        pytest.skip("npm is not there")
-    mark = TOOLS / "node_modules" / ".muelle-lock"
-    lock = (TOOLS / "package-lock.json").read_text()
-    if not mark.exists() or mark.read_text() != lock:
-        result = subprocess.run(["npm", "ci", "--no-fund", "--no-audit", "--ignore-scripts"], cwd=TOOLS, text=True,
-                                capture_output=True)
-        if result.returncode != 0:
-            pytest.skip("npm cannot install the tools: " + result.stderr[-300:])
-        mark.write_text(lock)
-    return TOOLS / "node_modules" / ".bin"
+from muelle import Muelle, free_port, wait_until
+from npm import TOOLS, npm_modules  # noqa: F401
 
 
 @pytest.fixture(scope="module")
@@ -65,24 +47,24 @@ def test_every_operation_says_everything(shop):
                 assert not part.startswith("{") or part[1:-1] in names, (path, method)
 
 
-def test_spectral_finds_nothing(shop, tools):
-    result = subprocess.run([tools / "spectral", "lint", shop.document, "-r", TOOLS / ".spectral.yaml",
+def test_spectral_finds_nothing(shop, npm_modules):
+    result = subprocess.run([npm_modules / ".bin" / "spectral", "lint", shop.document, "-r", TOOLS / ".spectral.yaml",
                              "--fail-severity=warn"], text=True, capture_output=True)
     assert result.returncode == 0, result.stdout
 
 
-def test_redocly_finds_nothing(shop, tools):
-    result = subprocess.run([tools / "redocly", "lint", shop.document, "--format=json", "--max-problems=50"], text=True,
+def test_redocly_finds_nothing(shop, npm_modules):
+    result = subprocess.run([npm_modules / ".bin" / "redocly", "lint", shop.document, "--format=json", "--max-problems=50"], text=True,
                             capture_output=True, cwd=shop.folder, env={**os.environ, "REDOCLY_TELEMETRY": "off"})
     problems = json.loads(result.stdout)["problems"]
     assert result.returncode == 0 and problems == [], problems
 
 
 @pytest.fixture(scope="module")
-def prism(shop, tools):
+def prism(shop, npm_modules):
     """A proxy that checks what passes; with --errors it answers 500 when something does not fit."""
     port = free_port()
-    process = subprocess.Popen([tools / "prism", "proxy", shop.document, f"http://127.0.0.1:{shop.admin}", "--errors",
+    process = subprocess.Popen([npm_modules / ".bin" / "prism", "proxy", shop.document, f"http://127.0.0.1:{shop.admin}", "--errors",
                                 "-h", "127.0.0.1", "-p", str(port)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         for line in process.stdout:
