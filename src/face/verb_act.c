@@ -42,6 +42,23 @@ static int act_once(struct session *s, struct str service, const char *verb, str
         ret);
 }
 
+/* What was said of its replicas one by one. */
+static void add_overrides(struct buf *out, const struct jdoc *service)
+{
+    jdoc_each(item, jdoc_get(service, "overrides"))
+    {
+        struct str number, field = jdoc_str(item, "field");
+        if (str_split(field, '.', &field, &number)) {
+            buf_printf(out, ", replica " STR_FMT, STR_ARG(number));
+            if (str_is(field, "weight")) {
+                buf_printf(out, " weighs %lld", (long long)jdoc_i64(item, "value", 1));
+            } else {
+                buf_printf(out, " " STR_FMT, STR_ARG(field));
+            }
+        }
+    }
+}
+
 /* As it is now, in one line: with --no-wait that may be "starting". */
 static void act_report(const struct session *s, const struct client_answer *answer)
 {
@@ -60,6 +77,7 @@ static void act_report(const struct session *s, const struct client_answer *answ
     if (!str_is(state, "stopped") && !str_is(state, "completed")) {
         buf_printf(&out, ", %lld of %lld ready", (long long)jdoc_i64(replicas, "ready", 0),
                    (long long)jdoc_i64(replicas, "desired", 0));
+        add_overrides(&out, answer->doc);
     }
     buf_add_char(&out, '\n');
     term_write(&s->out, buf_str(&out));
@@ -77,6 +95,17 @@ struct target {
     char body[64];
 };
 
+/* Is it named again behind this one? People are told of it once, then. */
+static bool comes_again(const struct session *s, const struct vec *targets, size_t i)
+{
+    bool again = false;
+    for (size_t k = i + 1; k < targets->len; k++) {
+        again |= str_eq(vec_at(targets, struct target, k)->service,
+                        vec_at(targets, struct target, i)->service);
+    }
+    return again && !s->json;
+}
+
 /* All are ordered first and waited for then: their times of grace pass side by side. */
 static int act_on_all(struct session *s, const char *verb, const struct vec *targets)
 {
@@ -87,7 +116,7 @@ static int act_on_all(struct session *s, const char *verb, const struct vec *tar
         const struct target *target = vec_at(targets, struct target, i);
         struct client_answer answer = {0};
         r = act_once(s, target->service, verb, str_from(target->body), &answer);
-        if (r == 0 && !waits(s)) {
+        if (r == 0 && !waits(s) && !comes_again(s, targets, i)) {
             act_report(s, &answer);
         }
         client_answer_fini(&answer);
@@ -98,7 +127,9 @@ static int act_on_all(struct session *s, const char *verb, const struct vec *tar
         struct client_answer answer = {0};
         int settled = settle_wait(&settle, target->service, strcmp(verb, "restart") == 0, &answer);
         if (settled == 0) {
-            act_report(s, &answer);
+            if (!comes_again(s, targets, i)) {
+                act_report(s, &answer);
+            }
             client_answer_fini(&answer);
         } else if (settled != CLI_NOT_READY) {
             return settled;

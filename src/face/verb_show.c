@@ -253,6 +253,49 @@ static void show_balance(struct table *table, const struct jdoc *route)
     }
 }
 
+static void add_note(struct buf *notes, const char *what)
+{
+    buf_add(notes, notes->len ? STR(", ") : STR(""));
+    buf_add(notes, str_from(what));
+}
+
+static void add_count(struct buf *notes, int64_t count, const char *what)
+{
+    if (count > 0) {
+        add_note(notes, "");
+        buf_printf(notes, "%lld %s", (long long)count, what);
+    }
+}
+
+/* Why replicas that are ready get nothing, or less. */
+static void show_notes(struct table *table, const struct jdoc *route)
+{
+    cleanup(buf_fini) struct buf notes = BUF_INIT(256);
+    struct str breaker = jdoc_str(route, "breaker");
+    int64_t ejected = 0, drained = 0, weightless = 0, until = 0;
+
+    jdoc_each(endpoint, jdoc_get(route, "endpoints"))
+    {
+        bool is_drained = jdoc_bool(endpoint, "drained", false);
+        ejected += jdoc_str(endpoint, "ejected_until").len > 0;
+        drained += is_drained;
+        weightless += !is_drained && jdoc_i64(endpoint, "weight", 1) == 0;
+    }
+    if (str_is(breaker, "open")) {
+        add_note(&notes, "breaker open");
+        if (timefmt_parse(jdoc_str(route, "breaker_until"), &until) == 0) {
+            int64_t left_s = (until - clock_wall_ns()) / NS_PER_S + 1;
+            buf_printf(&notes, " for %lld s", (long long)MAX(left_s, INT64_C(0)));
+        }
+    } else if (str_is(breaker, "half_open")) {
+        add_note(&notes, "breaker half open");
+    }
+    add_count(&notes, ejected, "ejected");
+    add_count(&notes, drained, "drained");
+    add_count(&notes, weightless, "of weight 0");
+    table_add(table, TERM_CORAL, buf_str(&notes));
+}
+
 /* Requests of all endpoints together: how they are spread shows --json. */
 static void routes_row(struct table *table, const struct jdoc *route)
 {
@@ -273,6 +316,7 @@ static void routes_row(struct table *table, const struct jdoc *route)
     table_addf(table, ready ? TERM_GREEN : TERM_CORAL, "%lld/%zu", (long long)ready,
                endpoints ? endpoints->count : (size_t)0);
     table_addf(table, TERM_PLAIN, "%lld", (long long)requests);
+    show_notes(table, route);
 }
 
 static void routes_table(const struct session *s, const struct jdoc *items)
@@ -282,7 +326,8 @@ static void routes_table(const struct session *s, const struct jdoc *items)
                                                   {.title = "SERVICE"},
                                                   {.title = "BALANCE", .drop = 1},
                                                   {.title = "READY", .right = true},
-                                                  {.title = "REQUESTS", .right = true, .drop = 2}};
+                                                  {.title = "REQUESTS", .right = true, .drop = 2},
+                                                  {.title = "NOTE", .shrink = true}};
     cleanup(table_fini) struct table table;
 
     table_init(&table, columns, ARRAY_LEN(columns));

@@ -4,6 +4,7 @@ import collections
 import http.client
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -23,7 +24,8 @@ class H(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         me = os.environ['MUELLE_REPLICA']
         body = me.encode()
-        self.send_response(500 if self.path == '/health' and os.path.exists('sick-' + me) else 200)
+        ill = self.path == '/health' and os.path.exists('sick-' + me) or self.path == '/fails'
+        self.send_response(500 if ill else 200)
         self.send_header('Content-Length', str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -110,7 +112,7 @@ def test_a_file_says_how_requests_are_spread(shop):
 def test_weights_and_drains_are_live_and_kept(shop):
     shop.start('{ members: { "1": { weight: 4 }, 2-3: { weight: 1 } } }')
     shop.settles(12, {"1": 8, "2": 2, "3": 2})
-    shop.cli("weight", "web/1=1", "web/2=2")
+    assert shop.cli("weight", "web/1=1", "web/2=2").stdout == "● web  running, 3 of 3 ready, replica 1 weighs 1, replica 2 weighs 2\n"
     shop.settles(12, {"1": 3, "2": 6, "3": 3})
     shop.cli("drain", "web/3")
     shop.settles(12, {"1": 4, "2": 8})
@@ -266,6 +268,20 @@ def test_who_only_bounds_has_no_breaker_that_opens(shop):
     assert breaker() == "closed"
     shop.start("{ breaker: {} }", replicas=1)
     assert breaker() == "closed"
+
+
+def test_routes_tells_people_why_a_replica_gets_less(shop):
+    def note():
+        return shop.cli("routes").stdout.splitlines()[1].split(maxsplit=6)[6:]
+    shop.start("{ breaker: { consecutive: 3, open: 1h }, outlier: { consecutive: 1, ejection: 1h, ejection_max: 1h } }")
+    assert note() == []
+    for _ in range(3):
+        client = http.client.HTTPConnection("127.0.0.1", shop.port)
+        client.request("GET", "/fails", headers={"Host": "a.localhost"})
+        assert client.getresponse().status == 500
+    shop.cli("weight", "web/3=0")
+    assert "replica 1 drained" in shop.cli("drain", "web/1").stdout
+    assert re.fullmatch(r"breaker open for 3\d{3} s, 1 ejected, 1 drained, 1 of weight 0", note()[0])
 
 
 def test_a_page_says_why_nobody_takes_a_request(shop):

@@ -118,7 +118,7 @@ class Recorder:
         while True:
             line, headers, body = peer.request()
             method, target, _ = line.split(" ")
-            self.seen.append((method, target, headers.get("x-forwarded-host", "").split(",")[0], headers.get("x-seen-host", headers["host"]), len(body)))
+            self.seen.append((method, target, headers.get("x-forwarded-host", "").rsplit(", ", 1)[0], headers.get("x-seen-host", headers["host"]), len(body)))
             peer.reply(b"" if method == "HEAD" else b"ok")
 
 
