@@ -8,6 +8,8 @@
  * series of its own): their number is bounded by what is configured. What is not known yet has no
  * sample; a sample of 0 would be drawn as a fall.
  */
+#include "link/counters_policy.h"
+#include "link/snapshot_types.h"
 #include "proto/openmetrics.h"
 #include "schema/status_tls.h"
 #include "see/metrics_private.h"
@@ -196,6 +198,57 @@ static void write_durations(struct openmetrics *om, const struct metrics *metric
         openmetrics_family(om, OPENMETRICS_HISTOGRAM, families[d].name, "seconds",
                            families[d].help);
         write_duration(om, metrics, d, bounds);
+    }
+}
+
+/* --- what the edge does about requests to a service --- */
+
+static uint64_t policy_value(const struct counters_policy *policy, size_t family)
+{
+    enum { STATE, OPENED, UNDER_WAY, CONNECTIONS };
+    switch (family) {
+    case STATE:
+        return policy->state == COUNTERS_POLICY_OPEN        ? 2
+               : policy->state == COUNTERS_POLICY_HALF_OPEN ? 1
+                                                            : 0;
+    case OPENED:
+        return policy->times;
+    case UNDER_WAY:
+        return counters_policy_in_flight(policy);
+    case CONNECTIONS:
+        return counters_policy_connections(policy);
+    default:
+        return policy->not_mirrored;
+    }
+}
+
+/* Of services that have one: the edge keeps no place for the others. */
+static void write_policies(struct openmetrics *om, const struct metrics *metrics)
+{
+    static const struct {
+        enum openmetrics_type type;
+        const char *name, *help;
+    } families[] = {
+        {OPENMETRICS_GAUGE, "muelle_service_breaker_state", "0 closed, 1 half open, 2 open."},
+        {OPENMETRICS_COUNTER, "muelle_service_breaker_opened", "Times that a breaker opened."},
+        {OPENMETRICS_GAUGE, "muelle_service_places", "Requests that have a place with a replica."},
+        {OPENMETRICS_GAUGE, "muelle_service_connections", "Connections to its replicas."},
+        {OPENMETRICS_COUNTER, "muelle_requests_not_mirrored", "Requests without their copy."},
+    };
+    const struct counters *counters = edge_link_counters(metrics->see->core->edge);
+    for (size_t f = 0; counters && f < ARRAY_LEN(families); f++) {
+        openmetrics_family(om, families[f].type, families[f].name, NULL, families[f].help);
+        for (size_t i = 0; i < metrics->things.len; i++) {
+            const struct metrics_thing *thing = metrics_thing_at(metrics, i);
+            struct counters_policy policy;
+            struct labels labels;
+            uint64_t id = link_id(str_from(thing->id.tenant), str_from(thing->id.project),
+                                  str_from(thing->id.service), STR_NONE);
+            if (!thing->service && counters_policy_read(counters, id, &policy)) {
+                thing_labels(&labels, thing);
+                openmetrics_u64(om, labels.list, labels.count, policy_value(&policy, f));
+            }
+        }
     }
 }
 
@@ -454,6 +507,7 @@ int metrics_write(struct see *see, bool prometheus, struct buf *out)
     write_requests(&om, metrics);
     write_routes(&om, metrics);
     write_durations(&om, metrics);
+    write_policies(&om, metrics);
     write_replicas(&om, metrics);
     write_edge(&om, metrics);
     write_logs(&om, metrics);

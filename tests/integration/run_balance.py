@@ -279,6 +279,9 @@ def test_routes_tells_people_why_a_replica_gets_less(shop):
         client = http.client.HTTPConnection("127.0.0.1", shop.port)
         client.request("GET", "/fails", headers={"Host": "a.localhost"})
         assert client.getresponse().status == 500
+    series = '{tenant="default",project="t",service="web"}'
+    wait_until(lambda: f"muelle_service_breaker_state{series} 2\n" in shop.request("GET", "/metrics")[2].decode(), 20, "it is in the figures")
+    assert f"muelle_service_breaker_opened_total{series} 1\n" in shop.request("GET", "/metrics")[2].decode()
     shop.cli("weight", "web/3=0")
     assert "replica 1 drained" in shop.cli("drain", "web/1").stdout
     assert re.fullmatch(r"breaker open for 3\d{3} s, 1 ejected, 1 drained, 1 of weight 0", note()[0])
