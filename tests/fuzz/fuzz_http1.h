@@ -16,14 +16,6 @@ static const struct http1_limits fuzz_limits = {
 
 typedef int fuzz_parse_fn(struct http1_head *head, const char *data, size_t len);
 
-static inline char *fuzz_copy(struct str s)
-{
-    char *copy = malloc(s.len ? s.len : 1);
-    fuzz_check(copy != NULL);
-    memcpy(copy, s.len ? s.p : "", s.len);
-    return copy;
-}
-
 /* Parses with more and more of the bytes, `step` at a time, each time in other memory. */
 static inline int fuzz_parse(struct http1_head *head, fuzz_parse_fn *parse, struct str in,
                              size_t step)

@@ -34,22 +34,50 @@ static void damage(const struct memory *memory, struct str *in)
     memory->p[at] = (char)fuzz_byte(in);
 }
 
+static void append(struct delta_log *log, struct str *in)
+{
+    const struct snapshot_route route = {
+        .id = fuzz_byte(in) % 3, .service = 1, .host = str_slice(*in, 0, 5), .path = STR("/a")};
+    struct delta delta = {.kind = fuzz_byte(in) % DELTA_KINDS, .address = "a"};
+    bool is_route = delta.kind == DELTA_ROUTE_SET || delta.kind == DELTA_ROUTE_REMOVE;
+    enum delta_kind kind = delta.kind;
+    if (is_route && !delta_of_route(&route, &delta)) {
+        return; /* a NUL in its name */
+    }
+    delta.kind = kind;
+    (void)!delta_log_append(log, &delta);
+}
+
+static void check_delta(const struct delta *delta)
+{
+    fuzz_check(delta->kind > DELTA_NONE && delta->kind < DELTA_KINDS);
+    if (delta->kind == DELTA_ROUTE_SET || delta->kind == DELTA_ROUTE_REMOVE) {
+        struct snapshot_route route = delta_route(delta);
+        fuzz_check(route.id && route.host.len + route.path.len + 2 <= sizeof(delta->route));
+        return;
+    }
+    fuzz_check(strnlen(delta->address, DELTA_ADDRESS_MAX) < DELTA_ADDRESS_MAX);
+    fuzz_check(strnlen(delta->replica, DELTA_REPLICA_MAX) < DELTA_REPLICA_MAX);
+    fuzz_check(delta->endpoint_state < SNAPSHOT_ENDPOINT_STATES);
+}
+
 static void step_delta(const struct memory *memory, struct str *in, uint64_t *cursor)
 {
     struct delta_log log;
-    struct delta delta = {.kind = fuzz_byte(in) % DELTA_KINDS, .address = "a"};
+    struct delta delta;
+    unsigned what = fuzz_byte(in) % 4;
     if (delta_log_open(memory->p, memory->size, &log) < 0 || log.capacity > CAPACITY) {
         return;
     }
-    if (delta.kind == DELTA_NONE) {
-        (void)!delta_log_append(&log, &delta);
+    if (what < 2) {
+        append(&log, in);
+    } else if (what == 2) {
+        delta_log_set_base(&log, fuzz_byte(in));
     }
     int r = delta_log_read(&log, cursor, &delta);
     if (r == 0) {
-        fuzz_check(delta.kind > DELTA_NONE && delta.kind < DELTA_KINDS);
-        fuzz_check(strnlen(delta.address, DELTA_ADDRESS_MAX) < DELTA_ADDRESS_MAX);
-        fuzz_check(strnlen(delta.replica, DELTA_REPLICA_MAX) < DELTA_REPLICA_MAX);
-        fuzz_check(delta.endpoint_state < SNAPSHOT_ENDPOINT_STATES && delta.sequence == *cursor);
+        fuzz_check(delta.sequence == *cursor);
+        check_delta(&delta);
     } else if (r == DELTA_E_LOST) {
         *cursor = delta_log_head(&log);
     }
@@ -61,14 +89,30 @@ static void produce(const struct memory *memory, struct str *in)
     if (ring_open(memory->p, memory->size, &ring) < 0) {
         return;
     }
+    bool two = ring_has_two(&ring);
     struct ring_record *record = ring_next(&ring);
+    fuzz_check(record || !two);
     if (record) {
-        *record = (struct ring_record){.kind = (uint16_t)(1 + fuzz_byte(in) % RING_PROBE)};
+        *record = (struct ring_record){.kind = (uint16_t)(1 + fuzz_byte(in) % (RING_KINDS - 1))};
         ring_publish(&ring);
     }
     (void)ring_should_wake(&ring);
     (void)ring_dropped(&ring);
     (void)ring_epoch(&ring);
+}
+
+static void check_record(const struct ring_record *record)
+{
+    if (record->kind == RING_ACCESS) {
+        fuzz_check(record->access.path_len + record->access.host_len <= RING_PATH_MAX);
+        fuzz_check(record->access.request_id_len <= RING_REQUEST_ID_MAX);
+        fuzz_check(record->access.status < 600 && ring_method_name(record->access.method)[0]);
+    } else if (record->kind == RING_MORE) {
+        const struct ring_more *more = &record->more;
+        fuzz_check(more->host_len + more->agent_len + more->referer_len <= RING_MORE_MAX);
+    } else {
+        fuzz_check(record->kind == RING_PROBE && record->probe.body_len <= RING_BODY_MAX);
+    }
 }
 
 static void consume(const struct memory *memory, struct str *in)
@@ -86,14 +130,11 @@ static void consume(const struct memory *memory, struct str *in)
             (void)ring_sleep(&ring);
             break;
         }
-        if (r == 0 && record.kind == RING_ACCESS) {
-            fuzz_check(record.access.path_len <= RING_PATH_MAX && record.access.status < 600);
-            fuzz_check(record.access.request_id_len <= RING_REQUEST_ID_MAX);
-            fuzz_check(ring_method_name(record.access.method)[0]);
-        } else if (r == 0) {
-            fuzz_check(record.kind == RING_PROBE && record.probe.body_len <= RING_BODY_MAX);
+        if (r == 0) {
+            check_record(&record);
         }
     }
+    ring_commit_to(&ring, fuzz_byte(in));
     ring_commit(&ring);
 }
 
@@ -126,6 +167,9 @@ static void give_back(const struct counters *counters, struct str *in)
     uint32_t freed = counters_reclaim(counters, thread, &living);
     fuzz_check(freed < counters->cells && (freed == 0 || !counters_full(counters, thread)));
     (void)counters_settled(counters, &count);
+    counters_serve(counters, thread, 1);
+    fuzz_check(counters_serving(counters, NULL) == 1);
+    fuzz_check(counters_tables(counters) == counters->threads);
 }
 
 static void step_counters(const struct memory *memory, struct str *in)

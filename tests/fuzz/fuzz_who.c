@@ -1,16 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Who asks: headers of the PROXY protocol (the same verdict however they are cut; what was read is
- * written and read back) and, behind a request line, X-Forwarded-For and Forwarded (every hop but
- * the first is trusted).
+ * written, with what may stand behind it, and read back) and, behind a request line,
+ * X-Forwarded-For and Forwarded (every hop but the first is trusted).
  */
 #include "fuzz_http1.h"
 #include "proto/forwarded.h"
 #include "proto/proxy_protocol.h"
 
-static void check_written(struct proxy_protocol *proxy)
+/* What stands behind the addresses changes nothing of them; version 1 has no such thing. */
+static void check_extended(char *header, size_t len, size_t cap, struct str value)
 {
-    char text[PROXY_PROTOCOL_WRITE_MAX];
+    char tls[PROXY_PROTOCOL_SSL_MAX];
+    struct proxy_protocol before, after;
+    size_t tls_len = proxy_protocol_ssl(tls, value, value.len % 2);
+    fuzz_check(proxy_protocol_read(str_make(header, len), &before) == 0);
+    size_t more = proxy_protocol_extend(header, len, cap, PROXY_PROTOCOL_AUTHORITY, value);
+    fuzz_check(more == len || (before.version == 2 && more == len + 3 + value.len));
+    more = proxy_protocol_extend(header, more, cap, PROXY_PROTOCOL_SSL, str_make(tls, tls_len));
+    fuzz_check(more <= cap);
+    fuzz_check(proxy_protocol_read(str_make(header, more), &after) == 0 && after.len == more);
+    fuzz_check(after.known == before.known && ip_eq(&after.source, &before.source));
+}
+
+static void check_written(struct proxy_protocol *proxy, struct str value)
+{
+    char text[PROXY_PROTOCOL_WRITE_MAX + 64];
     struct proxy_protocol back;
     for (uint8_t version = 1; version <= 2; version++) {
         proxy->version = version;
@@ -19,6 +34,7 @@ static void check_written(struct proxy_protocol *proxy)
         bool same = proxy->known && proxy->source.family == proxy->destination.family;
         fuzz_check(back.known == same);
         fuzz_check(!same || ip_eq(&back.source, &proxy->source));
+        check_extended(text, len, sizeof(text), value);
     }
 }
 
@@ -35,7 +51,7 @@ static void check_proxy(struct str in)
         fuzz_check(cut == PROXY_PROTOCOL_E_MORE || cut == r);
         if (cut == 0) {
             fuzz_check(part.len == len && whole.len == len);
-            check_written(&whole);
+            check_written(&whole, str_slice(in, 0, 64));
             return;
         }
         if (cut == PROXY_PROTOCOL_E_BAD) {
