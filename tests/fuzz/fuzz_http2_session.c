@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * One side of an HTTP/2 connection and a peer that sends the input. The first byte: 1 we are the
- * server (the preface goes in front), 2 streams are answered (or, as a client, have a body), 4 what
- * comes is taken at once; the second: how the input is cut (0: at every byte).
+ * server (the preface goes in front), 2 streams are answered (or, as a client, have a body) and
+ * time passes, 4 what comes is taken at once, 8 heads are long, 16 no new streams in the end; the
+ * second: how the input is cut (0: at every byte).
  *
  * What is read is the same however it is cut; what we send is frames, whose heads nghttp2 reads and
  * whose DATA the peer has allowed; no stream is closed twice, and none is left.
@@ -133,11 +134,45 @@ static const struct http2_ops ops = {
     .room = on_room,
 };
 
-static const struct hpack_field fields[] = {
-    {.id = HPACK_STATUS, .value = STR_INIT("200")},
-    {.id = HTTP_H_CONTENT_TYPE, .value = STR_INIT("text/plain")},
-    {.id = HTTP_H_OTHER, .name = STR_INIT("X-Kept"), .value = STR_INIT("in the table")},
-};
+static char long_text[HTTP2_FRAME_MAX + 1000];
+
+/* What we say: an answer, or a request (the first four in place of the status). */
+static size_t head_fields(const struct run *run, struct hpack_field *ret)
+{
+    const struct hpack_field request[] = {
+        {.id = HPACK_METHOD, .value = STR("GET")},
+        {.id = HPACK_SCHEME, .value = STR("https")},
+        {.id = HPACK_AUTHORITY, .value = STR("a")},
+        {.id = HPACK_PATH, .value = STR("/")},
+    };
+    const struct hpack_field others[] = {
+        {.id = HTTP_H_CONTENT_TYPE, .value = STR("text/plain")},
+        {.id = HTTP_H_OTHER, .name = STR("X-Kept"), .value = STR("in the table")},
+        {.id = HTTP_H_AUTHORIZATION, .value = STR("nobody keeps it"), .secret = true},
+        {.id = HTTP_H_OTHER, .name = str_make(long_text, 300), .value = STR("long name")},
+        {.id = HTTP_H_OTHER,
+         .name = STR("x-long"),
+         .value = str_make(long_text, sizeof(long_text))},
+    };
+    size_t n = 0;
+    if (run->kind & 1) {
+        ret[n++] = (struct hpack_field){.id = HPACK_STATUS, .value = STR("200")};
+    }
+    for (size_t i = 0; i < ARRAY_LEN(request) && !(run->kind & 1); i++) {
+        ret[n++] = request[i];
+    }
+    for (size_t i = 0; i < (run->kind & 8 ? ARRAY_LEN(others) : 3); i++) {
+        ret[n++] = others[i];
+    }
+    return n;
+}
+
+static bool put_head(struct run *run, struct http2_stream *stream, bool last)
+{
+    struct hpack_field fields[16];
+    size_t n = head_fields(run, fields);
+    return http2_put_head(&run->http, stream, fields, n, last);
+}
 
 /* What an owner does between two reads: answers, bodies, ends. */
 static void answer(struct run *run)
@@ -150,7 +185,7 @@ static void answer(struct run *run)
             continue;
         }
         bool last = stream->id % 8 == 3;
-        if (!http2_put_head(h, stream, fields, ARRAY_LEN(fields), last) || !end->there || last) {
+        if (!put_head(run, stream, last) || !end->there || last) {
             continue;
         }
         size_t n = http2_may_send(h, stream);
@@ -170,8 +205,11 @@ static void answer(struct run *run)
 
 static void begin(struct run *run, unsigned kind)
 {
-    static const struct http2_limits limits = {
-        .window = 100, .session_window = 70000, .streams_max = 5, .head_max = 16384};
+    static const struct http2_limits limits = {.window = 100,
+                                               .session_window = 70000,
+                                               .streams_max = 5,
+                                               .head_max = 16384,
+                                               .glitches_max = 2000};
     *run = (struct run){.kind = kind, .out = malloc(OUT_MAX), .digest = 1};
     run->http.out = run->out;
     run->http.out_cap = OUT_MAX;
@@ -180,7 +218,7 @@ static void begin(struct run *run, unsigned kind)
         struct end *end = &run->ends[i];
         fuzz_check(http2_open(&run->http, &end->stream));
         *end = (struct end){.stream = end->stream, .there = true};
-        fuzz_check(http2_put_head(&run->http, &end->stream, fields, 3, !(kind & 2) || i == 3));
+        fuzz_check(put_head(run, &end->stream, !(kind & 2) || i == 3));
     }
 }
 
@@ -194,15 +232,30 @@ static void feed(struct run *run, struct str in, size_t step)
         free(copy);
         in = str_skip(in, piece.len);
         if (run->kind & 2) {
+            run->http.now_ns += 100000000;
             answer(run);
         }
     }
+}
+
+static void check_head(nghttp2_hd_inflater *inflater, struct str block)
+{
+    int flags = 0;
+    while (!(flags & NGHTTP2_HD_INFLATE_FINAL)) {
+        nghttp2_nv nv;
+        ssize_t n =
+            nghttp2_hd_inflate_hd2(inflater, &nv, &flags, (const uint8_t *)block.p, block.len, 1);
+        fuzz_check(n >= 0);
+        block = str_skip(block, (size_t)n);
+    }
+    nghttp2_hd_inflate_end_headers(inflater);
 }
 
 /* Frames, and heads that can be read. */
 static void check_out(const struct run *run)
 {
     struct str out = str_make(run->out, run->http.out_len);
+    struct buf block = BUF_INIT(OUT_MAX);
     nghttp2_hd_inflater *inflater;
     fuzz_check(nghttp2_hd_inflate_new(&inflater) == 0);
     if (!(run->kind & 1)) {
@@ -213,22 +266,25 @@ static void check_out(const struct run *run)
         fuzz_check(out.len >= HTTP2_FRAME_HEAD);
         uint32_t len = http2_u32(out.p) >> 8;
         fuzz_check(len <= HTTP2_FRAME_MAX && HTTP2_FRAME_HEAD + len <= out.len);
-        struct str payload = str_slice(out, HTTP2_FRAME_HEAD, HTTP2_FRAME_HEAD + len);
-        for (int flags = 0; out.p[3] == HTTP2_HEADERS && !(flags & NGHTTP2_HD_INFLATE_FINAL);) {
-            nghttp2_nv nv;
-            ssize_t n = nghttp2_hd_inflate_hd2(inflater, &nv, &flags, (const uint8_t *)payload.p,
-                                               payload.len, 1);
-            fuzz_check(n >= 0);
-            payload = str_skip(payload, (size_t)n);
+        fuzz_check((block.len > 0) == (out.p[3] == HTTP2_CONTINUATION));
+        if (out.p[3] == HTTP2_HEADERS || out.p[3] == HTTP2_CONTINUATION) {
+            buf_add(&block, str_slice(out, HTTP2_FRAME_HEAD, HTTP2_FRAME_HEAD + len));
+            if (out.p[4] & HTTP2_END_HEADERS) {
+                check_head(inflater, buf_str(&block));
+                buf_reset(&block);
+            }
         }
-        nghttp2_hd_inflate_end_headers(inflater);
         out = str_skip(out, HTTP2_FRAME_HEAD + len);
     }
     nghttp2_hd_inflate_del(inflater);
+    buf_fini(&block);
 }
 
 static void finish(struct run *run)
 {
+    if (run->kind & 16 && !run->http.failed) {
+        http2_drain(&run->http);
+    }
     check_out(run);
     for (size_t i = 0; i < STREAMS; i++) {
         struct end *end = &run->ends[i];
@@ -250,6 +306,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t step = 1 + fuzz_byte(&in);
     struct buf bytes = BUF_INIT(16 << 20);
     static struct run whole, cut;
+    memset(long_text, 'x', sizeof(long_text));
     if (kind & 1) {
         buf_add(&bytes, STR(HTTP2_PREFACE));
     }
