@@ -20,7 +20,10 @@
 
 #include <stdlib.h>
 
-enum { CALLS_MAX = 100 /* on one link, if the peer takes as many */ };
+enum {
+    CALLS_MAX = 100, /* on one link, if the peer takes as many */
+    EARLY_MAX = 4,   /* interim heads that are kept when more come at once */
+};
 
 struct h2_link {
     struct h2 h2;
@@ -39,9 +42,12 @@ struct h2_call {
     struct lane lane;
     struct h2_link *link; /* NULL: cut off */
     struct http2_head builder;
-    struct block *block; /* struct http1_head, then its texts */
+    struct block *block; /* struct http1_head, then its texts: the latest head */
+    struct block *early; /* interim ones in front of it that were not passed on yet */
+    struct block *told;  /* the one of these that the owner looks at */
+    uint8_t early_count;
     bool building;
-    bool interim; /* the head is an interim one, not passed on yet */
+    bool interim; /* the latest head is an interim one, not passed on yet */
     int8_t result;
     uint8_t method;
 };
@@ -51,9 +57,14 @@ static struct h2_call *call_of(struct upstream *upstream)
     return container_of(upstream, struct h2_call, upstream);
 }
 
+static struct http1_head *head_in(struct block *block)
+{
+    return (struct http1_head *)(void *)block->data;
+}
+
 static struct http1_head *head_of(const struct h2_call *call)
 {
-    return (struct http1_head *)(void *)call->block->data;
+    return head_in(call->block);
 }
 
 /* --- links --- */
@@ -155,9 +166,35 @@ static void goaway(struct h2 *h2)
 
 /* --- what the peer answers --- */
 
+/* The latest head waits in front of the next one. */
+static void keep_early(struct h2_call *call)
+{
+    struct block **at = &call->early;
+    while (*at) {
+        at = &(*at)->next;
+    }
+    *at = call->block;
+    call->block->next = NULL;
+    call->block = NULL;
+    call->early_count++;
+}
+
+static struct block *take_early(struct h2_call *call)
+{
+    struct block *block = call->early;
+    if (block) {
+        call->early = block->next;
+        call->early_count--;
+    }
+    return block;
+}
+
 static void begin_head(struct h2_call *call)
 {
     struct worker *worker = call->upstream.conn.worker;
+    if (unlikely(call->interim) && call->early_count < EARLY_MAX) {
+        keep_early(call);
+    }
     if (!call->block) {
         call->block = block_get(&worker->blocks, BLOCK_HEAD);
     }
@@ -216,17 +253,29 @@ static const struct h2_role role = {
     .flushed = flushed,
 };
 
+static void copy_head(struct http1_head *to, const struct http1_head *head)
+{
+    memcpy(to, head, offsetof(struct http1_head, headers));
+    memcpy(to->headers, head->headers, head->count * sizeof(head->headers[0]));
+}
+
 int h2_link_answer(struct upstream *upstream, struct http1_head *ret)
 {
     struct h2_call *call = call_of(upstream);
     struct lane *lane = &call->lane;
+    if (unlikely(call->told || call->early)) {
+        block_put(&upstream->conn.worker->blocks, call->told);
+        call->told = take_early(call);
+        if (call->told) {
+            copy_head(ret, head_in(call->told));
+            return 0;
+        }
+    }
     if (call->result != 0) {
         return -EBADMSG;
     }
     if (lane->head_done || call->interim) {
-        const struct http1_head *head = head_of(call);
-        memcpy(ret, head, offsetof(struct http1_head, headers));
-        memcpy(ret->headers, head->headers, head->count * sizeof(head->headers[0]));
+        copy_head(ret, head_of(call));
         call->interim = false;
         return 0;
     }
@@ -380,6 +429,10 @@ void h2_link_release(struct upstream *upstream)
     struct endpoint *endpoint = upstream->endpoint;
     conn_close(&upstream->conn);
     block_put(blocks, call->block);
+    block_put(blocks, call->told);
+    for (struct block *block; (block = take_early(call));) {
+        block_put(blocks, block);
+    }
     free(call);
     endpoint_unref(endpoint);
 }

@@ -71,6 +71,7 @@ bool http2_open(struct http2 *h, struct http2_stream *stream)
         return false;
     }
     http2_add(h, stream, h->next_id);
+    http2_past_open(&h->past, h->next_id);
     h->next_id += 2;
     return true;
 }
@@ -142,15 +143,13 @@ void http2_put_reset(struct http2 *h, uint32_t id, uint32_t error)
     char code[4];
     http2_put_u32(code, error);
     http2_put_small(h, (struct http2_frame){.len = 4, .type = HTTP2_RST_STREAM, .id = id}, code);
-    if (h->server) {
-        http2_past_leave(&h->past, id);
-    }
+    http2_past_leave(&h->past, id);
 }
 
 static void put_goaway(struct http2 *h, uint32_t error)
 {
     char payload[8];
-    http2_put_u32(payload, h->past.last);
+    http2_put_u32(payload, h->server ? h->past.last : 0); /* no stream is a service's */
     http2_put_u32(payload + 4, error);
     http2_put_small(h, (struct http2_frame){.len = 8, .type = HTTP2_GOAWAY}, payload);
     h->goaway_sent = true;

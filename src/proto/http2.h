@@ -63,7 +63,7 @@ struct http2 {
     uint32_t rest_len;
     char *rest; /* of a block: the beginning of a field whose end comes in another frame */
     uint8_t head[HTTP2_FRAME_HEAD];
-    struct http2_past past; /* streams of the peer */
+    struct http2_past past; /* streams of the client, whichever side that is */
 };
 
 /* Says preface and SETTINGS; `out` must be set, or `room` provide it. 0 or -ENOMEM. */

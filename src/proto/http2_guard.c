@@ -38,10 +38,11 @@ bool http2_guard_note(struct http2_guard *guard, enum http2_guard_kind kind, int
         guard->points = MIN(guard->points + gain, guard->max);
         return true;
     }
-    guard->glitches++;
     guard->points += gain;
-    if (guard->points < 0) {
+    int32_t ordinary = guard->max - guard->max / 4;
+    if (guard->points < ordinary) {
         rest(guard, now_ns);
     }
+    guard->glitches += kind == HTTP2_GUARD_INVALID || guard->points < ordinary;
     return guard->points >= 0;
 }

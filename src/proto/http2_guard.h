@@ -34,7 +34,7 @@ enum {
 struct http2_guard {
     int32_t points, max;
     int64_t at_ns;     /* when time last gave any */
-    uint32_t glitches; /* frames that took points */
+    uint32_t glitches; /* frames that took points when a quarter of them was gone, or invalid */
 };
 
 /* `max` 0: as many as usual. */

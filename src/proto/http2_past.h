@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct http2_past: what became of the last streams that a peer opened, so that a frame on one
+ * struct http2_past: what became of the last streams that a client opened, so that a frame on one
  * that is gone can be judged (RFC 9113 §5.1): behind a reset of ours it was under way and is passed
  * over, behind the sender's own end, or on a number that it left out, it breaks the protocol.
  * Streams are opened in ascending order. Pure.
@@ -26,7 +26,7 @@ struct http2_past {
     uint32_t items[HTTP2_PAST_MAX]; /* number, and the highest bit: left */
 };
 
-/* The peer opens that stream: above `last`. */
+/* That stream is opened: above `last`. */
 void http2_past_open(struct http2_past *past, uint32_t id);
 /* We reset it. */
 void http2_past_leave(struct http2_past *past, uint32_t id);

@@ -47,9 +47,6 @@ static void judge_gone(struct http2 *h, uint32_t id)
         protocol_error(h);
         return;
     }
-    if (!h->server) {
-        return;
-    }
     switch (http2_past_ask(&h->past, id)) {
     case HTTP2_PAST_SKIPPED:
         protocol_error(h);
@@ -59,6 +56,17 @@ static void judge_gone(struct http2 *h, uint32_t id)
         break;
     default:
         break;
+    }
+}
+
+/* The peer has ended its side, and says more (RFC 9113 §5.1): a client is ended, what a service does
+ * to one of its requests must not end the others. */
+static void behind_end(struct http2 *h, struct http2_stream *stream)
+{
+    if (h->server) {
+        http2_fail(h, HTTP2_STREAM_CLOSED);
+    } else {
+        http2_stream_error(h, stream, HTTP2_STREAM_CLOSED);
     }
 }
 
@@ -82,7 +90,7 @@ static void begin_data(struct http2 *h)
     if (!stream) {
         judge_gone(h, frame->id);
     } else if (stream->remote_end) {
-        http2_fail(h, HTTP2_STREAM_CLOSED);
+        behind_end(h, stream);
     } else if (!stream->head_done) {
         protocol_error(h); /* of an answer whose head has not come */
     } else if (frame->len > stream->may_receive) {
@@ -292,7 +300,8 @@ static void find_stream(struct http2 *h, uint32_t id)
     h->block_dropped = !stream;
     if (stream) {
         if (stream->remote_end) {
-            http2_fail(h, HTTP2_STREAM_CLOSED);
+            h->block_dropped = true;
+            behind_end(h, stream);
         }
     } else if (h->server && id % 2 && id > h->past.last) {
         h->block_dropped = false;

@@ -13,7 +13,7 @@ import h2.settings
 import pytest
 
 from edge_peer import Edge, free_port, request, until, wait_port
-from h2_peer import END_HEADERS, END_STREAM, HEADERS, H2Client, field, frame, get
+from h2_peer import DATA, END_HEADERS, END_STREAM, HEADERS, H2Client, field, frame, get
 
 
 class H2Upstream:
@@ -275,6 +275,30 @@ def test_answers_that_are_not_http2_are_refused(tmp_path, head):
 
     with H2Upstream(serve) as upstream, Edge(tmp_path, *web(upstream)) as edge:
         assert edge.get(method="POST").status == 502
+
+
+def test_a_service_that_says_more_behind_its_end_loses_that_request_only(tmp_path):
+    """RFC 9113 5.1, half-closed (remote): a stream error of type STREAM_CLOSED."""
+    resets = []
+
+    def serve(peer, event, n):
+        if isinstance(event, h2.events.RequestReceived) and dict(event.headers)[":method"] == "POST":
+            stream = event.stream_id
+            peer.socket.sendall(peer.data_to_send() + frame(HEADERS, END_HEADERS, stream, b"\x88")
+                                + frame(DATA, END_STREAM, stream, b"ok") + frame(DATA, END_STREAM, stream, b"evil"))
+        elif isinstance(event, h2.events.StreamReset):
+            resets.append(event.error_code)
+        elif isinstance(event, h2.events.StreamEnded):
+            answer(peer, event.stream_id)
+
+    with H2Upstream(serve) as upstream, Edge(tmp_path, *web(upstream)) as edge:
+        with edge.connect() as client:
+            client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n0123456789")
+            with pytest.raises((EOFError, ConnectionResetError)):
+                client.response()
+            assert b"evil" not in client.buffer
+        until(lambda: resets == [h2.errors.ErrorCodes.STREAM_CLOSED])
+        assert edge.get().body == b"fine" and upstream.connections == 1
 
 
 def test_a_slow_service_holds_the_client_back(tmp_path):
