@@ -21,8 +21,9 @@ enum {
 };
 
 struct hpack_memory {
-    uint8_t slots[SLOTS]; /* the number of an entry, its lowest bits */
-    uint16_t seen[SLOTS]; /* part of the hash of what was seen last */
+    uint8_t slots[SLOTS];      /* the number of an entry, its lowest bits */
+    uint8_t latest[HPACK_IDS]; /* the same of the one that was used last, by the name's id */
+    uint16_t seen[SLOTS];      /* part of the hash of what was seen last */
 };
 
 /* How a field is written when it is not in the table. */
@@ -160,14 +161,32 @@ static uint64_t hash_text(uint64_t hash, struct str text)
                          : mix(hash, load(text.p, text.len));
 }
 
+/* What an id does not say: OTHER's in lower case. */
+static struct str name_of(const struct hpack_field *field)
+{
+    return field->id == HTTP_H_OTHER  ? field->name
+           : field->id < HTTP_H_COUNT ? http_header_name((enum http_header_id)field->id)
+                                      : hpack_pseudo_name(field->id);
+}
+
 static bool is_entry(const char *line, const struct hpack_kept *entry,
                      const struct hpack_field *field)
 {
-    return entry->id == field->id && entry->value_len == field->value.len &&
-           entry->name_len == field->name.len &&
-           (field->id != HTTP_H_OTHER || memcmp(line, field->name.p, field->name.len) == 0) &&
-           (field->value.len == 0 ||
-            memcmp(line + entry->name_len + 2, field->value.p, field->value.len) == 0);
+    if (entry->id != field->id || entry->value_len != field->value.len ||
+        (field->id == HTTP_H_OTHER && !str_eq(str_make(line, entry->name_len), field->name))) {
+        return false;
+    }
+    return field->value.len == 0 ||
+           memcmp(line + entry->name_len + 2, field->value.p, field->value.len) == 0;
+}
+
+/* Most come as the last time: that costs no hash. Its age, or -1. */
+static int guess(const struct hpack_writer *writer, const struct hpack_field *field)
+{
+    const struct hpack_ring *ring = &writer->ring;
+    uint8_t age = (uint8_t)(ring->next - 1 - writer->memory->latest[field->id]);
+    const struct hpack_kept *entry = hpack_ring_get(ring, age);
+    return entry && is_entry(hpack_ring_line(ring, entry), entry, field) ? age : -1;
 }
 
 /* A byte of a hash that its slot does not tell. */
@@ -177,31 +196,35 @@ static uint8_t mark_of(uint64_t hash)
 }
 
 /* Its index, or 0. */
-static uint32_t look_up(const struct hpack_writer *writer, uint64_t hash,
-                        const struct hpack_field *field)
+static uint32_t look_up(struct hpack_writer *writer, uint64_t hash, const struct hpack_field *field)
 {
     const struct hpack_ring *ring = &writer->ring;
-    uint8_t age = (uint8_t)(ring->next - 1 - writer->memory->slots[hash % SLOTS]); /* 0: newest */
+    uint8_t number = writer->memory->slots[hash % SLOTS];
+    uint8_t age = (uint8_t)(ring->next - 1 - number); /* 0: newest */
     const struct hpack_kept *entry = hpack_ring_get(ring, age);
     if (!entry || entry->mark != mark_of(hash) ||
         !is_entry(hpack_ring_line(ring, entry), entry, field)) {
         return 0;
     }
+    writer->memory->latest[field->id] = number;
     return STATIC_LAST + 1U + age;
 }
 
-/* False: there is no memory. */
+/* False: it is too large, or there is no memory. */
 static bool keep(struct hpack_writer *writer, uint64_t hash, const struct hpack_field *field)
 {
     struct hpack_ring *ring = &writer->ring;
     struct hpack_kept *entry;
     uint8_t number = (uint8_t)ring->next;
-    if (hpack_ring_add(ring, field->name, field->value, &entry) != 0) {
+    struct str name = name_of(field);
+    if (name.len + field->value.len + HPACK_OVERHEAD > ring->limit ||
+        hpack_ring_add(ring, name, field->value, &entry) != 0) {
         return false;
     }
     entry->id = field->id;
     entry->mark = mark_of(hash);
     writer->memory->slots[hash % SLOTS] = number;
+    writer->memory->latest[field->id] = number;
     return true;
 }
 
@@ -236,7 +259,7 @@ static char *put_literal(char *p, unsigned first, unsigned bits, const struct hp
     unsigned index = known[field->id].index;
     p = put_number(p, first, bits, index);
     if (index == 0) {
-        p = put_text(p, field->name);
+        p = put_text(p, name_of(field));
     }
     return put_text(p, field->value);
 }
@@ -298,9 +321,12 @@ static char *put_kept(struct hpack_writer *writer, char *p, const struct hpack_f
     if (unlikely(!writer->memory)) {
         writer->memory = calloc(1, sizeof(*writer->memory));
     }
-    size_t len = field->name.len + field->value.len;
-    if (!writer->memory || len + HPACK_OVERHEAD > writer->ring.limit) {
+    if (unlikely(!writer->memory)) {
         return put_literal(p, 0, 4, field);
+    }
+    int age = guess(writer, field);
+    if (likely(age >= 0)) {
+        return put_number(p, INDEXED, 7, STATIC_LAST + 1U + (unsigned)age);
     }
     uint64_t hash = field->id + 1U;
     if (field->id == HTTP_H_OTHER) {
@@ -329,34 +355,41 @@ static char *put_long(char *p, const struct hpack_field *field)
     return put_text(p, field->value);
 }
 
-char *hpack_add(struct hpack_writer *writer, char *p, const struct hpack_field *given)
+static char *put_other(struct hpack_writer *writer, char *p, const struct hpack_field *given)
 {
     struct hpack_field field = *given;
     char low[NAME_MAX];
-    if (field.id == HTTP_H_OTHER) {
-        if (field.name.len > NAME_MAX) {
-            return put_long(p, &field);
-        }
-        for (size_t i = 0; i < field.name.len; i++) {
-            char c = field.name.p[i];
-            low[i] = c >= 'A' && c <= 'Z' ? (char)(c | 32) : c;
-        }
-        field.name.p = low;
-    } else if (field.id < HTTP_H_COUNT) {
-        field.name = http_header_name((enum http_header_id)field.id);
-    } else {
-        unsigned index = field.secret ? 0 : find_static(&field);
+    if (field.name.len > NAME_MAX) {
+        return put_long(p, &field);
+    }
+    for (size_t i = 0; i < field.name.len; i++) {
+        char c = field.name.p[i];
+        low[i] = c >= 'A' && c <= 'Z' ? (char)(c | 32) : c;
+    }
+    field.name.p = low;
+    return field.secret ? put_literal(p, NEVER, 4, &field) : put_kept(writer, p, &field);
+}
+
+char *hpack_add(struct hpack_writer *writer, char *p, const struct hpack_field *field)
+{
+    if (unlikely(field->id == HTTP_H_OTHER)) {
+        return put_other(writer, p, field);
+    }
+    if (unlikely(field->secret)) {
+        return put_literal(p, NEVER, 4, field);
+    }
+    if (field->id >= HTTP_H_COUNT) {
+        unsigned index = find_static(field);
         if (index) {
             return put_number(p, INDEXED, 7, index);
         }
-        field.name = hpack_pseudo_name(field.id);
     }
-    switch (field.secret ? HOW_SECRET : known[field.id].how) {
+    switch (known[field->id].how) {
     case HOW_KEPT:
-        return put_kept(writer, p, &field);
+        return put_kept(writer, p, field);
     case HOW_SECRET:
-        return put_literal(p, NEVER, 4, &field);
+        return put_literal(p, NEVER, 4, field);
     default:
-        return put_literal(p, 0, 4, &field);
+        return put_literal(p, 0, 4, field);
     }
 }

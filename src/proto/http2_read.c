@@ -59,8 +59,8 @@ static void judge_gone(struct http2 *h, uint32_t id)
     }
 }
 
-/* The peer has ended its side, and says more (RFC 9113 §5.1): a client is ended, what a service does
- * to one of its requests must not end the others. */
+/* The peer has ended its side, and says more (RFC 9113 §5.1): a client is ended, what a service
+ * does to one of its requests must not end the others. */
 static void behind_end(struct http2 *h, struct http2_stream *stream)
 {
     if (h->server) {
