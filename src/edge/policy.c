@@ -254,6 +254,24 @@ static void look_at_ejections(struct service *service)
     }
 }
 
+/* Thread 0 for all: they look again when they are told. Its level stays: who crashes each time is
+ * out for longer each time. */
+void policy_forget_ejection(struct endpoint *endpoint)
+{
+    struct worker *worker = endpoint->service->worker;
+    struct outlier *outlier = outlier_of(endpoint);
+    if (worker->index != 0 || !outlier || endpoint->policy->id != endpoint->id) {
+        return;
+    }
+    bool was_out = outlier_out(outlier, worker->loop.now_ns);
+    outlier_forget(outlier);
+    __atomic_store_n(&endpoint->policy->until_wall_ns, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&endpoint->policy->state, (uint32_t)COUNTERS_POLICY_WELL, __ATOMIC_RELAXED);
+    if (was_out && worker->news && worker->news->health_changed) {
+        worker->news->health_changed(worker);
+    }
+}
+
 void policy_refresh(struct service *service)
 {
     int64_t now_ns = service->worker->loop.now_ns;

@@ -83,6 +83,7 @@ must_check int policy_apply(struct service *service, const struct snapshot_polic
 void policy_free(struct policy *policy);
 /* The service's endpoints or their health have changed (service_refresh): who is ejected? */
 void policy_refresh(struct service *service);
+void policy_forget_ejection(struct endpoint *endpoint); /* its process has ended */
 /* Has an ejection begun or ended since policy_refresh? */
 bool policy_changed(const struct endpoint *endpoint);
 
@@ -101,8 +102,7 @@ must_check bool policy_woken(struct stream *stream);
 enum policy_verdict policy_no_connection(struct stream *stream);
 /* Another endpoint for one that is starting slowly; else the same. */
 struct endpoint *policy_slow_start(struct stream *stream, struct endpoint *endpoint);
-/* May a request that was written be sent again after -errno? Then it is billed, and it waits a
- * little before it is. */
+/* May what was written be sent again after -errno? Then it is billed, and waits a little. */
 must_check bool policy_may_retry(struct stream *stream, int error);
 /* The request was sent whole: a copy, and perhaps a second try later. */
 void policy_sent(struct stream *stream);

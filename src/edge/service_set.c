@@ -410,6 +410,7 @@ void service_set_delta(struct worker *worker, const struct delta *delta)
         break;
     case DELTA_ENDPOINT_REMOVE:
         if (endpoint) {
+            policy_forget_ejection(endpoint);
             remove_endpoint(worker, endpoint);
         }
         break;

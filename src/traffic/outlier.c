@@ -60,6 +60,15 @@ bool outlier_eject(struct outlier *outlier, const struct outlier_spec *spec, int
     return true;
 }
 
+void outlier_forget(struct outlier *outlier)
+{
+    STORE(outlier->until_ns, 0);
+    STORE(outlier->streak, 0);
+    STORE(outlier->requests, 0);
+    STORE(outlier->failures, 0);
+    STORE(outlier->latency_us, 0);
+}
+
 static int64_t longest_ns(const struct outlier_spec *spec)
 {
     return MAX(spec->ejection_max_ms, spec->ejection_ms) * NS_PER_MS;

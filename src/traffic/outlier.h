@@ -64,6 +64,8 @@ bool outlier_eject(struct outlier *outlier, const struct outlier_spec *spec, int
 void outlier_waited(struct outlier *outlier, uint64_t latency_us);
 /* A shorter time of a new configuration acts on who is out already. True: it has been made so. */
 bool outlier_shorten(struct outlier *outlier, const struct outlier_spec *spec, int64_t now_ns);
+/* It is another one now: in, and nothing is known of it but how often it was out. */
+void outlier_forget(struct outlier *outlier);
 /* An interval is over: looks at all endpoints of a service, ejects the worst as far as there is
  * room, forgives the others a level, and begins the next interval. Returns how many were ejected;
  * each case says why. */

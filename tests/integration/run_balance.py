@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -44,7 +45,7 @@ class Shop(Muelle):
         self.write("server.py", SERVER)
         self.write("muelle.yaml", f"""
 name: t
-gateway: {{ listen: "http://127.0.0.1:{self.port}", admin: off, threads: 1, {gateway} }}
+gateway: {{ listen: "http://127.0.0.1:{self.port}", admin: off, {gateway if "threads" in gateway else "threads: 1, " + gateway} }}
 services:
   web:
     command: {sys.executable} server.py
@@ -285,6 +286,21 @@ def test_routes_tells_people_why_a_replica_gets_less(shop):
     shop.cli("weight", "web/3=0")
     assert "replica 1 drained" in shop.cli("drain", "web/1").stdout
     assert re.fullmatch(r"breaker open for 3\d{3} s, 1 ejected, 1 drained, 1 of weight 0", note()[0])
+
+
+def test_an_ejected_replica_that_is_started_anew_begins_anew(shop):
+    def ejected():
+        return [endpoint["ejected_until"] is not None for endpoint in shop.route()["endpoints"]]
+    shop.start("{ outlier: { consecutive: 1, ejection: 1h, ejection_max: 1h } }", gateway="threads: 2")
+    client = http.client.HTTPConnection("127.0.0.1", shop.port)
+    client.request("GET", "/fails", headers={"Host": "a.localhost"})
+    assert client.getresponse().status == 500
+    wait_until(lambda: any(ejected()), 10, "it is out")
+    number = ejected().index(True) + 1
+    shop.settles(4, {replica: 2 for replica in ("1", "2", "3") if replica != str(number)})
+    os.kill(next(row["pid"] for row in shop.ps() if row["replica"] == number), signal.SIGKILL)
+    shop.settles(9, {"1": 3, "2": 3, "3": 3})
+    assert not any(ejected())
 
 
 def test_a_page_says_why_nobody_takes_a_request(shop):
