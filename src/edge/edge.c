@@ -17,6 +17,7 @@
 #include "edge/edge_private.h"
 #include "edge/memory.h"
 #include "edge/probe.h"
+#include "edge/tally.h"
 #include "edge/worker_life.h"
 #include "os/entropy.h"
 #include "os/file.h"
@@ -204,12 +205,12 @@ int edge_open(struct edge *edge, const struct edge_memory *memory, unsigned thre
     if (r < 0) {
         return r;
     }
-    edge->tunnels = calloc(WORKER_LOADS, sizeof(*edge->tunnels));
+    edge->tunnels = calloc(TALLIES, sizeof(*edge->tunnels));
     if (!edge->tunnels) {
         return -ENOMEM;
     }
     if (threads > 1) {
-        edge->loads = calloc(WORKER_LOADS, sizeof(*edge->loads));
+        edge->loads = calloc(TALLIES, sizeof(*edge->loads));
         if (!edge->loads) {
             return -ENOMEM;
         }

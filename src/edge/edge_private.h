@@ -36,13 +36,8 @@ struct edge {
     struct edge_shared shared;
     struct worker *workers; /* COUNTERS_HALF, the first thread_count of them are in use */
     unsigned thread_count;
-    /* Requests in flight, WORKER_LOADS of them by endpoint id; only those of least-connections
-     * services are touched. Two endpoints may meet in one place: then both look busier than they
-     * are. NULL: there is one thread. */
-    atomic_uint *loads;
-    /* Open tunnels, WORKER_LOADS places by route id; only those of routes with a limit are touched
-     * (two that meet in one place share it). */
-    atomic_uint *tunnels;
+    struct tally *loads;        /* requests in flight, by endpoint; NULL: there is one thread */
+    struct tally *tunnels;      /* open ones of routes with a limit, by route */
     struct addresses addresses; /* of clients */
     struct list sockets;
     struct config *pending;    /* waits for its listeners */

@@ -18,6 +18,7 @@
 
 #include "base/num.h"
 #include "edge/policy.h"
+#include "edge/tally.h"
 #include "edge/worker.h"
 
 #include <stdlib.h>
@@ -90,6 +91,15 @@ bool service_takes(const struct service *service, const struct endpoint *endpoin
     return service->panic ? present(endpoint) : endpoint_eligible(endpoint);
 }
 
+/* Only where the method looks at it: a place costs memory. */
+static void share_load(const struct service *service, struct endpoint *endpoint)
+{
+    struct tally *loads = service->worker->loads;
+    if (loads && pick_shares(&service->pick) && !endpoint->member.shared) {
+        endpoint->member.shared = tally_of(loads, endpoint->id);
+    }
+}
+
 /* Room was made when the endpoints were added. */
 void service_refresh(struct service *service)
 {
@@ -106,6 +116,7 @@ void service_refresh(struct service *service)
     list_for_each (node, &service->endpoints) {
         struct endpoint *endpoint = list_entry(node, struct endpoint, node);
         if (service_takes(service, endpoint)) {
+            share_load(service, endpoint);
             pick_add(pick, &endpoint->member);
         }
     }

@@ -71,7 +71,6 @@ static struct endpoint *add_endpoint(struct worker *worker, struct service *serv
     endpoint->service = service;
     endpoint->refs = 1;
     endpoint->member.id = spec->id;
-    endpoint->member.shared = worker->loads ? &worker->loads[spec->id % WORKER_LOADS] : NULL;
     endpoint->member.load = worker->deltas && worker->deltas->loads
                                 ? loads_word(worker->deltas->loads, spec->id)
                                 : NULL;

@@ -10,6 +10,7 @@
  */
 #include "edge/edge_private.h"
 #include "edge/reply.h"
+#include "edge/tally.h"
 #include "edge/tunnel.h"
 
 static bool has_token(struct str list, struct str token)
@@ -57,7 +58,7 @@ static bool count_in(struct stream *stream)
     if (!limits || limits->connections_max == 0) {
         return true;
     }
-    atomic_uint *slot = &stream->worker->edge->tunnels[stream->route_id % WORKER_LOADS];
+    atomic_uint *slot = tally_of(stream->worker->edge->tunnels, stream->route_id);
     if (atomic_fetch_add(slot, 1U) >= limits->connections_max) {
         atomic_fetch_sub(slot, 1U);
         return refuse(stream, 503, "it has as many open connections as its route allows");

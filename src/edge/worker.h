@@ -30,7 +30,6 @@ enum {
     WORKER_IN_SIZE = 64 * 1024,
     WORKER_OUT_SIZE = 48 * 1024,
     WORKER_IDS = 256,
-    WORKER_LOADS = 1 << 16
 };
 
 struct worker {
@@ -77,7 +76,7 @@ struct worker {
     uint32_t skipped; /* what is_skipped adds up, of 65,536 */
     uint64_t delta_cursor;
     const struct delta_log *deltas; /* NULL: there is none */
-    atomic_uint *loads;             /* of all threads, by endpoint; NULL: this one is alone */
+    struct tally *loads;            /* of all threads, by endpoint; NULL: this one is alone */
 
     /* Scratch, of use within one callback only. */
     struct http1_head response;
