@@ -8,6 +8,8 @@
  */
 #include "edge/block.h"
 
+#include "base/num.h"
+
 #include <stdlib.h>
 
 /* Blocks kept for the next burst; more go back to the heap. */
@@ -78,4 +80,34 @@ void block_put(struct block_pool *pool, struct block *block)
     block->next = pool->free[class];
     pool->free[class] = block;
     pool->idle[class]++;
+}
+
+bool block_chain_add(struct block_pool *pool, struct block_chain *chain, struct str bytes)
+{
+    while (bytes.len > 0) {
+        struct block *block = chain->last;
+        if (!block || block->len == block->cap) {
+            block = block_get(pool, BLOCK_HEAD);
+            if (!block) {
+                return false;
+            }
+            *(chain->last ? &chain->last->next : &chain->first) = block;
+            chain->last = block;
+        }
+        size_t n = MIN(bytes.len, (size_t)(block->cap - block->len));
+        memcpy(block->data + block->len, bytes.p, n);
+        block->len += (uint32_t)n;
+        bytes = str_skip(bytes, n);
+    }
+    return true;
+}
+
+void block_chain_fini(struct block_pool *pool, struct block_chain *chain)
+{
+    while (chain->first) {
+        struct block *block = chain->first;
+        chain->first = block->next;
+        block_put(pool, block);
+    }
+    chain->last = NULL;
 }

@@ -23,7 +23,7 @@ enum {
 };
 
 struct block {
-    struct block *next; /* in the pool */
+    struct block *next; /* in the pool, in a chain */
     uint32_t cap;
     uint32_t at;  /* bytes before it are used up */
     uint32_t len; /* bytes that are filled; at <= len <= cap */
@@ -45,6 +45,16 @@ void block_pool_fini(struct block_pool *pool);
 struct block *block_get(struct block_pool *pool, enum block_class class);
 /* Accepts NULL. */
 void block_put(struct block_pool *pool, struct block *block);
+
+/* Bytes that wait in blocks of BLOCK_HEAD, in their order. */
+struct block_chain {
+    struct block *first, *last;
+};
+
+/* False: no memory; what fitted is in it. */
+must_check bool block_chain_add(struct block_pool *pool, struct block_chain *chain,
+                                struct str bytes);
+void block_chain_fini(struct block_pool *pool, struct block_chain *chain);
 
 /* Do these bytes lie in it? */
 static inline bool block_holds(const struct block *block, struct str bytes)

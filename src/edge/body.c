@@ -446,7 +446,7 @@ static bool first_down(struct stream *stream, struct gather *gather, struct str 
         return stream_lost(stream, r);
     }
     stream->answer_in = NULL;
-    if (unlikely(stream->replay.first != NULL)) {
+    if (unlikely(stream->replay.chain.first != NULL)) {
         replay_drop(stream);
     }
     gather->chunked = stream->chunk_down;

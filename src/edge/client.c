@@ -18,7 +18,7 @@
 
 #include <stdlib.h>
 
-enum { LINGER_MS = 1000 };
+enum { LINGER_MS = 1000, LEAVE_MS = 5000 };
 
 void client_deadline(struct client *client, int64_t deadline_ns)
 {
@@ -99,10 +99,20 @@ void client_next(struct client *client)
     list_del(&client->node);
     list_push_back(&worker->idle, &client->node);
     if (client_ends(client)) {
-        client_close(client);
+        client_leave(client);
         return;
     }
     client_deadline(client, worker->loop.now_ns + worker->gateway.keepalive_ms * NS_PER_MS);
+}
+
+void client_leave(struct client *client)
+{
+    const struct worker *worker = client->conn.worker;
+    if (worker->moving && !client->codec && !conn_is_lane(&client->conn)) {
+        client_deadline(client, worker->loop.now_ns + LEAVE_MS * NS_PER_MS);
+    } else {
+        client_close(client);
+    }
 }
 
 bool client_ends(const struct client *client)

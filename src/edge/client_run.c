@@ -252,7 +252,7 @@ void client_drain(struct client *client)
         return;
     }
     if (client->requests > 0) {
-        client_close(client);
+        client_leave(client);
     } else {
         client_deadline(client, client->conn.worker->loop.now_ns + DRAIN_MS * NS_PER_MS);
     }

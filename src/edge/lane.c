@@ -49,25 +49,8 @@ void lane_note(struct lane *lane)
 
 int lane_received(struct lane *lane, struct str bytes)
 {
-    struct block_pool *blocks = &lane->conn->worker->blocks;
-    while (bytes.len > 0) {
-        struct block *block = lane->in_last;
-        if (!block || block->len == block->cap) {
-            block = block_get(blocks, BLOCK_HEAD);
-            if (!block) {
-                return -ENOMEM;
-            }
-            if (lane->in_last) {
-                lane->in_last->next = block;
-            } else {
-                lane->in_first = block;
-            }
-            lane->in_last = block;
-        }
-        size_t n = MIN(bytes.len, (size_t)(block->cap - block->len));
-        memcpy(block->data + block->len, bytes.p, n);
-        block->len += (uint32_t)n;
-        bytes = str_skip(bytes, n);
+    if (!block_chain_add(&lane->conn->worker->blocks, &lane->in, bytes)) {
+        return -ENOMEM;
     }
     lane->conn->readable = true;
     lane_note(lane);
@@ -87,18 +70,18 @@ static void give_window(struct lane *lane, size_t len)
 static int64_t receive(struct conn *conn, void *p, size_t len)
 {
     struct lane *lane = lane_of(conn);
-    struct block *block = lane->in_first;
+    struct block *block = lane->in.first;
     if (block) {
         struct str rest = block_rest(block);
         size_t n = MIN(rest.len, len);
         memcpy(p, rest.p, n);
         block->at += (uint32_t)n;
         if (block->at == block->len) {
-            lane->in_first = block->next;
-            lane->in_last = lane->in_first ? lane->in_last : NULL;
+            lane->in.first = block->next;
+            lane->in.last = lane->in.first ? lane->in.last : NULL;
             block_put(&conn->worker->blocks, block);
         }
-        conn->readable = lane->in_first || lane->in_end || lane->closed;
+        conn->readable = lane->in.first || lane->in_end || lane->closed;
         give_window(lane, n);
         return (int64_t)n;
     }
@@ -407,7 +390,7 @@ static void lane_close(struct conn *conn)
     struct block_pool *blocks = &conn->worker->blocks;
     if (h2) {
         http2_leave(&h2->http, &lane->stream, reset_code(lane));
-        for (struct block *block = lane->in_first; block; block = block->next) {
+        for (struct block *block = lane->in.first; block; block = block->next) {
             give_window(lane, block->len - block->at);
         }
         h2->lane_count--;
@@ -416,12 +399,7 @@ static void lane_close(struct conn *conn)
     list_del(&lane->node);
     list_del(&lane->ready);
     list_del(&lane->starved);
-    while (lane->in_first) {
-        struct block *block = lane->in_first;
-        lane->in_first = block->next;
-        block_put(blocks, block);
-    }
-    lane->in_last = NULL;
+    block_chain_fini(blocks, &lane->in);
     block_put(blocks, lane->trailer_block);
     block_put(blocks, lane->end_block);
     lane->trailer_block = NULL;

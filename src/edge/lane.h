@@ -26,7 +26,7 @@ struct lane {
     struct list node, ready, starved;
     void (*news)(struct lane *lane);
     uint32_t error; /* of the reset (RFC 9113 §7) */
-    struct block *in_first, *in_last;
+    struct block_chain in;
     struct http1_trailers trailers; /* received */
     struct block *trailer_block;
     size_t frame_at; /* of its latest frame in h2->out, if that is still that of `frame_serial` */
@@ -62,7 +62,7 @@ must_check int lane_end(struct lane *lane, struct str trailers);
 /* The peer has ended, and all of it was received. */
 static inline bool lane_is_spent(const struct conn *conn)
 {
-    return lane_of(conn)->in_end && !lane_of(conn)->in_first;
+    return lane_of(conn)->in_end && !lane_of(conn)->in.first;
 }
 /* The session's side: */
 must_check int lane_received(struct lane *lane, struct str bytes);

@@ -26,27 +26,14 @@ static size_t replay_max(const struct stream *stream)
 static bool append(struct stream *stream, struct str bytes)
 {
     struct replay *replay = &stream->replay;
-    while (bytes.len > 0) {
-        struct block *block = replay->last;
-        if (!block || block->len == block->cap) {
-            block = block_get(&stream->worker->blocks, BLOCK_HEAD);
-            if (!block) {
-                return false;
-            }
-            if (replay->last) {
-                replay->last->next = block;
-            } else {
-                replay->first = block;
-            }
-            replay->last = block;
-        }
-        size_t n = MIN(bytes.len, (size_t)(block->cap - block->len));
-        memcpy(block->data + block->len, bytes.p, n);
-        block->len += (uint32_t)n;
-        block->at = block->len;
-        replay->len += n;
-        bytes = str_skip(bytes, n);
+    struct block *from = replay->chain.last;
+    if (!block_chain_add(&stream->worker->blocks, &replay->chain, bytes)) {
+        return false;
     }
+    for (struct block *block = from ? from : replay->chain.first; block; block = block->next) {
+        block->at = block->len; /* they are used up, until replay_rewind */
+    }
+    replay->len += bytes.len;
     return true;
 }
 
@@ -70,7 +57,7 @@ void replay_trim(struct stream *stream, size_t len)
     }
     ensure(len <= replay->len);
     size_t left = replay->len - len;
-    struct block *block = replay->first;
+    struct block *block = replay->chain.first;
     replay->len = left;
     while (left > block->len) {
         left -= block->len;
@@ -78,7 +65,7 @@ void replay_trim(struct stream *stream, size_t len)
     }
     block->len = (uint32_t)left;
     block->at = block->len;
-    replay->last = block;
+    replay->chain.last = block;
     while (block->next) {
         struct block *next = block->next;
         block->next = next->next;
@@ -88,7 +75,7 @@ void replay_trim(struct stream *stream, size_t len)
 
 struct block *replay_next(const struct stream *stream)
 {
-    struct block *block = stream->replay.first;
+    struct block *block = stream->replay.chain.first;
     while (block && block->at == block->len) {
         block = block->next;
     }
@@ -97,7 +84,7 @@ struct block *replay_next(const struct stream *stream)
 
 void replay_rewind(struct stream *stream)
 {
-    for (struct block *block = stream->replay.first; block; block = block->next) {
+    for (struct block *block = stream->replay.chain.first; block; block = block->next) {
         block->at = 0;
     }
 }
@@ -105,11 +92,7 @@ void replay_rewind(struct stream *stream)
 void replay_drop(struct stream *stream)
 {
     struct replay *replay = &stream->replay;
-    while (replay->first) {
-        struct block *block = replay->first;
-        replay->first = block->next;
-        block_put(&stream->worker->blocks, block);
-        stream->body_moved = true;
-    }
-    *replay = (struct replay){0};
+    stream->body_moved |= replay->chain.first != NULL;
+    block_chain_fini(&stream->worker->blocks, &replay->chain);
+    replay->len = 0;
 }

@@ -18,7 +18,7 @@ struct stream;
 enum { REPLAY_USUAL = BLOCK_HEAD_SIZE /* as much as HTTP/1 has in its first block anyway */ };
 
 struct replay {
-    struct block *first, *last;
+    struct block_chain chain;
     size_t len;
 };
 

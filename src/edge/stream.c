@@ -86,7 +86,7 @@ static void put_blocks(struct stream *stream)
     struct worker *worker = stream->worker;
     block_put(&worker->blocks, stream->path_block);
     block_put(&worker->blocks, stream->answer_in);
-    if (unlikely(stream->replay.first != NULL)) {
+    if (unlikely(stream->replay.chain.first != NULL)) {
         replay_drop(stream);
     }
     block_put(&worker->blocks, stream->held[STREAM_UP]);

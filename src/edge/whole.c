@@ -55,7 +55,7 @@ static void add_body(struct stream *stream, struct gather *gather)
     const struct block *in = stream->client->in;
     struct http1_body body = decoder(stream);
     add_bytes(&body, gather, str_make(in->data + stream->req.len, in->len - stream->req.len));
-    for (const struct block *block = stream->replay.first; block; block = block->next) {
+    for (const struct block *block = stream->replay.chain.first; block; block = block->next) {
         add_bytes(&body, gather, str_make(block->data, block->len));
     }
     gather_last(gather, &stream->up);

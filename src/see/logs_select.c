@@ -3,13 +3,12 @@
  * Selecting with a bounded heap: its top is the line that has to go first when the page is too
  * large. A stream is left as soon as its next line would be the next to go.
  *
- * Invariants: 1. the heap holds the best lines of all that was read so far, at most `limit` of them
- *                and
- *               (but for a single one) LOGS_PAGE_BYTES_MAX of bytes;
- *             2. within a stream lines come in the order in which they are wanted, so the first one
- *                that
- *               is beyond the heap's worst ends the stream;
- *             3. `more` is set whenever a line that matches was left out.
+ * 1. The heap holds the best lines of all that was read so far, at most `limit` of them and (but
+ *    for a single one) LOGS_PAGE_BYTES_MAX bytes.
+ * 2. Within a stream lines come in the order in which they are wanted, so the first one that is
+ *    beyond the heap's worst ends the stream.
+ * 3. `more` is set whenever a line that matches was left out.
+ *
  * Why one stream after another and not a merge of all: a merge holds a block of each stream in
  * memory, and there may be ten thousand; the heap holds one page.
  */

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The edge is replaced under load: tunnels and idle connections move to the next one by descriptor, what has state (TLS,
 HTTP/2, requests under way) ends in the old one, no connection is refused or cut."""
+import contextlib
+import http.client
 import os
 import re
 import signal
@@ -303,6 +305,33 @@ def test_tls_connections_end_in_the_old_edge(gate):
         assert s.recv(10) == b"two"
         wait_until(lambda: not alive(before), what="the end of the old edge")
     assert (load.refused, load.bad) == (0, []), str(load)
+
+
+def test_a_tls_client_may_ask_once_more_and_is_told_that_it_was_the_last_time(gate):
+    """Else its request and our end would cross: HAProxy's users have a switch for this."""
+    context = ssl.create_default_context(cafile=str(gate.folder / "authority" / "ca.crt"))
+    context.check_hostname = False
+
+    def ask(s):
+        s.sendall(b"GET / HTTP/1.1\r\nHost: web.example\r\n\r\n")
+        response = http.client.HTTPResponse(s)
+        response.begin()
+        response.read()
+        return response.status, response.headers["Connection"]
+
+    with contextlib.ExitStack() as stack:
+        asks, rests = (stack.enter_context(context.wrap_socket(socket.create_connection(("127.0.0.1", gate.tls), 10)))
+                       for _ in range(2))
+        assert ask(asks) == ask(rests) == (200, None)
+        before, _ = upgrade(gate)
+        answers = [ask(asks)]
+        while answers[-1][1] is None:  # the old edge leaves when the new one serves
+            time.sleep(0.01)
+            answers.append(ask(asks))
+        assert answers[-1] == (200, "close") and all(status == 200 for status, _ in answers)
+        assert asks.recv(10) == b""
+        wait_until(lambda: not alive(before), 20, what="the end of the old edge, though one rests")
+        assert rests.recv(10) == b""
 
 
 def test_http2_streams_end_in_the_old_edge(gate):

@@ -41,3 +41,37 @@ TEST(a_pool_has_a_maximum_and_recovers_from_it)
     }
     block_pool_fini(&pool);
 }
+
+TEST(a_chain_holds_what_was_added_in_its_order)
+{
+    struct block_pool pool;
+    block_pool_init(&pool, 4);
+    for (size_t round = 0; round < test_rounds(200); round++) {
+        struct block_chain chain = {0};
+        uint8_t next = 0;
+        size_t total = 0;
+        for (size_t i = 0; i < 6; i++) {
+            char bytes[BLOCK_HEAD_SIZE];
+            size_t len = rng_below(test_rng(), sizeof(bytes) + 1);
+            for (size_t k = 0; k < len; k++) {
+                bytes[k] = (char)next++;
+            }
+            check(block_chain_add(&pool, &chain, str_make(bytes, len)));
+            total += len;
+        }
+        uint8_t want = 0;
+        for (const struct block *block = chain.first; block; block = block->next) {
+            struct str rest = block_rest(block);
+            check(rest.len > 0 && (rest.len == block->cap || block == chain.last));
+            for (size_t k = 0; k < rest.len; k++) {
+                check((uint8_t)rest.p[k] == want++);
+            }
+            total -= rest.len;
+        }
+        check_int(total, 0);
+        block_chain_fini(&pool, &chain);
+        check(!chain.first && !chain.last);
+        check_int(pool.live[BLOCK_HEAD], 0);
+    }
+    block_pool_fini(&pool);
+}
