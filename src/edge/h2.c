@@ -276,7 +276,7 @@ static void feed(struct h2 *h2, struct str bytes)
     bool calm = h2->http.calmed;
     h2->http.now_ns = h2->conn->worker->loop.now_ns;
     http2_read(&h2->http, bytes);
-    if (unlikely(h2->http.guard.glitches != before)) {
+    if (unlikely(h2->http.guard.glitches != before || h2->http.calmed != calm)) {
         counters_add(&stats->glitches, h2->http.guard.glitches - before);
         counters_add(&stats->limit_glitches, h2->http.calmed && !calm);
     }

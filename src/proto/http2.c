@@ -13,9 +13,14 @@
 void http2_note(struct http2 *h, enum http2_guard_kind kind)
 {
     if (!http2_guard_note(&h->guard, kind, h->now_ns) && !h->calmed) {
-        h->calmed = true;
-        http2_fail(h, HTTP2_ENHANCE_YOUR_CALM);
+        http2_calm(h);
     }
+}
+
+void http2_calm(struct http2 *h)
+{
+    h->calmed = true;
+    http2_fail(h, HTTP2_ENHANCE_YOUR_CALM);
 }
 
 /* --- streams --- */

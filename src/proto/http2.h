@@ -31,7 +31,7 @@ struct http2 {
     int64_t now_ns;
     bool server;
     bool failed;        /* GOAWAY was said, or cannot be */
-    bool calmed;        /* because of frames that bring nothing */
+    bool calmed;        /* because of frames that bring nothing, or too much */
     bool settings_seen; /* of the peer */
     bool goaway_sent, goaway_seen;
     uint32_t error; /* why it failed */

@@ -10,6 +10,8 @@
 
 /* Takes points; without any left the session fails. */
 void http2_note(struct http2 *h, enum http2_guard_kind kind);
+/* Ends it: what it costs is out of proportion. */
+void http2_calm(struct http2 *h);
 void http2_add(struct http2 *h, struct http2_stream *stream, uint32_t id);
 /* The stream is over; `closed` is told. */
 void http2_close(struct http2 *h, struct http2_stream *stream, uint32_t error);

@@ -210,7 +210,7 @@ static bool take_field(struct http2 *h, const struct hpack_found *field)
 {
     h->block_size += (uint32_t)(field->name.len + field->value.len);
     if (h->block_size > BLOCK_MAX) {
-        http2_fail(h, HTTP2_ENHANCE_YOUR_CALM);
+        http2_calm(h);
         return false;
     }
     struct http2_stream *stream = h->block_dropped ? NULL : http2_find(h, h->block_id);
@@ -348,7 +348,7 @@ static void read_headers(struct http2 *h, struct str payload)
 static void read_continuation(struct http2 *h, struct str payload)
 {
     if (++h->continuations > CONTINUATIONS_MAX) {
-        http2_fail(h, HTTP2_ENHANCE_YOUR_CALM);
+        http2_calm(h);
         return;
     }
     decode(h, payload, h->frame.flags & HTTP2_END_HEADERS);
@@ -479,7 +479,7 @@ static void read_settings(struct http2 *h, struct str payload)
         return;
     }
     if (payload.len / 6 > SETTINGS_MAX) {
-        http2_fail(h, HTTP2_ENHANCE_YOUR_CALM);
+        http2_calm(h);
         return;
     }
     for (; payload.len > 0 && !h->failed; payload = str_skip(payload, 6)) {

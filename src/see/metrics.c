@@ -296,6 +296,21 @@ static void say_overflow(struct metrics *metrics)
     event_emit(metrics->see->core, &event);
 }
 
+static void say_limits(struct metrics *metrics)
+{
+    struct defence_news news[DEFENCE_KINDS];
+    size_t count =
+        defence_look(&metrics->defence, &metrics->edge, core_now(metrics->see->core), news);
+    for (size_t i = 0; i < count; i++) {
+        struct context ctx = context_system("metrics");
+        struct event event;
+        event_draft(&event, &ctx, "gateway.limited", EVENT_WARNING);
+        event_message(&event, "%s: %llu.", defence_words(news[i].kind),
+                      (unsigned long long)news[i].times);
+        event_emit(metrics->see->core, &event);
+    }
+}
+
 /* Cells that are given back while they are read would be counted twice or not at all, and a counter
  * that falls looks like a restart: such a reading is made again, and when that does not help now,
  * the former one stays (false). */
@@ -316,6 +331,9 @@ static bool read_counters(struct metrics *metrics)
         take_reading(metrics);
     }
     say_overflow(metrics);
+    if (counters && whole) {
+        say_limits(metrics);
+    }
     if (metrics->unknown) {
         naming_missed(&metrics->see->naming);
     }

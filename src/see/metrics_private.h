@@ -9,6 +9,7 @@
 
 #include "base/map.h"
 #include "base/num.h"
+#include "see/defence.h"
 #include "see/histogram.h"
 #include "see/private.h"
 #include "see/red.h"
@@ -63,6 +64,7 @@ struct metrics_route {
 struct metrics {
     struct see *see;
     struct list watchers;
+    struct defence defence;
     struct timer tick;
     struct map things;
     struct map routes;

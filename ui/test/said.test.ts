@@ -37,6 +37,7 @@ const PIECES: Record<string, string> = {
   " (looked in %s)": "command not found: x (looked in /x)",
   "Service %s is %s by %s": "Service x is stopped by x", // its verbs: below
   "Project %s %s: %s": "Project x applied: 4 new",
+  "%s: %llu.": "Requests ended because their body came too slowly (x): 5.", // src/see/defence.c
   applied: "Project x applied: 4 new",
   changed: "Project x changed: 4 new",
   "waits for %s to be %s%s": "waits for x to be started",
