@@ -24,7 +24,7 @@ enum {
 
 static uint64_t tick_of_now(int64_t now_ns)
 {
-    ensure(now_ns >= 0 && (uint64_t)now_ns >> WHEEL_TICK_SHIFT < TICK_LIMIT);
+    ensure((uint64_t)now_ns < TICK_LIMIT << WHEEL_TICK_SHIFT); /* nor is it negative */
     return (uint64_t)now_ns >> WHEEL_TICK_SHIFT;
 }
 

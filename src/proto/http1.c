@@ -26,8 +26,8 @@ enum { STEP_START, STEP_FIRST, STEP_HEADERS, STEP_DONE };
 void http1_head_init(struct http1_head *head, const struct http1_limits *limits)
 {
     /* Sums of a place and a limit must not wrap (window_end). */
-    ensure(limits->count_max <= HTTP1_HEADERS_MAX && limits->head_max <= INT32_MAX &&
-           limits->line_max <= INT32_MAX && limits->header_max <= INT32_MAX);
+    ensure(limits->count_max <= HTTP1_HEADERS_MAX &&
+           (limits->head_max | limits->line_max | limits->header_max) <= INT32_MAX);
     memset(head, 0, offsetof(struct http1_head, headers));
     head->limits = limits;
 }
@@ -111,6 +111,13 @@ static unsigned header_id(const char *p, size_t len, size_t readable)
         v = _mm_or_si128(http_load(p + len - 16), fold);
         same &= (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, http_load(name->text + len - 16)));
         return same == 0xffff ? id : HTTP_H_OTHER;
+    }
+    if (readable >= 8 && len <= 8) { /* a short name at the very end of a head */
+        uint64_t word, want;
+        memcpy(&word, p, 8);
+        memcpy(&want, name->text, 8);
+        word = (word | UINT64_C(0x2020202020202020)) ^ want;
+        return word << (64 - 8 * len) == 0 ? id : HTTP_H_OTHER;
     }
 #endif
     return http_word_is(str_make(p, len), str_make(name->text, len)) ? id : HTTP_H_OTHER;
@@ -207,7 +214,7 @@ static inline int read_header(struct http1_head *head, size_t *at, size_t end, s
         return refuse_name(head, (uint32_t)line.colon);
     }
     line.cr = http_scan_value(data, MAX(line.colon + 1, scanned), end);
-    if (unlikely(line.cr + 2 > end || data[line.cr] != '\r' || data[line.cr + 1] != '\n')) {
+    if (unlikely(line.cr + 2 > end || memcmp(data + line.cr, "\r\n", 2) != 0)) {
         uint32_t next;
         head->line = (uint32_t)line.at;
         head->scanned = (uint32_t)line.cr;

@@ -43,7 +43,8 @@ static int note_length(struct http1_head *head, struct str value)
 
 /* Exactly "chunked", once, in HTTP/1.1. A chain of codings that ends in chunked could be framed but
  * not understood: 501 (RFC 9112 §6.1); all else has no certain end: 400. */
-static int note_transfer_encoding(struct http1_head *head, struct str value)
+__attribute__((cold, noinline)) static int note_transfer_encoding(struct http1_head *head,
+                                                                  struct str value)
 {
     if (head->seen & HTTP1_SEEN_CHUNKED) {
         return http1_refuse(head, 400, "Transfer-Encoding twice");
@@ -69,7 +70,8 @@ static int note_transfer_encoding(struct http1_head *head, struct str value)
     return 0;
 }
 
-static int note_connection(struct http1_head *head, struct str value)
+__attribute__((cold, noinline)) static int note_connection(struct http1_head *head,
+                                                           struct str value)
 {
     struct str item;
     if (http_word_is(value, STR("keep-alive"))) { /* what nearly all say */
@@ -92,7 +94,7 @@ static int note_connection(struct http1_head *head, struct str value)
     return 0;
 }
 
-static int note_host(struct http1_head *head, size_t i)
+__attribute__((noinline)) static int note_host(struct http1_head *head, size_t i)
 {
     struct uri_authority authority;
     struct str value = http1_value(head, i);
@@ -111,7 +113,7 @@ static int note_host(struct http1_head *head, size_t i)
     return 0;
 }
 
-static int note_expect(struct http1_head *head, struct str value)
+__attribute__((cold, noinline)) static int note_expect(struct http1_head *head, struct str value)
 {
     if (head->seen & HTTP1_SEEN_RESPONSE) {
         return 0;
@@ -195,7 +197,7 @@ static void mark_hop(struct http1_head *head, struct str name)
 
 /* The fields that Connection names are about this hop only: mark them. Each name is held against
  * all fields, so their number is bounded: a head of 16 KiB that names 8,000 would cost 5 ms. */
-static int mark_named(struct http1_head *head)
+__attribute__((cold, noinline)) static int mark_named(struct http1_head *head)
 {
     unsigned options = 0;
     for (size_t i = 0; i < head->count; i++) {
@@ -222,10 +224,9 @@ static int mark_named(struct http1_head *head)
 
 /* Upgrading to another HTTP inside a proxied connection would hide requests from us: such an
  * Upgrade is passed over, as RFC 9110 §7.8 allows. */
-static bool wants_tunnel(const struct http1_head *head)
+__attribute__((cold, noinline)) static bool wants_tunnel(const struct http1_head *head)
 {
-    if (!(head->seen & HTTP1_SEEN_UPGRADE) || head->minor == 0 ||
-        !http_set_has(&head->present, HTTP_H_UPGRADE)) {
+    if (head->minor == 0 || !http_set_has(&head->present, HTTP_H_UPGRADE)) {
         return false;
     }
     for (size_t i = 0; i < head->count; i++) {
@@ -272,8 +273,8 @@ static int finish_connection(struct http1_head *head)
 {
     head->keep_alive = !(head->seen & HTTP1_SEEN_CLOSE) &&
                        (head->minor == 1 || (head->seen & HTTP1_SEEN_KEEP_ALIVE));
-    head->upgrade = wants_tunnel(head);
-    return head->seen & HTTP1_SEEN_NAMES ? mark_named(head) : 0;
+    head->upgrade = unlikely(head->seen & HTTP1_SEEN_UPGRADE) && wants_tunnel(head);
+    return unlikely(head->seen & HTTP1_SEEN_NAMES) ? mark_named(head) : 0;
 }
 
 static uint8_t framing_of(const struct http1_head *head, enum http1_framing otherwise)

@@ -162,17 +162,18 @@ void http1_write_forward(struct http1_writer *w, const struct http1_head *head,
 static void write_length(struct http1_writer *w, uint64_t length)
 {
     size_t digits = 1;
-    for (uint64_t n = length; n >= 10; n /= 10) {
+    for (uint64_t more = 10; digits < 20 && length >= more; more *= 10) {
         digits++;
     }
     char *p = reserve(w, sizeof("Content-Length: \r\n") - 1 + digits);
     if (p) {
         memcpy(p, "Content-Length: ", 16);
-        p += 16;
-        for (size_t at = digits; at-- > 0; length /= 10) {
-            p[at] = (char)('0' + length % 10);
-        }
-        memcpy(p + digits, "\r\n", 2);
+        p += 16 + digits;
+        memcpy(p, "\r\n", 2);
+        do {
+            *--p = (char)('0' + length % 10);
+            length /= 10;
+        } while (length > 0);
     }
 }
 
