@@ -17,7 +17,8 @@ enum block_class {
 };
 enum {
     BLOCK_HEAD_SIZE = 16 * 1024,
-    BLOCK_LARGE_SIZE = 113 * 1024, /* with what TLS adds */
+    /* With what TLS adds, or what was sent at a turn's end. */
+    BLOCK_LARGE_SIZE = 115 * 1024,
     BLOCK_WIDE_SIZE = 1024 * 1024,
     BLOCK_WIDE_MAX = 4, /* of a thread; without one, reads are small */
 };

@@ -463,6 +463,7 @@ bool exchange_pump_down(struct stream *stream, struct str already)
         .conn = &stream->client->conn,
         .p = stream->worker->out,
         .chunked = stream->chunk_down,
+        .later = stream->keep_client && stream->up_done,
     };
     if (!stream->answer_begun) {
         if (!first_down(stream, &gather, already)) {

@@ -160,6 +160,17 @@ static bool begin(struct client *client)
     return client->kind != SNAPSHOT_TCP || begin_tcp(client, stream);
 }
 
+/* Between two requests: what the client did not take at a turn's end comes before the next
+ * answer. */
+static bool caught_up(struct client *client)
+{
+    if (!client->conn.ops && conn_flush(&client->conn) < 0) {
+        client_close(client);
+        return false;
+    }
+    return client->conn.ops || !client->conn.out;
+}
+
 /* Streams end and begin here, one after the other, without recursion. Who has more than a turn's
  * share of requests ready (pages need no waiting) gives way to others. */
 void client_run(struct client *client)
@@ -184,6 +195,9 @@ void client_run(struct client *client)
         }
         if (!client->stream) {
             bool fresh_tcp = client->kind == SNAPSHOT_TCP && client->requests == 0;
+            if (unlikely(client->conn.out != NULL) && !caught_up(client)) {
+                return;
+            }
             bool input = client->conn.readable || (client->in && client->in->len > 0);
             if (!(fresh_tcp || input) || !begin(client)) {
                 return;

@@ -7,6 +7,7 @@
  * 2. More than one block never waits: who produces asks conn_blocked first, and who does not gets
  *    -ENOBUFS and loses the connection.
  * 3. After a failure the connection is closed by its owner, never here.
+ * 4. What waits for the end of the turn (`queued`) is older than `out`, which is not there then.
  */
 #include "edge/conn.h"
 
@@ -38,9 +39,14 @@ static int unwritable(struct conn *conn)
     return loop_fd_set(&conn->worker->loop, &conn->watch, conn->watch.events | LOOP_WRITE);
 }
 
+static void push_last(struct conn *conn); /* the end of what waits for the end of the turn */
+
 void conn_close(struct conn *conn)
 {
     int fd = conn->watch.fd;
+    if (unlikely(conn->queued)) {
+        push_last(conn);
+    }
     if (unlikely(conn->ops != NULL)) {
         conn->ops->close(conn);
     }
@@ -103,20 +109,6 @@ int conn_keep(struct conn *conn, const struct str *parts, size_t count, size_t s
     return 0;
 }
 
-struct str conn_wide(struct conn *to)
-{
-    struct worker *worker = to->worker;
-    size_t room = to->ops ? 0 : sock_send_room(to->watch.fd);
-    if (room < WIDE_MIN) {
-        return STR_NONE;
-    }
-    if (!worker->wide) {
-        worker->wide = block_get(&worker->blocks, BLOCK_WIDE);
-    }
-    return worker->wide ? str_make(worker->wide->data, MIN(room, (size_t)worker->wide->cap))
-                        : STR_NONE;
-}
-
 /* Of a large read: a little is copied as ever; else the block becomes this connection's, and the
  * next large read gets another. */
 static int keep_wide(struct conn *conn, struct str rest)
@@ -148,8 +140,81 @@ __attribute__((cold)) static int keep_rest(struct conn *conn, const struct str *
     return wide ? keep_wide(conn, str_skip(parts[0], sent)) : conn_keep(conn, parts, count, sent);
 }
 
+__attribute__((cold, noinline)) static int push_failed(struct conn *conn, struct str bytes,
+                                                       int64_t n)
+{
+    conn->refused = n < 0 && n != -EAGAIN;
+    return keep_rest(conn, &bytes, 1, n);
+}
+
+int conn_push(struct conn *conn)
+{
+    struct str bytes = outbox_take(conn->worker->outbox, conn->queued);
+    conn->queued = 0;
+    int64_t n = sock_send(conn->watch.fd, bytes.p, bytes.len, false);
+    return likely(n == (int64_t)bytes.len) ? 0 : push_failed(conn, bytes, n);
+}
+
+/* Before the end of the connection. Whoever gets a part must not take it for the whole. */
+static void push_last(struct conn *conn)
+{
+    if (conn_push(conn) < 0 || conn->out) {
+        sock_set_abort(conn->watch.fd);
+    }
+}
+
+void conn_forget(struct conn *conn)
+{
+    if (conn->queued) {
+        (void)outbox_take(conn->worker->outbox, conn->queued);
+        conn->queued = 0;
+    }
+}
+
+void conn_send_queued(struct worker *worker)
+{
+    struct outbox *outbox = worker->outbox;
+    for (uint32_t i = 0; i < outbox->count; i++) { /* there may be more meanwhile */
+        struct conn *conn = outbox->entries[i].conn;
+        if (likely(conn != NULL) && unlikely(conn_push(conn) < 0)) {
+            conn->watch.ready(&conn->watch, LOOP_ERROR);
+        }
+    }
+    outbox->count = 0;
+    outbox->len = 0;
+    worker->out = outbox_scratch(outbox);
+}
+
+struct str conn_wide(struct conn *to)
+{
+    struct worker *worker = to->worker;
+    if (to->queued && (conn_push(to) < 0 || to->out)) {
+        return STR_NONE;
+    }
+    size_t room = to->ops ? 0 : sock_send_room(to->watch.fd);
+    if (room < WIDE_MIN) {
+        return STR_NONE;
+    }
+    if (!worker->wide) {
+        worker->wide = block_get(&worker->blocks, BLOCK_WIDE);
+    }
+    return worker->wide ? str_make(worker->wide->data, MIN(room, (size_t)worker->wide->cap))
+                        : STR_NONE;
+}
+
 static inline int send_parts(struct conn *conn, const struct str *parts, size_t count, bool more)
 {
+    if (unlikely(conn->queued)) {
+        struct worker *worker = conn->worker;
+        if (!more && count == 1 && outbox_join(worker->outbox, conn->queued, parts[0])) {
+            worker->out = outbox_scratch(worker->outbox);
+            return 0;
+        }
+        int r = conn_push(conn);
+        if (r < 0) {
+            return r;
+        }
+    }
     if (unlikely(conn->out != NULL)) {
         return conn_keep(conn, parts, count, 0);
     }
@@ -178,6 +243,19 @@ int conn_send(struct conn *conn, const struct str *parts, size_t count)
         return conn->ops->send(conn, parts, count);
     }
     return conn_socket_send(conn, parts, count);
+}
+
+int conn_send_later(struct conn *conn, struct str bytes)
+{
+    struct worker *worker = conn->worker;
+    if (likely(!conn->ops && !conn->out && !conn->queued && worker->outbox)) {
+        conn->queued = outbox_add(worker->outbox, conn, bytes);
+        if (likely(conn->queued)) {
+            worker->out = outbox_scratch(worker->outbox);
+            return 0;
+        }
+    }
+    return conn_send(conn, &bytes, 1);
 }
 
 int conn_socket_flush(struct conn *conn)
@@ -227,6 +305,9 @@ void conn_shut_write(struct conn *conn)
     if (unlikely(conn->ops != NULL)) {
         conn->ops->shut_write(conn);
         return;
+    }
+    if (unlikely(conn->queued) && conn_push(conn) < 0) {
+        conn->failed = true;
     }
     if (!conn->write_shut && !conn->out) {
         conn->write_shut = true;

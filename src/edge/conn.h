@@ -7,7 +7,8 @@
  * ends, and where bytes come by two ways (short_way.h).
  *
  * What the kernel does not take waits in `out` (one block); whoever produces asks conn_blocked
- * before reading more, which is the back-pressure.
+ * before reading more, which is the back-pressure. Small sends may wait for the end of the turn
+ * before (outbox.h): all that is said here of bytes that were sent holds for them, too.
  *
  * What lies between the bytes and the socket is `ops`: nothing (NULL), TLS, or an HTTP/2 session of
  * which this is one stream. All flags mean the same then: `readable` is "a recv may give bytes".
@@ -39,6 +40,7 @@ struct conn {
     void *layer;                /* theirs */
     /* Bytes that the layer takes now; 0 = it is blocked. A socket takes what comes. */
     uint32_t room;
+    uint32_t queued; /* its entry in worker->outbox; 0: none */
     struct block *out;
     bool readable;
     bool writable;
@@ -47,6 +49,7 @@ struct conn {
     bool eof;        /* and read */
     bool failed;     /* reset, or both directions are shut */
     bool write_shut; /* we sent our FIN */
+    bool refused;    /* of what was sent at a turn's end not a byte was taken */
 };
 
 /* Takes `fd` over. 0 or -errno (then fd is the caller's). */
@@ -81,6 +84,14 @@ must_check int64_t conn_recv(struct conn *conn, void *p, size_t len);
  * (too much is waiting), -ENOMEM, -EPIPE, -errno: the connection is of no use for writing any
  * more. */
 must_check int conn_send(struct conn *conn, const struct str *parts, size_t count);
+/* The same; a little is sent at the end of the turn. If that fails, `ready` is told LOOP_ERROR, and
+ * `refused` says whether nothing at all was taken. */
+must_check int conn_send_later(struct conn *conn, struct str bytes);
+/* Of one that is `queued`: what waits goes now, as by conn_send; or is forgotten. */
+must_check int conn_push(struct conn *conn);
+void conn_forget(struct conn *conn);
+/* At the end of a turn: all that conn_send_later kept. */
+void conn_send_queued(struct worker *worker);
 /* Room for one large read of bytes that go to `to` as they are: about as much as its kernel takes
  * now. Empty: it takes little, or has a layer. */
 struct str conn_wide(struct conn *to);

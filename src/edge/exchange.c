@@ -146,6 +146,15 @@ bool exchange_read_head(struct stream *stream)
     return true;
 }
 
+/* Is the request here to its end? Then it leaves at the turn's end with its body, and is still here
+ * if not a byte of it was taken. */
+static bool has_whole(const struct stream *stream)
+{
+    const struct block *in = stream->client->in;
+    return likely(stream->up_done) ||
+           (stream->req.framing == HTTP1_BODY_LENGTH && stream->up.left <= in->len - in->at);
+}
+
 /* Sends the head, and with it the body as far as it is here already. */
 static bool send_head(struct stream *stream)
 {
@@ -155,7 +164,9 @@ static bool send_head(struct stream *stream)
         r = h2_write_request(stream, stream->upstream);
     } else {
         r = exchange_write_request(stream, &part);
-        r = r < 0 ? r : conn_send(&stream->upstream->conn, &part, 1);
+        bool later = has_whole(stream);
+        struct conn *conn = &stream->upstream->conn;
+        r = r < 0 ? r : later ? conn_send_later(conn, part) : conn_send(conn, &part, 1);
     }
     if (r == -ENOBUFS) {
         reply_page(stream, 431, "the request head is too large to be passed on");
@@ -343,6 +354,12 @@ static bool read_answer(struct stream *stream)
     if (unlikely(conn_is_lane(conn))) {
         return take_heads(stream);
     }
+    if (unlikely(conn->queued) && conn_push(conn) < 0) {
+        return stream_lost(stream, -EPIPE); /* what comes now is no answer to us */
+    }
+    if (unlikely(conn->refused)) {
+        return stream_lost(stream, -EPIPE);
+    }
     if (in && in->at > 0) { /* behind interim answers: there is always room for one more head */
         memmove(in->data, in->data + in->at, in->len - in->at);
         in->len -= in->at;
@@ -438,9 +455,18 @@ static bool flush(struct stream *stream)
     return true;
 }
 
+/* The whole request is said, and nothing lies anywhere: what follows would find nothing to do. */
+static inline bool only_waits(const struct stream *stream)
+{
+    const struct conn *client = &stream->client->conn;
+    return stream->state == STREAM_EXCHANGE && stream->up_done &&
+           !stream->upstream->conn.readable && !client->out && !client->failed && !client->ops &&
+           !stream->upstream->conn.ops;
+}
+
 bool exchange_run(struct stream *stream)
 {
-    if (!stream->head_sent && !send_head(stream)) {
+    if (!stream->head_sent && (!send_head(stream) || likely(only_waits(stream)))) {
         return false;
     }
     if (stream->state != STREAM_EXCHANGE) {

@@ -13,16 +13,26 @@
 
 enum { GATHER_MAX = 8 * 1024 /* larger pieces are not copied */ };
 
-void gather_send(struct gather *gather, struct str piece)
+__attribute__((noinline)) static void send_piece(struct gather *gather, struct str piece)
 {
     struct str parts[2] = {str_make(gather->p, gather->len), piece};
     size_t count = piece.len ? 2 : 1;
-    if (gather->error < 0 || parts[0].len + piece.len == 0) {
-        return;
-    }
     gather->error =
         conn_send(gather->conn, gather->len ? parts : &parts[1], gather->len ? count : 1);
+}
+
+void gather_send(struct gather *gather, struct str piece)
+{
+    if (gather->error < 0 || gather->len + piece.len == 0) {
+        return;
+    }
+    if (likely(gather->later && piece.len == 0)) {
+        gather->error = conn_send_later(gather->conn, str_make(gather->p, gather->len));
+    } else {
+        send_piece(gather, piece);
+    }
     gather->len = 0;
+    gather->p = gather->conn->worker->out; /* what was sent may wait where it lies */
 }
 
 static void gather_put(struct gather *gather, struct str bytes)

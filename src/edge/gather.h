@@ -14,7 +14,8 @@ struct gather {
     char *p;
     size_t len;
     bool chunked;
-    bool more; /* what goes behind is here already: one send for both */
+    bool later; /* a little may wait for the end of the turn */
+    bool more;  /* what goes behind is here already: one send for both */
     int error;
 };
 

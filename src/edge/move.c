@@ -84,7 +84,7 @@ static void describe_tunnel(const struct stream *stream, struct handover_msg *ms
 
 static bool is_plain(const struct conn *conn)
 {
-    return !conn->ops && !conn->out && !conn->failed && conn->watch.fd >= 0;
+    return !conn->ops && !conn->out && !conn->queued && !conn->failed && conn->watch.fd >= 0;
 }
 
 static bool client_rests(const struct client *client)

@@ -104,7 +104,9 @@ bool stream_lost(struct stream *stream, int error)
             upstream_close_idle(stream->endpoint);
         }
     }
-    if (can_repeat(stream, stream->head_sent, error)) {
+    const struct conn *conn = stream->upstream ? &stream->upstream->conn : NULL;
+    bool written = stream->head_sent && !(conn && (conn->refused || conn->queued));
+    if (can_repeat(stream, written, error)) {
         stream->last_error = error;
         stream_try_again(stream);
         return true;

@@ -33,6 +33,7 @@ static void upstream_close(struct upstream *upstream)
         short_way_leave(upstream);
     }
     loop_timer_cancel(&worker->loop, &upstream->timer);
+    conn_forget(&upstream->conn); /* a request that nobody waits for, or that is sent elsewhere */
     conn_close(&upstream->conn);
     counters_add(&worker->stats->upstream_connections, (uint64_t)-1);
     policy_connection_end(endpoint->service);
@@ -205,9 +206,9 @@ void upstream_release(struct upstream *upstream, bool reusable)
     const struct stream *stream = upstream->user;
     upstream->user = NULL;
     if (!reusable || (upstream->announced != NULL) != (endpoint->service->spec.announce != 0) ||
-        conn->hup || conn->failed || conn->out || (conn->readable && !connect_is_quiet(conn)) ||
-        !endpoint_pools(endpoint) || worker->stopping ||
-        endpoint->idle_count >= UPSTREAM_IDLE_MAX) {
+        conn->hup || conn->failed || conn->out || conn->queued ||
+        (conn->readable && !connect_is_quiet(conn)) || !endpoint_pools(endpoint) ||
+        worker->stopping || endpoint->idle_count >= UPSTREAM_IDLE_MAX) {
         upstream_close(upstream);
         return;
     }

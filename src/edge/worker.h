@@ -10,6 +10,7 @@
 
 #include "edge/block.h"
 #include "edge/client_source.h"
+#include "edge/outbox.h"
 #include "edge/service_set.h"
 #include "link/ring.h"
 #include "os/mailbox.h"
@@ -28,7 +29,7 @@ enum worker_todo { /* bits of worker->todo */
 };
 enum {
     WORKER_IN_SIZE = 64 * 1024,
-    WORKER_OUT_SIZE = 48 * 1024,
+    WORKER_OUT_SIZE = OUTBOX_SCRATCH,
     WORKER_IDS = 256,
 };
 
@@ -60,7 +61,7 @@ struct worker {
     struct stream *free_streams;
     size_t free_stream_count;
     struct list dead; /* closed clients, freed at the end of the turn */
-    struct loop_task turn_end;
+    struct loop_task turn_end, turn_last;
     struct timer accept_pause, config_again, move_again;
     bool config_late;      /* memory was out: it is tried again */
     bool stopping, moving; /* moving: what can go to the next edge does (move.c) */
@@ -80,8 +81,10 @@ struct worker {
 
     /* Scratch, of use within one callback only. */
     struct http1_head response;
-    char *in, *out;
-    struct block *wide; /* conn_wide; made when a large body comes */
+    char *in;
+    char *out;             /* in the outbox, of WORKER_OUT_SIZE; elsewhere after each send */
+    struct outbox *outbox; /* NULL: what is sent goes at once */
+    struct block *wide;    /* conn_wide; made when a large body comes */
     uint8_t ids[WORKER_IDS * 16];
     unsigned ids_left;
 };

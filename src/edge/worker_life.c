@@ -44,6 +44,12 @@ static void turn_end(struct loop_task *task)
     }
 }
 
+/* Behind all that a turn sends. */
+static void turn_last(struct loop_task *task)
+{
+    conn_send_queued(container_of(task, struct worker, turn_last));
+}
+
 /* --- what others ask for --- */
 
 /* Memory is out: what is served stays, and the config is taken a moment later, unless a newer one
@@ -241,7 +247,7 @@ void worker_fini(struct worker *worker)
     block_pool_fini(&worker->blocks);
     conn_tls_free_shared(worker->tls);
     free(worker->in);
-    free(worker->out);
+    free(worker->outbox);
 }
 
 int worker_init(struct worker *worker, struct edge *edge, unsigned index,
@@ -251,7 +257,7 @@ int worker_init(struct worker *worker, struct edge *edge, unsigned index,
     worker->limits = (struct http1_limits)HTTP1_LIMITS_DEFAULT;
     worker->h2_start = h2_client_start;
     worker->in = malloc(WORKER_IN_SIZE);
-    worker->out = malloc(WORKER_OUT_SIZE);
+    worker->outbox = malloc(sizeof(*worker->outbox));
     list_init(&worker->listeners);
     list_init(&worker->clients);
     list_init(&worker->idle);
@@ -267,7 +273,13 @@ int worker_init(struct worker *worker, struct edge *edge, unsigned index,
     init_drops(worker);
     int r = loop_init(&worker->loop, entropy_seed());
     if (r == 0) {
-        r = worker->in && worker->out ? 0 : -ENOMEM;
+        r = worker->in && worker->outbox ? 0 : -ENOMEM;
+    }
+    if (r == 0) {
+        worker->outbox->count = worker->outbox->len = 0;
+        worker->out = outbox_scratch(worker->outbox);
+        loop_task_init(&worker->turn_last, turn_last);
+        worker->loop.last = &worker->turn_last;
     }
     if (r == 0) {
         r = mailbox_init(&worker->mailbox, &worker->loop, deliver);

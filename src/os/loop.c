@@ -222,6 +222,9 @@ int loop_turn(struct loop *loop, int64_t wait_ns)
     if (!list_empty(&loop->tasks)) {
         loop_run_tasks(loop);
     }
+    if (loop->last) {
+        loop->last->run(loop->last);
+    }
     int64_t busy_ns = clock_mono_ns() - loop->now_ns;
     loop->stats.busy_ns += busy_ns;
     if (unlikely(busy_ns > loop->stats.stall_max_ns)) {

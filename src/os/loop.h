@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * struct loop: one thread's event loop: descriptors (epoll), timers (base/wheel.h), deferred tasks,
- * signals.
+ * struct loop: a thread's event loop: descriptors (epoll), timers (base/wheel.h), tasks, signals.
  *
  * Laws:
  * 1. Everything completes through the loop: no function here or elsewhere in os/ calls back from
@@ -13,8 +12,8 @@
  * 4. A loop belongs to one thread; only a mailbox (os/mailbox.h) crosses threads.
  * 5. Without an event, a due timer or a task it sleeps: no tick, no wake-up.
  *
- * Order inside a turn: descriptors, timers, tasks. A task deferred by a task runs in the next turn,
- * which then does not sleep.
+ * Order inside a turn: descriptors, timers, tasks, `last`. A task deferred by a task runs in the
+ * next turn, which then does not sleep.
  */
 #ifndef OS_LOOP_H
 #define OS_LOOP_H
@@ -67,6 +66,7 @@ struct loop {
     struct rng rng;  /* for jitter and sampling only */
     struct wheel wheel;
     struct list tasks;
+    struct loop_task *last; /* runs at the end of each turn; NULL: none */
     struct loop_stats stats;
     bool stopping;
     /* Private from here. */

@@ -91,6 +91,156 @@ TEST(what_is_sent_arrives_in_order_whatever_the_kernel_takes)
     }
 }
 
+/* --- what waits for the end of the turn --- */
+
+static bool told_error;
+
+static void ready_or_not(struct loop_fd *watch, uint32_t events)
+{
+    told_error |= (events & LOOP_ERROR) != 0;
+    ready(watch, events);
+}
+
+static void open_later(struct pair *pair)
+{
+    told_error = false;
+    open_pair(pair);
+    pair->worker.outbox = calloc(1, sizeof(*pair->worker.outbox));
+    check(pair->worker.outbox);
+    pair->worker.out = outbox_scratch(pair->worker.outbox);
+    pair->conn.watch.ready = ready_or_not;
+}
+
+static void close_later(struct pair *pair)
+{
+    struct outbox *outbox = pair->worker.outbox;
+    close_pair(pair);
+    free(outbox);
+}
+
+/* Two connections of one thread, in turns: whatever goes at once, later, or is written where it
+ * waits, and whatever the kernel takes: each peer gets its bytes whole and in their order. */
+TEST(what_is_sent_later_arrives_in_order)
+{
+    struct rng *rng = test_rng();
+    for (size_t round = 0; round < test_rounds(30); round++) {
+        struct pair pairs[2];
+        struct buf sent[2] = {BUF_INIT(8 * MIB), BUF_INIT(8 * MIB)};
+        struct buf got[2] = {BUF_INIT(8 * MIB), BUF_INIT(8 * MIB)};
+        static char bytes[9000];
+        open_later(&pairs[0]);
+        open_pair(&pairs[1]);
+        struct worker *worker = pairs[1].conn.worker = &pairs[0].worker;
+        for (size_t i = 0; i < 400; i++) {
+            size_t who = rng_below(rng, 2);
+            struct conn *conn = &pairs[who].conn;
+            bool staged = rng_below(rng, 2) == 0;
+            size_t len = 1 + rng_below(rng, rng_below(rng, 4) ? 400 : sizeof(bytes));
+            char *p = staged ? worker->out : bytes;
+            memset(p, (int)(sent[who].len * 7), len);
+            if (!conn_blocked(conn)) {
+                struct str part = str_make(p, len);
+                buf_add(&sent[who], part);
+                check_int(
+                    rng_below(rng, 3) ? conn_send_later(conn, part) : conn_send(conn, &part, 1), 0);
+            }
+            if (rng_below(rng, 5) == 0) {
+                conn_send_queued(worker);
+                check(!pairs[0].conn.queued && !pairs[1].conn.queued);
+                check(worker->out == worker->outbox->bytes);
+            }
+            (void)drain(&pairs[who], &got[who]);
+            conn->writable = true;
+            check_int(conn_flush(conn), 0);
+        }
+        conn_send_queued(worker);
+        for (size_t who = 0; who < 2; who++) {
+            while (got[who].len < sent[who].len) {
+                check(drain(&pairs[who], &got[who]) > 0 || conn_blocked(&pairs[who].conn));
+                pairs[who].conn.writable = true;
+                check_int(conn_flush(&pairs[who].conn), 0);
+            }
+            check_str(buf_str(&got[who]), buf_str(&sent[who]));
+            buf_fini(&sent[who]);
+            buf_fini(&got[who]);
+        }
+        check(!told_error);
+        conn_close(&pairs[1].conn);
+        pairs[1].conn.worker = &pairs[1].worker;
+        close_later(&pairs[0]);
+        sock_close(&pairs[1].peer);
+        block_pool_fini(&pairs[1].worker.blocks);
+        loop_fini(&pairs[1].worker.loop);
+    }
+}
+
+/* Nothing leaves before the turn ends; what is added to it is one message with it. */
+TEST(what_is_sent_later_leaves_at_the_end_of_the_turn)
+{
+    struct pair pair;
+    struct str body = STR("body");
+    struct buf got = BUF_INIT(KIB);
+    open_later(&pair);
+    check_int(conn_send_later(&pair.conn, STR("head ")), 0);
+    check_int(conn_send(&pair.conn, &body, 1), 0);
+    check_int(drain(&pair, &got), 0);
+    check(pair.conn.queued && !conn_blocked(&pair.conn));
+    conn_send_queued(&pair.worker);
+    while (drain(&pair, &got) > 0) {
+    }
+    check_str(buf_str(&got), STR("head body"));
+    close_later(&pair);
+    buf_fini(&got);
+}
+
+TEST(a_connection_that_ends_says_what_waited)
+{
+    for (int shut = 0; shut < 2; shut++) {
+        struct pair pair;
+        struct buf got = BUF_INIT(KIB);
+        open_later(&pair);
+        check_int(conn_send_later(&pair.conn, STR("last words")), 0);
+        if (shut) {
+            conn_shut_write(&pair.conn);
+        } else {
+            conn_close(&pair.conn);
+        }
+        while (drain(&pair, &got) > 0) {
+        }
+        check_str(buf_str(&got), STR("last words"));
+        conn_send_queued(&pair.worker);
+        check(!told_error);
+        close_later(&pair);
+        buf_fini(&got);
+    }
+}
+
+TEST(what_is_forgotten_is_not_sent)
+{
+    struct pair pair;
+    struct buf got = BUF_INIT(KIB);
+    open_later(&pair);
+    check_int(conn_send_later(&pair.conn, STR("never mind")), 0);
+    conn_forget(&pair.conn);
+    conn_send_queued(&pair.worker);
+    check_int(drain(&pair, &got), 0);
+    check(!pair.conn.queued && !told_error);
+    close_later(&pair);
+    buf_fini(&got);
+}
+
+/* Its owner learns that the peer was gone, and that the peer has seen nothing of it. */
+TEST(who_took_nothing_at_the_end_of_a_turn_has_refused)
+{
+    struct pair pair;
+    open_later(&pair);
+    check_int(conn_send_later(&pair.conn, STR("are you there?")), 0);
+    sock_close(&pair.peer);
+    conn_send_queued(&pair.worker);
+    check(told_error && pair.conn.refused && pair.conn.failed && !pair.conn.queued);
+    close_later(&pair);
+}
+
 /* What the kernel does not take of a large read waits where it was read, whole and in its order. */
 TEST(the_block_of_a_large_read_waits_itself)
 {

@@ -117,3 +117,24 @@ TEST(what_must_not_be_sent_twice_takes_a_fresh_connection)
     check_int(play.inside.peer_count, 2);
     end(&play);
 }
+
+/* A request waits for the end of the turn, in which its connection turns out to be dead: not a byte
+ * of it was sent, so that it is sent to another, whatever its method. */
+TEST(a_request_that_waits_for_a_dead_connection_is_sent_elsewhere)
+{
+    struct play play;
+    start(&play);
+    ask(&play, "GET");
+    struct str text = STR("POST / HTTP/1.1\r\nHost: s1\r\n\r\n");
+    buf_reset(&play.got);
+    check_int(sock_send(play.client, text.p, text.len, false), (int64_t)text.len);
+    sock_set_abort(play.inside.peers[0]);
+    sock_close(&play.inside.peers[0]); /* both are told of in one turn, the client first */
+    play.inside.peer_count = 0;
+    buf_fini(&play.inside.asked[0]);
+    check(!inside_until(&play.inside, play.client, &play.got, STR("\r\n\r\nok")));
+    check(str_starts(buf_str(&play.got), STR("HTTP/1.1 200")));
+    check_int(play.inside.requests, 2);
+    check_int(play.inside.peer_count, 1);
+    end(&play);
+}
