@@ -103,23 +103,31 @@ static void add_prefix(struct tail *t, const struct jdoc *line)
     buf_add_cstr(&t->out, " | ");
 }
 
-/* A request's record in a line: "127.0.0.1 GET shop.localhost/x 200 275 B 3.6 ms web-1". False: it
- * is none, or one with members of its own (gateway.access_log.fields). */
+/* A request's record in a line: "127.0.0.1 GET shop.localhost/x 200 275 B 3.6 ms web-1"; of a
+ * connection that is passed on "127.0.0.1 TCP 275 B 3.6 ms db-1". False: it is none, or one with
+ * members of its own (gateway.access_log.fields). */
 static bool add_request(struct buf *out, struct str record)
 {
     cleanup(arena_fini) struct arena arena = ARENA_INIT(256 * KIB);
     struct jdoc *doc = NULL;
     size_t at;
 
-    if (jdoc_parse(&arena, record, &doc, &at) < 0 || !jdoc_get(doc, "status") ||
-        !jdoc_get(doc, "method") || !jdoc_get(doc, "path") || !jdoc_get(doc, "duration_ms")) {
+    if (jdoc_parse(&arena, record, &doc, &at) < 0 || !jdoc_get(doc, "duration_ms")) {
+        return false;
+    }
+    bool request = jdoc_get(doc, "status") && jdoc_get(doc, "method") && jdoc_get(doc, "path");
+    if (!request && !str_is(jdoc_str(doc, "protocol"), "TCP")) {
         return false;
     }
     buf_add(out, jdoc_str(doc, "client"));
-    buf_printf(out, " " STR_FMT " ", STR_ARG(jdoc_str(doc, "method")));
+    buf_printf(out, " " STR_FMT " ", STR_ARG(jdoc_str(doc, request ? "method" : "protocol")));
     buf_add(out, jdoc_str(doc, "host"));
-    buf_add(out, jdoc_str(doc, "path"));
-    buf_printf(out, " %lld ", (long long)jdoc_i64(doc, "status", 0));
+    if (request) {
+        buf_add(out, jdoc_str(doc, "path"));
+        buf_printf(out, " %lld ", (long long)jdoc_i64(doc, "status", 0));
+    } else if (jdoc_get(doc, "host")) {
+        buf_add_char(out, ' ');
+    }
     int64_t bytes = jdoc_i64(doc, "bytes_out", 0);
     num_format_bytes(out, (uint64_t)MAX(bytes, INT64_C(0)));
     buf_printf(out, " %.1f ms ", jdoc_double(doc, "duration_ms", 0));

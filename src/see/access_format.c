@@ -85,9 +85,17 @@ static void add_time(struct json_writer *json, const struct line *line)
     json_field(json, "time", str, buf_str(&text));
 }
 
+/* A connection of a tcp or tls listener has no request: no method, path, status, id. */
+static bool is_connection(const struct line *line)
+{
+    return line->access->flags & RING_FLAG_TCP;
+}
+
 static void add_method(struct json_writer *json, const struct line *line)
 {
-    json_field(json, "method", cstr, ring_method_name(line->access->method));
+    if (!is_connection(line)) {
+        json_field(json, "method", cstr, ring_method_name(line->access->method));
+    }
 }
 
 static void add_host(struct json_writer *json, const struct line *line)
@@ -100,7 +108,9 @@ static void add_host(struct json_writer *json, const struct line *line)
 
 static void add_path(struct json_writer *json, const struct line *line)
 {
-    json_field(json, "path", str, str_make(line->access->path, line->access->path_len));
+    if (!is_connection(line)) {
+        json_field(json, "path", str, str_make(line->access->path, line->access->path_len));
+    }
 }
 
 static void add_route(struct json_writer *json, const struct line *line)
@@ -112,7 +122,9 @@ static void add_route(struct json_writer *json, const struct line *line)
 
 static void add_status(struct json_writer *json, const struct line *line)
 {
-    json_field(json, "status", u64, line->access->status);
+    if (!is_connection(line)) {
+        json_field(json, "status", u64, line->access->status);
+    }
 }
 
 static void add_duration(struct json_writer *json, const struct line *line)
@@ -217,8 +229,10 @@ static void add_retries(struct json_writer *json, const struct line *line)
 
 static void add_request_id(struct json_writer *json, const struct line *line)
 {
-    json_field(json, "request_id", str,
-               str_make(line->access->request_id, line->access->request_id_len));
+    if (!is_connection(line)) {
+        json_field(json, "request_id", str,
+                   str_make(line->access->request_id, line->access->request_id_len));
+    }
 }
 
 static void add_flags(struct json_writer *json, const struct line *line)

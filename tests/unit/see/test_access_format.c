@@ -117,3 +117,11 @@ TEST(any_setting_is_one)
         check(format.format <= ACCESS_OFF && format.count > 0 && format.count <= ACCESS_FIELDS);
     }
 }
+
+TEST(a_connection_has_nothing_that_only_requests_have)
+{
+    struct access_entry entry = entry_of("", "db.example");
+    entry.access.flags = RING_FLAG_TCP;
+    check_line("json\n\nmethod,host,path,status,bytes_out,protocol,request_id", &entry,
+               "{\"host\":\"db.example\",\"bytes_out\":12,\"protocol\":\"TCP\"}");
+}
