@@ -292,6 +292,9 @@ static bool take_heads(struct stream *stream)
             return stream_lost(stream, r);
         }
         stream->answer_seen = true;
+        if (unlikely(worker->response.framing == HTTP1_TUNNEL)) {
+            return tunnel_begin(stream, STR_NONE);
+        }
         if (worker->response.status >= 200) {
             call_answered(stream);
             return take_answer(stream, STR_NONE);

@@ -10,6 +10,7 @@
 #include "base/num.h"
 #include "edge/exchange.h"
 #include "edge/h2_fields.h"
+#include "edge/h2_link.h"
 #include "edge/lane.h"
 #include "edge/put.h"
 #include "edge/remote.h"
@@ -173,6 +174,15 @@ static void add_own(struct h2_fields *fields, const struct stream *stream,
     }
 }
 
+/* What an extended CONNECT says otherwise than the GET that it stands for (RFC 8441 §5). */
+static void add_connect(struct h2_fields *fields, struct http_set *drop)
+{
+    h2_fields_add(fields, HPACK_METHOD, STR("CONNECT"));
+    h2_fields_add(fields, HPACK_PROTOCOL, STR("websocket"));
+    http_set_add(drop, HTTP_H_UPGRADE);
+    http_set_add(drop, HTTP_H_SEC_WEBSOCKET_KEY);
+}
+
 int h2_write_request(struct stream *stream, struct upstream *upstream)
 {
     struct worker *worker = stream->worker;
@@ -185,11 +195,17 @@ int h2_write_request(struct stream *stream, struct upstream *upstream)
         return -ENOBUFS;
     }
     h2_fields_init(&fields);
-    h2_fields_add(&fields, HPACK_METHOD, http1_str(req, req->method_text));
+    struct http_set drop = *exchange_dropped(stream);
+    bool websocket = h2_link_is_websocket(upstream);
+    if (unlikely(websocket)) {
+        add_connect(&fields, &drop);
+    } else {
+        h2_fields_add(&fields, HPACK_METHOD, http1_str(req, req->method_text));
+    }
     h2_fields_add(&fields, HPACK_SCHEME, STR("http"));
     h2_fields_add(&fields, HPACK_AUTHORITY, exchange_host(stream));
     h2_fields_add(&fields, HPACK_PATH, target_of(stream, &memory));
-    h2_fields_forward(&fields, req, exchange_dropped(stream));
+    h2_fields_forward(&fields, req, &drop);
     add_own(&fields, stream, &memory, &words);
     if (http_set_has(&req->present, HTTP_H_TE) && exchange_takes_trailers(req)) {
         h2_fields_add(&fields, HTTP_H_TE, STR("trailers"));
@@ -201,6 +217,6 @@ int h2_write_request(struct stream *stream, struct upstream *upstream)
     if (!lane->h2 || !http2_open(&lane->h2->http, &lane->stream)) {
         return -ECONNRESET;
     }
-    int r = lane_say_head(lane, &fields, req->framing != HTTP1_BODY_NONE);
+    int r = lane_say_head(lane, &fields, websocket || req->framing != HTTP1_BODY_NONE);
     return r == -EPIPE || r == -ENOMEM ? -ECONNRESET : r;
 }

@@ -17,6 +17,7 @@
 #include "edge/stream.h"
 #include "edge/worker.h"
 #include "proto/http2_head.h"
+#include "proto/websocket.h"
 
 #include <stdlib.h>
 
@@ -47,9 +48,11 @@ struct h2_call {
     struct block *told;  /* the one of these that the owner looks at */
     uint8_t early_count;
     bool building;
-    bool interim; /* the latest head is an interim one, not passed on yet */
+    bool interim;   /* the latest head is an interim one, not passed on yet */
+    bool websocket; /* asked for by an extended CONNECT; `accept` is what its client waits for */
     int8_t result;
     uint8_t method;
+    char accept[WEBSOCKET_ACCEPT_LEN];
 };
 
 static struct h2_call *call_of(struct upstream *upstream)
@@ -227,12 +230,15 @@ static enum http2_head_verdict end_head(struct lane *lane, bool no_body)
         return HTTP2_HEAD_MALFORMED;
     }
     call->building = false;
+    if (unlikely(call->websocket)) {
+        http2_head_switch(&call->builder, str_make(call->accept, sizeof(call->accept)));
+    }
     call->result = (int8_t)http2_head_end(&call->builder, no_body);
     if (call->result != 0) {
         return HTTP2_HEAD_MALFORMED;
     }
     const struct http1_head *head = head_of(call);
-    call->interim = head->status < 200;
+    call->interim = head->status < 200 && head->framing != HTTP1_TUNNEL;
     lane->head_done = !call->interim;
     lane->conn->readable = true;
     if (call->interim) {
@@ -240,7 +246,7 @@ static enum http2_head_verdict end_head(struct lane *lane, bool no_body)
     }
     if (head->framing == HTTP1_BODY_NONE) {
         lane->stream.content_left = 0;
-    } else if (head->has_length) {
+    } else if (head->has_length && head->framing != HTTP1_TUNNEL) {
         lane->stream.content_left = head->content_length;
     }
     return HTTP2_HEAD_OK;
@@ -411,6 +417,63 @@ int h2_link_connect(struct endpoint *endpoint, struct stream *stream, void (*new
     }
     *ret = add_call(link, stream, news_of);
     return *ret ? 0 : -ENOMEM;
+}
+
+/* One whose peer has said that it takes them; notes what it has said. */
+static struct h2_link *find_websocket_link(struct endpoint *endpoint)
+{
+    struct h2_link *found = NULL;
+    list_for_each (node, &endpoint->links) {
+        struct h2_link *link = list_entry(node, struct h2_link, node);
+        if (link->h2.http.settings_seen) {
+            endpoint->no_websockets = !link->h2.http.peer_connect;
+            found = link->h2.http.peer_connect && takes_calls(link) ? link : found;
+        }
+    }
+    return found;
+}
+
+/* Only a handshake that is one, so that what a client waits for can be said to it. */
+static bool is_handshake(const struct stream *stream)
+{
+    const struct http1_head *req = &stream->req;
+    return req->method == HTTP_GET && req->framing == HTTP1_BODY_NONE &&
+           str_eq_nocase(http1_get(req, HTTP_H_UPGRADE), STR("websocket")) &&
+           str_is(http1_get_name(req, STR("Sec-WebSocket-Version")), "13") &&
+           websocket_key_ok(http1_get(req, HTTP_H_SEC_WEBSOCKET_KEY));
+}
+
+struct upstream *h2_link_websocket(struct endpoint *endpoint, struct stream *stream,
+                                   void (*news_of)(void *user))
+{
+    if (!is_handshake(stream)) {
+        return NULL;
+    }
+    struct h2_link *link = find_websocket_link(endpoint);
+    if (!link && list_empty(&endpoint->links) && !endpoint->no_websockets &&
+        policy_connection_begin(endpoint->service)) {
+        (void)!new_link(endpoint, &link); /* it may not be asked before its settings have come */
+        return NULL;
+    }
+    struct upstream *upstream = link ? add_call(link, stream, news_of) : NULL;
+    if (upstream) {
+        struct h2_call *call = call_of(upstream);
+        call->websocket = true;
+        websocket_accept(http1_get(&stream->req, HTTP_H_SEC_WEBSOCKET_KEY), call->accept);
+    }
+    return upstream;
+}
+
+bool h2_link_is_websocket(const struct upstream *upstream)
+{
+    return container_of(upstream, const struct h2_call, upstream)->websocket;
+}
+
+void h2_link_rest(struct upstream *upstream)
+{
+    struct h2_call *call = call_of(upstream);
+    block_put(&upstream->conn.worker->blocks, call->block);
+    call->block = NULL;
 }
 
 int h2_link_connected(struct upstream *upstream)

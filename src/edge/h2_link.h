@@ -16,6 +16,14 @@ must_check int h2_link_connect(struct endpoint *endpoint, struct stream *stream,
                                void (*news)(void *user), struct upstream **ret);
 /* Asks how connecting went: 0 done, UPSTREAM_E_WAIT, or -errno. */
 must_check int h2_link_connected(struct upstream *upstream);
+/* For a WebSocket (RFC 8441): a stream of a connection whose peer has said that it takes them; its
+ * answer is told as the 101 that it stands for. NULL: there is none; one is made, so that it is
+ * known the next time. */
+struct upstream *h2_link_websocket(struct endpoint *endpoint, struct stream *stream,
+                                   void (*news)(void *user));
+bool h2_link_is_websocket(const struct upstream *upstream);
+/* Its answer was passed on: gives the head's memory back. */
+void h2_link_rest(struct upstream *upstream);
 void h2_link_release(struct upstream *upstream);
 /* Requests that its connections would take. */
 uint32_t h2_link_room(const struct endpoint *endpoint);

@@ -44,6 +44,7 @@ struct endpoint {
     struct list idle;          /* struct upstream, most recently used first */
     size_t idle_count;
     struct list links;                  /* struct h2_link, newest first */
+    bool no_websockets;                 /* the last one's peer does not take them (RFC 8441) */
     uint32_t streams_max;               /* its last HTTP/2 connection took at once; 0 = not known */
     const struct counters_probe *probe; /* shared with thread 0; may be NULL */
     struct counters_cell **cells; /* by the route's service_slot; the last one is for no route */

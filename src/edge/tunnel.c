@@ -17,6 +17,8 @@
 #include "base/num.h"
 #include "edge/exchange.h"
 #include "edge/h2_heads.h"
+#include "edge/h2_link.h"
+#include "edge/lane.h"
 #include "edge/stream_private.h"
 #include "edge/worker.h"
 
@@ -162,6 +164,9 @@ static bool start(struct stream *stream)
     counters_add(&worker->stats->tunnels, 1);
     stream_last_head(stream, true);
     stream_move(stream, STREAM_TUNNEL);
+    if (conn_is_lane(&stream->upstream->conn)) {
+        h2_link_rest(stream->upstream);
+    }
     stream = stream_shorten(stream);
     progress(stream);
     loop_defer(&worker->loop, &stream->client->again);

@@ -87,6 +87,13 @@ struct upstream *upstream_take(struct endpoint *endpoint, struct stream *stream,
     if (is_shared(endpoint, stream)) {
         return h2_link_take(endpoint, stream, news);
     }
+    if (unlikely(endpoint->service->spec.protocol == SNAPSHOT_PROTOCOL_HTTP2)) {
+        bool first = stream->req.upgrade && stream->retries == 0; /* again: by HTTP/1 */
+        struct upstream *lane = first ? h2_link_websocket(endpoint, stream, news) : NULL;
+        if (lane) {
+            return lane;
+        }
+    }
     /* Tried again: idle ones of a process that ended may all be dead and not known to be. */
     if (list_empty(&endpoint->idle) || stream->retries > 0) {
         return NULL;

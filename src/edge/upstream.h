@@ -33,7 +33,8 @@ struct upstream {
 };
 
 /* Where a request of `stream` may go on an HTTP/2 connection that others share, these give a lane
- * of it: an upgrade needs a connection of its own (HTTP/1). */
+ * of it. An upgrade needs a connection of its own (HTTP/1), unless it is a WebSocket and the
+ * service has said that it takes them over HTTP/2. */
 
 /* An idle connection, or NULL. A request that cannot be sent twice (`repeatable` is false) gets
  * only one that was used a moment ago: the service may be closing an older one at this very

@@ -394,6 +394,20 @@ static void as_upgrade(struct http2_head *builder)
     head->seen |= HTTP1_SEEN_UPGRADE;
 }
 
+void http2_head_switch(struct http2_head *builder, struct str accept)
+{
+    struct http1_head *head = builder->head;
+    if (!head->error.status && head->status >= 200 && head->status < 300) {
+        head->status = 101;
+        for (size_t i = 0; i < head->count; i++) { /* says nothing here (RFC 9110 §9.3.6) */
+            head->headers[i].flags |= head->headers[i].id == HTTP_H_CONTENT_LENGTH ? HTTP1_HOP : 0;
+        }
+        add_text(builder, HTTP_H_UPGRADE, STR("websocket"));
+        add_text(builder, HTTP_H_SEC_WEBSOCKET_ACCEPT, accept);
+        head->seen |= HTTP1_SEEN_UPGRADE;
+    }
+}
+
 static int end_request(struct http2_head *builder, bool no_body)
 {
     struct http1_head *head = builder->head;

@@ -36,6 +36,9 @@ void http2_head_request(struct http2_head *builder, struct http1_head *head,
 void http2_head_response(struct http2_head *builder, struct http1_head *head,
                          const struct http1_limits *limits, enum http_method method,
                          struct str memory);
+/* The answer to an extended CONNECT, if it grants it, is to a client of HTTP/1 what a 101 is (RFC
+ * 8441 §5), with this Sec-WebSocket-Accept. In front of the end. */
+void http2_head_switch(struct http2_head *builder, struct str accept);
 void http2_head_field(struct http2_head *builder, const struct hpack_found *field);
 /* May it stand in a head, or behind a body (RFC 9113 §8.2)? */
 bool http2_field_is_good(const struct hpack_found *field);

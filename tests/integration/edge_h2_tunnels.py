@@ -8,11 +8,12 @@ import h2.config
 import h2.connection
 import h2.errors
 import h2.events
+import h2.exceptions
 import h2.settings
 import pytest
 import websockets
 
-from edge_peer import Edge, Upstream, echo
+from edge_peer import Edge, Upstream, echo, request, until
 
 
 class Session:
@@ -199,3 +200,202 @@ def test_other_tunnels_are_refused(edge, head, status):
         session.peer.send_headers(stream, head)
         session.flush()
         assert dict(session.wait(h2.events.ResponseReceived, stream).headers)[":status"] == status
+
+
+# --- services that take them over HTTP/2 ---
+
+class H2Service:
+    """Echoes what comes in an extended CONNECT (python3-h2); other requests get 200. `serve` may do something else."""
+
+    def __init__(self, takes=True, serve=None):
+        self.takes, self.serve = takes, serve
+        self.heads, self.connections, self.resets, self.ended = [], 0, [], []
+
+    def __enter__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.lines = ["service web protocol=h2c", f"endpoint web web-1 127.0.0.1:{self.listener.getsockname()[1]}", "route web * /"]
+        threading.Thread(target=self.accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *error):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+    def accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self.talk, args=(connection,), daemon=True).start()
+
+    def talk(self, connection):
+        peer = h2.connection.H2Connection(h2.config.H2Configuration(client_side=False, header_encoding="utf-8"))
+        if self.takes:
+            peer.local_settings = h2.settings.Settings(client=False, initial_values={8: 1})
+        peer.initiate_connection()
+        try:
+            connection.sendall(peer.data_to_send())
+            while data := connection.recv(65536):
+                for event in peer.receive_data(data):
+                    self.hear(peer, event)
+                connection.sendall(peer.data_to_send())
+        except (OSError, h2.exceptions.ProtocolError):
+            pass
+        connection.close()
+
+    def hear(self, peer, event):
+        if isinstance(event, h2.events.RequestReceived):
+            self.heads.append(dict(event.headers))
+            if self.serve and self.serve(peer, event):
+                return
+            tunnel = self.heads[-1][":method"] == "CONNECT"
+            peer.send_headers(event.stream_id, [(":status", "200"), ("sec-websocket-protocol", "chat")][:2 if tunnel else 1],
+                              end_stream=not tunnel)
+        elif isinstance(event, h2.events.DataReceived):
+            peer.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+            peer.send_data(event.stream_id, event.data)
+        elif isinstance(event, h2.events.StreamEnded) and self.heads[-1][":method"] == "CONNECT":
+            self.ended.append(event.stream_id)
+            peer.end_stream(event.stream_id)
+        elif isinstance(event, h2.events.StreamReset):
+            self.resets.append(event.error_code)
+
+
+KEY, ACCEPT = "dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+HANDSHAKE = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {KEY}",
+             "Sec-WebSocket-Protocol: chat", "X-Own: 1"]
+
+
+def upgrade(client, path="/chat?a=b", more=HANDSHAKE):
+    client.send(request(path=path, headers=more))
+    return client.response()
+
+
+def test_a_service_that_takes_websockets_over_http2_gets_them_so(tmp_path):
+    with H2Service() as service, Edge(tmp_path, *service.lines) as edge:
+        assert edge.get().status == 200
+        with edge.connect() as client:
+            response = upgrade(client)
+            assert response.status == 101 and response.headers["sec-websocket-accept"] == ACCEPT
+            assert response.headers["upgrade"] == "websocket" and response.headers["sec-websocket-protocol"] == "chat"
+            head = service.heads[-1]
+            assert {name: head[name] for name in (":method", ":protocol", ":scheme", ":path", ":authority")} == {
+                ":method": "CONNECT", ":protocol": "websocket", ":scheme": "http", ":path": "/chat?a=b", ":authority": "x"}
+            assert head["sec-websocket-version"] == "13" and head["x-own"] == "1" and head["sec-websocket-protocol"] == "chat"
+            assert not {"upgrade", "connection", "sec-websocket-key"} & set(head)
+            for text in (b"one", b"x" * 100):
+                client.send(frame(text))
+                assert client.exactly(len(frame(text))) == frame(text)
+            until(lambda: edge.stats()["tunnels"] == 1)
+            assert service.connections == 1
+        until(lambda: service.ended or service.resets)
+        assert edge.get().status == 200 and service.connections == 1  # the connection lives on
+
+
+def test_http2_clients_too(tmp_path):
+    with H2Service() as service, Edge(tmp_path, *service.lines) as edge:
+        assert edge.get().status == 200
+        with Session(edge.port) as session:
+            streams = [session.connect(f"/{i}") for i in range(5)]
+            for stream in streams:
+                assert dict(session.wait(h2.events.ResponseReceived, stream).headers)[":status"] == "200"
+                session.send(stream, frame(b"hello"))
+                assert session.bytes(stream, len(frame(b"hello"))) == frame(b"hello")
+            session.send(streams[0], frame(b"bye"), end=True)
+            session.wait(h2.events.StreamEnded, streams[0])
+            assert service.connections == 1
+
+
+def test_the_first_one_asks_whether_the_next_may_come_so(tmp_path):
+    """Nothing may be asked in a connection before its settings have come; what is left is HTTP/1.1."""
+    with H2Service() as service, Edge(tmp_path, *service.lines) as edge:
+        with edge.connect() as client:
+            upgrade(client)
+        until(lambda: edge.stats()["upstream_connections"] >= 1)
+
+        def taken():
+            with edge.connect() as client:
+                return upgrade(client).status == 101
+        until(taken)
+        assert service.heads[-1][":protocol"] == "websocket"
+
+
+@pytest.mark.parametrize("more", [HANDSHAKE[:3], HANDSHAKE[:2] + HANDSHAKE[3:], ["Connection: Upgrade", "Upgrade: other"]])
+def test_what_is_no_handshake_goes_by_http1(tmp_path, more):
+    with H2Service() as service, Edge(tmp_path, *service.lines) as edge:
+        assert edge.get().status == 200
+        with edge.connect() as client:
+            upgrade(client, more=more)
+        assert service.connections > 1 and len(service.heads) == 1
+
+
+def test_a_service_that_takes_none_is_asked_by_http1(tmp_path):
+    with H2Service(takes=False) as service, Edge(tmp_path, *service.lines) as edge:
+        assert edge.get().status == 200
+        with edge.connect() as client:
+            upgrade(client)
+        assert service.connections > 1 and len(service.heads) == 1
+
+
+@pytest.mark.parametrize("status", ["403", "302"])
+def test_a_refusal_over_http2_is_heard(tmp_path, status):
+    def serve(peer, event):
+        tunnel = dict(event.headers)[":method"] == "CONNECT"
+        if tunnel:
+            peer.send_headers(event.stream_id, [(":status", status), ("content-length", "2")])
+            peer.send_data(event.stream_id, b"no", end_stream=True)
+        return tunnel
+
+    with H2Service(serve=serve) as service, Edge(tmp_path, *service.lines) as edge:
+        assert edge.get().status == 200
+        with edge.connect() as client:
+            response = upgrade(client)
+            assert (response.status, response.body) == (int(status), b"no")
+        assert edge.get().status == 200 and service.connections == 1
+
+
+def test_a_reset_of_the_service_ends_the_client(tmp_path):
+    def serve(peer, event):
+        tunnel = dict(event.headers)[":method"] == "CONNECT"
+        if tunnel:
+            peer.send_headers(event.stream_id, [(":status", "200")])
+            peer.reset_stream(event.stream_id, 2)
+        return tunnel
+
+    with H2Service(serve=serve) as service, Edge(tmp_path, *service.lines) as edge:
+        assert edge.get().status == 200
+        with edge.connect() as client:
+            client.send(request(path="/", headers=HANDSHAKE))
+            with pytest.raises((EOFError, ConnectionResetError)):
+                client.response()
+                client.exactly(1)
+        assert edge.get().status == 200 and service.connections == 1
+
+
+@pytest.mark.parametrize("code", [7, 13])
+def test_what_was_refused_is_asked_again_by_http1(tmp_path, code):
+    """REFUSED_STREAM, HTTP_1_1_REQUIRED."""
+    def serve(peer, event):
+        tunnel = dict(event.headers)[":method"] == "CONNECT"
+        if tunnel:
+            peer.reset_stream(event.stream_id, code)
+        return tunnel
+
+    with H2Service(serve=serve) as service, Edge(tmp_path, *service.lines) as edge:
+        assert edge.get().status == 200
+        with edge.connect() as client:
+            upgrade(client)
+        assert [head[":method"] for head in service.heads] == ["GET", "CONNECT"] and service.connections > 1
+
+
+def test_frames_are_checked_there_too(tmp_path):
+    with H2Service() as service:
+        lines = [*service.lines[:2], "route web * / frames=1"]
+        with Edge(tmp_path, *lines) as edge:
+            assert edge.get().status == 200
+            with edge.connect() as client:
+                assert upgrade(client).status == 101
+                client.send(b"\x83\x80\0\0\0\0")  # a reserved opcode
+                assert client.exactly(2)[0] == 0x88
