@@ -33,6 +33,7 @@ struct h2_link {
     struct list node; /* endpoint->links */
     struct timer timer;
     bool connecting;
+    bool heard; /* its peer's settings have come, and all were told */
     bool draining;
     bool given_up; /* for the sake of another one: counted no more */
     int error;     /* of connecting */
@@ -107,12 +108,26 @@ static bool close_if_over(struct h2_link *link)
     return false;
 }
 
+static void tell_all(struct h2_link *link)
+{
+    list_for_each_safe (node, &link->h2.lanes) {
+        struct lane *lane = list_entry(node, struct lane, node);
+        lane_note(lane);
+    }
+    h2_wants_write(&link->h2);
+}
+
 static void flushed(struct h2 *h2)
 {
     struct h2_link *link = container_of(h2, struct h2_link, h2);
     struct worker *worker = link->conn.worker;
     if (close_if_over(link)) {
         return;
+    }
+    if (unlikely(link->h2.http.settings_seen && !link->heard)) {
+        link->heard = true;
+        link->endpoint->no_websockets = !link->h2.http.peer_connect;
+        tell_all(link);
     }
     if (link->h2.lane_count == 0) {
         loop_timer_after(&worker->loop, &link->timer, UPSTREAM_IDLE_S * NS_PER_S);
@@ -129,15 +144,6 @@ static void idle_for_long(struct timer *timer, int64_t now_ns)
     if (link->h2.lane_count == 0) {
         link_close(link);
     }
-}
-
-static void tell_all(struct h2_link *link)
-{
-    list_for_each_safe (node, &link->h2.lanes) {
-        struct lane *lane = list_entry(node, struct lane, node);
-        lane_note(lane);
-    }
-    h2_wants_write(&link->h2);
 }
 
 static void ready(struct loop_fd *watch, uint32_t events)
@@ -419,49 +425,73 @@ int h2_link_connect(struct endpoint *endpoint, struct stream *stream, void (*new
     return *ret ? 0 : -ENOMEM;
 }
 
-/* One whose peer has said that it takes them; notes what it has said. */
-static struct h2_link *find_websocket_link(struct endpoint *endpoint)
-{
-    struct h2_link *found = NULL;
-    list_for_each (node, &endpoint->links) {
-        struct h2_link *link = list_entry(node, struct h2_link, node);
-        if (link->h2.http.settings_seen) {
-            endpoint->no_websockets = !link->h2.http.peer_connect;
-            found = link->h2.http.peer_connect && takes_calls(link) ? link : found;
-        }
-    }
-    return found;
-}
+/* --- WebSockets --- */
 
 /* Only a handshake that is one, so that what a client waits for can be said to it. */
-static bool is_handshake(const struct stream *stream)
+bool h2_link_may_websocket(const struct endpoint *endpoint, const struct stream *stream)
 {
     const struct http1_head *req = &stream->req;
-    return req->method == HTTP_GET && req->framing == HTTP1_BODY_NONE &&
+    return !endpoint->no_websockets && req->method == HTTP_GET && req->framing == HTTP1_BODY_NONE &&
            str_eq_nocase(http1_get(req, HTTP_H_UPGRADE), STR("websocket")) &&
            str_is(http1_get_name(req, STR("Sec-WebSocket-Version")), "13") &&
            websocket_key_ok(http1_get(req, HTTP_H_SEC_WEBSOCKET_KEY));
 }
 
-struct upstream *h2_link_websocket(struct endpoint *endpoint, struct stream *stream,
-                                   void (*news_of)(void *user))
+/* One whose peer has said whether it takes them, and does; or has not said it yet. */
+static struct h2_link *find_websocket_link(struct endpoint *endpoint, bool said)
 {
-    if (!is_handshake(stream)) {
-        return NULL;
+    list_for_each (node, &endpoint->links) {
+        struct h2_link *link = list_entry(node, struct h2_link, node);
+        const struct http2 *http = &link->h2.http;
+        if (http->settings_seen == said && (http->peer_connect || !said) && takes_calls(link)) {
+            return link;
+        }
     }
-    struct h2_link *link = find_websocket_link(endpoint);
-    if (!link && list_empty(&endpoint->links) && !endpoint->no_websockets &&
-        policy_connection_begin(endpoint->service)) {
-        (void)!new_link(endpoint, &link); /* it may not be asked before its settings have come */
-        return NULL;
-    }
-    struct upstream *upstream = link ? add_call(link, stream, news_of) : NULL;
+    return NULL;
+}
+
+static struct upstream *add_websocket(struct h2_link *link, struct stream *stream,
+                                      void (*news_of)(void *user))
+{
+    struct upstream *upstream = add_call(link, stream, news_of);
     if (upstream) {
         struct h2_call *call = call_of(upstream);
         call->websocket = true;
         websocket_accept(http1_get(&stream->req, HTTP_H_SEC_WEBSOCKET_KEY), call->accept);
     }
     return upstream;
+}
+
+struct upstream *h2_link_take_websocket(struct endpoint *endpoint, struct stream *stream,
+                                        void (*news_of)(void *user))
+{
+    struct h2_link *link = find_websocket_link(endpoint, true);
+    return link ? add_websocket(link, stream, news_of) : NULL;
+}
+
+int h2_link_connect_websocket(struct endpoint *endpoint, struct stream *stream,
+                              void (*news_of)(void *user), struct upstream **ret)
+{
+    struct h2_link *link = find_websocket_link(endpoint, false);
+    if (!link) {
+        int r = policy_connection_begin(endpoint->service) ? new_link(endpoint, &link) : -EBUSY;
+        if (r < 0) {
+            return r;
+        }
+    }
+    *ret = add_websocket(link, stream, news_of);
+    return *ret ? 0 : -ENOMEM;
+}
+
+/* Nothing may be asked before the peer has said that it takes them. */
+static int websocket_connected(struct h2_link *link)
+{
+    const struct http2 *http = &link->h2.http;
+    if (!http->settings_seen) {
+        return http->failed ? -ECONNRESET : UPSTREAM_E_WAIT;
+    }
+    link->endpoint->no_websockets = !http->peer_connect;
+    return http->peer_connect ? 0 : UPSTREAM_E_OTHER;
 }
 
 bool h2_link_is_websocket(const struct upstream *upstream)
@@ -478,11 +508,15 @@ void h2_link_rest(struct upstream *upstream)
 
 int h2_link_connected(struct upstream *upstream)
 {
-    const struct h2_link *link = call_of(upstream)->link;
+    const struct h2_call *call = call_of(upstream);
+    struct h2_link *link = call->link;
     if (!link) {
         return -ECONNRESET;
     }
-    return link->connecting ? UPSTREAM_E_WAIT : link->error;
+    if (link->connecting || link->error) {
+        return link->connecting ? UPSTREAM_E_WAIT : link->error;
+    }
+    return unlikely(call->websocket) ? websocket_connected(link) : 0;
 }
 
 void h2_link_release(struct upstream *upstream)

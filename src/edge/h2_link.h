@@ -14,13 +14,17 @@ struct upstream *h2_link_take(struct endpoint *endpoint, struct stream *stream,
                               void (*news)(void *user));
 must_check int h2_link_connect(struct endpoint *endpoint, struct stream *stream,
                                void (*news)(void *user), struct upstream **ret);
-/* Asks how connecting went: 0 done, UPSTREAM_E_WAIT, or -errno. */
+/* As upstream_connected. */
 must_check int h2_link_connected(struct upstream *upstream);
-/* For a WebSocket (RFC 8441): a stream of a connection whose peer has said that it takes them; its
- * answer is told as the 101 that it stands for. NULL: there is none; one is made, so that it is
- * known the next time. */
-struct upstream *h2_link_websocket(struct endpoint *endpoint, struct stream *stream,
-                                   void (*news)(void *user));
+/* For WebSockets (RFC 8441), whose answer is told as the 101 that it stands for: is this a
+ * handshake, and may the peer take it so? A stream of a connection whose peer has said so, or NULL;
+ * of one whose peer has yet to say something: h2_link_connected is UPSTREAM_E_OTHER if it does not
+ * take them. */
+bool h2_link_may_websocket(const struct endpoint *endpoint, const struct stream *stream);
+struct upstream *h2_link_take_websocket(struct endpoint *endpoint, struct stream *stream,
+                                        void (*news)(void *user));
+must_check int h2_link_connect_websocket(struct endpoint *endpoint, struct stream *stream,
+                                         void (*news)(void *user), struct upstream **ret);
 bool h2_link_is_websocket(const struct upstream *upstream);
 /* Its answer was passed on: gives the head's memory back. */
 void h2_link_rest(struct upstream *upstream);

@@ -34,7 +34,9 @@ static const struct sm_state states[STREAM_STATES] = {
     [STREAM_HELD] = {"held", TO(STREAM_PICK) OR_OUT, 0},
     [STREAM_UPSTREAM] = {"upstream",
                          TO(STREAM_PICK) | TO(STREAM_CONNECT) | TO(STREAM_EXCHANGE) OR_OUT, 0},
-    [STREAM_CONNECT] = {"connect", TO(STREAM_EXCHANGE) | TO(STREAM_TUNNEL) | TO(STREAM_PICK) OR_OUT,
+    [STREAM_CONNECT] = {"connect",
+                        TO(STREAM_EXCHANGE) | TO(STREAM_TUNNEL) | TO(STREAM_PICK) |
+                            TO(STREAM_UPSTREAM) OR_OUT,
                         0},
     [STREAM_EXCHANGE] = {"exchange", TO(STREAM_TUNNEL) | TO(STREAM_PICK) OR_OUT, 0},
     [STREAM_TUNNEL] = {"tunnel", TO(STREAM_ENDED), 0},

@@ -302,6 +302,12 @@ static bool step_connect(struct stream *stream)
     if (r == UPSTREAM_E_WAIT) {
         return false;
     }
+    if (unlikely(r == UPSTREAM_E_OTHER)) {
+        upstream_release(stream->upstream, false);
+        stream->upstream = NULL;
+        stream_move(stream, STREAM_UPSTREAM);
+        return true;
+    }
     if (r < 0) {
         return stream_lost(stream, r);
     }

@@ -75,6 +75,13 @@ static bool is_shared(const struct endpoint *endpoint, const struct stream *stre
            !stream->connect && !stream->req.upgrade;
 }
 
+/* A WebSocket that the service may take over HTTP/2; again, it goes by HTTP/1. */
+static bool may_be_lane(const struct endpoint *endpoint, const struct stream *stream)
+{
+    return unlikely(endpoint->service->spec.protocol == SNAPSHOT_PROTOCOL_HTTP2) &&
+           stream->req.upgrade && stream->retries == 0 && h2_link_may_websocket(endpoint, stream);
+}
+
 /* Of one that was announced for a client nobody else has use. */
 static int64_t idle_ns(const struct upstream *upstream)
 {
@@ -87,9 +94,8 @@ struct upstream *upstream_take(struct endpoint *endpoint, struct stream *stream,
     if (is_shared(endpoint, stream)) {
         return h2_link_take(endpoint, stream, news);
     }
-    if (unlikely(endpoint->service->spec.protocol == SNAPSHOT_PROTOCOL_HTTP2)) {
-        bool first = stream->req.upgrade && stream->retries == 0; /* again: by HTTP/1 */
-        struct upstream *lane = first ? h2_link_websocket(endpoint, stream, news) : NULL;
+    if (unlikely(may_be_lane(endpoint, stream))) {
+        struct upstream *lane = h2_link_take_websocket(endpoint, stream, news);
         if (lane) {
             return lane;
         }
@@ -137,6 +143,9 @@ int upstream_connect(struct endpoint *endpoint, struct stream *stream, void (*ne
 {
     if (is_shared(endpoint, stream)) {
         return h2_link_connect(endpoint, stream, news, ret);
+    }
+    if (unlikely(may_be_lane(endpoint, stream))) {
+        return h2_link_connect_websocket(endpoint, stream, news, ret);
     }
     if (unlikely(endpoint->service->worker->gateway.sockmap)) {
         short_way_serve(endpoint);

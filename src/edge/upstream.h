@@ -49,8 +49,9 @@ must_check int upstream_connect(struct endpoint *endpoint, struct stream *stream
  * -errno. */
 must_check int upstream_adopt(struct endpoint *endpoint, struct stream *stream, int fd,
                               void (*news)(void *user), struct upstream **ret);
-/* Asks how connecting went: 0 done, UPSTREAM_E_WAIT, or -errno. */
-enum { UPSTREAM_E_WAIT = 1 };
+/* Asks how connecting went: 0 done, UPSTREAM_E_WAIT, UPSTREAM_E_OTHER (the peer does not take it
+ * so: release it and take another), or -errno. */
+enum { UPSTREAM_E_WAIT = 1, UPSTREAM_E_OTHER };
 must_check int upstream_connected(struct upstream *upstream);
 /* The stream has ended: keeps the connection for the next one if `reusable`, else closes it. */
 void upstream_release(struct upstream *upstream, bool reusable);

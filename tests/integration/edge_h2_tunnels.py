@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """WebSockets over HTTP/2 (RFC 8441): an extended CONNECT becomes an Upgrade to the service."""
 import asyncio
+import contextlib
 import socket
 import threading
+import time
 
 import h2.config
 import h2.connection
@@ -207,8 +209,8 @@ def test_other_tunnels_are_refused(edge, head, status):
 class H2Service:
     """Echoes what comes in an extended CONNECT (python3-h2); other requests get 200. `serve` may do something else."""
 
-    def __init__(self, takes=True, serve=None):
-        self.takes, self.serve = takes, serve
+    def __init__(self, takes=True, serve=None, late=0):
+        self.takes, self.serve, self.late = takes, serve, late
         self.heads, self.connections, self.resets, self.ended = [], 0, [], []
 
     def __enter__(self):
@@ -236,6 +238,7 @@ class H2Service:
             peer.local_settings = h2.settings.Settings(client=False, initial_values={8: 1})
         peer.initiate_connection()
         try:
+            time.sleep(self.late)
             connection.sendall(peer.data_to_send())
             while data := connection.recv(65536):
                 for event in peer.receive_data(data):
@@ -308,18 +311,45 @@ def test_http2_clients_too(tmp_path):
             assert service.connections == 1
 
 
-def test_the_first_one_asks_whether_the_next_may_come_so(tmp_path):
-    """Nothing may be asked in a connection before its settings have come; what is left is HTTP/1.1."""
-    with H2Service() as service, Edge(tmp_path, *service.lines) as edge:
-        with edge.connect() as client:
-            upgrade(client)
-        until(lambda: edge.stats()["upstream_connections"] >= 1)
+@pytest.mark.parametrize("late", [0, 0.3])
+def test_the_first_one_waits_until_the_service_has_said_that_it_takes_them(tmp_path, late):
+    """Nothing may be asked in a connection before its settings have come."""
+    with H2Service(late=late) as service, Edge(tmp_path, *service.lines) as edge:
+        with contextlib.ExitStack() as stack:
+            clients = [stack.enter_context(edge.connect()) for _ in range(3)]
+            for client in clients:
+                client.send(request(headers=HANDSHAKE))
+            for client in clients:
+                assert client.response().status == 101
+                client.send(frame(b"hello"))
+                assert client.exactly(len(frame(b"hello"))) == frame(b"hello")
+        assert service.connections == 1
 
-        def taken():
+
+def test_the_first_one_goes_by_http1_if_it_does_not(tmp_path):
+    def serve(peer, n):
+        data = peer.until(b"\r\n\r\n")
+        if data.startswith(b"PRI"):
+            peer.send(b"\0\0\0\4\0\0\0\0\0")
+            peer.more()
+        else:
+            assert b"upgrade: websocket" in data.lower()
+            peer.send(f"HTTP/1.1 101 x\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: {ACCEPT}\r\n\r\n".encode())
+        peer.more()
+
+    with Upstream(serve) as upstream, Edge(tmp_path, "service web protocol=h2c", f"endpoint web web-1 {upstream.address}",
+                                           "route web * /") as edge:
+        for count in (2, 3):
             with edge.connect() as client:
-                return upgrade(client).status == 101
-        until(taken)
-        assert service.heads[-1][":protocol"] == "websocket"
+                assert upgrade(client).status == 101
+            assert upstream.count == count  # it is known then
+
+
+def test_a_service_that_never_says_it_is_given_up_in_time(tmp_path):
+    with Upstream(lambda peer, n: peer.closed()) as upstream, \
+            Edge(tmp_path, "service web protocol=h2c connect_ms=300", f"endpoint web web-1 {upstream.address}", "route web * /") as edge:
+        with edge.connect() as client:
+            assert upgrade(client).status in (502, 504)
 
 
 @pytest.mark.parametrize("more", [HANDSHAKE[:3], HANDSHAKE[:2] + HANDSHAKE[3:], ["Connection: Upgrade", "Upgrade: other"]])
