@@ -4,8 +4,8 @@
  * other on a worker (files are few, changes are rare) → those that differ are published.
  *
  * 1. One reading at a time; a change meanwhile asks for one more.
- * 2. What cannot be read or does not fit is said once a change, and takes nothing away: that
- *    certificate stays as it was, the others are taken. A
+ * 2. What cannot be read or does not fit is said once a change (log, event, status), and takes
+ *    nothing away: that certificate stays as it was, the others are taken. A
  *    certificate and its key are two files: between the two writes they do not fit, and the second
  *    write asks again.
  */
@@ -16,6 +16,7 @@
 #include "os/watch.h"
 #include "os/worker.h"
 #include "run/certificates.h"
+#include "run/endings.h"
 #include "run/project.h"
 #include "run/source.h"
 
@@ -46,11 +47,16 @@ static void read_next(struct renewal *renewal);
 void renewal_take(struct run *run, struct project *project, struct certificates **fresh)
 {
     struct certificates *before = project->source->certificates;
-    if (before && *fresh && before->content != (*fresh)->content) {
-        project->source->certificates = *fresh;
-        *fresh = before;
+    if (!before || !*fresh) {
+        return;
+    }
+    project->source->certificates = *fresh;
+    *fresh = before;
+    if (before->content != project->source->certificates->content) {
         run->snapshot_dirty = true;
         loop_defer(run->core->loop, &run->reconcile);
+    } else {
+        endings_look(run); /* the same serve, but perhaps because a file is of no use now */
     }
 }
 

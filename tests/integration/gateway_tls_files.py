@@ -294,3 +294,19 @@ def test_an_answer_in_a_file_that_has_ended_is_told_and_not_shown(site):
     assert served(site)["unstapled"] == "the one in its file has ended"
     openssl(site.folder, *answer, "-ndays", "1")
     wait_until(lambda: stapled(site), what="the newer one")
+
+
+def test_a_file_that_changes_for_the_worse_is_told(site):
+    site.pki.issue("a", "a.test")
+    site.pki.issue("b", "b.test")
+    site.up(TWO)
+    good = (site.folder / "a.crt").read_text()
+    (site.folder / "a.crt").write_text("nothing")
+    wait_until(lambda: "certificate.kept" in shown_kinds(site), what="the event")
+    assert [site.shown(n) for n in ("a.test", "b.test")] == ["a.test", "b.test"]
+    assert "a.crt" in (told := site.m.cli("status").stdout) and "mend it" in told
+    kept = {item["file"].rpartition("/")[2]: item["kept"] for item in site.m.get("/api/v1/projects/site/certificates")["items"]}
+    assert kept == {"a.crt": True, "b.crt": False}
+    (site.folder / "a.crt").write_text(good)
+    wait_until(lambda: "mend it" not in site.m.cli("status").stdout, what="the end of it")
+    assert shown_kinds(site).count("certificate.kept") == 1
