@@ -76,14 +76,14 @@ def test_statuses_of_calls_that_are_failures(tmp_path, status, failed):
             assert (edge.command("policy web web-1")["times"] == 1) == failed
 
 
-@pytest.mark.parametrize("total_ms, grpc, expected", [(300, "9S", 0.3), (9000, "300m", 0.3), (300, "", 0.3)])
+@pytest.mark.parametrize("total_ms, grpc, expected", [(300, "60S", 0.3), (60000, "300m", 0.3), (300, "", 0.3)])
 def test_of_two_deadlines_the_sooner_counts(tmp_path, total_ms, grpc, expected):
     with H2Backend("a", "silent") as a:
         with Edge(tmp_path, *service(f"total_ms={total_ms}", a)) as edge:
             began = time.monotonic()
             answer = call(edge, *([f"grpc-timeout: {grpc}"] if grpc else []))
             assert answer.headers["grpc-status"] == "4"
-            assert expected - 0.05 < time.monotonic() - began < expected + 1
+            assert expected - 0.05 < time.monotonic() - began < 30
             until(lambda: a.resets == [8])  # CANCEL
 
 
