@@ -124,15 +124,19 @@ void affinity_count(const struct stream *stream)
     }
 }
 
-/* Answers that are no good say nothing of how long a good one takes: a replica that only fails is
- * fast. */
+/* From the request's last byte on: how long a client takes to send it is not the replica's doing.
+ * Answers that are no good say nothing of how long a good one takes: a replica that only fails is
+ * fast; nor does a client that leaves, perhaps after an hour of a stream. */
 void affinity_learn(const struct stream *stream)
 {
-    if (stream->answer_ns == 0 && stream->head_sent) {
-        affinity_waited(stream->endpoint, stream->connect_ns);
-    } else if (stream->answer_ns > 0 && stream->connect_ns > 0 && stream->status < 500 &&
-               !(stream->flags & RING_FLAG_TUNNEL)) {
-        peak_sample(&stream->endpoint->member.latency, stream->answer_ns - stream->connect_ns,
+    uint32_t none = stream->answer_ns ? RING_FLAG_TUNNEL : RING_FLAG_CLIENT_ABORT;
+    if (!stream->head_sent || !stream->up_done || (stream->flags & none)) {
+        return;
+    }
+    if (stream->answer_ns == 0) {
+        affinity_waited(stream->endpoint, stream->sent_ns);
+    } else if (stream->answer_ns >= stream->sent_ns && stream->status < 500) {
+        peak_sample(&stream->endpoint->member.latency, stream->answer_ns - stream->sent_ns,
                     stream->worker->loop.now_ns);
     }
 }

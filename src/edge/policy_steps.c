@@ -306,6 +306,16 @@ static enum breaker_result result_of(const struct stream *stream)
     return stream->status >= 500 || call_failed(stream) ? BREAKER_FAILED : BREAKER_WORKED;
 }
 
+/* How long the replica took for this try: not counted is how long the client sent the request. */
+static uint64_t taken_us(const struct stream *stream, int64_t end_ns)
+{
+    int64_t taken_ns = end_ns - stream->visit.try_ns;
+    int64_t upload_ns = stream->sent_ns - stream->connect_ns;
+    bool known = stream->connect_ns >= stream->visit.try_ns && stream->sent_ns <= end_ns;
+    taken_ns -= known && stream->up_done ? upload_ns : 0;
+    return (uint64_t)MAX(taken_ns, 0) / NS_PER_US;
+}
+
 static void report(struct stream *stream, struct policy *policy)
 {
     int64_t now_ns = loop_of(policy)->now_ns;
@@ -318,7 +328,7 @@ static void report(struct stream *stream, struct policy *policy)
         return;
     }
     int64_t end_ns = stream->answer_ns >= stream->visit.try_ns ? stream->answer_ns : now_ns;
-    uint64_t latency_us = (uint64_t)MAX(end_ns - stream->visit.try_ns, 0) / NS_PER_US;
+    uint64_t latency_us = taken_us(stream, end_ns);
     if (policy_has(policy, SNAPSHOT_POLICY_OUTLIER) && stream->endpoint) {
         policy_endpoint_reported(stream->endpoint, result == BREAKER_FAILED, latency_us);
     }
@@ -340,7 +350,7 @@ void policy_overtaken(struct stream *stream, int64_t began_ns)
     uint64_t waited_us = (uint64_t)MAX(waited_ns, 0) / NS_PER_US;
     hedge_learn(&policy->hedge, &policy->hedge_spec, waited_us);
     policy_endpoint_waited(stream->endpoint, waited_us);
-    affinity_waited(stream->endpoint, stream->connect_ns);
+    affinity_waited(stream->endpoint, stream->sent_ns);
     stream->visit.overtaken = true;
     stream->visit.try_ns = began_ns;
 }

@@ -65,7 +65,7 @@ static void take_over(struct stream *stream)
         .shared_load = stream->shared_load,
     };
     policy_overtaken(stream, second->began_ns);
-    stream->connect_ns = second->connect_ns;
+    stream->connect_ns = stream->sent_ns = second->connect_ns; /* at once, and whole */
     second->upstream->news = stream->upstream->news;
     stream->endpoint = second->endpoint;
     stream->cell = second->cell;

@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import socket
+import threading
 import time
 
 from edge_peer import Edge, Upstream, request, until
@@ -155,6 +156,35 @@ def test_power_of_two_leaves_the_one_alone_that_never_answers(tmp_path):
             first = client.response().status
         late = (first == 504) + sum(edge.get().status == 504 for _ in range(30))
         assert late <= 3
+
+
+def upload_slowly(edge, seconds, headers=()):
+    with edge.connect() as client:
+        client.send(request("POST", headers=["Content-Length: 4", *headers]) + b"ab")
+        time.sleep(seconds)
+        client.send(b"cd")
+        return client.response().body.decode()
+
+
+def test_a_client_that_sends_slowly_makes_no_replica_slow(tmp_path):
+    with edge_of(tmp_path, "balance=power_of_two", count=2) as edge:
+        who(edge, 10)
+        slow = upload_slowly(edge, 2)
+        until(lambda: slow in who(edge, 10), 8)
+    judged = "outlier_interval_ms=2500 outlier_minimum=3 outlier_latency_permille=100000 outlier_ejection_ms=60000 outlier_ejection_max_ms=60000"
+    with edge_of(tmp_path, f"balance=hash hash=header hash_name=X-User {judged} outlier_share_permille=500") as edge:
+        users = {}
+        for i in range(100):
+            users.setdefault(who(edge, 1, headers=[f"X-User: u{i}"])[0], f"X-User: u{i}")
+        for _ in range(4):
+            threads = [threading.Thread(target=upload_slowly, args=(edge, 1.5, [users["a"]])) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            who(edge, 5, headers=[users["b"]])
+            who(edge, 5, headers=[users["c"]])
+            for thread in threads:
+                thread.join()
+        assert edge.command("policy web web-1")["times"] == 0
 
 
 def test_random(tmp_path):
