@@ -135,6 +135,11 @@ bool tunnel_run(struct stream *stream)
 
 void tunnel_timeout(struct stream *stream)
 {
+    if (stream->follows && tunnel_frames_late(stream) == 0) {
+        tunnel_frames_close(stream, WEBSOCKET_GOING_AWAY, WEBSOCKET_GOING_AWAY,
+                            "nobody said anything for too long");
+        return;
+    }
     if (!stream->frames || !tunnel_frames_timeout(stream)) {
         stream_abort(stream);
     }

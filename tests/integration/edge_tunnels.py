@@ -245,8 +245,9 @@ def test_a_ping_does_not_break_a_frame_of_the_service(tmp_path):
         assert read_frame(client)[0] == PING
 
 
-@pytest.mark.parametrize("options, code", [("frames=1 tunnel_ms=200", 1001), ("tunnel_ms=200", "end")])
-def test_a_tunnel_that_nobody_uses_ends_with_the_time_of_its_route(tmp_path, options, code):
+@pytest.mark.parametrize("options", ["frames=1 tunnel_ms=200", "tunnel_ms=200"])
+def test_a_tunnel_that_nobody_uses_ends_with_the_time_of_its_route(tmp_path, options):
+    code = 1001
     service = Service()
     with pair(tmp_path, service, options, "tunnel_idle_ms=60000") as edge, open_tunnel(edge) as client:
         assert read_close(client) == code
