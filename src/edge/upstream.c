@@ -69,17 +69,31 @@ static void idle_for_long(struct timer *timer, int64_t now_ns)
     }
 }
 
-static bool is_shared(const struct endpoint *endpoint, const struct stream *stream)
+static bool speaks_http2(const struct endpoint *endpoint)
 {
-    return unlikely(endpoint->service->spec.protocol == SNAPSHOT_PROTOCOL_HTTP2) && !stream->tcp &&
-           !stream->connect && !stream->req.upgrade;
+    return unlikely(endpoint->service->spec.protocol == SNAPSHOT_PROTOCOL_HTTP2);
 }
 
-/* A WebSocket that the service may take over HTTP/2; again, it goes by HTTP/1. */
+/* On a connection with others; only where HTTP/2 is spoken. */
+static bool is_shared(const struct stream *stream)
+{
+    return !stream->tcp && !stream->connect && !stream->req.upgrade;
+}
+
+/* A WebSocket that the service may take so, too; again, it goes by HTTP/1. */
 static bool may_be_lane(const struct endpoint *endpoint, const struct stream *stream)
 {
-    return unlikely(endpoint->service->spec.protocol == SNAPSHOT_PROTOCOL_HTTP2) &&
-           stream->req.upgrade && stream->retries == 0 && h2_link_may_websocket(endpoint, stream);
+    return stream->req.upgrade && stream->retries == 0 && h2_link_may_websocket(endpoint, stream);
+}
+
+/* NULL: there is none, or it needs a connection of its own: a new one, as it will be a tunnel. */
+static struct upstream *take_lane(struct endpoint *endpoint, struct stream *stream,
+                                  void (*news)(void *user))
+{
+    if (is_shared(stream)) {
+        return h2_link_take(endpoint, stream, news);
+    }
+    return may_be_lane(endpoint, stream) ? h2_link_take_websocket(endpoint, stream, news) : NULL;
 }
 
 /* Of one that was announced for a client nobody else has use. */
@@ -91,14 +105,8 @@ static int64_t idle_ns(const struct upstream *upstream)
 struct upstream *upstream_take(struct endpoint *endpoint, struct stream *stream, bool repeatable,
                                void (*news)(void *user))
 {
-    if (is_shared(endpoint, stream)) {
-        return h2_link_take(endpoint, stream, news);
-    }
-    if (unlikely(may_be_lane(endpoint, stream))) {
-        struct upstream *lane = h2_link_take_websocket(endpoint, stream, news);
-        if (lane) {
-            return lane;
-        }
+    if (speaks_http2(endpoint)) {
+        return take_lane(endpoint, stream, news);
     }
     /* Tried again: idle ones of a process that ended may all be dead and not known to be. */
     if (list_empty(&endpoint->idle) || stream->retries > 0) {
@@ -141,11 +149,13 @@ static void begin(struct upstream *upstream, struct endpoint *endpoint, struct s
 int upstream_connect(struct endpoint *endpoint, struct stream *stream, void (*news)(void *user),
                      struct upstream **ret)
 {
-    if (is_shared(endpoint, stream)) {
-        return h2_link_connect(endpoint, stream, news, ret);
-    }
-    if (unlikely(may_be_lane(endpoint, stream))) {
-        return h2_link_connect_websocket(endpoint, stream, news, ret);
+    if (speaks_http2(endpoint)) {
+        if (is_shared(stream)) {
+            return h2_link_connect(endpoint, stream, news, ret);
+        }
+        if (may_be_lane(endpoint, stream)) {
+            return h2_link_connect_websocket(endpoint, stream, news, ret);
+        }
     }
     if (unlikely(endpoint->service->worker->gateway.sockmap)) {
         short_way_serve(endpoint);
