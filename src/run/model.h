@@ -82,8 +82,8 @@ struct replica {
     struct list saves;            /* commits of its state under way (life.c) */
     bool load_known;              /* below: as read last (loads.h); load_ns 0 = never */
     int64_t load_ns;
-    uint64_t load_cpu_ns;
-    uint8_t drained; /* looks in a row that found nothing in flight */
+    uint64_t load_cpu_ns, verdict; /* verdict: its ejections as seen last, + 1; 0 = never looked */
+    uint8_t drained;               /* looks in a row that found nothing in flight */
 };
 
 struct service {
@@ -102,7 +102,7 @@ struct service {
     struct list members;                              /* replicas, by number */
     struct driver *driver;
     uint16_t listen_port;            /* LISTEN_FDS */
-    uint8_t edge_state;              /* enum snapshot_service_state, as the edge knows it */
+    uint8_t edge_state, verdict;     /* enum snapshot_service_state as it knows it; verdicts.c */
     struct project_spec *told_spec;  /* reference; NULL: nothing was told yet */
     const struct service_spec *told; /* in told_spec: its routes the edge knows; NULL: none */
     char reason[REASON_MAX];         /* why it waits; "" */
@@ -126,10 +126,10 @@ struct run {
     struct core *core;
     struct driver *process, *none; /* none: services that nothing here can run */
     struct loop_task reconcile;
-    struct timer again, loads; /* shortage.h, loads.h */
-    struct renewal *renewal;   /* NULL: no certificate is watched */
-    struct endings *endings;   /* NULL: there was no certificate yet */
-    struct ocsp *ocsp;         /* NULL: no responder was asked yet */
+    struct timer again, loads, verdicts; /* shortage.h, loads.h, verdicts.h */
+    struct renewal *renewal;             /* NULL: no certificate is watched */
+    struct endings *endings;             /* NULL: there was no certificate yet */
+    struct ocsp *ocsp;                   /* NULL: no responder was asked yet */
     struct spent spent;
     bool end_instance, loaded, children_known, gave_up, snapshot_dirty;
     bool started;        /* may act: both of the above */

@@ -34,6 +34,7 @@
 #include "run/shortage.h"
 #include "run/socket.h"
 #include "run/tickets.h"
+#include "run/verdicts.h"
 
 #include <stdio.h>
 
@@ -606,6 +607,7 @@ void publish_snapshot(struct run *run)
     struct snapshot_builder builder;
     set_logging(run);
     loads_look(run);
+    verdicts_look(run);
     snapshot_builder_init(&builder);
     add_gateway(run, &builder);
     uint64_t admin = add_admin(run, &builder);

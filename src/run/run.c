@@ -20,6 +20,7 @@
 #include "run/reconcile.h"
 #include "run/renewal.h"
 #include "run/tickets.h"
+#include "run/verdicts.h"
 
 #include <stdlib.h>
 
@@ -107,6 +108,7 @@ static int run_init(struct core *core, void **ret_room)
     loop_task_init(&run->reconcile, reconcile_run);
     timer_init(&run->again, again);
     loads_init(run);
+    verdicts_init(run);
     health_init(run);
     *ret_room = run;
     int r = driver_process_new(run, &run->process);
@@ -127,6 +129,7 @@ static void run_stop(void *room)
     run->started = false; /* services stay; nothing is decided any more */
     loop_timer_cancel(run->core->loop, &run->again);
     loads_fini(run);
+    verdicts_fini(run);
     loop_task_cancel(&run->reconcile);
 }
 
@@ -138,6 +141,7 @@ static void run_fini(void *room)
     }
     run->core->reload = NULL;
     loads_fini(run);
+    verdicts_fini(run);
     loop_task_cancel(&run->reconcile);
     loop_timer_cancel(run->core->loop, &run->again);
     act_fini(run);

@@ -283,6 +283,8 @@ def test_routes_tells_people_why_a_replica_gets_less(shop):
     series = '{tenant="default",project="t",service="web"}'
     wait_until(lambda: f"muelle_service_breaker_state{series} 2\n" in shop.request("GET", "/metrics")[2].decode(), 20, "it is in the figures")
     assert f"muelle_service_breaker_opened_total{series} 1\n" in shop.request("GET", "/metrics")[2].decode()
+    wait_until(lambda: "The breaker of service web is open: it failed too often of late." in shop.cli("events").stdout, 20, "it is told")
+    assert "of service web gets no requests for 3600 s: it failed several times in a row." in shop.cli("events").stdout
     shop.cli("weight", "web/3=0")
     assert "replica 1 drained" in shop.cli("drain", "web/1").stdout
     assert re.fullmatch(r"breaker open for 3\d{3} s, 1 ejected, 1 drained, 1 of weight 0", note()[0])
