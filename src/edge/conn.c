@@ -147,12 +147,17 @@ __attribute__((cold, noinline)) static int push_failed(struct conn *conn, struct
     return keep_rest(conn, &bytes, 1, n);
 }
 
-int conn_push(struct conn *conn)
+static inline int push(struct conn *conn, struct outbox *outbox, uint32_t entry)
 {
-    struct str bytes = outbox_take(conn->worker->outbox, conn->queued);
+    struct str bytes = outbox_take(outbox, entry);
     conn->queued = 0;
     int64_t n = sock_send(conn->watch.fd, bytes.p, bytes.len, false);
     return likely(n == (int64_t)bytes.len) ? 0 : push_failed(conn, bytes, n);
+}
+
+int conn_push(struct conn *conn)
+{
+    return push(conn, conn->worker->outbox, conn->queued);
 }
 
 /* Before the end of the connection. Whoever gets a part must not take it for the whole. */
@@ -174,9 +179,9 @@ void conn_forget(struct conn *conn)
 void conn_send_queued(struct worker *worker)
 {
     struct outbox *outbox = worker->outbox;
-    for (uint32_t i = 0; i < outbox->count; i++) { /* there may be more meanwhile */
-        struct conn *conn = outbox->entries[i].conn;
-        if (likely(conn != NULL) && unlikely(conn_push(conn) < 0)) {
+    for (uint32_t entry = 1; entry <= outbox->count; entry++) { /* there may be more meanwhile */
+        struct conn *conn = outbox->entries[entry - 1].conn;
+        if (likely(conn != NULL) && unlikely(push(conn, outbox, entry) < 0)) {
             conn->watch.ready(&conn->watch, LOOP_ERROR);
         }
     }

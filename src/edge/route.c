@@ -26,7 +26,8 @@ uint64_t route_path_hash(uint64_t host_hash, struct str path)
     return map_hash(SEED ^ host_hash, path);
 }
 
-struct route_entry *route_host_entry(const struct route_table *table, struct str host)
+static inline always_inline_fn struct route_entry *host_entry(const struct route_table *table,
+                                                              struct str host)
 {
     uint64_t hash = route_host_hash(host);
     const struct route_shard *shard = shard_of(table, hash);
@@ -39,6 +40,11 @@ struct route_entry *route_host_entry(const struct route_table *table, struct str
         }
         i = (i + 1) & shard->mask;
     }
+}
+
+struct route_entry *route_host_entry(const struct route_table *table, struct str host)
+{
+    return host_entry(table, host);
 }
 
 struct route_entry *route_path_entry(const struct route_table *table,
@@ -62,9 +68,6 @@ struct route_entry *route_path_entry(const struct route_table *table,
 static const struct route *find_path(const struct route_table *table,
                                      const struct route_entry *host, struct str path)
 {
-    if (host->depth == 0) {
-        return host->route;
-    }
     size_t ends[64];
     size_t count = 0;
     size_t wanted = MIN(host->depth, (uint32_t)ARRAY_LEN(ends));
@@ -86,8 +89,11 @@ static const struct route *find_path(const struct route_table *table,
 static const struct route *find_host(const struct route_table *table, struct str name,
                                      struct str path)
 {
-    const struct route_entry *host = route_host_entry(table, name);
-    return host->of ? find_path(table, host, path) : NULL;
+    const struct route_entry *host = host_entry(table, name);
+    if (!host->of) {
+        return NULL;
+    }
+    return host->depth > 0 ? find_path(table, host, path) : host->route;
 }
 
 /* "*.b.c" and "*.c" for "a.b.c": one look per label, so bounded by the host's length. */

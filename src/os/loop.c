@@ -180,17 +180,17 @@ static int loop_wait(struct loop *loop, int64_t sleep_ns)
     return count < 0 ? -errno : count;
 }
 
-static void loop_run_batch(struct loop *loop)
+static inline always_inline_fn void loop_run_batch(struct loop *loop, int count)
 {
     struct epoll_event *batch = loop->batch;
-    while (loop->batch_at < loop->batch_len) {
-        struct epoll_event *event = &batch[loop->batch_at++];
-        struct loop_fd *watch = event->data.ptr;
+    loop->batch_len = count;
+    for (int i = 0; i < count; i++) {
+        struct loop_fd *watch = batch[i].data.ptr;
+        loop->batch_at = i + 1;
         if (likely(watch)) {
-            watch->ready(watch, event->events);
+            watch->ready(watch, batch[i].events);
         }
     }
-    loop->batch_at = 0;
     loop->batch_len = 0;
 }
 
@@ -206,18 +206,19 @@ static void loop_run_tasks(struct loop *loop)
     }
 }
 
-int loop_turn(struct loop *loop, int64_t wait_ns)
+static inline always_inline_fn int turn(struct loop *loop, int64_t wait_ns)
 {
     int count = loop_wait(loop, loop_sleep_time(loop, wait_ns));
-    if (count < 0 && count != -EINTR) {
-        return count;
+    if (unlikely(count < 0)) {
+        if (count != -EINTR) {
+            return count;
+        }
+        count = 0;
     }
     loop_update_now(loop);
-    loop->batch_at = 0;
-    loop->batch_len = MAX(count, 0);
     loop->stats.turns++;
-    loop->stats.events += (uint64_t)loop->batch_len;
-    loop_run_batch(loop);
+    loop_run_batch(loop, count);
+    loop->stats.events += (unsigned)count;
     wheel_run(&loop->wheel, loop->now_ns);
     if (!list_empty(&loop->tasks)) {
         loop_run_tasks(loop);
@@ -236,11 +237,16 @@ int loop_turn(struct loop *loop, int64_t wait_ns)
     return 0;
 }
 
+int loop_turn(struct loop *loop, int64_t wait_ns)
+{
+    return turn(loop, wait_ns);
+}
+
 int loop_run(struct loop *loop)
 {
     loop->stopping = false;
     while (!loop->stopping) {
-        int result = loop_turn(loop, -1);
+        int result = turn(loop, -1);
         if (result < 0) {
             return result;
         }

@@ -47,12 +47,17 @@ static inline char *put(char *p, struct str s)
     return p + s.len;
 }
 
-void http1_write_raw(struct http1_writer *w, struct str bytes)
+static inline void write_raw(struct http1_writer *w, struct str bytes)
 {
     char *p = reserve(w, bytes.len);
     if (p) {
         (void)put(p, bytes);
     }
+}
+
+void http1_write_raw(struct http1_writer *w, struct str bytes)
+{
+    write_raw(w, bytes);
 }
 
 void http1_write_request_line(struct http1_writer *w, struct str method, struct str target)
@@ -128,33 +133,42 @@ static uint32_t line_end(const struct http1_header *header)
 
 static bool is_forwarded(const struct http1_header *header, const struct http_set *drop)
 {
-    return !(header->flags & HTTP1_HOP) && !http_set_has(drop, header->id);
+    bool anew = header->id == HTTP_H_HOST || header->id == HTTP_H_CONTENT_LENGTH;
+    return !(header->flags & HTTP1_HOP) && !anew && !http_set_has(drop, header->id);
+}
+
+/* A plain line is what write_checked would make of it; lines are adjacent, so a run of them is one
+ * copy. */
+static inline void write_lines(struct http1_writer *w, const struct http1_head *head,
+                               const struct http1_header *first, const struct http1_header *last)
+{
+    write_raw(w, str_make(head->base + first->name_at, line_end(last) - first->name_at));
 }
 
 void http1_write_forward(struct http1_writer *w, const struct http1_head *head,
                          const struct http_set *drop)
 {
-    struct http_set dropped = drop ? *drop : (struct http_set){{0}};
-    http_set_add(&dropped, HTTP_H_HOST);
-    http_set_add(&dropped, HTTP_H_CONTENT_LENGTH);
-    for (size_t i = 0; i < head->count; i++) {
-        const struct http1_header *header = &head->headers[i];
-        if (!is_forwarded(header, &dropped)) {
+    static const struct http_set none;
+    drop = drop ? drop : &none;
+    const struct http1_header *header = head->headers, *end = header + head->count, *first = NULL;
+    for (; header < end; header++) {
+        bool forward = is_forwarded(header, drop);
+        bool plain = header->flags & HTTP1_PLAIN;
+        if (likely(forward && plain)) {
+            first = first ? first : header;
             continue;
         }
-        if (!(header->flags & HTTP1_PLAIN)) {
+        if (first) {
+            write_lines(w, head, first, header - 1);
+            first = NULL;
+        }
+        if (forward) {
+            size_t i = (size_t)(header - head->headers);
             write_checked(w, http1_name(head, i), http1_value(head, i));
-            continue;
         }
-        /* A plain line is what write_checked would make of it; lines are adjacent, so a run of them
-         * is one copy. */
-        uint32_t from = header->name_at;
-        while (i + 1 < head->count && (header[1].flags & HTTP1_PLAIN) &&
-               is_forwarded(header + 1, &dropped)) {
-            header++;
-            i++;
-        }
-        http1_write_raw(w, str_make(head->base + from, line_end(header) - from));
+    }
+    if (first) {
+        write_lines(w, head, first, end - 1);
     }
 }
 
