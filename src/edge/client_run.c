@@ -249,6 +249,7 @@ bool client_evict(struct worker *worker)
         stream_abort(client->stream);
     }
     if (client) {
+        counters_add(&worker->stats->limit_connections, 1);
         client_close(client);
     }
     return client != NULL;

@@ -10,6 +10,8 @@ static const struct {
     size_t counter;
     const char *words;
 } kinds[DEFENCE_KINDS] = {
+    {offsetof(struct counters_thread, limit_connections),
+     "Connections ended to make room for others (gateway.limits.connections)"},
     {offsetof(struct counters_thread, limit_address_connections),
      "Connections refused because their address had as many as it may "
      "(gateway.limits.address_connections)"},

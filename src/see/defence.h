@@ -10,7 +10,7 @@
 
 #define DEFENCE_AGAIN_NS (10 * 60 * INT64_C(1000000000))
 
-enum { DEFENCE_KINDS = 6 };
+enum { DEFENCE_KINDS = 7 };
 
 struct defence {
     uint64_t told[DEFENCE_KINDS];   /* how often in all, when it was told last */

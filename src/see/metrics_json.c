@@ -180,6 +180,7 @@ static void write_edge(struct json_writer *json, const struct counters_thread *e
     json_field(json, "connections", u64, edge->connections);
     json_field(json, "requests", u64, edge->requests);
     json_field(json, "bad_requests", u64, edge->bad_requests);
+    json_field(json, "limit_connections", u64, edge->limit_connections);
     json_field(json, "limit_address_connections", u64, edge->limit_address_connections);
     json_field(json, "limit_address_rate", u64, edge->limit_address_rate);
     json_field(json, "limit_body_rate", u64, edge->limit_body_rate);

@@ -307,6 +307,8 @@ static void write_one(struct openmetrics *om, enum openmetrics_type type, const 
 static void write_limits(struct openmetrics *om, const struct counters_thread *edge)
 {
     const enum openmetrics_type counter = OPENMETRICS_COUNTER;
+    write_one(om, counter, "muelle_edge_limit_connections",
+              "Connections ended to make room for others.", edge->limit_connections);
     write_one(om, counter, "muelle_edge_limit_address_connections",
               "Connections refused because their address had as many as it may.",
               edge->limit_address_connections);

@@ -38,7 +38,7 @@ gateway:
   admin: false
   threads: 1
   listen: [ "http://127.0.0.1:{self.port}", {{ address: "http://127.0.0.1:{self.announced}", proxy_protocol: true }} ]
-  limits: {{ address_connections: 20, address_rate: 30, body_rate: 1k, read_rate: 1m, glitches: 10 }}
+  limits: {{ connections: 40, address_connections: 20, address_rate: 30, body_rate: 1k, read_rate: 1m, glitches: 10 }}
   http2: {{ glitches: 2000 }}
 services:
   web: {{ command: /usr/bin/python3 -u app.py, traffic: {{ timeouts: {{ idle: 1s }} }}, routes: [ {{ host: x.test }} ] }}
@@ -82,6 +82,14 @@ def is_over(s):
         return False
     except ConnectionError:
         return True
+
+
+def many_of_many_addresses(gate):
+    kept = []
+    for address in ("127.0.0.4", "127.0.0.5", "127.0.0.6"):
+        time.sleep(0.5)  # who came within 250 ms stays
+        kept += [gate.connect(address) for _ in range(18)]
+    assert 10 <= sum(is_over(s) for s in kept[:30]) <= 30
 
 
 def fast_of_one_address(gate):
@@ -171,6 +179,7 @@ def flood(name):
 
 CASES = {
     "limit_address_connections": ("gateway.limits.address_connections", [many_of_one_address]),
+    "limit_connections": ("gateway.limits.connections", [many_of_many_addresses]),
     "limit_address_rate": ("gateway.limits.address_rate", [fast_of_one_address]),
     "limit_body_rate": ("gateway.limits.body_rate", [slow_body]),
     "limit_read_rate": ("gateway.limits.read_rate", [slow_reader]),

@@ -42,8 +42,9 @@ TEST(nothing_is_lost_or_told_twice)
     struct defence_news news[DEFENCE_KINDS];
     (void)!defence_look(&defence, &edge, now, news);
     uint64_t *const counters[DEFENCE_KINDS] = {
-        &edge.limit_address_connections, &edge.limit_address_rate, &edge.limit_body_rate,
-        &edge.limit_read_rate,           &edge.limit_glitches,     &edge.bad_announcements};
+        &edge.limit_connections, &edge.limit_address_connections, &edge.limit_address_rate,
+        &edge.limit_body_rate,   &edge.limit_read_rate,           &edge.limit_glitches,
+        &edge.bad_announcements};
     for (int round = 0; round < 20000; round++) {
         *counters[rng_below(test_rng(), DEFENCE_KINDS)] += rng_below(test_rng(), 5);
         now += (int64_t)rng_below(test_rng(), 20) * SECOND;

@@ -93,6 +93,7 @@ const BEGINNINGS: readonly Rule[] = [
   [/^The certificate (.+) ends on (\S+), days left: (\S+)\./, "El certificado $1 termina el $2; días que quedan: $3."],
   [/^No OCSP answer to staple, and clients refuse this certificate without one: /, "No hay respuesta OCSP que grapar, y los clientes rechazan este certificado sin ella: "],
   [/^No OCSP answer to staple: /, "No hay respuesta OCSP que grapar: "],
+  [/^Connections ended to make room for others \((\S+)\): (\d+)\./, "Conexiones terminadas para dejar sitio a otras ($1): $2."],
   [/^Connections refused because their address had as many as it may \((\S+)\): (\d+)\./, "Conexiones rechazadas porque su dirección ya tenía todas las que puede ($1): $2."],
   [/^Connections refused because their address opened too many a second \((\S+)\): (\d+)\./, "Conexiones rechazadas porque su dirección abrió demasiadas por segundo ($1): $2."],
   [/^Requests ended because their body came too slowly \((\S+)\): (\d+)\./, "Peticiones terminadas porque su cuerpo llegaba demasiado despacio ($1): $2."],
