@@ -797,7 +797,7 @@ static void projects_loaded(void *arg, int status, const struct txn *txn)
     }
 }
 
-int adopt_init(struct run *run)
+void adopt_init(struct run *run)
 {
     list_init(&run->strays);
     run->children = MAP_INIT(STRAYS_MAX);
@@ -807,6 +807,10 @@ int adopt_init(struct run *run)
                                                  .ready = on_ready,
                                                  .exited = on_exited,
                                                  .empty = on_empty};
+}
+
+int adopt_start(struct run *run)
+{
     struct txn *txn = txn_new();
     project_select(txn, STR_NONE, STR_NONE);
     return store_query(run->core->store, txn, projects_loaded, run);

@@ -8,7 +8,9 @@
 
 #include "run/model.h"
 
-must_check int adopt_init(struct run *run);
+void adopt_init(struct run *run);
+/* The keeper is linked: what the edge has can be looked at. */
+must_check int adopt_start(struct run *run);
 void adopt_fini(struct run *run);
 
 #endif

@@ -115,12 +115,15 @@ static int run_init(struct core *core, void **ret_room)
     if (r == 0) {
         r = driver_none_new(run, &run->none);
     }
-    if (r == 0) {
-        r = adopt_init(run);
-    }
+    adopt_init(run);
     core->reload = reload_all;
     core->reload_arg = run;
     return r;
+}
+
+static int run_start(void *room)
+{
+    return adopt_start(room);
 }
 
 static void run_stop(void *room)
@@ -161,6 +164,7 @@ static void run_fini(void *room)
 const struct room_ops run_room = {
     .name = "run",
     .init = run_init,
+    .start = run_start,
     .stop = run_stop,
     .fini = run_fini,
 };
