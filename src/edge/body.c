@@ -406,6 +406,16 @@ static bool feed_last(struct stream *stream, struct gather *gather, struct str i
                                                       : send_gathered(stream, gather);
 }
 
+/* The head came alone: who writes the body apart, without TCP_NODELAY, holds it back until the head
+ * is acknowledged. */
+__attribute__((cold, noinline)) static void ask_for_body(const struct stream *stream)
+{
+    const struct conn *conn = &stream->upstream->conn;
+    if (stream->bytes_out == 0 && !conn_is_lane(conn)) {
+        sock_ack_now(conn->watch.fd);
+    }
+}
+
 /* One read, of *ret_read bytes. False: it ended the stream. */
 static bool round_down(struct stream *stream, struct gather *gather, size_t *ret_read)
 {
@@ -418,8 +428,12 @@ static bool round_down(struct stream *stream, struct gather *gather, size_t *ret
     if (n < 0) {
         return send_gathered(stream, gather) && stream_lost(stream, (int)n);
     }
+    if (n == 0 && conn->eof) {
+        return end_of_upstream(stream, gather);
+    }
     if (n == 0) {
-        return conn->eof ? end_of_upstream(stream, gather) : send_gathered(stream, gather);
+        ask_for_body(stream);
+        return send_gathered(stream, gather);
     }
     progress(stream);
     struct str in = str_make(p, *ret_read);
@@ -477,6 +491,7 @@ bool exchange_pump_down(struct stream *stream, struct str already)
          round += rounds_of(read)) {
         if (!stream->upstream->conn.readable || conn_blocked(&stream->client->conn) ||
             stream->suspended[STREAM_DOWN]) {
+            ask_for_body(stream);
             return true;
         }
         if (round >= ROUNDS_MAX) {

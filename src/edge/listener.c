@@ -141,7 +141,6 @@ static int add(struct worker *worker, const struct config_listener *source, stru
         free(listener);
         return r;
     }
-    sock_set_nodelay(listener->fd, true);
     sock_set_unsent_max(listener->fd, UNSENT_MAX);
     listener->worker = worker;
     listener->id = source->spec.id;

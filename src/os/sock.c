@@ -62,6 +62,7 @@ static int sock_bind(const struct sock_addr *addr, bool reuse_port, int *ret_fd)
     }
     if (addr->family != SOCK_ADDR_UNIX) {
         sock_set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+        sock_set_int(fd, IPPROTO_TCP, TCP_NODELAY, 1); /* also who connects before it is served */
     }
     if (os.any.sa_family == AF_INET6) {
         sock_set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, sock_addr_is_any(addr) ? 0 : 1);
@@ -322,6 +323,11 @@ void sock_set_blocking(int fd)
 void sock_set_nodelay(int fd, bool on)
 {
     sock_set_int(fd, IPPROTO_TCP, TCP_NODELAY, on);
+}
+
+void sock_ack_now(int fd)
+{
+    sock_set_int(fd, IPPROTO_TCP, TCP_QUICKACK, 1);
 }
 
 void sock_set_unsent_max(int fd, unsigned bytes)

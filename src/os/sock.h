@@ -89,6 +89,9 @@ must_check int sock_shutdown_write(int fd);
  * or lives longer, and works. */
 void sock_set_blocking(int fd); /* all of ours are born non-blocking */
 void sock_set_nodelay(int fd, bool on);
+/* What came is acknowledged now: a sender without TCP_NODELAY holds the rest back until then, and
+ * our kernel waits 40 ms for something to send along. */
+void sock_ack_now(int fd);
 /* No more than that waits in the kernel without having been sent. */
 void sock_set_unsent_max(int fd, unsigned bytes);
 void sock_set_keepalive(int fd, unsigned idle_s, unsigned interval_s, unsigned count);
