@@ -3,13 +3,14 @@
 and size, memory of idle connections, added latency, thousands of routes.
 
 CPU: full load, rounds interleaved; the figure is the median over rounds of the ratio to the peer, since others use this
-machine too. Clear text on both sides but in `tls` and `handshake` (TLS 1.3, ECDSA P-256, keep-alive or a new connection a
-request, two tickets each). nginx has no HTTP/2 to services: beside it, those are HTTP/1 to services.
+machine too. Beside it, how much of its CPU a proxy had: one that is not busy pays for going to sleep. Clear text on both sides
+but in `tls` and `handshake` (TLS 1.3, ECDSA P-256, keep-alive or a new connection a request, two tickets each). nginx has no HTTP/2 to services: beside it, those are HTTP/1 to services.
 """
 import contextlib
 import statistics
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import edge
@@ -42,15 +43,17 @@ def cpu(Figure, case, folder):
         proxies = {"muelle": stack.enter_context(muelle(client, to, protocol, size, folder)),
                    "nginx": stack.enter_context(nginx(client, plain, folder)),
                    "haproxy": stack.enter_context(haproxy(client, to, protocol, folder))}
-        found = {who: [] for who in proxies}
+        found, busy = {who: [] for who in proxies}, {who: [] for who in proxies}
         for round_ in range(ROUNDS + 1):
             for who, (port, pids) in proxies.items():
-                before = cpu_us(pids())
+                before, began = cpu_us(pids()), time.monotonic()
                 requests = load(client, port, size)
+                used = cpu_us(pids()) - before
                 if round_:  # the first one warms up
-                    found[who].append((cpu_us(pids()) - before) / requests)
+                    found[who].append(used / requests)
+                    busy[who].append(used / (time.monotonic() - began) / 10_000)
     ratio = statistics.median(a / b for a, b in zip(found["muelle"], found[peer]))
-    times = ", ".join(f"{who} {percentile(values, 0.2):.1f}" for who, values in found.items())
+    times = ", ".join(f"{who} {percentile(values, 0.2):.1f} at {statistics.median(busy[who]):.0f} %" for who, values in found.items())
     yield Figure(f"protocol.{name}_cpu", ratio, f"x {peer}", f"<= {reach}", None, f"us: {times}")
 
 
