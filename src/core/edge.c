@@ -403,6 +403,21 @@ bool edge_link_is_current(const struct edge_link *link)
     return link->open && (link->waiting.fd < 0 || link->sending.fd >= 0);
 }
 
+bool edge_link_is_taken(const struct edge_link *link)
+{
+    uint32_t first = 0;
+    uint32_t threads = link->counters_open ? counters_serving(&link->counters, &first) : 0;
+    if (threads == 0 || !link->open) {
+        return true;
+    }
+    uint64_t mark = delta_mark(link->published, delta_log_head(&link->log));
+    bool taken = link->waiting.fd < 0 && link->sending.fd < 0;
+    for (uint32_t i = first; taken && i < first + threads; i++) {
+        taken = counters_thread_read(&link->counters, i).taken == mark;
+    }
+    return taken;
+}
+
 const struct delta_log *edge_link_deltas(const struct edge_link *link)
 {
     return link && link->open ? &link->log : NULL;

@@ -65,6 +65,9 @@ uint64_t edge_link_published(const struct edge_link *link);
 /* Is that the truth, but for the deltas behind it, or about to be? False: the keeper has not taken
  * the last one. */
 bool edge_link_is_current(const struct edge_link *link);
+/* Does the edge serve all that was published, by snapshot and deltas? Also true when no edge
+ * runs. */
+bool edge_link_is_taken(const struct edge_link *link);
 /* The log of deltas, for reading; NULL until it exists. */
 const struct delta_log *edge_link_deltas(const struct edge_link *link);
 /* One small change, logged before the edge is told. 0; EDGE_E_FULL: publish a snapshot instead;

@@ -141,6 +141,7 @@ static void attach(struct edge *edge, struct worker *worker)
     worker->ring = edge->shared.rings[worker->table];
     worker->deltas = edge->shared.has_deltas ? &edge->shared.deltas : NULL;
     worker->loads = edge->loads;
+    worker->routed = &edge->routed;
 }
 
 int edge_new(const struct edge_opts *opts, struct edge **ret)

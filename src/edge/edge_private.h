@@ -43,6 +43,7 @@ struct edge {
     struct config *pending;    /* waits for its listeners */
     struct config *config;     /* the last one that the threads were given; NULL: none yet */
     uint64_t route_cursor;     /* the deltas whose routes are in it */
+    _Atomic uint64_t routed;   /* the same, for the threads */
     struct timer routes_again; /* memory was out */
     uint64_t sequence;         /* of the newest snapshot that was taken */
     struct edge_probes *probes;

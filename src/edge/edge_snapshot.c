@@ -114,6 +114,7 @@ void edge_take_routes(struct edge *edge)
     if (next) {
         give_config(edge, next);
     }
+    atomic_store(&edge->routed, cursor);
 }
 
 static void publish(struct edge *edge)

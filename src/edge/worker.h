@@ -76,6 +76,8 @@ struct worker {
     bool ring_written;
     uint32_t skipped; /* what is_skipped adds up, of 65,536 */
     uint64_t delta_cursor;
+    const _Atomic uint64_t
+        *routed; /* the deltas whose routes are in the last configuration given */
     const struct delta_log *deltas; /* NULL: there is none */
     struct tally *loads;            /* of all threads, by endpoint; NULL: this one is alone */
 

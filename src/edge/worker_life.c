@@ -134,6 +134,18 @@ static void take_deltas(struct worker *worker)
     }
 }
 
+/* For those who wait for it; `routed`: the deltas whose routes were in the configuration that lay
+ * here before this turn. */
+static void say_taken(struct worker *worker, uint64_t routed)
+{
+    if (worker->config_late || !worker->generation) {
+        return;
+    }
+    uint64_t mark = delta_mark(worker->generation->config->snapshot.sequence,
+                               MIN(worker->delta_cursor, routed));
+    counters_add(&worker->stats->taken, mark - worker->stats->taken);
+}
+
 static void stop(struct worker *worker)
 {
     worker->stopping = true;
@@ -173,12 +185,14 @@ static void deliver(struct mailbox *box, struct mail *mail)
         (gift->take ? gift->take : take_gift)(worker, gift);
         return;
     }
+    uint64_t routed = atomic_load(worker->routed);
     unsigned todo = atomic_exchange(&worker->todo, 0U);
     if (todo & WORKER_CONFIG) {
         take_config(worker);
     }
     if (todo & (WORKER_CONFIG | WORKER_DELTAS)) {
         take_deltas(worker);
+        say_taken(worker, routed);
         tunnels_leave(worker);
     }
     if (todo & WORKER_HEALTH) {

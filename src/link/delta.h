@@ -95,6 +95,11 @@ enum { DELTA_E_FULL = 1 };
 must_check int delta_log_append(struct delta_log *log, struct delta *delta);
 /* After a snapshot with this delta_base lies with the keeper. */
 void delta_log_set_base(struct delta_log *log, uint64_t base);
+/* How far an edge is: the low halves of both sequences. */
+static inline uint64_t delta_mark(uint64_t snapshot, uint64_t delta)
+{
+    return snapshot << 32 | (uint32_t)delta;
+}
 uint64_t delta_log_head(const struct delta_log *log);
 
 /* Edge: the delta after *cursor, copied and then checked; moves the cursor. 0; DELTA_E_NONE:

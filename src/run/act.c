@@ -16,6 +16,7 @@
 #include "run/project.h"
 #include "run/publish.h"
 #include "run/reconcile.h"
+#include "run/taken.h"
 #include "store/store.h"
 #include "store/tables.h"
 
@@ -97,7 +98,7 @@ static void say_unknown(struct run *run, struct str project, struct str service,
 /* --- transactions --- */
 
 struct acting {
-    struct list node; /* in run->acts, until the core may act */
+    struct list node; /* in run->acts, until the core may act; then in run->answering */
     struct run *run;
     struct context ctx;
     struct bus_id id;
@@ -111,11 +112,14 @@ struct acting {
     struct follow follow;     /* those that go along with a restart */
     struct event event;
     unsigned statement;
+    struct taken taken;
     struct run_done done;
 };
 
 static void acting_free(struct acting *acting)
 {
+    list_del(&acting->node);
+    taken_cancel(&acting->taken);
     follow_fini(&acting->follow);
     free(acting);
 }
@@ -222,6 +226,13 @@ static bool again(struct acting *acting, int status)
            reserve_release(acting->run->core->instance.state_dir) && commit(acting) == 0;
 }
 
+static void served(struct taken *taken)
+{
+    struct acting *acting = container_of(taken, struct acting, taken);
+    acting->done.fn(acting->done.arg, NULL);
+    acting_free(acting);
+}
+
 static void acted(void *arg, int status, const struct txn *txn)
 {
     struct acting *acting = arg;
@@ -250,6 +261,9 @@ static void acted(void *arg, int status, const struct txn *txn)
         carry_out(acting, service);
         follow_begin(&acting->follow, project);
         reconcile_soon(run, project);
+        list_push_back(&run->answering, &acting->node);
+        taken_wait(&acting->taken, run, served);
+        return;
     }
     acting->done.fn(acting->done.arg, NULL);
     acting_free(acting);
@@ -486,7 +500,7 @@ void act_begin(struct run *run)
 void act_fini(struct run *run)
 {
     struct list *node;
-    while ((node = list_pop_front(&run->acts))) {
+    while ((node = list_pop_front(&run->acts)) || (node = list_pop_front(&run->answering))) {
         acting_free(list_entry(node, struct acting, node));
     }
 }

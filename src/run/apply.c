@@ -27,6 +27,7 @@
 #include "run/renewal.h"
 #include "run/rivals.h"
 #include "run/shortage.h"
+#include "run/taken.h"
 #include "schema/load.h"
 #include "store/store.h"
 #include "store/tables.h"
@@ -58,6 +59,7 @@ struct apply {
     struct follow follow;
     struct event event;
     unsigned statement;
+    struct taken taken;
     void (*done)(void *arg, const struct run_applied *applied);
     void *arg;
 };
@@ -70,6 +72,7 @@ static void apply_free(struct apply *apply)
         apply->run->opening--;
     }
     list_del(&apply->node);
+    taken_cancel(&apply->taken);
     loop_task_cancel(&apply->begin);
     project_spec_unref(apply->spec);
     source_unref(apply->source);
@@ -93,6 +96,11 @@ static void finish(struct apply *apply)
         listen_sweep(run);
     }
     begin_next(run);
+}
+
+static void served(struct taken *taken)
+{
+    finish(container_of(taken, struct apply, taken));
 }
 
 static void refuse(struct apply *apply, const struct problem *problem)
@@ -321,7 +329,7 @@ static void committed(void *arg, int status, const struct txn *txn)
                 &(struct bus_message){.topic = BUS_PROJECT_CHANGED, .id = apply->event.id});
     run->snapshot_dirty = true;
     reconcile_soon(run, project);
-    finish(apply);
+    taken_wait(&apply->taken, run, served);
 }
 
 /* --- the commit --- */
@@ -562,8 +570,10 @@ static void loaded(struct apply *apply)
     r = r < 0 ? r : find_idle(apply);
     if (!apply->result.plan || r < 0) {
         refuse_error(apply, -ENOMEM);
-    } else if (apply->result.problems.count > 0 || apply->dry_run || is_same(apply)) {
+    } else if (apply->result.problems.count > 0 || apply->dry_run) {
         finish(apply);
+    } else if (is_same(apply)) {
+        taken_wait(&apply->taken, run, served);
     } else if (follow_plan(&apply->follow, apply->result.plan) < 0) {
         refuse_error(apply, -ENOMEM);
     } else {

@@ -139,8 +139,8 @@ struct run {
     struct map endpoints; /* 8 bytes of the stable id → replica */
     uint8_t ports[(RUN_PORT_LAST - RUN_PORT_FIRST + 8) / 8];
     struct list projects, strays, listens, execs;
-    struct list applies, acts;  /* applies: the first is at work; acts: not yet */
-    struct tickets *tickets;    /* NULL: nothing has asked for keys yet */
+    struct list applies, acts, answering; /* the first is at work; not yet; done (taken.h) */
+    struct tickets *tickets;              /* NULL: nothing has asked for keys yet */
     unsigned opening, resuming; /* who opens sockets and is not done; projects of the store */
     uint64_t exec_last, told;   /* told: of the last snapshot (publish.c) */
 };

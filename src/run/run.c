@@ -103,6 +103,7 @@ static int run_init(struct core *core, void **ret_room)
     list_init(&run->projects);
     list_init(&run->applies);
     list_init(&run->acts);
+    list_init(&run->answering);
     list_init(&run->listens);
     list_init(&run->execs);
     loop_task_init(&run->reconcile, reconcile_run);

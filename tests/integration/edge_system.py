@@ -5,11 +5,12 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 
 import pytest
 
 from edge_peer import BACKEND, Client, request
-from muelle import free_port, wait_until
+from muelle import BINARY, free_port, wait_until
 
 websockets = pytest.importorskip("websockets")
 
@@ -120,6 +121,37 @@ def test_the_edge_comes_back_with_its_counts(muelle):
             return False
     wait_until(back)
     wait_until(lambda: counted() == 21, what="counts go on where they were")
+
+
+def test_a_reload_that_has_answered_is_served(muelle):
+    port = free_port()
+    muelle.write("echo.py", ECHO)
+    text = configuration(port)
+    muelle.write("muelle.yaml", text)
+    muelle.up()
+
+    def status(host):
+        with Client(port) as client:
+            client.send(request(host=host))
+            return client.response().status
+    edge = muelle.pid("edge")
+    for turn in range(20):  # whoever asks right behind it meets the new route, and not the old one
+        before, after = (f"{'ab'[(turn + n) % 2]}.localhost" for n in (1, 0))
+        muelle.write("muelle.yaml", text.replace("web.localhost", after))
+        stopped = turn == 0
+        if stopped:
+            os.kill(edge, signal.SIGSTOP)
+        reload = subprocess.Popen([BINARY, "reload"], cwd=muelle.folder, stdout=subprocess.DEVNULL)
+        if stopped:
+            with pytest.raises(subprocess.TimeoutExpired):
+                reload.wait(0.2)
+            os.kill(edge, signal.SIGCONT)
+        assert reload.wait(30) == 0
+        assert (status(after), status(before)) == (200, 404)
+    os.kill(edge, signal.SIGSTOP)  # one that is away for long holds nothing up
+    muelle.write("muelle.yaml", text)
+    assert muelle.cli("reload").returncode == 0
+    os.kill(edge, signal.SIGCONT)
 
 
 def test_there_is_one_edge_and_its_command_line_is_checked(muelle):
