@@ -104,8 +104,8 @@ static void add_prefix(struct tail *t, const struct jdoc *line)
 }
 
 /* A request's record in a line: "127.0.0.1 GET shop.localhost/x 200 275 B 3.6 ms web-1"; of a
- * connection that is passed on "127.0.0.1 TCP 275 B 3.6 ms db-1". False: it is none, or one with
- * members of its own (gateway.access_log.fields). */
+ * connection that is passed on "127.0.0.1 TCP 275 B 3.6 ms db-1" (of tls:// with the name that was
+ * asked for). False: it is none, or one with members of its own (gateway.access_log.fields). */
 static bool add_request(struct buf *out, struct str record)
 {
     cleanup(arena_fini) struct arena arena = ARENA_INIT(256 * KIB);
@@ -125,8 +125,9 @@ static bool add_request(struct buf *out, struct str record)
     if (request) {
         buf_add(out, jdoc_str(doc, "path"));
         buf_printf(out, " %lld ", (long long)jdoc_i64(doc, "status", 0));
-    } else if (jdoc_get(doc, "host")) {
-        buf_add_char(out, ' ');
+    } else {
+        buf_add(out, jdoc_str(doc, "path"));
+        buf_add_cstr(out, jdoc_get(doc, "host") || jdoc_get(doc, "path") ? " " : "");
     }
     int64_t bytes = jdoc_i64(doc, "bytes_out", 0);
     num_format_bytes(out, (uint64_t)MAX(bytes, INT64_C(0)));

@@ -108,7 +108,7 @@ static void add_host(struct json_writer *json, const struct line *line)
 
 static void add_path(struct json_writer *json, const struct line *line)
 {
-    if (!is_connection(line)) {
+    if (!is_connection(line) || line->access->path_len > 0) { /* of tls: the name it asked for */
         json_field(json, "path", str, str_make(line->access->path, line->access->path_len));
     }
 }
