@@ -122,12 +122,11 @@ static bool add_request(struct buf *out, struct str record)
     buf_add(out, jdoc_str(doc, "client"));
     buf_printf(out, " " STR_FMT " ", STR_ARG(jdoc_str(doc, request ? "method" : "protocol")));
     buf_add(out, jdoc_str(doc, "host"));
+    buf_add(out, jdoc_str(doc, "path"));
     if (request) {
-        buf_add(out, jdoc_str(doc, "path"));
         buf_printf(out, " %lld ", (long long)jdoc_i64(doc, "status", 0));
-    } else {
-        buf_add(out, jdoc_str(doc, "path"));
-        buf_add_cstr(out, jdoc_get(doc, "host") || jdoc_get(doc, "path") ? " " : "");
+    } else if (jdoc_get(doc, "host") || jdoc_get(doc, "path")) {
+        buf_add_char(out, ' ');
     }
     int64_t bytes = jdoc_i64(doc, "bytes_out", 0);
     num_format_bytes(out, (uint64_t)MAX(bytes, INT64_C(0)));

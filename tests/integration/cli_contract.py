@@ -23,6 +23,13 @@ http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), H).serve_forever(
 STATES = {"pending", "starting", "running", "unhealthy", "stopping", "stopped", "crashed", "completed"}
 
 
+def test_few_libraries_are_linked():
+    """Each costs every start of every role; what is rarely used is loaded by who uses it (os/libs.h)."""
+    out = subprocess.run(["readelf", "-d", BINARY], check=True, capture_output=True, text=True).stdout
+    linked = set(re.findall(r"NEEDED.*\[lib([a-z0-9]+)[-.]", out)) - {"asan", "ubsan", "tsan", "gcov"}
+    assert linked <= {"c", "m", "ssl", "crypto", "sqlite3", "yaml", "zstd", "z"}, linked
+
+
 @pytest.fixture
 def shop(muelle):
     """A project of a web service with two replicas and a job, not started."""
