@@ -62,7 +62,7 @@ def cpu(Figure, case, folder):
 def median_us(port, log):
     """Of requests sent at a fixed rate, whatever becomes of them."""
     log.unlink(missing_ok=True)
-    subprocess.run([*pin(1), "h2load", "--h1", "-t1", "-c64", f"--rps={RATE // 64}", "-D1", "--warm-up-time=0", f"--log-file={log}",
+    subprocess.run([*pin(2), "h2load", "--h1", "-t1", "-c64", f"--rps={RATE // 64}", "-D1", "--warm-up-time=0", f"--log-file={log}",
                     f"http://127.0.0.1:{port}/x"], check=True, capture_output=True)
     times = [int(line.split()[2]) for line in log.read_text().splitlines()]
     assert len(times) > RATE / 4, f"{len(times)} of {RATE} requests"
