@@ -347,7 +347,7 @@ void http2_head_field(struct http2_head *builder, const struct hpack_found *fiel
 /* --- the end --- */
 
 /* Cookie fields were cut for compression's sake: one line again, in place of the first.
- * An empty one says nothing. */
+ * An empty one says nothing. If nobody may keep one of them, nobody may keep the line. */
 static void join_cookies(struct http2_head *builder)
 {
     struct http1_head *head = builder->head;
@@ -355,6 +355,7 @@ static void join_cookies(struct http2_head *builder)
     struct http1_span part;
     size_t kept = 0;
     size_t first = SIZE_MAX;
+    unsigned secret = 0;
     for (size_t i = 0; i < head->count; i++) {
         const struct http1_header *header = &head->headers[i];
         if (header->id != HTTP_H_COOKIE) {
@@ -364,6 +365,7 @@ static void join_cookies(struct http2_head *builder)
             kept++;
             continue;
         }
+        secret |= header->flags & HTTP1_SECRET;
         if (first == SIZE_MAX) {
             first = kept++;
             (void)keep(builder, STR("cookie: "), &part);
@@ -381,6 +383,7 @@ static void join_cookies(struct http2_head *builder)
         .value_len = builder->len - at - 8,
         .name_len = 6,
         .id = HTTP_H_COOKIE,
+        .flags = (uint8_t)secret,
     };
 }
 

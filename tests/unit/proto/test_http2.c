@@ -262,6 +262,28 @@ TEST(cookies_are_joined_where_the_first_was)
     check_str(http1_get(&head, HTTP_H_COOKIE), STR("a=b; c=d; e"));
 }
 
+/* RFC 7541 §6.2.3: what nobody may keep stays so on the next hop. */
+TEST(joined_cookies_are_secret_if_one_of_them_is)
+{
+    static const struct field fields[] = {GET, FIELD("cookie", "a=b"), FIELD("cookie", "c=d"),
+                                          FIELD("cookie", "e=f")};
+    for (size_t secret = 3; secret <= ARRAY_LEN(fields); secret++) {
+        struct http1_head head;
+        struct http2_head builder;
+        http2_head_request(&builder, &head, &limits, str_make(memory, sizeof(memory)));
+        for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+            struct hpack_found field = hpack_found_make(fields[i].name, fields[i].value);
+            field.secret = i == secret;
+            http2_head_field(&builder, &field);
+        }
+        check_int(http2_head_end(&builder, true), 0);
+        int at = http1_find(&head, HTTP_H_COOKIE);
+        check(at >= 0);
+        bool one_is = secret > 3 && secret < ARRAY_LEN(fields);
+        check_int(head.headers[at].flags & HTTP1_SECRET, one_is ? HTTP1_SECRET : 0);
+    }
+}
+
 TEST(cookies_that_do_not_fit_together_are_refused)
 {
     static char crumb[7000];
