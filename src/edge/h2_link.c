@@ -236,7 +236,7 @@ static enum http2_head_verdict end_head(struct lane *lane, bool no_body)
         return HTTP2_HEAD_MALFORMED;
     }
     call->building = false;
-    if (unlikely(call->websocket)) {
+    if (unlikely(call->websocket) && !no_body) { /* that would be a tunnel without a way back */
         http2_head_switch(&call->builder, str_make(call->accept, sizeof(call->accept)));
     }
     call->result = (int8_t)http2_head_end(&call->builder, no_body);

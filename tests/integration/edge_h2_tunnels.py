@@ -297,6 +297,22 @@ def test_a_service_that_takes_websockets_over_http2_gets_them_so(tmp_path):
         assert edge.get().status == 200 and service.connections == 1  # the connection lives on
 
 
+def test_a_tunnel_that_ends_with_its_head_is_none(tmp_path):
+    """A client that was told 101 would take the answer behind it for frames."""
+    def serve(peer, event):
+        head = [(":status", "200"), ("x-own", "1")]
+        peer.send_headers(event.stream_id, head, end_stream=True)
+        return True
+
+    with H2Service(serve=serve) as service, Edge(tmp_path, *service.lines) as edge:
+        assert edge.get().status == 200
+        with edge.connect() as client:
+            response = upgrade(client)
+            assert response.status == 200 and response.headers["x-own"] == "1"
+            assert "upgrade" not in response.headers and "sec-websocket-accept" not in response.headers
+        assert edge.get().status == 200
+
+
 def test_http2_clients_too(tmp_path):
     with H2Service() as service, Edge(tmp_path, *service.lines) as edge:
         assert edge.get().status == 200
