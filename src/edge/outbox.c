@@ -33,10 +33,11 @@ uint32_t outbox_add(struct outbox *outbox, struct conn *conn, struct str bytes)
 
 bool outbox_join(struct outbox *outbox, uint32_t entry, struct str bytes)
 {
-    if (entry != outbox->count || !append(outbox, bytes)) {
+    struct outbox_entry *last = &outbox->entries[entry - 1];
+    if (entry != outbox->count || bytes.len > OUTBOX_PIECE - last->len || !append(outbox, bytes)) {
         return false;
     }
-    outbox->entries[entry - 1].len += (uint32_t)bytes.len;
+    last->len += (uint32_t)bytes.len;
     return true;
 }
 

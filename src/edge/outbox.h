@@ -14,7 +14,9 @@
 struct conn;
 
 enum {
-    OUTBOX_PIECE = 2048, /* more goes at once: it costs a copy, or the room of many */
+    /* Of a connection: more goes at once. It costs a copy, or the room of many; and if the kernel
+     * takes nothing, a large read must still fit behind it (BLOCK_LARGE_SIZE). */
+    OUTBOX_PIECE = 2048,
     OUTBOX_ENTRIES = 128,
     OUTBOX_SIZE = 64 * 1024,
     OUTBOX_SCRATCH = 48 * 1024, /* behind it, always */
@@ -40,7 +42,8 @@ static inline char *outbox_scratch(struct outbox *outbox)
 /* The bytes, or a copy, wait for conn_send_queued. Its entry's number, from 1; 0: there is no room,
  * or it is too much. */
 uint32_t outbox_add(struct outbox *outbox, struct conn *conn, struct str bytes);
-/* The same behind the bytes of an entry. False: no room, or another entry lies behind it. */
+/* The same behind the bytes of an entry. False: no room, too much, or another entry lies behind
+ * it. */
 must_check bool outbox_join(struct outbox *outbox, uint32_t entry, struct str bytes);
 /* Empties an entry. Its bytes stay until the next one is added. */
 struct str outbox_take(struct outbox *outbox, uint32_t entry);

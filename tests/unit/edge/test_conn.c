@@ -241,6 +241,35 @@ TEST(who_took_nothing_at_the_end_of_a_turn_has_refused)
     close_later(&pair);
 }
 
+static void fill(struct pair *pair)
+{
+    static char bytes[65536];
+    while (sock_send(pair->conn.watch.fd, bytes, sizeof(bytes), false) > 0) {
+    }
+}
+
+/* However much was added to it: who asked conn_blocked before may send a head and a large read. */
+TEST(what_waited_leaves_room_for_a_large_piece)
+{
+    static char bytes[64 * 1024];
+    struct str large[2] = {str_make(bytes, 48 * 1024), str_make(bytes, sizeof(bytes))};
+    for (size_t len = 100; len <= 2000; len += 1900) {
+        struct pair pair;
+        struct str page = str_make(bytes, len);
+        open_later(&pair);
+        fill(&pair);
+        check_int(conn_send_later(&pair.conn, page), 0);
+        for (unsigned i = 1; i < 20 && !conn_blocked(&pair.conn); i++) {
+            check_int(conn_send(&pair.conn, &page, 1), 0);
+        }
+        if (!conn_blocked(&pair.conn)) {
+            check_int(conn_send(&pair.conn, large, 2), 0);
+        }
+        check(conn_blocked(&pair.conn));
+        close_later(&pair);
+    }
+}
+
 /* What the kernel does not take of a large read waits where it was read, whole and in its order. */
 TEST(the_block_of_a_large_read_waits_itself)
 {
