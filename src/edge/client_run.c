@@ -160,15 +160,20 @@ static bool begin(struct client *client)
     return client->kind != SNAPSHOT_TCP || begin_tcp(client, stream);
 }
 
-/* Between two requests: what the client did not take at a turn's end comes before the next
- * answer. */
+/* Between two requests: what the client did not take at a turn's end comes before the next answer;
+ * where it is lost, nothing does. */
 static bool caught_up(struct client *client)
 {
-    if (!client->conn.ops && conn_flush(&client->conn) < 0) {
+    struct conn *conn = &client->conn;
+    if (conn->ops) {
+        return true;
+    }
+    if (conn->failed || conn_flush(conn) < 0) {
+        conn_abort(conn);
         client_close(client);
         return false;
     }
-    return client->conn.ops || !client->conn.out;
+    return !conn->out;
 }
 
 /* Streams end and begin here, one after the other, without recursion. Who has more than a turn's
@@ -195,7 +200,7 @@ void client_run(struct client *client)
         }
         if (!client->stream) {
             bool fresh_tcp = client->kind == SNAPSHOT_TCP && client->requests == 0;
-            if (unlikely(client->conn.out != NULL) && !caught_up(client)) {
+            if (unlikely(client->conn.out != NULL || client->conn.failed) && !caught_up(client)) {
                 return;
             }
             bool input = client->conn.readable || (client->in && client->in->len > 0);

@@ -193,10 +193,7 @@ void conn_send_queued(struct worker *worker)
 struct str conn_wide(struct conn *to)
 {
     struct worker *worker = to->worker;
-    if (to->queued && (conn_push(to) < 0 || to->out)) {
-        return STR_NONE;
-    }
-    size_t room = to->ops ? 0 : sock_send_room(to->watch.fd);
+    size_t room = to->ops || to->queued ? 0 : sock_send_room(to->watch.fd);
     if (room < WIDE_MIN) {
         return STR_NONE;
     }

@@ -93,7 +93,7 @@ void conn_forget(struct conn *conn);
 /* At the end of a turn: all that conn_send_later kept. */
 void conn_send_queued(struct worker *worker);
 /* Room for one large read of bytes that go to `to` as they are: about as much as its kernel takes
- * now. Empty: it takes little, or has a layer. */
+ * now. Empty: it takes little, something is queued, or it has a layer. */
 struct str conn_wide(struct conn *to);
 /* Sends what waits, if it may. 0 or -errno; conn_blocked says if something is left. */
 must_check int conn_flush_some(struct conn *conn); /* private */

@@ -6,6 +6,7 @@
  *
  * The linker puts the functions below in front of those that allocate (--wrap).
  */
+#include "edge/client.h"
 #include "inside.h"
 
 #include <stdio.h>
@@ -68,6 +69,17 @@ static size_t end_failing(void)
 static bool has(const struct buf *buf, const char *text)
 {
     return str_find(buf_str(buf), str_from(text)) >= 0;
+}
+
+/* The kernel takes nothing more for those that rest. */
+static void fill_clients(const struct inside *inside)
+{
+    static char bytes[65536];
+    list_for_each (node, &inside_worker(inside)->idle) {
+        const struct client *client = list_entry(node, struct client, node);
+        while (sock_send(client->conn.watch.fd, bytes, sizeof(bytes), false) > 0) {
+        }
+    }
 }
 
 /* What a client may see whatever happens: the answer, a page that says why, or an end. */
@@ -176,6 +188,30 @@ static void a_slow_reader(struct inside *inside)
     buf_fini(&got);
 }
 
+/* Nobody waits for an answer that was lost at the end of a turn. */
+static void a_lost_answer(struct inside *inside)
+{
+    struct buf got = BUF_INIT(64 * MIB);
+    bool reset, ended = false;
+    int client = inside_connect(inside, inside->port);
+    inside_turn(inside);
+    inside_turn(inside);
+    fill_clients(inside);
+    (void)!sock_send(client, "GET / HTTP/1.1\r\nHost: s1\r\n\r\n", 28, false);
+    for (unsigned i = 0; i < 10; i++) {
+        inside_turn(inside);
+    }
+    for (unsigned i = 0; i < 500 && !ended && !has(&got, "HTTP/1.1 "); i++) {
+        ended = inside_read(client, &got, &reset);
+        inside_turn(inside);
+    }
+    check(ended || has(&got, "HTTP/1.1 "));
+    sock_close(&client);
+    inside_turn(inside);
+    inside_turn(inside);
+    buf_fini(&got);
+}
+
 static void another_snapshot(struct inside *inside)
 {
     int r = inside_apply(inside, 6);
@@ -252,6 +288,10 @@ TEST(tunnels_without_memory_end)
 TEST(a_slow_reader_without_memory_is_cut)
 {
     each_fails(a_slow_reader);
+}
+TEST(an_answer_that_is_lost_ends_its_connection)
+{
+    each_fails(a_lost_answer);
 }
 TEST(a_snapshot_without_memory_is_taken_later)
 {
