@@ -397,13 +397,24 @@ static void as_upgrade(struct http2_head *builder)
     head->seen |= HTTP1_SEEN_UPGRADE;
 }
 
+/* Says nothing here: a length (RFC 9110 §9.3.6), and an answer to a key that it was not given. */
+static void pass_over(struct http1_header *header)
+{
+    if (header->id == HTTP_H_CONTENT_LENGTH) {
+        header->flags |= HTTP1_HOP;
+    } else if (header->id == HTTP_H_SEC_WEBSOCKET_ACCEPT) {
+        header->flags |= HTTP1_HOP;
+        header->id = HTTP_H_OTHER; /* ours is found by the name */
+    }
+}
+
 void http2_head_switch(struct http2_head *builder, struct str accept)
 {
     struct http1_head *head = builder->head;
     if (!head->error.status && head->status >= 200 && head->status < 300) {
         head->status = 101;
-        for (size_t i = 0; i < head->count; i++) { /* says nothing here (RFC 9110 §9.3.6) */
-            head->headers[i].flags |= head->headers[i].id == HTTP_H_CONTENT_LENGTH ? HTTP1_HOP : 0;
+        for (size_t i = 0; i < head->count; i++) {
+            pass_over(&head->headers[i]);
         }
         add_text(builder, HTTP_H_UPGRADE, STR("websocket"));
         add_text(builder, HTTP_H_SEC_WEBSOCKET_ACCEPT, accept);

@@ -297,6 +297,22 @@ def test_a_service_that_takes_websockets_over_http2_gets_them_so(tmp_path):
         assert edge.get().status == 200 and service.connections == 1  # the connection lives on
 
 
+def test_an_accept_of_the_service_itself_is_nothing_to_its_client(tmp_path):
+    """There is no key over HTTP/2, so what it says is of no key of ours (RFC 8441 5)."""
+    def serve(peer, event):
+        if dict(event.headers)[":method"] == "CONNECT":
+            peer.send_headers(event.stream_id, [(":status", "200"), ("sec-websocket-accept", "A" * 27 + "="), ("x-own", "1")])
+            return True
+
+    with H2Service(serve=serve) as service, Edge(tmp_path, *service.lines) as edge:
+        with edge.connect() as client:
+            client.send(request(path="/chat", headers=HANDSHAKE))
+            head = client.until(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 101 ") and b"x-own: 1" in head.lower()
+            assert [line for line in head.lower().split(b"\r\n") if line.startswith(b"sec-websocket-accept")] == [
+                b"sec-websocket-accept: " + ACCEPT.lower().encode()]
+
+
 def test_a_tunnel_that_ends_with_its_head_is_none(tmp_path):
     """A client that was told 101 would take the answer behind it for frames."""
     def serve(peer, event):
