@@ -98,7 +98,7 @@ void client_next(struct client *client)
     }
     list_del(&client->node);
     list_push_back(&worker->idle, &client->node);
-    if (client_ends(client)) {
+    if (unlikely(worker->stopping)) {
         client_leave(client);
         return;
     }
@@ -107,11 +107,20 @@ void client_next(struct client *client)
 
 void client_leave(struct client *client)
 {
-    const struct worker *worker = client->conn.worker;
-    if (worker->moving && !client->codec && !conn_is_lane(&client->conn)) {
+    struct worker *worker = client->conn.worker;
+    struct conn *conn = &client->conn;
+    bool broken = conn->queued && conn_push(conn) < 0;
+    bool waits = conn->out && !conn->ops; /* the end of an answer */
+    if (broken) {
+        conn_abort(conn);
+    }
+    if (broken || client->codec || conn_is_lane(conn) || !(worker->moving || waits)) {
+        client_close(client);
+    } else if (waits || conn->ops) {
         client_deadline(client, worker->loop.now_ns + LEAVE_MS * NS_PER_MS);
     } else {
-        client_close(client);
+        client_deadline(client, worker->loop.now_ns + worker->gateway.keepalive_ms * NS_PER_MS);
+        worker->move_client(client);
     }
 }
 

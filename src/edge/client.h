@@ -76,8 +76,9 @@ void client_deadline(struct client *client, int64_t deadline_ns);
 void client_next(struct client *client);
 /* This edge stops: will the connection end when it rests? Else it is given to the next one. */
 bool client_ends(const struct client *client);
-/* It does, and rests: closed. In an upgrade it may have its next request on the way, which is
- * answered here, within five seconds, and told that it was the last one. */
+/* This edge stops, and it rests: closed, when it has taken its last answer. In an upgrade it goes
+ * to the next edge; who ends here may have its next request on the way, which is answered within
+ * five seconds, and told that it was the last one. */
 void client_leave(struct client *client);
 /* Gives back a long one. A lane has its connection's, and does not call it. */
 void client_forget_text(struct client *client);

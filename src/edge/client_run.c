@@ -176,6 +176,14 @@ static bool caught_up(struct client *client)
     return !conn->out;
 }
 
+/* What it was answered, and it asks nothing now. */
+static void took_all(struct client *client)
+{
+    if (client->conn.worker->stopping && !client->conn.ops && !client->closed) {
+        client_leave(client);
+    }
+}
+
 /* Streams end and begin here, one after the other, without recursion. Who has more than a turn's
  * share of requests ready (pages need no waiting) gives way to others. */
 void client_run(struct client *client)
@@ -200,11 +208,15 @@ void client_run(struct client *client)
         }
         if (!client->stream) {
             bool fresh_tcp = client->kind == SNAPSHOT_TCP && client->requests == 0;
-            if (unlikely(client->conn.out != NULL || client->conn.failed) && !caught_up(client)) {
+            bool waited = client->conn.out != NULL || client->conn.failed;
+            if (unlikely(waited) && !caught_up(client)) {
                 return;
             }
             bool input = client->conn.readable || (client->in && client->in->len > 0);
             if (!(fresh_tcp || input) || !begin(client)) {
+                if (unlikely(waited)) {
+                    took_all(client);
+                }
                 return;
             }
         }
@@ -271,7 +283,7 @@ void client_drain(struct client *client)
     if (client->closed || client->stream) {
         return;
     }
-    if (client->requests > 0) {
+    if (client->requests > 0 || !client_ends(client)) {
         client_leave(client);
     } else {
         client_deadline(client, client->conn.worker->loop.now_ns + DRAIN_MS * NS_PER_MS);

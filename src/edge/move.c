@@ -129,13 +129,18 @@ static void move_out(struct worker *worker, struct client *client)
     worker->move_give(worker, parcel);
 }
 
+/* At once: the thread may not find it at rest again while it is busy. */
+static void move_client(struct client *client)
+{
+    if (client_rests(client)) {
+        move_out(client->conn.worker, client);
+    }
+}
+
 static void move_all(struct worker *worker)
 {
     list_for_each_safe (node, &worker->idle) {
-        struct client *client = list_entry(node, struct client, node);
-        if (client_rests(client)) {
-            move_out(worker, client);
-        }
+        move_client(list_entry(node, struct client, node));
     }
     list_for_each_safe (node, &worker->clients) {
         struct client *client = list_entry(node, struct client, node);
@@ -143,9 +148,7 @@ static void move_all(struct worker *worker)
             move_out(worker, client);
         }
     }
-    if (worker->client_count > 0) {
-        loop_timer_after(&worker->loop, &worker->move_again, AGAIN_MS * NS_PER_MS);
-    }
+    loop_timer_after(&worker->loop, &worker->move_again, AGAIN_MS * NS_PER_MS);
 }
 
 static void again(struct timer *timer, int64_t now_ns)
@@ -158,6 +161,7 @@ void move_begin(struct worker *worker, void (*give)(struct worker *worker, struc
 {
     worker->moving = true;
     worker->move_give = give;
+    worker->move_client = move_client;
     worker->move_again.fire = again;
     move_all(worker);
 }
@@ -302,6 +306,9 @@ void move_take(struct worker *worker, struct parcel *parcel)
             take_tunnel(worker, client, parcel);
         } else {
             client_deadline(client, worker->loop.now_ns + worker->gateway.keepalive_ms * NS_PER_MS);
+            if (worker->stopping) { /* this edge is replaced, too, by now */
+                client_drain(client);
+            }
         }
     }
     parcel_free(parcel);

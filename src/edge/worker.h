@@ -66,8 +66,9 @@ struct worker {
     bool config_late;      /* memory was out: it is tried again */
     bool stopping, moving; /* moving: what can go to the next edge does (move.c) */
     void (*move_give)(struct worker *worker, struct parcel *parcel);
-    bool stopped;     /* and nothing is left */
-    _Atomic bool cut; /* do not wait for what is in flight */
+    void (*move_client)(struct client *client); /* while moving: one that came to rest */
+    bool stopped;                               /* and nothing is left */
+    _Atomic bool cut;                           /* do not wait for what is in flight */
 
     struct counters counters;
     struct counters_pool pool; /* of histograms */
