@@ -357,9 +357,6 @@ static bool read_answer(struct stream *stream)
     if (unlikely(conn_is_lane(conn))) {
         return take_heads(stream);
     }
-    if (unlikely(conn->queued) && conn_push(conn) < 0) {
-        return stream_lost(stream, -EPIPE); /* what comes now is no answer to us */
-    }
     if (unlikely(conn->refused)) {
         return stream_lost(stream, -EPIPE);
     }
@@ -376,6 +373,9 @@ static bool read_answer(struct stream *stream)
     }
     if (n == 0) {
         return stream->up_broken ? stream_lost(stream, -ECONNRESET) : true;
+    }
+    if (unlikely(conn->queued) && conn_push(conn) < 0) {
+        return stream_lost(stream, -EPIPE); /* what came is no answer to us */
     }
     stream->answer_seen = true;
     if (in) {

@@ -450,3 +450,26 @@ TEST(a_request_id_that_is_too_long_is_replaced)
     buf_fini(&got);
     buf_fini(&request);
 }
+
+/* The service ends a kept connection in the turn in which it is to be asked again: nothing was
+ * asked yet, so that it may be asked by another one, whatever the method. */
+TEST(a_request_that_waits_for_the_end_of_the_turn_is_sent_elsewhere_when_the_service_leaves)
+{
+    struct inside inside;
+    struct buf got = BUF_INIT(MIB);
+    start(&inside);
+    int client = inside_connect(&inside, inside.port);
+    say(client, "GET / HTTP/1.1\r\nHost: s1\r\n\r\n");
+    check(!inside_until(&inside, client, &got, STR("\r\n\r\nok")));
+    inside_turn(&inside);
+    check_int(inside_worker(&inside)->stats->upstream_connections, 1);
+    buf_reset(&got);
+    say(client, "POST / HTTP/1.1\r\nHost: s1\r\nContent-Length: 4\r\n\r\n\r\n\r\n");
+    sock_close(&inside.peers[0]);
+    check(!inside_until(&inside, client, &got, STR("\r\n\r\n")));
+    check(str_starts(buf_str(&got), STR("HTTP/1.1 200 OK\r\n")));
+    check_int(inside.requests, 2);
+    close_client(&inside, &client);
+    inside_close(&inside);
+    buf_fini(&got);
+}
