@@ -104,7 +104,8 @@ static bool may_stop(struct worker *worker)
         return false;
     }
     if (worker->index == 0) {
-        return atomic_load(&edge->stopped) == edge->thread_count - 1 && edge->giving.waiting == 0;
+        return atomic_load(&edge->stopped) == edge->thread_count - 1 && edge->giving.waiting == 0 &&
+               !(worker->moving && edge_receives(edge));
     }
     if (worker->stopped) { /* counted once */
         return true;

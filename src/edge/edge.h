@@ -72,6 +72,9 @@ must_check int edge_retire(struct edge *edge, int fd);
 /* This edge replaces the one at the other end of `fd` (taken over): takes its connections as soon
  * as all threads serve. 0 or -errno. */
 must_check int edge_take_over(struct edge *edge, int fd);
+/* That one has not ended yet. It was told that it may give. */
+bool edge_receives(const struct edge *edge);
+bool edge_takes(const struct edge *edge);
 /* Stops accepting, lets what is in flight finish (at most `grace_ms`), then edge_run returns. */
 void edge_stop(struct edge *edge, unsigned grace_ms);
 

@@ -157,6 +157,7 @@ static void send_credit(struct edge_handover *taking, uint32_t credit)
     msg.credit = credit;
     if (chan_is_open(&taking->chan) && chan_send(&taking->chan, &msg, sizeof(msg), NULL, 0) == 0) {
         taking->credit += credit;
+        taking->begun = true;
     }
 }
 
@@ -201,6 +202,11 @@ static void connection_came(struct chan *chan, struct chan_msg *received)
     parcel->gift.take = move_in;
     struct worker *to = least_of(taking->edge);
     atomic_fetch_add(&to->gifts, 1);
+    if (!atomic_load(&to->serves) && to->index > 0) { /* it began to stop: this thread waits */
+        atomic_fetch_sub(&to->gifts, 1);
+        to = &taking->edge->workers[0];
+        atomic_fetch_add(&to->gifts, 1);
+    }
     mailbox_post(&to->mailbox, &parcel->gift.mail);
     if (--taking->credit <= CREDIT_FIRST - CREDIT_STEP) {
         send_credit(taking, CREDIT_STEP);
@@ -224,6 +230,9 @@ static void other_ended(struct chan *chan, int error)
     if (edge->opts.former_ended) {
         edge->opts.former_ended(edge->opts.context);
     }
+    if (edge->workers[0].stopping) {
+        worker_notify(&edge->workers[0], WORKER_STOP); /* it may have waited for this alone */
+    }
 }
 
 static void when_serving(struct timer *timer, int64_t now_ns)
@@ -245,6 +254,7 @@ int edge_take_over(struct edge *edge, int fd)
     chan_close(&taking->chan); /* an older one: two at most are alive */
     free(taking->queue);
     taking->credit = 0;
+    taking->begun = false;
     taking->chan = (struct chan){.message = connection_came, .closed = other_ended};
     taking->tick.fire = when_serving;
     int r = open_channel(taking, fd);
@@ -252,4 +262,14 @@ int edge_take_over(struct edge *edge, int fd)
         loop_timer_after(edge_loop(edge), &taking->tick, SERVING_MS * NS_PER_MS);
     }
     return r;
+}
+
+bool edge_receives(const struct edge *edge)
+{
+    return chan_is_open(&edge->taking.chan);
+}
+
+bool edge_takes(const struct edge *edge)
+{
+    return edge->taking.begun;
 }

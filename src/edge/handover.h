@@ -17,7 +17,7 @@ struct edge_handover {
     struct list parcels; /* given by the threads, not sent yet */
     size_t waiting;
     uint32_t credit; /* giving: what the other one takes; taking: what it did not use yet */
-    bool begun;
+    bool begun;      /* it may give */
     struct timer tick;
 };
 

@@ -30,7 +30,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { EXIT_USAGE = 2, EXIT_LOCKED = 3, GRACE_MS = 5000 };
+enum { EXIT_USAGE = 2, EXIT_LOCKED = 3, GRACE_MS = 5000, FORMER_WAIT_MS = 750, FORMER_WAITS = 2 };
 enum { HALF_TRIES = 200, HALF_WAIT_MS = 10 };
 
 struct role {
@@ -40,6 +40,8 @@ struct role {
     struct lock lock, halves[2];
     struct keeper_request keep; /* of the way to us, when we leave our place */
     struct loop_task leave;
+    struct timer former_timer; /* armed: we leave when the edge before this one has ended */
+    unsigned former_waits;
     int bells[2];   /* core's, edge's; -1 = none */
     int leave_fd;   /* our end of that way */
     int former_fd;  /* the way to the edge that left its place to us; -1 */
@@ -267,12 +269,18 @@ static void drop(struct str name)
     }
 }
 
+static void leave_place(void);
+
 static void former_ended(void *context)
 {
     char name[sizeof(role.way)];
     (void)context;
     (void)snprintf(name, sizeof(name), KEEPER_HANDOVER "%d", role.former_pid);
     drop(str_from(name));
+    if (timer_armed(&role.former_timer)) {
+        loop_timer_cancel(edge_loop(role.edge), &role.former_timer);
+        leave_place();
+    }
 }
 
 static void on_ready(struct keeper_client *client)
@@ -340,13 +348,9 @@ static void way_kept(struct keeper_request *request, int error, const struct kee
     loop_defer(edge_loop(role.edge), &role.leave);
 }
 
-static void on_retire(struct loop_signal *signal)
+static void leave_place(void)
 {
     int ends[2] = {-1, -1};
-    (void)signal;
-    if (role.leave_fd >= 0 || !role.keeper.loop) {
-        return;
-    }
     if (!edge_is_open(role.edge) || chan_pair(ends) < 0) {
         edge_stop(role.edge, GRACE_MS);
         return;
@@ -356,6 +360,42 @@ static void on_retire(struct loop_signal *signal)
     (void)snprintf(role.way, sizeof(role.way), KEEPER_HANDOVER "%d", proc_own_pid());
     keeper_client_keep(&role.keeper, &role.keep, str_from(role.way), ends[1]);
     sock_close(&ends[1]);
+}
+
+static void signal_process(const struct proc_id *id, int signum)
+{
+    int pidfd = -1;
+    if (proc_open(id, &pidfd) == 0) {
+        (void)!proc_signal(pidfd, signum);
+        file_close(&pidfd);
+    }
+}
+
+/* Two at most: the next edge cuts the one that ends beside us. It has a moment before, while we
+ * serve and take what it gives: for what rests, and, once it is told, for what is under way. It is
+ * not told before it may give: it would end what it has. The keeper waits three seconds for us. */
+static void wait_for_former(struct timer *timer, int64_t now_ns)
+{
+    struct proc_id former = {.pid = role.former_pid};
+    if (role.former_waits == FORMER_WAITS || !edge_receives(role.edge) ||
+        proc_start_time(former.pid, &former.start_time) < 0) {
+        leave_place();
+        return;
+    }
+    if (role.former_waits++ > 0 && edge_takes(role.edge)) {
+        signal_process(&former, SIGTERM);
+    }
+    loop_timer_set(edge_loop(role.edge), timer, now_ns + FORMER_WAIT_MS * NS_PER_MS);
+}
+
+static void on_retire(struct loop_signal *signal)
+{
+    (void)signal;
+    if (role.leave_fd >= 0 || !role.keeper.loop || timer_armed(&role.former_timer)) {
+        return;
+    }
+    role.former_waits = 0;
+    wait_for_former(&role.former_timer, edge_loop(role.edge)->now_ns);
 }
 
 static bool parse(int argc, char **argv)
@@ -403,6 +443,7 @@ static int start(void)
     }
     role.retire.received = on_retire;
     loop_task_init(&role.leave, leave);
+    timer_init(&role.former_timer, wait_for_former);
     if (r == 0) {
         r = loop_signal_add(edge_loop(role.edge), &role.retire, SIGUSR2);
     }
@@ -422,12 +463,9 @@ static int start(void)
 static void end_oldest(const int holders[2])
 {
     struct proc_id ids[2] = {{.pid = holders[0]}, {.pid = holders[1]}};
-    int pidfd = -1;
     if (proc_start_time(holders[0], &ids[0].start_time) == 0 &&
-        proc_start_time(holders[1], &ids[1].start_time) == 0 &&
-        proc_open(&ids[ids[0].start_time > ids[1].start_time], &pidfd) == 0) {
-        (void)!proc_signal(pidfd, SIGKILL);
-        file_close(&pidfd);
+        proc_start_time(holders[1], &ids[1].start_time) == 0) {
+        signal_process(&ids[ids[0].start_time > ids[1].start_time], SIGKILL);
     }
 }
 

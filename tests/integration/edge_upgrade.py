@@ -288,6 +288,34 @@ def test_many_threads_are_replaced_like_few(muelle):
         s.close()
 
 
+def test_upgrades_one_right_behind_the_other(gate):
+    with Load(gate.port, "web.example", connections=4, fresh=True) as fresh, Load(gate.port, "web.example") as kept:
+        for _ in range(4):
+            upgrade(gate)
+    assert fresh.failed() == 0 and kept.failed() == 0, (str(fresh), str(kept))
+
+
+def test_a_further_upgrade_gives_the_oldest_edge_a_moment(gate):
+    """Two edges at most are alive; what the oldest one has under way gets its answer, if it comes soon."""
+    with socket.create_connection(("127.0.0.1", gate.port), 10) as s, Load(gate.port, "web.example") as load:
+        s.sendall(b"GET /slow HTTP/1.1\r\nHost: up.example\r\n\r\n")
+        data = b""
+        while not data.endswith(b"one"):
+            data += s.recv(4096)
+        oldest, _ = upgrade(gate)
+        wait_until(lambda: edge(gate)["leaving"] == 1, what="all but one in the new edge")
+        core, further = gate.pid("core"), threading.Thread(target=gate.cli, args=("upgrade",))
+        further.start()
+        wait_until(lambda: f"core (pid {core}) ended" in gate.own_log(), what="a new core: then the edge is replaced")
+        time.sleep(0.2)
+        assert alive(oldest)
+        go_on(gate)
+        assert s.recv(10) == b"two"
+        further.join()
+        wait_until(lambda: not alive(oldest), what="the end of the oldest edge")
+    assert load.failed() == 0, str(load)
+
+
 def test_tls_connections_end_in_the_old_edge(gate):
     context = ssl.create_default_context(cafile=str(gate.folder / "authority" / "ca.crt"))
     context.check_hostname = False
