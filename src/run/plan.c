@@ -2,10 +2,14 @@
  *
  * What changed is found by a table of keys, each with a function that compares two specs. Whether a
  * change needs a restart is not decided here: spec_hash says it, so the schema's tables stay the
- * one place for that. The table is for the words.
+ * one place for that. The table is for the words. `traffic` and `gateway` have many keys, each of
+ * which may change alone: theirs are told apart by what is written.
  */
 #include "run/plan.h"
 #include "run/graph.h"
+#include "schema/load.h"
+
+enum { WRITTEN_MAX = 32, REASON_BYTES_MAX = 2048 };
 
 static const char *const names[PLAN_ACTION_COUNT] = {
     [PLAN_UNCHANGED] = "unchanged", [PLAN_CREATE] = "create", [PLAN_REMOVE] = "remove",
@@ -249,7 +253,6 @@ static const struct {
     {STR_INIT("stop_signal"), same_stop},
     {STR_INIT("healthcheck"), same_health},
     {STR_INIT("routes"), same_routes},
-    {STR_INIT("traffic"), same_spread},
     {STR_INIT("logging"), same_logging},
     {STR_INIT("labels"), same_labels},
 };
@@ -269,20 +272,42 @@ bool plan_start_first(const struct service_spec *old, const struct service_spec 
     return may_overlap(old) && may_overlap(fresh) && plan_is_fed(old) == plan_is_fed(fresh);
 }
 
+/* "traffic.queue" for each key that is written differently; the map's own name when what it means
+ * differs for another reason (a folder that paths are taken from). */
+static int find_written(struct arena *arena, const char *map, const struct value *a,
+                        const struct value *b, struct plan_item *item)
+{
+    struct str found[WRITTEN_MAX], *changes = (struct str *)(uintptr_t)item->changes;
+    size_t count = schema_changed_keys(a, b, found, WRITTEN_MAX);
+    count = MIN(count, (size_t)WRITTEN_MAX);
+    for (size_t i = 0; i < count; i++) {
+        struct str change = arena_printf(arena, "%s." STR_FMT, map, STR_ARG(found[i]));
+        if (!change.p) {
+            return -ENOMEM;
+        }
+        changes[item->change_count++] = change;
+    }
+    return count > 0;
+}
+
 static int find_changes(struct arena *arena, const struct service_spec *a,
                         const struct service_spec *b, struct plan_item *item)
 {
-    struct str *changes = arena_array(arena, ARRAY_LEN(keys), sizeof(*changes));
+    struct str *changes = arena_array(arena, ARRAY_LEN(keys) + WRITTEN_MAX, sizeof(*changes));
     if (!changes) {
         return -ENOMEM;
     }
+    item->changes = changes;
     for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
         if (!keys[i].same(a, b)) {
             changes[item->change_count++] = keys[i].key;
         }
     }
-    item->changes = changes;
-    return 0;
+    int r = find_written(arena, "traffic", a->traffic_tree, b->traffic_tree, item);
+    if (r == 0 && !same_spread(a, b)) {
+        changes[item->change_count++] = STR("traffic");
+    }
+    return MIN(r, 0);
 }
 
 /* "command, environment changed"; `fallback` when no key of the table differs. */
@@ -292,7 +317,7 @@ static struct str changes_text(struct arena *arena, const struct plan_item *item
     if (item->change_count == 0) {
         return fallback;
     }
-    struct buf text = BUF_INIT(512);
+    struct buf text = BUF_INIT(REASON_BYTES_MAX);
     for (size_t i = 0; i < item->change_count; i++) {
         buf_printf(&text, "%s" STR_FMT, i ? ", " : "", STR_ARG(item->changes[i]));
     }
@@ -377,12 +402,16 @@ static bool same_gateway(const struct project_spec *a, const struct project_spec
 static int plan_project(struct arena *arena, const struct project_spec *current,
                         const struct project_spec *wanted, struct plan_item *item)
 {
-    struct str *changes = arena_array(arena, 2, sizeof(*changes));
+    struct str *changes = arena_array(arena, 2 + WRITTEN_MAX, sizeof(*changes));
     if (!changes) {
         return -ENOMEM;
     }
     *item = (struct plan_item){.action = PLAN_UPDATE, .changes = changes};
-    if (!same_gateway(current, wanted)) {
+    int r = find_written(arena, "gateway", current->gateway.tree, wanted->gateway.tree, item);
+    if (r < 0) {
+        return r;
+    }
+    if (r == 0 && !same_gateway(current, wanted)) {
         changes[item->change_count++] = STR("gateway");
     }
     if (current->logging.max_bytes != wanted->logging.max_bytes ||

@@ -13,6 +13,7 @@
  * of it costs nothing.
  */
 #include "schema/decode.h"
+#include "schema/load.h"
 #include "schema/stages.h"
 
 static size_t rank_of(const struct schema_table *table, struct str key)
@@ -95,6 +96,35 @@ static bool has_restart(const struct schema_table *table)
         }
     }
     return false;
+}
+
+static size_t add_key(struct str key, struct str *ret, size_t count, size_t max)
+{
+    if (count < max) {
+        ret[count] = key;
+    }
+    return count + 1;
+}
+
+size_t schema_changed_keys(const struct value *a, const struct value *b, struct str *ret,
+                           size_t max)
+{
+    const struct value none = {.kind = VALUE_MAP};
+    size_t count = 0;
+    a = a && a->kind == VALUE_MAP ? a : &none;
+    b = b && b->kind == VALUE_MAP ? b : &none;
+    value_each(m, a)
+    {
+        const struct value_member *other = value_member(b, m->key);
+        bool same = other ? value_equal(m->value, other->value) : !value_is_set(m->value);
+        count = same ? count : add_key(m->key, ret, count, max);
+    }
+    value_each(m, b)
+    {
+        bool fresh = value_is_set(m->value) && !value_member(a, m->key);
+        count = fresh ? add_key(m->key, ret, count, max) : count;
+    }
+    return count;
 }
 
 uint64_t canonical_restart_hash(const struct schema_table *table, const struct value *v,

@@ -250,6 +250,7 @@ static void hash_services(struct schema_pass *pass, struct project_spec *spec,
                 canonical_restart_hash(&table_service, values->members[i].value, seed);
             const struct value *routes = value_get(values->members[i].value, "routes");
             service->routes_hash = routes ? value_hash(0, routes) : 0;
+            service->traffic_tree = value_get(values->members[i].value, "traffic");
         }
     }
     map_fini(&index);
@@ -278,6 +279,7 @@ static void fill_hashes(struct schema_pass *pass, struct project_spec *spec, str
     canonicalise(&schema_config, root);
     hash_services(pass, spec, value_get(root, "services"));
     spec->tree = root;
+    spec->gateway.tree = value_get(root, "gateway");
     spec->content_hash = value_hash(map_hash(0, spec->name), root);
 }
 

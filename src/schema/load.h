@@ -52,6 +52,11 @@ must_check int schema_load(const struct schema_load_options *options, struct pro
 bool schema_where(const struct project_spec *spec, struct problem *problem, const char *fmt, ...)
     printf_like(3, 4);
 
+/* Keys of two maps of a spec (traffic_tree, gateway.tree; NULL = empty) whose values are written
+ * differently: those of `a` first, in its order. Fills up to `max`, returns how many there are. */
+size_t schema_changed_keys(const struct value *a, const struct value *b, struct str *ret,
+                           size_t max);
+
 enum schema_render_flag { SCHEMA_SHOW_SECRETS = 1 << 0 };
 
 /* The project as understood, canonical order. Loading the YAML again gives an equal project (equal

@@ -20,6 +20,8 @@ enum service_kind { SERVICE_PROCESS, SERVICE_CONTAINER };
 
 enum { SPEC_UMASK_INHERIT = -1, SPEC_REPLICAS_MAX = 256 /* of one service */ };
 
+struct value;
+
 struct service_spec {
     struct str name;
     int32_t kind; /* enum service_kind; containers need an engine driver */
@@ -67,6 +69,7 @@ struct service_spec {
 
     uint64_t spec_hash;   /* changes if and only if a change needs a restart of the replicas */
     uint64_t routes_hash; /* of the routes as they are written; 0 = not known */
+    const struct value *traffic_tree; /* `traffic` as it is written; NULL: it is not */
 };
 
 /* Of the whole instance: the largest of its projects counts. */
@@ -74,7 +77,6 @@ struct retention_spec {
     int64_t max_bytes, max_age_ns;
 };
 
-struct value;
 struct arena;
 
 struct project_spec {

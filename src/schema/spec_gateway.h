@@ -10,6 +10,8 @@
 
 enum { GATEWAY_THREADS_MAX = 16 };
 
+struct value;
+
 struct gateway_spec {
     const struct listen_spec *listens; /* of `gateway.listen` first, then those from `ports:` */
     size_t listens_count;
@@ -26,7 +28,8 @@ struct gateway_spec {
     size_t trusted_proxies_count;
     struct gateway_limits limits;
     struct gateway_http2 http2;
-    bool sockmap; /* the short way to services on this machine */
+    bool sockmap;             /* the short way to services on this machine */
+    const struct value *tree; /* `gateway` as it is written; NULL: it is not */
 };
 
 #endif

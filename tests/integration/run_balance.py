@@ -330,3 +330,16 @@ def test_the_busy_one_gets_less(shop):
     shop.start("{ balance: least_load }", replicas=2, service='environment: { BURN: "2" }\n    cpus: 0.2')
     wait_until(lambda: shop.route()["effective_balance"] == "least_load", 10, "figures")
     wait_until(lambda: shop.counts(60).get("2", 0) < 24, 20, "it is known to be busy")
+
+
+def test_a_plan_names_what_of_traffic_and_of_the_gateway_changes(shop):
+    """Both take effect at once, and "unchanged" would be a lie."""
+    shop.start("{ breaker: { consecutive: 3 } }")
+    text = (shop.folder / "muelle.yaml").read_text()
+    (shop.folder / "muelle.yaml").write_text(text.replace("{ breaker: { consecutive: 3 } }", "{ breaker: { consecutive: 4 }, queue: {} }")
+                                          .replace("admin: off,", "admin: off, limits: { address_connections: 500 },"))
+    for verb in ("plan", "reload"):
+        said = shop.cli(verb).stdout
+        assert "traffic.breaker, traffic.queue" in said and "gateway.limits" in said and "unchanged" not in said
+    assert "Project t changed: 2 updated" in shop.cli("events").stdout
+    assert shop.cli("plan").stdout.count("unchanged") == 1

@@ -2,6 +2,7 @@
 #include "run/plan.h"
 
 #include "harness/test.h"
+#include "schema/value.h"
 
 static const struct str argv_a[] = {STR_INIT("a")}, argv_b[] = {STR_INIT("b")};
 
@@ -208,6 +209,44 @@ TEST(each_key_of_a_service_that_changes_is_named)
     b.user = STR("nobody");
     check_words(a, b, "user, logging changed");
     check_words(s, s, "configuration changed"); /* something that has no word */
+}
+
+/* `KEY: {text}` for two keys, as a load leaves it. */
+static struct value *written(struct value *map, struct value_member members[2],
+                             struct value texts[2])
+{
+    for (size_t i = 0; i < 2; i++) {
+        texts[i].kind = VALUE_SCALAR;
+        members[i].value = &texts[i];
+    }
+    *map = (struct value){.kind = VALUE_MAP, .members = members, .count = 2};
+    return map;
+}
+
+TEST(each_key_of_traffic_and_of_the_gateway_that_changes_is_named)
+{
+    struct arena arena = ARENA_INIT(MIB);
+    struct value_member x[2] = {{.key = STR("queue")}, {.key = STR("hold")}};
+    struct value_member y[2] = {{.key = STR("queue")}, {.key = STR("breaker")}};
+    struct value texts_x[2] = {{.text = STR("1")}, {.text = STR("3s")}};
+    struct value texts_y[2] = {{.text = STR("2")}, {.text = STR("5")}};
+    struct value map_x, map_y;
+    struct service_spec a = service(STR("web")), b = a;
+    a.traffic_tree = written(&map_x, x, texts_x);
+    b.traffic_tree = written(&map_y, y, texts_y);
+    check_words(a, b, "traffic.queue, traffic.hold, traffic.breaker changed");
+    check_words(a, a, "configuration changed");
+    struct project_spec p = {.services = &a, .services_count = 1};
+    struct project_spec q = {.services = &b, .services_count = 1};
+    const struct plan *plan = plan_make(&arena, &p, &q, file_scale, file_scale);
+    check_int(plan->counts[PLAN_UPDATE], 1);
+    q.services = &a;
+    q.gateway.tree = b.traffic_tree; /* any map */
+    plan = plan_make(&arena, &p, &q, file_scale, file_scale);
+    check_int(plan->counts[PLAN_UNCHANGED], 1);
+    check_int(plan->counts[PLAN_UPDATE], 1);
+    check_str(plan->items[1].reason, STR("gateway.queue, gateway.breaker changed"));
+    arena_fini(&arena);
 }
 
 static struct plan *plan_gateways(struct arena *arena, struct gateway_spec a, struct gateway_spec b)
