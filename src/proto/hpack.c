@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The table is that of the reader (hpack_ring.h), which it holds byte for byte as we do: what is
- * pushed out here is pushed out there. Beside it `memory`: slots from a hash to the latest entry
- * that has it, and parts of hashes of what was seen.
+ * The table is of the reader's kind (hpack_ring.h). The reader keeps whatever we keep: it pushes
+ * out only beyond the size that it allows, we do so no later (`max` may be less, and is not told);
+ * and indices count from the newest entry, so it does not matter if it has more. Beside it
+ * `memory`: slots from a hash to the latest entry that has it, and parts of hashes of what was
+ * seen.
  */
 #include "proto/hpack.h"
 
