@@ -66,11 +66,16 @@ struct apply {
 
 static void begin_next(struct run *run);
 
+/* What it opened is its project's from here on, or nobody's. */
+static void opened_all(struct apply *apply)
+{
+    apply->run->opening -= apply->opened;
+    apply->opened = false;
+}
+
 static void apply_free(struct apply *apply)
 {
-    if (apply->opened) {
-        apply->run->opening--;
-    }
+    opened_all(apply);
     list_del(&apply->node);
     taken_cancel(&apply->taken);
     loop_task_cancel(&apply->begin);
@@ -314,6 +319,7 @@ static void committed(void *arg, int status, const struct txn *txn)
     if (project->spec) {
         drop_overrides(project, apply->spec);
     }
+    opened_all(apply);
     project->generation = apply->result.generation;
     project->applied_wall_ns = core_wall(run->core);
     project->removing = false;

@@ -5,7 +5,9 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
+import time
 
 import pytest
 
@@ -152,6 +154,34 @@ def test_a_reload_that_has_answered_is_served(muelle):
     muelle.write("muelle.yaml", text)
     assert muelle.cli("reload").returncode == 0
     os.kill(edge, signal.SIGCONT)
+
+
+def is_free(port):
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+        return True
+    except OSError:
+        return False
+
+
+def test_an_address_that_was_given_up_is_asked_for_anew(muelle):
+    port, other = free_port(), free_port()
+    muelle.write("echo.py", ECHO)
+    text = configuration(port)
+    both = text.replace(f"http://127.0.0.1:{port}", f'http://127.0.0.1:{port}", "http://127.0.0.1:{other}', 1)
+    assert both != text
+    muelle.write("muelle.yaml", both)
+    muelle.up()
+    wait_until(lambda: muelle.cli("ps").returncode == 0, what="it runs")
+    time.sleep(0.5)  # nothing else is told to the edge that would hide it
+    muelle.write("muelle.yaml", text)
+    assert muelle.cli("reload").returncode == 0
+    wait_until(lambda: is_free(other), what="its socket is closed")
+    with socket.create_server(("127.0.0.1", other)):  # somebody else's now
+        muelle.write("muelle.yaml", both)
+        refused = muelle.cli("reload", check=False)
+        assert refused.returncode != 0 and f":{other}" in refused.stdout + refused.stderr
+    assert muelle.cli("reload").returncode == 0
 
 
 def test_there_is_one_edge_and_its_command_line_is_checked(muelle):
