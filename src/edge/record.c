@@ -60,6 +60,14 @@ static unsigned status_class(unsigned status)
     return MIN(class, 5U);
 }
 
+/* Of what kind it was. A connection that was carried to a replica has no status and is no failure;
+ * one that found none has none either, and is one. */
+static uint64_t *class_of(const struct stream *stream, struct counters_cell *cell)
+{
+    bool carried = stream->tcp && (stream->flags & RING_FLAG_TUNNEL);
+    return unlikely(carried) ? &cell->tunnels : &cell->status[status_class(stream->status)];
+}
+
 static void count(struct stream *stream, uint32_t total_us)
 {
     struct counters_cell *cell = stream->cell;
@@ -70,7 +78,7 @@ static void count(struct stream *stream, uint32_t total_us)
         return; /* no route: the thread's counters know */
     }
     counters_add(&cell->requests, 1);
-    counters_add(&cell->status[status_class(stream->status)], 1);
+    counters_add(class_of(stream, cell), 1);
     counters_add(&cell->bytes_in, stream->bytes_in);
     counters_add(&cell->bytes_out, stream->bytes_out);
     observe(stream, cell, total_us);
@@ -277,6 +285,7 @@ void record_stream(struct stream *stream)
         fill(stream, &record->access, total_us);
     }
     record->access.close_code = stream->close_code;
+    record->code = stream->code;
     ring_publish(&worker->ring);
     worker_ring_written(worker);
 }

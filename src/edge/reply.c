@@ -35,7 +35,7 @@ enum {
 
 struct page {
     unsigned status;
-    const char *code;       /* of the problem document */
+    enum ring_code code;    /* of the problem document */
     const char *reason;     /* one sentence */
     const char *hint;       /* what to do; may be NULL */
     unsigned retry_after_s; /* 503; 0 = usual */
@@ -92,12 +92,12 @@ static void write_json(struct buf *out, const struct stream *stream, const struc
     json_begin_object(&json);
     json_key(&json, STR("type"));
     char type[96];
-    (void)snprintf(type, sizeof(type), "urn:muelle:problem:%s", page->code);
+    (void)snprintf(type, sizeof(type), "urn:muelle:problem:%s", ring_code_name(page->code));
     json_cstr(&json, type);
     json_field(&json, "title", str, http_reason(page->status));
     json_field(&json, "status", u64, page->status);
     json_field(&json, "detail", cstr, page->reason);
-    json_field(&json, "code", cstr, page->code);
+    json_field(&json, "code", cstr, ring_code_name(page->code));
     if (stream->service) {
         json_field(&json, "service", str, service_name(stream));
     }
@@ -290,6 +290,7 @@ static void answer(struct stream *stream, const struct page *page)
 {
     struct worker *worker = stream->worker;
     stream->flags |= RING_FLAG_LOCAL;
+    stream->code = (uint8_t)page->code;
     stream->keep_upstream = false;
     bool too_late = stream->answer_begun;
     if (stream->upstream) {
@@ -338,21 +339,21 @@ bool reply_run(struct stream *stream)
     return false;
 }
 
-static const char *code_of(unsigned status)
+static enum ring_code code_of(unsigned status)
 {
     switch (status) {
     case 405:
-        return "edge.method-not-allowed";
+        return RING_CODE_METHOD_NOT_ALLOWED;
     case 413:
-        return "edge.body-too-large";
+        return RING_CODE_BODY_TOO_LARGE;
     case 414:
-        return "edge.target-too-long";
+        return RING_CODE_TARGET_TOO_LONG;
     case 431:
-        return "edge.head-too-large";
+        return RING_CODE_HEAD_TOO_LARGE;
     case 503:
-        return "edge.unavailable";
+        return RING_CODE_UNAVAILABLE;
     default:
-        return status < 500 ? "edge.bad-request" : "edge.error";
+        return status < 500 ? RING_CODE_BAD_REQUEST : RING_CODE_ERROR;
     }
 }
 
@@ -370,7 +371,7 @@ void reply_no_route(struct stream *stream)
 {
     answer(stream, &(struct page){
                        .status = 404,
-                       .code = "edge.no-route",
+                       .code = RING_CODE_NO_ROUTE,
                        .reason = "no route fits this host and path",
                        .hint = "The gateway is up. 'muelle routes' lists what it serves; a service "
                                "gets a route by its key 'routes'.",
@@ -381,7 +382,7 @@ void reply_no_certificate(struct stream *stream)
 {
     answer(stream, &(struct page){
                        .status = 403,
-                       .code = "edge.no-client-certificate",
+                       .code = RING_CODE_NO_CLIENT_CERTIFICATE,
                        .reason = "a client certificate is required here and none was shown",
                        .hint = "Ask again with a certificate of an authority that the gateway "
                                "trusts (gateway.tls.client_ca).",
@@ -398,7 +399,7 @@ void reply_redirect(struct stream *stream)
     }
     answer(stream, &(struct page){
                        .status = 308,
-                       .code = "edge.redirect",
+                       .code = RING_CODE_REDIRECT,
                        .reason = "this address is served by https",
                        .redirect = true,
                    });
@@ -427,20 +428,20 @@ static void say_who_lacks(const struct service *service, struct page *page)
 
 void reply_no_endpoint(struct stream *stream)
 {
-    struct page page = {.status = 503, .code = "edge.no-endpoint"};
+    struct page page = {.status = 503, .code = RING_CODE_NO_ENDPOINT};
     switch (stream->service->spec.state) {
     case SNAPSHOT_SERVICE_STARTING:
-        page.code = "edge.starting";
+        page.code = RING_CODE_STARTING;
         page.reason = "it is starting and no replica is ready yet";
         page.hint = "Try again in a moment.";
         break;
     case SNAPSHOT_SERVICE_STOPPED:
-        page.code = "edge.stopped";
+        page.code = RING_CODE_STOPPED;
         page.reason = "it is stopped";
         page.hint = "'muelle start' starts it again.";
         break;
     case SNAPSHOT_SERVICE_CRASHED:
-        page.code = "edge.crashed";
+        page.code = RING_CODE_CRASHED;
         page.reason = "its replicas keep crashing";
         page.hint = "'muelle logs' shows its last lines, 'muelle ps' the reason of its exit.";
         break;
@@ -458,11 +459,11 @@ void reply_refused(struct stream *stream, enum reply_refusal why, unsigned retry
 {
     struct page page = {.status = 503, .retry_after_s = retry_after_s};
     if (why == REPLY_BREAKER_OPEN) {
-        page.code = "edge.breaker-open";
+        page.code = RING_CODE_BREAKER_OPEN;
         page.reason = "it has failed too often of late; the gateway lets it rest";
         page.hint = "'muelle routes' shows until when, 'muelle logs' what it says.";
     } else {
-        page.code = "edge.overloaded";
+        page.code = RING_CODE_OVERLOADED;
         page.reason = "it has as many requests as it can bear";
         page.hint = "Try again in a moment.";
     }
@@ -473,7 +474,7 @@ void reply_fallback(struct stream *stream, unsigned status, struct str type, str
 {
     answer(stream, &(struct page){
                        .status = status,
-                       .code = "edge.fallback",
+                       .code = RING_CODE_FALLBACK,
                        .reason = "no replica can answer at the moment",
                        .hint = "'muelle ps' shows the state of each replica.",
                        .type = type,
@@ -483,39 +484,39 @@ void reply_fallback(struct stream *stream, unsigned status, struct str type, str
 
 void reply_upstream_error(struct stream *stream, int error)
 {
-    struct page page = {.status = 502, .code = "edge.bad-gateway"};
+    struct page page = {.status = 502};
     switch (error) {
     case -ETIMEDOUT:
         page.status = 504;
-        page.code = "edge.timeout";
+        page.code = RING_CODE_TIMEOUT;
         page.reason = "it did not answer in time";
         page.hint = "The request may still be worked on. 'muelle logs' shows what it is doing.";
         break;
     case -ECONNREFUSED:
     case -ENOENT:
-        page.code = "edge.refused";
+        page.code = RING_CODE_REFUSED;
         page.reason = "nothing listens at its address";
         page.hint = "A service must listen on the port in its environment variable PORT.";
         break;
     case -EBADMSG:
-        page.code = "edge.bad-answer";
+        page.code = RING_CODE_BAD_ANSWER;
         page.reason = "its answer was not valid HTTP";
         break;
     case -ENOMEM:
     case -ENOBUFS:
         page.status = 503;
-        page.code = "edge.out-of-memory";
+        page.code = RING_CODE_OUT_OF_MEMORY;
         page.reason = "the gateway has no memory for this request";
         break;
     case -EMFILE:
     case -ENFILE:
         page.status = 503;
-        page.code = "edge.out-of-descriptors";
+        page.code = RING_CODE_OUT_OF_DESCRIPTORS;
         page.reason = "the gateway has no descriptor left for a connection to it";
         page.hint = "'ulimit -n' of the shell that started muelle limits them.";
         break;
     default:
-        page.code = "edge.broken";
+        page.code = RING_CODE_BROKEN;
         page.reason = "it closed the connection before it answered";
         page.hint = "If it crashed, 'muelle logs' shows its last lines.";
     }
@@ -527,7 +528,7 @@ void reply_timeout(struct stream *stream)
     stream->keep_client = false;
     answer(stream, &(struct page){
                        .status = 408,
-                       .code = "edge.request-timeout",
+                       .code = RING_CODE_REQUEST_TIMEOUT,
                        .reason = "the request did not arrive in time",
                    });
 }

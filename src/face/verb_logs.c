@@ -103,9 +103,10 @@ static void add_prefix(struct tail *t, const struct jdoc *line)
     buf_add_cstr(&t->out, " | ");
 }
 
-/* A request's record in a line: "127.0.0.1 GET shop.localhost/x 200 275 B 3.6 ms web-1"; of a
- * connection that is passed on "127.0.0.1 TCP 275 B 3.6 ms db-1" (of tls:// with the name that was
- * asked for). False: it is none, or one with members of its own (gateway.access_log.fields). */
+/* A request's record in a line: "127.0.0.1 GET shop.localhost/x 200 275 B 3.6 ms web-1",
+ * with the code of a problem that the gateway told behind the status; of a connection that is
+ * passed on "127.0.0.1 TCP 275 B 3.6 ms db-1" (of tls:// with the name that was asked for). False:
+ * it is none, or one with members of its own (gateway.access_log.fields). */
 static bool add_request(struct buf *out, struct str record)
 {
     cleanup(arena_fini) struct arena arena = ARENA_INIT(256 * KIB);
@@ -119,14 +120,19 @@ static bool add_request(struct buf *out, struct str record)
     if (!request && !str_is(jdoc_str(doc, "protocol"), "TCP")) {
         return false;
     }
+    struct str host = jdoc_str(doc, "host"), path = jdoc_str(doc, "path");
     buf_add(out, jdoc_str(doc, "client"));
     buf_printf(out, " " STR_FMT " ", STR_ARG(jdoc_str(doc, request ? "method" : "protocol")));
-    buf_add(out, jdoc_str(doc, "host"));
-    buf_add(out, jdoc_str(doc, "path"));
+    if (request || path.len == 0) { /* of tls:// the host is in its path: what was asked for */
+        buf_add(out, host);
+    }
+    buf_add(out, path);
+    buf_add(out, host.len + path.len ? STR(" ") : STR(""));
     if (request) {
-        buf_printf(out, " %lld ", (long long)jdoc_i64(doc, "status", 0));
-    } else if (jdoc_get(doc, "host") || jdoc_get(doc, "path")) {
-        buf_add_char(out, ' ');
+        buf_printf(out, "%lld ", (long long)jdoc_i64(doc, "status", 0));
+    }
+    if (jdoc_str(doc, "code").len) {
+        buf_printf(out, STR_FMT " ", STR_ARG(jdoc_str(doc, "code")));
     }
     int64_t bytes = jdoc_i64(doc, "bytes_out", 0);
     num_format_bytes(out, (uint64_t)MAX(bytes, INT64_C(0)));

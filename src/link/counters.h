@@ -40,13 +40,13 @@ struct counters_cell {
     uint64_t requests;
     uint64_t status[6];           /* [0] no answer sent (client gone), [1]…[5] = 1xx…5xx */
     uint64_t bytes_in, bytes_out; /* bodies, as the client sent and got them */
-    uint64_t connects, connect_errors, retries,
-        errors;         /* errors: 502, 504 made by the edge, broken bodies */
-    uint64_t ejections, /* of the endpoint, for its failures */
-        hedges,         /* second tries beside the first */
-        rejected,       /* turned away by a breaker, a full queue or a limit */
-        unbalanced;     /* picked in turn: the signal that the balancing goes by was missing */
-    uint64_t unused[3];
+    uint64_t connects, connect_errors, retries, errors; /* 502, 504 by the edge, broken bodies */
+    uint64_t ejections,                                 /* of the endpoint, for its failures */
+        hedges,                                         /* second tries beside the first */
+        rejected,     /* turned away by a breaker, a full queue or a limit */
+        unbalanced;   /* picked in turn: the signal that the balancing goes by was missing */
+    uint64_t tunnels; /* connections of tcp and tls listeners that were carried: no status */
+    uint64_t unused[2];
     struct counters_histogram durations[COUNTERS_DURATIONS]; /* enum counters_duration */
 };
 

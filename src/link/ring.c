@@ -204,3 +204,34 @@ const char *ring_method_name(uint8_t method)
     };
     return method < RING_METHODS ? names[method] : names[0];
 }
+
+const char *ring_code_name(unsigned code)
+{
+    static const char *const names[RING_CODES] = {
+        [RING_CODE_METHOD_NOT_ALLOWED] = "edge.method-not-allowed",
+        [RING_CODE_BODY_TOO_LARGE] = "edge.body-too-large",
+        [RING_CODE_TARGET_TOO_LONG] = "edge.target-too-long",
+        [RING_CODE_HEAD_TOO_LARGE] = "edge.head-too-large",
+        [RING_CODE_UNAVAILABLE] = "edge.unavailable",
+        [RING_CODE_BAD_REQUEST] = "edge.bad-request",
+        [RING_CODE_ERROR] = "edge.error",
+        [RING_CODE_NO_ROUTE] = "edge.no-route",
+        [RING_CODE_NO_CLIENT_CERTIFICATE] = "edge.no-client-certificate",
+        [RING_CODE_REDIRECT] = "edge.redirect",
+        [RING_CODE_NO_ENDPOINT] = "edge.no-endpoint",
+        [RING_CODE_STARTING] = "edge.starting",
+        [RING_CODE_STOPPED] = "edge.stopped",
+        [RING_CODE_CRASHED] = "edge.crashed",
+        [RING_CODE_BREAKER_OPEN] = "edge.breaker-open",
+        [RING_CODE_OVERLOADED] = "edge.overloaded",
+        [RING_CODE_FALLBACK] = "edge.fallback",
+        [RING_CODE_TIMEOUT] = "edge.timeout",
+        [RING_CODE_REFUSED] = "edge.refused",
+        [RING_CODE_BAD_ANSWER] = "edge.bad-answer",
+        [RING_CODE_OUT_OF_MEMORY] = "edge.out-of-memory",
+        [RING_CODE_OUT_OF_DESCRIPTORS] = "edge.out-of-descriptors",
+        [RING_CODE_BROKEN] = "edge.broken",
+        [RING_CODE_REQUEST_TIMEOUT] = "edge.request-timeout",
+    };
+    return code < RING_CODES ? names[code] : NULL;
+}

@@ -8,6 +8,7 @@
 #define LINK_RING_RECORD_H
 
 #include "base/str.h"
+#include "link/ring_code.h"
 
 enum {
     RING_RECORD_SIZE = 256,
@@ -97,7 +98,8 @@ struct ring_probe {
 };
 struct ring_record {
     uint16_t kind; /* enum ring_kind */
-    uint16_t reserved[3];
+    uint16_t code; /* enum ring_code, of RING_ACCESS with RING_FLAG_LOCAL; else without meaning */
+    uint16_t reserved[2];
     union {
         struct ring_access access;
         struct ring_probe probe;

@@ -35,6 +35,7 @@ enum access_field {
     ACCESS_RETRIES,
     ACCESS_REQUEST_ID,
     ACCESS_FLAGS,
+    ACCESS_CODE,
     ACCESS_USER_AGENT, /* these two only when they are asked for */
     ACCESS_REFERER,
     ACCESS_FIELDS

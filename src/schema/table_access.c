@@ -11,12 +11,20 @@
 #include "schema/table.h"
 
 const char *const names_access_format[] = {"json", "combined", "common", "off", NULL};
-const char *const names_access_field[] = {
-    "time",        "method",      "host",       "path",          "route",      "status",
-    "duration_ms", "wait_ms",     "connect_ms", "first_byte_ms", "bytes_in",   "bytes_out",
-    "service",     "replica",     "client",     "client_port",   "protocol",   "upstream_protocol",
-    "tls",         "grpc_status", "close_code", "retries",       "request_id", "flags",
-    "user_agent",  "referer",     NULL};
+const char *const names_access_field[] = {"time",        "method",
+                                          "host",        "path",
+                                          "route",       "status",
+                                          "duration_ms", "wait_ms",
+                                          "connect_ms",  "first_byte_ms",
+                                          "bytes_in",    "bytes_out",
+                                          "service",     "replica",
+                                          "client",      "client_port",
+                                          "protocol",    "upstream_protocol",
+                                          "tls",         "grpc_status",
+                                          "close_code",  "retries",
+                                          "request_id",  "flags",
+                                          "code",        "user_agent",
+                                          "referer",     NULL};
 
 #define A(member) AT(struct access_log_spec, member)
 static const struct schema_field access_log_rows[] = {

@@ -82,10 +82,11 @@ static void on_records(struct edge_reader *reader, const struct edge_record *rec
         if (records[i].record->kind != RING_ACCESS) {
             continue;
         }
-        struct access_item item = {records[i].ring,
-                                   records[i].epoch,
-                                   records[i].sequence,
-                                   {.access = records[i].record->access}};
+        struct access_item item = {
+            records[i].ring,
+            records[i].epoch,
+            records[i].sequence,
+            {.access = records[i].record->access, .code = records[i].record->code}};
         take_more(log, &item);
         if (vec_push(&log->pending, &item) < 0) {
             log->stats.dropped++;

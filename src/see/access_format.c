@@ -9,6 +9,7 @@
  */
 #include "see/access_format.h"
 
+#include "base/ip.h"
 #include "base/json.h"
 #include "base/timefmt.h"
 
@@ -55,9 +56,9 @@ static void client_text(struct buf *out, const struct ring_access *access)
         buf_printf(out, "%u.%u.%u.%u", access->client[0], access->client[1], access->client[2],
                    access->client[3]);
     } else if (access->client_family == 6) {
-        for (int i = 0; i < 16; i += 2) {
-            buf_printf(out, "%s%x", i ? ":" : "", access->client[i] << 8 | access->client[i + 1]);
-        }
+        struct ip ip = {.family = 6};
+        memcpy(ip.bytes, access->client, sizeof(ip.bytes));
+        ip_format(out, &ip);
     } else {
         buf_add(out, STR("unix"));
     }
@@ -261,6 +262,14 @@ static void add_flags(struct json_writer *json, const struct line *line)
     json_end_array(json);
 }
 
+static void add_code(struct json_writer *json, const struct line *line)
+{
+    const char *name = ring_code_name(line->entry->code);
+    if (name && (line->access->flags & RING_FLAG_LOCAL)) {
+        json_field(json, "code", cstr, name);
+    }
+}
+
 static void add_user_agent(struct json_writer *json, const struct line *line)
 {
     struct str agent = agent_of(line->entry);
@@ -302,6 +311,7 @@ static void (*const members[ACCESS_FIELDS])(struct json_writer *json, const stru
     [ACCESS_RETRIES] = add_retries,
     [ACCESS_REQUEST_ID] = add_request_id,
     [ACCESS_FLAGS] = add_flags,
+    [ACCESS_CODE] = add_code,
     [ACCESS_USER_AGENT] = add_user_agent,
     [ACCESS_REFERER] = add_referer,
 };
@@ -358,9 +368,15 @@ static void add_common(struct buf *out, const struct access_entry *entry, bool c
     client_text(out, access);
     buf_add(out, STR(" - - ["));
     timefmt_log(out, access->at_wall_ns);
-    buf_printf(out, "] \"%s ", ring_method_name(access->method));
+    bool request = !(access->flags & RING_FLAG_TCP);
+    buf_printf(out, "] \"%s ", request ? ring_method_name(access->method) : "TCP");
     add_escaped(out, access->path_len ? str_make(access->path, access->path_len) : STR("-"));
-    buf_printf(out, " %s\" %u ", protocol_of(access), access->status);
+    buf_printf(out, " %s\" ", request ? protocol_of(access) : "-");
+    if (request) {
+        buf_printf(out, "%u ", access->status);
+    } else {
+        buf_add(out, STR("- "));
+    }
     buf_add_u64(out, access->bytes_out);
     if (combined) {
         add_quoted(out, referer_of(entry));

@@ -19,6 +19,7 @@ struct access_entry {
     struct ring_access access;
     struct ring_more more;
     bool has_more;
+    uint16_t code; /* enum ring_code */
 };
 
 struct access_format {

@@ -71,16 +71,18 @@ static bool route_labels(struct labels *labels, const struct names *names,
 
 static void write_requests(struct openmetrics *om, const struct metrics *metrics)
 {
-    static const char *const classes[] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
+    static const char *const classes[] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx", "tunnel"};
     struct labels labels;
     openmetrics_family(om, OPENMETRICS_COUNTER, "muelle_requests", NULL,
-                       "Requests by class of status; none: the client got no answer.");
+                       "Requests by class of status; none: the client got no answer; tunnel: a "
+                       "connection of a tcp or tls listener that reached its replica.");
     for (size_t i = 0; i < metrics->routes.len; i++) {
         const struct metrics_route *route = metrics_route_at(metrics, i);
         for (size_t n = 0; n < ARRAY_LEN(classes); n++) {
-            if (route->red.status[n] && route_labels(&labels, &metrics->see->naming.names, route)) {
+            uint64_t value = n + 1 < ARRAY_LEN(classes) ? route->red.status[n] : route->red.tunnels;
+            if (value && route_labels(&labels, &metrics->see->naming.names, route)) {
                 add_label(&labels, "status", str_from(classes[n]));
-                openmetrics_u64(om, labels.list, labels.count, route->red.status[n]);
+                openmetrics_u64(om, labels.list, labels.count, value);
             }
         }
     }
@@ -96,7 +98,8 @@ static void write_routes(struct openmetrics *om, const struct metrics *metrics)
 {
     static const struct route_family families[] = {
         {OPENMETRICS_COUNTER, "muelle_request_errors", NULL,
-         "Requests answered with 5xx or not at all.", offsetof(struct red, errors)},
+         "Requests answered with 5xx or not at all, connections that reached no replica.",
+         offsetof(struct red, errors)},
         {OPENMETRICS_COUNTER, "muelle_gateway_errors", NULL,
          "Answers 502 and 504 that the gateway made itself, and answers that broke off.",
          offsetof(struct red, gateway_errors)},

@@ -14,6 +14,7 @@ void red_add(struct red *red, const struct counters_cell *cell)
     for (size_t i = 0; i < ARRAY_LEN(red->status); i++) {
         red->status[i] += cell->status[i];
     }
+    red->tunnels += cell->tunnels;
     red->errors += cell->status[5] + cell->status[0];
     red->gateway_errors += cell->errors;
     red->bytes_in += cell->bytes_in;

@@ -13,9 +13,9 @@
 
 struct red {
     uint64_t requests;
-    uint64_t status[6];
-    uint64_t errors;         /* 5xx and requests that got no answer */
-    uint64_t gateway_errors; /* those that the edge made itself */
+    uint64_t status[6], tunnels; /* as counters_cell has them */
+    uint64_t errors;             /* 5xx and requests that got no answer; no tunnel */
+    uint64_t gateway_errors;     /* those that the edge made itself */
     uint64_t bytes_in, bytes_out;
     uint64_t connects, connect_errors, retries;
     uint64_t ejections, hedges, rejected;

@@ -122,6 +122,8 @@ def test_requests_that_no_route_took_are_shown_too(muelle):
     ask(muelle, "/lost?q=1", Host="unknown.example")
     record = wait_until(lambda: [line for line in stored(muelle) if line["host"] == "unknown.example"])[0]
     assert record["path"] == "/lost" and record["status"] == 404 and record["flags"] == ["local"]
+    assert record["code"] == "edge.no-route"
+    assert " GET unknown.example/lost 404 edge.no-route " in muelle.cli("logs", "edge").stdout
     assert "service" not in record
     # asked for another service nothing of the gateway is shown
     assert muelle.cli("logs", "web", "--grep", "unknown.example").stdout == ""

@@ -143,6 +143,13 @@ def test_a_connection_lives_through_changes_of_its_route_and_the_record_shows_it
                                   if r["path"] == "one.example h2"], what="the record")
     assert records[0]["service"] == "one" and records[0]["host"] == "one.example", records
     assert set(records[0]["flags"]) == {"tunnel", "tcp"} and records[0]["bytes_in"] > 200
+    assert " TCP one.example h2 " in sni.cli("logs", "edge").stdout
+    # a connection that was carried is counted, and no error
+    status, _, metrics = sni.request("GET", "/metrics")
+    rows = [line for line in metrics.decode().splitlines() if 'service="one"' in line and 'host="one.example"' in line]
+    assert status == 200 and [r for r in rows if r.startswith("muelle_requests_total") and 'status="tunnel"' in r], rows
+    assert not [r for r in rows if 'status="none"' in r], rows
+    assert all(r.endswith(" 0") for r in rows if r.startswith("muelle_request_errors_total")), rows
 
 
 def test_routes_say_how_they_are_reached_and_mistakes_are_found(sni):

@@ -118,6 +118,41 @@ TEST(any_setting_is_one)
     }
 }
 
+TEST(a_connection_has_no_method_and_no_status_in_any_format)
+{
+    struct access_entry entry = entry_of("db.example h2", "");
+    entry.access.flags = RING_FLAG_TCP;
+    entry.access.status = 0;
+    check_line("common\n/x\n", &entry,
+               "10.0.0.7 - - [21/Nov/2026:12:00:05 +0000] \"TCP db.example h2 -\" - 12");
+    entry.access.path_len = 0;
+    check_line("common\n/x\n", &entry,
+               "10.0.0.7 - - [21/Nov/2026:12:00:05 +0000] \"TCP - -\" - 12");
+}
+
+TEST(an_address_is_written_as_everywhere_else)
+{
+    struct access_entry entry = entry_of("/", "");
+    const uint8_t address[16] = {0x20, 1, 0xd, 0xb8, [15] = 1};
+    entry.access.client_family = 6;
+    memcpy(entry.access.client, address, sizeof(address));
+    check_line("json\n\nclient", &entry, "{\"client\":\"2001:db8::1\"}");
+}
+
+TEST(an_answer_of_the_gateway_has_the_code_of_its_problem)
+{
+    struct access_entry entry = entry_of("/", "");
+    entry.code = RING_CODE_BREAKER_OPEN;
+    check_line("json\n\ncode,status", &entry, "{\"status\":404}");
+    entry.access.flags = RING_FLAG_LOCAL;
+    check_line("json\n\ncode,status", &entry, "{\"code\":\"edge.breaker-open\",\"status\":404}");
+    entry.code = RING_CODES; /* of a newer edge */
+    check_line("json\n\ncode,status", &entry, "{\"status\":404}");
+    for (unsigned code = 1; code < RING_CODES; code++) {
+        check(str_starts(str_from(ring_code_name(code)), STR("edge.")));
+    }
+}
+
 TEST(a_connection_has_nothing_that_only_requests_have)
 {
     struct access_entry entry = entry_of("", "db.example");

@@ -24,6 +24,16 @@ TEST(cells_add_up)
     check_int(red.sum_us[COUNTERS_TOTAL], 90 * 1000 + 10 * 50000);
 }
 
+TEST(a_connection_that_was_carried_is_no_error)
+{
+    struct red red = {0};
+    struct counters_cell cell = {.requests = 5, .tunnels = 4, .status = {1}};
+    red_add(&red, &cell);
+    check_int(red.requests, 5);
+    check_int(red.tunnels, 4);
+    check_int(red.errors, 1);
+}
+
 TEST(a_difference_counts_what_happened_in_between)
 {
     struct red now = {0}, before = {0}, change;
