@@ -95,10 +95,11 @@ struct ring_record *ring_next(struct ring *ring)
 
 bool ring_has_two(struct ring *ring)
 {
-    if (ring->head + 1 - ring->position > ring->mask) {
+    /* Not by adding to `head`: a tail that is nonsense may lie in front of it. */
+    if (ring->head - ring->position >= ring->mask) {
         ring->position = __atomic_load_n(&ring->header->tail, __ATOMIC_ACQUIRE);
     }
-    return ring->head + 1 - ring->position <= ring->mask;
+    return ring->head - ring->position < ring->mask;
 }
 
 void ring_publish(struct ring *ring)

@@ -129,6 +129,24 @@ TEST(arbitrary_memory_never_hurts_either_side)
     }
 }
 
+/* The tail (at 128) is the reader's; one in front of the head is nonsense, and no room. */
+TEST(room_for_two_is_room_for_one_whatever_the_reader_says)
+{
+    for (uint64_t tail = 0; tail < 8; tail++) {
+        char *memory = new_memory(4);
+        struct ring in;
+        check_int(ring_open(memory, ring_size(4), &in), 0);
+        for (uint64_t i = 0; i < 4; i++) {
+            check(put(&in, i));
+        }
+        memcpy(memory + 128, &tail, sizeof(tail));
+        bool two = ring_has_two(&in);
+        check(two == (tail >= 2 && tail <= 4));
+        check(!two || ring_next(&in));
+        free(memory);
+    }
+}
+
 enum { RACE_RECORDS = 100000 };
 
 static void *produce(void *memory)
