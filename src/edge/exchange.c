@@ -374,8 +374,8 @@ static bool read_answer(struct stream *stream)
     if (n == 0) {
         return stream->up_broken ? stream_lost(stream, -ECONNRESET) : true;
     }
-    if (unlikely(conn->queued) && conn_push(conn) < 0) {
-        return stream_lost(stream, -EPIPE); /* what came is no answer to us */
+    if (unlikely(conn->queued) && (stream->upstream->idle_until_ns || conn_push(conn) < 0)) {
+        return stream_lost(stream, -EPIPE); /* what came is no answer to us: nobody was asked */
     }
     stream->answer_seen = true;
     if (in) {

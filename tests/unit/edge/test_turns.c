@@ -124,6 +124,32 @@ TEST(an_answer_that_is_cut_ends_by_a_reset)
     buf_fini(&got);
 }
 
+/* A service that says something unasked just as the next request comes: it is no answer to it, as
+ * that has not left. */
+TEST(what_was_said_before_a_request_left_is_no_answer_to_it)
+{
+    struct inside inside;
+    struct buf got = BUF_INIT(MIB);
+    start(&inside);
+    int client = inside_connect(&inside, inside.port);
+    say(client, "POST / HTTP/1.1\r\nHost: s1\r\nContent-Length: 0\r\n\r\n");
+    check(!inside_until(&inside, client, &got, STR("\r\n\r\nok")));
+    buf_reset(&got);
+    check_int(inside.peer_count, 1);
+    say(client, "POST / HTTP/1.1\r\nHost: s1\r\nContent-Length: 0\r\n\r\n");
+    say(inside.peers[0], "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\npoisoned");
+    check(!inside_until(&inside, client, &got, STR("\r\n\r\n")));
+    inside_turns(&inside);
+    bool reset;
+    check(!inside_read(client, &got, &reset));
+    check(str_find(buf_str(&got), STR("poisoned")) < 0);
+    check(str_ends(buf_str(&got), STR("\r\n\r\nok")));
+    check_int(inside.requests, 2);
+    close_client(&inside, &client);
+    inside_close(&inside);
+    buf_fini(&got);
+}
+
 TEST(a_tunnel_holds_no_block_of_the_head_it_began_with)
 {
     struct inside inside;
