@@ -441,7 +441,9 @@ int role_become(const char *state_dir, const char *binary, struct problem *probl
     }
     if (r < 0) {
         problem_set(problem, "upgrade.keeper", "the keeper does not become this program: %s",
-                    r == -ENOEXEC ? "it is no muelle that runs here" : strerror(-r));
+                    r == -ENOEXEC  ? "it is no muelle that runs here"
+                    : r == -EACCES ? "it is no muelle binary, or may not be executed"
+                                   : strerror(-r));
         problem_where(problem, "%s", binary);
         problem_expected(problem, "the binary of another version of muelle");
         problem_hint(problem, "all goes on as before");

@@ -25,7 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { THREADS_DEFAULT_MAX = 8 };
+enum { THREADS_DEFAULT_MAX = 8, LAST_WORDS_MS = 1100 };
 
 /* --- deltas and news --- */
 
@@ -285,11 +285,34 @@ int edge_run(struct edge *edge)
     return r;
 }
 
-/* The grace is over: thread 0's loop ends, and the process with it. */
+static bool has_framed(struct edge *edge)
+{
+    size_t count = 0;
+    for (unsigned i = 0; i < edge->thread_count; i++) {
+        count += __atomic_load_n(&edge->workers[i].framed_count, __ATOMIC_RELAXED);
+    }
+    return count > 0;
+}
+
+void edge_last_words(struct edge *edge)
+{
+    for (unsigned i = 0; i < edge->thread_count; i++) {
+        edge->workers[i].last_words = true;
+        worker_notify(&edge->workers[i], WORKER_STOP);
+    }
+}
+
+/* The grace is over: thread 0's loop ends, and the process with it. WebSockets that were left alone
+ * beside the next edge are told before, and have the time of a Close. */
 static void stop_now(struct timer *timer, int64_t now_ns)
 {
     struct edge *edge = container_of(timer, struct edge, stop_timer);
     (void)now_ns;
+    if (atomic_load(&edge->moves) && !edge->workers[0].last_words && has_framed(edge)) {
+        edge_last_words(edge);
+        loop_timer_after(edge_loop(edge), timer, LAST_WORDS_MS * NS_PER_MS);
+        return;
+    }
     for (unsigned i = 0; i < edge->thread_count; i++) {
         edge->workers[i].cut = true;
         worker_notify(&edge->workers[i], WORKER_STOP);

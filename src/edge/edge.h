@@ -75,6 +75,8 @@ must_check int edge_take_over(struct edge *edge, int fd);
 /* That one has not ended yet. It was told that it may give. */
 bool edge_receives(const struct edge *edge);
 bool edge_takes(const struct edge *edge);
+/* Of one that was replaced: WebSockets that end in it are told that it is over. */
+void edge_last_words(struct edge *edge);
 /* Stops accepting, lets what is in flight finish (at most `grace_ms`), then edge_run returns. */
 void edge_stop(struct edge *edge, unsigned grace_ms);
 

@@ -31,6 +31,7 @@
 #include <stdlib.h>
 
 enum { EXIT_USAGE = 2, EXIT_LOCKED = 3, GRACE_MS = 5000, FORMER_WAIT_MS = 750, FORMER_WAITS = 2 };
+enum { FORMER_GRACE_MS = FORMER_WAIT_MS - 100 };
 enum { HALF_TRIES = 200, HALF_WAIT_MS = 10 };
 
 struct role {
@@ -51,6 +52,7 @@ struct role {
     char way[64];    /* the keeper's name for the way to us, once we leave our place */
     bool privileged; /* may still give rights away */
     bool has_sockmap;
+    bool left; /* our place: another edge has it */
 };
 
 static struct role role;
@@ -326,6 +328,7 @@ static void leave(struct loop_task *task)
     (void)task;
     int fd = role.leave_fd;
     role.leave_fd = -1;
+    role.left = true;
     keeper_client_fini(&role.keeper); /* the keeper takes it for the word that our place is free */
     proc_title_set("muelle: edge %s (former)", role.id);
     if (edge_retire(role.edge, fd) < 0) {
@@ -383,7 +386,7 @@ static void wait_for_former(struct timer *timer, int64_t now_ns)
         return;
     }
     if (role.former_waits++ > 0 && edge_takes(role.edge)) {
-        signal_process(&former, SIGTERM);
+        signal_process(&former, SIGUSR2);
     }
     loop_timer_set(edge_loop(role.edge), timer, now_ns + FORMER_WAIT_MS * NS_PER_MS);
 }
@@ -391,6 +394,10 @@ static void wait_for_former(struct timer *timer, int64_t now_ns)
 static void on_retire(struct loop_signal *signal)
 {
     (void)signal;
+    if (role.left) { /* again: the next one leaves, too */
+        edge_last_words(role.edge);
+        edge_stop(role.edge, FORMER_GRACE_MS);
+    }
     if (role.leave_fd >= 0 || !role.keeper.loop || timer_armed(&role.former_timer)) {
         return;
     }

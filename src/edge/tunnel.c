@@ -267,7 +267,7 @@ void tunnels_leave(struct worker *worker)
         if (!stream || !(stream->frames || stream->follows) || !stream->upstream) {
             continue;
         }
-        if (worker->stopping && worker->moving) {
+        if (worker->stopping && worker->moving && !worker->last_words) {
             continue; /* it may end here, beside the next edge */
         }
         bool leaves = worker->stopping || !endpoint_pools(stream->endpoint);

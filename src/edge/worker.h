@@ -69,6 +69,7 @@ struct worker {
     void (*move_client)(struct client *client); /* while moving: one that came to rest */
     bool stopped;                               /* and nothing is left */
     _Atomic bool cut;                           /* do not wait for what is in flight */
+    _Atomic bool last_words; /* who was left to end here is told that it is over */
 
     struct counters counters;
     struct counters_pool pool; /* of histograms */

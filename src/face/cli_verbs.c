@@ -183,6 +183,13 @@ static const struct cli_option init_options[] = {
     {.name = "stdout", .help = {"print instead of writing", "imprime en vez de escribir"}},
     END};
 
+static const struct cli_option upgrade_options[] = {
+    {.name = "force",
+     .help = {"cut what still ends in the edge before the present one",
+              "corta lo que aún termina en el gateway anterior al actual"}},
+    JSON_OPTION,
+    END};
+
 #define SERVICES "[SERVICE…]"
 
 /* In the order of help: what one needs first stands first. */
@@ -332,15 +339,19 @@ const struct cli_verb cli_verbs[] = {
     {.name = "upgrade",
      .usage = "[BINARY]",
      .words_max = 1,
-     .options = json_options,
+     .options = upgrade_options,
      .run = verb_upgrade,
      .complete = CLI_COMPLETE_FILE,
      .summary = {"replace the running muelle by another version, without a pause",
                  "sustituye el muelle en marcha por otra versión, sin pausa"},
      .details =
          "Keeper, core and edge become BINARY (default: the one that runs this command), one "
-         "after another. Services and traffic go on; connections that stay open longer than "
-         "a few seconds (WebSocket) are closed when the edge is replaced."},
+         "after another. Services and traffic go on: resting HTTP/1 connections and tunnels whose "
+         "bytes are not read (after a 101, tcp, tls passed through) move to the new edge. TLS, "
+         "HTTP/2, requests under way and WebSockets whose frames are read (websocket.check, "
+         "ping_interval, max_message) end in the old one, within gateway.upgrade_drain (1 h). "
+         "Two edges at most are alive: while one still ends so, a further upgrade is refused, "
+         "as it would cut what is there; --force does it."},
     {.name = "status",
      .usage = "",
      .options = json_options,

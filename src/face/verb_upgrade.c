@@ -9,15 +9,21 @@
  * before the next: a new core that does not come up leaves an edge of the old version, which goes
  * on serving.
  *
- * Fails before anything has changed when the keeper cannot become the binary (it tries it first);
- * later steps can be repeated, also with the old binary, which is the way back.
+ * Fails before anything has changed when the keeper cannot become the binary (it tries it first),
+ * or when an edge of the upgrade before still ends: two at most are alive, so that it would be cut.
+ * Later steps can be repeated, also with the old binary, which is the way back.
  */
+#include "base/num.h"
 #include "face/session.h"
 #include "face/show.h"
 #include "face/verbs.h"
+#include "os/clock.h"
 #include "os/file.h"
 #include "os/proc.h"
 #include "role.h"
+
+/* A TLS connection that rests is given five seconds by the edge that leaves. */
+static const int64_t FORMER_WAIT_NS = 6 * NS_PER_S;
 
 struct upgrade {
     struct session s;
@@ -108,6 +114,43 @@ static int upgrade_json(struct upgrade *up, int keeper)
     return 0;
 }
 
+/* The connections that a further upgrade would cut: 0 or more, or -CLI_*. */
+static int64_t count_leaving(struct upgrade *up)
+{
+    struct client_answer instance = {0};
+    int r = session_call(
+        &up->s, &(struct client_request){.method = "GET", .target = "/api/v1/instance"}, &instance);
+    int64_t leaving = r ? -r : jdoc_i64(jdoc_get(instance.doc, "edge"), "leaving", 0);
+
+    client_answer_fini(&instance);
+    return leaving;
+}
+
+/* What ends within seconds (it rests, or its answer is nearly out) is waited for. */
+static int spare_former(struct upgrade *up)
+{
+    int64_t end = clock_mono_ns() + FORMER_WAIT_NS;
+    int64_t leaving = count_leaving(up);
+
+    while (leaving > 0 && clock_mono_ns() < end) {
+        clock_sleep_ns(100 * NS_PER_MS);
+        leaving = count_leaving(up);
+    }
+    if (leaving <= 0) {
+        return (int)-leaving;
+    }
+    problem_set(
+        &up->problem, "upgrade.leaving",
+        "the edge before the present one still ends with %lld connection%s, which a further "
+        "upgrade would cut",
+        (long long)leaving, leaving == 1 ? "" : "s");
+    problem_where(&up->problem, "gateway.upgrade_drain: how long they may take");
+    problem_hint(&up->problem, "nothing was changed; wait ('muelle status' counts them), or cut "
+                               "them: muelle upgrade --force");
+    say_problem(&up->s, &up->problem);
+    return CLI_FAILED;
+}
+
 static int upgrade_run(struct upgrade *up)
 {
     struct role_report report = {0};
@@ -134,6 +177,9 @@ int verb_upgrade(const struct cli_args *args)
     }
     r = r ? r : find_binary(up);
     r = r ? r : session_connect(&up->s, false);
+    if (r == 0 && !cli_has(args, "force")) {
+        r = spare_former(up);
+    }
     r = r ? r : upgrade_run(up);
     session_fini(&up->s);
     free(up);

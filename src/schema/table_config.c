@@ -98,7 +98,8 @@ static const struct schema_field gateway_rows[] = {
          "requiere root, o CAP_BPF y CAP_NET_ADMIN. Donde no se puede, se habla TCP.")},
     {"upgrade_drain", SCHEMA_DURATION, G(upgrade_drain_ns), .preset = "1h",
      BOUNDS(NS_PER_S, 24 * 3600 * NS_PER_S),
-     SAY("At an upgrade, how long connections that cannot move (TLS, HTTP/2, requests under way) "
+     SAY("At an upgrade, how long connections that cannot move (TLS, HTTP/2, requests under way, "
+         "WebSockets whose frames are read) "
          "may end in the old edge.",
          "En una actualización, cuánto pueden durar en el edge anterior las conexiones que no se "
          "pueden mover.")},

@@ -15,7 +15,8 @@ import time
 
 import pytest
 
-from edge_peer import BACKEND
+from edge_peer import BACKEND, Peer
+from frames import HANDSHAKE, TEXT, frame, read_close, read_frame
 from h2_peer import H2Client
 from load import Load
 from muelle import alive, free_port, wait_until
@@ -36,9 +37,12 @@ def serve(s):
         go_on.wait()
         s.sendall(b"two")
     else:
-        s.sendall(b"HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: echo\\r\\nConnection: Upgrade\\r\\n\\r\\n")
+        kind = b"echo"
+        if b"Upgrade: websocket" in data:
+            kind = b"websocket\\r\\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+        s.sendall(b"HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: " + kind + b"\\r\\nConnection: Upgrade\\r\\n\\r\\n")
         while part := s.recv(65536):
-            s.sendall(part)
+            s.sendall(part if kind == b"echo" else b"\\x81\\x02hi")
         s.sendall(b"bye")
     s.close()
 with socket.create_server(("127.0.0.1", int(os.environ["PORT"])), backlog=500) as listener:
@@ -61,7 +65,7 @@ def gate(muelle):
     return started(muelle)
 
 
-def started(muelle, threads=0):
+def started(muelle, threads=0, drain="1h"):
     muelle.port, muelle.tcp, muelle.tls = free_port(), free_port(), free_port()
     muelle.write("server.py", SERVER)
     muelle.write("echo.py", ECHO)
@@ -70,10 +74,11 @@ name: up
 gateway:
   admin: false
   threads: {threads}
+  upgrade_drain: {drain}
   listen: [ "http://127.0.0.1:{muelle.port}", "https://127.0.0.1:{muelle.tls}", {{ address: "tcp://127.0.0.1:{muelle.tcp}", service: echo }} ]
 services:
   web: {{ command: {BACKEND}, routes: [ {{ host: web.example }} ] }}
-  up: {{ command: [ {sys.executable}, server.py ], routes: [ {{ host: up.example }} ], healthcheck: {{ disable: true }} }}
+  up: {{ command: [ {sys.executable}, server.py ], routes: [ {{ host: up.example }}, {{ host: ws.example, websocket: {{ check: frames }} }} ], healthcheck: {{ disable: true }} }}
   echo: {{ command: [ {sys.executable}, echo.py ] }}
 """)
     muelle.env["MUELLE_CA_DIR"] = str(muelle.folder / "authority")
@@ -110,9 +115,9 @@ def edge(gate):
     return gate.get("/api/v1/instance")["edge"]
 
 
-def upgrade(gate):
+def upgrade(gate, *options):
     before = edge(gate)["pid"]
-    gate.cli("upgrade")
+    gate.cli("upgrade", *options)
     after = edge(gate)["pid"]
     assert after not in (before, None)
     return before, after
@@ -209,7 +214,12 @@ def test_two_edges_at_most_and_the_oldest_is_cut(gate):
         while not data.endswith(b"one"):
             data += s.recv(4096)
         held.append((s, edge(gate)["pid"]))
-        upgrade(gate)
+        if len(held) > 1:
+            refused = gate.cli("upgrade", check=False)
+            assert refused.returncode == 1 and edge(gate)["pid"] == held[-1][1], refused
+            assert "still ends with 1 connection, which a further upgrade would cut" in refused.stderr, refused.stderr
+            assert "muelle upgrade --force" in refused.stderr and alive(held[-2][1])
+        upgrade(gate, *["--force"] * (len(held) > 1))
         time.sleep(0.5)  # until the next one serves the old one accepts, too
         assert edge(gate)["leaving"] == 1
         running = [pid for _, pid in held if alive(pid)]
@@ -229,7 +239,7 @@ def test_a_tunnel_that_moved_outlives_a_change_of_its_service_and_down_ends_all(
     wait_until(lambda: b"one" in slow.recv(4096), what="the answer's beginning")
     before, after = upgrade(gate)
     text = (gate.folder / "muelle.yaml").read_text()
-    gate.write("muelle.yaml", re.sub(r"routes: \[ { host: up.example } \]", "routes: [ { host: other.example } ]", text))
+    gate.write("muelle.yaml", text.replace("host: up.example", "host: other.example"))
     gate.cli("reload")
     echoes(s, b"still here")
     gate.down()
@@ -304,7 +314,7 @@ def test_a_further_upgrade_gives_the_oldest_edge_a_moment(gate):
             data += s.recv(4096)
         oldest, _ = upgrade(gate)
         wait_until(lambda: edge(gate)["leaving"] == 1, what="all but one in the new edge")
-        core, further = gate.pid("core"), threading.Thread(target=gate.cli, args=("upgrade",))
+        core, further = gate.pid("core"), threading.Thread(target=gate.cli, args=("upgrade", "--force"))
         further.start()
         wait_until(lambda: f"core (pid {core}) ended" in gate.own_log(), what="a new core: then the edge is replaced")
         time.sleep(0.2)
@@ -373,6 +383,34 @@ def test_http2_streams_end_in_the_old_edge(gate):
     go_on(gate)
     assert curl.communicate(timeout=20)[0] == b"two" and curl.returncode == 0
     wait_until(lambda: not alive(before), what="the end of the old edge")
+
+
+def watched(port, wrap=None):
+    """A WebSocket whose frames are read."""
+    s = socket.create_connection(("127.0.0.1", port), 10)
+    s = wrap(s) if wrap else s
+    s.sendall("\r\n".join(["GET /chat HTTP/1.1", "Host: ws.example", *HANDSHAKE, "", ""]).encode())
+    peer = Peer(s)
+    assert peer.head()[0] == 101
+    return peer
+
+
+@pytest.mark.parametrize("why", ["a further upgrade", "upgrade_drain"])
+def test_a_websocket_that_is_cut_is_told_and_leaves_a_record(muelle, why):
+    gate = started(muelle, drain="1h" if why == "a further upgrade" else "2s")
+    peer = watched(gate.port)
+    before, _ = upgrade(gate)
+    wait_until(lambda: edge(gate)["leaving"] == 1, what="the new edge")
+    peer.send(frame(TEXT, b"hello", b"abcd"))
+    assert read_frame(peer)[2] == b"hi"
+    if why == "a further upgrade":
+        upgrade(gate, "--force")
+    assert read_close(peer) == 1001
+    wait_until(lambda: not alive(before), what="the end of the old edge")
+    peer.socket.close()
+    records = wait_until(lambda: [line for line in gate.cli("logs", "edge", "--no-prefix").stdout.splitlines()
+                                  if '"path":"/chat"' in line], what="the record")
+    assert len(records) == 1 and '"close_code":1001' in records[0], records
 
 
 def test_what_moved_is_said(gate):
