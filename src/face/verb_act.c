@@ -93,6 +93,8 @@ static bool waits(const struct session *s)
 struct target {
     struct str service;
     char body[64];
+    uint64_t replica; /* that a weight or a drain is for; 0 = none */
+    int64_t desired;  /* replicas of the service */
 };
 
 /* Is it named again behind this one? People are told of it once, then. */
@@ -191,6 +193,53 @@ int verb_action(const struct cli_args *args)
     return r;
 }
 
+/* Before the first order: are all of them there? */
+static int check_targets(struct session *s, struct vec *targets)
+{
+    int r = 0;
+
+    for (size_t i = 0; r == 0 && i < targets->len; i++) {
+        struct target *target = vec_at(targets, struct target, i);
+        cleanup(buf_fini) struct buf path = BUF_INIT(1 * KIB);
+        struct client_answer answer = {0};
+        uri_encode(&path, target->service, false);
+        r = session_get(s, &answer, "/services/%s", buf_cstr(&path));
+        if (r == 0) {
+            target->desired = jdoc_i64(jdoc_get(answer.doc, "replicas"), "desired", 0);
+        }
+        client_answer_fini(&answer);
+    }
+    return r;
+}
+
+/* What is said of a replica that is not there holds when there is one: more may be right, or a
+ * slip. */
+static void say_absent(const struct session *s, const struct vec *targets)
+{
+    for (size_t i = 0; i < targets->len; i++) {
+        const struct target *target = vec_at(targets, struct target, i);
+        if (target->replica > (uint64_t)target->desired) {
+            cleanup(buf_fini) struct buf out = BUF_INIT(1 * KIB);
+            buf_printf(&out,
+                       "note: " STR_FMT " has %lld replica%s; this is kept for when there is a "
+                       "replica %llu\n",
+                       STR_ARG(target->service), (long long)target->desired,
+                       target->desired == 1 ? "" : "s", (unsigned long long)target->replica);
+            term_write(&s->err, buf_str(&out));
+        }
+    }
+}
+
+static int act_on_seats(struct session *s, const char *verb, struct vec *targets)
+{
+    int r = check_targets(s, targets);
+    r = r ? r : act_on_all(s, verb, targets);
+    if (r == 0 && !cli_has(s->args, "end")) {
+        say_absent(s, targets);
+    }
+    return r;
+}
+
 /* "web=3" */
 static int add_scaled(struct session *s, const char *word, struct vec *targets)
 {
@@ -222,8 +271,19 @@ int verb_scale(const struct cli_args *args)
     for (unsigned i = 0; r == 0 && i < args->word_count; i++) {
         r = add_scaled(&s, args->words[i], &targets);
     }
+    r = r ? r : check_targets(&s, &targets);
     r = r ? r : act_on_all(&s, "scale", &targets);
     session_fini(&s);
+    return r;
+}
+
+static int add_seat(struct session *s, struct vec *targets, struct str service, uint64_t replica,
+                    const char *body)
+{
+    int r = add_target(s, targets, service, body);
+    if (r == 0) {
+        vec_at(targets, struct target, targets->len - 1)->replica = replica;
+    }
     return r;
 }
 
@@ -254,7 +314,7 @@ static int add_weight(struct session *s, const char *word, struct vec *targets)
     }
     snprintf(body, sizeof(body), "{\"replica\":%llu,\"weight\":%llu}", (unsigned long long)replica,
              (unsigned long long)n);
-    return add_target(s, targets, service, body);
+    return add_seat(s, targets, service, replica, body);
 }
 
 int verb_weight(const struct cli_args *args)
@@ -266,7 +326,7 @@ int verb_weight(const struct cli_args *args)
     for (unsigned i = 0; r == 0 && i < args->word_count; i++) {
         r = add_weight(&s, args->words[i], &targets);
     }
-    r = r ? r : act_on_all(&s, "weight", &targets);
+    r = r ? r : act_on_seats(&s, "weight", &targets);
     session_fini(&s);
     return r;
 }
@@ -288,9 +348,9 @@ int verb_drain(const struct cli_args *args)
         }
         snprintf(body, sizeof(body), "{\"replica\":%llu,\"end\":%s}", (unsigned long long)replica,
                  cli_has(args, "end") ? "true" : "false");
-        r = add_target(&s, &targets, service, body);
+        r = add_seat(&s, &targets, service, replica, body);
     }
-    r = r ? r : act_on_all(&s, "drain", &targets);
+    r = r ? r : act_on_seats(&s, "drain", &targets);
     session_fini(&s);
     return r;
 }

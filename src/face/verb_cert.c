@@ -151,6 +151,11 @@ static int issue(struct cert *cert)
     cleanup(buf_fini) struct buf key = BUF_INIT(TLS_PEM_MAX);
     for (unsigned i = 0; i < args->word_count; i++) {
         names[i] = str_from(args->words[i]);
+        if (names[i].len == 0) {
+            say_error(&cert->s, "the name of a certificate cannot be empty: names such as "
+                                "shop.test, *.shop.test or 192.0.2.1");
+            return CLI_USAGE;
+        }
     }
     const struct authority_request request = {
         .names = names,

@@ -619,6 +619,41 @@ static int events_history(struct tail *t, struct str query, int64_t count, int64
     return r;
 }
 
+/* A kind that no event has may be a slip: which ones are there? */
+static void say_kinds(struct session *s, const char *kind)
+{
+    cleanup(buf_fini) struct buf target = BUF_INIT(8 * KIB);
+    cleanup(buf_fini) struct buf out = BUF_INIT(8 * KIB);
+    struct client_answer answer = {0};
+    struct str kinds[64];
+    size_t count = 0;
+
+    buf_printf(&target, "/api/v1/events?tail=%d", EVENTS_PAGE);
+    add_param(&target, "project", s->project);
+    const struct client_request request = {.method = "GET", .target = buf_cstr(&target)};
+    if (session_call(s, &request, &answer)) {
+        return;
+    }
+    jdoc_each(event, jdoc_get(answer.doc, "items"))
+    {
+        struct str each = jdoc_str(event, "kind");
+        size_t i = 0;
+        while (i < count && !str_eq(kinds[i], each)) {
+            i++;
+        }
+        if (i == count && count < ARRAY_LEN(kinds)) {
+            kinds[count++] = each;
+        }
+    }
+    buf_printf(&out, "note: there is no event of kind '%s'", kind);
+    for (size_t i = 0; i < count; i++) {
+        buf_printf(&out, "%s" STR_FMT, i ? ", " : "; there are: ", STR_ARG(kinds[i]));
+    }
+    buf_add_char(&out, '\n');
+    term_write(&s->err, buf_str(&out));
+    client_answer_fini(&answer);
+}
+
 static int events_run(struct tail *t)
 {
     cleanup(buf_fini) struct buf query = BUF_INIT(8 * KIB);
@@ -635,6 +670,9 @@ static int events_run(struct tail *t)
     int r = events_history(t, buf_str(&query), count, &last);
     if (r == 0 && !t->found) { /* of one that is gone there are events all the same */
         r = session_need_words(s);
+        if (r == 0 && cli_value(s->args, "kind") && s->args->word_count == 0) {
+            say_kinds(s, cli_value(s->args, "kind"));
+        }
     }
     if (r || !cli_has(s->args, "follow")) {
         return r;

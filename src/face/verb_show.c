@@ -281,13 +281,15 @@ static void show_notes(struct table *table, const struct jdoc *route)
         drained += is_drained;
         weightless += !is_drained && jdoc_i64(endpoint, "weight", 1) == 0;
     }
-    if (str_is(breaker, "open")) {
+    bool timed = timefmt_parse(jdoc_str(route, "breaker_until"), &until) == 0;
+    int64_t left_ns = until - clock_wall_ns();
+    /* An open one whose time is over lets the next request through: nobody has asked yet. */
+    if (str_is(breaker, "open") && (!timed || left_ns > 0)) {
         add_note(&notes, "breaker open");
-        if (timefmt_parse(jdoc_str(route, "breaker_until"), &until) == 0) {
-            int64_t left_s = (until - clock_wall_ns()) / NS_PER_S + 1;
-            buf_printf(&notes, " for %lld s", (long long)MAX(left_s, INT64_C(0)));
+        if (timed) {
+            buf_printf(&notes, " for %lld s", (long long)(left_ns / NS_PER_S + 1));
         }
-    } else if (str_is(breaker, "half_open")) {
+    } else if (str_is(breaker, "open") || str_is(breaker, "half_open")) {
         add_note(&notes, "breaker half open");
     }
     add_count(&notes, ejected, "ejected");
@@ -316,10 +318,31 @@ static void routes_row(struct table *table, const struct jdoc *route)
     table_addf(table, ready ? TERM_GREEN : TERM_CORAL, "%lld/%zu", (long long)ready,
                endpoints ? endpoints->count : (size_t)0);
     table_addf(table, TERM_PLAIN, "%lld", (long long)requests);
+    show_cell(table, route, "listen");
     show_notes(table, route);
 }
 
-static void routes_table(const struct session *s, const struct jdoc *items)
+/* A listener of a service's own: no route, but an address that leads somewhere. */
+static void ports_rows(struct table *table, const struct jdoc *service)
+{
+    const struct jdoc *replicas = jdoc_get(service, "replicas");
+    int64_t ready = jdoc_i64(replicas, "ready", 0);
+    jdoc_each(port, jdoc_get(service, "ports"))
+    {
+        table_add(table, TERM_GREY, STR("-"));
+        table_add(table, TERM_GREY, STR("-"));
+        show_cell(table, service, "name");
+        table_add(table, TERM_GREY, STR("-"));
+        table_addf(table, ready ? TERM_GREEN : TERM_CORAL, "%lld/%lld", (long long)ready,
+                   (long long)jdoc_i64(replicas, "desired", 0));
+        table_add(table, TERM_GREY, STR("-"));
+        table_addf(table, TERM_PLAIN, "tcp://" STR_FMT, STR_ARG(jdoc_str(port, "address")));
+        table_add(table, TERM_PLAIN, STR(""));
+    }
+}
+
+static void routes_table(const struct session *s, const struct jdoc *items,
+                         const struct jdoc *services)
 {
     static const struct table_column columns[] = {{.title = "HOST", .shrink = true},
                                                   {.title = "PATH", .shrink = true},
@@ -327,6 +350,7 @@ static void routes_table(const struct session *s, const struct jdoc *items)
                                                   {.title = "BALANCE", .drop = 1},
                                                   {.title = "READY", .right = true},
                                                   {.title = "REQUESTS", .right = true, .drop = 2},
+                                                  {.title = "LISTEN", .drop = 3},
                                                   {.title = "NOTE", .shrink = true}};
     cleanup(table_fini) struct table table;
 
@@ -334,6 +358,10 @@ static void routes_table(const struct session *s, const struct jdoc *items)
     jdoc_each(item, items)
     {
         routes_row(&table, item);
+    }
+    jdoc_each(item, services)
+    {
+        ports_rows(&table, item);
     }
     show_table(s, &table);
 }
@@ -352,10 +380,15 @@ static int routes_show(struct session *s)
         buf_add(&out, items->raw);
         show_json(s, &out);
     } else {
-        routes_table(s, items);
+        struct client_answer services = {0};
+        r = session_list(s, &services, "/services");
+        if (r == 0) {
+            routes_table(s, items, jdoc_get(services.doc, "items"));
+        }
+        client_answer_fini(&services);
     }
     client_answer_fini(&answer);
-    return 0;
+    return r;
 }
 
 int verb_routes(const struct cli_args *args)
@@ -470,7 +503,7 @@ void show_summary(const struct session *s, const struct jdoc *services, struct b
                 continue;
             }
             count++;
-            if (reason.len > 0 && i >= 5) {
+            if (reason.len > 0) {
                 why = reason;
                 who = jdoc_str(item, "name");
             }

@@ -284,9 +284,24 @@ static int watch_signals(struct up *up)
 
 /* ---- waiting ---- */
 
-/* All of them, not the first: the others may be the cause. */
-static int report_unready(const struct up *up)
+/* Asked for now: what a probe said since the last change is no change. */
+static struct str reason_now(const struct jdoc *services, const struct board_service *service)
 {
+    jdoc_each(item, services)
+    {
+        if (str_is(jdoc_str(item, "name"), service->name)) {
+            return jdoc_str(item, "reason");
+        }
+    }
+    return STR_NONE;
+}
+
+/* All of them, not the first: the others may be the cause. */
+static int report_unready(struct up *up)
+{
+    struct client_answer answer = {0};
+    int r = session_list(&up->s, &answer, "/services");
+    const struct jdoc *services = r ? NULL : jdoc_get(answer.doc, "items");
     if (up->board.incomplete) {
         say_error(&up->s, "there are more than %d services: 'muelle ps' tells of the others",
                   BOARD_SERVICES_MAX);
@@ -306,10 +321,12 @@ static int report_unready(const struct up *up)
         const char *why = service->reason[0]      ? service->reason
                           : service->needs_engine ? "it is a container and needs an engine driver"
                                                   : "";
-        say_render(&up->s.err, buf_str(&what), STR_NONE, str_from(why), &out);
+        struct str now = reason_now(services, service);
+        say_render(&up->s.err, buf_str(&what), STR_NONE, now.len ? now : str_from(why), &out);
         buf_printf(&out, "  %s\n", buf_cstr(&todo));
         term_write(&up->s.err, buf_str(&out));
     }
+    client_answer_fini(&answer);
     return CLI_NOT_READY;
 }
 

@@ -26,7 +26,8 @@
 #include <stdlib.h>
 
 enum { FIRST_MS = 50, PATH_SIZE = 200 };
-#define SUFFIX "/probe"
+#define SUFFIX       "/probe"
+#define SAY_AFTER_NS (3 * NS_PER_S) /* most are well by then */
 
 struct health_command {
     struct run *run;
@@ -107,6 +108,7 @@ static void edge_result(struct run *run, const struct ring_probe *probe)
     }
     keep_result(replica, probe->http_status, probe->at_wall_ns,
                 str_make(probe->body, MIN(probe->body_len, sizeof(probe->body))));
+    replica->probe.error = probe->error;
     if (probe->status == COUNTERS_PROBE_PASSING) {
         passed(run, replica);
     } else if (probe->status == COUNTERS_PROBE_FAILING) {
@@ -164,7 +166,44 @@ void health_refresh(struct run *run)
             probe.at_wall_ns >= replica->started_wall_ns) {
             keep_result(replica, probe.http_status, probe.at_wall_ns,
                         str_make(probe.body, probe.body_len));
+            replica->probe.error = probe.error;
         }
+    }
+}
+
+static bool still_starts(const struct replica *replica, int64_t wall_ns)
+{
+    const struct probe_result *probe = &replica->probe;
+    bool command = replica->spec->health.kind == HEALTH_COMMAND;
+    return replica->sm.state == REPLICA_STARTING && replica->sm.alive && replica->policy.probed &&
+           wall_ns - replica->started_wall_ns >= SAY_AFTER_NS &&
+           probe->wall_ns >= replica->started_wall_ns &&
+           (command ? probe->status != 0 : probe->error != 0);
+}
+
+void health_say_starting(const struct replica *replica, int64_t wall_ns, struct buf *out)
+{
+    const struct health_spec *health = &replica->spec->health;
+    const struct probe_result *probe = &replica->probe;
+    const char *between = probe->body[0] ? ": " : "";
+    if (!still_starts(replica, wall_ns)) {
+        return;
+    }
+    if (health->kind == HEALTH_COMMAND && probe->status > 0) {
+        buf_printf(out, "health command exited %lld%s%s", (long long)probe->status, between,
+                   probe->body);
+    } else if (health->kind == HEALTH_COMMAND) {
+        buf_add_cstr(out, "health command does not start");
+    } else if (health->kind == HEALTH_HTTP && probe->status > 0) {
+        buf_printf(out, "GET " STR_FMT ": %lld%s%s", STR_ARG(health->http_path),
+                   (long long)probe->status, between, probe->body);
+    } else if (health->kind == HEALTH_GRPC && probe->body[0]) {
+        buf_printf(out, "gRPC health check said %s", probe->body);
+    } else if (replica->spec->traffic.socket == SOCKET_PATH) {
+        buf_add_cstr(out, "nothing answers on its socket");
+    } else {
+        buf_printf(out, "nothing answers on port %lld",
+                   (long long)(health->http_port > 0 ? health->http_port : replica->port));
     }
 }
 

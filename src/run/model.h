@@ -35,8 +35,8 @@ enum {
 
 /* What the last probe of a replica said. */
 struct probe_result {
-    int64_t status; /* HTTP status or exit code; 0 = no answer */
-    int64_t wall_ns;
+    int64_t status;         /* HTTP status or exit code; 0 = no answer */
+    int64_t wall_ns, error; /* error: errno of one that the edge made; 0 = it was well */
     char body[128];
 };
 
@@ -90,7 +90,7 @@ struct service {
     struct list node;
     struct project *project;
     char name[NAME_MAX_SIZE];
-    uint64_t id;                       /* stable id for the edge */
+    uint64_t id, opened;               /* stable id for the edge; verdicts.c */
     struct project_spec *project_spec; /* reference; the last one that had it, when removing */
     struct source *source;             /* reference */
     const struct service_spec *spec;   /* in project_spec */

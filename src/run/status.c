@@ -77,6 +77,11 @@ static struct str replica_reason(struct arena *arena, const struct replica *repl
     if (seat && seat->drained.set && replica->sm.state == REPLICA_RUNNING) {
         return arena_printf(arena, "drained by %s", seat->drained.actor);
     }
+    if (replica->sm.state == REPLICA_STARTING && !replica->reason[0]) {
+        cleanup(buf_fini) struct buf said = BUF_INIT(REASON_MAX);
+        health_say_starting(replica, core_wall(replica->service->driver->run->core), &said);
+        return arena_str(arena, buf_str(&said));
+    }
     return text(arena, waits ? replica->service->reason : replica->reason);
 }
 
@@ -212,15 +217,41 @@ static void sum_members(struct service *service, struct service_status *ret)
     }
 }
 
+/* It runs, and yet gets no request: by an operator, or the file's weights. */
+static const char *idle_reason(const struct service *service)
+{
+    size_t ready = 0, drained = 0, weightless = 0;
+    list_for_each (it, &service->members) {
+        const struct replica *replica = list_entry(it, struct replica, node);
+        bool out = publish_drained(replica);
+        if (replica->sm.state == REPLICA_RUNNING) {
+            ready++;
+            drained += out;
+            weightless += !out && publish_weight(replica) == 0;
+        }
+    }
+    if (ready == 0 || drained + weightless < ready ||
+        !publish_has_endpoint(service->spec, service->project_spec)) {
+        return "";
+    }
+    return weightless == 0 ? "gets no requests: all its replicas are drained"
+           : drained == 0  ? "gets no requests: all its replicas have weight 0"
+                           : "gets no requests: its replicas are drained or have weight 0";
+}
+
 static struct str service_reason(struct arena *arena, struct service *service, int32_t state)
 {
     if (state == REPLICA_PENDING) {
         return text(arena, service->reason);
     }
+    if (state == REPLICA_RUNNING) {
+        return text(arena, idle_reason(service));
+    }
     list_for_each (it, &service->members) {
         const struct replica *replica = list_entry(it, struct replica, node);
-        if (replica->sm.state == state && replica->reason[0]) {
-            return text(arena, replica->reason);
+        struct str why = replica->sm.state == state ? replica_reason(arena, replica) : STR_NONE;
+        if (why.len > 0) {
+            return why;
         }
     }
     return STR_NONE;
@@ -361,6 +392,7 @@ int run_services(struct run *run, const struct context *ctx, struct bus_id filte
     if (!may_read(run, ctx, str_from(filter.project))) {
         return RUN_E_DENIED;
     }
+    health_refresh(run);
     list_for_each (p, &run->projects) {
         list_for_each (s, &list_entry(p, struct project, node)->services) {
             max++;
@@ -400,7 +432,8 @@ static void fill_project(struct arena *arena, struct project *project, struct pr
         counts.running += status.replicas.running > 0;
         bool ready = status.state == REPLICA_RUNNING || status.state == REPLICA_COMPLETED;
         counts.ready += ready;
-        settled += ready || status.state == REPLICA_STOPPED;
+        bool idle = status.state == REPLICA_RUNNING && idle_reason(service)[0];
+        settled += (ready && !idle) || status.state == REPLICA_STOPPED;
     }
     const char *state = project->removing        ? "removing"
                         : settled < counts.total ? "degraded"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * 1. Nothing floods: a breaker that was told as open is told as closed when it has been so for
- *    CLOSED_LOOKS looks; a replica is told once for each ejection.
+ *    CLOSED_LOOKS looks, with how often it opened meanwhile; a replica is told once for each
+ *    ejection.
  * 2. What was so before the first look of this core is not told again.
  */
 #include "run/verdicts.h"
@@ -51,6 +52,9 @@ static void look_at_breaker(struct run *run, const struct counters *counters,
                                                 : MIN(before + 1, TOLD_CLOSED);
     bool opens = open && before == TOLD_CLOSED;
     bool closes = before == CLOSED_LOOKS && service->verdict == TOLD_CLOSED;
+    if (open && (before == NEVER_LOOKED || before == TOLD_CLOSED)) {
+        service->opened = policy.times;
+    }
     if (!opens && !closes) {
         return;
     }
@@ -60,6 +64,11 @@ static void look_at_breaker(struct run *run, const struct counters *counters,
                   open ? "The breaker of service %s is open: it failed too often of late."
                        : "The breaker of service %s is closed again.",
                   service->name);
+    if (closes && policy.times > service->opened) {
+        event_message(&event,
+                      "The breaker of service %s is closed again; it had opened %llu times.",
+                      service->name, (unsigned long long)(policy.times - service->opened + 1));
+    }
     event_emit(run->core, &event);
 }
 

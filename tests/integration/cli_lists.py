@@ -105,6 +105,17 @@ def test_a_filter_that_can_match_nothing_is_wrong_use(pair, args, words):
     assert result.returncode == 2 and words in result.stderr
 
 
+def test_a_kind_that_no_event_has_is_told_with_those_that_there_are(pair):
+    said = pair.cli("events", "--kind", "foo").stderr
+    assert "there is no event of kind 'foo'; there are: " in said and "project.applied" in said
+    assert pair.cli("events", "--kind", "project.applied").stderr == ""
+
+
+def test_an_empty_name_is_no_name_of_a_certificate(pair):
+    result = pair.cli("cert", "", check=False)
+    assert result.returncode == 2 and "cannot be empty" in result.stderr
+
+
 def test_the_log_of_requests_can_be_asked_for_before_there_are_any(pair):
     assert pair.cli("logs", "edge").stdout == ""
     follower = subprocess.Popen([BINARY, "logs", "-f", "edge"], cwd=pair.folder, env=pair.env, stderr=subprocess.PIPE)

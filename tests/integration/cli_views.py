@@ -54,8 +54,9 @@ def test_routes_say_who_is_ready_and_how_much_was_asked(shop):
         connection.close()
     wait_until(lambda: ["shop.localhost", "/", "web"] == shop.cli("routes").stdout.splitlines()[1].split()[:3])
     row = wait_until(lambda: next((line.split() for line in shop.cli("routes").stdout.splitlines()
-                                   if line.startswith("shop.localhost") and line.endswith("3")), None))
-    assert row[4] == "2/2"
+                                   if line.startswith("shop.localhost") and line.split()[5] == "3"), None))
+    assert row[4] == "2/2" and row[6].startswith("http://")
+    assert ["-", "-", "db", "-", "1/1", "-", f"tcp://127.0.0.1:{shop.tcp}"] in [line.split() for line in shop.cli("routes").stdout.splitlines()]
     assert ["*", "/bad", "bad"] in [line.split()[:3] for line in shop.cli("routes").stdout.splitlines()]
     listed = json.loads(shop.cli("routes", "--json").stdout)
     assert {(r["host"] or "*", r["path"], r["service"]) for r in listed} == {("shop.localhost", "/", "web"), ("*", "/bad", "bad")}

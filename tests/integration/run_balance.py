@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -273,7 +274,7 @@ def test_who_only_bounds_has_no_breaker_that_opens(shop):
 
 def test_routes_tells_people_why_a_replica_gets_less(shop):
     def note():
-        return shop.cli("routes").stdout.splitlines()[1].split(maxsplit=6)[6:]
+        return shop.cli("routes").stdout.splitlines()[1].split(maxsplit=7)[7:]
     shop.start("{ breaker: { consecutive: 3, open: 1h }, outlier: { consecutive: 1, ejection: 1h, ejection_max: 1h } }")
     assert note() == []
     for _ in range(3):
@@ -343,3 +344,36 @@ def test_a_plan_names_what_of_traffic_and_of_the_gateway_changes(shop):
         assert "traffic.breaker, traffic.queue" in said and "gateway.limits" in said and "unchanged" not in said
     assert "Project t changed: 2 updated" in shop.cli("events").stdout
     assert shop.cli("plan").stdout.count("unchanged") == 1
+
+
+def test_what_is_said_of_a_replica_that_is_not_there_is_kept_and_told(shop):
+    shop.start("{}", replicas=2)
+    assert "note: web has 2 replicas; this is kept for when there is a replica 9" in shop.cli("weight", "web/9=1").stderr
+    assert "note" not in shop.cli("drain", "web/2").stderr
+    wrong = shop.cli("drain", "web/1", "nope/1", check=False)
+    assert wrong.returncode != 0 and "nope" in wrong.stderr
+    assert not any(e["drained"] for e in shop.route()["endpoints"] if e["replica"] == 1), "nothing was done"
+    assert "gets no requests" not in shop.cli("status").stdout
+    shop.cli("drain", "web/1")
+    assert "1 running: web: gets no requests: all its replicas are drained" in shop.cli("status").stdout
+    assert shop.get("/api/v1/projects")["items"][0]["state"] == "degraded"
+    shop.cli("drain", "--end", "web/1")
+    shop.cli("weight", "web/1=0")
+    assert "gets no requests: its replicas are drained or have weight 0" in shop.cli("status").stdout
+    shop.cli("reset")
+    assert "gets no requests" not in shop.cli("status").stdout
+
+
+def test_a_breaker_that_closes_says_how_often_it_had_opened(shop):
+    def ask(path):
+        client = http.client.HTTPConnection("127.0.0.1", shop.port)
+        client.request("GET", path, headers={"Host": "a.localhost"})
+        return client.getresponse().status
+    shop.start("{ breaker: { consecutive: 1, open: 2s, probes: 1 } }", replicas=1)
+    shop.settles(1, {"1": 1})
+    time.sleep(1.5)  # it was looked at
+    assert ask("/fails") == 500
+    wait_until(lambda: ask("/fails") == 500, 10, "the probe fails")
+    wait_until(lambda: "breaker half open" in shop.cli("routes").stdout, 10, "its time is over")
+    assert ask("/") == 200
+    wait_until(lambda: "is closed again; it had opened 2 times." in shop.cli("events").stdout, 30, "it is told")

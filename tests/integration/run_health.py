@@ -113,3 +113,21 @@ def test_a_service_is_stopped_by_the_signal_that_it_asks_for(m, number, name):
     wait_until(lambda: "ready" in m.cli("logs", "a").stdout, what="ready")
     m.cli("stop", "a")
     wait_until(lambda: "told" in m.cli("logs", "a").stdout, what="the signal")
+
+
+def test_one_that_does_not_become_ready_says_what_its_probe_said(m):
+    m.write("ill.py", "import http.server, os\n"
+            "class H(http.server.BaseHTTPRequestHandler):\n"
+            "    def do_GET(self): self.send_response(500); self.end_headers()\n"
+            "http.server.HTTPServer(('127.0.0.1', int(os.environ['PORT'])), H).serve_forever()\n")
+    m.write("muelle.yaml", f"""
+name: t
+gateway: {{ listen: "http://127.0.0.1:{free_port()}", admin: off }}
+services:
+  deaf: {{ command: sleep 300, routes: [ {{ host: a.localhost }} ] }}
+  ill: {{ command: {sys.executable} ill.py, routes: [ {{ host: b.localhost }} ], healthcheck: {{ http: /healthz, start_period: 60s }} }}
+""")
+    said = m.cli("up", "-d", "--wait", "--wait-timeout", "5s", check=False)
+    assert "GET /healthz: 500" in said.stderr and "nothing answers on port" in said.stderr
+    rows = m.cli("ps").stdout
+    assert "GET /healthz: 500" in rows and "nothing answers on port" in rows
