@@ -11,6 +11,8 @@
  */
 #include "base/problem.h"
 
+#include "base/num.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -74,6 +76,37 @@ struct problem *problem_list_add(struct problem_list *list)
     size_t at = MIN(list->count, (size_t)PROBLEM_LIST_MAX - 1);
     list->count++;
     return &list->items[at];
+}
+
+/* The line of "FILE:LINE:COLUMN", 0 without one. */
+static uint64_t line_of(const struct problem *problem, struct str *ret_file)
+{
+    struct str where = str_from(problem->where);
+    ptrdiff_t end = str_rfind_char(where, ':');
+    ptrdiff_t colon = end < 0 ? -1 : str_rfind_char(str_slice(where, 0, (size_t)end), ':');
+    uint64_t line = 0;
+    if (colon < 0 || num_parse_u64(str_slice(where, (size_t)colon + 1, (size_t)end), &line) != 0) {
+        *ret_file = where;
+        return 0;
+    }
+    *ret_file = str_slice(where, 0, (size_t)colon);
+    return line;
+}
+
+/* Each goes in front of the first of its file that stands further below. */
+void problem_list_sort(struct problem_list *list, size_t first)
+{
+    for (size_t i = first + 1; i < MIN(list->count, (size_t)PROBLEM_LIST_MAX); i++) {
+        struct str file, other;
+        struct problem moved = list->items[i];
+        uint64_t line = line_of(&moved, &file);
+        size_t to = first;
+        while (to < i && (line_of(&list->items[to], &other) <= line || !str_eq(file, other))) {
+            to++;
+        }
+        memmove(&list->items[to + 1], &list->items[to], (i - to) * sizeof(moved));
+        list->items[to] = moved;
+    }
 }
 
 struct str problem_nearest(struct str name, const struct str *names, size_t count)

@@ -45,6 +45,10 @@ static inline const struct problem *problem_list_first(const struct problem_list
     return list->count ? &list->items[0] : NULL;
 }
 
+/* Puts those from `first` on in the order of their lines ("FILE:LINE:COLUMN"). Those of one line
+ * stay as they are to each other (the first is mostly the cause), and those of different files. */
+void problem_list_sort(struct problem_list *list, size_t first);
+
 /* The entry of `names` nearest to `name` (distance <= 3 and half its length), else the first one
  * that it is a short form of ("env": "environment"), or STR_NONE. */
 struct str problem_nearest(struct str name, const struct str *names, size_t count);

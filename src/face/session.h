@@ -36,6 +36,7 @@ struct session {
     char state_dir[SESSION_PATH_MAX]; /* it may not be there */
     char run_dir[96];                 /* "" until an instance was found */
     char project[64];                 /* "" until it is known; one byte more than a name may have */
+    size_t notes;                     /* that were said about the files */
     struct client *client; /* NULL until connected; verbs that stream have a second one */
 };
 
@@ -82,6 +83,8 @@ must_check int session_load(struct session *s, struct project_spec **ret_spec);
 /* POST /api/v1/projects with the files, profiles and this environment. 0 with the answer, or an
  * exit code. */
 must_check int session_apply(struct session *s, bool dry_run, struct client_answer *ret);
+/* The warnings of that answer; `checked`: those about the files were said here already. */
+void session_say_told(const struct session *s, const struct client_answer *answer, bool checked);
 
 /* Errors for people, on standard error. */
 void say_error(const struct session *s, const char *fmt, ...) printf_like(2, 3);

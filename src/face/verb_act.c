@@ -521,6 +521,9 @@ int verb_reload(const struct cli_args *args)
         buf_add_cstr(&target, "/reload");
         r = session_call(
             &s, &(struct client_request){.method = "POST", .target = buf_cstr(&target)}, &answer);
+        if (r == 0) {
+            session_say_told(&s, &answer, false);
+        }
     }
     if (r == 0) {
         r = applied_report(&s, &answer);

@@ -92,7 +92,12 @@ static size_t collect_values(const struct session *s, const char *option, struct
     return count;
 }
 
-static void say_note(const struct session *s, struct str what, struct str where, struct str hint)
+struct remedy {
+    struct str expected, hint; /* either may be empty */
+};
+
+static void say_note(const struct session *s, struct str what, struct str where,
+                     const struct remedy *remedy)
 {
     cleanup(buf_fini) struct buf out = BUF_INIT(8 * KIB);
     term_style(&out, &s->err, TERM_AMBER, STR("note"));
@@ -100,18 +105,25 @@ static void say_note(const struct session *s, struct str what, struct str where,
     term_add_safe(&out, what);
     buf_add_cstr(&out, " (");
     term_add_safe(&out, where);
-    buf_add_cstr(&out, hint.len > 0 ? "); " : ")");
-    term_add_safe(&out, hint);
+    buf_add_char(&out, ')');
+    if (remedy->expected.len > 0) {
+        buf_add_cstr(&out, "; expected ");
+        term_add_safe(&out, remedy->expected);
+    }
+    buf_add_cstr(&out, remedy->hint.len > 0 ? "; " : "");
+    term_add_safe(&out, remedy->hint);
     buf_add_char(&out, '\n');
     term_write(&s->err, buf_str(&out));
 }
 
 /* Notices and not errors: on standard error they disturb no pipe. */
-static void say_notices(const struct session *s, const struct problem_list *notices)
+static void say_notices(struct session *s, const struct problem_list *notices)
 {
+    s->notes += notices->count;
     for (size_t i = 0; i < MIN(notices->count, (size_t)PROBLEM_LIST_MAX); i++) {
         const struct problem *notice = &notices->items[i];
-        say_note(s, str_from(notice->what), str_from(notice->where), str_from(notice->hint));
+        say_note(s, str_from(notice->what), str_from(notice->where),
+                 &(struct remedy){str_from(notice->expected), str_from(notice->hint)});
     }
     if (notices->count > PROBLEM_LIST_MAX) {
         cleanup(buf_fini) struct buf out = BUF_INIT(KIB);
@@ -120,14 +132,14 @@ static void say_notices(const struct session *s, const struct problem_list *noti
     }
 }
 
-/* What only the core knows: notices about the files were given when they were checked here.
- * "config." notices were said when the files were checked here: twice would look like two. */
-static void say_told(const struct session *s, const struct client_answer *answer)
+/* Of files that were checked here, "config." notices were said: twice would look like two. */
+void session_say_told(const struct session *s, const struct client_answer *answer, bool checked)
 {
     jdoc_each(item, jdoc_get(answer->doc, "warnings"))
     {
-        if (!str_starts(jdoc_str(item, "code"), STR("config."))) {
-            say_note(s, jdoc_str(item, "detail"), jdoc_str(item, "where"), jdoc_str(item, "hint"));
+        if (!checked || !str_starts(jdoc_str(item, "code"), STR("config."))) {
+            say_note(s, jdoc_str(item, "detail"), jdoc_str(item, "where"),
+                     &(struct remedy){jdoc_str(item, "expected"), jdoc_str(item, "hint")});
         }
     }
 }
@@ -268,7 +280,7 @@ int session_apply(struct session *s, bool dry_run, struct client_answer *ret)
                                               .timeout_ns = 60 * NS_PER_S},
                      ret);
     if (r == 0) {
-        say_told(s, ret);
+        session_say_told(s, ret, true);
     }
     return r;
 }
@@ -289,8 +301,13 @@ static void say_good(const struct session *s, const struct project_spec *spec)
     cleanup(buf_fini) struct buf out = BUF_INIT(4 * KIB);
     size_t routes = count_routes(spec), services = spec->services_count;
     term_add_safe(&out, spec->name);
-    buf_printf(&out, ": %zu service%s, %zu route%s, nothing wrong\n", services,
-               services == 1 ? "" : "s", routes, routes == 1 ? "" : "s");
+    buf_printf(&out, ": %zu service%s, %zu route%s, ", services, services == 1 ? "" : "s", routes,
+               routes == 1 ? "" : "s");
+    if (s->notes > 0) {
+        buf_printf(&out, "valid, %zu note%s\n", s->notes, s->notes == 1 ? "" : "s");
+    } else {
+        buf_add_cstr(&out, "nothing wrong\n");
+    }
     term_write(&s->out, buf_str(&out));
 }
 

@@ -159,6 +159,7 @@ static int add(const struct loading *l, struct tls_cert *cert, const struct cert
         .file = arena_str(&to->arena, spec ? spec->cert : STR_NONE),
         .from_s = cert->from_s,
         .until_s = cert->until_s,
+        .is_common_name = cert->is_common_name,
     };
     staple(l, cert, about);
     int r = tls_cert_write(cert, &chain, &key);

@@ -23,6 +23,7 @@ struct certificate_about {
     struct str file;                  /* empty: of the development authority */
     int64_t from_s, until_s;          /* seconds since 1970 */
     bool kept;                        /* its file is of no use: it is the one that served before */
+    bool is_common_name;              /* it has no alternative names, only its subject's */
     bool must_staple;                 /* worth nothing without an OCSP answer */
     struct str ocsp_url, ocsp_name;   /* who is asked, and its file; empty: nobody */
     int64_t ocsp_this_s, ocsp_next_s; /* of the answer that is stapled; 0: none, or it is a file's

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What is doubtful of certificates that can serve: hosts of routes that none of them is for, and an
- * end that is near. Said when a configuration is checked or applied; nothing is refused for it.
+ * What is doubtful of certificates that can serve: hosts of routes that none of them is for, a
+ * name that browsers do not read, and an end that is near. Said when a configuration is checked or
+ * applied; nothing is refused for it.
  */
 #include "run/certificates.h"
 
@@ -79,6 +80,44 @@ static void doubt_names(const struct project_spec *spec, const struct certificat
     map_fini(&names);
 }
 
+/* Where the configuration names that file. */
+static void set_place(const struct project_spec *spec, struct str file, struct problem *problem)
+{
+    const struct gateway_spec *gateway = &spec->gateway;
+    problem->status = 200;
+    for (size_t i = 0; i < gateway->listens_count; i++) {
+        if (str_eq(gateway->listens[i].certificate.cert, file)) {
+            (void)schema_where(spec, problem, "/gateway/listen/%zu/tls/cert", i);
+            return;
+        }
+    }
+    for (size_t i = 0; i < gateway->tls.certificates_count; i++) {
+        if (str_eq(gateway->tls.certificates[i].cert, file)) {
+            (void)schema_where(spec, problem, "/gateway/tls/certificates/%zu/cert", i);
+            return;
+        }
+    }
+    (void)schema_where(spec, problem, "/gateway/tls");
+}
+
+/* It is served: a client of one's own may take it. */
+static void doubt_subjects(const struct project_spec *spec, const struct certificates *certificates,
+                           struct problem_list *notices)
+{
+    for (size_t i = 0; i < certificates->count; i++) {
+        const struct certificate_about *about = &certificates->about[i];
+        if (!about->is_common_name || about->file.len == 0) {
+            continue;
+        }
+        struct problem *problem = problem_list_add(notices);
+        problem_set(problem, "tls.common-name",
+                    STR_FMT " has its name in the subject (CN) alone, which browsers refuse",
+                    STR_ARG(about->file));
+        set_place(spec, about->file, problem);
+        problem_hint(problem, "have it issued with subjectAltName = DNS:NAME");
+    }
+}
+
 static void doubt_ends(const struct project_spec *spec, const struct certificates *certificates,
                        int64_t now_s, struct problem_list *notices)
 {
@@ -91,8 +130,7 @@ static void doubt_ends(const struct project_spec *spec, const struct certificate
         struct problem *problem = problem_list_add(notices);
         problem_set(problem, "tls.ends", STR_FMT " ends in %lld day%s", STR_ARG(about->file),
                     (long long)days, days == 1 ? "" : "s");
-        problem->status = 200;
-        (void)schema_where(spec, problem, "/gateway");
+        set_place(spec, about->file, problem);
         problem_hint(problem, "renew it; the new file is taken by itself");
     }
 }
@@ -109,8 +147,7 @@ static void doubt_staples(const struct project_spec *spec, const struct certific
         struct problem *problem = problem_list_add(notices);
         problem_set(problem, "tls.unstapled", STR_FMT " has no OCSP answer to staple: %s",
                     STR_ARG(about->file), about->unstapled);
-        problem->status = 200;
-        (void)schema_where(spec, problem, "/gateway/tls");
+        set_place(spec, about->file, problem);
         problem_hint(problem, "%s",
                      about->must_staple
                          ? "it demands one (must-staple), and clients that heed this refuse it"
@@ -122,6 +159,7 @@ void certificates_doubts(const struct project_spec *spec, const struct certifica
                          int64_t now_s, struct problem_list *notices)
 {
     doubt_names(spec, certificates, notices);
+    doubt_subjects(spec, certificates, notices);
     doubt_ends(spec, certificates, now_s, notices);
     doubt_staples(spec, certificates, notices);
 }

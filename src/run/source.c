@@ -333,7 +333,12 @@ int source_check(struct source *source, const struct source_check *check)
         .files_only = check->files_only,
         .state = check->state,
     };
-    return certificates_load(&request, problems, check->notices, &source->certificates);
+    r = certificates_load(&request, problems, check->notices, &source->certificates);
+    problem_list_sort(problems, 0);
+    if (check->notices) {
+        problem_list_sort(check->notices, 0);
+    }
+    return r;
 }
 
 const struct user *source_user(const struct source *source, const struct project_spec *spec,

@@ -133,83 +133,6 @@ static void say_health(struct schema_pass *pass, const struct value *v,
     }
 }
 
-static void say_idle_key(struct schema_pass *pass, const struct value *key, const char *name,
-                         const char *expected, const struct service_spec *service)
-{
-    struct problem *notice =
-        pass_notice(pass, key->at, true, "config.not-applicable",
-                    "'%s' has no effect on this balancing (service '" STR_FMT "')", name,
-                    STR_ARG(service->name));
-    problem_expected(notice, "%s", expected);
-}
-
-/* Nobody waits where nothing is bounded. */
-static void say_queue(struct schema_pass *pass, const struct value *v,
-                      const struct service_spec *service)
-{
-    const struct value *traffic = value_get(v, "traffic");
-    const struct value *queue = traffic ? value_get(traffic, "queue") : NULL;
-    const struct traffic_spec *spec = &service->traffic;
-    if (value_is_set(queue) && spec->queue.on && !spec->concurrency.on &&
-        spec->breaker.requests == 0 && spec->breaker.connections == 0) {
-        struct problem *notice =
-            pass_notice(pass, queue->at, true, "config.not-applicable",
-                        "'queue' has no effect where nothing is bounded (service '" STR_FMT "')",
-                        STR_ARG(service->name));
-        problem_expected(notice, "'breaker.requests', 'breaker.connections' or 'concurrency'");
-    }
-}
-
-static int32_t balance_of(const struct service_spec *service)
-{
-    int32_t routed = service->routes_count ? service->routes[0].balance : BALANCE_ROUND_ROBIN;
-    return service->traffic.spread.chosen ? service->traffic.spread.balance : routed;
-}
-
-/* Places of clients come from a database alone. */
-static void say_places(struct schema_pass *pass, const struct value *root,
-                       const struct project_spec *spec)
-{
-    const struct value *services = value_get(root, "services");
-    for (size_t i = 0; i < spec->services_count && spec->gateway.geo_database.len == 0; i++) {
-        const struct service_spec *service = &spec->services[i];
-        if (services && balance_of(service) == BALANCE_NEAREST) {
-            struct problem *notice =
-                pass_notice(pass, services->at, true, "config.not-applicable",
-                            "'balance: nearest' has no effect without a database of places "
-                            "(service '" STR_FMT "')",
-                            STR_ARG(service->name));
-            problem_expected(notice, "its file as 'gateway.geo_database'");
-        }
-    }
-}
-
-/* What belongs to another balancing than the one that was chosen. */
-static void say_spread(struct schema_pass *pass, const struct value *v,
-                       const struct service_spec *service)
-{
-    const struct value *traffic = value_get(v, "traffic"), *routes = value_get(v, "routes");
-    const struct spread_spec *spread = &service->traffic.spread;
-    const struct value *hash = traffic ? value_get(traffic, "hash") : NULL;
-    const struct value *members = traffic ? value_get(traffic, "members") : NULL;
-    int32_t routed = service->routes_count ? service->routes[0].balance : BALANCE_ROUND_ROBIN;
-    int32_t balance = balance_of(service);
-    if (hash && hash->kind == VALUE_MAP && balance != BALANCE_HASH) {
-        say_idle_key(pass, hash, "hash", "it beside 'balance: hash'", service);
-    }
-    for (size_t i = 0; members && members->kind == VALUE_MAP && i < members->count; i++) {
-        const struct value *location = value_get(members->members[i].value, "location");
-        if (value_is_set(location) && balance != BALANCE_NEAREST) {
-            say_idle_key(pass, location, "location", "it beside 'balance: nearest'", service);
-        }
-    }
-    const struct value *first =
-        routes && routes->count ? value_get(routes->members[0].value, "balance") : NULL;
-    if (spread->chosen && value_is_set(first) && routed != spread->balance) {
-        say_idle_key(pass, first, "balance", "one of the two: 'traffic.balance' counts", service);
-    }
-}
-
 void advise_process(struct schema_pass *pass, const struct value *v,
                     const struct service_spec *service)
 {
@@ -217,8 +140,7 @@ void advise_process(struct schema_pass *pass, const struct value *v,
     say_unused(pass, &table_service, v, service);
     say_balance(pass, value_get(v, "routes"), service);
     say_health(pass, value_get(v, "healthcheck"), service);
-    say_spread(pass, v, service);
-    say_queue(pass, v, service);
+    advise_traffic(pass, v, service);
     for (size_t i = 0; ports && i < service->ports_count && i < ports->count; i++) {
         say_port(pass, service, &service->ports[i], ports->members[i].value->at);
     }
@@ -235,7 +157,7 @@ void advise_project(struct schema_pass *pass, const struct value *root,
                     const struct project_spec *spec)
 {
     bool has_container = false;
-    say_places(pass, root, spec);
+    advise_gateway(pass, root, spec);
     for (size_t i = 0; i < spec->services_count; i++) {
         has_container |= spec->services[i].kind == SERVICE_CONTAINER;
     }

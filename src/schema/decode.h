@@ -47,6 +47,14 @@ bool finish_path(struct schema_pass *pass, const struct value *v, const char *ex
 /* What a process should know about keys and ports that do nothing for it (advise.c). */
 void advise_process(struct schema_pass *pass, const struct value *v,
                     const struct service_spec *service);
+/* The part of it about `traffic:` (advise_traffic.c). */
+void advise_traffic(struct schema_pass *pass, const struct value *v,
+                    const struct service_spec *service);
+/* enum balance_kind: that of `traffic:`, else of the first route. */
+int32_t advise_balance(const struct service_spec *service);
+/* What routes, listeners and services ask of each other and do not get. */
+void advise_gateway(struct schema_pass *pass, const struct value *root,
+                    const struct project_spec *spec);
 /* The same about the keys beside the services. */
 void advise_project(struct schema_pass *pass, const struct value *root,
                     const struct project_spec *spec);

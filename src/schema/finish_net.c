@@ -241,7 +241,7 @@ static void check_admin_names(struct schema_pass *pass, const struct value *v,
             continue;
         }
         struct problem *problem =
-            pass_problem(pass, value_get(v, "admin_names")->at, "config.bad-host",
+            pass_problem(pass, value_item_at(value_get(v, "admin_names"), i), "config.bad-host",
                          "this is no host name: '" STR_FMT "'", STR_ARG(utf8_cut(names[i], 80)));
         problem_expected(problem, "a name such as panel.example.org, without scheme, port or '*'");
     }
@@ -274,7 +274,7 @@ static void check_trusted(struct schema_pass *pass, const struct value *v,
         struct ip_net net;
         if (ip_net_parse(text, &net) < 0) {
             struct problem *problem = pass_problem(
-                pass, list->at, "config.bad-network",
+                pass, value_item_at(list, i), "config.bad-network",
                 "this is no address and no network: '" STR_FMT "'", STR_ARG(utf8_cut(text, 80)));
             problem_expected(problem, "10.0.0.0/8, 192.0.2.1, 2001:db8::/32; bits behind the "
                                       "network's are 0");

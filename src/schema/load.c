@@ -359,10 +359,14 @@ int schema_load(const struct schema_load_options *options, struct problem_list *
     pass->unset_said = MAP_INIT(PASS_ENV_MAX);
     pass->noticed = MAP_INIT(PASS_ENV_MAX);
     pass->work_dir = pass_dir(pass_path(pass, options->working_dir, options->files[0]));
-    size_t before = problems->count;
+    size_t before = problems->count, noticed = notices ? notices->count : 0;
     struct project_spec *spec = build(pass);
     if (pass->error) {
         problems->count = before; /* what was missed for want of memory is no mistake of the file */
+    }
+    problem_list_sort(problems, before); /* stages find them in an order of their own */
+    if (notices) {
+        problem_list_sort(notices, noticed);
     }
     int r = pass->error ? pass->error : spec ? 0 : SCHEMA_E_INVALID;
     map_fini(&pass->env);

@@ -77,7 +77,7 @@ void finish_access_log(struct schema_pass *pass, const struct value *v, void *ob
             continue;
         }
         struct problem *problem =
-            pass_problem(pass, value_get(v, "fields")->at, "config.bad-access-field",
+            pass_problem(pass, value_item_at(value_get(v, "fields"), i), "config.bad-access-field",
                          "lines of requests have no member '" STR_FMT "'",
                          STR_ARG(utf8_cut(spec->fields[i], 80)));
         problem_expected(problem, "time, method, host, path, route, status, duration_ms, client, "

@@ -82,6 +82,12 @@ struct value *value_take(struct value *v, const char *key);
 /* Removes member i (i < count), keeping the order of the others. */
 void value_remove(struct value *v, size_t i);
 
+/* The place of item i of a list; of what stands there in its place (a short form): its own. */
+static inline struct value_at value_item_at(const struct value *v, size_t i)
+{
+    return v->kind == VALUE_LIST && i < v->count ? v->members[i].value->at : v->at;
+}
+
 /* There and not null: `key:` without a value means the same as no key, in Compose and here. */
 static inline bool value_is_set(const struct value *v)
 {

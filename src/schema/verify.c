@@ -335,6 +335,18 @@ struct claim {
     struct value_at at;
 };
 
+/* " (muelle.yaml:4)", or nothing for what no file says. */
+static const char *place_text(const struct schema_pass *pass, struct value_at at, char *ret,
+                              size_t size)
+{
+    ret[0] = '\0';
+    if (at.line && at.file < pass->files_count) {
+        (void)snprintf(ret, size, " (" STR_FMT ":%u)", STR_ARG(pass->files[at.file].shown),
+                       at.line);
+    }
+    return ret;
+}
+
 /* 0 is chosen when the service starts, so it cannot collide. */
 static void add_claim(struct verifier *v, struct vec *claims, const struct claim *claim)
 {
@@ -347,10 +359,12 @@ static void add_claim(struct verifier *v, struct vec *claims, const struct claim
         bool meet = claim->first == claim->last && other->first == other->last &&
                     claim->first == other->first;
         if (meet && claim->protocol == other->protocol && hosts_meet(claim->host, other->host)) {
-            struct problem *problem =
-                pass_problem(v->pass, claim->at, "config.port-conflict",
-                             "port %lld is used twice: by '" STR_FMT "' and by '" STR_FMT "'",
-                             (long long)claim->first, STR_ARG(other->owner), STR_ARG(claim->owner));
+            char place[PROBLEM_TEXT_MAX];
+            struct problem *problem = pass_problem(
+                v->pass, claim->at, "config.port-conflict",
+                "port %lld is used twice: by '" STR_FMT "'%s and by '" STR_FMT "'",
+                (long long)claim->first, STR_ARG(other->owner),
+                place_text(v->pass, other->at, place, sizeof(place)), STR_ARG(claim->owner));
             problem_hint(problem, "publish one of them on another port");
             return;
         }

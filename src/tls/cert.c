@@ -170,6 +170,7 @@ static int read_names(struct tls_cert *cert)
         if (text) {
             add_name(cert, ASN1_STRING_get0_data(text), ASN1_STRING_length(text), &count);
         }
+        cert->is_common_name = count > 0;
     }
     ERR_clear_error();
     return buf_error(&cert->names);

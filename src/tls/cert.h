@@ -43,7 +43,8 @@ struct tls_cert {
     enum tls_key_kind kind;
     int64_t from_s, until_s; /* of the leaf, seconds since 1970 */
     int64_t ocsp_until_s;    /* 0: none, or the response does not say */
-    struct buf names;        /* host names in lower case, each with a space behind it */
+    bool is_common_name; /* there is no alternative name: the subject's, which browsers ignore */
+    struct buf names;    /* host names in lower case, each with a space behind it */
 };
 
 enum { TLS_E_BAD = 1 /* refused; the problem says why */ };

@@ -56,15 +56,29 @@ def test_a_check_tells_of_doubts(site):
           "[{host: a.test}, {host: x.w.test}, {host: '*.w.test'}, {host: y.x.w.test}, {host: b.test}, {path: /any}]")
     result = site.m.cli("check")
     lines = result.stderr.splitlines()
-    assert ["no certificate is for y.x.w.test" in lines[0], "no certificate is for b.test" in lines[1]] == [True, True]
-    assert "a.crt ends in 5 days" in lines[2] and len(lines) == 3 and "muelle.yaml:5:" in lines[0]
+    assert ["no certificate is for y.x.w.test" in lines[1], "no certificate is for b.test" in lines[2]] == [True, True]
+    assert "a.crt ends in 5 days" in lines[0] and len(lines) == 3 and "muelle.yaml:5:" in lines[1]
+    named = (site.folder / "muelle.yaml").read_text().splitlines()[2].index("a.crt") + 1
+    assert f"muelle.yaml:3:{named})" in lines[0]
+    assert "1 service, 6 routes, valid, 3 notes" in result.stdout
     told = site.m.cli("up", "-d", "--wait")
     assert told.returncode == 0
+    again = site.m.cli("reload").stderr  # what this command did not check itself it says all the same
+    assert again.count("no certificate is for") == 2 and again.count("ends in 5 days") == 1
     write(site, "{}", "[{host: b.test}]")
     assert not site.m.cli("check").stderr  # the development authority will issue one
     site.m.write("muelle.yaml", (site.folder / "muelle.yaml").read_text().replace("python3 -u", "nowhere-to-be-found"))
     result = site.m.cli("check", check=False)
     assert result.returncode == 5 and "nowhere-to-be-found" in result.stderr
+
+
+def test_a_name_in_the_subject_alone_is_told_of(site):
+    openssl(site.folder, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "a.key",
+            "-out", "a.crt", "-subj", "/CN=a.test", "-days", "60")
+    site.pki.issue("b", "b.test", days=60)
+    write(site, TWO, "[{host: a.test}, {host: b.test}]")
+    lines = site.m.cli("check").stderr.splitlines()
+    assert len(lines) == 1 and "a.crt has its name in the subject (CN) alone" in lines[0] and "subjectAltName" in lines[0]
 
 
 def test_a_file_that_is_gone_when_the_core_starts_again_takes_nothing_away(site):

@@ -268,6 +268,25 @@ TEST(problems_are_cut_counted_and_never_lost)
     check(problem_list_first(&none) == NULL);
 }
 
+TEST(problems_are_put_in_the_order_of_their_lines)
+{
+    static struct problem_list list;
+    static const char *const given[] = {"z:9:9",      "a.yaml:10:1", "b:7:1",   "a.yaml:2:30",
+                                        "a.yaml:2:4", "b:1:1",       "nowhere", "a.yaml:10:1"};
+    static const char *const sorted[] = {"z:9:9", "a.yaml:2:30", "a.yaml:2:4", "a.yaml:10:1",
+                                         "b:1:1", "b:7:1",       "nowhere",    "a.yaml:10:1"};
+    for (size_t i = 0; i < ARRAY_LEN(given); i++) {
+        struct problem *p = problem_list_add(&list);
+        problem_set(p, "x", "%zu", i);
+        problem_where(p, "%s", given[i]);
+    }
+    problem_list_sort(&list, 1);
+    for (size_t i = 0; i < ARRAY_LEN(given); i++) {
+        check_cstr(list.items[i].where, sorted[i]);
+    }
+    check_cstr(list.items[3].what, "1"); /* equal ones stay as they were */
+}
+
 TEST(the_nearest_name)
 {
     static const struct str names[] = {STR_INIT("image"), STR_INIT("build"), STR_INIT("command")};

@@ -66,7 +66,8 @@ static const struct bad cases[] = {
     {"services:\n  a: {command: x, depends_on: [a]}\n", "2:32", "config.dependency-cycle"},
     {"services:\n  a: {command: x, depends_on: [b]}\n  b: {command: x, depends_on: [a]}\n", "3:32",
      "config.dependency-cycle"},
-    {"services:\n  a: {extends: b}\n  b: {extends: a}\n", "3:16", "config.extends-cycle"},
+    {"services:\n  a: {extends: b, command: x}\n  b: {extends: a}\n", "3:16",
+     "config.extends-cycle"},
     {"services:\n  a: {extends: c}\n", "2:16", "config.undefined"},
     {"services:\n  a: {command: x, extends: {file: no.yaml, service: c}}\n", "2:28",
      "config.unreadable-file"},
@@ -92,9 +93,9 @@ static const struct bad cases[] = {
      "config.bad-address"},
     {"gateway: {listen: 'udp://:80'}\nservices: {a: {command: x}}\n", "1:19", "config.bad-address"},
     {"gateway: {threads: 17}\nservices: {a: {command: x}}\n", "1:20", "config.bad-value"},
-    {"gateway: {admin_names: ['*.example']}\nservices: {a: {command: x}}\n", "1:24",
+    {"gateway: {admin_names: ['*.example']}\nservices: {a: {command: x}}\n", "1:25",
      "config.bad-host"},
-    {"gateway: {admin_names: ['http://a']}\nservices: {a: {command: x}}\n", "1:24",
+    {"gateway: {admin_names: ['http://a']}\nservices: {a: {command: x}}\n", "1:25",
      "config.bad-host"},
     {"gateway: {listen: 'http://:0'}\nservices: {a: {command: x}}\n", "1:19", "config.bad-address"},
     {"gateway: {listen: 'tcp://:80'}\nservices: {a: {command: x}}\n", "1:19", "config.missing-key"},
@@ -229,7 +230,8 @@ TEST(a_circle_is_drawn)
               "services:\n  a: {command: x, depends_on: [b]}\n  b: {command: x, depends_on: [c]}\n"
               "  c: {command: x, depends_on: [a]}\n");
     check(str_find(str_from(l.problems.items[0].what), STR("a → b → c → a")) > 0);
-    load_text(&l, "services:\n  a: {extends: b}\n  b: {extends: c}\n  c: {extends: b}\n");
+    load_text(&l, "services:\n  a: {extends: b, command: x}\n  b: {extends: c, command: x}\n  c: "
+                  "{extends: b}\n");
     check(str_find(str_from(l.problems.items[0].what), STR("b → c → b")) > 0);
 }
 
@@ -317,6 +319,103 @@ TEST(each_key_without_effect_is_said_once_wherever_it_stands)
         check(found);
     }
     project_spec_unref(l.spec);
+}
+
+/* Are these the places of all notices, in this order? */
+static void check_notices(const struct loaded *l, const char *const *where, size_t count)
+{
+    check_int(l->notices.count, count);
+    for (size_t i = 0; i < MIN(count, l->notices.count); i++) {
+        check_cstr(l->notices.items[i].where, where[i]);
+    }
+}
+
+TEST(what_routes_and_listeners_want_of_each_other_is_missed_where_it_stands)
+{
+    static struct loaded l;
+    load_good(&l, "gateway:\n"
+                  "  listen: [{address: 'http://:8080', redirect: https}]\n"
+                  "services:\n"
+                  "  a: {command: x, routes: [{host: a.test, passthrough: true},\n"
+                  "    {host: b.test, client_certificate: required}]}\n");
+    static const char *const where[] = {"muelle.yaml:2:48", "muelle.yaml:4:56", "muelle.yaml:5:40"};
+    check_notices(&l, where, ARRAY_LEN(where));
+    check(strstr(l.notices.items[2].what, "refused (403): no https listener"));
+    project_spec_unref(l.spec);
+    load_good(
+        &l, "gateway:\n"
+            "  listen: [{address: 'http://:8080', redirect: https}, 'https://:8443', 'tls://:9']\n"
+            "services:\n"
+            "  a: {command: x, routes: [{host: a.test, passthrough: true},\n"
+            "    {host: b.test, client_certificate: optional}]}\n");
+    static const char *const left[] = {"muelle.yaml:5:40"};
+    check_notices(&l, left, ARRAY_LEN(left));
+    check(strstr(l.notices.items[0].what, "no effect: no client is asked"));
+    project_spec_unref(l.spec);
+    load_good(&l, "gateway: {listen: ['https://:8443'], tls: {client_ca: ca.pem}}\n"
+                  "services:\n"
+                  "  a: {command: x, routes: [{host: b.test, client_certificate: required}]}\n");
+    check_int(l.notices.count, 0);
+    project_spec_unref(l.spec);
+}
+
+TEST(what_traffic_says_in_vain_is_a_notice_at_its_place)
+{
+    static struct loaded l;
+    load_good(&l, "services:\n"
+                  "  a: {command: x, routes: [{host: a.test}], scale: 2,\n"
+                  "    traffic: {members: {'1-9': {weight: 2}, '3': {weight: 2}}}}\n"
+                  "  b: {command: x, traffic: {\n"
+                  "    timeouts: {total: 5s, first_byte: 5s, connect: 6s},\n"
+                  "    balance: nearest}}\n"
+                  "  c: {command: x, routes: [{host: c.test, balance: nearest}]}\n");
+    static const char *const where[] = {"muelle.yaml:3:45", "muelle.yaml:5:52", "muelle.yaml:6:14",
+                                        "muelle.yaml:7:52"};
+    check_notices(&l, where, ARRAY_LEN(where));
+    project_spec_unref(l.spec);
+}
+
+TEST(fallbacks_that_go_round_are_told_once_for_each_ring)
+{
+    static struct loaded l;
+    load_good(&l, "services:\n"
+                  "  a: {command: x, traffic: {fallback: {service: b}}}\n"
+                  "  b: {command: x, traffic: {fallback: {service: c}}}\n"
+                  "  c: {command: x, traffic: {fallback: {service: b}}}\n"
+                  "  d: {command: x, traffic: {fallback: {service: a}}}\n"
+                  "  e: {command: x, traffic: {fallback: {service: f}}}\n"
+                  "  f: {command: x, traffic: {fallback: {body: x}}}\n");
+    static const char *const where[] = {"muelle.yaml:3:49"};
+    check_notices(&l, where, ARRAY_LEN(where));
+    check(strstr(l.notices.items[0].what, "b → c → b"));
+    project_spec_unref(l.spec);
+}
+
+TEST(problems_come_in_the_order_of_their_lines_at_exact_places)
+{
+    static struct loaded l;
+    load_text(&l, "gateway:\n"
+                  "  listen: [':8080', ':8081',\n"
+                  "    ':8080']\n"
+                  "  trusted_proxies: [10.0.0.0/8,\n"
+                  "    1.2.3, 4.5]\n"
+                  "  access_log: {fields: [time,\n"
+                  "    tyme]}\n"
+                  "services:\n"
+                  "  a: {comand: x}\n");
+    static const char *const where[] = {"muelle.yaml:5:5", "muelle.yaml:5:12", "muelle.yaml:7:5",
+                                        "muelle.yaml:9:7"};
+    check_int(l.problems.count, ARRAY_LEN(where));
+    for (size_t i = 0; i < MIN(l.problems.count, ARRAY_LEN(where)); i++) {
+        check_cstr(l.problems.items[i].where, where[i]);
+    }
+    load_text(&l, "gateway:\n"
+                  "  listen: [':8080', ':8081',\n"
+                  "    ':8080']\n"
+                  "services: {a: {command: x}}\n");
+    check_int(l.problems.count, 1);
+    check_cstr(l.problems.items[0].where, "muelle.yaml:3:5");
+    check(strstr(l.problems.items[0].what, "'gateway.listen' (muelle.yaml:2) and by"));
 }
 
 TEST(replicas_that_share_a_port_are_warned_about)
