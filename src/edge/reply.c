@@ -86,17 +86,29 @@ static struct str service_name(const struct stream *stream)
     return stream->service ? stream->service->spec.name : STR_NONE;
 }
 
+/* Reasons are written to stand behind "Service x:"; where nothing is in front they begin as a
+ * sentence does. */
+enum { SENTENCE_MAX = 256 };
+static const char *sentence(const char *reason, char memory[SENTENCE_MAX])
+{
+    (void)snprintf(memory, SENTENCE_MAX, "%s", reason);
+    if (memory[0] >= 'a' && memory[0] <= 'z') {
+        memory[0] = (char)(memory[0] - 'a' + 'A');
+    }
+    return memory;
+}
+
 static void write_json(struct buf *out, const struct stream *stream, const struct page *page)
 {
     struct json_writer json = JSON_WRITER(out);
     json_begin_object(&json);
     json_key(&json, STR("type"));
-    char type[96];
+    char type[96], memory[SENTENCE_MAX];
     (void)snprintf(type, sizeof(type), "urn:muelle:problem:%s", ring_code_name(page->code));
     json_cstr(&json, type);
     json_field(&json, "title", str, http_reason(page->status));
     json_field(&json, "status", u64, page->status);
-    json_field(&json, "detail", cstr, page->reason);
+    json_field(&json, "detail", cstr, sentence(page->reason, memory));
     json_field(&json, "code", cstr, ring_code_name(page->code));
     if (stream->service) {
         json_field(&json, "service", str, service_name(stream));
@@ -125,7 +137,9 @@ static void write_html(struct buf *out, const struct stream *stream, const struc
         add_escaped(out, service_name(stream));
         buf_add(out, STR("</strong>: "));
     }
-    add_escaped(out, str_from(page->reason));
+    char memory[SENTENCE_MAX];
+    const char *text = stream->service ? page->reason : sentence(page->reason, memory);
+    add_escaped(out, str_from(text));
     buf_add(out, STR(".</p>\n"));
     if (page->hint) {
         buf_add(out, STR("<p>"));

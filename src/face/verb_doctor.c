@@ -242,7 +242,11 @@ static void check_records(struct session *s, struct finding *f)
     if (ring + disk + file == 0) {
         set(f, FINE, "", "records of requests: none was lost");
     } else {
-        set(f, WEAK, "room on the disk, or fewer records: gateway.access_log.sample",
+        bool file_only = ring + disk == 0;
+        set(f, WEAK,
+            file_only ? "a folder that is there and can be written to: gateway.access_log.file, "
+                        "'muelle.log' in the state folder says what failed"
+                      : "room on the disk, or fewer records: gateway.access_log.sample",
             "records of requests that were lost: %lld as the core was away or slow, %lld as the "
             "disk was full, %lld in the file of gateway.access_log only",
             ring, disk, file);

@@ -315,7 +315,9 @@ static int read_request_line(struct http1_head *head, size_t len)
         return want_line_bytes(head, end);
     }
     if (data[at] != ' ' || at == head->line) {
-        return http1_refuse(head, 400, "bad method");
+        bool line = at == head->line && (data[at] == '\r' || data[at] == '\n');
+        return http1_refuse(
+            head, 400, line ? "only one empty line may stand in front of a request" : "bad method");
     }
     uint32_t target = ++at;
     at = (uint32_t)http_scan_target(data, MAX(at, head->scanned), end);

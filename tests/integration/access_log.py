@@ -2,6 +2,7 @@
 """gateway.access_log in the real program: formats, members, samples, files that are moved away."""
 import json
 import re
+import socket
 import time
 import urllib.error
 import urllib.request
@@ -38,6 +39,12 @@ def start(muelle, access_log):
     muelle.write("web.py", WEB)
     configure(muelle, access_log)
     muelle.up()
+
+
+def page(muelle, path, host):
+    with socket.create_connection(("127.0.0.1", muelle.port), 5) as client:
+        client.sendall(f"{path}Host: {host}\r\nConnection: close\r\n\r\n".encode())
+        return client.makefile("rb").read().decode()
 
 
 def ask(muelle, path, **headers):
@@ -105,6 +112,7 @@ def test_a_file_that_cannot_be_written_is_counted_and_told(muelle):
     assert "gateway.access_log.file" in (muelle.state / "muelle.log").read_text()
     records = next(row for row in json.loads(muelle.cli("doctor", "--json").stdout) if row["check"] == "records")
     assert records["verdict"] == "warning" and "1 in the file" in records["what"]
+    assert "gateway.access_log.file" in records["hint"]
 
 
 def test_with_off_nothing_is_kept_of_any_request(muelle):
@@ -125,5 +133,7 @@ def test_requests_that_no_route_took_are_shown_too(muelle):
     assert record["code"] == "edge.no-route"
     assert " GET unknown.example/lost 404 edge.no-route " in muelle.cli("logs", "edge").stdout
     assert "service" not in record
+    assert "<p>No route fits this host and path.</p>" in page(muelle, "GET / HTTP/1.1\r\n", "unknown.example")
+    assert "<p>Only one empty line may stand in front of a request.</p>" in page(muelle, "\r\n" * 8 + "GET / HTTP/1.1\r\n", "x")
     # asked for another service nothing of the gateway is shown
     assert muelle.cli("logs", "web", "--grep", "unknown.example").stdout == ""

@@ -316,15 +316,15 @@ def test_a_page_says_why_nobody_takes_a_request(shop):
         text = answer.read().decode()
         return answer.status == 503 and answer.getheader("Retry-After") and json.loads(text)["detail"]
     shop.cli("weight", "web/1=0", "web/2=0", "web/3=0")
-    wait_until(lambda: page() == "all its replicas have weight 0", 20, "it says so, and at once")
+    wait_until(lambda: page() == "All its replicas have weight 0", 20, "it says so, and at once")
     shop.cli("reset")
     shop.start("{ hold: 0 }", service="healthcheck: { http: /health, interval: 100ms, retries: 1 }")
     shop.cli("drain", "web/1", "web/2", "web/3")
-    wait_until(lambda: page() == "its replicas take no new requests", 20, "it says so")
+    wait_until(lambda: page() == "Its replicas take no new requests", 20, "it says so")
     shop.cli("reset")
     for i in (1, 2, 3):
         shop.write(f"sick-{i}", "")
-    wait_until(lambda: page() == "all its replicas fail their health check", 20, "it says so")
+    wait_until(lambda: page() == "All its replicas fail their health check", 20, "it says so")
 
 
 def test_the_busy_one_gets_less(shop):
