@@ -22,12 +22,12 @@ class Terminal:
     def __init__(self, m, *args, columns=120, **env):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))  # before it is asked for
             signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it would be ignored by all below
             os.chdir(m.folder)
             environment = {**m.env, "TERM": "xterm", **env}
             environment.pop("NO_COLOR", None) if "NO_COLOR" not in env else None
             os.execve(BINARY, [str(BINARY), *args], environment)
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
         self.text = ""
         self.code = None
 

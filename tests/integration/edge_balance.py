@@ -155,7 +155,7 @@ def test_power_of_two_leaves_the_one_alone_that_never_answers(tmp_path):
             client.send(request())
             first = client.response().status
         late = (first == 504) + sum(edge.get().status == 504 for _ in range(30))
-        assert late <= 3
+        assert late <= 6  # of 31: half of them if it learned nothing
 
 
 def upload_slowly(edge, seconds, headers=()):

@@ -590,4 +590,5 @@ def test_handshakes_are_counted_and_plain_http_is_told_so(site):
         site.get(sock=s)
         assert s.session_reused
     site.get()
-    wait_until(lambda: figures(site) == {"handshakes": 3, "resumed": 1, "failed": 5}, what=f"{figures(site)}")
+    # on a busy machine a client that refuses may be gone before its word is read
+    wait_until(lambda: figures(site) in ({"handshakes": 3, "resumed": 1, "failed": n} for n in (4, 5)), what=f"{figures(site)}")
