@@ -109,17 +109,6 @@ static int start_rooms(struct core *core)
     return 0;
 }
 
-/* After a killed or replaced core, or 'up' where all roles were dead. */
-static void tell_adopted(struct core *core)
-{
-    struct context ctx = context_system("core started");
-    struct event event;
-    event_draft(&event, &ctx, "role.adopted", EVENT_INFO);
-    event_message(&event, "A core was started (pid %d) and took over what ran: processes: %u.",
-                  core->roles.core_pid, (unsigned)core->roles.adopted);
-    event_emit(core, &event);
-}
-
 static void keeper_ready(struct keeper_client *client)
 {
     struct core *core = parts_of(client)->core;
@@ -133,9 +122,6 @@ static void keeper_ready(struct keeper_client *client)
             return;
         }
         core->ready = true;
-        if (core->roles.adopted > 0) {
-            tell_adopted(core);
-        }
     }
     if (core->children.ready) {
         core->children.ready(core->children.arg);
@@ -161,7 +147,6 @@ static void keeper_lost(struct keeper_client *client)
 static void keeper_listing(struct keeper_client *client)
 {
     struct core *core = parts_of(client)->core;
-    core->roles.adopted = core->ready ? core->roles.adopted : 0;
     if (core->children.listing) {
         core->children.listing(core->children.arg);
     }
@@ -170,7 +155,6 @@ static void keeper_listing(struct keeper_client *client)
 static void keeper_child(struct keeper_client *client, const struct keeper_child *child)
 {
     struct core *core = parts_of(client)->core;
-    core->roles.adopted += !core->ready && child->running;
     if (core->children.child) {
         core->children.child(core->children.arg, child);
     }
@@ -204,20 +188,14 @@ static void keeper_role(struct keeper_client *client, const struct keeper_role_s
         return;
     }
     bool again = status->up && core->roles.edge_restarts < status->restarts && core->ready;
-    bool next = status->up && core->roles.edge_pid > 0 && core->roles.edge_pid != status->pid &&
-                !again && core->ready;
     core->roles.edge_pid = status->up ? status->pid : 0;
     core->roles.edge_restarts = status->restarts;
     publish_role(core, "edge", core->roles.edge_pid);
-    if (again || next) {
-        struct context ctx = context_system(again ? "edge lost" : "edge replaced");
+    if (again) {
+        struct context ctx = context_system("edge lost");
         struct event event;
-        event_draft(&event, &ctx, again ? "role.restarted" : "role.replaced",
-                    again ? EVENT_WARNING : EVENT_INFO);
-        event_message(&event,
-                      again ? "The edge ended and was started again (pid %d)."
-                            : "Another edge took the place of the one before (pid %d).",
-                      status->pid);
+        event_draft(&event, &ctx, "role.restarted", EVENT_WARNING);
+        event_message(&event, "The edge ended and was started again (pid %d).", status->pid);
         event_emit(core, &event);
     }
 }

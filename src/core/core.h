@@ -53,7 +53,7 @@ struct role_info {
     unsigned edge_threads;
     uint64_t edge_moved;   /* connections that it took from the edges before it, since they began */
     uint64_t edge_leaving; /* connections that end in an edge that it replaced */
-    uint64_t edge_restarts, adopted; /* adopted: services' processes that ran when this core came */
+    uint64_t edge_restarts;
 };
 
 /* How much log the instance keeps; 0 = not known yet. */

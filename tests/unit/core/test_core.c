@@ -807,18 +807,6 @@ TEST(an_edge_that_was_started_again_is_told_once)
     end();
 }
 
-TEST(an_edge_that_takes_the_place_of_another_is_told)
-{
-    begin();
-    say_edge(77, 0);
-    say_edge(78, 0);
-    until(edge_is_back, "an edge");
-    settle();
-    ask_events("role.replaced", 10, false);
-    check_int(list.count, 1);
-    end();
-}
-
 TEST(the_end_of_the_instance_is_asked_of_the_keeper_once)
 {
     begin();

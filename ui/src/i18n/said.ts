@@ -112,8 +112,6 @@ const BEGINNINGS: readonly Rule[] = [
   [/^The keeper is gone; it is started again\. Services run on\./, "El keeper no está; se arranca de nuevo. Los servicios siguen."],
   [/^There are more pairs of route and replica than one thread of the edge counts apart \((\d+)\): further ones are counted together, without a service\./, "Hay más pares de ruta y réplica de los que un hilo del edge cuenta por separado ($1): los demás se cuentan juntos, sin servicio."],
   [/^The edge ended and was started again \(pid (\d+)\)\./, "El edge terminó y se arrancó de nuevo (pid $1)."],
-  [/^Another edge took the place of the one before \(pid (\d+)\)\./, "Otro edge ocupó el lugar del anterior (pid $1)."],
-  [/^A core was started \(pid (\d+)\) and took over what ran: processes: (\d+)\./, "Se arrancó un núcleo (pid $1), que se hizo cargo de lo que estaba en marcha: $2 procesos."],
   [/^The disk is full: logs wait in the services' output files\./, "El disco está lleno: los registros esperan en los archivos de salida."],
   [/^There is room again: logs are stored, no output was lost\./, "Vuelve a haber sitio: los registros se guardan, no se perdió ninguna salida."],
   [/^There is room again: logs are stored; (\d+) bytes of output did not find room meanwhile\./, "Vuelve a haber sitio: los registros se guardan; entretanto no cupieron $1 bytes de salida."],
