@@ -18,6 +18,7 @@
 #include "os/file.h"
 #include "os/loop.h"
 #include "os/proc.h"
+#include "os/rolelog.h"
 #include "os/worker.h"
 #include "store/store.h"
 #include "store/tables.h"
@@ -55,12 +56,10 @@ int64_t core_wall(const struct core *core)
 
 void core_log(const struct core *core, const char *fmt, ...)
 {
-    char line[1024];
     va_list args;
     va_start(args, fmt);
-    vsnprintf(line, sizeof(line), fmt, args);
+    rolelog_list(ROLELOG_WARNING, "core", fmt, args);
     va_end(args);
-    fprintf(stderr, "muelle: core: %s\n", line);
 }
 
 void *core_room(const struct core *core, const char *name)
@@ -102,11 +101,32 @@ static int start_rooms(struct core *core)
     for (size_t i = 0; core->ops[i]; i++) {
         int r = core->ops[i]->start ? core->ops[i]->start(core->rooms[i]) : 0;
         if (r < 0) {
-            core_log(core, "room %s does not start: %s", core->ops[i]->name, strerror(-r));
+            rolelog(ROLELOG_ERROR, "core", "room %s does not start: %s", core->ops[i]->name,
+                    strerror(-r));
             return r;
         }
     }
     return 0;
+}
+
+/* After a killed or replaced core, or 'up' where all roles were dead. */
+static void tell_adopted(struct core *core)
+{
+    unsigned count = (unsigned)core->roles.adopted;
+    struct context ctx = context_system("core started");
+    struct event event;
+    event_draft(&event, &ctx, "role.adopted", EVENT_INFO);
+    if (count == 0) {
+        event_message(&event, "A new core (pid %d) took over; nothing was running.",
+                      core->roles.core_pid);
+    } else if (count == 1) {
+        event_message(&event, "A new core (pid %d) took over 1 running process.",
+                      core->roles.core_pid);
+    } else {
+        event_message(&event, "A new core (pid %d) took over %u running processes.",
+                      core->roles.core_pid, count);
+    }
+    event_emit(core, &event);
 }
 
 static void keeper_ready(struct keeper_client *client)
@@ -117,11 +137,16 @@ static void keeper_ready(struct keeper_client *client)
     edge_link_keeper_ready(core->edge);
     core_sockmap_ready(core);
     if (!core->ready) {
+        /* The keeper has no snapshot before the first core of an instance is at work. */
+        bool former = core->roles.adopted > 0 || keeper_client_fd(client, STR("snapshot")) >= 0;
         if (start_rooms(core) < 0) {
             core_stop(core, 1);
             return;
         }
         core->ready = true;
+        if (former) {
+            tell_adopted(core);
+        }
     }
     if (core->children.ready) {
         core->children.ready(core->children.arg);
@@ -147,14 +172,27 @@ static void keeper_lost(struct keeper_client *client)
 static void keeper_listing(struct keeper_client *client)
 {
     struct core *core = parts_of(client)->core;
+    core->roles.adopted = core->ready ? core->roles.adopted : 0;
     if (core->children.listing) {
         core->children.listing(core->children.arg);
     }
 }
 
+/* TENANT/PROJECT/SERVICE/REPLICA: no command that checks its health (one part more) or that a
+ * person has it execute (exec/PID/NUMBER). */
+static bool is_replica(struct str id)
+{
+    unsigned slashes = 0;
+    for (size_t i = 0; i < id.len; i++) {
+        slashes += id.p[i] == '/';
+    }
+    return slashes == 3;
+}
+
 static void keeper_child(struct keeper_client *client, const struct keeper_child *child)
 {
     struct core *core = parts_of(client)->core;
+    core->roles.adopted += !core->ready && child->running && is_replica(child->id);
     if (core->children.child) {
         core->children.child(core->children.arg, child);
     }
@@ -188,14 +226,20 @@ static void keeper_role(struct keeper_client *client, const struct keeper_role_s
         return;
     }
     bool again = status->up && core->roles.edge_restarts < status->restarts && core->ready;
+    bool next = status->up && core->roles.edge_pid > 0 && core->roles.edge_pid != status->pid &&
+                !again && core->ready;
     core->roles.edge_pid = status->up ? status->pid : 0;
     core->roles.edge_restarts = status->restarts;
     publish_role(core, "edge", core->roles.edge_pid);
-    if (again) {
-        struct context ctx = context_system("edge lost");
+    if (again || next) {
+        struct context ctx = context_system(again ? "edge lost" : "edge replaced");
         struct event event;
-        event_draft(&event, &ctx, "role.restarted", EVENT_WARNING);
-        event_message(&event, "The edge ended and was started again (pid %d).", status->pid);
+        event_draft(&event, &ctx, again ? "role.restarted" : "role.replaced",
+                    again ? EVENT_WARNING : EVENT_INFO);
+        event_message(&event,
+                      again ? "The edge ended and was started again (pid %d)."
+                            : "Another edge took the place of the one before (pid %d).",
+                      status->pid);
         event_emit(core, &event);
     }
 }

@@ -53,7 +53,7 @@ struct role_info {
     unsigned edge_threads;
     uint64_t edge_moved;   /* connections that it took from the edges before it, since they began */
     uint64_t edge_leaving; /* connections that end in an edge that it replaced */
-    uint64_t edge_restarts;
+    uint64_t edge_restarts, adopted; /* adopted: services' processes that ran when this core came */
 };
 
 /* How much log the instance keeps; 0 = not known yet. */
@@ -113,7 +113,7 @@ void core_end_instance(struct core *core);
 /* This turn's times: monotonic and wall clock. */
 int64_t core_now(const struct core *core);
 int64_t core_wall(const struct core *core);
-/* A line on standard error: "muelle: core: …". The layer that decides says it, once. */
+/* A warning in muelle.log; the layer that decides says it, once (os/rolelog.h has other levels). */
 void core_log(const struct core *core, const char *fmt, ...) printf_like(2, 3);
 void core_roles(const struct core *core, struct role_info *ret);
 

@@ -22,6 +22,7 @@
 #include "os/entropy.h"
 #include "os/file.h"
 #include "os/loop.h"
+#include "os/rolelog.h"
 #include "os/shm.h"
 
 #include <stdio.h>
@@ -77,7 +78,7 @@ static void kept_answered(struct keeper_request *request, int error, const struc
 {
     struct thing *thing = container_of(request, struct thing, keep);
     if (error < 0) {
-        fprintf(stderr, "muelle: core: the keeper does not hold %s: %s\n", thing->name,
+        rolelog(ROLELOG_WARNING, "core", "the keeper does not hold %s: %s", thing->name,
                 strerror(-error));
     }
 }
@@ -311,7 +312,7 @@ void edge_link_keeper_ready(struct edge_link *link)
     if (r != link->open_error && r < 0) { /* said once, not every second */
         core_log(link->core, "shared memory for the edge: %s; trying again", strerror(-r));
     } else if (r == 0 && link->open_error < 0) {
-        core_log(link->core, "shared memory for the edge: it is there");
+        rolelog(ROLELOG_INFO, "core", "shared memory for the edge: it is there");
     }
     link->open_error = r;
     if (r < 0) {
@@ -403,17 +404,33 @@ bool edge_link_is_current(const struct edge_link *link)
     return link->open && (link->waiting.fd < 0 || link->sending.fd >= 0);
 }
 
-bool edge_link_is_taken(const struct edge_link *link)
+/* Threads of the edge that serves, from that one on; 0: none does, as far as is known. One that has
+ * died cannot take back what it has said of itself. */
+static uint32_t serving(const struct edge_link *link, uint32_t *ret_first)
+{
+    const struct counters *counters = edge_link_counters(link);
+    return counters && link->core->roles.edge_pid > 0 ? counters_serving(counters, ret_first) : 0;
+}
+
+bool edge_link_has_places(const struct edge_link *link)
 {
     uint32_t first = 0;
-    uint32_t threads = link->counters_open ? counters_serving(&link->counters, &first) : 0;
+    return serving(link, &first) == 0 ||
+           counters_thread_read(&link->counters, first).no_places == 0;
+}
+
+bool edge_link_is_taken(const struct edge_link *link)
+{
+    uint32_t first = 0, threads = serving(link, &first);
     if (threads == 0 || !link->open) {
         return true;
     }
     uint64_t mark = delta_mark(link->published, delta_log_head(&link->log));
     bool taken = link->waiting.fd < 0 && link->sending.fd < 0;
-    for (uint32_t i = first; taken && i < first + threads; i++) {
-        taken = counters_thread_read(&link->counters, i).taken == mark;
+    for (uint32_t i = 0; taken && i < link->counters.threads; i++) {
+        uint64_t said = counters_thread_read(&link->counters, i).taken;
+        /* In an upgrade the edge that leaves accepts until the next one serves. */
+        taken = said == mark || (said == 0 && (i < first || i >= first + threads));
     }
     return taken;
 }

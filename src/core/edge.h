@@ -68,6 +68,9 @@ bool edge_link_is_current(const struct edge_link *link);
 /* Does the edge serve all that was published, by snapshot and deltas? Also true when no edge
  * runs. */
 bool edge_link_is_taken(const struct edge_link *link);
+/* Can the edge use the file of gateway.geo_database? What the core may read it may not: it has
+ * given its rights up. Also true when no edge runs. */
+bool edge_link_has_places(const struct edge_link *link);
 /* The log of deltas, for reading; NULL until it exists. */
 const struct delta_log *edge_link_deltas(const struct edge_link *link);
 /* One small change, logged before the edge is told. 0; EDGE_E_FULL: publish a snapshot instead;

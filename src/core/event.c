@@ -4,11 +4,14 @@
  * (event_append): then the deed and its story are on disk together. Sequence numbers come from the
  * store at commit.
  *
- * Invariant: BUS_EVENT messages carry ascending sequences, since commits are answered in order.
+ * Invariants: BUS_EVENT messages carry ascending sequences, since commits are answered in order.
+ * What the store ends with is asked at the start, and may be answered behind the commit of an event
+ * that the start itself told: `last` never goes back.
  */
 #include "core/core.h"
 #include "core/event_txn.h"
 #include "os/loop.h"
+#include "os/rolelog.h"
 #include "store/store.h"
 #include "store/tables.h"
 
@@ -115,7 +118,8 @@ void event_committed(struct core *core, const struct event *event, int64_t seq)
 static void lost(struct core *core, const struct event *event, int error)
 {
     core->events->lost++;
-    core_log(core, "event lost (%s): %s: %s", strerror(-error), event->kind, event->message);
+    rolelog(ROLELOG_ERROR, "core", "event lost (%s): %s: %s", strerror(-error), event->kind,
+            event->message);
 }
 
 static void emitted(void *arg, int status, const struct txn *txn)
@@ -228,7 +232,8 @@ static void last_read(void *arg, int status, const struct txn *txn)
         core_log(core, "the last event cannot be read: %s", strerror(status < 0 ? -status : EIO));
         core_stop(core, 1); /* without it, who follows the events would miss some */
     } else if (txn_rows(txn, 0).count == 1) {
-        core->events->last = (uint64_t)rows_i64(txn_rows(txn, 0), 0, 0);
+        uint64_t stored = (uint64_t)rows_i64(txn_rows(txn, 0), 0, 0);
+        core->events->last = MAX(core->events->last, stored);
     }
 }
 

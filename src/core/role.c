@@ -11,6 +11,7 @@
 #include "os/lock.h"
 #include "os/loop.h"
 #include "os/proc.h"
+#include "os/rolelog.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -71,10 +72,10 @@ static bool parse(int argc, char **argv, struct core_options *options)
 
 static void say(const struct problem *problem)
 {
-    fprintf(stderr, "muelle: core: %s%s%s\n", problem->what, problem->where[0] ? ": " : "",
+    rolelog(ROLELOG_ERROR, "core", "%s%s%s", problem->what, problem->where[0] ? ": " : "",
             problem->where);
     if (problem->hint[0]) {
-        fprintf(stderr, "muelle: core: %s\n", problem->hint);
+        rolelog(ROLELOG_ERROR, "core", "%s", problem->hint);
     }
 }
 
@@ -95,7 +96,7 @@ static void leave_word(const struct core_options *options, const struct problem 
     }
     buf_fini(&text);
     if (r < 0 && r != -ENOENT) {
-        fprintf(stderr, "muelle: core: %s: %s\n", path, strerror(-r));
+        rolelog(ROLELOG_WARNING, "core", "%s: %s", path, strerror(-r));
     }
 }
 
@@ -133,15 +134,16 @@ int core_main(int argc, char **argv, const struct room_ops *const *rooms)
     snprintf(path, sizeof(path), "%s/core.lock", options.run_dir);
     int r = lock_take(&lock, path, &holder);
     if (r != 0) {
-        fprintf(stderr,
-                r == LOCK_E_HELD ? "muelle: core: another core runs here (pid %d)\n"
-                                 : "muelle: core: core.lock cannot be taken\n",
-                holder);
+        if (r == LOCK_E_HELD) {
+            rolelog(ROLELOG_ERROR, "core", "another core runs here (pid %d)", holder);
+        } else {
+            rolelog(ROLELOG_ERROR, "core", "core.lock cannot be taken");
+        }
         return EXIT_LOCKED;
     }
     r = loop_init(&role.loop, entropy_seed());
     if (r < 0) {
-        fprintf(stderr, "muelle: core: event loop: %s\n", strerror(-r));
+        rolelog(ROLELOG_ERROR, "core", "event loop: %s", strerror(-r));
         return 1;
     }
     int code = run(&role, &options, rooms);

@@ -10,9 +10,13 @@
  */
 #include "edge/admit.h"
 
+#include "base/num.h"
 #include "edge/client_run.h"
 #include "edge/edge_private.h"
+#include "os/rolelog.h"
 #include "proto/proxy_protocol.h"
+
+enum { STRANGER_S = 60 };
 
 static bool trusts(const struct client *client, const struct ip *ip)
 {
@@ -60,14 +64,35 @@ bool admit_address(struct client *client)
     return r == 0;
 }
 
-/* Takes the header's meaning. False: who sent it may not. */
-static bool believe(struct client *client, const struct proxy_protocol *proxy)
+/* Where some are named, only they may say who asks. */
+static bool may_announce(const struct client *client)
 {
     struct ip peer = ip_make(client->family, client->ip);
-    if (worker_config(client->conn.worker)->trusted_count > 0 && client->family != 0 &&
-        !trusts(client, &peer)) {
-        return false;
+    return worker_config(client->conn.worker)->trusted_count == 0 || client->family == 0 ||
+           trusts(client, &peer);
+}
+
+/* A balancer that nobody named looks like this: its address is what one needs to know. */
+static void say_stranger(const struct client *client)
+{
+    struct worker *worker = client->conn.worker;
+    const struct ip ip = ip_make(client->family, client->ip);
+    char memory[64];
+    struct buf text = {.p = memory, .cap = sizeof(memory), .max = sizeof(memory)};
+    if (worker->loop.now_ns < worker->stranger_ns) {
+        return;
     }
+    worker->stranger_ns = worker->loop.now_ns + STRANGER_S * NS_PER_S;
+    ip_format(&text, &ip);
+    rolelog(ROLELOG_WARNING, "edge",
+            STR_FMT " is no trusted proxy, and its connection to a listener of the PROXY protocol "
+                    "is closed (said once a minute)",
+            STR_ARG(buf_str(&text)));
+}
+
+/* Takes the header's meaning. False: its address has too many connections. */
+static bool believe(struct client *client, const struct proxy_protocol *proxy)
+{
     if (proxy->known) {
         struct sock_addr address = {
             .family = proxy->source.family == 6 ? SOCK_ADDR_IP6 : SOCK_ADDR_IP4,
@@ -98,8 +123,12 @@ bool admit_announced(struct client *client)
         return false;
     }
     bool good = r == 0 && sock_recv(conn->watch.fd, memory, proxy.len) == (int64_t)proxy.len;
-    if (!good || !believe(client, &proxy)) {
-        counters_add(&worker->stats->bad_announcements, !good && !ended);
+    bool stranger = good && !may_announce(client);
+    if (stranger) {
+        say_stranger(client);
+    }
+    if (!good || stranger || !believe(client, &proxy)) {
+        counters_add(&worker->stats->bad_announcements, stranger || (!good && !ended));
         counters_add(&worker->stats->refused, 1);
         client_close(client);
         return false;

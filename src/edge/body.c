@@ -273,8 +273,11 @@ static int read_up(struct stream *stream, struct str *ret)
     return n > 0 ? READ_BYTES : READ_NOTHING;
 }
 
-static bool broken_up(struct stream *stream)
+static bool broken_up(struct stream *stream, int error)
 {
+    if (unlikely(error == -ENOMEM) && !stream->answer_begun) {
+        return stream_lost(stream, error); /* the service is not to blame, and waits for the rest */
+    }
     stream->up_broken = true;
     stream->upstream->conn.readable = true; /* perhaps it has answered */
     return true;
@@ -306,7 +309,8 @@ bool exchange_pump_up(struct stream *stream)
                 return false;
             }
             if (r == READ_END) {
-                return end_of_client(stream) < 0 ? broken_up(stream) : true;
+                r = end_of_client(stream);
+                return r < 0 ? broken_up(stream, r) : true;
             }
             if (r == READ_NOTHING) {
                 return true;
@@ -316,7 +320,7 @@ bool exchange_pump_up(struct stream *stream)
         round += rounds_of(in.len);
         int r = feed_up(stream, in, source);
         if (r != 0) {
-            return r > 0 ? true : broken_up(stream);
+            return r > 0 ? true : broken_up(stream, r);
         }
     }
     return true;

@@ -4,8 +4,8 @@
  *
  * 1. `in` is there only while a request is (being) read or under way; `ahead` only behind a body
  *    whose end came together with the next request.
- * 2. A client is in exactly one list: idle, clients, or dead; it is freed at the end of the turn,
- *    so whoever still holds it in this turn sees `closed`.
+ * 2. A client is in exactly one list: idle, clients, lingering, or dead; it is freed at the end of
+ *    the turn, so whoever still holds it in this turn sees `closed`.
  * 3. One timer, for the one deadline that is next: it is moved only when it would come too late, so
  *    a request seldom touches the wheel.
  */
@@ -18,7 +18,7 @@
 
 #include <stdlib.h>
 
-enum { LINGER_MS = 1000, LEAVE_MS = 5000 };
+enum { LINGER_MS = 1000, LINGER_ALL_MS = 5000, LEAVE_MS = 5000 };
 
 void client_deadline(struct client *client, int64_t deadline_ns)
 {
@@ -74,10 +74,33 @@ void client_close(struct client *client)
 
 void client_linger(struct client *client)
 {
+    struct worker *worker = client->conn.worker;
     conn_shut_write(&client->conn);
     client->lingering = true;
-    client_deadline(client, client->conn.worker->loop.now_ns + LINGER_MS * NS_PER_MS);
+    client_deadline(client, worker->loop.now_ns + LINGER_MS * NS_PER_MS);
     client->requests = 0; /* from here: bytes thrown away, in KiB */
+    block_put(&worker->blocks, client->in);
+    client->in = NULL;
+    if (!conn_is_lane(&client->conn)) {
+        list_del(&client->node);
+        list_push_back(&worker->lingering, &client->node);
+    }
+}
+
+void client_linger_upload(struct client *client)
+{
+    struct worker *worker = client->conn.worker;
+    if (!worker->stopping) {
+        client->latest_ns = worker->loop.now_ns + LINGER_ALL_MS * NS_PER_MS;
+    }
+    client_linger(client);
+}
+
+void client_linger_on(struct client *client)
+{
+    if (client->latest_ns != 0) {
+        client_deadline(client, client->conn.worker->loop.now_ns + LINGER_MS * NS_PER_MS);
+    }
 }
 
 void client_next(struct client *client)

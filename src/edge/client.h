@@ -30,11 +30,11 @@ struct client_codec {
 /* As it rests in thousands: with what the heap adds, 288 bytes. */
 struct client {
     struct conn conn;
-    struct list node;       /* worker->clients, ->idle or ->dead */
+    struct list node;       /* worker->clients, ->idle, ->lingering or ->dead */
     struct timer timer;     /* fires at or before `deadline_ns` */
     struct loop_task again; /* client_run at the end of the turn */
     int64_t deadline_ns;
-    int64_t latest_ns;     /* no deadline of this request is later; 0 = none such */
+    int64_t latest_ns;     /* no deadline of this request, or of an upload thrown away, is later */
     struct stream *stream; /* the request under way */
     const struct client_codec *codec;
     void *session;              /* the codec's */
@@ -68,8 +68,14 @@ struct client {
 /* Closes now; the stream, if any, must have ended. Freed at the end of the turn. */
 void client_close(struct client *client);
 /* The last answer was sent: FIN, then a short while of throwing away what still comes, so that the
- * answer is not lost to a reset (RFC 9112 §9.6). */
+ * answer is not lost to a reset (RFC 9112 §9.6). So with a lane, whose RST_STREAM right behind an
+ * answer some clients take for a failure (curl 7.88). */
 void client_linger(struct client *client);
+/* The same with a connection of HTTP/1, whose client may be sending a large body and reads when all
+ * of it is gone: for longer, as long as it comes without a pause. */
+void client_linger_upload(struct client *client);
+/* Something was thrown away. */
+void client_linger_on(struct client *client);
 /* Moves the one deadline. Cheap: the timer itself moves only when it would come too late. */
 void client_deadline(struct client *client, int64_t deadline_ns);
 /* The stream has ended and the connection lives: the next request, or idleness. */

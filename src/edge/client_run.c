@@ -20,26 +20,39 @@
 #include <stdlib.h>
 
 enum {
-    LINGER_BYTES_MAX = 1 << 20,
+    LINGER_KIB_MAX = 1 << 10,
+    LINGER_UPLOAD_KIB_MAX = 64 << 10,
+    LINGER_KIB_TURN = 1 << 10,
     DRAIN_MS = 500,    /* for the first request of a connection when the edge stops */
     REQUESTS_MAX = 64, /* of one client in a row */
     EVICT_MS = 250,    /* who came later than that may be about to ask */
     EVICT_SCAN = 256,
 };
 
+/* What came is thrown away; the others have their turn in between. */
 static void linger(struct client *client)
 {
     struct worker *worker = client->conn.worker;
-    while (client->conn.readable && !client->conn.eof &&
-           client->requests < LINGER_BYTES_MAX / 1024) {
-        int64_t n = conn_recv(&client->conn, worker->in, WORKER_IN_SIZE);
+    struct conn *conn = &client->conn;
+    uint32_t most = client->latest_ns ? LINGER_UPLOAD_KIB_MAX : LINGER_KIB_MAX;
+    uint32_t before = client->requests;
+    while (conn->readable && !conn->eof && client->requests < most &&
+           client->requests - before < LINGER_KIB_TURN) {
+        int64_t n = conn_recv(conn, worker->in, WORKER_IN_SIZE);
         if (n < 0) {
             break;
         }
         client->requests += (uint32_t)(n / 1024 + 1);
     }
-    if (client->conn.eof || client->conn.failed || client->requests >= LINGER_BYTES_MAX / 1024) {
+    if (conn->eof || conn->failed || client->requests >= most) {
         client_close(client);
+        return;
+    }
+    if (client->requests > before) {
+        client_linger_on(client);
+    }
+    if (conn->readable) {
+        loop_defer(&worker->loop, &client->again);
     }
 }
 
@@ -256,10 +269,12 @@ bool client_evict(struct worker *worker)
 {
     int64_t before_ns = worker->loop.now_ns - EVICT_MS * NS_PER_MS;
     struct client *client = NULL;
-    if (!list_empty(&worker->idle)) {
+    if (!list_empty(&worker->lingering)) { /* it has its answer */
+        client = list_entry(worker->lingering.next, struct client, node);
+    } else if (!list_empty(&worker->idle)) {
         client = list_entry(worker->idle.next, struct client, node);
     }
-    if (!client || idle_since(client) > before_ns) {
+    if (!client || (!client->lingering && idle_since(client) > before_ns)) {
         client = slowest_head(worker, before_ns);
     }
     if (client && client->stream) {
@@ -267,6 +282,7 @@ bool client_evict(struct worker *worker)
     }
     if (client) {
         counters_add(&worker->stats->limit_connections, 1);
+        conn_tls_spare(&client->conn);
         client_close(client);
     }
     return client != NULL;
@@ -283,7 +299,10 @@ void client_drain(struct client *client)
     if (client->closed || client->stream) {
         return;
     }
-    if (client->requests > 0 || !client_ends(client)) {
+    if (client->lingering) {
+        client->latest_ns = client->conn.worker->loop.now_ns + DRAIN_MS * NS_PER_MS;
+        client_deadline(client, client->latest_ns);
+    } else if (client->requests > 0 || !client_ends(client)) {
         client_leave(client);
     } else {
         client_deadline(client, client->conn.worker->loop.now_ns + DRAIN_MS * NS_PER_MS);

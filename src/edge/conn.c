@@ -143,8 +143,11 @@ __attribute__((cold)) static int keep_rest(struct conn *conn, const struct str *
 __attribute__((cold, noinline)) static int push_failed(struct conn *conn, struct str bytes,
                                                        int64_t n)
 {
-    conn->refused = n < 0 && n != -EAGAIN;
-    return keep_rest(conn, &bytes, 1, n);
+    int r = keep_rest(conn, &bytes, 1, n);
+    if (r < 0) {
+        conn->unsent = n < 0 ? CONN_REFUSED : CONN_CUT;
+    }
+    return r;
 }
 
 static inline int push(struct conn *conn, struct outbox *outbox, uint32_t entry)

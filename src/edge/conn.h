@@ -20,8 +20,10 @@
 #include "os/loop.h"
 
 struct worker;
-
 struct conn;
+
+/* Of what was to leave at a turn's end nothing was taken; a part, without memory for the rest. */
+enum conn_unsent { CONN_REFUSED = 1, CONN_CUT };
 
 /* A layer. Each function keeps the contract of the conn_ function of its name. */
 struct conn_ops {
@@ -49,7 +51,7 @@ struct conn {
     bool eof;        /* and read */
     bool failed;     /* reset, or both directions are shut */
     bool write_shut; /* we sent our FIN */
-    bool refused;    /* of what was sent at a turn's end not a byte was taken */
+    uint8_t unsent;  /* enum conn_unsent, or 0 */
 };
 
 /* Takes `fd` over. 0 or -errno (then fd is the caller's). */
@@ -85,7 +87,7 @@ must_check int64_t conn_recv(struct conn *conn, void *p, size_t len);
  * more. */
 must_check int conn_send(struct conn *conn, const struct str *parts, size_t count);
 /* The same; a little is sent at the end of the turn. If that fails, `ready` is told LOOP_ERROR, and
- * `refused` says whether nothing at all was taken. */
+ * `unsent` says why. */
 must_check int conn_send_later(struct conn *conn, struct str bytes);
 /* Of one that is `queued`: what waits goes now, as by conn_send; or is forgotten. */
 must_check int conn_push(struct conn *conn);

@@ -118,9 +118,6 @@ static int decrypt(struct conn *conn, struct str in, struct str room, size_t *re
 
 static int64_t fail(struct conn *conn, int error)
 {
-    const struct conn_tls *tls = conn->layer;
-    bool refused = tls->listener && !tls->awaited && !tls->session.open && !conn->failed;
-    counters_add(&conn->worker->stats->tls_failed, refused);
     conn->failed = true;
     conn->readable = false;
     return error;
@@ -176,6 +173,7 @@ static int await(struct conn *conn)
     if (n <= 0 && n != -EAGAIN) {
         return n < 0 ? (int)n : -ECONNRESET;
     }
+    tls->began |= n > 0;
     if (n < 0 || !is_whole((const uint8_t *)shared->in, (size_t)n)) {
         conn->readable = false;
         return conn->hup ? -ECONNRESET : CONN_TLS_E_WAIT;
@@ -330,6 +328,9 @@ static void tls_abort(struct conn *conn)
 static void tls_close(struct conn *conn)
 {
     struct conn_tls *tls = conn->layer;
+    bool unfinished = tls->listener && tls->began && !tls->session.open;
+    bool own = tls->spared || conn->worker->stopping;
+    counters_add(&conn->worker->stats->tls_failed, unfinished && !own);
     if (!tls->cut && !conn->failed && !conn->out) {
         say_end(conn);
     }
@@ -429,6 +430,13 @@ char *conn_tls_identity(const struct conn *conn)
         return NULL;
     }
     return buf_take(&text);
+}
+
+void conn_tls_spare(struct conn *conn)
+{
+    if (conn->ops == &ops) {
+        layer_of(conn)->spared = true;
+    }
 }
 
 /* --- configurations --- */

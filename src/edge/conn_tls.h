@@ -18,6 +18,8 @@ struct conn_tls {
     struct block *rest; /* ciphertext that came with more than there was room for */
     bool shut_wanted;   /* FIN, as soon as nothing waits */
     bool awaited;       /* the first message of the client is not whole: there is no session */
+    bool began;         /* of that message something has come */
+    bool spared;        /* conn_tls_spare */
     bool cut;           /* conn_abort: the end must not look like one */
 };
 
@@ -36,6 +38,8 @@ must_check int conn_tls_connect(struct conn *conn, struct tls_connector *connect
 /* The peer's verified certificate in base64, for the caller to free; NULL: it has shown
  * none. */
 char *conn_tls_identity(const struct conn *conn);
+/* The edge ends the connection for reasons of its own: a handshake under way has not failed. */
+void conn_tls_spare(struct conn *conn);
 /* RING_TLS_13 and the like, for records. */
 uint8_t conn_tls_layers(const struct conn *conn);
 /* Goes on with the client's handshake. 0 done, CONN_TLS_E_WAIT, or -errno. */

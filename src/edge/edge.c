@@ -21,6 +21,7 @@
 #include "edge/worker_life.h"
 #include "os/entropy.h"
 #include "os/file.h"
+#include "os/rolelog.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +41,7 @@ void edge_deltas(struct edge *edge)
 static void routes_again(struct timer *timer, int64_t now_ns)
 {
     (void)now_ns;
-    edge_take_routes(container_of(timer, struct edge, routes_again));
+    edge_deltas(container_of(timer, struct edge, routes_again));
 }
 
 static void health_changed(struct worker *worker)
@@ -55,7 +56,8 @@ static void deltas_lost(struct worker *worker)
 {
     if (worker->index == 0) {
         if (!worker->edge->deltas_lost) {
-            worker_log("the delta log has run over; waiting for the next snapshot");
+            rolelog(ROLELOG_WARNING, "edge",
+                    "the delta log has run over; waiting for the next snapshot");
         }
         worker->edge->deltas_lost = true; /* said once, until a snapshot comes */
         worker->edge->opts.snapshot_wanted(worker->edge->opts.context);
@@ -177,7 +179,7 @@ static void run_thread(struct thread *thread)
 {
     struct worker *worker = container_of(thread, struct worker, thread);
     if (worker_run(worker) < 0) {
-        worker_log("a thread's loop failed");
+        rolelog(ROLELOG_ERROR, "edge", "a thread's loop failed");
     }
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/num.h"
 #include "os/file.h"
+#include "os/rolelog.h"
 
 #include <stdlib.h>
 
@@ -132,7 +133,7 @@ static void publish(struct edge *edge)
     edge->route_cursor = config->snapshot.delta_base;
     give_config(edge, config);
     sweep_sockets(edge, config);
-    edge_take_routes(edge);
+    edge_deltas(edge); /* a thread that has the config already learns that its routes are whole */
 }
 
 /* Publishes the pending config once no listener of it is being waited for. */
@@ -213,7 +214,7 @@ int edge_apply(struct edge *edge, int snapshot_fd)
         return r;
     }
     if (config->geo_problem.code[0]) {
-        worker_log(config->geo_problem.what);
+        rolelog(ROLELOG_WARNING, "edge", "%s", config->geo_problem.what);
     }
     config_unref(edge->pending);
     edge->pending = config;

@@ -357,8 +357,8 @@ static bool read_answer(struct stream *stream)
     if (unlikely(conn_is_lane(conn))) {
         return take_heads(stream);
     }
-    if (unlikely(conn->refused)) {
-        return stream_lost(stream, -EPIPE);
+    if (unlikely(conn->unsent)) {
+        return stream_lost(stream, conn->unsent == CONN_CUT ? -ENOMEM : -EPIPE);
     }
     if (in && in->at > 0) { /* behind interim answers: there is always room for one more head */
         memmove(in->data, in->data + in->at, in->len - in->at);

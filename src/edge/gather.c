@@ -68,9 +68,7 @@ void gather_last(struct gather *gather, const struct http1_body *body)
     if (unlikely(conn_is_lane(gather->conn))) {
         gather_send(gather, STR_NONE);
         if (gather->error == 0) {
-            gather->error =
-                lane_end(lane_of(gather->conn),
-                         body->trailers ? http1_trailers_str(body->trailers) : STR_NONE);
+            gather->error = lane_end(lane_of(gather->conn), body->trailers);
         }
         return;
     }

@@ -132,7 +132,12 @@ static void place(struct h2_client *session)
 {
     struct client *client = session->client;
     struct worker *worker = client->conn.worker;
+    struct http2 *http = &session->h2.http;
     bool busy = session->h2.lane_count > 0;
+    if (unlikely(http2_is_stuck(http))) { /* a head did not come in time: nothing else can come */
+        http2_fail(http, HTTP2_NO_ERROR);
+        h2_wants_write(&session->h2);
+    }
     if (busy == client->busy) {
         return;
     }
@@ -141,7 +146,8 @@ static void place(struct h2_client *session)
     list_push_back(busy ? &worker->clients : &worker->idle, &client->node);
     client->deadline_ns = INT64_MAX;
     if (!busy) {
-        client_deadline(client, worker->loop.now_ns + worker->gateway.keepalive_ms * NS_PER_MS);
+        uint32_t ms = http->in_block ? worker->gateway.head_ms : worker->gateway.keepalive_ms;
+        client_deadline(client, worker->loop.now_ns + ms * NS_PER_MS);
     }
 }
 

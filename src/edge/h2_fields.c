@@ -30,7 +30,7 @@ void h2_fields_forward(struct h2_fields *fields, const struct http1_head *head,
     }
 }
 
-void h2_fields_lines(struct h2_fields *fields, struct str lines)
+void h2_fields_lines(struct h2_fields *fields, struct str lines, bool secret)
 {
     while (lines.len > 0) {
         ptrdiff_t end = str_find_char(lines, '\r');
@@ -39,6 +39,7 @@ void h2_fields_lines(struct h2_fields *fields, struct str lines)
         if (colon > 0) {
             struct str name = str_slice(line, 0, (size_t)colon);
             h2_fields_name(fields, name, str_skip(line, (size_t)colon + 2));
+            h2_fields_secret(fields, secret);
         }
         lines = str_skip(lines, MIN(line.len + 2, lines.len));
     }

@@ -35,12 +35,19 @@ static inline void h2_fields_add(struct h2_fields *fields, unsigned id, struct s
     field->id = (uint8_t)id;
     field->secret = false;
 }
+/* The last one must not be kept, also behind us (RFC 7541 §6.2.3), if `secret` is not 0. */
+static inline void h2_fields_secret(struct h2_fields *fields, unsigned secret)
+{
+    if (unlikely(secret) && !fields->full) {
+        fields->items[fields->count - 1].secret = true;
+    }
+}
 /* One by its name, in any case. */
 void h2_fields_name(struct h2_fields *fields, struct str name, struct str value);
 /* All headers of `head` but hop-by-hop ones, Host and those in `drop`. */
 void h2_fields_forward(struct h2_fields *fields, const struct http1_head *head,
                        const struct http_set *drop);
 /* Trailers: lines of HTTP/1 ("name: value\r\n"). */
-void h2_fields_lines(struct h2_fields *fields, struct str lines);
+void h2_fields_lines(struct h2_fields *fields, struct str lines, bool secret);
 
 #endif

@@ -34,13 +34,16 @@ static void add_trailer_names(struct h2_fields *fields, const struct http1_head 
     for (size_t i = 0; http_set_has(&head->present, HTTP_H_TRAILER) && i < head->count; i++) {
         if (head->headers[i].id == HTTP_H_TRAILER) {
             h2_fields_add(fields, HTTP_H_TRAILER, http1_value(head, i));
+            h2_fields_secret(fields, head->headers[i].flags & HTTP1_SECRET);
         }
     }
 }
 
-static struct str request_id(const struct stream *stream)
+static void add_request_id(struct h2_fields *fields, const struct stream *stream)
 {
-    return str_make(stream->request_id, stream->request_id_len);
+    h2_fields_add(fields, HTTP_H_X_REQUEST_ID,
+                  str_make(stream->request_id, stream->request_id_len));
+    h2_fields_secret(fields, stream->req.secret & HTTP1_SECRET_ID);
 }
 
 int h2_write_response(struct stream *stream)
@@ -60,6 +63,7 @@ int h2_write_response(struct stream *stream)
     }
     h2_fields_init(&fields);
     add_status(&fields, tunnel ? 200 : head->status, status);
+    h2_fields_secret(&fields, head->secret & HTTP1_SECRET_STATUS);
     h2_fields_forward(&fields, head, &drop);
     if (head->status < 200 && !tunnel) {
         return lane_say_head(lane, &fields, true);
@@ -67,7 +71,10 @@ int h2_write_response(struct stream *stream)
     for (unsigned i = 0; i < stream->add_response_count; i++) {
         h2_fields_name(&fields, stream->add_response[i].name, stream->add_response[i].value);
     }
-    h2_fields_add(&fields, HTTP_H_X_REQUEST_ID, request_id(stream));
+    if (unlikely(!http_set_has(&head->present, HTTP_H_DATE))) {
+        h2_fields_add(&fields, HTTP_H_DATE, date_text(&worker->date, worker->loop.wall_ns));
+    }
+    add_request_id(&fields, stream);
     add_trailer_names(&fields, head);
     return lane_say_head(lane, &fields, head->framing != HTTP1_BODY_NONE);
 }
@@ -82,11 +89,14 @@ int h2_write_reply(struct stream *stream, const struct reply_head *head, struct 
     for (size_t i = 0; i < head->count; i++) {
         h2_fields_name(&fields, head->fields[i].name, head->fields[i].value);
     }
+    if (stream->request_id_len > 0) {
+        add_request_id(&fields, stream);
+    }
     int r = lane_say_head(lane, &fields, body.len > 0);
     if (r == 0 && body.len > 0) {
         r = conn_send(&stream->client->conn, &body, 1);
     }
-    return r == 0 && body.len > 0 ? lane_end(lane, STR_NONE) : r;
+    return r == 0 && body.len > 0 ? lane_end(lane, NULL) : r;
 }
 
 int h2_write_connected(struct stream *stream)
@@ -136,12 +146,17 @@ static void add_who(struct h2_fields *fields, const struct stream *stream,
         remote_words(stream, host, words);
         remote_write_forwarded(memory, words);
     }
+    unsigned secret = stream->req.secret & (HTTP1_SECRET_WHO | HTTP1_SECRET_AUTHORITY);
     h2_fields_add(fields, HTTP_H_X_FORWARDED_FOR, words->addresses);
+    h2_fields_secret(fields, secret & HTTP1_SECRET_WHO);
     h2_fields_add(fields, HTTP_H_X_FORWARDED_PROTO, words->proto);
+    h2_fields_secret(fields, secret & HTTP1_SECRET_WHO);
     if (words->host.len > 0) {
         h2_fields_add(fields, HTTP_H_X_FORWARDED_HOST, words->host);
+        h2_fields_secret(fields, secret);
     }
     h2_fields_add(fields, HTTP_H_FORWARDED, since(memory, from));
+    h2_fields_secret(fields, secret);
 }
 
 /* The counterpart of request_head.c's. */
@@ -150,7 +165,7 @@ static void add_own(struct h2_fields *fields, const struct stream *stream,
 {
     const struct http1_head *req = &stream->req;
     add_who(fields, stream, memory, words);
-    h2_fields_add(fields, HTTP_H_X_REQUEST_ID, request_id(stream));
+    add_request_id(fields, stream);
     h2_fields_add(fields, HTTP_H_VIA, STR("1.1 muelle"));
     uint64_t hops;
     if (unlikely(req->method == HTTP_OPTIONS) &&
@@ -161,6 +176,8 @@ static void add_own(struct h2_fields *fields, const struct stream *stream,
         buf_add_u64(&number, hops - 1);
         http1_write_raw(memory, buf_str(&number));
         h2_fields_add(fields, HTTP_H_MAX_FORWARDS, since(memory, from));
+        const struct http1_header *was = &req->headers[http1_find(req, HTTP_H_MAX_FORWARDS)];
+        h2_fields_secret(fields, was->flags & HTTP1_SECRET);
     }
     if (unlikely(stream->route && stream->route->shows_client) && stream->client->identity) {
         size_t from = memory->len;
@@ -201,10 +218,14 @@ int h2_write_request(struct stream *stream, struct upstream *upstream)
         add_connect(&fields, &drop);
     } else {
         h2_fields_add(&fields, HPACK_METHOD, http1_str(req, req->method_text));
+        h2_fields_secret(&fields, req->secret & HTTP1_SECRET_METHOD);
     }
-    h2_fields_add(&fields, HPACK_SCHEME, STR("http"));
+    bool secure = upstream->endpoint->service->connector != NULL;
+    h2_fields_add(&fields, HPACK_SCHEME, secure ? STR("https") : STR("http"));
     h2_fields_add(&fields, HPACK_AUTHORITY, exchange_host(stream));
+    h2_fields_secret(&fields, req->secret & HTTP1_SECRET_AUTHORITY);
     h2_fields_add(&fields, HPACK_PATH, target_of(stream, &memory));
+    h2_fields_secret(&fields, req->secret & HTTP1_SECRET_TARGET);
     h2_fields_forward(&fields, req, &drop);
     add_own(&fields, stream, &memory, &words);
     if (http_set_has(&req->present, HTTP_H_TE) && exchange_takes_trailers(req)) {

@@ -121,6 +121,7 @@ static void flushed(struct h2 *h2)
 {
     struct h2_link *link = container_of(h2, struct h2_link, h2);
     struct worker *worker = link->conn.worker;
+    link->draining |= http2_is_stuck(&link->h2.http); /* nobody would be answered on it */
     if (close_if_over(link)) {
         return;
     }
@@ -236,7 +237,7 @@ static enum http2_head_verdict end_head(struct lane *lane, bool no_body)
         return HTTP2_HEAD_MALFORMED;
     }
     call->building = false;
-    if (unlikely(call->websocket) && !no_body) { /* that would be a tunnel without a way back */
+    if (unlikely(call->websocket)) { /* with no_body one whose way back is over (RFC 8441 §5) */
         http2_head_switch(&call->builder, str_make(call->accept, sizeof(call->accept)));
     }
     call->result = (int8_t)http2_head_end(&call->builder, no_body);
@@ -321,6 +322,7 @@ static struct upstream *add_call(struct h2_link *link, struct stream *stream,
     upstream->news = news_of;
     call->method = stream->req.method;
     lane_init(&call->lane, &link->h2, &upstream->conn, news);
+    call->lane.answers = true;
     endpoint_ref(link->endpoint);
     return upstream;
 }
@@ -384,9 +386,13 @@ struct upstream *h2_link_take(struct endpoint *endpoint, struct stream *stream,
     return link ? add_call(link, stream, news_of) : NULL;
 }
 
+/* -EBUSY: the service has as many connections as it may. */
 static int new_link(struct endpoint *endpoint, struct h2_link **ret)
 {
     struct worker *worker = endpoint->service->worker;
+    if (!policy_connection_begin(endpoint->service)) {
+        return -EBUSY;
+    }
     struct h2_link *link = calloc(1, sizeof(*link));
     int r = link ? connect_open(endpoint, &link->conn, ready) : -ENOMEM;
     if (r == 0) {
@@ -415,11 +421,9 @@ int h2_link_connect(struct endpoint *endpoint, struct stream *stream, void (*new
                     struct upstream **ret)
 {
     struct h2_link *link = find_link(endpoint, true);
-    if (!link) {
-        int r = policy_connection_begin(endpoint->service) ? new_link(endpoint, &link) : -EBUSY;
-        if (r < 0) {
-            return r;
-        }
+    int r = link ? 0 : new_link(endpoint, &link);
+    if (r < 0) {
+        return r;
     }
     *ret = add_call(link, stream, news_of);
     return *ret ? 0 : -ENOMEM;
@@ -457,6 +461,7 @@ static struct upstream *add_websocket(struct h2_link *link, struct stream *strea
     if (upstream) {
         struct h2_call *call = call_of(upstream);
         call->websocket = true;
+        call->lane.answers = false; /* two ways, of which neither lives alone */
         websocket_accept(http1_get(&stream->req, HTTP_H_SEC_WEBSOCKET_KEY), call->accept);
     }
     return upstream;
@@ -473,11 +478,9 @@ int h2_link_connect_websocket(struct endpoint *endpoint, struct stream *stream,
                               void (*news_of)(void *user), struct upstream **ret)
 {
     struct h2_link *link = find_websocket_link(endpoint, false);
-    if (!link) {
-        int r = policy_connection_begin(endpoint->service) ? new_link(endpoint, &link) : -EBUSY;
-        if (r < 0) {
-            return r;
-        }
+    int r = link ? 0 : new_link(endpoint, &link);
+    if (r < 0) {
+        return r;
     }
     *ret = add_websocket(link, stream, news_of);
     return *ret ? 0 : -ENOMEM;

@@ -19,6 +19,7 @@
 #include "edge/edge_private.h"
 #include "edge/move.h"
 #include "edge/probe.h"
+#include "os/rolelog.h"
 
 #include <stdlib.h>
 
@@ -114,7 +115,8 @@ static void credit_came(struct chan *chan, struct chan_msg *received)
     memcpy(&msg, received->data, MIN(received->len, sizeof(msg)));
     if (!handover_msg_valid(&msg, received->len, received->fd_count) ||
         msg.kind != HANDOVER_CREDIT) {
-        worker_log("the edge that replaces this one is not understood: connections end here");
+        rolelog(ROLELOG_WARNING, "edge",
+                "the edge that replaces this one is not understood: connections end here");
         return;
     }
     giving->credit += MIN(msg.credit, (uint32_t)CREDIT_FIRST);

@@ -102,6 +102,11 @@ void lane_trailer(struct lane *lane, const struct hpack_found *field)
     struct str name = field->name;
     struct str value = field->value;
     struct http1_trailers *trailers = &lane->trailers;
+    if (field->too_long || lane->trailer_lines == HTTP1_TRAILER_LINES_MAX) {
+        lane->bad_trailer = true; /* as in HTTP/1: without it the message is not whole */
+        return;
+    }
+    lane->trailer_lines++;
     if (!lane->trailer_block) {
         lane->trailer_block = block_get(&lane->conn->worker->blocks, BLOCK_HEAD);
         if (!lane->trailer_block) {
@@ -114,6 +119,7 @@ void lane_trailer(struct lane *lane, const struct hpack_found *field)
         return;
     }
     if (trailers->len + name.len + value.len + 4 > HTTP1_TRAILERS_MAX) {
+        lane->bad_trailer = true;
         return;
     }
     for (size_t i = 0; i < name.len; i++) {
@@ -124,6 +130,7 @@ void lane_trailer(struct lane *lane, const struct hpack_found *field)
         http1_trailers_value(trailers, value.p[i]);
     }
     http1_trailers_line_end(trailers);
+    trailers->secret |= field->secret;
 }
 
 /* --- sending --- */
@@ -243,7 +250,7 @@ static void finish(struct lane *lane)
     if (lane->end_trailers.len > 0) {
         struct h2_fields fields;
         h2_fields_init(&fields);
-        h2_fields_lines(&fields, lane->end_trailers);
+        h2_fields_lines(&fields, lane->end_trailers, lane->end_secret);
         if (fields.count > 0) {
             bool said = http2_put_head(http, &lane->stream, fields.items, fields.count, true);
             ensure(said || http->failed);
@@ -318,20 +325,22 @@ int lane_say_head(struct lane *lane, const struct h2_fields *fields, bool body)
     return 0;
 }
 
-int lane_end(struct lane *lane, struct str trailers)
+int lane_end(struct lane *lane, const struct http1_trailers *trailers)
 {
+    struct str lines = trailers ? http1_trailers_str(trailers) : STR_NONE;
     if (lane->closed || !lane->h2 || lane->out_end || lane->h2->http.failed) {
         return 0;
     }
-    if (trailers.len > 0 && lane->conn->out) {
+    if (lines.len > 0 && lane->conn->out) {
         lane->end_block = block_get(&lane->conn->worker->blocks, BLOCK_HEAD);
-        if (!lane->end_block || trailers.len > lane->end_block->cap) {
+        if (!lane->end_block || lines.len > lane->end_block->cap) {
             return -ENOMEM;
         }
-        memcpy(lane->end_block->data, trailers.p, trailers.len);
-        trailers.p = lane->end_block->data;
+        memcpy(lane->end_block->data, lines.p, lines.len);
+        lines.p = lane->end_block->data;
     }
-    lane->end_trailers = trailers;
+    lane->end_trailers = lines;
+    lane->end_secret = trailers && trailers->secret;
     h2_wants_write(lane->h2);
     if (lane->conn->out) { /* the end follows when it is gone */
         lane->out_end = true;
@@ -360,7 +369,7 @@ static void shut_write(struct conn *conn)
 {
     if (!conn->write_shut) {
         conn->write_shut = true;
-        int r = lane_end(lane_of(conn), STR_NONE);
+        int r = lane_end(lane_of(conn), NULL);
         ensure(r == 0); /* only trailers need memory */
     }
 }
@@ -411,11 +420,14 @@ void lane_closed(struct lane *lane, uint32_t error_code)
 {
     lane->closed = true;
     lane->error = error_code;
-    lane->reset = error_code != HTTP2_NO_ERROR || !lane->in_end;
+    bool gone = lane->h2->http.server && !lane->stream.local_end; /* a client: whatever it says */
+    lane->reset = !lane->in_end || ((gone || error_code != HTTP2_NO_ERROR) && !lane->answers);
     lane->conn->readable = true;
     if (lane->reset) { /* else both ends were told when they came */
         lane->conn->hup = true;
         lane->in_end = false;
+    }
+    if (lane->reset || !lane->out_end) { /* there is no more to be said, either */
         lane_note(lane);
     }
 }

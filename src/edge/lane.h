@@ -34,11 +34,14 @@ struct lane {
     int8_t head_result; /* of a request's head: HTTP1_E_MORE, HTTP1_E_BAD or 0 */
     bool head_done;     /* its (final) head has come */
     bool bad_trailer;
+    uint8_t trailer_lines;
     bool in_end;  /* END_STREAM has come */
     bool out_end; /* all was said: END_STREAM follows what waits in conn->out */
     bool closed;  /* the session knows it no more */
     bool reset;   /* and not because all was said */
     bool aborted;
+    bool answers;    /* what comes is an answer, which stays one to its end whatever follows */
+    bool end_secret; /* of end_trailers one must not be kept */
     struct str end_trailers; /* lines to be sent behind the body; in end_block */
     struct block *end_block;
 };
@@ -57,12 +60,18 @@ static inline struct lane *lane_of(const struct conn *conn)
 void lane_init(struct lane *lane, struct h2 *h2, struct conn *conn, void (*news)(struct lane *));
 /* Says a head; without a body behind it, it is all. 0 or -errno. */
 must_check int lane_say_head(struct lane *lane, const struct h2_fields *fields, bool body);
-/* All was sent; `trailers` (lines) behind it. 0 or -ENOMEM. */
-must_check int lane_end(struct lane *lane, struct str trailers);
+/* All was sent; `trailers` (NULL: none) behind it. 0 or -ENOMEM. */
+must_check int lane_end(struct lane *lane, const struct http1_trailers *trailers);
 /* The peer has ended, and all of it was received. */
 static inline bool lane_is_spent(const struct conn *conn)
 {
     return lane_of(conn)->in_end && !lane_of(conn)->in.first;
+}
+/* The rest of a body may come. */
+static inline bool lane_may_receive(const struct conn *conn)
+{
+    const struct lane *lane = lane_of(conn);
+    return lane->head_done && !lane->in_end && !lane->closed;
 }
 /* The session's side: */
 must_check int lane_received(struct lane *lane, struct str bytes);

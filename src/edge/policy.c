@@ -13,7 +13,7 @@
 
 #include <stdlib.h>
 
-_Static_assert(sizeof(struct breaker) <= sizeof(((struct counters_policy *)NULL)->words) &&
+_Static_assert(sizeof(struct breaker) <= sizeof(((struct counters_policy *)NULL)->breaker) &&
                    sizeof(struct outlier) <= sizeof(((struct counters_policy *)NULL)->words),
                "they live in the shared words");
 
@@ -85,6 +85,7 @@ static void set_limits(struct policy *policy)
         policy->limiter_spec = limiter;
         limiter_init(&policy->limiter, &limiter);
     }
+    policy_show_limit(policy);
     policy->queue.count_max = queue_length(policy);
     policy->queue.codel_spec = (struct codel_spec){
         .target_ns = spec->queue_target_ms * NS_PER_MS,
@@ -140,7 +141,7 @@ static void find_shared(struct policy *policy)
         policy->shared = counters_policy_get(&worker->counters, policy->service->spec.id);
     }
     policy->breaker =
-        policy->shared ? (struct breaker *)(void *)policy->shared->words : &policy->own;
+        policy->shared ? (struct breaker *)(void *)policy->shared->breaker : &policy->own;
 }
 
 int policy_apply(struct service *service, const struct snapshot_policy *spec)

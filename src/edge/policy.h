@@ -41,15 +41,14 @@ enum policy_place {
 
 /* What a stream keeps of its service's policy: stream->visit. */
 struct policy_visit {
-    bool begun;              /* the policy knows of it */
-    bool fallen;             /* it was sent to the fallback */
-    bool mirrored;           /* its copy was sent, or not */
-    bool trouble, overtaken; /* this try failed; its second try won */
-    uint8_t attempts;        /* further tries that were billed */
-    uint32_t ticket;         /* of the breaker, for this try */
-    int64_t try_ns;          /* this try began */
-    int64_t again_ns;        /* the next may; 0 = at once */
-    int64_t queue_ns;        /* spent in the queue */
+    bool begun, fallen, mirrored; /* known to it; sent to the fallback; its copy sent, or not */
+    bool trouble, overtaken;      /* this try failed; its second try won */
+    bool again, failed; /* another try follows this one; an earlier one failed, which is untold */
+    uint8_t attempts;   /* further tries that were billed */
+    uint32_t ticket, failed_ticket; /* of the breaker: for this try, for the one that failed */
+    int64_t try_ns;                 /* this try began */
+    int64_t again_ns;               /* the next may; 0 = at once */
+    int64_t queue_ns;               /* spent in the queue */
     struct request_queue_item queued;
     struct second *second; /* hedged: the second try */
 };

@@ -9,6 +9,8 @@
 
 /* For the other threads: what this one has. */
 void policy_show(const struct policy *policy);
+/* For people: the limit that `concurrency` has found. */
+void policy_show_limit(const struct policy *policy);
 /* Requests that will find a connection here, or may make one. */
 uint32_t policy_room(const struct policy *policy);
 void policy_ask_room(const struct policy *policy);

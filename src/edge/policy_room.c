@@ -27,6 +27,17 @@ void policy_show(const struct policy *policy)
     }
 }
 
+/* Not that of the short looks in between. */
+void policy_show_limit(const struct policy *policy)
+{
+    const struct service *service = policy->service;
+    bool limited = policy_has(policy, SNAPSHOT_POLICY_CONCURRENCY);
+    if (policy->shared && policy->shared->id == service->spec.id && !service->worker->stopping) {
+        counters_policy_show_limit(policy->shared, service->worker->table,
+                                   limited ? (uint32_t)policy->limiter.limit : 0);
+    }
+}
+
 static uint32_t bound_of(const struct policy *policy)
 {
     return policy_has(policy, SNAPSHOT_POLICY_BREAKER) ? policy->spec.breaker_connections : 0;

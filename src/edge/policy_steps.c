@@ -8,6 +8,9 @@
  * limiter finds (this thread's). Who finds none waits in the queue. A place that is free goes to
  * the first of the queue at once (grant), not to whoever comes by. With `breaker.connections` a
  * place is also a connection (policy_room.c).
+ *
+ * A request is one success or one failure to a breaker that is closed, however many tries it had:
+ * the last one counts. Who probes a half-open one has no second try.
  */
 #include "base/num.h"
 #include "edge/affinity.h"
@@ -137,6 +140,50 @@ static bool enqueue(struct stream *stream, struct policy *policy)
     return true;
 }
 
+/* --- the breaker --- */
+
+static void show_breaker(struct policy *policy)
+{
+    int64_t until_ns, now_ns = loop_of(policy)->now_ns;
+    enum breaker_state state = breaker_look(policy->breaker, &until_ns);
+    struct counters_policy *shared = policy->shared;
+    if (shared) {
+        int64_t wall_ns = until_ns ? loop_of(policy)->wall_ns + until_ns - now_ns : 0;
+        uint32_t shown = state == BREAKER_OPEN        ? COUNTERS_POLICY_OPEN
+                         : state == BREAKER_HALF_OPEN ? COUNTERS_POLICY_HALF_OPEN
+                                                      : COUNTERS_POLICY_WELL;
+        __atomic_store_n(&shared->until_wall_ns, wall_ns, __ATOMIC_RELAXED);
+        __atomic_store_n(&shared->state, shown, __ATOMIC_RELAXED);
+        __atomic_store_n(&shared->times, (uint64_t)policy->breaker->opened, __ATOMIC_RELAXED);
+    }
+}
+
+/* Its rules may be off: then it bounds and never opens, whatever it did before. */
+static bool may_open(const struct policy *policy)
+{
+    return policy_has(policy, SNAPSHOT_POLICY_BREAKER) &&
+           (policy->spec.breaker_consecutive > 0 || policy->spec.breaker_failures_permille > 0);
+}
+
+static void tell_breaker(struct policy *policy, uint32_t ticket, enum breaker_result result)
+{
+    if (may_open(policy) && breaker_report(policy->breaker, &policy->breaker_spec, ticket, result,
+                                           loop_of(policy)->now_ns)) {
+        show_breaker(policy);
+    }
+}
+
+/* No further try: the breaker hears of the one that failed, if one did. That a replica is away by
+ * what the core says is no failure: nobody is asked who could fail. */
+static void given_up(struct stream *stream)
+{
+    bool failed = stream->visit.failed && stream->place == POLICY_NO_PLACE;
+    if (failed && stream->service->pick.count > 0) {
+        tell_breaker(stream->service->policy, stream->visit.failed_ticket, BREAKER_FAILED);
+    }
+    stream->visit.failed = false;
+}
+
 /* --- refusing --- */
 
 static enum policy_verdict refuse(struct stream *stream, enum reply_refusal why)
@@ -187,29 +234,6 @@ static enum policy_verdict pause(struct stream *stream)
     return POLICY_WAIT;
 }
 
-static void show_breaker(struct policy *policy)
-{
-    int64_t until_ns, now_ns = loop_of(policy)->now_ns;
-    enum breaker_state state = breaker_look(policy->breaker, &until_ns);
-    struct counters_policy *shared = policy->shared;
-    if (shared) {
-        int64_t wall_ns = until_ns ? loop_of(policy)->wall_ns + until_ns - now_ns : 0;
-        uint32_t shown = state == BREAKER_OPEN        ? COUNTERS_POLICY_OPEN
-                         : state == BREAKER_HALF_OPEN ? COUNTERS_POLICY_HALF_OPEN
-                                                      : COUNTERS_POLICY_WELL;
-        __atomic_store_n(&shared->until_wall_ns, wall_ns, __ATOMIC_RELAXED);
-        __atomic_store_n(&shared->state, shown, __ATOMIC_RELAXED);
-        __atomic_store_n(&shared->times, (uint64_t)policy->breaker->opened, __ATOMIC_RELAXED);
-    }
-}
-
-/* Its rules may be off: then it bounds and never opens, whatever it did before. */
-static bool may_open(const struct policy *policy)
-{
-    return policy_has(policy, SNAPSHOT_POLICY_BREAKER) &&
-           (policy->spec.breaker_consecutive > 0 || policy->spec.breaker_failures_permille > 0);
-}
-
 static bool breaker_passes(struct stream *stream, struct policy *policy)
 {
     if (!may_open(policy)) {
@@ -232,6 +256,7 @@ enum policy_verdict policy_admit(struct stream *stream)
     }
     if (stream->client->latest_ns != 0 && now_ns >= stream->client->latest_ns) {
         policy_done(stream);
+        given_up(stream);
         reply_upstream_error(stream, -ETIMEDOUT);
         return POLICY_MOVED;
     }
@@ -259,6 +284,7 @@ enum policy_verdict policy_admit(struct stream *stream)
     stream->place = POLICY_TAKEN;
     stream->visit.trouble = false;
     stream->visit.overtaken = false;
+    stream->visit.again = false;
     stream->visit.try_ns = now_ns;
     return POLICY_PASS;
 }
@@ -316,14 +342,27 @@ static uint64_t taken_us(const struct stream *stream, int64_t end_ns)
     return (uint64_t)MAX(taken_ns, 0) / NS_PER_US;
 }
 
+/* Of a try that is followed by another one it hears when that is over, unless it probes. */
+static void report_to_breaker(struct stream *stream, struct policy *policy,
+                              enum breaker_result result)
+{
+    int64_t until_ns;
+    bool later = stream->visit.again && result != BREAKER_NOTHING &&
+                 breaker_look(policy->breaker, &until_ns) == BREAKER_CLOSED;
+    if (later) {
+        stream->visit.failed = result == BREAKER_FAILED;
+        stream->visit.failed_ticket = stream->visit.ticket;
+    } else if (result != BREAKER_NOTHING) {
+        stream->visit.failed = false;
+    }
+    tell_breaker(policy, stream->visit.ticket, later ? BREAKER_NOTHING : result);
+}
+
 static void report(struct stream *stream, struct policy *policy)
 {
     int64_t now_ns = loop_of(policy)->now_ns;
     enum breaker_result result = result_of(stream);
-    if (may_open(policy) && breaker_report(policy->breaker, &policy->breaker_spec,
-                                           stream->visit.ticket, result, now_ns)) {
-        show_breaker(policy);
-    }
+    report_to_breaker(stream, policy, result);
     if (result == BREAKER_NOTHING || (stream->flags & RING_FLAG_TUNNEL)) {
         return;
     }
@@ -335,6 +374,7 @@ static void report(struct stream *stream, struct policy *policy)
     if (policy_has(policy, SNAPSHOT_POLICY_CONCURRENCY)) {
         struct limiter_answer answer = {latency_us, policy->in_flight, result == BREAKER_FAILED};
         limiter_sample(&policy->limiter, &policy->limiter_spec, &answer, now_ns);
+        policy_show_limit(policy);
     }
     if (policy_has(policy, SNAPSHOT_POLICY_HEDGE) && result == BREAKER_WORKED &&
         !stream->visit.overtaken) {
@@ -419,12 +459,14 @@ static bool to_service(struct stream *stream, uint64_t id)
     service_ref(next);
     service_unref(stream->service);
     stream->service = next;
+    stream->flags |= RING_FLAG_FALLBACK;
     stream->avoid = NULL;
     stream->pick_ns = 0;
     stream->visit.again_ns = 0;
     stream->last_error = 0;
     stream->retries = 0;
     stream->visit.attempts = 0;
+    stream->visit.failed = false;
     stream->visit.begun = false;
     if (stream->state != STREAM_PICK) {
         stream_move(stream, STREAM_PICK);
@@ -448,6 +490,7 @@ int64_t policy_hold_until(const struct stream *stream, int64_t latest_ns)
 bool policy_fallback(struct stream *stream)
 {
     const struct policy *policy = stream->service->policy;
+    given_up(stream);
     if (!policy_has(policy, SNAPSHOT_POLICY_FALLBACK) || stream->tcp || stream->visit.fallen ||
         stream->answer_begun || stream->held[STREAM_UP] || stream->suspended[STREAM_UP]) {
         return false;

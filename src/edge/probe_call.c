@@ -94,11 +94,12 @@ static const struct http2_ops ops = {
     .room = on_room,
 };
 
-static bool say_request(struct probe_call *call, struct str service, struct str authority)
+static bool say_request(struct probe_call *call, struct str service, struct str authority,
+                        bool secure)
 {
     const struct hpack_field fields[] = {
         {.id = HPACK_METHOD, .value = STR("POST")},
-        {.id = HPACK_SCHEME, .value = STR("http")},
+        {.id = HPACK_SCHEME, .value = secure ? STR("https") : STR("http")},
         {.id = HPACK_PATH, .value = STR("/grpc.health.v1.Health/Check")},
         {.id = HPACK_AUTHORITY, .value = authority},
         {.id = HTTP_H_CONTENT_TYPE, .value = STR("application/grpc")},
@@ -118,7 +119,7 @@ static bool say_request(struct probe_call *call, struct str service, struct str 
     return true;
 }
 
-struct probe_call *probe_call_new(struct str service, struct str authority)
+struct probe_call *probe_call_new(struct str service, struct str authority, bool secure)
 {
     static const struct http2_limits limits = {
         .window = HTTP2_WINDOW_FIRST, .session_window = HTTP2_WINDOW_FIRST, .head_max = HEAD_MAX};
@@ -130,7 +131,7 @@ struct probe_call *probe_call_new(struct str service, struct str authority)
     call->http.out = call->out;
     call->http.out_cap = OUT_MAX;
     if (http2_init(&call->http, &ops, &limits, false, 0) < 0 ||
-        !say_request(call, service, authority)) {
+        !say_request(call, service, authority, secure)) {
         probe_call_free(call);
         return NULL;
     }

@@ -10,8 +10,9 @@
 
 struct probe_call;
 
-/* `service`: "" asks for the server as a whole; at most 127 bytes. NULL when memory is out. */
-struct probe_call *probe_call_new(struct str service, struct str authority);
+/* `service`: "" asks for the server as a whole; at most 127 bytes. `secure`: by TLS. NULL when
+ * memory is out. */
+struct probe_call *probe_call_new(struct str service, struct str authority, bool secure);
 /* Accepts NULL. */
 void probe_call_free(struct probe_call *call);
 /* The next bytes to be sent, of use until the next call; empty: nothing now. */

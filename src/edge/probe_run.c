@@ -153,7 +153,7 @@ static int send_frames(struct probe *probe)
 
 static int send_call(struct probe *probe, const struct endpoint *endpoint)
 {
-    probe->call = probe_call_new(probe_spec(endpoint)->path, host_of(endpoint));
+    probe->call = probe_call_new(probe_spec(endpoint)->path, host_of(endpoint), probe->secure);
     int r = probe->call ? send_alone(probe, endpoint) : -ENOMEM;
     r = r < 0 ? r : send_frames(probe);
     probe->sent = r == 0;

@@ -84,14 +84,14 @@ static void count(struct stream *stream, uint32_t total_us)
     observe(stream, cell, total_us);
 }
 
-static uint8_t method_of(const struct stream *stream)
+static uint8_t method_of(unsigned method)
 {
     static const uint8_t methods[HTTP_METHOD_COUNT] = {
         [HTTP_GET] = RING_GET,         [HTTP_HEAD] = RING_HEAD,     [HTTP_POST] = RING_POST,
         [HTTP_PUT] = RING_PUT,         [HTTP_DELETE] = RING_DELETE, [HTTP_CONNECT] = RING_CONNECT,
         [HTTP_OPTIONS] = RING_OPTIONS, [HTTP_TRACE] = RING_TRACE,   [HTTP_PATCH] = RING_PATCH,
     };
-    return !stream->tcp && stream->req.method < HTTP_METHOD_COUNT ? methods[stream->req.method] : 0;
+    return method < HTTP_METHOD_COUNT ? methods[method] : 0;
 }
 
 /* The name that a TLS connection asked for and the protocols it offered: "shop.example
@@ -115,6 +115,41 @@ static struct str host_of(const struct stream *stream)
     return none ? STR_NONE : http1_str(&stream->req, stream->req.host);
 }
 
+/* The path of a target that was not taken apart. Where there is an authority in front of it, that
+ * may have a user and a password, and those any letters: what is up to the last `@` goes, too. */
+static struct str path_of(struct str target)
+{
+    if (target.len == 0 || target.p[0] == '/' || target.p[0] == '*') {
+        return target;
+    }
+    ptrdiff_t at = str_rfind_char(target, '@');
+    ptrdiff_t scheme = str_find(target, STR("://"));
+    struct str rest = scheme < 0 ? STR_NONE : str_skip(target, (size_t)(MAX(at + 1, scheme + 3)));
+    ptrdiff_t path = rest.len ? str_find_char(rest, '/') : -1;
+    return path < 0 ? STR_NONE : str_skip(rest, (size_t)path);
+}
+
+/* Of a head that was refused, or did not come whole: its method and target as far as they were
+ * read, without a query. Nothing else: what is no request line may be a body that went astray. */
+__attribute__((cold, noinline)) static void fill_refused(const struct http1_head *head,
+                                                         struct ring_access *access)
+{
+    struct str path = http1_str(head, head->path.len ? head->path : head->target);
+    ptrdiff_t query = path.len ? str_find_char(path, '?') : -1;
+    path = path_of(str_slice(path, 0, query < 0 ? path.len : (size_t)query));
+    if (path.len > RING_PATH_MAX) {
+        access->flags |= RING_FLAG_PATH_CUT;
+        path.len = RING_PATH_MAX;
+    }
+    if (path.len > 0) {
+        memcpy(access->path, path.p, path.len);
+        access->path_len = (uint16_t)path.len;
+    }
+    if (head->method_text.len > 0) {
+        access->method = method_of(http_method_find(http1_str(head, head->method_text)));
+    }
+}
+
 /* The path as the client wrote it, with its query cut off: queries carry secrets. Then the host, if
  * there is room. */
 static void fill_texts(const struct stream *stream, struct ring_access *access)
@@ -128,7 +163,10 @@ static void fill_texts(const struct stream *stream, struct ring_access *access)
     }
     access->path_len = 0;
     access->host_len = 0;
-    if (stream->tcp || stream->head_ns == 0) {
+    if (unlikely(stream->tcp || stream->head_ns == 0)) {
+        if (!stream->tcp) {
+            fill_refused(&stream->req, access);
+        }
         return;
     }
     struct str path = http1_str(&stream->req, stream->req.path), host = host_of(stream);
@@ -166,7 +204,7 @@ static void fill(const struct stream *stream, struct ring_access *access, uint32
     memcpy(access->client, named ? stream->remote.bytes : client->ip, sizeof(access->client));
     access->client_port = client->port;
     access->client_family = named ? stream->remote.family : client->family;
-    access->method = method_of(stream);
+    access->method = stream->tcp ? 0 : method_of(stream->req.method);
     access->retries = stream->retries;
     access->flags |= stream->req.minor == 0 && !stream->tcp ? RING_FLAG_HTTP10 : 0;
     access->layers = client->layers;

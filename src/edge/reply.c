@@ -15,7 +15,6 @@
 
 #include "base/json.h"
 #include "base/num.h"
-#include "base/timefmt.h"
 #include "edge/call.h"
 #include "edge/exchange.h"
 #include "edge/h2_heads.h"
@@ -39,8 +38,10 @@ struct page {
     const char *reason;     /* one sentence */
     const char *hint;       /* what to do; may be NULL */
     unsigned retry_after_s; /* 503; 0 = usual */
+    bool unknown;           /* 503: nobody knows when it is over; no Retry-After */
     bool empty;             /* only a head */
     bool redirect;          /* to https */
+    bool stranger;          /* is not told which service it is about */
     struct str type, body;  /* not ours but the service's own; without a body ours */
 };
 
@@ -81,9 +82,36 @@ static void add_escaped(struct buf *out, struct str text)
     }
 }
 
-static struct str service_name(const struct stream *stream)
+/* Does the client ask from this machine, and for nobody else? Then it may be who runs all this. */
+static bool is_at_home(const struct stream *stream)
 {
-    return stream->service ? stream->service->spec.name : STR_NONE;
+    static const uint8_t passed_on[] = {HTTP_H_X_FORWARDED_FOR, HTTP_H_FORWARDED, HTTP_H_VIA};
+    const struct client *client = stream->client;
+    struct str address = client_text(client);
+    for (size_t i = 0; stream->head_ns != 0 && i < ARRAY_LEN(passed_on); i++) {
+        if (http1_get(&stream->req, passed_on[i]).len > 0) {
+            return false;
+        }
+    }
+    return client->family == 0 || str_starts(address, STR("127.")) || str_is(address, "::1");
+}
+
+/* Nobody else is told what runs here, how it fares, and what to do about it: records have that. */
+static void make_neutral(struct page *page)
+{
+    page->stranger = true;
+    page->hint = NULL;
+    if (page->status == 504) {
+        page->reason = "the answer did not come in time";
+    } else if (page->status > 500 && page->status != 501 && page->status != 505) {
+        page->reason = "this cannot be answered at the moment";
+    }
+}
+
+/* Whom the page is about, if that is told. */
+static struct str service_name(const struct stream *stream, const struct page *page)
+{
+    return stream->service && !page->stranger ? stream->service->spec.name : STR_NONE;
 }
 
 /* Reasons are written to stand behind "Service x:"; where nothing is in front they begin as a
@@ -110,8 +138,9 @@ static void write_json(struct buf *out, const struct stream *stream, const struc
     json_field(&json, "status", u64, page->status);
     json_field(&json, "detail", cstr, sentence(page->reason, memory));
     json_field(&json, "code", cstr, ring_code_name(page->code));
-    if (stream->service) {
-        json_field(&json, "service", str, service_name(stream));
+    struct str service = service_name(stream, page);
+    if (service.len > 0) {
+        json_field(&json, "service", str, service);
     }
     if (page->hint) {
         json_field(&json, "hint", cstr, page->hint);
@@ -132,13 +161,14 @@ static void write_html(struct buf *out, const struct stream *stream, const struc
                "</head><body>\n<h1>%u " STR_FMT "</h1>\n<p>",
                page->status, STR_ARG(http_reason(page->status)), page->status,
                STR_ARG(http_reason(page->status)));
-    if (stream->service) {
+    struct str service = service_name(stream, page);
+    if (service.len > 0) {
         buf_add(out, STR("Service <strong>"));
-        add_escaped(out, service_name(stream));
+        add_escaped(out, service);
         buf_add(out, STR("</strong>: "));
     }
     char memory[SENTENCE_MAX];
-    const char *text = stream->service ? page->reason : sentence(page->reason, memory);
+    const char *text = service.len > 0 ? page->reason : sentence(page->reason, memory);
     add_escaped(out, str_from(text));
     buf_add(out, STR(".</p>\n"));
     if (page->hint) {
@@ -188,6 +218,12 @@ static void add(struct reply_head *head, struct str name, struct str value)
     head->fields[head->count++] = (struct stream_field){name, value};
 }
 
+static void add_date(const struct stream *stream, struct reply_head *head)
+{
+    struct worker *worker = stream->worker;
+    add(head, STR("Date"), date_text(&worker->date, worker->loop.wall_ns));
+}
+
 static struct str write_number(struct buf *out, uint64_t number)
 {
     size_t from = out->len;
@@ -203,10 +239,8 @@ static void make_head(const struct stream *stream, const struct page *page, stru
     add(head, STR("Content-Type"), type);
     add(head, STR("Cache-Control"), STR("no-store"));
     add(head, STR("X-Content-Type-Options"), STR("nosniff"));
-    size_t from = texts->len;
-    timefmt_http(texts, stream->worker->loop.wall_ns);
-    add(head, STR("Date"), str_skip(buf_str(texts), from));
-    if (page->status == 503) {
+    add_date(stream, head);
+    if (page->status == 503 && !page->unknown) {
         unsigned seconds = page->retry_after_s ? page->retry_after_s : RETRY_AFTER_S;
         add(head, STR("Retry-After"), write_number(texts, seconds));
     }
@@ -219,9 +253,6 @@ static void make_head(const struct stream *stream, const struct page *page, stru
     if (page->status == 426) {
         add(head, STR("Sec-WebSocket-Version"), STR("13"));
     }
-    if (stream->request_id_len > 0) {
-        add(head, STR("X-Request-ID"), str_make(stream->request_id, stream->request_id_len));
-    }
 }
 
 /* A gRPC caller reads grpc-status, whatever the HTTP status is: an answer that is only a head. */
@@ -233,14 +264,15 @@ static void make_call_head(struct stream *stream, const struct page *page, struc
     call_note_status(stream, status);
     add(head, STR("Content-Type"), STR("application/grpc"));
     add(head, STR("grpc-status"), write_number(texts, status));
+    add_date(stream, head);
     size_t from = texts->len;
-    if (stream->service) {
-        grpc_write_message(texts, service_name(stream));
+    struct str service = service_name(stream, page);
+    if (service.len > 0) {
+        grpc_write_message(texts, service);
         buf_add(texts, STR(": "));
     }
     grpc_write_message(texts, str_from(page->reason));
     add(head, STR("grpc-message"), str_skip(buf_str(texts), from));
-    add(head, STR("X-Request-ID"), str_make(stream->request_id, stream->request_id_len));
 }
 
 /* The head as HTTP/1 has it. */
@@ -251,6 +283,10 @@ static struct str write_head(const struct stream *stream, const struct reply_hea
     http1_write_status_line(&w, head->status);
     for (size_t i = 0; i < head->count; i++) {
         http1_write_header(&w, head->fields[i].name, head->fields[i].value);
+    }
+    if (stream->request_id_len > 0) {
+        http1_write_header(&w, STR("X-Request-ID"),
+                           str_make(stream->request_id, stream->request_id_len));
     }
     if (head->status == 426) {
         http1_write_raw(&w, STR("Connection: upgrade\r\nUpgrade: websocket\r\n"));
@@ -300,9 +336,12 @@ static struct str write_body(const struct stream *stream, const struct page *pag
 }
 
 /* Sends the page and ends the exchange, if any. A tcp client gets nothing but the end. */
-static void answer(struct stream *stream, const struct page *page)
+static void answer(struct stream *stream, struct page *page)
 {
     struct worker *worker = stream->worker;
+    if (!is_at_home(stream)) {
+        make_neutral(page);
+    }
     stream->flags |= RING_FLAG_LOCAL;
     stream->code = (uint8_t)page->code;
     stream->keep_upstream = false;
@@ -425,6 +464,7 @@ static void say_who_lacks(const struct service *service, struct page *page)
     page->hint = "'muelle ps' shows the state and the last health check of each replica.";
     switch (service_lack(service)) {
     case LACKS_WEIGHT:
+        page->unknown = true;
         page->reason = "all its replicas have weight 0";
         page->hint = "'muelle weight' gives them another one.";
         break;
@@ -433,7 +473,6 @@ static void say_who_lacks(const struct service *service, struct page *page)
         break;
     case LACKS_UNDRAINED:
         page->reason = "its replicas take no new requests";
-        page->hint = "'muelle ps' shows who drained them; 'muelle drain --end' lets them serve.";
         break;
     case LACKS_REPLICA:
         page->reason = "no replica is ready";
@@ -451,13 +490,19 @@ void reply_no_endpoint(struct stream *stream)
         break;
     case SNAPSHOT_SERVICE_STOPPED:
         page.code = RING_CODE_STOPPED;
+        page.unknown = true;
         page.reason = "it is stopped";
-        page.hint = "'muelle start' starts it again.";
+        page.hint = "'muelle start' starts it again, 'muelle scale' one that is scaled to 0.";
         break;
     case SNAPSHOT_SERVICE_CRASHED:
         page.code = RING_CODE_CRASHED;
         page.reason = "its replicas keep crashing";
         page.hint = "'muelle logs' shows its last lines, 'muelle ps' the reason of its exit.";
+        break;
+    case SNAPSHOT_SERVICE_DRAINED:
+        page.unknown = true;
+        page.reason = "all its replicas are drained";
+        page.hint = "'muelle ps' shows who drained them; 'muelle drain --end' lets them serve.";
         break;
     default:
         if (stream->last_error) {

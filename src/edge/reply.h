@@ -25,7 +25,8 @@ void reply_no_route(struct stream *stream);
 void reply_no_certificate(struct stream *stream);
 /* 308 to the same target by https. */
 void reply_redirect(struct stream *stream);
-/* 503 with Retry-After: starting, stopped, crashed, unhealthy, overloaded. */
+/* 503: starting, crashed, unhealthy, overloaded with Retry-After; stopped, drained, without weight
+ * without one: people say when it comes back. */
 void reply_no_endpoint(struct stream *stream);
 /* 503 with Retry-After: the service's policy takes no more. */
 enum reply_refusal { REPLY_OVERLOADED, REPLY_BREAKER_OPEN };

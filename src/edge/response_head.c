@@ -67,10 +67,14 @@ int exchange_write_response(struct stream *stream, size_t *ret_len)
         for (unsigned i = 0; i < stream->add_response_count; i++) {
             http1_write_header(&w, stream->add_response[i].name, stream->add_response[i].value);
         }
-        if (put_room(&w, STREAM_REQUEST_ID_MAX + 32)) {
+        if (put_room(&w, STREAM_REQUEST_ID_MAX + 32 + DATE_LINE_LEN)) {
             put_lit(&w, "X-Request-ID: ");
             put_str(&w, str_make(stream->request_id, stream->request_id_len));
             put_lit(&w, "\r\n");
+            if (!http_set_has(&head->present, HTTP_H_DATE)) {
+                memcpy(w.p + w.len, date_line(&worker->date, worker->loop.wall_ns), DATE_LINE_LEN);
+                w.len += DATE_LINE_LEN;
+            }
         }
         framing(&w, stream, head);
         connection(&w, stream);

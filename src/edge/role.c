@@ -23,6 +23,7 @@
 #include "os/file.h"
 #include "os/lock.h"
 #include "os/proc.h"
+#include "os/rolelog.h"
 #include "os/user.h"
 #include "tls/memory.h"
 
@@ -73,8 +74,8 @@ static void listening_answered(struct keeper_request *request, int error,
         int socket = *fd;
         *fd = -1;
         if (error < 0) {
-            (void)fprintf(stderr, "muelle: edge: cannot listen on %s: %s\n", listening->address,
-                          msg && msg->text[0] ? msg->text : strerror(-error));
+            rolelog(ROLELOG_ERROR, "edge", "cannot listen on %s: %s", listening->address,
+                    msg && msg->text[0] ? msg->text : strerror(-error));
         }
         edge_listening(role.edge, str_from(listening->address), error < 0 ? -1 : socket);
     }
@@ -200,14 +201,14 @@ static void take_snapshot(void)
             r = open_edge(fd);
         }
         if (r < 0) {
-            (void)fprintf(stderr, "muelle: edge: cannot start: %s\n", strerror(-r));
+            rolelog(ROLELOG_ERROR, "edge", "cannot start: %s", strerror(-r));
             loop_stop(edge_loop(role.edge));
             return;
         }
     }
     r = edge_apply(role.edge, fd);
     if (r < 0) {
-        (void)fprintf(stderr, "muelle: edge: the snapshot is refused: %s\n", strerror(-r));
+        rolelog(ROLELOG_ERROR, "edge", "the snapshot is refused: %s", strerror(-r));
     }
 }
 
@@ -510,7 +511,7 @@ int edge_main(int argc, char **argv)
     }
     (void)snprintf(path, sizeof(path), "%s/edge.lock", role.run_dir);
     if (lock_take(&role.lock, path, &holder) != 0 || !take_halves()) {
-        (void)fprintf(stderr, "muelle: edge: another edge runs here (pid %d)\n", holder);
+        rolelog(ROLELOG_ERROR, "edge", "another edge runs here (pid %d)", holder);
         return EXIT_LOCKED;
     }
     proc_title_set("muelle: edge %s", role.id);
@@ -521,7 +522,7 @@ int edge_main(int argc, char **argv)
         r = edge_run(role.edge);
     }
     if (r < 0) {
-        (void)fprintf(stderr, "muelle: edge: %s\n", strerror(-r));
+        rolelog(ROLELOG_ERROR, "edge", "%s", strerror(-r));
     }
     keeper_client_fini(&role.keeper);
     edge_free(role.edge);

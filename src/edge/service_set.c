@@ -391,7 +391,10 @@ static void delta_options(struct service *service, const struct delta *delta)
     if (delta->retries) {
         spec->retries = delta->retries == UINT32_MAX ? 0 : delta->retries;
     }
-    spec->body_max = delta->body_max ? delta->body_max : spec->body_max;
+    if (delta->body_max) {
+        spec->body_max = delta->body_max;
+        spec->call_max = delta->body_max;
+    }
 }
 
 void service_set_delta(struct worker *worker, const struct delta *delta)

@@ -263,14 +263,21 @@ void stream_end(struct stream *stream)
     client->latest_ns = 0;
     bool linger = stream->answer_begun && !stream->cut && !(stream->flags & RING_FLAG_TUNNEL) &&
                   !client->conn.failed && !client->conn.eof;
+    bool timely = stream->status != 408; /* who sends too slowly has no further time for it */
     if (stream->cut) {
         conn_abort(&client->conn);
     }
     free_stream(stream);
     if (unlikely(conn_is_lane(&client->conn))) {
-        client_close(client);
+        if (linger && lane_may_receive(&client->conn)) {
+            client_linger(client);
+        } else {
+            client_close(client);
+        }
     } else if (keep) {
         client_next(client);
+    } else if (linger && timely) {
+        client_linger_upload(client);
     } else if (linger) {
         client_linger(client);
     } else {

@@ -84,6 +84,7 @@ void stream_try_again(struct stream *stream)
     counters_add(&stream->cell->retries, 1);
     stream->retries = (uint8_t)MIN(stream->retries + 1, UINT8_MAX);
     stream->avoid = stream->endpoint;
+    stream->visit.again = true;
     stream_rewind(stream);
     stream_detach(stream, false);
     stream_move(stream, STREAM_PICK);
@@ -98,6 +99,8 @@ bool stream_lost(struct stream *stream, int error)
     }
     stream->visit.trouble = !own_shortage(error) && error != -ESTALE; /* it was not looked at */
     if (!connected) {
+        /* Of one that the core knows to be away nothing else was to be expected. */
+        stream->visit.trouble &= endpoint_pools(stream->endpoint);
         counters_add(&stream->cell->connect_errors, 1);
         if (!own_shortage(error)) {
             endpoint_failed(stream->endpoint);
@@ -105,7 +108,7 @@ bool stream_lost(struct stream *stream, int error)
         }
     }
     const struct conn *conn = stream->upstream ? &stream->upstream->conn : NULL;
-    bool written = stream->head_sent && !(conn && (conn->refused || conn->queued));
+    bool written = stream->head_sent && !(conn && (conn->unsent == CONN_REFUSED || conn->queued));
     if (can_repeat(stream, written, error)) {
         stream->last_error = error;
         stream_try_again(stream);

@@ -99,7 +99,9 @@ static bool find_service(struct stream *stream)
     }
     if (stream->service) {
         service_ref(stream->service);
-        stream->body_max = stream->service->spec.body_max;
+        const struct snapshot_service *spec = &stream->service->spec;
+        stream->flows = stream->flows && spec->protocol == SNAPSHOT_PROTOCOL_HTTP2;
+        stream->body_max = unlikely(stream->flows) ? spec->call_max : spec->body_max;
     }
     return stream->service != NULL;
 }

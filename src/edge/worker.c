@@ -12,16 +12,10 @@
 #include "edge/worker_life.h"
 #include "os/entropy.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
-
-void worker_log(const char *what)
-{
-    (void)fprintf(stderr, "muelle: edge: %s\n", what);
-}
 
 void generation_unref(struct generation *generation)
 {

@@ -10,6 +10,7 @@
 
 #include "edge/block.h"
 #include "edge/client_source.h"
+#include "edge/date.h"
 #include "edge/outbox.h"
 #include "edge/service_set.h"
 #include "link/ring.h"
@@ -54,12 +55,11 @@ struct worker {
     struct http1_limits limits;
     struct http_set drop_request, drop_options, drop_response; /* fields not passed on */
     struct list listeners;
-    struct list clients;               /* with a request under way, or not HTTP */
-    struct list idle;                  /* between requests, longest first */
-    size_t client_count, framed_count; /* framed: tunnels whose frames are known */
+    struct list clients;         /* with a request under way, or not HTTP */
+    struct list idle, lingering; /* between requests, or behind the last; longest first */
+    size_t client_count, framed_count, free_stream_count; /* framed: frames are known */
     struct block_pool blocks;
     struct stream *free_streams;
-    size_t free_stream_count;
     struct list dead; /* closed clients, freed at the end of the turn */
     struct loop_task turn_end, turn_last;
     struct timer accept_pause, config_again, move_again;
@@ -78,8 +78,7 @@ struct worker {
     bool ring_written;
     uint32_t skipped; /* what is_skipped adds up, of 65,536 */
     uint64_t delta_cursor;
-    const _Atomic uint64_t
-        *routed; /* the deltas whose routes are in the last configuration given */
+    const _Atomic uint64_t *routed; /* deltas whose routes the last configuration has */
     const struct delta_log *deltas; /* NULL: there is none */
     struct tally *loads;            /* of all threads, by endpoint; NULL: this one is alone */
 
@@ -91,6 +90,8 @@ struct worker {
     struct block *wide;    /* conn_wide; made when a large body comes */
     uint8_t ids[WORKER_IDS * 16];
     unsigned ids_left;
+    int64_t stranger_ns; /* admit.c: when the next one is told of */
+    struct date date;
 };
 
 /* From any thread: asks for what the bits say. The second takes over a reference; WORKER_CONFIG
@@ -110,7 +111,6 @@ must_check int worker_run(struct worker *worker);
 void worker_request_id(struct worker *worker, char ret[32]);
 /* Something was written to the ring: the core's bell is looked at when the turn ends. */
 void worker_ring_written(struct worker *worker);
-void worker_log(const char *what);
 /* There is one as soon as there is a client. */
 static inline const struct config *worker_config(const struct worker *worker)
 {

@@ -19,6 +19,7 @@
 #include "edge/listener.h"
 #include "edge/tunnel.h"
 #include "os/entropy.h"
+#include "os/rolelog.h"
 
 #include <stdlib.h>
 
@@ -61,7 +62,8 @@ static void take_later(struct worker *worker, struct config *config)
         config_unref(config);
     }
     if (!worker->config_late) {
-        worker_log("out of memory while a snapshot is applied: it is tried again");
+        rolelog(ROLELOG_WARNING, "edge",
+                "out of memory while a snapshot is applied: it is tried again");
     }
     worker->config_late = true; /* said once, until it is taken */
     loop_timer_after(&worker->loop, &worker->config_again, CONFIG_AGAIN_MS * NS_PER_MS);
@@ -108,7 +110,7 @@ static void take_config(struct worker *worker)
     worker->limits.line_max = MIN(worker->limits.head_max, (uint32_t)8192);
     worker->delta_cursor = config->snapshot.delta_base;
     if (!worker->stopping && listener_apply(worker, config) < 0) {
-        worker_log("a listener of the snapshot could not be opened");
+        rolelog(ROLELOG_ERROR, "edge", "a listener of the snapshot could not be opened");
     }
     counters_add(&worker->stats->snapshots, 1);
     uint64_t no_places = config->geo_problem.code[0] != '\0';
@@ -135,10 +137,10 @@ static void take_deltas(struct worker *worker)
 }
 
 /* For those who wait for it; `routed`: the deltas whose routes were in the configuration that lay
- * here before this turn. */
+ * here before this turn. One that stops serves nobody who comes: no one waits for it. */
 static void say_taken(struct worker *worker, uint64_t routed)
 {
-    if (worker->config_late || !worker->generation) {
+    if (worker->config_late || !worker->generation || worker->stopping) {
         return;
     }
     uint64_t mark = delta_mark(worker->generation->config->snapshot.sequence,
@@ -151,12 +153,16 @@ static void stop(struct worker *worker)
     worker->stopping = true;
     atomic_store(&worker->serves, false);
     listener_close_all(worker);
+    counters_add(&worker->stats->taken, 0 - worker->stats->taken);
     worker->news->stopping(worker);
     list_for_each_safe (node, &worker->idle) {
         struct client *client = list_entry(node, struct client, node);
         if (client_ends(client)) {
             client_drain(client);
         }
+    }
+    list_for_each_safe (node, &worker->lingering) {
+        client_drain(list_entry(node, struct client, node));
     }
     list_for_each_safe (node, &worker->clients) {
         struct client *client = list_entry(node, struct client, node);
@@ -241,6 +247,9 @@ void worker_fini(struct worker *worker)
     while (!list_empty(&worker->clients)) {
         end_client(list_entry(worker->clients.next, struct client, node));
     }
+    while (!list_empty(&worker->lingering)) {
+        end_client(list_entry(worker->lingering.next, struct client, node));
+    }
     while (!list_empty(&worker->idle)) {
         end_client(list_entry(worker->idle.next, struct client, node));
     }
@@ -275,6 +284,7 @@ int worker_init(struct worker *worker, struct edge *edge, unsigned index,
     list_init(&worker->listeners);
     list_init(&worker->clients);
     list_init(&worker->idle);
+    list_init(&worker->lingering);
     list_init(&worker->dead);
     timer_init(&worker->accept_pause, NULL);
     timer_init(&worker->config_again, config_again);

@@ -26,6 +26,7 @@
 #include "face/face.h"
 #include "os/entropy.h"
 #include "os/file.h"
+#include "os/rolelog.h"
 #include "os/sock.h"
 #include "see/see.h"
 #include "store/store.h"
@@ -123,7 +124,7 @@ static int listen_on(struct api *api, const char *name, struct loop_fd *watch, i
     r = sock_listen(
         &addr, &(struct sock_listen_opts){.mode = for_edge ? 0666 : 0600, .replace = true}, ret_fd);
     if (r < 0) {
-        core_log(api->core, "cannot listen on %s: %s", addr.path, strerror(-r));
+        rolelog(ROLELOG_ERROR, "core", "cannot listen on %s: %s", addr.path, strerror(-r));
         return r;
     }
     return loop_fd_add(api->loop, watch, *ret_fd, LOOP_READ);

@@ -351,6 +351,20 @@ static int exchange(struct client *c, const struct client_request *request)
     return r < 0 ? r : wait_finished(c, request->timeout_ns);
 }
 
+/* A core that starts or stops refuses before it looks at anything, which is no answer. */
+static int take_answer(const struct client *client, struct client_answer *ret)
+{
+    ret->status = client->head.status;
+    if (ret->body.len > 0 && jdoc_parse(&ret->arena, buf_str(&ret->body), &ret->doc, NULL) < 0) {
+        ret->doc = NULL; /* text: the caller looks at body */
+    }
+    if (ret->status == 503 && str_eq(jdoc_str(ret->doc, "code"), STR("core.starting"))) {
+        client_answer_fini(ret);
+        return -EAGAIN;
+    }
+    return 0;
+}
+
 int client_call(struct client *client, const struct client_request *request,
                 struct client_answer *ret)
 {
@@ -366,11 +380,7 @@ int client_call(struct client *client, const struct client_request *request,
         client_answer_fini(ret);
         return r;
     }
-    ret->status = client->head.status;
-    if (ret->body.len > 0 && jdoc_parse(&ret->arena, buf_str(&ret->body), &ret->doc, NULL) < 0) {
-        ret->doc = NULL; /* text: the caller looks at body */
-    }
-    return 0;
+    return take_answer(client, ret);
 }
 
 int client_follow_get(struct client *client, const char *target, const char *last_id,
@@ -408,10 +418,7 @@ int client_follow(struct client *client, const struct client_request *request,
         r = wait_finished(client, 0);
     }
     disconnect(client);
-    ret->status = client->head.status;
-    if (r == 0 && jdoc_parse(&ret->arena, buf_str(&ret->body), &ret->doc, NULL) < 0) {
-        ret->doc = NULL;
-    }
+    r = r < 0 ? r : take_answer(client, ret);
     return r < 0 ? r : CLIENT_E_STATUS;
 }
 

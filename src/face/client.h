@@ -53,8 +53,8 @@ must_check int client_new(struct loop *loop, const char *socket_path, struct cli
 void client_free(struct client *client);
 
 /* Does the request. 0: answered, with whatever status. -ENOENT, -ECONNREFUSED: nobody listens.
- * -ECONNRESET: it hung up. -ETIMEDOUT. -EPROTO: this is no HTTP. -EINTR: client_interrupt was
- * called. */
+ * -EAGAIN: the core starts or stops and has not looked at it. -ECONNRESET: it hung up. -ETIMEDOUT.
+ * -EPROTO: this is no HTTP. -EINTR: client_interrupt was called. */
 must_check int client_call(struct client *client, const struct client_request *request,
                            struct client_answer *ret);
 /* Makes the call that waits return -EINTR. For signal handlers of the loop. */

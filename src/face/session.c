@@ -231,22 +231,27 @@ static void say_not_running(const struct session *s)
 }
 
 /* Asks /readyz, which needs no right and answers while the store is still being read. */
+static int ask_ready(struct session *s)
+{
+    struct client_answer answer = {0};
+    int r = client_call(s->client, &(struct client_request){.method = "GET", .target = "/readyz"},
+                        &answer);
+
+    r = r == 0 && answer.status != 200 ? -EAGAIN : r; /* it is starting */
+    client_answer_fini(&answer);
+    return r;
+}
+
 static int try_connect(struct session *s)
 {
     char path[SESSION_PATH_MAX];
-    struct client_answer answer = {0};
     int r = role_find_run_dir(s->state_dir, s->run_dir, sizeof(s->run_dir));
 
     if (r == 0 && !s->client) {
         snprintf(path, sizeof(path), "%s/core.sock", s->run_dir);
         r = client_new(&s->loop, path, &s->client);
     }
-    if (r == 0) {
-        r = client_call(s->client, &(struct client_request){.method = "GET", .target = "/readyz"},
-                        &answer);
-        r = r == 0 && answer.status != 200 ? -EAGAIN : r; /* it is starting */
-        client_answer_fini(&answer);
-    }
+    r = r < 0 ? r : ask_ready(s);
     if (r < 0) {
         client_free(s->client); /* the next try may find another run folder */
         s->client = NULL;
@@ -278,31 +283,37 @@ static void say_core_away(const struct session *s)
     term_write(&s->err, buf_str(&out));
 }
 
+/* A core that is replaced or was killed is back within moments, so an instance that is up gets some
+ * time. As `try` at the end. */
+static int try_for(struct session *s, int64_t wait_ns, int (*try)(struct session *s))
+{
+    int64_t end = clock_mono_ns() + wait_ns;
+    int r = try(s);
+
+    while (r < 0 && r != -EINTR && clock_mono_ns() < end && role_instance_exists(s->state_dir)) {
+        clock_sleep_ns(10 * NS_PER_MS);
+        r = try(s);
+    }
+    return r;
+}
+
 /* Silent: its caller says something better than "no answer". */
 int session_connect_back(struct session *s)
 {
-    int64_t end = clock_mono_ns() + CORE_BACK_QUIET_NS;
-    int r = try_connect(s);
+    int r = try_for(s, CORE_BACK_QUIET_NS, try_connect);
 
-    while (r < 0 && clock_mono_ns() < end && role_instance_exists(s->state_dir)) {
-        clock_sleep_ns(10 * NS_PER_MS);
-        r = try_connect(s);
-    }
     if (r == 0 && role_state_is_lost(s->state_dir)) {
         session_say_lost(s);
     }
     return r < 0 ? CLI_NOT_RUNNING : 0;
 }
 
-/* A core that was killed is back within moments, so an instance that is up gets some time. */
 int session_connect(struct session *s, bool quiet)
 {
-    int64_t end = clock_mono_ns() + CORE_BACK_NS;
-    int r = try_connect(s);
+    int r = quiet ? try_connect(s) : try_for(s, CORE_BACK_NS, try_connect);
 
-    while (r < 0 && !quiet && clock_mono_ns() < end && role_instance_exists(s->state_dir)) {
-        clock_sleep_ns(10 * NS_PER_MS);
-        r = try_connect(s);
+    if (r == -EINTR && !quiet) {
+        return CLI_INTERRUPTED;
     }
     if (r == 0) {
         if (!quiet && role_state_is_lost(s->state_dir)) {
@@ -327,7 +338,8 @@ int session_connect(struct session *s, bool quiet)
 
 /* ---- requests ---- */
 
-/* -ENOENT after a first success: the instance ended while we worked. */
+/* Nobody listens, after a first success: the instance ended while we worked, or its core is away.
+ */
 static int transport_failed(const struct session *s, int error)
 {
     switch (error) {
@@ -335,6 +347,11 @@ static int transport_failed(const struct session *s, int error)
         return CLI_INTERRUPTED;
     case -ENOENT:
     case -ECONNREFUSED:
+    case -EAGAIN: /* it was starting or stopping, until the end */
+        if (role_instance_exists(s->state_dir)) {
+            say_core_away(s);
+            return CLI_FAILED;
+        }
         say_not_running(s);
         return CLI_NOT_RUNNING;
     case -ETIMEDOUT:
@@ -346,12 +363,42 @@ static int transport_failed(const struct session *s, int error)
     }
 }
 
+/* Nobody has got the request, it was not looked at, or it asks only. */
+static bool may_repeat(const struct client_request *request, int error)
+{
+    return error == -ENOENT || error == -ECONNREFUSED || error == -EAGAIN ||
+           (error == -ECONNRESET && strcmp(request->method, "GET") == 0);
+}
+
+/* The core may go in the middle of a verb, too, and the next one right behind it. */
+static int wait_until_ready(struct session *s, const struct client_request *request, int64_t end,
+                            int error)
+{
+    return may_repeat(request, error) && clock_mono_ns() < end ? try_for(s, CORE_BACK_NS, ask_ready)
+                                                               : error;
+}
+
+int session_follow(struct session *s, struct client *client, const struct client_request *request,
+                   struct client_stream *stream, struct client_answer *ret)
+{
+    int64_t end = clock_mono_ns() + CORE_BACK_NS;
+    int r = client_follow(client, request, stream, ret);
+
+    while (r < 0 && (r = wait_until_ready(s, request, end, r)) == 0) {
+        r = client_follow(client, request, stream, ret);
+    }
+    return r;
+}
+
 int session_call(struct session *s, const struct client_request *request, struct client_answer *ret)
 {
+    int64_t end = clock_mono_ns() + CORE_BACK_NS;
     int r = client_call(s->client, request, ret);
 
+    while (r < 0 && (r = wait_until_ready(s, request, end, r)) == 0) {
+        r = client_call(s->client, request, ret);
+    }
     if (r < 0) {
-        client_answer_fini(ret);
         return transport_failed(s, r);
     }
     if (ret->status >= 400) {

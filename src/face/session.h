@@ -69,6 +69,10 @@ must_check int session_get(struct session *s, struct client_answer *ret, const c
 must_check int session_list(struct session *s, struct client_answer *ret, const char *path);
 must_check int session_call(struct session *s, const struct client_request *request,
                             struct client_answer *ret);
+/* As client_follow; a core that is being replaced is waited for. */
+must_check int session_follow(struct session *s, struct client *client,
+                              const struct client_request *request, struct client_stream *stream,
+                              struct client_answer *ret);
 
 /* Is each of the words a service? Else that is said, with the nearest name. 0 or an exit code. */
 must_check int session_need_words(struct session *s);

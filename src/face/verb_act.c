@@ -78,6 +78,9 @@ static void act_report(const struct session *s, const struct client_answer *answ
         buf_printf(&out, ", %lld of %lld ready", (long long)jdoc_i64(replicas, "ready", 0),
                    (long long)jdoc_i64(replicas, "desired", 0));
         add_overrides(&out, answer->doc);
+    } else if (jdoc_str(answer->doc, "reason").len > 0) {
+        buf_add_cstr(&out, ": ");
+        term_add_safe(&out, jdoc_str(answer->doc, "reason"));
     }
     buf_add_char(&out, '\n');
     term_write(&s->out, buf_str(&out));
@@ -230,11 +233,33 @@ static void say_absent(const struct session *s, const struct vec *targets)
     }
 }
 
+/* To drain is to act on what runs: what is not there is a slip. */
+static int refuse_absent(const struct session *s, const struct vec *targets)
+{
+    for (size_t i = 0; i < targets->len; i++) {
+        const struct target *target = vec_at(targets, struct target, i);
+        if (target->replica > (uint64_t)target->desired) {
+            say_error(s, STR_FMT " has no replica %llu: %s%.0lld; nothing was changed",
+                      STR_ARG(target->service), (unsigned long long)target->replica,
+                      target->desired == 0   ? "it has none"
+                      : target->desired == 1 ? "there is only replica "
+                                             : "there are replicas 1 to ",
+                      (long long)target->desired);
+            return CLI_FAILED;
+        }
+    }
+    return 0;
+}
+
 static int act_on_seats(struct session *s, const char *verb, struct vec *targets)
 {
+    bool drains = strcmp(verb, "drain") == 0;
     int r = check_targets(s, targets);
+    if (r == 0 && drains && !cli_has(s->args, "end")) {
+        r = refuse_absent(s, targets);
+    }
     r = r ? r : act_on_all(s, verb, targets);
-    if (r == 0 && !cli_has(s->args, "end")) {
+    if (r == 0 && !drains) {
         say_absent(s, targets);
     }
     return r;

@@ -106,11 +106,32 @@ static int show_authority(struct cert *cert)
 /* "*.example.test" becomes "_wildcard.example.test": a star in a file's name is a trap. */
 static bool file_name(struct cert *cert, const char *name, const char *end, char *ret, size_t size)
 {
-    const char *folder = cli_value(cert->s.args, "out");
-    bool star = name[0] == '*';
-    int n = snprintf(ret, size, "%s/%s%s%s", folder ? folder : cert->s.cwd, star ? "_wildcard" : "",
-                     star ? name + 1 : name, end);
+    const char *out = cli_value(cert->s.args, "out");
+    struct str folder = str_from(out ? out : cert->s.cwd);
+    bool star = name[0] == '*', slash = str_ends(folder, STR("/"));
+    int n = snprintf(ret, size, STR_FMT "%s%s%s%s", STR_ARG(folder), slash ? "" : "/",
+                     star ? "_wildcard" : "", star ? name + 1 : name, end);
     return n > 0 && (size_t)n < size && !strchr(name, '/');
+}
+
+/* One that is made now holds a key: it is its owner's alone. */
+static int make_folder(struct cert *cert)
+{
+    const char *folder = cli_value(cert->s.args, "out");
+    int r = folder ? file_mkdir_p(folder, 0700) : 0;
+    if (r < 0) {
+        say_error(&cert->s, "the folder %s cannot be made: %s", folder, strerror(-r));
+    }
+    return r < 0 ? CLI_FAILED : 0;
+}
+
+static int write_file(struct cert *cert, const char *path, struct str content, uint32_t mode)
+{
+    int r = file_replace(path, content, mode);
+    if (r < 0) {
+        say_error(&cert->s, "%s cannot be written: %s", path, strerror(-r));
+    }
+    return r < 0 ? CLI_FAILED : 0;
 }
 
 static int write_pair(struct cert *cert, struct str pem, struct str key)
@@ -123,11 +144,11 @@ static int write_pair(struct cert *cert, struct str pem, struct str key)
         say_error(&cert->s, "'%s' cannot be part of a file's name", name);
         return CLI_USAGE;
     }
-    int r = file_replace(key_path, key, 0600);
-    r = r < 0 ? r : file_replace(cert_path, pem, 0644);
-    if (r < 0) {
-        say_error(&cert->s, "%s cannot be written: %s", cert_path, strerror(-r));
-        return CLI_FAILED;
+    int r = make_folder(cert);
+    r = r ? r : write_file(cert, key_path, key, 0600);
+    r = r ? r : write_file(cert, cert_path, pem, 0644);
+    if (r) {
+        return r;
     }
     if (cert->s.json) {
         struct json_writer w = JSON_WRITER(&out);

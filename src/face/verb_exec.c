@@ -220,14 +220,14 @@ static int exec_run(struct exec *e)
     buf_add_cstr(&target, "/exec");
     make_body(e->s.args, &body);
     e->stream = (struct client_stream){.event = on_event, .ended = on_ended};
-    r = client_follow(e->watcher,
-                      &(struct client_request){.method = "POST",
-                                               .target = buf_cstr(&target),
-                                               .body = buf_str(&body),
-                                               .accept = "text/event-stream",
-                                               .fds = streams,
-                                               .fd_count = ARRAY_LEN(streams)},
-                      &e->stream, &answer);
+    r = session_follow(&e->s, e->watcher,
+                       &(struct client_request){.method = "POST",
+                                                .target = buf_cstr(&target),
+                                                .body = buf_str(&body),
+                                                .accept = "text/event-stream",
+                                                .fds = streams,
+                                                .fd_count = ARRAY_LEN(streams)},
+                       &e->stream, &answer);
     relay_handed_over(&e->relay);
     if (r) {
         relay_end(&e->relay);

@@ -314,7 +314,9 @@ static int follow(struct tail *t, const char *target)
     int r = watch_signals(t);
 
     r = r ? r : open_stream(t, target);
-    if (r < 0) {
+    if (r == -EAGAIN) {
+        r = reopen_stream(t, target);
+    } else if (r < 0) {
         say_error(&t->s, "cannot follow: %s", strerror(-r));
         return CLI_FAILED;
     }

@@ -268,7 +268,7 @@ static void add_count(struct buf *notes, int64_t count, const char *what)
 }
 
 /* Why replicas that are ready get nothing, or less. */
-static void show_notes(struct table *table, const struct jdoc *route)
+static void show_notes(struct table *table, const struct jdoc *route, const struct jdoc *service)
 {
     cleanup(buf_fini) struct buf notes = BUF_INIT(256);
     struct str breaker = jdoc_str(route, "breaker");
@@ -283,14 +283,17 @@ static void show_notes(struct table *table, const struct jdoc *route)
     }
     bool timed = timefmt_parse(jdoc_str(route, "breaker_until"), &until) == 0;
     int64_t left_ns = until - clock_wall_ns();
-    /* An open one whose time is over lets the next request through: nobody has asked yet. */
-    if (str_is(breaker, "open") && (!timed || left_ns > 0)) {
+    if (str_is(breaker, "open")) {
         add_note(&notes, "breaker open");
         if (timed) {
-            buf_printf(&notes, " for %lld s", (long long)(left_ns / NS_PER_S + 1));
+            buf_printf(&notes, " for %lld s", (long long)(MAX(left_ns, 0) / NS_PER_S + 1));
         }
-    } else if (str_is(breaker, "open") || str_is(breaker, "half_open")) {
+    } else if (str_is(breaker, "half_open")) {
         add_note(&notes, "breaker half open");
+    }
+    if (str_is(jdoc_str(service, "state"), "crashed")) {
+        bool none = jdoc_i64(jdoc_get(service, "replicas"), "ready", 0) == 0;
+        add_note(&notes, none ? "keeps crashing" : "a replica keeps crashing");
     }
     add_count(&notes, ejected, "ejected");
     add_count(&notes, drained, "drained");
@@ -298,9 +301,24 @@ static void show_notes(struct table *table, const struct jdoc *route)
     table_add(table, TERM_CORAL, buf_str(&notes));
 }
 
-/* Requests of all endpoints together: how they are spread shows --json. */
-static void routes_row(struct table *table, const struct jdoc *route)
+/* NULL: there is none. */
+static const struct jdoc *service_of(const struct jdoc *services, struct str name)
 {
+    jdoc_each(service, services)
+    {
+        if (str_eq(jdoc_str(service, "name"), name)) {
+            return service;
+        }
+    }
+    return NULL;
+}
+
+/* Requests of all endpoints together: how they are spread shows --json. Of those that are wanted
+ * some may not run, and then they are no endpoints. */
+static void routes_row(struct table *table, const struct jdoc *route, const struct jdoc *services)
+{
+    const struct jdoc *service = service_of(services, jdoc_str(route, "service"));
+    int64_t desired = jdoc_i64(jdoc_get(service, "replicas"), "desired", 0);
     const struct jdoc *endpoints = jdoc_get(route, "endpoints");
     int64_t ready = 0;
     int64_t requests = 0;
@@ -315,11 +333,12 @@ static void routes_row(struct table *table, const struct jdoc *route)
     show_cell(table, route, "path");
     show_cell(table, route, "service");
     show_balance(table, route);
-    table_addf(table, ready ? TERM_GREEN : TERM_CORAL, "%lld/%zu", (long long)ready,
-               endpoints ? endpoints->count : (size_t)0);
+    int64_t there = endpoints ? (int64_t)endpoints->count : 0;
+    table_addf(table, ready ? TERM_GREEN : TERM_CORAL, "%lld/%lld", (long long)ready,
+               (long long)MAX(there, desired));
     table_addf(table, TERM_PLAIN, "%lld", (long long)requests);
     show_cell(table, route, "listen");
-    show_notes(table, route);
+    show_notes(table, route, service);
 }
 
 /* A listener of a service's own: no route, but an address that leads somewhere. */
@@ -357,7 +376,7 @@ static void routes_table(const struct session *s, const struct jdoc *items,
     table_init(&table, columns, ARRAY_LEN(columns));
     jdoc_each(item, items)
     {
-        routes_row(&table, item);
+        routes_row(&table, item, services);
     }
     jdoc_each(item, services)
     {

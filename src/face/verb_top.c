@@ -121,7 +121,11 @@ static int top_run(struct top *t)
     t->stream = (struct client_stream){.event = on_event, .ended = on_ended};
     buf_add_cstr(&target, "/api/v1/stream?project=");
     uri_encode(&target, str_from(t->s.project), false);
-    r = client_follow_get(t->s.client, buf_cstr(&target), "", &t->stream, &answer);
+    r = session_follow(&t->s, t->s.client,
+                       &(struct client_request){.method = "GET",
+                                                .target = buf_cstr(&target),
+                                                .accept = "text/event-stream"},
+                       &t->stream, &answer);
     if (r == CLIENT_E_STATUS) {
         say_answer(&t->s, &answer);
     }

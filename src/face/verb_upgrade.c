@@ -126,12 +126,32 @@ static int64_t count_leaving(struct upgrade *up)
     return leaving;
 }
 
+static void say_waits(struct upgrade *up, int64_t leaving)
+{
+    cleanup(buf_fini) struct buf out = BUF_INIT(1 * KIB);
+
+    if (up->s.json) {
+        return;
+    }
+    term_style(&out, &up->s.err, TERM_AMBER, STR("◐"));
+    buf_printf(
+        &out,
+        " edge    the edge before still serves %lld connection%s; waiting up to %lld s for %s "
+        "to end\n",
+        (long long)leaving, leaving == 1 ? "" : "s", (long long)(FORMER_WAIT_NS / NS_PER_S),
+        leaving == 1 ? "it" : "them");
+    term_write(&up->s.err, buf_str(&out));
+}
+
 /* What ends within seconds (it rests, or its answer is nearly out) is waited for. */
 static int spare_former(struct upgrade *up)
 {
     int64_t end = clock_mono_ns() + FORMER_WAIT_NS;
     int64_t leaving = count_leaving(up);
 
+    if (leaving > 0) {
+        say_waits(up, leaving);
+    }
     while (leaving > 0 && clock_mono_ns() < end) {
         clock_sleep_ns(100 * NS_PER_MS);
         leaving = count_leaving(up);

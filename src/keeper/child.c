@@ -161,7 +161,7 @@ int child_spawn(struct keeper *keeper, const struct order *order, struct ward **
     }
     if (result == ORDER_RUN_E_NO_LIMITS) {
         /* `doctor` says so; the service runs without. */
-        keeper_log(keeper, "%s: limits do not work on this machine", ward->rec.id);
+        rolelog(ROLELOG_WARNING, "keeper", "%s: limits do not work on this machine", ward->rec.id);
     }
     ward->exit_watch.ready = child_exit_ready;
     ward->rec.proc = proc.id;

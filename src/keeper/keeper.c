@@ -56,7 +56,7 @@ static void keeper_on_term(struct loop_signal *signal)
 /* Says why it cannot start, to who started us and in the log. */
 static int keeper_fail(struct keeper *keeper, int error, const char *text)
 {
-    keeper_log(keeper, "%s: %s", text, strerror(-error));
+    rolelog(ROLELOG_ERROR, "keeper", "%s: %s", text, strerror(-error));
     keeper_args_ready(&keeper->ready_fd, keeper->id, error, text);
     return error;
 }
@@ -70,7 +70,7 @@ static void keeper_groups(struct keeper *keeper, const struct keeper_args *args)
     }
     const char *warning = cgroup_promise(&keeper->cgroups);
     if (warning) {
-        keeper_log(keeper, "%s", warning);
+        rolelog(ROLELOG_WARNING, "keeper", "%s", warning);
     }
 }
 

@@ -78,7 +78,7 @@ static void memory_on_handed(void *arg, const struct journal_handed *handed)
 
 static void memory_say(struct journal *journal, const char *text)
 {
-    keeper_log(container_of(journal, struct keeper, journal), "%s", text);
+    rolelog(ROLELOG_ERROR, "keeper", "%s", text);
 }
 
 void memory_load(struct keeper *keeper)

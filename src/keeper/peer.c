@@ -52,7 +52,8 @@ static void peer_message(struct chan *chan, struct chan_msg *msg)
         ok = keeper_msg_valid(&copy, msg->len) && (peer->greeted || copy.type == KEEPER_HELLO);
     }
     if (!ok) {
-        keeper_log(keeper, "pid %d sent a message that is not understood: dropped", peer->cred.pid);
+        rolelog(ROLELOG_WARNING, "keeper", "pid %d sent a message that is not understood: dropped",
+                peer->cred.pid);
         peer_drop(peer);
         return;
     }
@@ -93,7 +94,8 @@ void peer_send(struct peer *peer, const struct keeper_msg *msg, int fd)
     bool too_many = fd >= 0 && peer->chan.queue_len >= PEER_QUEUE_WITH_FD;
     int result = too_many ? -ENOBUFS : chan_send(&peer->chan, msg, sizeof(*msg), &fd, fd >= 0);
     if (result < 0 && result != -EPIPE) { /* the end of a broken pipe is told by the channel */
-        keeper_log(peer->keeper, "pid %d does not read its messages: dropped", peer->cred.pid);
+        rolelog(ROLELOG_WARNING, "keeper", "pid %d does not read its messages: dropped",
+                peer->cred.pid);
         peer_drop(peer);
     }
 }

@@ -7,9 +7,9 @@
 #define KEEPER_PRIVATE_H
 
 #include "keeper/state.h"
+#include "os/rolelog.h"
 
 /* --- state.c --- */
-void keeper_log(const struct keeper *keeper, const char *fmt, ...) printf_like(2, 3);
 /* "RUN/NAME". */
 void keeper_run_path(const struct keeper *keeper, const char *name, char ret[KEEPER_PATH_MAX]);
 /* Something ended: whoever is stopping goes on (stop.c), later in this turn. */

@@ -65,14 +65,15 @@ void reexec_run(struct keeper *keeper, const char *binary)
     reexec_gather(keeper);
     int result = journal_rewrite(&keeper->journal);
     if (result == 0) {
-        keeper_log(keeper, "executing %s", binary);
+        rolelog(ROLELOG_INFO, "keeper", "executing %s", binary);
         reexec_inherit(keeper, true);
         result = role_spawn_exec(&next, binary); /* returns only when it failed */
         reexec_inherit(keeper, false);
     }
     keeper->handed_count = 0;
     (void)journal_rewrite(&keeper->journal); /* the next keeper is another process */
-    keeper_log(keeper, "%s cannot be executed: %s: going on as before", binary, strerror(-result));
+    rolelog(ROLELOG_ERROR, "keeper", "%s cannot be executed: %s: going on as before", binary,
+            strerror(-result));
 }
 
 static void reexec_take(struct keeper *keeper, const struct journal_handed *handed)

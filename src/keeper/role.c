@@ -49,12 +49,13 @@ static void role_died(struct loop_fd *watch, uint32_t events)
     }
     role_unwatch(keeper, slot);
     slot->retiring = false;
-    keeper_log(keeper, "%s (pid %d) ended: %s %d", role_spawn_name(slot->rec.role),
-               slot->rec.proc.pid,
-               !how.known     ? "status unknown"
-               : how.signaled ? "signal"
-                              : "exit code",
-               how.code);
+    bool orderly = how.known && !how.signaled && how.code == 0;
+    rolelog(orderly ? ROLELOG_INFO : ROLELOG_WARNING, "keeper", "%s (pid %d) ended: %s %d",
+            role_spawn_name(slot->rec.role), slot->rec.proc.pid,
+            !how.known     ? "status unknown"
+            : how.signaled ? "signal"
+                           : "exit code",
+            how.code);
     role_tell(keeper, slot);
     if (slot->rec.role == KEEPER_ROLE_CORE) {
         kept_drop_stdio(keeper);
@@ -96,7 +97,7 @@ static void role_left(struct loop_task *task)
     if (!slot->retiring || !slot->up) {
         return;
     }
-    keeper_log(slot->keeper, "the edge (pid %d) leaves its place", slot->rec.proc.pid);
+    rolelog(ROLELOG_INFO, "keeper", "the edge (pid %d) leaves its place", slot->rec.proc.pid);
     slot->retiring = false;
     role_unwatch(slot->keeper, slot); /* it is reaped by SIGCHLD */
     if (slot->wanted) {
@@ -138,8 +139,8 @@ static bool role_adopt_holder(struct keeper *keeper, enum keeper_role role)
         !role_adopt(keeper, role, &proc)) {
         return false;
     }
-    keeper_log(keeper, "the %s (pid %d) was not known and is taken on", role_spawn_name(role),
-               proc.pid);
+    rolelog(ROLELOG_INFO, "keeper", "the %s (pid %d) was not known and is taken on",
+            role_spawn_name(role), proc.pid);
     memory_role(keeper, &keeper->roles[role]);
     role_tell(keeper, &keeper->roles[role]);
     return true;
@@ -168,8 +169,8 @@ void role_start(struct keeper *keeper, enum keeper_role role)
     }
     file_close(&ends[1]);
     if (result < 0) {
-        keeper_log(keeper, "cannot start the %s: %s: %s", role_spawn_name(role), step,
-                   strerror(-result));
+        rolelog(ROLELOG_ERROR, "keeper", "cannot start the %s: %s: %s", role_spawn_name(role), step,
+                strerror(-result));
         file_close(&ends[0]);
         loop_timer_after(&keeper->loop, &slot->timer, ROLE_DELAY_MAX_NS);
         return;

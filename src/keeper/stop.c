@@ -43,7 +43,8 @@ static void stop_late(struct timer *timer, int64_t now_ns)
     }
     WARD_EACH (keeper, ward) {
         if (!ward->rec.empty) {
-            keeper_log(keeper, "%s (pid %d) does not end", ward->rec.id, ward->rec.proc.pid);
+            rolelog(ROLELOG_WARNING, "keeper", "%s (pid %d) does not end", ward->rec.id,
+                    ward->rec.proc.pid);
         }
     }
     stop_roles(keeper);

@@ -423,11 +423,13 @@ void counters_clear(const struct counters *counters, uint32_t first, uint32_t co
     for (uint32_t t = first; t < first + count && t < counters->threads; t++) {
         struct counters_thread *table = counters_thread_of(counters, t);
         struct counters_upkeep *upkeep = upkeep_of(counters, t);
-        if (table->cells_used == 0 && table->connections == 0 && upkeep->begun == upkeep->ended) {
+        if (table->cells_used == 0 && table->connections == 0 && table->taken == 0 &&
+            upkeep->begun == upkeep->ended) {
             continue; /* do not touch pages nobody used */
         }
         table->connections = 0;
         table->upstream_connections = 0;
+        table->taken = 0;
         for (uint32_t i = 0; i < counters_cells_used(counters, t); i++) {
             cell_of(counters, t, i)->in_flight = 0;
         }

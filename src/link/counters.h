@@ -61,7 +61,7 @@ struct counters_thread {
         limit_glitches, glitches, bad_announcements /* PROXY headers */;
     uint64_t moved /* connections of the edge before */,
         no_places /* 1: geo_database is of no use */, tls_handshakes, tls_resumed, tls_failed,
-        limit_connections, taken /* delta_mark of what it serves */;
+        limit_connections, taken /* delta_mark of what who comes meets; 0: nobody comes to it */;
 };
 
 struct counters {

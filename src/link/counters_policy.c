@@ -97,13 +97,17 @@ void counters_policy_sweep(const struct counters *counters,
 void counters_policy_clear(const struct counters *counters, uint32_t first, uint32_t tables)
 {
     uint32_t count = used(counters);
-    if (tables >= COUNTERS_THREADS_MAX) {
+    bool alone = tables >= COUNTERS_THREADS_MAX; /* else its limits are those of both edges */
+    if (alone) {
         unlock(counters);
     }
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t *use = policy_at(counters, i)->use;
+        struct counters_policy *policy = policy_at(counters, i);
         for (uint32_t t = first; t < first + tables && t < COUNTERS_THREADS_MAX; t++) {
-            use[t] = 0;
+            policy->use[t] = 0;
+            if (alone && policy->limited) {
+                policy->limits[t % COUNTERS_HALF] = 0;
+            }
         }
     }
 }
@@ -117,6 +121,32 @@ void counters_policy_show(struct counters_policy *policy, uint32_t thread, uint3
     uint32_t use = MIN(in_flight, (uint32_t)UINT16_MAX) | MIN(connections, (uint32_t)UINT16_MAX)
                                                               << 16;
     __atomic_store_n(&policy->use[thread], use, __ATOMIC_SEQ_CST);
+}
+
+void counters_policy_show_limit(struct counters_policy *policy, uint32_t thread, uint32_t limit)
+{
+    uint16_t *place = &policy->limits[thread % COUNTERS_HALF];
+    uint16_t shown = (uint16_t)MIN(limit, (uint32_t)UINT16_MAX);
+    if (__atomic_load_n(place, __ATOMIC_RELAXED) != shown) {
+        __atomic_store_n(&policy->limited, 1, __ATOMIC_RELAXED);
+        __atomic_store_n(place, shown, __ATOMIC_RELAXED);
+    }
+}
+
+uint32_t counters_policy_limit(const struct counters_policy *policy, uint32_t threads)
+{
+    uint32_t sum = 0;
+    for (unsigned i = 0; i < MIN(threads, (uint32_t)COUNTERS_HALF); i++) {
+        sum += policy->limits[i];
+    }
+    return sum;
+}
+
+enum counters_policy_state counters_policy_state(const struct counters_policy *policy,
+                                                 int64_t wall_ns)
+{
+    bool over = policy->state == COUNTERS_POLICY_OPEN && policy->until_wall_ns <= wall_ns;
+    return over ? COUNTERS_POLICY_HALF_OPEN : (enum counters_policy_state)policy->state;
 }
 
 uint32_t counters_policy_in_flight(const struct counters_policy *policy)

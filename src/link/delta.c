@@ -13,6 +13,7 @@
 #include "link/delta.h"
 
 #include "link/loads.h"
+#include "link/wire_state.h"
 #include "link/words.h"
 
 #include <string.h>
@@ -119,10 +120,15 @@ int delta_log_append(struct delta_log *log, struct delta *delta)
         return DELTA_E_FULL;
     }
     delta->sequence = head + 1;
+    struct delta written = *delta;
+    written.service_state = (enum snapshot_service_state)wire_state(delta->service_state);
+    if (delta->kind == DELTA_SERVICE_STATE) {
+        written.drained = delta->service_state == SNAPSHOT_SERVICE_DRAINED;
+    }
     struct delta_slot *slot = slot_of(log, delta->sequence);
     __atomic_store_n(&slot->sequence, 0, __ATOMIC_RELAXED);
     __atomic_thread_fence(__ATOMIC_RELEASE);
-    words_store(&slot->delta, delta, sizeof(*delta));
+    words_store(&slot->delta, &written, sizeof(written));
     __atomic_store_n(&slot->sequence, delta->sequence, __ATOMIC_RELEASE);
     __atomic_store_n(&log->header->head, delta->sequence, __ATOMIC_RELEASE);
     return 0;
@@ -161,8 +167,7 @@ static bool delta_ok(const struct delta *delta)
     return delta->kind > DELTA_NONE && delta->kind < DELTA_KINDS &&
            text_ended(delta->address, sizeof(delta->address)) &&
            text_ended(delta->replica, sizeof(delta->replica)) &&
-           delta->endpoint_state < SNAPSHOT_ENDPOINT_STATES &&
-           delta->service_state < SNAPSHOT_SERVICE_STATES && delta->balance < SNAPSHOT_BALANCES &&
+           delta->endpoint_state < SNAPSHOT_ENDPOINT_STATES && delta->balance < SNAPSHOT_BALANCES &&
            delta->seat.group < SNAPSHOT_GROUPS &&
            text_ended(delta->seat.sticky, sizeof(delta->seat.sticky));
 }
@@ -185,6 +190,8 @@ int delta_log_read(const struct delta_log *log, uint64_t *cursor, struct delta *
     if (before != sequence || after != sequence || ret->sequence != sequence || !delta_ok(ret)) {
         return DELTA_E_LOST;
     }
+    ret->service_state = wire_state_read((uint32_t)ret->service_state,
+                                         ret->kind == DELTA_SERVICE_STATE ? ret->drained : 0);
     *cursor = sequence;
     return 0;
 }

@@ -53,7 +53,10 @@ struct delta {
         char route[DELTA_ROUTE_MAX]; /* host, NUL, path, NUL */
     };
     enum snapshot_endpoint_state endpoint_state;
-    uint32_t weight;
+    union {
+        uint32_t weight;
+        uint32_t drained; /* DELTA_SERVICE_STATE: in the log; beside the state STOPPED */
+    };
     enum snapshot_service_state service_state;
     enum snapshot_balance balance;
     union {

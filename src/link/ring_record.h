@@ -31,7 +31,8 @@ enum {
     RING_FLAG_ADMIN = 128,
     RING_FLAG_TCP = 256, /* a tcp listener's connection: no status */
     RING_FLAG_NOT_REPEATED =
-        512, /* a further try was due, but its body was gone (retries.buffer) */
+        512,                   /* a further try was due, but its body was gone (retries.buffer) */
+    RING_FLAG_FALLBACK = 1024, /* its own service could not: that of traffic.fallback was asked */
 };
 /* ring_access.layers: HTTP version of the client and of the replica (0 = 1.x, 2, 3), TLS. */
 enum {

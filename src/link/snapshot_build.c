@@ -7,6 +7,7 @@
 #include "base/map.h"
 #include "link/snapshot.h"
 #include "link/snapshot_wire.h"
+#include "link/wire_state.h"
 
 enum { TEXT_TOTAL_MAX = 64 << 20 };
 
@@ -168,7 +169,8 @@ void snapshot_builder_service(struct snapshot_builder *builder,
         .probe_host = add_text(builder, probe->host),
         .body_max = service->body_max,
         .balance = service->balance,
-        .state = service->state,
+        .state = wire_state(service->state),
+        .drained = service->state == SNAPSHOT_SERVICE_DRAINED,
         .connect_ms = service->connect_ms,
         .first_byte_ms = service->first_byte_ms,
         .idle_ms = service->idle_ms,
@@ -387,7 +389,7 @@ uint64_t snapshot_builder_digest(const struct snapshot_builder *builder)
     }
     for (size_t i = 0; i < builder->services.len; i++) {
         struct wire_service service = *vec_at(&builder->services, struct wire_service, i);
-        service.state = 0;
+        service.state = service.drained = 0;
         digest = add_digest(digest, &service, sizeof(service));
     }
     digest = add_digest(digest, builder->text.p, builder->text.len);

@@ -10,6 +10,7 @@
 #include "base/map.h"
 #include "link/snapshot.h"
 #include "link/snapshot_wire.h"
+#include "link/wire_state.h"
 #include "os/shm.h"
 
 /* Smallest item a reader takes: the fields every writer of this format has (those that came later
@@ -140,14 +141,14 @@ static bool services_ok(const struct snapshot *snapshot)
         item_copy(snapshot, WIRE_SERVICES, i, &item);
         if (item.id == 0 || item.balance >= SNAPSHOT_BALANCES ||
             item.protocol >= SNAPSHOT_PROTOCOLS || item.announce > 2 ||
-            item.state >= SNAPSHOT_SERVICE_STATES || item.probe_kind >= SNAPSHOT_PROBES ||
-            !text_ok(snapshot, item.tls_name) || !bytes_ok(snapshot, item.tls_ca) ||
-            !bytes_ok(snapshot, item.tls_cert) || !bytes_ok(snapshot, item.tls_key) ||
-            !text_ok(snapshot, item.tenant) || !text_ok(snapshot, item.project) ||
-            !text_ok(snapshot, item.name) || !text_ok(snapshot, item.probe_path) ||
-            !text_ok(snapshot, item.probe_host) || item.hash >= SNAPSHOT_HASHES ||
-            !text_ok(snapshot, item.hash_name) || !text_ok(snapshot, item.sticky) ||
-            !text_ok(snapshot, item.access) || item.policy > snapshot->policies) {
+            item.probe_kind >= SNAPSHOT_PROBES || !text_ok(snapshot, item.tls_name) ||
+            !bytes_ok(snapshot, item.tls_ca) || !bytes_ok(snapshot, item.tls_cert) ||
+            !bytes_ok(snapshot, item.tls_key) || !text_ok(snapshot, item.tenant) ||
+            !text_ok(snapshot, item.project) || !text_ok(snapshot, item.name) ||
+            !text_ok(snapshot, item.probe_path) || !text_ok(snapshot, item.probe_host) ||
+            item.hash >= SNAPSHOT_HASHES || !text_ok(snapshot, item.hash_name) ||
+            !text_ok(snapshot, item.sticky) || !text_ok(snapshot, item.access) ||
+            item.policy > snapshot->policies) {
             return false;
         }
     }
@@ -391,7 +392,7 @@ struct snapshot_service snapshot_service_at(const struct snapshot *snapshot, uin
         .project = text_of(snapshot, item.project),
         .name = text_of(snapshot, item.name),
         .balance = (enum snapshot_balance)item.balance,
-        .state = (enum snapshot_service_state)item.state,
+        .state = wire_state_read(item.state, item.drained),
         .connect_ms = or_default(item.connect_ms, 2000),
         .first_byte_ms = or_default(item.first_byte_ms, 60000),
         .idle_ms = or_default(item.idle_ms, 60000),
@@ -399,6 +400,7 @@ struct snapshot_service snapshot_service_at(const struct snapshot *snapshot, uin
         .hold_ms = item.hold_ms == UINT32_MAX ? 0 : or_default(item.hold_ms, 10000),
         .retries = item.retries == UINT32_MAX ? 0 : or_default(item.retries, 2),
         .body_max = item.body_max ? item.body_max : 10 * MIB,
+        .call_max = item.body_max ? item.body_max : UINT64_MAX,
         .connections_max = or_default(item.connections_max, 1024),
         .probe =
             {

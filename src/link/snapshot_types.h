@@ -46,6 +46,9 @@ enum snapshot_service_state {
     SNAPSHOT_SERVICE_STARTING, /* the same; the page says "starting" */
     SNAPSHOT_SERVICE_STOPPED,  /* refused at once */
     SNAPSHOT_SERVICE_CRASHED,  /* refused at once */
+    /* By people, all of it: refused at once, for nobody else will come. On its way STOPPED and a
+     * flag, since an edge from before it refuses what it does not know. */
+    SNAPSHOT_SERVICE_DRAINED,
     SNAPSHOT_SERVICE_STATES
 };
 enum snapshot_endpoint_state {
@@ -82,6 +85,7 @@ struct snapshot_service {
     uint32_t hold_ms;  /* a request waits this long for an endpoint [10,000]; UINT32_MAX: not */
     uint32_t retries;  /* further tries when that is safe [2]; UINT32_MAX = none */
     uint64_t body_max; /* request body [10 MiB]; UINT64_MAX = unlimited */
+    uint64_t call_max; /* of a call of gRPC (HTTP/2) [unlimited]: body_max, where said */
     uint32_t connections_max; /* to one endpoint, per edge thread [1,024] */
     struct snapshot_upstream_tls tls;
     struct snapshot_probe probe;

@@ -13,8 +13,7 @@
 #ifndef LINK_SNAPSHOT_WIRE_H
 #define LINK_SNAPSHOT_WIRE_H
 
-#include "link/snapshot_balance.h"
-#include "link/snapshot_policy.h"
+#include "link/snapshot_types.h"
 
 #define WIRE_MAGIC UINT64_C(0x31504e534c45554d) /* "MUELSNP1" */
 enum { WIRE_FORMAT = 1 };
@@ -87,6 +86,7 @@ struct wire_service {
     struct wire_text tls_name, tls_ca, tls_cert, tls_key; /* the last three: bytes */
     uint32_t tls, tls_verify;
     uint32_t announce, stream_ms;
+    uint32_t drained, reserved; /* beside the state STOPPED */
 };
 struct wire_policy {
     uint64_t fallback_service, mirror_service;

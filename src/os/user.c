@@ -9,6 +9,7 @@
  */
 #include "os/user.h"
 #include "base/num.h"
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <pwd.h>
@@ -116,6 +117,11 @@ void user_name(uint32_t uid, char *ret, size_t size)
     } else {
         snprintf(ret, size, "%u", uid);
     }
+}
+
+int user_may_write(const char *path)
+{
+    return faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) < 0 ? -errno : 0;
 }
 
 /* Also for a process that is not root and "becomes" itself: then setgroups is refused (EPERM), and

@@ -30,6 +30,9 @@ uint32_t user_own_gid(void);
 must_check int user_find(struct str spec, struct user *ret, struct problem *problem);
 /* The name of a uid, or its number, NUL-terminated. */
 void user_name(uint32_t uid, char *ret, size_t size);
+/* May this process write to that file; of a folder with "/." behind it: make files in it? 0 or
+ * -errno. */
+must_check int user_may_write(const char *path);
 /* Irrevocably becomes that user: groups, gid, uid, no new privileges, no capabilities. 0 or -errno.
  */
 must_check int user_become(const struct user *user);

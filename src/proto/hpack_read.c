@@ -8,20 +8,25 @@
  *     0001xxxx  a field that nobody may keep
  *     0000xxxx  a field that is not kept
  *
- * A field is taken whole or not at all: cut, it is read anew when more has come.
+ * A field is taken whole or not at all: cut, it is read anew when more has come. Only what is too
+ * long is passed over piece by piece; whether its code is right is not looked at then.
  */
 #include "proto/hpack_read.h"
 
+#include "base/num.h"
 #include "proto/hpack_huffman.h"
 #include "proto/hpack_static.h"
 
 #include <stdlib.h>
 
-enum { NUMBER_BYTES = 5 /* behind the first one: no more are needed for 32 bits */ };
+enum {
+    NUMBER_BYTES = 5, /* behind the first one: no more are needed for 32 bits */
+    READ_LONG = 2,    /* of parts: a text begins that is to be passed over */
+};
 
-void hpack_reader_init(struct hpack_reader *reader)
+void hpack_reader_init(struct hpack_reader *reader, uint32_t text_max)
 {
-    reader->begun = false;
+    *reader = (struct hpack_reader){.text_max = text_max};
     hpack_ring_init(&reader->ring);
 }
 
@@ -53,32 +58,41 @@ uint8_t hpack_id(struct str name)
 
 /* --- parts --- */
 
-/* A number whose first `bits` bits lie in the first byte (§5.1). */
-static int read_number(struct str *bytes, unsigned bits, uint32_t *ret)
+/* The rest of a number behind a first byte that says `most`. */
+static int read_large(struct str *bytes, uint32_t most, uint32_t *ret)
 {
     const unsigned char *p = (const unsigned char *)bytes->p;
-    uint32_t most = (1U << bits) - 1;
-    uint64_t number = p[0] & most;
+    uint64_t number = most;
     size_t n = 1;
-    if (number == most) {
-        unsigned char c;
-        do {
-            if (n > NUMBER_BYTES) {
-                return -EBADMSG;
-            }
-            if (n == bytes->len) {
-                return HPACK_E_MORE;
-            }
-            c = p[n];
-            number += (uint64_t)(c & 0x7f) << (7 * (n - 1));
-            n++;
-        } while (c & 0x80);
-        if (number > UINT32_MAX) {
+    unsigned char c;
+    do {
+        if (n > NUMBER_BYTES) {
             return -EBADMSG;
         }
+        if (n == bytes->len) {
+            return HPACK_E_MORE;
+        }
+        c = p[n];
+        number += (uint64_t)(c & 0x7f) << (7 * (n - 1));
+        n++;
+    } while (c & 0x80);
+    if (number > UINT32_MAX) {
+        return -EBADMSG;
     }
     *ret = (uint32_t)number;
     *bytes = str_make(bytes->p + n, bytes->len - n);
+    return 0;
+}
+
+/* A number whose first `bits` bits lie in the first byte (§5.1). */
+static inline int read_number(struct str *bytes, unsigned bits, uint32_t *ret)
+{
+    uint32_t most = (1U << bits) - 1;
+    *ret = (unsigned char)bytes->p[0] & most;
+    if (unlikely(*ret == most)) {
+        return read_large(bytes, most, ret);
+    }
+    *bytes = str_make(bytes->p + 1, bytes->len - 1);
     return 0;
 }
 
@@ -102,20 +116,40 @@ static int read_code(struct str text, struct str small, char **large, struct str
     return 0;
 }
 
-/* A name or value (§5.2). */
-static int read_text(struct str *bytes, struct str small, char **large, struct str *ret)
+/* How a field is read. */
+struct literal {
+    const struct hpack_reader *reader;
+    bool keeps;
+    size_t name_len, came; /* once the name was read: also its bytes as they came */
+};
+
+/* Is it too long for everybody? A letter of Huffman's code has at most 30 bits. */
+static bool is_too_long(const struct literal *literal, uint32_t len, bool coded)
 {
-    if (bytes->len == 0) {
-        return HPACK_E_MORE;
-    }
-    bool coded = bytes->p[0] & 0x80;
+    size_t least = literal->name_len + (coded ? len / 4 : len);
+    return literal->came + len > literal->reader->text_max &&
+           (!literal->keeps || least > literal->reader->ring.limit);
+}
+
+static int read_len(struct str *bytes, uint32_t *ret)
+{
+    int r = bytes->len > 0 ? read_number(bytes, 7, ret) : HPACK_E_MORE;
+    return r == 0 && *ret > HPACK_TEXT_MAX ? -EBADMSG : r;
+}
+
+/* A name or value (§5.2). READ_LONG: its length was read. */
+static int read_text(const struct literal *literal, struct str *bytes, struct str small,
+                     char **large, struct str *ret)
+{
+    bool coded = bytes->len > 0 && bytes->p[0] & 0x80;
     uint32_t len;
-    int r = read_number(bytes, 7, &len);
+    int r = read_len(bytes, &len);
     if (r != 0) {
         return r;
     }
-    if (len > HPACK_TEXT_MAX) {
-        return -EBADMSG;
+    if (unlikely(is_too_long(literal, len, coded))) {
+        ret->len = len;
+        return READ_LONG;
     }
     if (len > bytes->len) {
         return HPACK_E_MORE;
@@ -176,12 +210,11 @@ static int own_name(struct hpack_room *room, struct str *name)
     return 0;
 }
 
-static int read_name(struct hpack_reader *reader, struct str *bytes, struct hpack_room *room,
-                     struct hpack_found *ret)
+static int read_name(struct hpack_reader *reader, const struct literal *literal, struct str *bytes,
+                     struct hpack_room *room, struct hpack_found *ret)
 {
-    bool keep = bytes->p[0] & 0x40;
     uint32_t index;
-    int r = read_number(bytes, keep ? 6 : 4, &index);
+    int r = read_number(bytes, literal->keeps ? 6 : 4, &index);
     if (r != 0) {
         return r;
     }
@@ -189,10 +222,11 @@ static int read_name(struct hpack_reader *reader, struct str *bytes, struct hpac
         r = look_up(reader, index, ret);
         ret->mark = NULL;
         ret->line = false;
-        return r == 0 && keep && index > HPACK_STATIC_LAST ? own_name(room, &ret->name) : r;
+        return r == 0 && literal->keeps && index > HPACK_STATIC_LAST ? own_name(room, &ret->name)
+                                                                     : r;
     }
     *ret = (struct hpack_found){0};
-    r = read_text(bytes, str_make(room->small, HPACK_ROOM), &room->large[0], &ret->name);
+    r = read_text(literal, bytes, str_make(room->small, HPACK_ROOM), &room->large[0], &ret->name);
     if (r == 0) {
         ret->id = hpack_id(ret->name);
     }
@@ -210,21 +244,72 @@ static int keep(struct hpack_reader *reader, struct hpack_found *found)
     return r;
 }
 
+/* From here on it is passed over. */
+static void begin_skip(struct hpack_reader *reader, bool keeps, uint32_t len, bool value_comes)
+{
+    if (keeps) { /* it is larger than the table, and leaves it empty (§4.4) */
+        uint32_t limit = reader->ring.limit;
+        hpack_ring_limit(&reader->ring, 0);
+        hpack_ring_limit(&reader->ring, limit);
+    }
+    reader->skipping = true;
+    reader->skip_value = value_comes;
+    reader->skip = len;
+}
+
+/* What has come of it. */
+static int skip(struct hpack_reader *reader, struct str *bytes, struct hpack_found *ret)
+{
+    for (;;) {
+        size_t n = MIN((size_t)reader->skip, bytes->len);
+        reader->skip -= (uint32_t)n;
+        *bytes = str_skip(*bytes, n);
+        if (reader->skip > 0) {
+            return HPACK_E_MORE;
+        }
+        if (!reader->skip_value) {
+            reader->skipping = false;
+            *ret = (struct hpack_found){.too_long = true};
+            return 0;
+        }
+        uint32_t len;
+        int r = read_len(bytes, &len);
+        if (r != 0) {
+            return r;
+        }
+        reader->skip = len;
+        reader->skip_value = false;
+    }
+}
+
 static int read_literal(struct hpack_reader *reader, struct str *bytes, struct hpack_room *room,
                         struct hpack_found *ret)
 {
     unsigned first = (unsigned char)bytes->p[0];
-    int r = read_name(reader, bytes, room, ret);
+    struct literal literal = {.reader = reader, .keeps = first & 0x40};
+    size_t before = bytes->len;
+    int r = read_name(reader, &literal, bytes, room, ret);
     if (r != 0) {
+        if (r == READ_LONG) {
+            begin_skip(reader, literal.keeps, (uint32_t)ret->name.len, true);
+        }
         return r;
     }
+    literal.name_len = ret->name.len;
+    literal.came = before - bytes->len;
     struct str small = str_make(room->small, HPACK_ROOM);
     if (ret->name.p == room->small) {
         small = str_skip(small, ret->name.len);
     }
-    r = read_text(bytes, small, &room->large[1], &ret->value);
+    r = read_text(&literal, bytes, small, &room->large[1], &ret->value);
+    if (unlikely(r != 0)) {
+        if (r == READ_LONG) {
+            begin_skip(reader, literal.keeps, (uint32_t)ret->value.len, false);
+        }
+        return r;
+    }
     ret->secret = first < 0x20 && first & 0x10;
-    return r == 0 && first & 0x40 ? keep(reader, ret) : r;
+    return literal.keeps ? keep(reader, ret) : 0;
 }
 
 static int read_size(struct hpack_reader *reader, struct str *bytes)
@@ -244,6 +329,9 @@ static int read_size(struct hpack_reader *reader, struct str *bytes)
 int hpack_read(struct hpack_reader *reader, struct str *bytes, struct hpack_room *room,
                struct hpack_found *ret)
 {
+    if (unlikely(reader->skipping)) {
+        return skip(reader, bytes, ret);
+    }
     while (bytes->len > 0) {
         struct str rest = *bytes;
         unsigned first = (unsigned char)rest.p[0];
@@ -261,9 +349,13 @@ int hpack_read(struct hpack_reader *reader, struct str *bytes, struct hpack_room
         } else {
             r = read_literal(reader, &rest, room, ret);
         }
-        if (r == 0) {
+        if (likely(r == 0)) {
             reader->begun = true;
             *bytes = rest;
+        } else if (unlikely(r == READ_LONG)) {
+            reader->begun = true;
+            *bytes = rest;
+            return skip(reader, bytes, ret);
         }
         return r;
     }

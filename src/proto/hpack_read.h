@@ -6,8 +6,13 @@
  *     hpack_read_begin(&reader);                            a block
  *     while ((r = hpack_read(&reader, &bytes, &room, &found)) == 0) …
  *     r is HPACK_E_MORE: what is left in `bytes` is the beginning of a field; at the block's end
- *     there must be none.
+ *     there must be none, nor may hpack_read_is_amid be true.
  *     hpack_room_fini(&room);
+ *
+ * Whoever cuts blocks keeps the beginning of a field until its rest has come. A field whose texts
+ * are longer than `text_max` together is none that anybody takes: it is passed over as it comes and
+ * told without its texts. That is as good as reading it as long as the table could not keep it,
+ * either; one that it could is at most four tables long.
  */
 #ifndef PROTO_HPACK_READ_H
 #define PROTO_HPACK_READ_H
@@ -22,7 +27,11 @@ enum {
 
 struct hpack_reader {
     struct hpack_ring ring;
-    bool begun; /* a field of the block was read: the table's size stays */
+    uint32_t text_max;
+    uint32_t skip;   /* bytes of the text that is passed over now */
+    bool begun;      /* a field of the block was read: the table's size stays */
+    bool skipping;   /* a field is passed over … */
+    bool skip_value; /* … whose value comes yet */
 };
 
 /* A field that was read. Texts lie in the bytes, the table or the room: until the next call. */
@@ -33,6 +42,7 @@ struct hpack_found {
     uint8_t id;  /* as in struct hpack_field */
     bool line;   /* at name.p lies "name: value\r\n" */
     bool secret; /* must not be kept in a table, neither by others (RFC 7541 §6.2.3) */
+    bool too_long; /* it was passed over: it has neither name nor value */
 };
 
 /* Where texts in Huffman's code become readable. */
@@ -41,11 +51,16 @@ struct hpack_room {
     char small[HPACK_ROOM]; /* not initialised */
 };
 
-void hpack_reader_init(struct hpack_reader *reader);
+void hpack_reader_init(struct hpack_reader *reader, uint32_t text_max);
 void hpack_reader_fini(struct hpack_reader *reader);
 static inline void hpack_read_begin(struct hpack_reader *reader)
 {
     reader->begun = false;
+}
+/* Is the rest of a field to come that is passed over? */
+static inline bool hpack_read_is_amid(const struct hpack_reader *reader)
+{
+    return reader->skipping;
 }
 /* 0; HPACK_E_MORE; -EBADMSG: the reader is of no use any more; -ENOMEM: likewise. */
 enum { HPACK_E_MORE = 1 };

@@ -73,6 +73,7 @@ struct http1_head {
     uint64_t content_length;
     struct http_set present; /* ids of the headers that are there */
     uint16_t count;
+    uint8_t secret; /* HTTP1_SECRET_… */
 
     /* private: where to go on */
     uint32_t line;    /* start of the line being read; 0 = first */

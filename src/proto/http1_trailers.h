@@ -21,6 +21,7 @@ struct http1_trailers {
     uint32_t len;      /* the lines kept, each "name: value\r\n", and the one begun */
     uint32_t at;       /* private: where the one begun starts */
     uint32_t value_at; /* private: and its value */
+    bool secret;       /* one of them must not be kept (RFC 7541 §6.2.3) */
 };
 
 static inline struct str http1_trailers_str(const struct http1_trailers *trailers)

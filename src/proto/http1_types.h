@@ -34,6 +34,17 @@ struct http1_error {
     const char *reason;
 };
 
+/* Of a head: what came as something that must not be kept (RFC 7541 §6.2.3), and is not forwarded
+ * as the line it came in. */
+enum {
+    HTTP1_SECRET_AUTHORITY = 1,
+    HTTP1_SECRET_METHOD = 2,
+    HTTP1_SECRET_TARGET = 4,
+    HTTP1_SECRET_STATUS = 8,
+    HTTP1_SECRET_ID = 16,  /* X-Request-Id */
+    HTTP1_SECRET_WHO = 32, /* Forwarded, X-Forwarded-… */
+};
+
 enum http1_framing {
     HTTP1_BODY_NONE,
     HTTP1_BODY_LENGTH, /* content_length > 0 */

@@ -366,7 +366,7 @@ int http2_init(struct http2 *h, const struct http2_ops *ops, const struct http2_
         .next_id = 1,
         .preface_done = !server,
     };
-    hpack_reader_init(&h->reader);
+    hpack_reader_init(&h->reader, limits->head_max);
     hpack_init(&h->hpack, table_max);
     http2_guard_init(&h->guard, limits->glitches_max, h->now_ns);
     say_settings(h);

@@ -59,7 +59,7 @@ struct http2 {
     uint32_t pad;
     struct http2_frame frame;
     char *part; /* of a payload that has not come whole */
-    uint32_t part_len;
+    uint32_t part_len, part_cap;
     uint32_t rest_len;
     char *rest; /* of a block: the beginning of a field whose end comes in another frame */
     uint8_t head[HTTP2_FRAME_HEAD];
@@ -72,6 +72,8 @@ must_check int http2_init(struct http2 *h, const struct http2_ops *ops,
 /* `out` is the owner's. */
 void http2_fini(struct http2 *h);
 void http2_read(struct http2 *h, struct str bytes);
+/* A head has begun whose stream was left meanwhile: nothing else can come in front of its rest. */
+bool http2_is_stuck(struct http2 *h);
 struct http2_stream *http2_find(struct http2 *h, uint32_t id);
 
 /* What the peer says of its priority (RFC 9218 §4): a dictionary of which u and i count. */

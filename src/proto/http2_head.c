@@ -90,6 +90,24 @@ static void copy_line(char *p, size_t len, const struct hpack_found *field)
     memcpy(p + len - 2, "\r\n", 2);
 }
 
+/* What is said again by itself remembers that nobody may keep it. */
+static uint8_t secret_of(enum http_header_id id)
+{
+    switch (id) {
+    case HTTP_H_HOST:
+        return HTTP1_SECRET_AUTHORITY;
+    case HTTP_H_X_REQUEST_ID:
+        return HTTP1_SECRET_ID;
+    case HTTP_H_FORWARDED:
+    case HTTP_H_X_FORWARDED_FOR:
+    case HTTP_H_X_FORWARDED_HOST:
+    case HTTP_H_X_FORWARDED_PROTO:
+        return HTTP1_SECRET_WHO;
+    default:
+        return 0;
+    }
+}
+
 /* One line, whose name and value have been checked. */
 static void add_line(struct http2_head *builder, enum http_header_id id,
                      const struct hpack_found *field)
@@ -114,6 +132,9 @@ static void add_line(struct http2_head *builder, enum http_header_id id,
         .flags = field->secret ? HTTP1_PLAIN | HTTP1_SECRET : HTTP1_PLAIN,
     };
     builder->len += (uint32_t)len;
+    if (unlikely(field->secret)) {
+        head->secret |= secret_of(id);
+    }
     if (id - 1U < HTTP_H_UPGRADE && http1_note(head, head->count) != 0) {
         builder->malformed |= head->error.status == 400 && id != HTTP_H_HOST;
         return;
@@ -125,10 +146,10 @@ static void add_line(struct http2_head *builder, enum http_header_id id,
     head->count++;
 }
 
-/* One of ours. */
-static void add_text(struct http2_head *builder, enum http_header_id id, struct str value)
+static void add_text(struct http2_head *builder, enum http_header_id id, struct str value,
+                     bool secret)
 {
-    struct hpack_found field = {.name = http_header_name(id), .value = value};
+    struct hpack_found field = {.name = http_header_name(id), .value = value, .secret = secret};
     add_line(builder, id, &field);
 }
 
@@ -157,19 +178,26 @@ static bool has_border(struct str value)
     return false;
 }
 
+/* Of one that is refused the beginning is kept, as far as it is good: people are told what was
+ * asked for. */
 static void take_path(struct http2_head *builder, struct str value)
 {
-    if (value.len > builder->head->limits->line_max) {
+    enum { SHOWN_MAX = 256 };
+    struct http1_head *head = builder->head;
+    size_t good = value.len > 0 ? http_scan_target(value.p, 0, value.len) : 0;
+    if (value.len > head->limits->line_max) {
         refuse(builder, 414, "target too long");
+        good = MIN(good, (size_t)SHOWN_MAX);
     } else if (value.len == 0 || (value.p[0] != '/' && !str_is(value, "*"))) {
         malformed(builder, "bad target");
-    } else if (http_scan_target(value.p, 0, value.len) != value.len) {
+    } else if (good != value.len) {
         if (has_border(value)) {
             malformed(builder, "bad character in target");
         }
         refuse(builder, 400, "bad character in target");
-    } else {
-        (void)keep(builder, value, &builder->head->target);
+    }
+    if (!builder->malformed) {
+        (void)keep(builder, str_slice(value, 0, good), &head->target);
     }
 }
 
@@ -221,6 +249,12 @@ static void take_pseudo(struct http2_head *builder, const struct hpack_found *fi
         return;
     }
     builder->seen |= (uint8_t)bit;
+    if (unlikely(field->secret)) {
+        builder->head->secret |= bit == PSEUDO_METHOD   ? HTTP1_SECRET_METHOD
+                                 : bit == PSEUDO_PATH   ? HTTP1_SECRET_TARGET
+                                 : bit == PSEUDO_STATUS ? HTTP1_SECRET_STATUS
+                                                        : 0;
+    }
     switch (bit) {
     case PSEUDO_METHOD:
         take_method(builder, value);
@@ -232,7 +266,7 @@ static void take_pseudo(struct http2_head *builder, const struct hpack_found *fi
         if (value.len == 0 || has_border(value) || str_find_char(value, '/') >= 0) {
             malformed(builder, "bad Host");
         } else {
-            add_text(builder, HTTP_H_HOST, value);
+            add_text(builder, HTTP_H_HOST, value, field->secret);
         }
         break;
     case PSEUDO_SCHEME:
@@ -327,7 +361,11 @@ void http2_head_field(struct http2_head *builder, const struct hpack_found *fiel
     }
     const char *wrong = judge_once(field);
     if (unlikely(wrong != NULL)) {
-        malformed(builder, wrong);
+        if (field->too_long) { /* it has no name */
+            refuse(builder, 431, "headers too large");
+        } else {
+            malformed(builder, wrong);
+        }
     } else if (field->name.len > HTTP1_NAME_MAX) {
         refuse(builder, 431, "header name too long");
     } else if (id == HTTP_H_HOST && (builder->seen & PSEUDO_AUTHORITY)) {
@@ -393,7 +431,7 @@ static void as_upgrade(struct http2_head *builder)
     struct http1_head *head = builder->head;
     (void)keep(builder, STR("GET"), &head->method_text);
     head->method = HTTP_GET;
-    add_text(builder, HTTP_H_UPGRADE, STR("websocket"));
+    add_text(builder, HTTP_H_UPGRADE, STR("websocket"), false);
     head->seen |= HTTP1_SEEN_UPGRADE;
 }
 
@@ -416,8 +454,8 @@ void http2_head_switch(struct http2_head *builder, struct str accept)
         for (size_t i = 0; i < head->count; i++) {
             pass_over(&head->headers[i]);
         }
-        add_text(builder, HTTP_H_UPGRADE, STR("websocket"));
-        add_text(builder, HTTP_H_SEC_WEBSOCKET_ACCEPT, accept);
+        add_text(builder, HTTP_H_UPGRADE, STR("websocket"), false);
+        add_text(builder, HTTP_H_SEC_WEBSOCKET_ACCEPT, accept, false);
         head->seen |= HTTP1_SEEN_UPGRADE;
     }
 }
@@ -486,7 +524,7 @@ int http2_head_end(struct http2_head *builder, bool no_body)
         return HTTP1_E_BAD;
     }
     head->len = builder->len;
-    if (no_body) {
+    if (no_body && head->framing != HTTP1_TUNNEL) {
         if (head->framing == HTTP1_BODY_CLOSE) { /* in HTTP/1 an empty body has to be said */
             head->has_length = true;
             head->content_length = 0;

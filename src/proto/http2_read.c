@@ -236,43 +236,52 @@ static struct str decode_fields(struct http2 *h, struct str bytes)
     return bytes;
 }
 
-/* The end of a frame is no border in a block: what is left of one frame goes in front of the next
- * (CONTINUATIONS_MAX bounds it). */
-static void decode_cut(struct http2 *h, struct str bytes, bool whole)
+/* What is left of the frame before, and this one behind it. */
+static struct str join(struct http2 *h, struct str bytes)
 {
-    char *joined = malloc(h->rest_len + bytes.len + 1);
+    char *joined = realloc(h->rest, h->rest_len + bytes.len + 1);
     if (!joined) {
         http2_fail(h, HTTP2_INTERNAL_ERROR);
-        return;
-    }
-    if (h->rest) {
-        memcpy(joined, h->rest, h->rest_len);
+        return STR_NONE;
     }
     if (bytes.len > 0) {
         memcpy(joined + h->rest_len, bytes.p, bytes.len);
     }
-    struct str rest = decode_fields(h, str_make(joined, h->rest_len + bytes.len));
-    free(h->rest);
     h->rest = NULL;
-    h->rest_len = 0;
-    if (!h->failed && whole && rest.len > 0) {
-        http2_fail(h, HTTP2_COMPRESSION_ERROR);
-    } else if (!h->failed && rest.len > 0) {
-        memmove(joined, rest.p, rest.len);
-        h->rest = joined;
-        h->rest_len = (uint32_t)rest.len;
-        return;
-    }
-    free(joined);
+    return str_make(joined, h->rest_len + bytes.len);
 }
 
+static void keep_rest(struct http2 *h, struct str rest)
+{
+    h->rest_len = (uint32_t)rest.len;
+    if (rest.len > 0 && !h->failed) {
+        h->rest = malloc(rest.len);
+        if (h->rest) {
+            memcpy(h->rest, rest.p, rest.len);
+        } else {
+            http2_fail(h, HTTP2_INTERNAL_ERROR);
+        }
+    }
+}
+
+/* The end of a frame is no border in a block: what is left of one goes in front of the next, and
+ * that is at most the beginning of a field that somebody takes (hpack_read.h). */
 static void decode(struct http2 *h, struct str bytes, bool whole)
 {
-    if (unlikely(!whole || h->rest)) {
-        decode_cut(h, bytes, whole);
-    } else if (decode_fields(h, bytes).len > 0 && !h->failed) {
+    char *joined = NULL;
+    if (unlikely(h->rest != NULL)) {
+        bytes = join(h, bytes);
+        joined = (char *)(uintptr_t)bytes.p;
+    }
+    if (likely(!h->failed)) {
+        bytes = decode_fields(h, bytes);
+    }
+    if (unlikely(!whole)) {
+        keep_rest(h, bytes);
+    } else if (!h->failed && (bytes.len > 0 || hpack_read_is_amid(&h->reader))) {
         http2_fail(h, HTTP2_COMPRESSION_ERROR);
     }
+    free(joined);
     if (whole && !h->failed) {
         end_block(h);
     }
@@ -372,7 +381,9 @@ static void read_reset(struct http2 *h, struct str payload)
         protocol_error(h);
         return;
     }
-    http2_note(h, HTTP2_GUARD_RESET);
+    if (!stream || !stream->local_end) {
+        http2_note(h, HTTP2_GUARD_RESET);
+    }
     if (stream) {
         http2_close(h, stream, http2_u32(payload.p));
     }
@@ -648,6 +659,25 @@ static void end_frame(struct http2 *h, struct str payload)
     }
 }
 
+/* For `n` more bytes: a peer that sends little of a large frame costs little. */
+static bool grow_part(struct http2 *h, size_t n)
+{
+    if (!h->part) {
+        h->part_len = h->part_cap = 0;
+    }
+    uint32_t needed = h->part_len + (uint32_t)n;
+    if (h->part && needed <= h->part_cap) {
+        return true;
+    }
+    uint32_t cap = MIN(h->frame.len, MAX(needed, 2 * h->part_cap));
+    char *part = realloc(h->part, MAX(cap, 1U));
+    if (part) {
+        h->part = part;
+        h->part_cap = cap;
+    }
+    return part != NULL;
+}
+
 /* The payload of a frame that has to be whole. Returns the rest. */
 static struct str read_whole(struct http2 *h, struct str in)
 {
@@ -658,13 +688,9 @@ static struct str read_whole(struct http2 *h, struct str in)
         end_frame(h, piece);
         return str_skip(in, n);
     }
-    if (!h->part) {
-        h->part = malloc(h->frame.len);
-        h->part_len = 0;
-        if (!h->part) {
-            http2_fail(h, HTTP2_INTERNAL_ERROR);
-            return in;
-        }
+    if (!grow_part(h, n)) {
+        http2_fail(h, HTTP2_INTERNAL_ERROR);
+        return in;
     }
     if (n > 0) {
         memcpy(h->part + h->part_len, piece.p, n);
@@ -678,6 +704,11 @@ static struct str read_whole(struct http2 *h, struct str in)
         free(part);
     }
     return str_skip(in, n);
+}
+
+bool http2_is_stuck(struct http2 *h)
+{
+    return h->in_block && !h->block_dropped && !http2_find(h, h->block_id);
 }
 
 static struct str read_payload(struct http2 *h, struct str in)

@@ -22,6 +22,7 @@
 #include "core/mutate.h"
 #include "link/snapshot.h"
 #include "os/proc.h"
+#include "os/rolelog.h"
 #include "os/shm.h"
 #include "run/act.h"
 #include "run/apply.h"
@@ -175,6 +176,20 @@ static void retire(struct replica *replica)
     replica->policy.restart = REPLICA_RESTART_NO;
 }
 
+/* Of two the one without a row. One that is to stay was started for what was asked last; but one
+ * that had been retired and came back from a crash, in front of that, has still to obey. */
+static void obey_unknown(struct run *run, struct replica *replica, const struct replica *other,
+                         const struct stray *stray)
+{
+    struct service *service = replica->service;
+    if (other && started_wall(run, stray) + TICK_NS < service->restarted_wall_ns) {
+        replica->act_seen = other->act_seen;
+        service_obey(service, replica, REPLICA_STARTING);
+    } else {
+        service_obeyed(service, replica); /* the other one sees to what is left to do */
+    }
+}
+
 /* A child that no row tells of: in the other slot of a replica that is there one of the two is
  * being replaced. NULL: nobody wants it. */
 static struct replica *make_unknown(struct run *run, const struct stray *stray)
@@ -210,7 +225,7 @@ static struct replica *make_unknown(struct run *run, const struct stray *stray)
         } else if (other) {
             retire(replica);
         }
-        service_obeyed(service, replica); /* the other one sees to what is left to do */
+        obey_unknown(run, replica, newer ? other : NULL, stray);
         follow_look(replica, REPLICA_STARTING);
         replica->later = !replica->retiring;
         replica->stored = REPLICA_STARTING; /* its probe says at once if it is more */
@@ -566,6 +581,8 @@ static bool load_act(struct service *service, const struct override_row *row)
     if (acts && num_parse_i64(row->value, &act) == 0 && !MUTATE(lost_restart)) {
         *acts = act;
         service->project->act_last = MAX(service->project->act_last, act);
+        service->restarted_wall_ns =
+            acts == &service->restarted_act ? row->time : service->restarted_wall_ns;
     }
     return acts != NULL;
 }
@@ -728,8 +745,8 @@ static int load_spec(struct run *run, struct project *project, struct str text)
     if (r == 0) {
         r = project_take(run, project, source, spec);
     } else if (r > 0 && problems->count > 0) {
-        core_log(run->core, "project %s cannot be taken up: %s", project->name,
-                 problems->items[0].what);
+        rolelog(ROLELOG_ERROR, "core", "project %s cannot be taken up: %s", project->name,
+                problems->items[0].what);
     }
     project_spec_unref(spec);
     source_unref(source);

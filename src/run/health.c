@@ -98,6 +98,8 @@ static struct replica *by_endpoint(struct run *run, uint64_t endpoint)
     return replica;
 }
 
+/* A failed probe that leaves the status at passing says nothing yet: perhaps the status is that of
+ * the process before this one. */
 static void edge_result(struct run *run, const struct ring_probe *probe)
 {
     char how[64];
@@ -109,7 +111,7 @@ static void edge_result(struct run *run, const struct ring_probe *probe)
     keep_result(replica, probe->http_status, probe->at_wall_ns,
                 str_make(probe->body, MIN(probe->body_len, sizeof(probe->body))));
     replica->probe.error = probe->error;
-    if (probe->status == COUNTERS_PROBE_PASSING) {
+    if (probe->status == COUNTERS_PROBE_PASSING && probe->failures_in_row == 0) {
         passed(run, replica);
     } else if (probe->status == COUNTERS_PROBE_FAILING) {
         if (probe->http_status) {

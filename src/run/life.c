@@ -14,6 +14,7 @@
 #include "base/num.h"
 #include "core/event_txn.h"
 #include "core/mutate.h"
+#include "os/rolelog.h"
 #include "run/feeds.h"
 #include "run/follow.h"
 #include "run/health.h"
@@ -133,9 +134,9 @@ static void saved(void *arg, int status, const struct txn *txn)
     if (status == 0 && saving->with_event) {
         event_committed(saving->core, &saving->event, txn_rowid(txn, saving->statement));
     } else if (status != 0) {
-        core_log(saving->core, "state of %s/%s-%u not stored: %s %s", saving->event.id.project,
-                 saving->event.id.service, saving->event.id.replica,
-                 strerror(status < 0 ? -status : EAGAIN), txn ? txn_message(txn) : "");
+        rolelog(ROLELOG_ERROR, "core", "state of %s/%s-%u not stored: %s %s",
+                saving->event.id.project, saving->event.id.service, saving->event.id.replica,
+                strerror(status < 0 ? -status : EAGAIN), txn ? txn_message(txn) : "");
     }
     saving_ended(saving, status == 0);
 }
@@ -237,7 +238,7 @@ static void save(struct run *run, struct replica *replica, const struct event *e
     replica->unsaved = false;
     int r = store_commit(run->core->store, txn, saved, saving);
     if (r < 0) {
-        core_log(run->core, "state of %s not stored: %s", replica->id, strerror(-r));
+        rolelog(ROLELOG_ERROR, "core", "state of %s not stored: %s", replica->id, strerror(-r));
         saving_ended(saving, false);
     }
 }

@@ -12,6 +12,7 @@
 #include "core/mutate.h"
 #include "link/snapshot.h"
 #include "os/file.h"
+#include "os/rolelog.h"
 #include "os/sock.h"
 #include "run/certificates.h"
 #include "run/model.h"
@@ -202,7 +203,8 @@ static void listen_answered(struct keeper_request *request, int error, const str
         fail(listen, error, msg);
     }
     if (error < 0) {
-        core_log(listen->run->core, "cannot listen on %s: %s", listen->address, strerror(-error));
+        rolelog(ROLELOG_ERROR, "core", "cannot listen on %s: %s", listen->address,
+                strerror(-error));
         listen_free(listen);
     }
     if (wait) {

@@ -14,8 +14,6 @@
 #include "os/thread.h"
 #include "run/publish_spread.h"
 
-#define PERIOD_NS NS_PER_S
-
 struct reading {
     uint64_t cpu_ns, memory_bytes;
 };
@@ -72,41 +70,13 @@ static bool wanted(const struct service *service)
     return service->spec && publish_balance(service->spec) == SNAPSHOT_LEAST_LOAD;
 }
 
-static void tick(struct timer *timer, int64_t now_ns)
+static void look(struct run *run, struct service *service)
 {
-    struct run *run = container_of(timer, struct run, loads);
     struct cgroup_root root;
     bool groups = keeper_client_cgroups(run->core->keeper, &root) == 0 && root.rung != CGROUP_NONE;
-    bool any = false;
-    list_for_each (it, &run->projects) {
-        list_for_each (at, &list_entry(it, struct project, node)->services) {
-            struct service *service = list_entry(at, struct service, node);
-            any = any || wanted(service);
-            list_for_each (in, &service->members) {
-                if (wanted(service)) {
-                    look_at(run, groups ? &root : NULL, list_entry(in, struct replica, node));
-                }
-            }
-        }
-    }
-    if (any) {
-        loop_timer_set(run->core->loop, timer, now_ns + PERIOD_NS);
+    list_for_each (it, &service->members) {
+        look_at(run, groups ? &root : NULL, list_entry(it, struct replica, node));
     }
 }
 
-void loads_init(struct run *run)
-{
-    timer_init(&run->loads, tick);
-}
-
-void loads_fini(struct run *run)
-{
-    loop_timer_cancel(run->core->loop, &run->loads);
-}
-
-void loads_look(struct run *run)
-{
-    if (!timer_armed(&run->loads)) {
-        loop_timer_after(run->core->loop, &run->loads, 0);
-    }
-}
+const struct rounds_kind loads_rounds = {.wants = wanted, .look = look};

@@ -7,11 +7,8 @@
 #ifndef RUN_LOADS_H
 #define RUN_LOADS_H
 
-#include "run/model.h"
+#include "run/rounds.h"
 
-void loads_init(struct run *run);
-void loads_fini(struct run *run);
-/* The services may have changed: begins to measure if any asks for it. */
-void loads_look(struct run *run);
+extern const struct rounds_kind loads_rounds;
 
 #endif

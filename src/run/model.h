@@ -14,11 +14,10 @@
 #include "core/authorise.h"
 #include "core/edge.h"
 #include "link/keeper_client.h"
-#include "os/loop.h"
-#include "os/user.h"
 #include "run/driver.h"
 #include "run/reason.h"
 #include "run/replica.h"
+#include "run/rounds.h"
 #include "run/run.h"
 #include "run/seats.h"
 #include "run/source.h"
@@ -90,16 +89,16 @@ struct service {
     struct list node;
     struct project *project;
     char name[NAME_MAX_SIZE];
-    uint64_t id, opened;               /* stable id for the edge; verdicts.c */
+    uint64_t id, opened, closed_ns;    /* stable id for the edge; two of verdicts.c */
     struct project_spec *project_spec; /* reference; the last one that had it, when removing */
     struct source *source;             /* reference */
     const struct service_spec *spec;   /* in project_spec */
     uint64_t generation;               /* of the project, when it last changed */
     bool removing;
-    struct override replicas, stopped;                /* by scale, by stop */
-    struct seats seats;                               /* by weight, by drain */
-    int64_t started_act, restarted_act, followed_act; /* the last committed ones; 0 = none */
-    struct list members;                              /* replicas, by number */
+    struct override replicas, stopped;                                   /* by scale, by stop */
+    struct seats seats;                                                  /* by weight, by drain */
+    int64_t started_act, restarted_act, followed_act, restarted_wall_ns; /* committed; 0 = none */
+    struct list members;                                                 /* replicas, by number */
     struct driver *driver;
     uint16_t listen_port;            /* LISTEN_FDS */
     uint8_t edge_state, verdict;     /* enum snapshot_service_state as it knows it; verdicts.c */
@@ -126,10 +125,11 @@ struct run {
     struct core *core;
     struct driver *process, *none; /* none: services that nothing here can run */
     struct loop_task reconcile;
-    struct timer again, loads, verdicts; /* shortage.h, loads.h, verdicts.h */
-    struct renewal *renewal;             /* NULL: no certificate is watched */
-    struct endings *endings;             /* NULL: there was no certificate yet */
-    struct ocsp *ocsp;                   /* NULL: no responder was asked yet */
+    struct timer again;            /* shortage.h */
+    struct rounds loads, verdicts; /* loads.h, verdicts.h */
+    struct renewal *renewal;       /* NULL: no certificate is watched */
+    struct endings *endings;       /* NULL: there was no certificate yet */
+    struct ocsp *ocsp;             /* NULL: no responder was asked yet */
     struct spent spent;
     bool end_instance, loaded, children_known, gave_up, snapshot_dirty;
     bool started;        /* may act: both of the above */

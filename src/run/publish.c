@@ -20,6 +20,7 @@
 #include "link/counters.h"
 #include "link/delta.h"
 #include "link/snapshot.h"
+#include "os/rolelog.h"
 #include "os/thread.h"
 #include "run/certificates.h"
 #include "run/endings.h"
@@ -188,7 +189,7 @@ static uint8_t edge_state(const struct replica *replica)
 static enum snapshot_service_state service_state(const struct run *run,
                                                  const struct service *service)
 {
-    unsigned starting = 0, waiting = 0, members = 0;
+    unsigned starting = 0, waiting = 0, drained = 0, members = 0;
     if (service_wanted(service) == 0) {
         return SNAPSHOT_SERVICE_STOPPED;
     }
@@ -197,10 +198,14 @@ static enum snapshot_service_state service_state(const struct run *run,
         uint8_t state = replica->sm.state;
         int64_t retry = replica->sm.retry_ns;
         members++;
+        drained += publish_drained(replica);
         starting += state == REPLICA_STARTING || state == REPLICA_PENDING;
         waiting += state == REPLICA_COMPLETED ||
                    (state == REPLICA_CRASHED &&
                     (retry == INT64_MAX || retry - core_now(run->core) > HOLD_MAX_MS * NS_PER_MS));
+    }
+    if (drained == members && members >= service_wanted(service)) {
+        return SNAPSHOT_SERVICE_DRAINED; /* those that follow one of them are, too */
     }
     if (members > 0 && waiting == members) {
         return SNAPSHOT_SERVICE_CRASHED; /* nobody will come within the time a request is held */
@@ -606,8 +611,8 @@ void publish_snapshot(struct run *run)
 {
     struct snapshot_builder builder;
     set_logging(run);
-    loads_look(run);
-    verdicts_look(run);
+    rounds_begin(&run->loads);
+    rounds_begin(&run->verdicts);
     snapshot_builder_init(&builder);
     add_gateway(run, &builder);
     uint64_t admin = add_admin(run, &builder);
@@ -617,7 +622,7 @@ void publish_snapshot(struct run *run)
     int r = publish_deltas(run, digest) ? 0 : publish_whole(run, &builder, digest);
     snapshot_builder_fini(&builder);
     if (r < 0) {
-        core_log(run->core, "snapshot not published: %s", strerror(-r));
+        rolelog(ROLELOG_ERROR, "core", "snapshot not published: %s", strerror(-r));
         run->snapshot_dirty = true;
         shortage_again(run);
         return;

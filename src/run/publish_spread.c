@@ -14,6 +14,7 @@
 #include "core/keys.h"
 #include "link/counters.h"
 #include "os/file.h"
+#include "os/rolelog.h"
 #include "run/project.h"
 
 #include <stdio.h>
@@ -79,8 +80,8 @@ static bool sticky_key(struct core *core)
         int r = keys_get(core->instance.state_dir, "sticky", core->sticky_key);
         core->sticky_key_known = r == 0;
         if (r < 0) {
-            core_log(core, "no sticky cookies: %s/keys/sticky: %s", core->instance.state_dir,
-                     strerror(-r));
+            rolelog(ROLELOG_ERROR, "core", "no sticky cookies: %s/keys/sticky: %s",
+                    core->instance.state_dir, strerror(-r));
         }
     }
     return core->sticky_key_known;
@@ -180,15 +181,6 @@ static bool find_places(const struct run *run, struct file_stat *ret)
     return str_copy(path, sizeof(path), places_of(run)) && path[0] && file_stat(path, ret) == 0;
 }
 
-/* What the core may read, the edge may not: it has given its rights up. */
-static bool edge_has_places(const struct run *run)
-{
-    const struct counters *counters = edge_link_counters(run->core->edge);
-    uint32_t first = 0;
-    return !counters || counters_serving(counters, &first) == 0 ||
-           counters_thread_read(counters, first).no_places == 0;
-}
-
 uint64_t publish_places_digest(const struct run *run)
 {
     struct file_stat stat;
@@ -196,7 +188,8 @@ uint64_t publish_places_digest(const struct run *run)
         return 0;
     }
     /* What the edge could not use it tries again with each snapshot. */
-    uint64_t again = edge_has_places(run) ? 0 : edge_link_published(run->core->edge);
+    uint64_t again =
+        edge_link_has_places(run->core->edge) ? 0 : edge_link_published(run->core->edge);
     const uint64_t words[] = {stat.device, stat.inode, stat.size, (uint64_t)stat.mtime_ns, again};
     return map_hash(0, str_make((const char *)words, sizeof(words)));
 }
@@ -210,7 +203,7 @@ static const char *no_places(const struct run *run, const struct service *servic
     if (!find_places(run, &stat)) {
         return "the file of gateway.geo_database is not there";
     }
-    if (!edge_has_places(run)) {
+    if (!edge_link_has_places(run->core->edge)) {
         return "the edge cannot use the file of gateway.geo_database: see muelle.log in the state "
                "folder";
     }

@@ -46,8 +46,8 @@ static uint64_t id_of(const struct service *service, struct str name)
                     : 0;
 }
 
-static void set_times(const struct traffic_spec *traffic, struct snapshot_service *item,
-                      struct snapshot_policy *policy)
+static void set_bounds(const struct traffic_spec *traffic, struct snapshot_service *item,
+                       struct snapshot_policy *policy)
 {
     const struct timeouts_spec *times = &traffic->timeouts;
     item->connect_ms = ms(times->connect_ns);
@@ -59,6 +59,9 @@ static void set_times(const struct traffic_spec *traffic, struct snapshot_servic
     policy->queue_ms = ms(times->queue_ns);
     if (traffic->hold_ns >= 0) {
         item->hold_ms = traffic->hold_ns == 0 ? UINT32_MAX : ms(traffic->hold_ns);
+    }
+    if (traffic->body_size >= 0) {
+        item->body_max = traffic->body_size == 0 ? UINT64_MAX : (uint64_t)traffic->body_size;
     }
 }
 
@@ -152,7 +155,7 @@ void publish_traffic(const struct service *service, struct snapshot_service *ite
 {
     const struct traffic_spec *traffic = &service->spec->traffic;
     *policy = (struct snapshot_policy){0};
-    set_times(traffic, item, policy);
+    set_bounds(traffic, item, policy);
     set_tries(traffic, item, policy);
     set_health(traffic, policy);
     set_load(traffic, policy);

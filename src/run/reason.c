@@ -97,10 +97,26 @@ void reason_exit(struct buf *out, const struct reason_exit *exit)
     }
 }
 
+/* NAME=…, as a shell takes it. */
+static bool is_assignment(struct str word)
+{
+    ptrdiff_t end = str_find_char(word, '=');
+    for (ptrdiff_t i = 0; i < end; i++) {
+        char c = word.p[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+        if (!letter && (i == 0 || c < '0' || c > '9')) {
+            return false;
+        }
+    }
+    return end > 0;
+}
+
 static void add_missing(struct buf *out, const struct reason_spawn *spawn)
 {
     buf_printf(out, "command not found: " STR_FMT, STR_ARG(spawn->program));
-    if (str_find_char(spawn->program, '/') < 0) {
+    if (is_assignment(spawn->program)) {
+        buf_add_cstr(out, " (no shell reads it: put variables under 'environment')");
+    } else if (str_find_char(spawn->program, '/') < 0) {
         buf_printf(out, " (looked in " STR_FMT ")",
                    STR_ARG(str_slice(spawn->path, 0, REASON_LINE_MAX)));
     }

@@ -108,8 +108,8 @@ static int run_init(struct core *core, void **ret_room)
     list_init(&run->execs);
     loop_task_init(&run->reconcile, reconcile_run);
     timer_init(&run->again, again);
-    loads_init(run);
-    verdicts_init(run);
+    rounds_init(&run->loads, run, &loads_rounds);
+    rounds_init(&run->verdicts, run, &verdicts_rounds);
     health_init(run);
     *ret_room = run;
     int r = driver_process_new(run, &run->process);
@@ -132,8 +132,8 @@ static void run_stop(void *room)
     struct run *run = room;
     run->started = false; /* services stay; nothing is decided any more */
     loop_timer_cancel(run->core->loop, &run->again);
-    loads_fini(run);
-    verdicts_fini(run);
+    rounds_fini(&run->loads);
+    rounds_fini(&run->verdicts);
     loop_task_cancel(&run->reconcile);
 }
 
@@ -144,8 +144,8 @@ static void run_fini(void *room)
         return;
     }
     run->core->reload = NULL;
-    loads_fini(run);
-    verdicts_fini(run);
+    rounds_fini(&run->loads);
+    rounds_fini(&run->verdicts);
     loop_task_cancel(&run->reconcile);
     loop_timer_cancel(run->core->loop, &run->again);
     act_fini(run);

@@ -14,6 +14,7 @@
 #include "os/proc.h"
 #include "run/certificates.h"
 #include "run/graph.h"
+#include "run/log_file.h"
 #include "schema/load.h"
 
 #include <stdlib.h>
@@ -336,6 +337,7 @@ int source_check(struct source *source, const struct source_check *check)
     r = certificates_load(&request, problems, check->notices, &source->certificates);
     problem_list_sort(problems, 0);
     if (check->notices) {
+        r = r < 0 ? r : log_file_doubt(spec, check->notices);
         problem_list_sort(check->notices, 0);
     }
     return r;

@@ -21,6 +21,7 @@
 #include "run/publish.h"
 #include "run/publish_spread.h"
 #include "run/socket.h"
+#include "run/verdicts.h"
 #include "schema/load.h"
 #include "schema/status_more.h"
 #include "schema/status_tls.h"
@@ -80,6 +81,11 @@ static struct str replica_reason(struct arena *arena, const struct replica *repl
     if (replica->sm.state == REPLICA_STARTING && !replica->reason[0]) {
         cleanup(buf_fini) struct buf said = BUF_INIT(REASON_MAX);
         health_say_starting(replica, core_wall(replica->service->driver->run->core), &said);
+        return arena_str(arena, buf_str(&said));
+    }
+    if (replica->sm.state == REPLICA_RUNNING && !replica->reason[0]) {
+        cleanup(buf_fini) struct buf said = BUF_INIT(REASON_MAX);
+        verdicts_say_ejected(replica, &said);
         return arena_str(arena, buf_str(&said));
     }
     return text(arena, waits ? replica->service->reason : replica->reason);
@@ -218,7 +224,7 @@ static void sum_members(struct service *service, struct service_status *ret)
 }
 
 /* It runs, and yet gets no request: by an operator, or the file's weights. */
-static const char *idle_reason(const struct service *service)
+static const char *idle_by_hand(const struct service *service)
 {
     size_t ready = 0, drained = 0, weightless = 0;
     list_for_each (it, &service->members) {
@@ -239,13 +245,36 @@ static const char *idle_reason(const struct service *service)
                            : "gets no requests: its replicas are drained or have weight 0";
 }
 
+/* The same, also by what the gateway decided. */
+static struct str idle_reason(struct arena *arena, const struct service *service)
+{
+    cleanup(buf_fini) struct buf said = BUF_INIT(REASON_MAX);
+    buf_add_cstr(&said, idle_by_hand(service));
+    if (said.len == 0) {
+        verdicts_say_open(service, &said);
+    }
+    return arena_str(arena, buf_str(&said));
+}
+
+/* `start` is no help to one of whom none is wanted. */
+static struct str stopped_reason(struct arena *arena, const struct service *service)
+{
+    bool scaled = service->replicas.set && service->replicas.value == 0;
+    return scaled && !service->stopped.set && !service->removing
+               ? arena_printf(arena, "scaled to 0; 'muelle scale %s=1' starts it", service->name)
+               : STR_NONE;
+}
+
 static struct str service_reason(struct arena *arena, struct service *service, int32_t state)
 {
     if (state == REPLICA_PENDING) {
         return text(arena, service->reason);
     }
     if (state == REPLICA_RUNNING) {
-        return text(arena, idle_reason(service));
+        return idle_reason(arena, service);
+    }
+    if (state == REPLICA_STOPPED && service_wanted(service) == 0) {
+        return stopped_reason(arena, service);
     }
     list_for_each (it, &service->members) {
         const struct replica *replica = list_entry(it, struct replica, node);
@@ -296,8 +325,17 @@ static const struct listen_spec *route_listen(const struct project_spec *project
     return NULL;
 }
 
-/* Where a person finds the route: with its host or localhost. What speaks TLS unread may be
- * anything, so it has no link. */
+/* One that a route's host or pattern takes. */
+static struct str a_host(struct arena *arena, struct str host)
+{
+    bool pattern = host.len > 0 && host.p[0] == '*';
+    if (pattern) {
+        return arena_printf(arena, "www" STR_FMT, STR_ARG(str_skip(host, 1)));
+    }
+    return host.len ? host : STR("localhost");
+}
+
+/* Where a person finds the route. What speaks TLS unread may be anything, so it has no link. */
 static struct str route_url(struct arena *arena, const struct project_spec *project,
                             const struct route_spec *route)
 {
@@ -305,13 +343,12 @@ static struct str route_url(struct arena *arena, const struct project_spec *proj
     if (!listen || route->passthrough) {
         return STR_NONE;
     }
-    bool any = route->host.len == 0 || route->host.p[0] == '*';
+    struct str host = a_host(arena, route->host);
     bool bare = listen->port == (listen->kind == LISTEN_HTTP ? 80 : 443);
     struct str port = bare ? STR("") : arena_printf(arena, ":%u", (unsigned)listen->port);
     return arena_printf(arena, "%s://" STR_FMT STR_FMT STR_FMT,
-                        listen->kind == LISTEN_HTTP ? "http" : "https",
-                        STR_ARG(any ? STR("localhost") : route->host), STR_ARG(port),
-                        STR_ARG(route->path.len ? route->path : STR("/")));
+                        listen->kind == LISTEN_HTTP ? "http" : "https", STR_ARG(host),
+                        STR_ARG(port), STR_ARG(route->path.len ? route->path : STR("/")));
 }
 
 static void add_seat(struct arena *arena, const struct seat *seat,
@@ -432,7 +469,7 @@ static void fill_project(struct arena *arena, struct project *project, struct pr
         counts.running += status.replicas.running > 0;
         bool ready = status.state == REPLICA_RUNNING || status.state == REPLICA_COMPLETED;
         counts.ready += ready;
-        bool idle = status.state == REPLICA_RUNNING && idle_reason(service)[0];
+        bool idle = status.state == REPLICA_RUNNING && idle_reason(arena, service).len > 0;
         settled += (ready && !idle) || status.state == REPLICA_STOPPED;
     }
     const char *state = project->removing        ? "removing"
@@ -515,11 +552,15 @@ static void add_policy(struct run *run, const struct service *service, struct ro
     ret->under_way = counters_policy_in_flight(&policy);
     ret->connections = counters_policy_connections(&policy);
     ret->not_mirrored = (int64_t)policy.not_mirrored;
+    if (service->spec->traffic.concurrency.on) { /* else what is shown is of a former file */
+        ret->limit = counters_policy_limit(&policy, counters_serving(counters, NULL));
+    }
     const struct breaker_conf *breaker = &service->spec->traffic.breaker;
     if (breaker->on && (breaker->consecutive > 0 || breaker->failures > 0)) { /* it may open */
         ret->opened = (int64_t)policy.times;
-        ret->breaker = str_from(names[policy.state]);
-        ret->breaker_until_ns = policy.state == COUNTERS_POLICY_OPEN ? policy.until_wall_ns : 0;
+        enum counters_policy_state state = counters_policy_state(&policy, run->core->loop->wall_ns);
+        ret->breaker = str_from(names[state]);
+        ret->breaker_until_ns = state == COUNTERS_POLICY_OPEN ? policy.until_wall_ns : 0;
     }
 }
 

@@ -7,11 +7,17 @@
 #ifndef RUN_VERDICTS_H
 #define RUN_VERDICTS_H
 
-#include "run/model.h"
+#include "run/rounds.h"
 
-void verdicts_init(struct run *run);
-void verdicts_fini(struct run *run);
-/* The services may have changed: begins to look if there is anything to see. */
-void verdicts_look(struct run *run);
+struct buf;
+struct replica;
+
+extern const struct rounds_kind verdicts_rounds;
+
+/* For people, as it is now. Nothing is said while all is well.
+ * "gets no requests: its breaker is open for 4 s" */
+void verdicts_say_open(const struct service *service, struct buf *out);
+/* "ejected for 30 s: it failed several times in a row" */
+void verdicts_say_ejected(const struct replica *replica, struct buf *out);
 
 #endif

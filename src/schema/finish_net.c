@@ -341,7 +341,8 @@ void finish_route(struct schema_pass *pass, const struct value *v, void *object)
             pass_problem(pass, host->at, "config.bad-host", "this is no host name: '" STR_FMT "'",
                          STR_ARG(utf8_cut(host->text, 80)));
         problem_expected(problem,
-                         "a name such as shop.localhost or *.example.org, without scheme or port");
+                         "a name such as shop.localhost or *.example.org, without scheme or "
+                         "port, and other letters as in xn--bcher-kva.de");
     }
     if (path) {
         finish_path(pass, path, "a path such as / or /api", " ?#");

@@ -19,7 +19,7 @@ struct websocket_spec {
 
 struct route_spec {
     struct str service; /* owner */
-    struct str host;    /* lower case; empty = any host; "*.x" = one label more */
+    struct str host;    /* lower case; empty = any host; "*.x" = one label more or several */
     struct str path;    /* prefix of whole segments; "/" = all */
     int32_t balance;    /* enum balance_kind */
     bool strip_prefix;

@@ -101,10 +101,9 @@ struct mirror_spec {
 
 struct traffic_spec {
     struct upstream_tls_spec tls;
-    int32_t protocol; /* enum traffic_protocol */
-    int32_t announce; /* proxy_protocol: its version; 0 = none */
+    int32_t protocol, socket; /* enum traffic_protocol, enum socket_kind */
+    int32_t announce;         /* proxy_protocol: its version; 0 = none */
     struct spread_spec spread;
-    int32_t socket; /* enum socket_kind */
     struct timeouts_spec timeouts;
     struct retries_spec retries;
     struct hedge_conf hedge;
@@ -114,7 +113,8 @@ struct traffic_spec {
     struct concurrency_spec concurrency;
     struct fallback_spec fallback;
     struct mirror_spec mirror;
-    int64_t slow_start_ns, hold_ns; /* hold: -1 = not said; 0 = not at all */
+    int64_t slow_start_ns;
+    int64_t hold_ns, body_size; /* -1 = not said; 0 = not at all, without limit */
 };
 
 #endif

@@ -55,6 +55,7 @@ struct route_status {
     struct str reason;  /* why that is something else; empty: it is not */
     struct str breaker; /* closed, open or half_open; empty: there is none */
     int64_t breaker_until_ns, opened, refused, under_way, connections, not_mirrored;
+    int64_t limit; /* that `concurrency` has found, all threads together; 0: there is none */
     bool strip_prefix, passthrough;
     const struct endpoint_status *endpoints;
     size_t endpoints_count;

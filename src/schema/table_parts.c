@@ -101,18 +101,18 @@ static const struct schema_field health_rows[] = {
      SAY("Time between probes: 30 s by default, 5 s for http, tcp and grpc.",
          "Tiempo entre pruebas: 30 s por defecto, 5 s para http, tcp y grpc.")},
     {"timeout", SCHEMA_DURATION, H(timeout_ns), BOUNDS(1000000, INT64_MAX),
-     SAY("Time a probe may take: 30 s by default, 5 s for http and tcp.",
-         "Tiempo que puede tardar una prueba: 30 s por defecto, 5 s para http y tcp.")},
+     SAY("Time a probe may take: 30 s by default, 5 s for http, tcp and grpc.",
+         "Tiempo que puede tardar una prueba: 30 s por defecto, 5 s para http, tcp y grpc.")},
     {"retries", SCHEMA_INT, H(retries), BOUNDS(1, 1000), .preset = "3",
      SAY("Failures in a row that make it unhealthy.", "Fallos seguidos que lo dan por enfermo.")},
     {"start_period", SCHEMA_DURATION, H(start_period_ns), BOUNDS(0, INT64_MAX),
      SAY("Time after the start in which failures do not count.",
          "Tiempo tras el arranque en el que los fallos no cuentan.")},
     {"start_interval", SCHEMA_DURATION, H(start_interval_ns), BOUNDS(1000000, INT64_MAX),
-     SAY("Time between probes until the first success: 1 s by default; for http and tcp 5 ms, "
-         "growing.",
-         "Tiempo entre pruebas hasta el primer éxito: 1 s por defecto; http y tcp 5 ms, "
-         "creciente.")},
+     SAY("Time between probes until the first success: 1 s by default; for http, tcp and "
+         "grpc 5 ms, growing.",
+         "Tiempo entre pruebas hasta el primer éxito: 1 s por defecto; http, tcp y grpc "
+         "5 ms, creciente.")},
 };
 const struct schema_table table_health = {
     TABLE_OF("healthcheck", health_rows, struct health_spec),
@@ -124,8 +124,9 @@ const struct schema_table table_health = {
 /* Bounds: 253 bytes of a host name (RFC 1035), 2,048 of a path, which no prefix needs. */
 static const struct schema_field route_rows[] = {
     {"host", SCHEMA_STRING, RT(host), .max = 253,
-     SAY("Host name, \"*.example.org\" for one label more; any host by default.",
-         "Nombre de equipo, \"*.example.org\" para una etiqueta más; por defecto, cualquiera.")},
+     SAY("Host name, \"*.example.org\" for one label more or several; any host by default.",
+         "Nombre de equipo, \"*.example.org\" para una etiqueta más o varias; por defecto, "
+         "cualquiera.")},
     {"path", SCHEMA_STRING, RT(path), .preset = "/", .max = 2048,
      SAY("Beginning of the path, whole segments.", "Comienzo de la ruta, por segmentos enteros.")},
     {"balance", SCHEMA_ENUM, RT(balance), ONE_OF(names_balance), .preset = "round_robin",
@@ -144,10 +145,8 @@ static const struct schema_field route_rows[] = {
      SAY("What the gateway does with WebSockets on the route.",
          "Qué hace la pasarela con los WebSockets de la ruta.")},
     {"connect", SCHEMA_BOOL, RT(connect),
-     SAY("CONNECT (HTTP/1.1) makes a tunnel to the service, and to nowhere else; refused by "
-         "default.",
-         "CONNECT (HTTP/1.1) abre un túnel hasta el servicio, y a ningún otro sitio; por defecto "
-         "se "
+     SAY("CONNECT makes a tunnel to the service, and to nowhere else; refused by default.",
+         "CONNECT abre un túnel hasta el servicio, y a ningún otro sitio; por defecto se "
          "rechaza.")},
     {"client_certificate", SCHEMA_ENUM, RT(client_certificate), ONE_OF(names_client_certificate),
      SAY("optional: a client's verified certificate is handed on as Client-Cert; required: who "

@@ -211,7 +211,11 @@ static const struct schema_field project_rows[] = {
     {"file", SCHEMA_STRING, J(file), .flags = ZN, .column = "FILE",
      SAY("Its file.", "Su archivo.")},
     {"state", SCHEMA_STRING, J(state), .flags = FILTER, .column = "STATE",
-     SAY("How it is doing as a whole.", "Cómo va en conjunto.")},
+     SAY("How it is doing as a whole: running, completed, stopped, removing; degraded: a service "
+         "is not as it should be, or not yet.",
+         "Cómo va en conjunto: running, completed, stopped, removing; degraded: un servicio no "
+         "está "
+         "como debe, o todavía no.")},
     {"services", SCHEMA_OBJECT, J(services), OF(table_service_counts),
      SAY("Numbers of services.", "Números de servicios.")},
     {"applied_at", SCHEMA_TIME, J(applied_at_ns), .flags = SORT, .column = "APPLIED",

@@ -87,6 +87,10 @@ static const struct schema_field route_rows[] = {
     {"under_way", SCHEMA_INT, R(under_way), .unit = SCHEMA_UNIT_COUNT,
      SAY("Requests that have a place at this moment, if their number is bounded.",
          "Peticiones que tienen sitio ahora, si su número está limitado.")},
+    {"concurrency_limit", SCHEMA_INT, R(limit), .unit = SCHEMA_UNIT_COUNT, .flags = ZN,
+     SAY("How many of them `concurrency` lets through at once at this moment; null: as many as "
+         "come.",
+         "Cuántas deja pasar `concurrency` a la vez ahora; null: todas las que lleguen.")},
     {"connections", SCHEMA_INT, R(connections), .unit = SCHEMA_UNIT_COUNT,
      SAY("Connections to its replicas, of a service with a policy.",
          "Conexiones con sus réplicas, de un servicio con política.")},

@@ -135,14 +135,22 @@ static const struct schema_table table_upstream_tls = {
     SAY("Replicas are reached by TLS.", "A las réplicas se llega por TLS."),
 };
 
+static bool is_said(const struct value *value, const char *key)
+{
+    const struct value *said = value ? value_get(value, key) : NULL;
+    return said && said->kind == VALUE_SCALAR;
+}
+
 static void finish_traffic(struct schema_pass *pass, const struct value *value, void *object)
 {
     (void)pass;
     struct traffic_spec *traffic = object;
     traffic->spread.chosen = value && value_is_set(value_get(value, "balance"));
-    const struct value *hold = value ? value_get(value, "hold") : NULL;
-    if (!hold || hold->kind != VALUE_SCALAR) {
+    if (!is_said(value, "hold")) {
         traffic->hold_ns = -1;
+    }
+    if (!is_said(value, "body_size")) {
+        traffic->body_size = -1;
     }
 }
 
@@ -499,6 +507,11 @@ static const struct schema_field traffic_rows[] = {
     {"hold", SCHEMA_DURATION, TR(hold_ns), BOUNDS(0, 3600 * NS_PER_S),
      SAY("How long a request waits for a replica that starts; 10 s by default, 0: not at all.",
          "Cuánto espera una petición a una réplica que arranca; 10 s por defecto, 0: nada.")},
+    {"body_size", SCHEMA_SIZE, TR(body_size), BOUNDS(0, 1LL << 50),
+     SAY("The largest body of a request, else 413; 10 MiB by default, no limit for calls of gRPC "
+         "unless it is written; 0: no limit.",
+         "El mayor cuerpo de una petición, si no 413; 10 MiB por defecto, sin límite para llamadas "
+         "de gRPC si no se escribe; 0: sin límite.")},
 };
 const struct schema_table table_traffic = {
     TABLE_OF("traffic", traffic_rows, struct traffic_spec),

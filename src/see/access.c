@@ -14,6 +14,7 @@
  */
 #include "see/access.h"
 
+#include "os/rolelog.h"
 #include "see/access_file.h"
 #include "store/segment.h"
 
@@ -123,8 +124,9 @@ static bool take(struct tail_source *source)
 static void say_refused(struct access_log *log)
 {
     if (log->refused < 0 && log->refused != log->refused_said) {
-        core_log(log->core, "access records are dropped, as they cannot be stored below %s: %s",
-                 log->logs, strerror(-log->refused));
+        rolelog(ROLELOG_ERROR, "core",
+                "access records are dropped, as they cannot be stored below %s: %s", log->logs,
+                strerror(-log->refused));
     }
     log->refused_said = log->refused;
     if (log->unwritten < 0 && log->unwritten != log->unwritten_said) {

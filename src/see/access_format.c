@@ -251,6 +251,7 @@ static void add_flags(struct json_writer *json, const struct line *line)
         {RING_FLAG_PATH_CUT, "path_cut"},
         {RING_FLAG_TCP, "tcp"},
         {RING_FLAG_NOT_REPEATED, "not_repeated"},
+        {RING_FLAG_FALLBACK, "fallback"},
     };
     json_key(json, STR("flags"));
     json_begin_array(json);

@@ -26,7 +26,7 @@ static const struct {
      "Connections ended because of too many oddities (gateway.limits.glitches, "
      "gateway.http2.glitches)"},
     {offsetof(struct counters_thread, bad_announcements),
-     "Connections closed without a good header of the PROXY protocol "
+     "Connections closed without a good header of the PROXY protocol, or not of a trusted proxy "
      "(gateway.listen[].proxy_protocol)"},
 };
 

@@ -206,14 +206,20 @@ static void write_durations(struct openmetrics *om, const struct metrics *metric
 
 /* --- what the edge does about requests to a service --- */
 
-static uint64_t policy_value(const struct counters_policy *policy, size_t family)
+enum policy_family { STATE, OPENED, UNDER_WAY, LIMIT, CONNECTIONS, NOT_MIRRORED };
+
+static uint64_t policy_value(const struct metrics *metrics, const struct counters_policy *policy,
+                             enum policy_family family)
 {
-    enum { STATE, OPENED, UNDER_WAY, CONNECTIONS };
+    const struct core *core = metrics->see->core;
     switch (family) {
-    case STATE:
-        return policy->state == COUNTERS_POLICY_OPEN        ? 2
-               : policy->state == COUNTERS_POLICY_HALF_OPEN ? 1
-                                                            : 0;
+    case STATE: {
+        enum counters_policy_state state = counters_policy_state(policy, core_wall(core));
+        return state == COUNTERS_POLICY_OPEN ? 2 : state == COUNTERS_POLICY_HALF_OPEN ? 1 : 0;
+    }
+    case LIMIT:
+        return counters_policy_limit(policy,
+                                     counters_serving(edge_link_counters(core->edge), NULL));
     case OPENED:
         return policy->times;
     case UNDER_WAY:
@@ -235,6 +241,8 @@ static void write_policies(struct openmetrics *om, const struct metrics *metrics
         {OPENMETRICS_GAUGE, "muelle_service_breaker_state", "0 closed, 1 half open, 2 open."},
         {OPENMETRICS_COUNTER, "muelle_service_breaker_opened", "Times that a breaker opened."},
         {OPENMETRICS_GAUGE, "muelle_service_places", "Requests that have a place with a replica."},
+        {OPENMETRICS_GAUGE, "muelle_service_concurrency_limit",
+         "How many places `concurrency` gives at this moment."},
         {OPENMETRICS_GAUGE, "muelle_service_connections", "Connections to its replicas."},
         {OPENMETRICS_COUNTER, "muelle_requests_not_mirrored", "Requests without their copy."},
     };
@@ -247,9 +255,13 @@ static void write_policies(struct openmetrics *om, const struct metrics *metrics
             struct labels labels;
             uint64_t id = link_id(str_from(thing->id.tenant), str_from(thing->id.project),
                                   str_from(thing->id.service), STR_NONE);
-            if (!thing->service && counters_policy_read(counters, id, &policy)) {
+            if (thing->service || !counters_policy_read(counters, id, &policy)) {
+                continue;
+            }
+            uint64_t value = policy_value(metrics, &policy, (enum policy_family)f);
+            if (f != LIMIT || value > 0) { /* 0: there is none */
                 thing_labels(&labels, thing);
-                openmetrics_u64(om, labels.list, labels.count, policy_value(&policy, f));
+                openmetrics_u64(om, labels.list, labels.count, value);
             }
         }
     }
@@ -326,7 +338,8 @@ static void write_limits(struct openmetrics *om, const struct counters_thread *e
               "Connections ended because of too many oddities.", edge->limit_glitches);
     write_one(om, counter, "muelle_edge_glitches", "Oddities of connections.", edge->glitches);
     write_one(om, counter, "muelle_edge_bad_announcements",
-              "Connections closed without a good header of the PROXY protocol.",
+              "Connections closed without a good header of the PROXY protocol, or not of a trusted "
+              "proxy.",
               edge->bad_announcements);
 }
 

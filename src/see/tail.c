@@ -23,6 +23,7 @@
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/loop.h"
+#include "os/rolelog.h"
 #include "see/retain.h"
 
 #include <inttypes.h>
@@ -407,7 +408,8 @@ static void say_error(struct tail *tail, struct tail_entry *entry)
 {
     int error = entry->result.error;
     if (error < 0 && error != entry->error && !is_full(error)) {
-        core_log(tail->core, "the output of %s cannot be stored: %s", entry->key, strerror(-error));
+        rolelog(ROLELOG_ERROR, "core", "the output of %s cannot be stored: %s", entry->key,
+                strerror(-error));
     }
     entry->error = error;
 }

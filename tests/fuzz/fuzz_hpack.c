@@ -3,7 +3,8 @@
  * Blocks of one connection, read by us and by nghttp2: the same verdict, fields and table. The
  * first byte: how ours are cut (0: not); then blocks, each with its length in two bytes in front.
  *
- * nghttp2 refuses nothing that we take, and the other way round: no difference is lawful yet.
+ * nghttp2 refuses nothing that we take, and the other way round: no difference is lawful.
+ * Texts that are too long for everybody are none here: their code is not run (docs/decisions/0020).
  */
 #include "fuzz.h"
 

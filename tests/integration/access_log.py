@@ -8,6 +8,9 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+import pytest
+
+from h2_peer import H2Client
 from muelle import free_port, wait_until
 
 WEB = """
@@ -109,10 +112,34 @@ def test_a_file_that_cannot_be_written_is_counted_and_told(muelle):
     ask(muelle, "/a")
     wait_until(lambda: muelle.request("GET", "/api/metrics")[2]["logs"]["access_records_unwritten"] == 1)
     assert stored(muelle)[-1]["path"] == "/a"
-    assert "gateway.access_log.file" in (muelle.state / "muelle.log").read_text()
+    said = next(line for line in (muelle.state / "muelle.log").read_text().splitlines() if "gateway.access_log.file" in line)
+    assert re.match(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z warning core: the file of an access log ", said), said
     records = next(row for row in json.loads(muelle.cli("doctor", "--json").stdout) if row["check"] == "records")
     assert records["verdict"] == "warning" and "1 in the file" in records["what"]
     assert "gateway.access_log.file" in records["hint"]
+
+
+def test_a_file_that_could_not_be_written_is_noted_with_its_place(muelle):
+    muelle.port = free_port()
+    muelle.write("web.py", WEB)
+    folder = Path(muelle.folder)
+    (folder / "a-folder").mkdir()
+    (folder / "fine.log").write_text("")
+
+    def notes(access_log):
+        configure(muelle, access_log)
+        result = muelle.cli("check")
+        return [line for line in result.stderr.splitlines() if "access log" in line]
+
+    for file, words in (("no/such/access.log", "No such file or directory"), ("a-folder", "Is a directory"),
+                        ("web.py/access.log", "Not a directory")):
+        said = notes(f"{{ file: {file} }}")
+        assert len(said) == 1 and words in said[0] and f"{folder}/muelle.yaml:6:23" in said[0], said
+    for log in ("{ file: fine.log }", "{ file: a-folder/new.log }", "{ file: stdout }", "{ file: no/such/one, format: off }"):
+        assert notes(log) == [], log
+    configure(muelle, "{ file: no/such/access.log }")
+    assert "make the folder" in muelle.cli("up", "-d", "--wait").stderr
+    assert not (folder / "no").exists() and not (folder / "a-folder/new.log").exists(), "nothing was made"
 
 
 def test_with_off_nothing_is_kept_of_any_request(muelle):
@@ -137,3 +164,59 @@ def test_requests_that_no_route_took_are_shown_too(muelle):
     assert "<p>Only one empty line may stand in front of a request.</p>" in page(muelle, "\r\n" * 8 + "GET / HTTP/1.1\r\n", "x")
     # asked for another service nothing of the gateway is shown
     assert muelle.cli("logs", "web", "--grep", "unknown.example").stdout == ""
+
+
+REFUSED = {
+    b"GET /a?token=secret HTTP/1.1\r\n\r\n": (400, "GET", "/a"),
+    b"GET http://h.test/b?token=secret HTTP/1.1\r\nHost: h.test\r\nHost: i.test\r\n\r\n": (400, "GET", "/b"),
+    b"GET http://me:secret@h.test/n?q HTTP/3.7\r\nHost: h.test\r\n\r\n": (505, "GET", "/n"),
+    b"GET http://me:se/cret@h.test/m HTTP/3.7\r\nHost: h.test\r\n\r\n": (505, "GET", "/m"),
+    b"GET me:secret@h.test HTTP/3.7\r\nHost: h.test\r\n\r\n": (505, "GET", ""),
+    b"GET http://me:secret@h.test HTTP/3.7\r\nHost: h.test\r\n\r\n": (505, "GET", ""),
+    b"POST /c and more HTTP/1.1\r\nHost: x\r\n\r\n": (400, "POST", "/c"),
+    b"PUT /d HTTP/3.7\r\nHost: x\r\n\r\n": (505, "PUT", "/d"),
+    b"BREW /e HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n": (400, "OTHER", "/e"),
+    b"GET /" + 9000 * b"f" + b" HTTP/1.1\r\nHost: x\r\n\r\n": (414, "GET", "/" + 111 * "f"),
+    b"GET /?token=" + 9000 * b"f" + b" HTTP/1.1\r\nHost: x\r\n\r\n": (414, "GET", "/"),
+    b"GET /g HTTP/1.1\r\nHost: x\r\nA: " + 9000 * b"f" + b"\r\n\r\n": (431, "GET", "/g"),
+    b"DELETE /h\x1b[2J HTTP/1.1\r\nHost: x\r\n\r\n": (400, "DELETE", "/h"),
+    b"password=secret&more=secret\r\n\r\n": (400, "OTHER", ""),  # a body that went astray is no request line
+    b"\x16\x03\x01\x02\x00\x01": (400, "OTHER", ""),
+}
+
+
+@pytest.mark.parametrize("format", ["json", "combined"])
+def test_of_a_refused_head_what_was_read_of_its_line_is_shown(muelle, format):
+    start(muelle, f"{{ file: lines, format: {format} }}")
+    for said, (status, _, _) in REFUSED.items():
+        with socket.create_connection(("127.0.0.1", muelle.port), 5) as client:
+            client.sendall(said)
+            assert client.recv(12) == f"HTTP/1.1 {status}".encode(), said
+    records = wait_until(lambda: len(stored(muelle)) == len(REFUSED) and stored(muelle))
+    shown = sorted((line["status"], line["method"], line["path"]) for line in records)
+    assert shown == sorted(REFUSED.values())
+    assert "secret" not in muelle.cli("logs", "edge").stdout + muelle.cli("logs", "edge", "--no-prefix").stdout
+    assert [line["path"] for line in records if "path_cut" in line["flags"]] == ["/" + 111 * "f"]
+
+
+def test_of_a_head_of_http2_that_is_refused_too(muelle):
+    start(muelle, "{}")
+    asked = {1: ("/a?token=secret", tuple((f"x{i}", "1") for i in range(120))), 3: ("/b\"?token=secret", ()), 5: ("/" + 9000 * "c", ()),
+             7: ("/d", (("x", 9000 * "e"),))}
+    with H2Client(muelle.port) as client:
+        for stream, (path, fields) in asked.items():
+            client.ask(stream, path, *fields)
+        assert client.until(lambda: all(client.answer(stream).over for stream in asked))
+    records = wait_until(lambda: len(stored(muelle)) == len(asked) and stored(muelle))
+    assert sorted((line["path"], line["status"]) for line in records) == [
+        ("/a", 431), ("/b", 400), ("/" + 111 * "c", 414), ("/d", 431)]
+    assert {line["method"] for line in records} == {"GET"} and {line["protocol"] for line in records} == {"HTTP/2.0"}
+
+
+def test_of_a_head_that_does_not_come_whole_too(muelle):
+    start(muelle, "{}\n  limits: { header_timeout: 300ms }")
+    with socket.create_connection(("127.0.0.1", muelle.port), 5) as client:
+        client.sendall(b"GET /slow?token=secret HTTP/1.1\r\nHost: x\r\n")
+        assert client.recv(12) == b"HTTP/1.1 408"
+    record = wait_until(lambda: stored(muelle))[0]
+    assert (record["method"], record["path"], record["status"]) == ("GET", "/slow", 408)

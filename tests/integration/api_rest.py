@@ -27,7 +27,7 @@ services:
     command: /usr/bin/python3 -m http.server $PORT --bind 127.0.0.1
     environment: {{ PASSWORD: hunter2 }}
     deploy: {{ replicas: 2 }}
-    routes: [ {{ host: shop.localhost, path: / }} ]
+    routes: [ {{ host: shop.localhost, path: / }}, {{ host: "*.shop.localhost", path: /api }} ]
   talk:
     command: sh -c "for i in 1 2 3 4 5 6 7 8 9; do echo line $$i; done; sleep 1000"
 """)
@@ -66,7 +66,7 @@ def test_resources(shop):
     assert project["services"]["total"] == 2 and project["origin"] == "file"
     service = shop.get(P + "/services/web")
     assert service["replicas"] == {"desired": 2, "configured": 2, "running": 2, "ready": 2}
-    assert service["urls"] == [f"http://shop.localhost:{shop.port}/"]
+    assert service["urls"] == [f"http://shop.localhost:{shop.port}/", f"http://www.shop.localhost:{shop.port}/api"]
     assert service["spec"]["routes"][0]["host"] == "shop.localhost"
     routes = shop.get(P + "/routes")["items"]
     assert [e["ready"] for e in routes[0]["endpoints"]] == [True, True]

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import termios
 import time
+from pathlib import Path
 
 import pytest
 
@@ -192,6 +193,19 @@ services: {{ web: {{ command: sleep 1000 }} }}
     return muelle
 
 
+def has_the_terminal(shell, command):
+    """Is `command` a child of the shell, running, and of the group that the terminal's keys go to?"""
+    for pid in Path(f"/proc/{shell}/task/{shell}/children").read_text().split():
+        try:
+            state, _, group, _, _, foreground = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:6]
+            name = Path(f"/proc/{pid}/comm").read_text().strip()
+        except OSError:
+            continue
+        if name == command and state != "T" and group == foreground:
+            return True
+    return False
+
+
 def test_exec_gives_a_shell_a_terminal_of_its_own(web):
     pid = web.ps()[0]["pid"]
     terminal = Terminal(web, "exec", "web", "bash", "--norc", "--noediting", columns=101)
@@ -200,17 +214,19 @@ def test_exec_gives_a_shell_a_terminal_of_its_own(web):
         terminal.until(r"\sready> $")
         assert "no job control" not in terminal.text
         terminal.send(b"stty size; tty; ps -o sid= -p $$\r")
-        terminal.until(r"40 101\s+/dev/pts/\d+\s+\d+\s+ready> $")
+        shell = int(re.search(r"40 101\s+/dev/pts/\d+\s+(\d+)\s+ready> $",
+                              terminal.until(r"40 101\s+/dev/pts/\d+\s+\d+\s+ready> $")).group(1))
         terminal.send(b"sleep 1000\r")
-        time.sleep(0.3)
+        wait_until(lambda: has_the_terminal(shell, "sleep"), 20, "the command in the foreground")
         terminal.send(b"\x1a")
         terminal.until(r"Stopped +sleep 1000\s+ready> $")
         terminal.send(b"fg\r")
         terminal.until(r"fg\s+sleep 1000\s")
+        wait_until(lambda: has_the_terminal(shell, "sleep"), 20, "the command in the foreground again")
         terminal.send(b"\x03")
         terminal.until(r"\^C\s+ready> $")
         fcntl.ioctl(terminal.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 33, 77, 0, 0))
-        wait_until(lambda: terminal.send(b"stty size\r") or "33 77" in terminal.until(r"\d+ \d+\s+ready> $"), 10, "the new size")
+        wait_until(lambda: terminal.send(b"stty size\r") or "33 77" in terminal.until(r"\d+ \d+\s+ready> $"), 20, "the new size")
         terminal.send(b"seq 20000; exit 7\r")
         assert terminal.wait() == 7
         assert terminal.text.rstrip().endswith("20000\r\nexit"), terminal.text[-200:]

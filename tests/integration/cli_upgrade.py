@@ -95,8 +95,40 @@ def test_every_role_becomes_the_binary_and_no_request_fails(shop, tmp_path):
     assert load.failed == []
     assert after[0] == before[0] and after[1:] != before[1:]
     assert {r["service"]: r["pid"] for r in shop.ps()} == services
+    kinds = [event["kind"] for event in shop.get("/api/v1/events?limit=500")["items"]]
+    assert kinds.count("role.adopted") == kinds.count("role.replaced") == 2, kinds
     lines = [int(line) for line in shop.cli("logs", "tick", "--no-prefix").stdout.splitlines()]
     assert lines == list(range(1, len(lines) + 1)), "no line is lost or doubled"
+
+
+def test_who_asks_meanwhile_is_answered(shop):
+    asked, ended = [], threading.Event()
+
+    def ask():
+        while not ended.is_set():
+            result = shop.cli("status", check=False)
+            asked.append((result.returncode, result.stderr))
+    threads = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for _ in range(5):
+        shop.cli("upgrade", "--force")
+    ended.set()
+    for thread in threads:
+        thread.join()
+    assert len(asked) > 10 and set(asked) == {(0, "")}, set(asked)
+
+
+def test_who_takes_over_what_ran_says_so(shop):
+    def adopted():
+        return [event["message"] for event in shop.get("/api/v1/events?limit=500")["items"] if event["kind"] == "role.adopted"]
+    shop.kill("core")
+    shop.up()
+    said = wait_until(adopted, what="the event")
+    assert len(said) == 1 and said[0].endswith(") took over 2 running processes."), said
+    shop.kill("keeper", "core", "edge")
+    shop.up()
+    wait_until(lambda: len(adopted()) == 2, what="the event of the next 'up'")
 
 
 def test_what_is_no_muelle_changes_nothing(shop):
@@ -104,6 +136,7 @@ def test_what_is_no_muelle_changes_nothing(shop):
     for wrong in ("/bin/true", shop.folder / "muelle.yaml"):
         result = shop.cli("upgrade", wrong, check=False)
         assert result.returncode == 1 and "the keeper does not become this program" in result.stderr, result.stderr
+        assert ("it is no muelle binary, or may not be executed" in result.stderr) == (wrong != "/bin/true"), result.stderr
         assert f"  at {os.path.realpath(wrong)}\n" in result.stderr and "all goes on as before" in result.stderr
     result = shop.cli("upgrade", "/no/such", check=False)
     assert result.returncode == 2 and "cannot find '/no/such'" in result.stderr
@@ -119,3 +152,68 @@ def test_without_a_name_it_is_the_binary_that_runs_the_command(shop):
 def test_without_an_instance_it_says_so(muelle):
     result = muelle.cli("upgrade", check=False)
     assert result.returncode == 3 and "no instance is running here" in result.stderr
+
+
+class StartingCore:
+    """Stands in front of the core's socket and answers one request as a core does that is just starting;
+    all else is the core's."""
+
+    def __init__(self, muelle, refused):
+        self.path, self.refused, self.left = muelle.socket(), refused, 1
+        self.real = self.path.with_name("real.sock")
+        os.rename(self.path, self.real)
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(str(self.path))
+        self.listener.listen(16)
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client = self.listener.accept()[0]
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def serve(self, client):
+        core = socket.socket(socket.AF_UNIX)
+        core.connect(str(self.real))
+        threading.Thread(target=self.copy, args=(core, client), daemon=True).start()
+        while data := client.recv(65536):
+            if self.left and data.startswith(self.refused):
+                self.left = 0
+                body = b'{"status":503,"code":"core.starting","title":"the core is starting"}'
+                client.sendall(b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n"
+                               b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
+            else:
+                core.sendall(data)
+        core.close()
+
+    @staticmethod
+    def copy(core, client):
+        try:
+            while data := core.recv(65536):
+                client.sendall(data)
+            client.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.listener.close()
+        os.rename(self.real, self.path)
+
+
+@pytest.mark.parametrize("refused, words", [
+    (b"GET /api/v1/instance", ["status"]),
+    (b"POST /api/v1/projects/", ["restart", "a"]),
+    (b"GET /api/v1/stream", ["top", "--once"]),
+    (b"GET /api/v1/projects/", ["logs", "tick", "-n", "1"]),
+])
+def test_a_core_that_starts_behind_a_verbs_first_question_is_waited_for(shop, refused, words):
+    with StartingCore(shop, refused) as core:
+        result = shop.cli(*words, check=False)
+    assert core.left == 0, "the request came"
+    assert (result.returncode, result.stderr) == (0, "")

@@ -34,3 +34,16 @@ def test_each_block_of_the_manual_ends():
     page = (ROOT / "docs" / "gateway.md").read_text()
     fences = re.findall(r"^```.*$", page, re.M)
     assert [bool(fence[3:]) for fence in fences] == [i % 2 == 0 for i in range(len(fences))], fences
+
+
+SHOWN = ("gateway", "listen", "certificate", "gateway_tls", "gateway_limits", "gateway_http2", "access_log", "route_spec", "websocket", "traffic",
+         "upstream_tls", "hash", "sticky", "member", "timeouts", "retries", "hedge", "breaker", "outlier", "queue", "concurrency", "fallback", "mirror")
+
+
+@pytest.mark.parametrize("section", SHOWN)
+def test_each_key_of_the_gateway_stands_in_an_example(section):
+    reference = (ROOT / "docs" / "configuration.md").read_text()
+    rows = re.search(rf"^### {section}\n(.*?)(?=^### |\Z)", reference, re.S | re.M).group(1)
+    keys = re.findall(r"^\| `([a-z_0-9]+)`", rows, re.M)
+    text = "\n".join(re.findall(r"```yaml\n(.*?)^```$", (ROOT / "docs" / "gateway.md").read_text(), re.S | re.M))
+    assert keys and [key for key in keys if not re.search(rf"\b{key}\s*:", text)] == []

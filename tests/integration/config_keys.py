@@ -195,6 +195,7 @@ ACTS = {
     "services.traffic.mirror": POLICY + "test_a_mirror_gets_copies_and_delays_nobody",
     "services.traffic.mirror.service": POLICY + "test_a_mirror_gets_copies_and_delays_nobody",
     "services.traffic.mirror.share": POLICY + "test_a_mirror_gets_a_share",
+    "services.traffic.body_size": "integration/gateway_defence.py::test_the_largest_body_is_the_files_to_say",
     "services.traffic.hold": POLICY + "test_holding_is_bounded",
     "services.healthcheck": ROUTES,
     "services.healthcheck.test": SUPERVISION + "test_a_health_command_decides_readiness",

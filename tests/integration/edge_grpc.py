@@ -118,6 +118,18 @@ def test_streams_of_one_side(channel):
     assert channel.stream_unary("/test.Echo/Sum")(iter([b"x" * 1000] * 500), timeout=10) == b"500000"
 
 
+def test_a_call_that_streams_is_as_long_as_it_likes(tmp_path, channel, server):
+    """The usual limit of bodies (10 MiB) is for requests; one that is written holds for calls, too."""
+    half = b"x" * (1 << 19)
+    assert channel.stream_unary("/test.Echo/Sum")(iter([half] * 24), timeout=20) == b"%d" % (12 << 20)
+    (tmp_path / "bound").mkdir()
+    with Edge(tmp_path / "bound", "service web protocol=h2c body_max=1000000", f"endpoint web web-1 127.0.0.1:{server.port}",
+              "route web * /") as edge, grpc.insecure_channel(f"127.0.0.1:{edge.port}") as bound:
+        with pytest.raises(grpc.RpcError) as refused:
+            bound.stream_unary("/test.Echo/Sum")(iter([half] * 24), timeout=20)
+        assert refused.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
 def test_a_cancelled_call_is_cancelled_at_the_service(channel, server):
     call = channel.unary_unary("/test.Echo/Slow").future(b"")
     time.sleep(0.3)

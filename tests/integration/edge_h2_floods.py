@@ -129,6 +129,106 @@ def test_who_says_no_more_is_ended_in_time(edge, begun):
         assert client.goaway in ((None,) if len(begun) < len(h2_peer.PREFACE) else (0, 1))
 
 
+def half_a_field(name, value, sent):
+    """HEADERS and CONTINUATION up to the middle of one field."""
+    block = (b"\0" + h2_peer.integer(name, 7) + b"a" * name + h2_peer.integer(value, 7) + b"b" * value)[:sent]
+    pieces = [block[i:i + 16384] for i in range(0, len(block), 16384)]
+    return b"".join(frame(h2_peer.CONTINUATION if i else h2_peer.HEADERS, 0, 1, piece) for i, piece in enumerate(pieces))
+
+
+HALVES = {
+    "more than anybody takes": (half_a_field(65000, 65000, 130000), 30),
+    "a value of it": (half_a_field(10, 65000, 40000), 16),
+    "all but the end of what is taken": (half_a_field(10, 16000, 15900), 32),
+    "little": (half_a_field(10, 65000, 20), 16),
+    "a byte of a large frame": (frame(h2_peer.HEADERS, 0, 1, b"\0", length=16384), 4),
+}
+
+
+@pytest.mark.parametrize("what", HALVES)
+def test_half_a_field_costs_little(tmp_path, what):
+    begun, most_kib = HALVES[what]
+    with Edge(tmp_path, "service web", "route web * /", gateway="threads=1") as edge:
+        clients = [H2Client(edge.port) for _ in range(100)]
+        assert all(client.ping() for client in clients)
+        before = edge.rss_kib()
+        for client in clients:
+            client.send(begun)
+        time.sleep(0.5)
+        each = (edge.rss_kib() - before) / len(clients)
+        assert each < most_kib, f"{each:.1f} KiB"
+        for client in clients:
+            client.socket.close()
+
+
+def test_a_head_that_does_not_come_ends_the_connection(tmp_path):
+    """Nothing else may come in front of its rest."""
+    with Edge(tmp_path, "service web", "route web * /", gateway="threads=1 head_ms=300 keepalive_ms=60000") as edge:
+        with H2Client(edge.port) as client:
+            assert client.ping()
+            client.send(half_a_field(10, 65000, 40000))
+            client.until(lambda: client.ended, 5)
+            assert client.ended and client.answer(1).status == 408 and client.goaway == 0
+
+
+def test_the_rest_of_a_head_that_was_answered_reaches_nobody(edge):
+    """Also with another request under way: its connection has no use any more, and the edge lives on."""
+    pid = edge.process.pid
+    for end in (0, 4):
+        with H2Client(edge.port) as client:
+            assert client.ping()
+            client.send(window_update(0, 1 << 20))
+            client.ask(1, "/big")  # as far as its window goes
+            client.send(frame(h2_peer.HEADERS, 1, 3, get("/a")[:20]))
+            assert client.until(lambda: client.answer(3).over, 5) and client.answer(3).status == 408
+            client.try_send(frame(h2_peer.CONTINUATION, end, 3, get("/a")[20:] + h2_peer.field(b"x-of", b"another")))
+            with H2Client(edge.port) as other:
+                assert other.fetch(1).status == 200
+            client.until(lambda: client.ended, 5)
+            assert client.ended and client.goaway == 0
+    assert edge.process.poll() is None and edge.process.pid == pid
+
+
+@pytest.mark.parametrize("code", [0, 8])
+def test_a_client_that_leaves_takes_its_requests_along(edge, code):
+    """Whatever error it says: what is under way is bounded by the streams."""
+    with H2Client(edge.port) as client:
+        client.until(lambda: client.settings)
+        for n in range(100):
+            client.ask(stream(n), "/slow")
+            client.send(frame(h2_peer.RST_STREAM, 0, stream(n), struct.pack(">I", code)))
+        assert client.ping()
+        until(lambda: edge.stats()["in_flight"] == 0, 0.15)
+
+
+def test_leaving_what_was_answered_early_is_no_abuse(edge):
+    with H2Client(edge.port) as client:
+        client.gives_windows = True
+        for n in range(400):
+            client.send(frame(h2_peer.HEADERS, 4, stream(n), get("/", ("content-length", str(1 << 30)), method="POST")))
+            assert client.until(lambda: client.answer(stream(n)).ended) and client.answer(stream(n)).status == 413
+            client.send(frame(h2_peer.RST_STREAM, 0, stream(n), bytes(4)))
+        assert client.ping() and client.goaway is None
+
+
+def test_who_claims_to_be_a_call_is_bound_as_all_are(edge):
+    """The service speaks HTTP/1: it takes none."""
+    head = get("/", ("content-type", "application/grpc"), ("content-length", str(1 << 30)), method="POST")
+    with H2Client(edge.port) as client:
+        client.send(frame(h2_peer.HEADERS, 4, 1, head))
+        assert client.until(lambda: client.answer(1).ended) and client.answer(1).heads[0]["grpc-status"] == "8"
+
+
+def test_a_field_that_is_too_long_costs_its_request_only(edge):
+    with H2Client(edge.port) as client:
+        assert client.fetch(1, "/", ("x-kept", "1")).status == 200
+        head = get() + b"\x40" + b"\x03big" + h2_peer.integer(60000, 7) + b"b" * 60000 + h2_peer.field(b"x", b"y")
+        client.send(frame(h2_peer.HEADERS, 1, 3, head[:16384]) + frame(h2_peer.CONTINUATION, 0, 3, head[16384:32768])
+                    + frame(h2_peer.CONTINUATION, 0, 3, head[32768:49152]) + frame(h2_peer.CONTINUATION, 4, 3, head[49152:]))
+        assert client.until(lambda: client.answer(3).over) and client.answer(3).verdict() == "431"
+        assert client.fetch(5).status == 200
+
+
 def test_an_idle_connection_is_told_before_it_ends(edge):
     with H2Client(edge.port) as client:
         assert client.fetch(1).status == 200

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """HTTP/2 clients with slow peers, both ways; cancelled, broken, retried, reloaded and stopped exchanges."""
 import hashlib
+import subprocess
 import threading
 import time
 
@@ -230,3 +231,24 @@ def test_an_edge_that_stops_says_so_and_answers_what_is_under_way(served):
         client.until(lambda: client.ended, 5)
         assert client.ended
     assert edge.process.wait(10) == 0
+
+
+def test_an_answer_in_front_of_the_bodys_end_is_not_lost_to_a_reset(tmp_path):
+    """RST_STREAM right behind an answer (RFC 9113 §8.1) makes curl 7.88 take it for an error."""
+    big = tmp_path / "big"
+    big.write_bytes(bytes(4 * MIB))
+    with Upstream(Service()) as upstream, Edge(tmp_path, "service web body_max=100000", f"endpoint web web-1 {upstream.address}",
+                                               "route web * /") as edge:
+        for _ in range(5):
+            curl = subprocess.run(["curl", "-s", "--http2-prior-knowledge", "-w", "%{http_code}", "-o", "/dev/null", "-H", "Expect:",
+                                   "--data-binary", f"@{big}", f"http://127.0.0.1:{edge.port}/"], stdout=subprocess.PIPE, text=True)
+            assert (curl.returncode, curl.stdout) == (0, "413")
+        with H2Client(edge.port) as client:
+            for at, length in ((1, 4 * MIB), (3, 8 * 16384)):
+                client.send(frame(HEADERS, 4, at, get("/", ("content-length", str(length)), method="POST")))
+            assert client.until(lambda: client.answer(1).ended and client.answer(3).ended)
+            client.send(frame(DATA, 0, 1, bytes(16384)) + b"".join(frame(DATA, n == 7, 3, bytes(16384)) for n in range(8)))
+            assert client.ping() and client.answer(1).reset is None
+            assert client.until(lambda: client.answer(1).reset == 0), "who goes on is asked to stop"
+            assert client.answer(3).reset is None
+            assert client.fetch(5, "/ok").verdict() == "200"

@@ -211,7 +211,7 @@ class H2Service:
 
     def __init__(self, takes=True, serve=None, late=0):
         self.takes, self.serve, self.late = takes, serve, late
-        self.heads, self.connections, self.resets, self.ended = [], 0, [], []
+        self.heads, self.connections, self.resets, self.ended, self.data = [], 0, [], [], b""
 
     def __enter__(self):
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -258,10 +258,13 @@ class H2Service:
                               end_stream=not tunnel)
         elif isinstance(event, h2.events.DataReceived):
             peer.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-            peer.send_data(event.stream_id, event.data)
+            self.data += event.data
+            if not self.serve:
+                peer.send_data(event.stream_id, event.data)
         elif isinstance(event, h2.events.StreamEnded) and self.heads[-1][":method"] == "CONNECT":
             self.ended.append(event.stream_id)
-            peer.end_stream(event.stream_id)
+            if not self.serve:
+                peer.end_stream(event.stream_id)
         elif isinstance(event, h2.events.StreamReset):
             self.resets.append(event.error_code)
 
@@ -297,6 +300,41 @@ def test_a_service_that_takes_websockets_over_http2_gets_them_so(tmp_path):
         assert edge.get().status == 200 and service.connections == 1  # the connection lives on
 
 
+@pytest.mark.parametrize("check", [False, True])
+def test_a_service_that_grants_a_websocket_and_says_no_more(tmp_path, check):
+    """RFC 8441 5: END_STREAM is the end of what it says, also at once; the client's half lives on, or it is told by a Close."""
+    def serve(peer, event):
+        peer.send_headers(event.stream_id, [(":status", "200")], end_stream=True)
+        return True
+
+    with H2Service(serve=serve) as service:
+        lines = [line + " frames=1" if check and line.startswith("route") else line for line in service.lines]
+        with Edge(tmp_path, *lines) as edge, edge.connect() as client:
+            response = upgrade(client)
+            assert response.status == 101 and response.headers["sec-websocket-accept"] == ACCEPT
+            if check:
+                head = client.exactly(2)
+                assert head[0] == 0x88 and client.exactly(head[1])[:2] == b"\x03\xf6"  # 1014
+                client.send(bytes([0x88, 0x80, 0, 0, 0, 0]))
+            assert client.closed()
+            client.send(frame(b"last words"))
+            if not check:
+                until(lambda: service.data)
+                assert edge.stats()["tunnels"] == 1
+        until(lambda: service.ended or service.resets)
+
+
+def test_the_same_to_a_client_of_http2(tmp_path):
+    def serve(peer, event):
+        peer.send_headers(event.stream_id, [(":status", "200")], end_stream=True)
+        return True
+
+    with H2Service(serve=serve) as service, Edge(tmp_path, *service.lines) as edge, Session(edge.port) as session:
+        stream = session.connect("/chat")
+        assert dict(session.wait(h2.events.ResponseReceived, stream).headers)[":status"] == "200"
+        session.wait(h2.events.StreamEnded, stream)
+
+
 def test_an_accept_of_the_service_itself_is_nothing_to_its_client(tmp_path):
     """There is no key over HTTP/2, so what it says is of no key of ours (RFC 8441 5)."""
     def serve(peer, event):
@@ -312,21 +350,6 @@ def test_an_accept_of_the_service_itself_is_nothing_to_its_client(tmp_path):
             assert [line for line in head.lower().split(b"\r\n") if line.startswith(b"sec-websocket-accept")] == [
                 b"sec-websocket-accept: " + ACCEPT.lower().encode()]
 
-
-def test_a_tunnel_that_ends_with_its_head_is_none(tmp_path):
-    """A client that was told 101 would take the answer behind it for frames."""
-    def serve(peer, event):
-        head = [(":status", "200"), ("x-own", "1")]
-        peer.send_headers(event.stream_id, head, end_stream=True)
-        return True
-
-    with H2Service(serve=serve) as service, Edge(tmp_path, *service.lines) as edge:
-        assert edge.get().status == 200
-        with edge.connect() as client:
-            response = upgrade(client)
-            assert response.status == 200 and response.headers["x-own"] == "1"
-            assert "upgrade" not in response.headers and "sec-websocket-accept" not in response.headers
-        assert edge.get().status == 200
 
 
 def test_http2_clients_too(tmp_path):

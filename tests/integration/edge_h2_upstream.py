@@ -13,7 +13,7 @@ import h2.settings
 import pytest
 
 from edge_peer import Edge, free_port, request, until, wait_port
-from h2_peer import DATA, END_HEADERS, END_STREAM, HEADERS, H2Client, field, frame, get
+from h2_peer import DATA, END_HEADERS, END_STREAM, HEADERS, H2Client, field, frame, get, secret
 
 
 class H2Upstream:
@@ -106,11 +106,70 @@ def test_a_field_that_must_not_be_kept_is_not_kept_behind_us(tmp_path):
         plain(peer, event, n)
 
     with H2Upstream(serve) as upstream, Edge(tmp_path, *web(upstream)) as edge, H2Client(edge.port) as client:
-        head = get() + b"\x10" + field(b"x-pin", b"1234")[1:] + field(b"x-pin-not", b"1")
+        head = get() + secret(b"x-pin", b"1234") + field(b"x-pin-not", b"1")
         for stream in (1, 3, 5):
             client.send(frame(HEADERS, END_HEADERS | END_STREAM, stream, head))
             until(lambda: len(kept) == stream // 2 + 1)
         assert [k["x-pin"] for k in kept] == [False] * 3 and kept[0]["x-pin-not"]
+
+
+SECRETS = {":method": "POST", ":path": "/reset?token=1", ":authority": "shop", "x-request-id": "me", "trailer": "x-sum",
+           "max-forwards": "3", ":scheme": "http"}
+
+
+@pytest.mark.parametrize("name,also", [
+    (":method", set()), (":path", set()), (":authority", {"x-forwarded-host", "forwarded"}), ("x-request-id", set()),
+    ("trailer", set()), ("max-forwards", set()), ("x-sum", set())])
+def test_what_we_say_again_by_itself_is_not_kept_either(tmp_path, name, also):
+    """Pseudo-header fields, what they are said again in, and trailers; and nothing else."""
+    kept = set()
+    rest = SECRETS | ({":method": "OPTIONS"} if name == "max-forwards" else {})
+
+    def serve(peer, event, n):
+        if isinstance(event, (h2.events.RequestReceived, h2.events.TrailersReceived)):
+            kept.update(item[0] for item in event.headers if not item.indexable)
+        if isinstance(event, h2.events.StreamEnded):
+            answer(peer, event.stream_id)
+
+    def say(item):
+        return (secret if item == name else field)(item.encode(), rest.get(item, "42").encode())
+
+    with H2Upstream(serve) as upstream, Edge(tmp_path, *web(upstream)) as edge, H2Client(edge.port) as client:
+        head = b"".join(say(item) for item in sorted(rest))  # the pseudo-header fields first
+        client.send(frame(HEADERS, END_HEADERS, 1, head) + frame(DATA, 0, 1, b"body")
+                    + frame(HEADERS, END_HEADERS | END_STREAM, 1, say("x-sum")))
+        client.until(lambda: client.answer(1).over)
+        assert client.answer(1).status == 200 and kept == {name, *also}
+        assert upstream.requests[0][2][":path"] == "/reset?token=1"
+
+
+@pytest.mark.parametrize("name", [":status", "trailer", "x-sum"])
+def test_the_same_of_answers(tmp_path, name):
+    def serve(peer, event, n):
+        if isinstance(event, h2.events.StreamEnded):
+            def say(item, value):
+                return (secret if item == name else field)(item.encode(), value)
+
+            stream = event.stream_id
+            peer.socket.sendall(peer.data_to_send()
+                                + frame(HEADERS, END_HEADERS, stream, say(":status", b"200") + say("trailer", b"x-sum"))
+                                + frame(DATA, 0, stream, b"body")
+                                + frame(HEADERS, END_HEADERS | END_STREAM, stream, say("x-sum", b"42") + field(b"y", b"1")))
+
+    with H2Upstream(serve) as upstream, Edge(tmp_path, *web(upstream)) as edge, H2Client(edge.port) as client:
+        got = client.fetch(1)
+        assert got.heads[-1] == {"x-sum": "42", "y": "1"}
+        assert got.secret == ({"x-sum", "y"} if name == "x-sum" else {name})  # trailers together
+
+
+@pytest.mark.parametrize("call", [False, True])
+def test_the_same_of_our_own_answers(tmp_path, call):
+    with Edge(tmp_path) as edge, H2Client(edge.port) as client:
+        kind = field(b"content-type", b"application/grpc") if call else b""
+        client.send(frame(HEADERS, END_HEADERS | END_STREAM, 1, get() + kind + secret(b"x-request-id", b"me")))
+        client.until(lambda: client.answer(1).over)
+        got = client.answer(1)
+        assert got.heads[-1]["x-request-id"] == "me" and got.secret == {"x-request-id"}
 
 
 def test_clients_share_a_connection(tmp_path):
@@ -277,8 +336,24 @@ def test_answers_that_are_not_http2_are_refused(tmp_path, head):
         assert edge.get(method="POST").status == 502
 
 
-def test_a_service_that_says_more_behind_its_end_loses_that_request_only(tmp_path):
-    """RFC 9113 5.1, half-closed (remote): a stream error of type STREAM_CLOSED."""
+@pytest.mark.parametrize("error", [h2.errors.ErrorCodes.NO_ERROR, h2.errors.ErrorCodes.CANCEL])
+@pytest.mark.parametrize("size", [100, 10_000_000])
+def test_an_answer_is_whole_when_its_service_wants_no_more_of_the_request(tmp_path, size, error):
+    """RFC 9113 8.1: also if the request waits for a window that never opens."""
+    def serve(peer, event, n):
+        if isinstance(event, h2.events.RequestReceived):
+            answer(peer, event.stream_id, b"enough")
+            peer.reset_stream(event.stream_id, error)
+
+    with H2Upstream(serve) as upstream, Edge(tmp_path, "service web protocol=h2c body_max=100000000", *web(upstream)[1:]) as edge:
+        with edge.connect() as client:
+            client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size + b"x" * min(size - 10, 60_000))
+            assert client.response().body == b"enough"
+        assert upstream.connections == 1
+
+
+def test_a_service_that_says_more_behind_its_end_answers_and_is_left(tmp_path):
+    """RFC 9113 5.1, half-closed (remote): a stream error of type STREAM_CLOSED; the answer is there to its end."""
     resets = []
 
     def serve(peer, event, n):
@@ -294,11 +369,26 @@ def test_a_service_that_says_more_behind_its_end_loses_that_request_only(tmp_pat
     with H2Upstream(serve) as upstream, Edge(tmp_path, *web(upstream)) as edge:
         with edge.connect() as client:
             client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n0123456789")
-            with pytest.raises((EOFError, ConnectionResetError)):
-                client.response()
-            assert b"evil" not in client.buffer
+            response = client.response()  # it was whole
+            assert (response.status, response.body) == (200, b"ok")
+            assert client.closed() and b"evil" not in client.buffer  # whose request was not taken whole
         until(lambda: resets == [h2.errors.ErrorCodes.STREAM_CLOSED])
         assert edge.get().body == b"fine" and upstream.connections == 1
+
+
+def test_half_a_head_of_an_answer_costs_its_connection_only(tmp_path):
+    """Nothing can come behind it: the next request goes by another one."""
+    def serve(peer, event, n):
+        if isinstance(event, h2.events.StreamEnded):
+            if n == 1:
+                peer.socket.sendall(peer.data_to_send() + frame(HEADERS, 0, event.stream_id, b"\x88"))
+            else:
+                answer(peer, event.stream_id)
+
+    with H2Upstream(serve) as upstream, Edge(tmp_path, *web(upstream)[1:], "service web protocol=h2c first_byte_ms=300") as edge:
+        assert edge.get(method="POST").status == 504
+        assert edge.get(method="POST").body == b"fine" and upstream.connections == 2
+        until(lambda: edge.stats()["upstream_connections"] == 1)
 
 
 def test_a_slow_service_holds_the_client_back(tmp_path):

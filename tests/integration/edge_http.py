@@ -9,6 +9,7 @@ import time
 import pytest
 
 from edge_peer import Client, Edge, Upstream, echo, free_port, request, until
+from h2_peer import H2Client
 
 
 def web(upstream, *more):
@@ -687,7 +688,82 @@ def test_an_early_answer_ends_a_long_request(tmp_path):
             assert response.headers["connection"] == "close"
 
 
+def upload(client, mib):
+    """The head of one that is too large, and all of its body before anything is read, as many clients do it."""
+    client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (mib << 20))
+    for _ in range(mib):
+        client.send(b"x" * (1 << 20))
+
+
+def small(upstream):
+    return ["service web body_max=1000", f"endpoint web web-1 {upstream.address}", "route web * /"]
+
+
+def test_who_sends_too_much_before_it_reads_has_its_answer(tmp_path):
+    with Upstream(echo) as upstream, Edge(tmp_path, *small(upstream)) as edge:
+        for _ in range(3):
+            with edge.connect() as client:
+                upload(client, 30)
+                assert client.response().status == 413 and client.closed()
+        with edge.connect() as client, pytest.raises(OSError):  # there is an end to it
+            upload(client, 80)
+
+
+def test_who_sends_too_much_slowly_has_its_answer_within_seconds(tmp_path):
+    with Upstream(echo) as upstream, Edge(tmp_path, *small(upstream)) as edge:
+        with edge.connect() as client:
+            client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n")
+            for _ in range(4):
+                client.send(b"x")
+                time.sleep(0.5)
+            assert edge.stats()["connections"] == 1
+            assert client.response().status == 413
+            until(lambda: edge.stats()["connections"] == 0, 3)  # a pause
+        with edge.connect() as client, pytest.raises(OSError):
+            client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n")
+            for _ in range(16):
+                client.send(b"x")
+                time.sleep(0.5)
+
+
+def test_what_is_thrown_away_keeps_nobody_out_and_no_edge_up(tmp_path):
+    with Upstream(echo) as upstream, Edge(tmp_path, *small(upstream), gateway="threads=1 connections_max=2") as edge:
+        with edge.connect() as lingers, edge.connect() as idle, edge.connect() as third:
+            idle.send(request())
+            assert idle.response().status == 200
+            lingers.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n")
+            assert lingers.response().status == 413
+            third.send(request())
+            assert third.response().status == 200
+            idle.send(request())
+            assert idle.response().status == 200
+        with edge.connect() as client:
+            client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n")
+            assert client.response().status == 413
+            edge.process.stdin.write("quit 5000\n")
+            edge.process.stdin.flush()
+            with pytest.raises(OSError):
+                for _ in range(20):
+                    client.socket.send(b"x")
+                    time.sleep(0.1)
+            assert edge.process.wait(1) == 0
+
+
 def test_pages_have_a_date_and_no_store(tmp_path):
     with Edge(tmp_path) as edge:
         response = edge.get()
         assert response.headers["date"].endswith(" GMT") and response.headers["cache-control"] == "no-store"
+
+
+def test_an_answer_without_a_date_gets_one(tmp_path):
+    """RFC 9110 6.6.1: whoever forwards it and has a clock; one that is there stays."""
+    def serve(peer, n):
+        while True:
+            line, _, _ = peer.request()
+            date = b"Date: Tue, 15 Nov 1994 08:12:31 GMT\r\n" if "/dated" in line else b""
+            peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n" + date + b"\r\nok")
+    with Upstream(serve) as upstream, Edge(tmp_path, *web(upstream)) as edge, H2Client(edge.port) as client:
+        for path, year in (("/", str(time.gmtime().tm_year)), ("/dated", "1994")):
+            assert year in edge.get(path).headers["date"]
+            fields = client.fetch(1 if path == "/" else 3, path).heads[0]
+            assert year in fields["date"] and list(fields).count("date") == 1

@@ -309,6 +309,47 @@ def test_threads_share_a_breaker_and_a_reload_keeps_it(tmp_path):
             assert statuses(edge, 2) == [500] * 2
 
 
+def test_a_request_is_one_failure_however_many_tries_it_had(tmp_path):
+    with Backend("a", 503) as a:
+        options = f"{BREAKER.replace('300', '60000')} retries=5 retry_when={ON_503} retry_methods={GET_ETC} {BUDGET}"
+        with Edge(tmp_path, *service(options, a)) as edge:
+            assert statuses(edge, 2) == [503] * 2
+            assert a.requests == 12 and edge.command("policy web")["state"] == 0
+            assert statuses(edge, 2) == [503] * 2
+            assert a.requests == 18 and edge.command("policy web")["state"] == 1
+
+
+@only_http1
+def test_a_replica_that_is_lost_and_comes_back_within_the_hold_opens_no_breaker(tmp_path):
+    with Backend("a", "hold") as a:
+        with Edge(tmp_path, *service(BREAKER.replace("300", "60000"), a)) as edge:
+            results, port = [], a.port
+            threads = many(edge, 1, results)
+            until(lambda: a.requests == 1)
+            a.answer = "reset"
+            a.listener.shutdown(socket.SHUT_RDWR)
+            a.__exit__()
+            time.sleep(0.4)  # its tries are refused
+            with Backend("b", port=port):
+                for thread in threads:
+                    thread.join()
+            assert results[0][0] == 200
+            assert edge.stats()["retries"] >= 3
+            shown = edge.command("policy web")
+            assert (shown["state"], shown["times"], shown["refused"]) == (0, 0, 0)
+
+
+@only_http1
+def test_a_request_that_is_refused_until_its_hold_is_over_is_one_failure(tmp_path):
+    with Backend("a") as a:
+        a.listener.shutdown(socket.SHUT_RDWR)
+    with Edge(tmp_path, *service(f"{BREAKER.replace('300', '60000')} hold_ms=150", a)) as edge:
+        assert statuses(edge, 2) == [502] * 2
+        assert edge.command("policy web")["state"] == 0
+        assert edge.get(headers=["Accept: application/json"]).body.count(b"edge.breaker-open") == 0
+        assert edge.command("policy web")["state"] == 1
+
+
 # --- how many at once ---
 
 def test_more_than_the_limit_are_refused_or_wait_in_the_queue(tmp_path):
@@ -413,6 +454,7 @@ def test_the_limit_is_found_by_measuring(tmp_path):
             for thread in threads:
                 thread.join()
             assert max(seen[-10:]) < 25, seen
+            assert edge.command("policy web")["limit"] < 25, "what is told of it"
 
 
 # --- how many connections ---
@@ -626,6 +668,7 @@ def test_a_fallback_service_answers_instead(tmp_path):
             assert statuses(edge, 2) == [500] * 2
             assert edge.get(method="PUT", body=b"x").body == b"f x"
             assert edge.get().body == b"f "
+            assert [bool(record["flags"] & 1024) for record in edge.records(4)] == [False] * 2 + [True] * 2
         lines[0] = "service web fallback_service=other state=stopped"
         del lines[1]
         with Edge(tmp_path, *lines) as edge:

@@ -218,6 +218,7 @@ def test_two_edges_at_most_and_the_oldest_is_cut(gate):
             refused = gate.cli("upgrade", check=False)
             assert refused.returncode == 1 and edge(gate)["pid"] == held[-1][1], refused
             assert "still ends with 1 connection, which a further upgrade would cut" in refused.stderr, refused.stderr
+            assert "the edge before still serves 1 connection; waiting up to 6 s for it to end" in refused.stderr, refused.stderr
             assert "muelle upgrade --force" in refused.stderr and alive(held[-2][1])
         upgrade(gate, *["--force"] * (len(held) > 1))
         time.sleep(0.5)  # until the next one serves the old one accepts, too

@@ -155,8 +155,21 @@ def test_only_trusted_proxies_may_announce_where_some_are_named(tmp_path):
         with Client(port) as client:
             client.send(b"PROXY TCP4 192.0.2.7 192.0.2.9 1 2\r\n" + request())
             assert client.closed()
+        assert edge.stats()["bad_announcements"] == 1
         edge.gateway = "threads=1 trusted_proxies=127.0.0.1,10.0.0.0/8"
         edge.reload(*edge.lines)
         until(lambda: edge.stats()["snapshots"] >= 2)
         chain = ask(port, b"PROXY TCP4 10.1.1.1 192.0.2.9 1 2\r\n", request(headers=["X-Forwarded-For: 192.0.2.7"]))
         assert chain["x-forwarded-for"] == "192.0.2.7, 10.1.1.1"  # the one it speaks for is a proxy of ours again
+
+
+def test_strangers_are_not_told_what_runs_here(tmp_path):
+    """Whoever asks from this machine may be who runs it; a page for others names no service, reason or command."""
+    with Edge(tmp_path, "service web hold_ms=10", "route web * /", gateway=TRUSTED) as edge:
+        for accept, telling in (("text/html", ["web", "no replica", "muelle ps"]), ("application/json", ['"web"', "o replica", "muelle ps"])):
+            home = edge.get(headers=[f"Accept: {accept}"])
+            assert home.status == 503 and all(word in home.body.decode() for word in telling), home.body
+            for lines in (["X-Forwarded-For: 192.0.2.7"], ["Forwarded: for=192.0.2.7"], ["Via: 1.1 other"]):
+                away = edge.get(headers=[f"Accept: {accept}", *lines])
+                assert "date" in away.headers and away.status == 503 and not any(word in away.body.decode() for word in telling), away.body
+                assert "annot be answered" in away.body.decode() and "retry-after" in away.headers

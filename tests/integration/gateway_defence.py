@@ -17,7 +17,9 @@ class H(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"x" * size)
     def do_POST(self):
-        self.rfile.read(int(self.headers["Content-Length"]))
+        while "Content-Length" not in self.headers and (size := int(self.rfile.readline(), 16)):
+            self.rfile.read(size + 2)
+        self.rfile.read(int(self.headers.get("Content-Length", 2)))
         self.do_GET()
     def log_message(self, *a):
         pass
@@ -32,7 +34,7 @@ class Gate:
     def __init__(self, m):
         self.m, self.port, self.announced = m, free_port(), free_port()
         m.write("app.py", APP)
-        m.write("muelle.yaml", f"""
+        self.text = f"""
 name: defence
 gateway:
   admin: false
@@ -42,7 +44,8 @@ gateway:
   http2: {{ glitches: 2000 }}
 services:
   web: {{ command: /usr/bin/python3 -u app.py, traffic: {{ timeouts: {{ idle: 1s }} }}, routes: [ {{ host: x.test }} ] }}
-""")
+"""
+        m.write("muelle.yaml", self.text)
         m.up()
 
     def connect(self, address="127.0.0.1", port=None):
@@ -201,3 +204,26 @@ def test_each_is_stopped_counted_and_told(muelle):
         (message,) = wait_until(lambda: [m for m in gate.told() if words in m], seconds=20, what=f"the event about {counter}")
         assert int(message.rstrip(".").rpartition(" ")[2]) >= 1
     assert len(gate.told()) == len(CASES)  # a flood makes no flood of events
+
+
+def post(gate, size, chunked=False):
+    """The status of a body of that size; the gateway may answer in front of its end."""
+    with gate.connect() as s:
+        head = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {size}"
+        s.sendall(f"POST / HTTP/1.1\r\nHost: x.test\r\n{head}\r\n\r\n".encode())
+        body = b"%x\r\n%s\r\n0\r\n\r\n" % (size, bytes(size)) if chunked else bytes(size)
+        try:
+            s.sendall(body)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        return int(s.recv(4096).split(b" ")[1])
+
+
+def test_the_largest_body_is_the_files_to_say(muelle):
+    gate = Gate(muelle)
+    usual = 10 << 20
+    assert [post(gate, usual), post(gate, usual + 1), post(gate, usual + 1, True)] == [200, 413, 413]
+    for said, sizes in (("1k", {1024: 200, 1025: 413}), ("0", {usual + 1: 200}), ("11m", {usual + 1: 200, 11 << 20: 200, (11 << 20) + 1: 413})):
+        gate.m.write("muelle.yaml", gate.text.replace("traffic: {", f"traffic: {{ body_size: {said},"))
+        gate.m.cli("reload")
+        assert {size: post(gate, size) for size in sizes} == sizes, said

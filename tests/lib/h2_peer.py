@@ -37,6 +37,11 @@ def field(name, value):
     return b"\0" + integer(len(name), 7) + name + integer(len(value), 7) + value
 
 
+def secret(name, value):
+    """The same, and nobody may keep it (RFC 7541 §6.2.3)."""
+    return b"\x10" + field(name, value)[1:]
+
+
 def block(*fields):
     return b"".join(field(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields)
 
@@ -62,6 +67,7 @@ class Answer:
 
     def __init__(self):
         self.heads, self.size, self.body, self.reset, self.ended = [], 0, b"", None, False
+        self.secret = set()  # names of fields that nobody may keep
 
     @property
     def status(self):
@@ -123,7 +129,9 @@ class H2Client:
         if kind in (HEADERS, CONTINUATION):
             self.part = (payload, flags) if kind == HEADERS else (self.part[0] + payload, self.part[1])
             if flags & END_HEADERS:
-                self.answer(stream).heads.append(dict(self.decoder.decode(self.part[0])))
+                fields = self.decoder.decode(self.part[0])
+                self.answer(stream).heads.append(dict(fields))
+                self.answer(stream).secret |= {item[0] for item in fields if not item.indexable}
                 self.answer(stream).ended |= bool(self.part[1] & END_STREAM)
         elif kind == DATA:
             answer = self.answer(stream)

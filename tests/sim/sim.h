@@ -187,6 +187,8 @@ struct sim_service *sim_service_named(const char *name);
 bool sim_set_has(const struct sim_set *set, int value);
 bool sim_user_down(
     void); /* a removal of the project was asked for, in time near enough to explain stops */
+/* An operation that concerns it has no answer yet: it is carried out before that is given. */
+bool sim_user_waits(const struct sim_service *service);
 
 /* sim_oracle.c */
 void oracle_reset(void);

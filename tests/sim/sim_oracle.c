@@ -293,7 +293,8 @@ static void check_twice(const struct child *child)
 {
     const struct sim_service *service = sim_service_named(child->service);
     bool calm = service && service->present && !service->probed && !child->was_sick &&
-                child->kind != CHILD_SLOW && !sim_user_down() && !may_be_ended(service);
+                child->kind != CHILD_SLOW && !sim_user_down() && !sim_user_waits(service) &&
+                !may_be_ended(service);
     if (calm && service->touched <= child->asked && !child->again &&
         !may_follow_since(child, child->started)) {
         sim_fail("%s (pid %d) is stopped although the last operation had asked for it", child->id,

@@ -55,6 +55,11 @@ bool sim_user_down(void)
     return user.down_asked > 0 && sim.now - user.down_asked < 60 * SIM_S;
 }
 
+bool sim_user_waits(const struct sim_service *service)
+{
+    return user.pending != OP_NONE && service->touched >= user.asked;
+}
+
 bool sim_set_has(const struct sim_set *set, int value)
 {
     for (unsigned i = 0; i < set->count; i++) {

@@ -29,7 +29,7 @@
  * Commands: the same `endpoint` and `service NAME state=…` lines as deltas; `remove SERVICE
  * REPLICA`; `probe SERVICE REPLICA`; `load SERVICE REPLICA used=PER_MILLE`; `reload` (the file
  * again, as a new snapshot); `stats`; `records`; `probes`; `policy
- * SERVICE [REPLICA]`; `quit`. Each answers by one line of
+ * SERVICE [REPLICA]`; `quit [MS]`. Each answers by one line of
  * JSON; "ready" is printed when the edge runs.
  */
 #include "base/json.h"
@@ -160,6 +160,7 @@ static enum snapshot_service_state service_state(struct str text)
     return str_is(text, "starting")  ? SNAPSHOT_SERVICE_STARTING
            : str_is(text, "stopped") ? SNAPSHOT_SERVICE_STOPPED
            : str_is(text, "crashed") ? SNAPSHOT_SERVICE_CRASHED
+           : str_is(text, "drained") ? SNAPSHOT_SERVICE_DRAINED
                                      : SNAPSHOT_SERVICE_RUNNING;
 }
 
@@ -635,12 +636,13 @@ static void do_policy(const struct words *w)
     (void)counters_policy_read(&driver.counters, id, &policy);
     snprintf(text, sizeof(text),
              "{\"state\":%u,\"reason\":%u,\"times\":%llu,\"refused\":%llu,\"in_flight\":%u,"
-             "\"connections\":%u,\"not_mirrored\":%llu,"
+             "\"connections\":%u,\"limit\":%u,\"not_mirrored\":%llu,"
              "\"until\":%lld}",
              policy.state, policy.reason, (unsigned long long)policy.times,
              (unsigned long long)policy.refused, counters_policy_in_flight(&policy),
-             counters_policy_connections(&policy), (unsigned long long)policy.not_mirrored,
-             (long long)policy.until_wall_ns);
+             counters_policy_connections(&policy),
+             counters_policy_limit(&policy, driver.counters.threads),
+             (unsigned long long)policy.not_mirrored, (long long)policy.until_wall_ns);
     answer(text);
 }
 
@@ -723,7 +725,9 @@ static void do_command(const struct words *w)
     } else if (str_is(verb, "policy") && w->count >= 2) {
         do_policy(w);
     } else if (str_is(verb, "quit")) {
-        edge_stop(driver.edge, 500);
+        uint64_t ms = 500;
+        (void)(w->count >= 2 && num_parse_u64(w->at[1], &ms));
+        edge_stop(driver.edge, (unsigned)ms);
     } else {
         answer("{\"error\":\"what?\"}");
     }

@@ -70,6 +70,10 @@ test("what muelle says of services is said in Spanish; what it quotes is not tou
     ["is unhealthy: nothing answers on port 80: Connection refused", "no está sana: nada responde en el puerto 80: Connection refused"],
     ["could not start: not executable: ./run", "no pudo arrancar: no es ejecutable: ./run"],
     ["command not found: nod (looked in /bin)", "orden no encontrada: nod (buscada en /bin)"],
+    [
+      "command not found: A=b (no shell reads it: put variables under 'environment')",
+      "orden no encontrada: A=b (no la lee ningún intérprete: ponga las variables en 'environment')",
+    ],
     ["Project hello applied: 4 new, 1 removed", "Proyecto hello aplicado: 4 nuevos, 1 quitados"],
     ["Service web is scaled to 3 by ana", "El servicio web lo escala a 3 ana"],
     ["something else", "something else"],

@@ -35,6 +35,7 @@ const PIECES: Record<string, string> = {
   ": it did not stop within ": "killed after 5 s: it did not stop within 5 s",
   ", which has failed": "waits for x to be healthy, which has failed",
   " (looked in %s)": "command not found: x (looked in /x)",
+  " (no shell reads it: put variables under 'environment')": "command not found: x (no shell reads it: put variables under 'environment')",
   "Service %s is %s by %s": "Service x is stopped by x", // its verbs: below
   "Project %s %s: %s": "Project x applied: 4 new",
   "%s: %llu.": "Requests ended because their body came too slowly (x): 5.", // src/see/defence.c
@@ -43,8 +44,8 @@ const PIECES: Record<string, string> = {
   "waits for %s to be %s%s": "waits for x to be started",
 };
 
-/** Words that are the same in Spanish, or the name of a thing. */
-const SAME = new Set(["edge", "keeper", "bytes"]);
+/** Words that are the same in Spanish, or the name of a thing or key. */
+const SAME = new Set(["edge", "keeper", "bytes", "variables", "environment"]);
 
 /** The call's text up to its closing bracket; brackets in strings do not count. */
 function callAt(text: string, from: number): string {

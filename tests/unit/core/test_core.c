@@ -21,6 +21,7 @@
 #include "os/lock.h"
 #include "os/loop.h"
 #include "os/shm.h"
+#include "store/executor.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -44,11 +45,13 @@ static struct desk {
     const char *refuses; /* to hold what has that name */
     unsigned refused;
     bool closed, ended;
+    const char *const *children; /* that run, of the one list that it gives; NULL = none */
 } desk;
 
 static struct loop loop;
 static struct core core;
 static struct problem problem;
+static struct store_executor *executor; /* NULL = the usual */
 static char folder[64], file[96];
 static char order[64]; /* what the rooms were called for */
 static int init_result, start_result;
@@ -164,6 +167,17 @@ static void desk_keep(struct keeper_msg *msg, int *fd)
     }
 }
 
+static void say_children(void)
+{
+    for (const char *const *id = desk.children; id && *id; id++) {
+        struct keeper_msg msg;
+        keeper_msg_init(&msg, KEEPER_CHILD, str_from(*id));
+        msg.d = KEEPER_CHILD_RUNNING;
+        say(&msg, -1);
+    }
+    desk.children = NULL;
+}
+
 static void desk_message(struct chan *chan, struct chan_msg *raw)
 {
     struct keeper_msg msg;
@@ -173,6 +187,8 @@ static void desk_message(struct chan *chan, struct chan_msg *raw)
     if (msg.type == KEEPER_HELLO) {
         say_kept();
         msg.a = KEEPER_PID;
+    } else if (msg.type == KEEPER_CHILDREN) {
+        say_children();
     } else if (msg.type == KEEPER_KEEP) {
         desk_keep(&msg, raw->fd_count ? &raw->fds[0] : &none);
     } else if (msg.type == KEEPER_SHUTDOWN) {
@@ -236,8 +252,11 @@ static int open_with(const char *id)
     check_int(chan_pair(ends), 0);
     desk_open(ends[0]);
     return core_open(&core, &loop,
-                     &(struct core_options){
-                         .state_dir = folder, .run_dir = folder, .id = id, .keeper_fd = ends[1]},
+                     &(struct core_options){.state_dir = folder,
+                                            .run_dir = folder,
+                                            .id = id,
+                                            .keeper_fd = ends[1],
+                                            .executor = executor},
                      rooms, &problem);
 }
 
@@ -515,6 +534,68 @@ TEST(a_delta_is_logged_before_the_edge_hears_and_a_full_log_asks_for_a_snapshot)
     end();
 }
 
+static uint64_t published_mark(void)
+{
+    return delta_mark(held_sequence(), delta_log_head(edge_link_deltas(core.edge)));
+}
+
+TEST(what_was_published_is_taken_when_whoever_accepts_serves_it)
+{
+    struct shm shm = {0};
+    struct counters counters;
+    begin();
+    settle();
+    check_int(publish(), 0);
+    settle();
+    check(edge_link_is_taken(core.edge)); /* by nobody: no edge ever ran */
+    say_edge(77, 0);
+    settle();
+    check_int(shm_map(&shm, held_fd("counters"), true), 0);
+    check_int(counters_open(shm.p, shm.size, &counters), 0);
+    uint64_t *former = &counters_thread_of(&counters, 0)->taken;
+    uint64_t *next = &counters_thread_of(&counters, COUNTERS_HALF)->taken;
+    *former = published_mark();
+    counters_serve(&counters, 0, 1);
+    check(edge_link_is_taken(core.edge));
+    counters_serve(&counters, COUNTERS_HALF, 1); /* an edge that has just begun */
+    check(!edge_link_is_taken(core.edge));
+    *next = published_mark();
+    check(edge_link_is_taken(core.edge));
+    check_int(publish(), 0);
+    settle();
+    *next = published_mark();
+    check(!edge_link_is_taken(core.edge)); /* the one before accepts still */
+    *former = 0;
+    check(edge_link_is_taken(core.edge));
+    shm_unmap(&shm);
+    end();
+}
+
+TEST(an_edge_that_has_died_is_not_waited_for)
+{
+    struct shm shm = {0};
+    struct counters counters;
+    begin();
+    say_edge(77, 0);
+    settle();
+    check_int(shm_map(&shm, held_fd("counters"), true), 0);
+    check_int(counters_open(shm.p, shm.size, &counters), 0);
+    counters_thread_of(&counters, 0)->taken = published_mark();
+    counters_thread_of(&counters, 0)->no_places = 1;
+    counters_serve(&counters, 0, 1);
+    check_int(publish(), 0);
+    settle();
+    check(!edge_link_is_taken(core.edge) && !edge_link_has_places(core.edge));
+    say_edge(0, 0);
+    settle();
+    check(edge_link_is_taken(core.edge) && edge_link_has_places(core.edge));
+    say_edge(78, 1); /* what the one before said stands until this one has read the snapshot */
+    settle();
+    check(!edge_link_is_taken(core.edge));
+    shm_unmap(&shm);
+    end();
+}
+
 /* --- records of the edge --- */
 
 static struct edge_thread {
@@ -748,6 +829,25 @@ TEST(the_newest_sequence_is_known_to_the_next_core)
     end();
 }
 
+TEST(what_is_told_before_the_store_says_its_end_is_not_forgotten_by_it)
+{
+    struct store_stepper stepper;
+    store_stepper_init(&stepper);
+    executor = &stepper.executor;
+    prepare();
+    check_int(open_with(NULL), 0);
+    until(is_ready, "a core that is ready");
+    check(store_stepper_step(&stepper, STORE_LANE_READ)); /* it read: no event yet */
+    emit("test.first", EVENT_INFO);
+    settle();
+    while (store_stepper_step(&stepper, STORE_LANE_WRITE)) {
+    }
+    check_int(event_seq_last(&core), 1);
+    check(store_stepper_step(&stepper, STORE_LANE_READ)); /* and says so */
+    check_int(event_seq_last(&core), 1);
+    end();
+}
+
 TEST(an_event_that_the_store_has_no_room_for_is_counted_and_nobody_waits)
 {
     begin();
@@ -788,6 +888,45 @@ static bool edge_is_back(void)
     return core.roles.edge_pid == 78;
 }
 
+/* Of an event: it is on the disk. */
+static bool is_told(void)
+{
+    return event_seq_last(&core) > 0;
+}
+
+/* Another one, and its words of it in the store. */
+static void another_core(const char *const *children, size_t told)
+{
+    core_close(&core);
+    chan_close(&desk.chan);
+    core = (struct core){0};
+    desk.children = children;
+    check_int(open_with(NULL), 0);
+    until(is_ready, "a core that is ready");
+    for (int i = 0; i < 1000 && list.count < told; i++) {
+        settle();
+        ask_events("role.adopted", 10, false);
+    }
+    check_int(list.count, told);
+}
+
+TEST(a_core_that_comes_after_another_tells_what_it_took_over)
+{
+    static const char *const ran[] = {"default/shop/web/1", "default/shop/web/2.b",
+                                      "default/shop/web/1/probe", "exec/77/1", NULL};
+    begin();
+    settle();
+    ask_events("role.adopted", 10, false);
+    check_int(list.count, 0); /* the first one */
+    check_int(publish(), 0);
+    settle();
+    another_core(NULL, 1); /* nothing ran: it came after another all the same */
+    check_int(core.roles.adopted, 0);
+    another_core(ran, 2);
+    check_int(core.roles.adopted, 2); /* no commands */
+    end();
+}
+
 TEST(an_edge_that_was_started_again_is_told_once)
 {
     begin();
@@ -800,10 +939,24 @@ TEST(an_edge_that_was_started_again_is_told_once)
     say_edge(78, 1);
     say_edge(78, 1);
     until(edge_is_back, "an edge");
+    until(is_told, "an event");
     settle();
     ask_events("role.restarted", 10, false);
     check_int(list.count, 1);
     check_int(core.roles.edge_restarts, 1);
+    end();
+}
+
+TEST(an_edge_that_takes_the_place_of_another_is_told)
+{
+    begin();
+    say_edge(77, 0);
+    say_edge(78, 0);
+    until(edge_is_back, "an edge");
+    until(is_told, "an event");
+    settle();
+    ask_events("role.replaced", 10, false);
+    check_int(list.count, 1);
     end();
 }
 
@@ -857,6 +1010,7 @@ TEST(a_new_keeper_is_given_everything_and_the_loss_is_told)
     check_int(core.roles.keeper_pid, 0);
     until(is_called, "a call of the core");
     until(is_linked, "a core that is linked");
+    until(is_told, "an event");
     settle();
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         check(held(names[i]) != NULL);

@@ -237,7 +237,7 @@ TEST(who_took_nothing_at_the_end_of_a_turn_has_refused)
     check_int(conn_send_later(&pair.conn, STR("are you there?")), 0);
     sock_close(&pair.peer);
     conn_send_queued(&pair.worker);
-    check(told_error && pair.conn.refused && pair.conn.failed && !pair.conn.queued);
+    check(told_error && pair.conn.unsent == CONN_REFUSED && pair.conn.failed && !pair.conn.queued);
     close_later(&pair);
 }
 

@@ -59,7 +59,7 @@ TEST(answers_of_servers_are_understood_however_they_come)
     for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
         for (size_t step = 1; step < 90; step += 11) {
             struct str words = STR_NONE;
-            struct probe_call *call = probe_call_new(STR("shop"), STR("a.example:50051"));
+            struct probe_call *call = probe_call_new(STR("shop"), STR("a.example:50051"), false);
             check(call);
             check(str_starts(probe_call_output(call), STR(HTTP2_PREFACE)));
             int r = feed(call, answers[i].bytes, step);
@@ -86,9 +86,20 @@ static struct str find_frame(struct str out, unsigned type)
     return STR_NONE;
 }
 
+TEST(the_scheme_is_that_of_the_connection)
+{
+    for (unsigned secure = 0; secure < 2; secure++) {
+        struct probe_call *call = probe_call_new(STR("shop"), STR("a.example"), secure);
+        struct str out = str_skip(probe_call_output(call), sizeof(HTTP2_PREFACE) - 1);
+        struct str head = find_frame(out, HTTP2_HEADERS);
+        check(str_starts(str_skip(head, 1), secure ? STR("\x87") : STR("\x86")));
+        probe_call_free(call);
+    }
+}
+
 TEST(the_request_names_the_service_and_ends_there)
 {
-    struct probe_call *call = probe_call_new(STR("shop"), STR("a.example"));
+    struct probe_call *call = probe_call_new(STR("shop"), STR("a.example"), false);
     struct str out = str_skip(probe_call_output(call), sizeof(HTTP2_PREFACE) - 1);
     check_str(find_frame(out, HTTP2_DATA), STR("\0\0\0\0\6\12\4shop"));
     check(str_find(find_frame(out, HTTP2_HEADERS), STR("/grpc.health.v1.Health/Check")) > 0);
@@ -104,7 +115,7 @@ TEST(the_request_names_the_service_and_ends_there)
 
 TEST(who_asks_too_much_of_a_probe_is_no_server)
 {
-    struct probe_call *call = probe_call_new(STR(""), STR("a"));
+    struct probe_call *call = probe_call_new(STR(""), STR("a"), false);
     int r = probe_call_input(call, STR(SETTINGS));
     for (size_t i = 0; i < 1000 && r == 0; i++) { /* pings, and nobody takes the answers */
         r = probe_call_input(call, STR("\0\0\10\6\0\0\0\0\0"

@@ -66,6 +66,23 @@ static size_t end_failing(void)
     return n;
 }
 
+static int64_t cut_at =
+    -1; /* so much of the edge's next send is taken, and the next allocation fails */
+
+int64_t __real_sock_send(int fd, const void *p, size_t len, bool more);
+int64_t __wrap_sock_send(int fd, const void *p, size_t len, bool more);
+
+int64_t __wrap_sock_send(int fd, const void *p, size_t len, bool more)
+{
+    if (!inside_edge_runs || cut_at < 0) {
+        return __real_sock_send(fd, p, len, more);
+    }
+    size_t n = (size_t)cut_at;
+    cut_at = -1;
+    begin_failing(1, 1);
+    return n > 0 ? __real_sock_send(fd, p, MIN(n, len), more) : -EAGAIN;
+}
+
 static bool has(const struct buf *buf, const char *text)
 {
     return str_find(buf_str(buf), str_from(text)) >= 0;
@@ -316,6 +333,44 @@ TEST(a_config_is_taken_as_soon_as_there_is_memory)
     check_served(&inside, "s6");
     inside_close(&inside);
     buf_fini(&got);
+}
+
+/* What a client sees, within a few turns, whose request the kernel took `taken` bytes of. */
+static void ask_cut(const char *method, size_t body, int64_t taken, const char *answer)
+{
+    struct inside inside;
+    struct buf asks = BUF_INIT(MIB), got = BUF_INIT(MIB);
+    bool reset;
+    check_int(inside_open(&inside), 0);
+    check_int(inside_apply(&inside, 2), 0);
+    inside_turn(&inside);
+    buf_printf(&asks, "%s / HTTP/1.1\r\nHost: s1\r\nContent-Length: %zu\r\n\r\n", method, body);
+    for (size_t i = 0; i < body; i++) {
+        buf_add_char(&asks, 'b');
+    }
+    int client = inside_connect(&inside, inside.port);
+    cut_at = taken;
+    check_int(sock_send(client, asks.p, asks.len, false), (int64_t)asks.len);
+    inside_turns(&inside);
+    check_int(cut_at, -1);
+    check_int(end_failing() > 0, 1);
+    (void)inside_read(client, &got, &reset);
+    check(has(&got, answer));
+    sock_close(&client);
+    check_served(&inside, "s1");
+    check_int(inside_worker(&inside)->blocks.live[BLOCK_LARGE], 0);
+    inside_close(&inside);
+    buf_fini(&asks);
+    buf_fini(&got);
+}
+
+/* Its service waits for the rest, which is gone: nobody waits for an answer. */
+TEST(a_request_that_is_cut_without_memory_is_answered_at_once)
+{
+    ask_cut("GET", 0, 10, " 503 ");
+    ask_cut("POST", 5, 10, " 503 ");
+    ask_cut("POST", 6000, 10, " 503 ");
+    ask_cut("GET", 0, 0, "\r\n\r\nok"); /* not a byte was taken: another connection takes it */
 }
 
 TEST(an_edge_without_memory_does_not_start)

@@ -69,11 +69,13 @@ TEST(a_stop_loses_no_request_of_a_new_connection)
     inside_turn(&inside);
     inside_turn(&inside);
     check_int(inside_worker(&inside)->stats->connections, 2);
+    check(inside_worker(&inside)->stats->taken != 0);
     say(kept, "GET / HTTP/1.1\r\nHost: s1\r\n\r\n"); /* the loop does not know yet */
     edge_stop(inside.edge, 5000);
     check(inside_until(&inside, kept, &got[0], STR("no such text")));
     check(str_starts(buf_str(&got[0]), STR("HTTP/1.1 200 OK\r\n")));
     check(str_find(buf_str(&got[0]), STR("Connection: close\r\n")) > 0);
+    check_int(inside_worker(&inside)->stats->taken, 0); /* nobody new meets what it serves */
     say(silent, "GET / HTTP/1.1\r\nHost: s1\r\n\r\n");
     check(inside_until(&inside, silent, &got[1], STR("no such text")));
     check(str_starts(buf_str(&got[1]), STR("HTTP/1.1 200 OK\r\n")));

@@ -216,11 +216,13 @@ TEST(a_new_edge_starts_with_nothing_in_flight)
     cell->in_flight = 9;
     cell->requests = 9;
     counters_thread_of(&counters, 1)->connections = 4;
+    counters_thread_of(&counters, 0)->taken = 3;
     counters_clear(&counters, 0, COUNTERS_THREADS_MAX);
     counters_serve(&counters, 0, 2);
     check_int(cell->in_flight, 0);
     check_int(cell->requests, 9);
     check_int(counters_thread_of(&counters, 1)->connections, 0);
+    check_int(counters_thread_of(&counters, 0)->taken, 0);
     free(counters.header);
 }
 
@@ -439,6 +441,49 @@ TEST(requests_and_connections_of_a_service_are_added_up_over_threads)
         check_int(counters_policy_connections(&copy), made);
     }
     free(counters.header);
+}
+
+TEST(what_concurrency_found_is_added_up_over_the_threads_of_one_edge)
+{
+    struct counters counters = new_counters(COUNTERS_THREADS_MAX, 8);
+    struct counters_policy *policy = counters_policy_get(&counters, 7), copy;
+    policy->breaker[0] = UINT64_MAX; /* words of their own */
+    counters_policy_show_limit(policy, 0, 20);
+    counters_policy_show_limit(policy, 1, 100000);
+    counters_policy_show_limit(policy, COUNTERS_HALF, 5); /* the edge that takes its place */
+    check(counters_policy_read(&counters, 7, &copy));
+    check_int(counters_policy_limit(&copy, 1), 5);
+    check_int(counters_policy_limit(&copy, 2), 5 + UINT16_MAX);
+    check_int(counters_policy_limit(&copy, COUNTERS_THREADS_MAX), 5 + UINT16_MAX);
+    check_int(copy.breaker[0], UINT64_MAX);
+    free(counters.header);
+}
+
+TEST(what_concurrency_found_is_forgotten_by_the_edge_that_begins)
+{
+    struct counters counters = new_counters(COUNTERS_THREADS_MAX, 8);
+    struct counters_policy *service = counters_policy_get(&counters, 7);
+    struct counters_policy *endpoint = counters_policy_get(&counters, 8);
+    memset(endpoint->words, 0x55, sizeof(endpoint->words)); /* not limits: an ejection's */
+    struct counters_policy before = *endpoint;
+    for (uint32_t thread = 0; thread < 4; thread++) {
+        counters_policy_show_limit(service, thread, 20);
+    }
+    counters_policy_clear(&counters, COUNTERS_HALF, 3); /* beside another one, whose they are */
+    check_int(counters_policy_limit(service, COUNTERS_HALF), 80);
+    counters_policy_clear(&counters, 0, COUNTERS_THREADS_MAX);
+    check_int(counters_policy_limit(service, COUNTERS_HALF), 0);
+    check(memcmp(before.words, endpoint->words, sizeof(before.words)) == 0);
+    free(counters.header);
+}
+
+TEST(a_breaker_whose_time_is_over_is_half_open)
+{
+    struct counters_policy policy = {.state = COUNTERS_POLICY_OPEN, .until_wall_ns = 9};
+    check_int(counters_policy_state(&policy, 8), COUNTERS_POLICY_OPEN);
+    check_int(counters_policy_state(&policy, 9), COUNTERS_POLICY_HALF_OPEN);
+    policy.state = COUNTERS_POLICY_WELL;
+    check_int(counters_policy_state(&policy, 9), COUNTERS_POLICY_WELL);
 }
 
 TEST(memory_that_holds_no_counters_is_refused)

@@ -89,6 +89,41 @@ TEST(a_reader_trusts_nothing)
     }
 }
 
+/* The slot's delta, as a reader finds it that knows nothing of what came later. */
+static struct delta *written(const struct delta_log *log, uint64_t sequence)
+{
+    return (struct delta *)(void *)(log->slots + (sequence - 1) * DELTA_SLOT + sizeof(uint64_t));
+}
+
+TEST(a_state_that_older_readers_do_not_know_is_written_as_one_that_they_do)
+{
+    struct delta_log log = new_log(8);
+    uint64_t cursor = 0;
+    for (int state = 0; state < SNAPSHOT_SERVICE_STATES; state++) {
+        struct delta read, delta = {.kind = DELTA_SERVICE_STATE,
+                                    .service = 7,
+                                    .service_state = (enum snapshot_service_state)state};
+        check_int(delta_log_append(&log, &delta), 0);
+        check_int(delta.service_state, state); /* the caller's stays */
+        check(written(&log, cursor + 1)->service_state <= SNAPSHOT_SERVICE_CRASHED);
+        check_int(delta_log_read(&log, &cursor, &read), 0);
+        check_int(read.service_state, state);
+    }
+    struct delta later, weighed = {.kind = DELTA_ENDPOINT_SET,
+                                   .weight = 3,
+                                   .service_state = SNAPSHOT_SERVICE_STOPPED};
+    check_int(delta_log_append(&log, &weighed), 0);
+    check_int(delta_log_read(&log, &cursor, &later), 0);
+    check_int(later.service_state, SNAPSHOT_SERVICE_STOPPED); /* a weight is no drain */
+    check_int(later.weight, 3);
+    struct delta stopped = {.kind = DELTA_SERVICE_STATE};
+    check_int(delta_log_append(&log, &stopped), 0);
+    written(&log, cursor + 1)->service_state = (enum snapshot_service_state)77; /* a newer core */
+    check_int(delta_log_read(&log, &cursor, &later), 0);
+    check_int(later.service_state, SNAPSHOT_SERVICE_STOPPED);
+    free(log.header);
+}
+
 TEST(a_route_goes_through_the_log_whole)
 {
     struct delta_log log = new_log(4);

@@ -2,6 +2,7 @@
 #include "base/map.h"
 #include "harness/test.h"
 #include "link/snapshot.h"
+#include "link/snapshot_wire.h"
 
 #include <stdlib.h>
 
@@ -208,6 +209,53 @@ static void seal(char *p, size_t len)
     if (size >= 64 && size <= len) {
         uint64_t sum = map_hash(0, str_make(p + 64, size - 64));
         memcpy(p + 24, &sum, sizeof(sum));
+    }
+}
+
+/* Where the snapshot's only service with that state lies. */
+static char *first_service(const struct buf *blob)
+{
+    struct wire_header header;
+    memcpy(&header, blob->p, sizeof(header));
+    for (uint32_t i = 0; i < header.section_count; i++) {
+        struct wire_section section;
+        memcpy(&section, blob->p + sizeof(header) + i * sizeof(section), sizeof(section));
+        if (section.kind == WIRE_SERVICES) {
+            return (char *)blob->p + section.offset;
+        }
+    }
+    return NULL;
+}
+
+static struct buf with_state(enum snapshot_service_state state)
+{
+    struct snapshot_builder builder;
+    struct buf out = BUF_INIT(MIB);
+    struct snapshot_service service = {.id = 11, .name = STR("web"), .state = state};
+    snapshot_builder_init(&builder);
+    snapshot_builder_service(&builder, &service);
+    check_int(snapshot_builder_finish(&builder, 1, 0, &out), 0);
+    snapshot_builder_fini(&builder);
+    return out;
+}
+
+TEST(a_state_that_older_readers_do_not_know_is_written_as_one_that_they_do)
+{
+    for (int state = 0; state < SNAPSHOT_SERVICE_STATES; state++) {
+        struct buf blob = with_state((enum snapshot_service_state)state);
+        struct snapshot snapshot;
+        struct wire_service wire;
+        memcpy(&wire, first_service(&blob), sizeof(wire));
+        check(wire.state <= SNAPSHOT_SERVICE_CRASHED);
+        check_int(snapshot_open(buf_str(&blob), &snapshot), 0);
+        check_int(snapshot_service_at(&snapshot, 0).state, state);
+        wire.state = 77; /* a newer core's */
+        wire.drained = 0;
+        memcpy(first_service(&blob), &wire, sizeof(wire));
+        seal((char *)blob.p, blob.len);
+        check_int(snapshot_open(buf_str(&blob), &snapshot), 0);
+        check_int(snapshot_service_at(&snapshot, 0).state, SNAPSHOT_SERVICE_STOPPED);
+        buf_fini(&blob);
     }
 }
 

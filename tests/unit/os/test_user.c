@@ -77,11 +77,16 @@ TEST(becoming_a_user_cannot_be_undone)
         check_int(user_become(&nobody), -EPERM);
         return;
     }
+    check_int(user_may_write("/etc/passwd"), 0);
     user_forbid_dump();
     check_int(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), 0);
     check_int(user_become(&nobody), 0);
     check_int(getuid(), nobody.uid);
     check_int(getgid(), nobody.gid);
+    check_int(user_may_write("/etc/passwd"), -EACCES);
+    check_int(user_may_write("/etc/."), -EACCES);
+    check_int(user_may_write("/etc/no/such"), -ENOENT);
+    check_int(user_may_write("/tmp/."), 0);
     check(setuid(0) < 0 && setgid(0) < 0);
     check_int(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), 1);
     _exit(0); /* the leak checker needs ptrace, which is gone now */

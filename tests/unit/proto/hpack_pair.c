@@ -55,7 +55,7 @@ int hpack_read_block(struct hpack_reader *reader, struct str block, size_t step,
             break;
         }
     }
-    return at == block.len ? 0 : -EBADMSG;
+    return at == block.len && !hpack_read_is_amid(reader) ? 0 : -EBADMSG;
 }
 
 static int read_theirs(nghttp2_hd_inflater *inflater, struct str block, struct buf *out)
@@ -99,7 +99,7 @@ static void check_tables(const struct hpack_pair *pair)
 
 void hpack_pair_init(struct hpack_pair *pair)
 {
-    hpack_reader_init(&pair->ours);
+    hpack_reader_init(&pair->ours, 2 * HPACK_TEXT_MAX);
     ensure(nghttp2_hd_inflate_new(&pair->theirs) == 0);
 }
 

@@ -105,13 +105,13 @@ TEST(the_examples_of_the_rfc_are_read_however_they_are_cut)
 {
     for (size_t step = 1; step < 80; step++) {
         struct hpack_reader reader;
-        hpack_reader_init(&reader);
+        hpack_reader_init(&reader, 2 * HPACK_TEXT_MAX);
         for (size_t i = 0; i < ARRAY_LEN(examples); i++) {
             const struct example *example = &examples[i];
             struct buf text = BUF_INIT(64 * KIB);
             if (example->limit) { /* the first one of a connection */
                 hpack_reader_fini(&reader);
-                hpack_reader_init(&reader);
+                hpack_reader_init(&reader, 2 * HPACK_TEXT_MAX);
                 hpack_ring_limit(&reader.ring, example->limit);
             }
             check_int(read_hex(&reader, example->hex, step, &text), 0);
@@ -194,7 +194,7 @@ TEST(a_number_ends_at_32_bits)
 {
     struct hpack_reader reader;
     struct buf text = BUF_INIT(KIB);
-    hpack_reader_init(&reader);
+    hpack_reader_init(&reader, 2 * HPACK_TEXT_MAX);
     check_int(read_hex(&reader, "3f 9a 0a", 1, &text), 0); /* C.1.2: 1337 */
     check_int(reader.ring.limit, 1337);
     check_int(read_hex(&reader, "3f 9a 8a 80 80 00", 1, &text), 0);
@@ -210,7 +210,7 @@ TEST(an_empty_table_has_no_memory)
 {
     struct hpack_reader reader;
     struct buf text = BUF_INIT(KIB);
-    hpack_reader_init(&reader);
+    hpack_reader_init(&reader, 2 * HPACK_TEXT_MAX);
     check_int(read_hex(&reader, "82 86 84 00 01 61 01 62", 99, &text), 0);
     check(!reader.ring.entries);
     check_int(read_hex(&reader, "40 01 61 01 62", 99, &text), 0);
@@ -253,7 +253,7 @@ TEST(a_mark_comes_again_with_its_field)
 {
     struct hpack_reader reader;
     unsigned marks = 0;
-    hpack_reader_init(&reader);
+    hpack_reader_init(&reader, 2 * HPACK_TEXT_MAX);
     struct str blocks[] = {STR("\x40\1a\1b\x40\1c\1d"), STR("\xbe\xbf\x40\1e\1f\xbf"),
                            STR("\x7e\1g")};
     check_int(hpack_read_block(&reader, blocks[0], 99, count_marks, &marks), 0);
@@ -420,4 +420,128 @@ TEST(a_text_of_every_byte_is_read_from_huffmans_code)
         hpack_pair_fini(&pair);
     }
     nghttp2_hd_deflate_del(writer);
+}
+
+/* --- what is too long --- */
+
+/* A text of `n` groups of letters, plain or in Huffman's code: of 5 bits each, or of 30. */
+static void add_text(struct buf *out, size_t n)
+{
+    static const struct str groups[] = {STR_INIT("abcdefgh"), STR_INIT("\x18\xc6\x31\x8c\x63"),
+                                        STR_INIT("\xff\xff\xff\xf3\xff\xff\xff\xcf\xff\xff"
+                                                 "\xff\x3f\xff\xff\xfc")};
+    size_t kind = rng_below(test_rng(), 3);
+    size_t len = n * groups[kind].len;
+    buf_add_char(out, (char)(kind > 0 ? 0xff : 0x7f));
+    for (len -= 127; len >= 128; len >>= 7) {
+        buf_add_char(out, (char)(len | 128));
+    }
+    buf_add_char(out, (char)len);
+    for (size_t i = 0; i < n; i++) {
+        buf_add(out, groups[kind]);
+    }
+}
+
+static void add_any(struct buf *out)
+{
+    static const size_t counts[] = {26, 30, 100, 500, 1000, 1100, 2100, 4300};
+    switch (rng_below(test_rng(), 5)) {
+    case 0:
+        buf_add_char(out,
+                     (char)(0x80 | (1 + rng_below(test_rng(), 64)))); /* perhaps there is none */
+        break;
+    case 1: /* with a name of the tables */
+        buf_add_char(out, (char)(0x40 | (1 + rng_below(test_rng(), 62))));
+        add_text(out, counts[rng_below(test_rng(), ARRAY_LEN(counts))]);
+        break;
+    case 2:
+        buf_add(out, STR("\x40\x01z\x01y"));
+        break;
+    default:
+        buf_add_char(out, "\x00\x10\x40"[rng_below(test_rng(), 3)]);
+        add_text(out, counts[rng_below(test_rng(), 1 + rng_below(test_rng(), ARRAY_LEN(counts)))]);
+        add_text(out, counts[rng_below(test_rng(), ARRAY_LEN(counts))]);
+    }
+}
+
+struct fields {
+    size_t count, kept_max;
+    struct {
+        size_t hash, len;
+    } items[64];
+};
+
+static void note_field(void *context, const struct hpack_found *field)
+{
+    struct fields *fields = context;
+    size_t hash = field->name.len * 31 + field->secret;
+    for (size_t i = 0; i < field->value.len; i++) {
+        hash = hash * 31 + (unsigned char)field->value.p[i];
+    }
+    ensure(fields->count < ARRAY_LEN(fields->items));
+    fields->items[fields->count].hash = field->too_long ? SIZE_MAX : hash;
+    fields->items[fields->count++].len = field->name.len + field->value.len;
+}
+
+/* As http2_read.c does: each frame behind what was left of the one before. */
+static int read_frames(struct hpack_reader *reader, struct str block, struct fields *fields)
+{
+    struct buf rest = BUF_INIT(MIB);
+    int r = HPACK_E_MORE;
+    hpack_read_begin(reader);
+    while (r == HPACK_E_MORE && block.len > 0) {
+        struct hpack_room room;
+        struct hpack_found field;
+        struct str frame = str_slice(block, 0, 1 + rng_below(test_rng(), 9000));
+        block = str_skip(block, frame.len);
+        buf_add(&rest, frame);
+        struct str bytes = buf_str(&rest);
+        hpack_room_init(&room);
+        while ((r = hpack_read(reader, &bytes, &room, &field)) == 0) {
+            note_field(fields, &field);
+        }
+        hpack_room_fini(&room);
+        buf_consume(&rest, rest.len - bytes.len);
+        fields->kept_max = MAX(fields->kept_max, rest.len);
+    }
+    bool ended = r == HPACK_E_MORE && rest.len == 0 && !hpack_read_is_amid(reader);
+    buf_fini(&rest);
+    return ended ? 0 : -EBADMSG;
+}
+
+/* A reader that keeps little of a cut field reads what one reads that keeps all, and has the same
+ * table: but for fields that are too long for whoever wants heads. */
+TEST(what_is_too_long_is_passed_over_and_changes_nothing_else)
+{
+    static const uint32_t limits[] = {100, 2000, 16384};
+    size_t long_ones = 0, blocks = 0;
+    for (size_t round = 0; round < 300; round++) {
+        uint32_t most = limits[round % ARRAY_LEN(limits)];
+        struct hpack_reader all, little;
+        hpack_reader_init(&all, 2 * HPACK_TEXT_MAX);
+        hpack_reader_init(&little, most);
+        for (bool good = true; good && blocks < 100000; blocks++) {
+            struct buf block = BUF_INIT(8 * MIB);
+            struct fields want = {0}, got = {0};
+            for (size_t n = 1 + rng_below(test_rng(), 4); n > 0; n--) {
+                add_any(&block);
+            }
+            good = hpack_read_block(&all, buf_str(&block), SIZE_MAX, note_field, &want) == 0;
+            check_int(read_frames(&little, buf_str(&block), &got) == 0, good);
+            check_int(got.count, want.count);
+            for (size_t i = 0; i < want.count; i++) {
+                bool is_long = got.items[i].hash == SIZE_MAX;
+                long_ones += is_long;
+                check(is_long ? 4 * want.items[i].len > most
+                              : got.items[i].hash == want.items[i].hash);
+            }
+            check(got.kept_max <= MAX(most, 4U * HPACK_TABLE_MAX) + 16);
+            check_int(little.ring.size, all.ring.size);
+            check_int(little.ring.count, all.ring.count);
+            buf_fini(&block);
+        }
+        hpack_reader_fini(&all);
+        hpack_reader_fini(&little);
+    }
+    check(long_ones > 300);
 }

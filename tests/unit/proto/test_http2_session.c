@@ -285,7 +285,7 @@ TEST(all_that_is_said_arrives_however_it_is_cut)
             .window = 1000 + (uint32_t)rng_below(test_rng(), 100000),
             .session_window = 65535 + (uint32_t)rng_below(test_rng(), 100000),
             .streams_max = STREAMS,
-            .head_max = 16384,
+            .head_max = 65536,
         };
         size_t piece_max = rng_below(test_rng(), 4) ? 1 + rng_below(test_rng(), 20000) : 1;
         begin_both(&limits);
@@ -314,7 +314,7 @@ TEST(all_that_is_said_arrives_however_it_is_cut)
 }
 
 static const struct http2_limits usual = {
-    .window = 65535, .session_window = 65535, .streams_max = STREAMS, .head_max = 16384};
+    .window = 65535, .session_window = 65535, .streams_max = STREAMS, .head_max = 65536};
 
 static void ask(size_t i)
 {

@@ -13,10 +13,10 @@ static struct str exit_text(struct reason_exit exit)
     return buf_str(&out);
 }
 
-static struct str spawn_text(int error, const char *step)
+static struct str spawn_text(int error, const char *step, struct str program)
 {
-    struct reason_spawn spawn = {
-        error, str_from(step), STR("nodee"), STR("/usr/bin:/bin"), STR("/srv/web"), STR("www")};
+    struct reason_spawn spawn = {error,           str_from(step), program, STR("/usr/bin:/bin"),
+                                 STR("/srv/web"), STR("www")};
     buf_reset(&out);
     reason_spawn(&out, &spawn);
     return buf_str(&out);
@@ -86,14 +86,21 @@ TEST(why_it_was_stopped_is_said)
 
 TEST(spawn_errors_say_what_to_look_at)
 {
-    check_str(spawn_text(-ENOENT, "execute"),
+    check_str(spawn_text(-ENOENT, "execute", STR("nodee")),
               STR("could not start: command not found: nodee (looked in /usr/bin:/bin)"));
-    check_str(spawn_text(-EACCES, "execute"), STR("could not start: not executable: nodee"));
-    check_str(spawn_text(-ENOENT, "change folder"),
+    check_str(spawn_text(-ENOENT, "execute", STR("./a=b/run")),
+              STR("could not start: command not found: ./a=b/run"));
+    check_str(spawn_text(-ENOENT, "execute", STR("PORT=1")),
+              STR("could not start: command not found: PORT=1 (no shell reads it: put variables "
+                  "under 'environment')"));
+    check_str(spawn_text(-EACCES, "execute", STR("nodee")),
+              STR("could not start: not executable: nodee"));
+    check_str(spawn_text(-ENOENT, "change folder", STR("nodee")),
               STR("could not start: working directory /srv/web: No such file or directory"));
-    check_str(spawn_text(-EPERM, "set user"),
+    check_str(spawn_text(-EPERM, "set user", STR("nodee")),
               STR("could not start: cannot become user www: Operation not permitted"));
-    check_str(spawn_text(-ENOMEM, ""), STR("could not start: Cannot allocate memory"));
+    check_str(spawn_text(-ENOMEM, "", STR("nodee")),
+              STR("could not start: Cannot allocate memory"));
 }
 
 TEST(last_line_skips_blank_lines_and_holes)
@@ -132,9 +139,9 @@ TEST(last_line_of_random_bytes_has_no_control_characters)
 
 TEST(a_port_that_is_taken_is_told_in_the_words_of_who_looked)
 {
-    check_str(spawn_text(-EADDRINUSE, "port 80 is taken by nginx (pid 7)"),
+    check_str(spawn_text(-EADDRINUSE, "port 80 is taken by nginx (pid 7)", STR("nodee")),
               STR("could not start: port 80 is taken by nginx (pid 7)"));
-    check_str(spawn_text(-ENOEXEC, "exec"),
+    check_str(spawn_text(-ENOEXEC, "exec", STR("nodee")),
               STR("could not start: not a program (a script needs a #! line): nodee"));
 }
 

@@ -300,7 +300,7 @@ TEST(split_anywhere_is_the_same_as_whole)
             if (rng_below(test_rng(), 5) == 0) { /* in two pieces */
                 size_t first = 1 + (size_t)rng_below(test_rng(), 4);
                 add(&rig, 22, str_make("\x18\0\0\1\0", first));
-                add(&rig, 22, str_make("\x18\0\0\1\0" + first, 5 - first));
+                add(&rig, 22, str_make(&"\x18\0\0\1\0"[first], 5 - first));
                 check_int(tls_key_update(&rig.out, rig.theirs), 0);
             }
         }
