@@ -212,7 +212,7 @@ static int feed_up(struct stream *stream, struct str in, struct block *source)
         if (taken == TAKE_PIECE || taken == TAKE_LAST) {
             stream->bytes_in += piece.len;
             if (stream->bytes_in > stream->body_max) { /* before its end is handed over */
-                reply_page(stream, 413, "the request body is larger than the service allows");
+                reply_body_too_large(stream);
                 return 1;
             }
             gather_piece(&gather, piece);
@@ -230,8 +230,11 @@ static int feed_up(struct stream *stream, struct str in, struct block *source)
         policy_sent(stream);
     }
     if (taken == TAKE_BAD) {
-        bool bad = stream->up.error.reason != NULL; /* else there was no room to wait in */
-        reply_page(stream, bad ? 400 : 503, bad ? stream->up.error.reason : "out of memory");
+        if (stream->up.error.reason) {
+            reply_page(stream, 400, (struct said){.en = stream->up.error.reason});
+        } else {
+            reply_upstream_error(stream, -ENOMEM); /* there was no room to wait in */
+        }
         return 1;
     }
     return gather.error < 0 ? gather.error : taken == TAKE_STOPPED;

@@ -83,7 +83,7 @@ static void begin(struct stream *stream)
     if (unlikely(req->method == HTTP_TRACE ||
                  (req->method == HTTP_CONNECT && !worker_config(stream->worker)->connects))) {
         stream->keep_client = false; /* what follows a CONNECT is no HTTP */
-        reply_page(stream, 405, "the method is not allowed here");
+        reply_method(stream);
         return;
     }
     stream_move(stream, client->requests == 1 ? STREAM_CONNECTION : STREAM_HEADERS);
@@ -139,7 +139,7 @@ bool exchange_read_head(struct stream *stream)
     if (unlikely(r == HTTP1_E_BAD)) {
         counters_add(&worker->stats->bad_requests, 1);
         stream->up_done = false;
-        reply_page(stream, stream->req.error.status, stream->req.error.reason);
+        reply_page(stream, stream->req.error.status, (struct said){.en = stream->req.error.reason});
         return true;
     }
     begin(stream);
@@ -169,7 +169,9 @@ static bool send_head(struct stream *stream)
         r = r < 0 ? r : later ? conn_send_later(conn, part) : conn_send(conn, &part, 1);
     }
     if (r == -ENOBUFS) {
-        reply_page(stream, 431, "the request head is too large to be passed on");
+        reply_page(stream, 431,
+                   SAID("the request head is too large to be passed on",
+                        "la cabecera de la petición es demasiado grande para pasarla"));
         return true;
     }
     if (r < 0) {

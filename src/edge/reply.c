@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Pages. Small, without scripts or foreign parts, in the words of the person who has to do
+ * Pages: what they say and to whom (how: page.c), in the words of the person who has to do
  * something about it. The body is written into worker->in, the head and what it says into
  * worker->out.
  *
@@ -8,12 +8,9 @@
  *    connection is cut instead. A tcp client gets no page.
  * 2. Whoever asks by preference for JSON gets the same as a problem document.
  * 3. Behind a request that did not come whole the connection ends: its rest is no next request.
- * 4. Nothing that a client sent is repeated in a page but its request id, whose letters are
- *    checked.
  */
 #include "edge/reply.h"
 
-#include "base/json.h"
 #include "base/num.h"
 #include "edge/call.h"
 #include "edge/exchange.h"
@@ -34,9 +31,8 @@ enum {
 
 struct page {
     unsigned status;
-    enum ring_code code;    /* of the problem document */
-    const char *reason;     /* one sentence */
-    const char *hint;       /* what to do; may be NULL */
+    enum ring_code code; /* of the problem document */
+    struct said reason, hint;
     unsigned retry_after_s; /* 503; 0 = usual */
     bool unknown;           /* 503: nobody knows when it is over; no Retry-After */
     bool empty;             /* only a head */
@@ -60,26 +56,9 @@ static bool wants_json(const struct stream *stream)
     return MAX(problem, json) > html;
 }
 
-static void add_escaped(struct buf *out, struct str text)
+static bool wants_spanish(const struct stream *stream)
 {
-    for (size_t i = 0; i < text.len; i++) {
-        switch (text.p[i]) {
-        case '<':
-            buf_add(out, STR("&lt;"));
-            break;
-        case '>':
-            buf_add(out, STR("&gt;"));
-            break;
-        case '&':
-            buf_add(out, STR("&amp;"));
-            break;
-        case '"':
-            buf_add(out, STR("&quot;"));
-            break;
-        default:
-            buf_add_char(out, text.p[i]);
-        }
-    }
+    return stream->head_ns != 0 && page_in_spanish(http1_get(&stream->req, HTTP_H_ACCEPT_LANGUAGE));
 }
 
 /* Does the client ask from this machine, and for nobody else? Then it may be who runs all this. */
@@ -100,11 +79,12 @@ static bool is_at_home(const struct stream *stream)
 static void make_neutral(struct page *page)
 {
     page->stranger = true;
-    page->hint = NULL;
+    page->hint = (struct said){0};
     if (page->status == 504) {
-        page->reason = "the answer did not come in time";
+        page->reason = SAID("the answer did not come in time", "la respuesta no llegó a tiempo");
     } else if (page->status > 500 && page->status != 501 && page->status != 505) {
-        page->reason = "this cannot be answered at the moment";
+        page->reason = SAID("this cannot be answered at the moment",
+                            "en este momento no se puede responder a esto");
     }
 }
 
@@ -112,77 +92,6 @@ static void make_neutral(struct page *page)
 static struct str service_name(const struct stream *stream, const struct page *page)
 {
     return stream->service && !page->stranger ? stream->service->spec.name : STR_NONE;
-}
-
-/* Reasons are written to stand behind "Service x:"; where nothing is in front they begin as a
- * sentence does. */
-enum { SENTENCE_MAX = 256 };
-static const char *sentence(const char *reason, char memory[SENTENCE_MAX])
-{
-    (void)snprintf(memory, SENTENCE_MAX, "%s", reason);
-    if (memory[0] >= 'a' && memory[0] <= 'z') {
-        memory[0] = (char)(memory[0] - 'a' + 'A');
-    }
-    return memory;
-}
-
-static void write_json(struct buf *out, const struct stream *stream, const struct page *page)
-{
-    struct json_writer json = JSON_WRITER(out);
-    json_begin_object(&json);
-    json_key(&json, STR("type"));
-    char type[96], memory[SENTENCE_MAX];
-    (void)snprintf(type, sizeof(type), "urn:muelle:problem:%s", ring_code_name(page->code));
-    json_cstr(&json, type);
-    json_field(&json, "title", str, http_reason(page->status));
-    json_field(&json, "status", u64, page->status);
-    json_field(&json, "detail", cstr, sentence(page->reason, memory));
-    json_field(&json, "code", cstr, ring_code_name(page->code));
-    struct str service = service_name(stream, page);
-    if (service.len > 0) {
-        json_field(&json, "service", str, service);
-    }
-    if (page->hint) {
-        json_field(&json, "hint", cstr, page->hint);
-    }
-    json_field(&json, "request_id", str, str_make(stream->request_id, stream->request_id_len));
-    json_end_object(&json);
-    buf_add_char(out, '\n');
-}
-
-static void write_html(struct buf *out, const struct stream *stream, const struct page *page)
-{
-    buf_printf(out,
-               "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-               "<meta name=\"viewport\" content=\"width=device-width\"><title>%u " STR_FMT
-               "</title>\n"
-               "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:36em;margin:15vh auto;"
-               "padding:0 1em;color-scheme:light dark}code{font-size:.9em}small{opacity:.7}</style>"
-               "</head><body>\n<h1>%u " STR_FMT "</h1>\n<p>",
-               page->status, STR_ARG(http_reason(page->status)), page->status,
-               STR_ARG(http_reason(page->status)));
-    struct str service = service_name(stream, page);
-    if (service.len > 0) {
-        buf_add(out, STR("Service <strong>"));
-        add_escaped(out, service);
-        buf_add(out, STR("</strong>: "));
-    }
-    char memory[SENTENCE_MAX];
-    const char *text = service.len > 0 ? page->reason : sentence(page->reason, memory);
-    add_escaped(out, str_from(text));
-    buf_add(out, STR(".</p>\n"));
-    if (page->hint) {
-        buf_add(out, STR("<p>"));
-        add_escaped(out, str_from(page->hint));
-        buf_add(out, STR("</p>\n"));
-    }
-    buf_add(out, STR("<p><small>muelle"));
-    if (stream->request_id_len > 0) {
-        buf_add(out, STR(" &middot; request <code>"));
-        add_escaped(out, str_make(stream->request_id, stream->request_id_len));
-        buf_add(out, STR("</code>"));
-    }
-    buf_add(out, STR("</small></p>\n</body></html>\n"));
 }
 
 /* The host without its port: that of https is the listener's to say. */
@@ -271,7 +180,7 @@ static void make_call_head(struct stream *stream, const struct page *page, struc
         grpc_write_message(texts, service);
         buf_add(texts, STR(": "));
     }
-    grpc_write_message(texts, str_from(page->reason));
+    grpc_write_message(texts, str_from(page->reason.en));
     add(head, STR("grpc-message"), str_skip(buf_str(texts), from));
 }
 
@@ -330,8 +239,21 @@ static struct str write_body(const struct stream *stream, const struct page *pag
         *ret_type = STR("text/html; charset=utf-8");
         return STR_NONE;
     }
-    *ret_type = json ? STR("application/problem+json") : STR("text/html; charset=utf-8");
-    (json ? write_json : write_html)(&body, stream, page);
+    struct page_text text = {
+        .status = page->status,
+        .code = ring_code_name(page->code),
+        .reason = page->reason,
+        .hint = page->hint,
+        .service = service_name(stream, page),
+        .request_id = str_make(stream->request_id, stream->request_id_len),
+    };
+    if (json) {
+        *ret_type = STR("application/problem+json");
+        page_write_problem(&body, &text);
+    } else {
+        *ret_type = STR("text/html; charset=utf-8");
+        page_write_html(&body, &text, wants_spanish(stream));
+    }
     return buf_str(&body);
 }
 
@@ -410,9 +332,22 @@ static enum ring_code code_of(unsigned status)
     }
 }
 
-void reply_page(struct stream *stream, unsigned status, const char *reason)
+void reply_page(struct stream *stream, unsigned status, struct said reason)
 {
     answer(stream, &(struct page){.status = status, .code = code_of(status), .reason = reason});
+}
+
+void reply_method(struct stream *stream)
+{
+    reply_page(stream, 405,
+               SAID("the method is not allowed here", "el método no está permitido aquí"));
+}
+
+void reply_body_too_large(struct stream *stream)
+{
+    reply_page(stream, 413,
+               SAID("the request body is larger than the service allows",
+                    "el cuerpo de la petición es mayor de lo que el servicio permite"));
 }
 
 void reply_options(struct stream *stream)
@@ -425,21 +360,28 @@ void reply_no_route(struct stream *stream)
     answer(stream, &(struct page){
                        .status = 404,
                        .code = RING_CODE_NO_ROUTE,
-                       .reason = "no route fits this host and path",
-                       .hint = "The gateway is up. 'muelle routes' lists what it serves; a service "
-                               "gets a route by its key 'routes'.",
+                       .reason = SAID("no route fits this host and path",
+                                      "ninguna ruta corresponde a este host y esta dirección"),
+                       .hint = SAID("The gateway is up. 'muelle routes' lists what it serves; a "
+                                    "service gets a route by its key 'routes'.",
+                                    "La pasarela está en marcha. 'muelle routes' muestra lo que "
+                                    "sirve; un servicio recibe una ruta con su clave 'routes'."),
                    });
 }
 
 void reply_no_certificate(struct stream *stream)
 {
-    answer(stream, &(struct page){
-                       .status = 403,
-                       .code = RING_CODE_NO_CLIENT_CERTIFICATE,
-                       .reason = "a client certificate is required here and none was shown",
-                       .hint = "Ask again with a certificate of an authority that the gateway "
-                               "trusts (gateway.tls.client_ca).",
-                   });
+    answer(stream,
+           &(struct page){
+               .status = 403,
+               .code = RING_CODE_NO_CLIENT_CERTIFICATE,
+               .reason = SAID("a client certificate is required here and none was shown",
+                              "aquí hace falta un certificado de cliente y no se mostró ninguno"),
+               .hint = SAID("Ask again with a certificate of an authority that the gateway trusts "
+                            "(gateway.tls.client_ca).",
+                            "Repite la petición con un certificado de una autoridad en la que la "
+                            "pasarela confíe (gateway.tls.client_ca)."),
+           });
 }
 
 void reply_redirect(struct stream *stream)
@@ -447,13 +389,16 @@ void reply_redirect(struct stream *stream)
     bool has_host = stream->req.host.len > 0;
     if (!has_host) {
         stream->keep_client = false;
-        reply_page(stream, 400, "without a Host nothing says where to redirect to");
+        reply_page(stream, 400,
+                   SAID("without a Host nothing says where to redirect to",
+                        "sin Host nada dice adónde redirigir"));
         return;
     }
     answer(stream, &(struct page){
                        .status = 308,
                        .code = RING_CODE_REDIRECT,
-                       .reason = "this address is served by https",
+                       .reason = SAID("this address is served by https",
+                                      "esta dirección se sirve por https"),
                        .redirect = true,
                    });
 }
@@ -461,21 +406,25 @@ void reply_redirect(struct stream *stream)
 /* It runs, and none of its replicas takes the request. */
 static void say_who_lacks(const struct service *service, struct page *page)
 {
-    page->hint = "'muelle ps' shows the state and the last health check of each replica.";
+    page->hint = SAID("'muelle ps' shows the state and the last health check of each replica.",
+                      "'muelle ps' muestra el estado y la última sonda de salud de cada réplica.");
     switch (service_lack(service)) {
     case LACKS_WEIGHT:
         page->unknown = true;
-        page->reason = "all its replicas have weight 0";
-        page->hint = "'muelle weight' gives them another one.";
+        page->reason = SAID("all its replicas have weight 0", "todas sus réplicas tienen peso 0");
+        page->hint =
+            SAID("'muelle weight' gives them another one.", "'muelle weight' les da otro.");
         break;
     case LACKS_HEALTH:
-        page->reason = "all its replicas fail their health check";
+        page->reason = SAID("all its replicas fail their health check",
+                            "ninguna de sus réplicas pasa su sonda de salud");
         break;
     case LACKS_UNDRAINED:
-        page->reason = "its replicas take no new requests";
+        page->reason =
+            SAID("its replicas take no new requests", "sus réplicas no aceptan peticiones nuevas");
         break;
     case LACKS_REPLICA:
-        page->reason = "no replica is ready";
+        page->reason = SAID("no replica is ready", "ninguna réplica está lista");
     }
 }
 
@@ -485,24 +434,30 @@ void reply_no_endpoint(struct stream *stream)
     switch (stream->service->spec.state) {
     case SNAPSHOT_SERVICE_STARTING:
         page.code = RING_CODE_STARTING;
-        page.reason = "it is starting and no replica is ready yet";
-        page.hint = "Try again in a moment.";
+        page.reason = SAID("it is starting and no replica is ready yet",
+                           "está arrancando y todavía no hay ninguna réplica lista");
+        page.hint = SAID("Try again in a moment.", "Inténtalo de nuevo en un momento.");
         break;
     case SNAPSHOT_SERVICE_STOPPED:
         page.code = RING_CODE_STOPPED;
         page.unknown = true;
-        page.reason = "it is stopped";
-        page.hint = "'muelle start' starts it again, 'muelle scale' one that is scaled to 0.";
+        page.reason = SAID("it is stopped", "está parado");
+        page.hint =
+            SAID("'muelle start' starts it again, 'muelle scale' one that is scaled to 0.",
+                 "'muelle start' lo arranca de nuevo; 'muelle scale', si está escalado a 0.");
         break;
     case SNAPSHOT_SERVICE_CRASHED:
         page.code = RING_CODE_CRASHED;
-        page.reason = "its replicas keep crashing";
-        page.hint = "'muelle logs' shows its last lines, 'muelle ps' the reason of its exit.";
+        page.reason = SAID("its replicas keep crashing", "sus réplicas se caen una y otra vez");
+        page.hint = SAID("'muelle logs' shows its last lines, 'muelle ps' the reason of its exit.",
+                         "'muelle logs' muestra sus últimas líneas; 'muelle ps', por qué terminó.");
         break;
     case SNAPSHOT_SERVICE_DRAINED:
         page.unknown = true;
-        page.reason = "all its replicas are drained";
-        page.hint = "'muelle ps' shows who drained them; 'muelle drain --end' lets them serve.";
+        page.reason = SAID("all its replicas are drained", "todas sus réplicas están vaciadas");
+        page.hint =
+            SAID("'muelle ps' shows who drained them; 'muelle drain --end' lets them serve.",
+                 "'muelle ps' muestra quién las vació; 'muelle drain --end' les deja servir.");
         break;
     default:
         if (stream->last_error) {
@@ -519,12 +474,15 @@ void reply_refused(struct stream *stream, enum reply_refusal why, unsigned retry
     struct page page = {.status = 503, .retry_after_s = retry_after_s};
     if (why == REPLY_BREAKER_OPEN) {
         page.code = RING_CODE_BREAKER_OPEN;
-        page.reason = "it has failed too often of late; the gateway lets it rest";
-        page.hint = "'muelle routes' shows until when, 'muelle logs' what it says.";
+        page.reason = SAID("it has failed too often of late; the gateway lets it rest",
+                           "ha fallado demasiado últimamente; la pasarela le deja descansar");
+        page.hint = SAID("'muelle routes' shows until when, 'muelle logs' what it says.",
+                         "'muelle routes' muestra hasta cuándo; 'muelle logs', lo que dice.");
     } else {
         page.code = RING_CODE_OVERLOADED;
-        page.reason = "it has as many requests as it can bear";
-        page.hint = "Try again in a moment.";
+        page.reason = SAID("it has as many requests as it can bear",
+                           "tiene tantas peticiones como puede soportar");
+        page.hint = SAID("Try again in a moment.", "Inténtalo de nuevo en un momento.");
     }
     answer(stream, &page);
 }
@@ -534,8 +492,10 @@ void reply_fallback(struct stream *stream, unsigned status, struct str type, str
     answer(stream, &(struct page){
                        .status = status,
                        .code = RING_CODE_FALLBACK,
-                       .reason = "no replica can answer at the moment",
-                       .hint = "'muelle ps' shows the state of each replica.",
+                       .reason = SAID("no replica can answer at the moment",
+                                      "ninguna réplica puede responder en este momento"),
+                       .hint = SAID("'muelle ps' shows the state of each replica.",
+                                    "'muelle ps' muestra el estado de cada réplica."),
                        .type = type,
                        .body = body,
                    });
@@ -548,36 +508,44 @@ void reply_upstream_error(struct stream *stream, int error)
     case -ETIMEDOUT:
         page.status = 504;
         page.code = RING_CODE_TIMEOUT;
-        page.reason = "it did not answer in time";
-        page.hint = "The request may still be worked on. 'muelle logs' shows what it is doing.";
+        page.reason = SAID("it did not answer in time", "no respondió a tiempo");
+        page.hint =
+            SAID("The request may still be worked on. 'muelle logs' shows what it is doing.",
+                 "Puede que siga trabajando en la petición. 'muelle logs' muestra lo que hace.");
         break;
     case -ECONNREFUSED:
     case -ENOENT:
         page.code = RING_CODE_REFUSED;
-        page.reason = "nothing listens at its address";
-        page.hint = "A service must listen on the port in its environment variable PORT.";
+        page.reason = SAID("nothing listens at its address", "nada escucha en su dirección");
+        page.hint = SAID("A service must listen on the port in its environment variable PORT.",
+                         "Un servicio debe escuchar en el puerto de su variable de entorno PORT.");
         break;
     case -EBADMSG:
         page.code = RING_CODE_BAD_ANSWER;
-        page.reason = "its answer was not valid HTTP";
+        page.reason = SAID("its answer was not valid HTTP", "su respuesta no era HTTP válido");
         break;
     case -ENOMEM:
     case -ENOBUFS:
         page.status = 503;
         page.code = RING_CODE_OUT_OF_MEMORY;
-        page.reason = "the gateway has no memory for this request";
+        page.reason = SAID("the gateway has no memory for this request",
+                           "la pasarela no tiene memoria para esta petición");
         break;
     case -EMFILE:
     case -ENFILE:
         page.status = 503;
         page.code = RING_CODE_OUT_OF_DESCRIPTORS;
-        page.reason = "the gateway has no descriptor left for a connection to it";
-        page.hint = "'ulimit -n' of the shell that started muelle limits them.";
+        page.reason = SAID("the gateway has no descriptor left for a connection to it",
+                           "a la pasarela no le quedan descriptores para conectarse a él");
+        page.hint = SAID("'ulimit -n' of the shell that started muelle limits them.",
+                         "Los limita 'ulimit -n' de la terminal que arrancó muelle.");
         break;
     default:
         page.code = RING_CODE_BROKEN;
-        page.reason = "it closed the connection before it answered";
-        page.hint = "If it crashed, 'muelle logs' shows its last lines.";
+        page.reason = SAID("it closed the connection before it answered",
+                           "cerró la conexión antes de responder");
+        page.hint = SAID("If it crashed, 'muelle logs' shows its last lines.",
+                         "Si se cayó, 'muelle logs' muestra sus últimas líneas.");
     }
     answer(stream, &page);
 }
@@ -588,11 +556,12 @@ void reply_timeout(struct stream *stream)
     answer(stream, &(struct page){
                        .status = 408,
                        .code = RING_CODE_REQUEST_TIMEOUT,
-                       .reason = "the request did not arrive in time",
+                       .reason = SAID("the request did not arrive in time",
+                                      "la petición no llegó a tiempo"),
                    });
 }
 
 void stream_answer(struct stream *stream, unsigned status, const char *reason)
 {
-    reply_page(stream, status, reason);
+    reply_page(stream, status, (struct said){.en = reason});
 }

@@ -7,6 +7,7 @@
 #ifndef EDGE_REPLY_H
 #define EDGE_REPLY_H
 
+#include "edge/page.h"
 #include "edge/stream.h"
 
 /* What is said in front of a page, besides framing and what is about the connection. */
@@ -17,7 +18,10 @@ struct reply_head {
     struct stream_field fields[REPLY_FIELDS_MAX];
 };
 
-void reply_page(struct stream *stream, unsigned status, const char *reason);
+void reply_page(struct stream *stream, unsigned status, struct said reason);
+/* 405, 413. */
+void reply_method(struct stream *stream);
+void reply_body_too_large(struct stream *stream);
 /* To an OPTIONS that asks the gateway itself. */
 void reply_options(struct stream *stream);
 void reply_no_route(struct stream *stream);

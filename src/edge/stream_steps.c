@@ -119,8 +119,11 @@ static bool step_headers(struct stream *stream)
     int r = normalise_path(stream);
     if (r < 0) {
         stream->keep_client = false;
-        reply_page(stream, r == -ENOMEM ? 503 : 400,
-                   r == -ENOMEM ? "out of memory" : "the path is not valid");
+        if (r == -ENOMEM) {
+            reply_upstream_error(stream, r);
+        } else {
+            reply_page(stream, 400, SAID("the path is not valid", "la dirección no es válida"));
+        }
     } else if (unlikely(stream->client->redirect_port != 0)) {
         reply_redirect(stream);
     } else if (!find_service(stream)) {
@@ -134,7 +137,7 @@ static bool step_headers(struct stream *stream)
         reply_options(stream); /* RFC 9110 §7.6.2: it asks us */
     } else if (stream->req.framing == HTTP1_BODY_LENGTH &&
                stream->req.content_length > stream->body_max) {
-        reply_page(stream, 413, "the request body is larger than the service allows");
+        reply_body_too_large(stream);
     } else if (unlikely(stream->req.upgrade || stream->req.method == HTTP_CONNECT) &&
                !tunnel_ask(stream)) {
         return true;

@@ -29,7 +29,7 @@ static bool wants_websocket(const struct http1_head *head)
     return has_token(http1_get(head, HTTP_H_UPGRADE), STR("websocket"));
 }
 
-static bool refuse(struct stream *stream, unsigned status, const char *reason)
+static bool refuse(struct stream *stream, unsigned status, struct said reason)
 {
     stream->keep_client = false;
     reply_page(stream, status, reason);
@@ -41,11 +41,15 @@ static bool handshake_ok(struct stream *stream)
 {
     const struct http1_head *req = &stream->req;
     if (!str_is(http1_get_name(req, STR("Sec-WebSocket-Version")), "13")) {
-        return refuse(stream, 426, "WebSockets of version 13 are spoken here");
+        return refuse(stream, 426,
+                      SAID("WebSockets of version 13 are spoken here",
+                           "aquí se hablan WebSockets de la versión 13"));
     }
     if (req->method != HTTP_GET || req->framing != HTTP1_BODY_NONE ||
         !websocket_key_ok(http1_get_name(req, STR("Sec-WebSocket-Key")))) {
-        return refuse(stream, 400, "this is no handshake of a WebSocket");
+        return refuse(stream, 400,
+                      SAID("this is no handshake of a WebSocket",
+                           "esto no es el saludo inicial de un WebSocket"));
     }
     stream->frames_asked = true;
     return true;
@@ -61,7 +65,9 @@ static bool count_in(struct stream *stream)
     atomic_uint *slot = tally_of(stream->worker->edge->tunnels, stream->route_id);
     if (atomic_fetch_add(slot, 1U) >= limits->connections_max) {
         atomic_fetch_sub(slot, 1U);
-        return refuse(stream, 503, "it has as many open connections as its route allows");
+        return refuse(stream, 503,
+                      SAID("it has as many open connections as its route allows",
+                           "tiene tantas conexiones abiertas como permite su ruta"));
     }
     stream->tunnel_slot = slot;
     return true;
@@ -72,7 +78,9 @@ bool tunnel_ask(struct stream *stream)
     const struct route *route = stream->route;
     if (stream->req.method == HTTP_CONNECT) {
         if (!route || !route->connect) {
-            return refuse(stream, 405, "the method is not allowed here");
+            stream->keep_client = false;
+            reply_method(stream);
+            return false;
         }
         stream->connect = true;
     } else if (route && route->frames && wants_websocket(&stream->req)) {

@@ -110,6 +110,21 @@ unsigned accept_encoding(struct str header, struct str coding)
     return quality_of(header, coding, coding_match, 0);
 }
 
+/* Kinds of a language are all as good as it is here, so it is no search for the most specific. */
+unsigned accept_language(struct str header, struct str language)
+{
+    struct str item, range;
+    int best = 0;
+    while (http_list_next(&header, &item)) {
+        int q = parse_item(item, &range);
+        bool kind = range.len > language.len && range.p[language.len] == '-';
+        if (str_eq_nocase(kind ? str_slice(range, 0, language.len) : range, language)) {
+            best = MAX(best, q);
+        }
+    }
+    return (unsigned)best;
+}
+
 static int best_of(struct str header, const struct str *offers, size_t count,
                    unsigned (*quality)(struct str, struct str))
 {

@@ -285,6 +285,19 @@ def test_pages_say_why(tmp_path, state, code):
         assert missing.status == 503 and missing.body == b""
 
 
+def test_a_page_is_in_the_language_of_who_asks(tmp_path):
+    with Edge(tmp_path, "service web state=stopped", "route web * /x") as edge:
+        page = edge.get(path="/x", headers=["Accept-Language: es-AR,es;q=0.9,en;q=0.8"]).body.decode()
+        assert '<html lang="es">' in page and "Servicio <strong>web</strong>: está parado.</p>" in page
+        page = edge.get(path="/", headers=["Accept-Language: es"]).body.decode()
+        assert "<p>Ninguna ruta corresponde a este host y esta dirección.</p>" in page
+        problem = edge.get(path="/x", headers=["Accept-Language: es", "Accept: application/json"])
+        assert json.loads(problem.body)["detail"] == "It is stopped"
+        # who is not from here is told as little, in his language
+        page = edge.get(path="/x", headers=["Accept-Language: es", "X-Forwarded-For: 192.0.2.1"]).body.decode()
+        assert "<p>En este momento no se puede responder a esto.</p>" in page and "muelle start" not in page
+
+
 def test_holding_ends(tmp_path):
     with Edge(tmp_path, "service web state=starting hold_ms=100", "route web * /") as edge:
         started = time.monotonic()

@@ -21,6 +21,17 @@ TEST(the_most_specific_media_range_decides)
     check_int(accept_type(STR("a/*"), STR("nonsense")), 0);
 }
 
+TEST(the_best_liked_kind_of_a_language_counts)
+{
+    struct str accept = STR("es-MX;q=0.6, ES;q=0.5, en-US, *;q=0.9");
+    check_int(accept_language(accept, STR("es")), 600);
+    check_int(accept_language(accept, STR("en")), 1000);
+    check_int(accept_language(accept, STR("de")), 0);
+    check_int(accept_language(STR("est, e, es-"), STR("es")), 1000);
+    check_int(accept_language(STR("es;q=2"), STR("es")), 0);
+    check_int(accept_language(STR(""), STR("es")), 0);
+}
+
 TEST(broken_qualities_are_passed_over)
 {
     static const char *const bad[] = {"a/b;q=2", "a/b;q=1.001", "a/b;q=0.1234", "a/b;q=x",
