@@ -211,3 +211,12 @@ bool ip_nets_have(const struct ip_net *nets, size_t count, const struct ip *ip)
     }
     return false;
 }
+
+bool ip_is_loopback(const struct ip *ip)
+{
+    static const struct ip_net nets[] = {
+        {{4, {127}}, 8},
+        {{6, {[15] = 1}}, 128},
+    };
+    return ip_nets_have(nets, ARRAY_LEN(nets), ip);
+}

@@ -34,5 +34,7 @@ bool ip_eq(const struct ip *a, const struct ip *b);
 must_check int ip_net_parse(struct str text, struct ip_net *ret);
 bool ip_net_has(const struct ip_net *net, const struct ip *ip);
 bool ip_nets_have(const struct ip_net *nets, size_t count, const struct ip *ip);
+/* From this machine: 127.0.0.0/8, also when written as IPv6, and ::1. */
+bool ip_is_loopback(const struct ip *ip);
 
 #endif

@@ -31,12 +31,8 @@ static struct addresses_limits limits_for(const struct worker *worker, const str
     const struct snapshot_gateway *gateway = &worker->gateway;
     struct addresses_limits limits = {gateway->address_connections, gateway->address_rate};
     if (limits.connections == 0) {
-        static const struct ip_net loopback[] = {
-            {{4, {127}}, 8},
-            {{6, {[15] = 1}}, 128},
-        };
         uint64_t half = (uint64_t)gateway->connections_max * worker->edge->thread_count / 2;
-        limits.connections = ip_nets_have(loopback, ARRAY_LEN(loopback), ip)
+        limits.connections = ip_is_loopback(ip)
                                  ? UINT32_MAX
                                  : (uint32_t)MIN(MAX(half, UINT64_C(1)), (uint64_t)UINT32_MAX - 1);
     }

@@ -11,6 +11,7 @@
  */
 #include "edge/reply.h"
 
+#include "base/ip.h"
 #include "base/num.h"
 #include "edge/call.h"
 #include "edge/exchange.h"
@@ -66,13 +67,13 @@ static bool is_at_home(const struct stream *stream)
 {
     static const uint8_t passed_on[] = {HTTP_H_X_FORWARDED_FOR, HTTP_H_FORWARDED, HTTP_H_VIA};
     const struct client *client = stream->client;
-    struct str address = client_text(client);
+    const struct ip ip = ip_make(client->family, client->ip);
     for (size_t i = 0; stream->head_ns != 0 && i < ARRAY_LEN(passed_on); i++) {
         if (http1_get(&stream->req, passed_on[i]).len > 0) {
             return false;
         }
     }
-    return client->family == 0 || str_starts(address, STR("127.")) || str_is(address, "::1");
+    return client->family == 0 || ip_is_loopback(&ip);
 }
 
 /* Nobody else is told what runs here, how it fares, and what to do about it: records have that. */

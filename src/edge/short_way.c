@@ -20,11 +20,12 @@
 #include "edge/stream.h"
 #include "edge/upstream.h"
 
-static const uint8_t loopback[4] = {127, 0, 0, 1};
-
+/* os/sockmap.h tells connections by their ports alone: so of all that lead to this machine, this
+ * one address. */
 static bool is_loopback(const struct sock_addr *address)
 {
-    return address->family == SOCK_ADDR_IP4 && memcmp(address->ip, loopback, sizeof(loopback)) == 0;
+    const struct sock_addr loopback = sock_addr_loopback(address->port);
+    return sock_addr_eq(address, &loopback);
 }
 
 static bool may_have(const struct endpoint *endpoint)

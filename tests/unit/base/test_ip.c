@@ -141,3 +141,22 @@ TEST(networks_end_at_their_bit)
         check_int(ip_net_parse(str_from(bad[i]), &net), -EINVAL);
     }
 }
+
+TEST(this_machine_has_more_than_one_address_and_spelling)
+{
+    static const char *const here[] = {"127.0.0.1", "127.255.0.9", "::1", "::ffff:127.0.0.1"};
+    static const char *const elsewhere[] = {"126.0.0.1",   "128.0.0.1",       "0.0.0.0", "::",
+                                            "::127.0.0.1", "::ffff:10.0.0.1", "7f00::",  "1::1"};
+    static const uint8_t mapped[16] = {[10] = 255, [11] = 255, [12] = 127, [15] = 1};
+    struct ip ip = ip_make(6, mapped);
+    check(ip_is_loopback(&ip));
+    for (size_t i = 0; i < ARRAY_LEN(here); i++) {
+        check_int(ip_parse(str_from(here[i]), &ip), 0);
+        check(ip_is_loopback(&ip));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(elsewhere); i++) {
+        check_int(ip_parse(str_from(elsewhere[i]), &ip), 0);
+        check(!ip_is_loopback(&ip));
+    }
+    check(!ip_is_loopback(&(struct ip){0}));
+}
