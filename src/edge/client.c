@@ -72,9 +72,12 @@ void client_close(struct client *client)
     loop_defer(&worker->loop, &worker->turn_end);
 }
 
-void client_linger(struct client *client)
+void client_linger(struct client *client, bool upload)
 {
     struct worker *worker = client->conn.worker;
+    if (upload && !worker->stopping) {
+        client->latest_ns = worker->loop.now_ns + LINGER_ALL_MS * NS_PER_MS;
+    }
     conn_shut_write(&client->conn);
     client->lingering = true;
     client_deadline(client, worker->loop.now_ns + LINGER_MS * NS_PER_MS);
@@ -85,15 +88,6 @@ void client_linger(struct client *client)
         list_del(&client->node);
         list_push_back(&worker->lingering, &client->node);
     }
-}
-
-void client_linger_upload(struct client *client)
-{
-    struct worker *worker = client->conn.worker;
-    if (!worker->stopping) {
-        client->latest_ns = worker->loop.now_ns + LINGER_ALL_MS * NS_PER_MS;
-    }
-    client_linger(client);
 }
 
 void client_linger_on(struct client *client)

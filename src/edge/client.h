@@ -69,11 +69,9 @@ struct client {
 void client_close(struct client *client);
 /* The last answer was sent: FIN, then a short while of throwing away what still comes, so that the
  * answer is not lost to a reset (RFC 9112 §9.6). So with a lane, whose RST_STREAM right behind an
- * answer some clients take for a failure (curl 7.88). */
-void client_linger(struct client *client);
-/* The same with a connection of HTTP/1, whose client may be sending a large body and reads when all
- * of it is gone: for longer, as long as it comes without a pause. */
-void client_linger_upload(struct client *client);
+ * answer some clients take for a failure (curl 7.88). `upload`: who sends a large body by HTTP/1
+ * may read only when all of it is gone: for longer, as long as it comes without a pause. */
+void client_linger(struct client *client, bool upload);
 /* Something was thrown away. */
 void client_linger_on(struct client *client);
 /* Moves the one deadline. Cheap: the timer itself moves only when it would come too late. */

@@ -179,7 +179,7 @@ static void flushed(struct h2 *h2)
         bool polite = !client->conn.failed && !client->conn.eof && !conn_blocked(&client->conn);
         end(client);
         if (polite) {
-            client_linger(client);
+            client_linger(client, false);
         } else {
             client_close(client);
         }

@@ -240,10 +240,19 @@ static void filters_end(struct stream *stream)
     }
 }
 
+/* Does the client read an answer to its end while it may still be sending? */
+static bool may_linger(const struct stream *stream)
+{
+    const struct conn *conn = &stream->client->conn;
+    return stream->answer_begun && !stream->cut && !(stream->flags & RING_FLAG_TUNNEL) &&
+           !conn->failed && !conn->eof && (!conn_is_lane(conn) || lane_may_receive(conn));
+}
+
 void stream_end(struct stream *stream)
 {
     struct client *client = stream->client;
-    bool keep = stream->keep_client && stream->up_done && !client->conn.failed;
+    bool keep = stream->keep_client && stream->up_done && !client->conn.failed &&
+                likely(!conn_is_lane(&client->conn));
     if (stream->service) {
         service_wait_no_more(stream->service, &stream->waiting);
     }
@@ -261,28 +270,17 @@ void stream_end(struct stream *stream)
     stream_move(stream, STREAM_ENDED);
     client->stream = NULL;
     client->latest_ns = 0;
-    bool linger = stream->answer_begun && !stream->cut && !(stream->flags & RING_FLAG_TUNNEL) &&
-                  !client->conn.failed && !client->conn.eof;
-    bool timely = stream->status != 408; /* who sends too slowly has no further time for it */
     if (stream->cut) {
         conn_abort(&client->conn);
     }
-    free_stream(stream);
-    if (unlikely(conn_is_lane(&client->conn))) {
-        if (linger && lane_may_receive(&client->conn)) {
-            client_linger(client);
-        } else {
-            client_close(client);
-        }
-    } else if (keep) {
+    if (likely(keep)) {
         client_next(client);
-    } else if (linger && timely) {
-        client_linger_upload(client);
-    } else if (linger) {
-        client_linger(client);
+    } else if (may_linger(stream)) { /* who sends too slowly has no further time for it */
+        client_linger(client, stream->status != 408 && !conn_is_lane(&client->conn));
     } else {
         client_close(client);
     }
+    free_stream(stream);
 }
 
 bool stream_movable(const struct stream *stream)
