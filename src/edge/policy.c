@@ -13,7 +13,7 @@
 
 #include <stdlib.h>
 
-_Static_assert(sizeof(struct breaker) <= sizeof(((struct counters_policy *)NULL)->breaker) &&
+_Static_assert(sizeof(struct breaker) <= sizeof(((struct counters_policy *)NULL)->words) &&
                    sizeof(struct outlier) <= sizeof(((struct counters_policy *)NULL)->words),
                "they live in the shared words");
 
@@ -141,7 +141,7 @@ static void find_shared(struct policy *policy)
         policy->shared = counters_policy_get(&worker->counters, policy->service->spec.id);
     }
     policy->breaker =
-        policy->shared ? (struct breaker *)(void *)policy->shared->breaker : &policy->own;
+        policy->shared ? (struct breaker *)(void *)policy->shared->words : &policy->own;
 }
 
 int policy_apply(struct service *service, const struct snapshot_policy *spec)

@@ -32,7 +32,7 @@ void policy_show_limit(const struct policy *policy)
 {
     const struct service *service = policy->service;
     bool limited = policy_has(policy, SNAPSHOT_POLICY_CONCURRENCY);
-    if (policy->shared && policy->shared->id == service->spec.id && !service->worker->stopping) {
+    if (policy->shared && policy->shared->id == service->spec.id) {
         counters_policy_show_limit(policy->shared, service->worker->table,
                                    limited ? (uint32_t)policy->limiter.limit : 0);
     }

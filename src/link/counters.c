@@ -23,7 +23,7 @@
 #include "link/counters_probe.h"
 #include "link/words.h"
 
-#define COUNTERS_MAGIC UINT64_C(0x34544e434d) /* "MCNT4": another layout, another number */
+#define COUNTERS_MAGIC UINT64_C(0x35544e434d) /* "MCNT5": another layout, another number */
 enum { CELLS_MAX = 1 << 20 };
 
 _Static_assert(sizeof(struct counters_cell) % 8 == 0 && sizeof(struct counters_probe) % 8 == 0 &&

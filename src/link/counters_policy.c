@@ -11,7 +11,7 @@
 
 enum { SPINS_MAX = 100 * 1000 * 1000 };
 
-_Static_assert(sizeof(struct counters_policy) == 256, "use has lines of its own");
+_Static_assert(sizeof(struct counters_policy) == 320, "use has lines of its own");
 
 static struct counters_policy *policy_at(const struct counters *counters, uint32_t i)
 {
@@ -97,17 +97,14 @@ void counters_policy_sweep(const struct counters *counters,
 void counters_policy_clear(const struct counters *counters, uint32_t first, uint32_t tables)
 {
     uint32_t count = used(counters);
-    bool alone = tables >= COUNTERS_THREADS_MAX; /* else its limits are those of both edges */
-    if (alone) {
+    if (tables >= COUNTERS_THREADS_MAX) {
         unlock(counters);
     }
     for (uint32_t i = 0; i < count; i++) {
         struct counters_policy *policy = policy_at(counters, i);
         for (uint32_t t = first; t < first + tables && t < COUNTERS_THREADS_MAX; t++) {
             policy->use[t] = 0;
-            if (alone && policy->limited) {
-                policy->limits[t % COUNTERS_HALF] = 0;
-            }
+            policy->limits[t] = 0;
         }
     }
 }
@@ -125,18 +122,19 @@ void counters_policy_show(struct counters_policy *policy, uint32_t thread, uint3
 
 void counters_policy_show_limit(struct counters_policy *policy, uint32_t thread, uint32_t limit)
 {
-    uint16_t *place = &policy->limits[thread % COUNTERS_HALF];
+    ensure(thread < COUNTERS_THREADS_MAX);
     uint16_t shown = (uint16_t)MIN(limit, (uint32_t)UINT16_MAX);
-    if (__atomic_load_n(place, __ATOMIC_RELAXED) != shown) {
-        __atomic_store_n(&policy->limited, 1, __ATOMIC_RELAXED);
-        __atomic_store_n(place, shown, __ATOMIC_RELAXED);
+    if (policy->limits[thread] != shown) { /* seldom: the line stays with its readers */
+        __atomic_store_n(&policy->limits[thread], shown, __ATOMIC_RELAXED);
     }
 }
 
-uint32_t counters_policy_limit(const struct counters_policy *policy, uint32_t threads)
+uint32_t counters_policy_limit(const struct counters *counters,
+                               const struct counters_policy *policy)
 {
-    uint32_t sum = 0;
-    for (unsigned i = 0; i < MIN(threads, (uint32_t)COUNTERS_HALF); i++) {
+    uint32_t sum = 0, first;
+    uint32_t threads = counters_serving(counters, &first);
+    for (uint32_t i = first; i < MIN(first + threads, (uint32_t)COUNTERS_THREADS_MAX); i++) {
         sum += policy->limits[i];
     }
     return sum;

@@ -553,7 +553,7 @@ static void add_policy(struct run *run, const struct service *service, struct ro
     ret->connections = counters_policy_connections(&policy);
     ret->not_mirrored = (int64_t)policy.not_mirrored;
     if (service->spec->traffic.concurrency.on) { /* else what is shown is of a former file */
-        ret->limit = counters_policy_limit(&policy, counters_serving(counters, NULL));
+        ret->limit = counters_policy_limit(counters, &policy);
     }
     const struct breaker_conf *breaker = &service->spec->traffic.breaker;
     if (breaker->on && (breaker->consecutive > 0 || breaker->failures > 0)) { /* it may open */

@@ -218,8 +218,7 @@ static uint64_t policy_value(const struct metrics *metrics, const struct counter
         return state == COUNTERS_POLICY_OPEN ? 2 : state == COUNTERS_POLICY_HALF_OPEN ? 1 : 0;
     }
     case LIMIT:
-        return counters_policy_limit(policy,
-                                     counters_serving(edge_link_counters(core->edge), NULL));
+        return counters_policy_limit(edge_link_counters(core->edge), policy);
     case OPENED:
         return policy->times;
     case UNDER_WAY:

@@ -640,8 +640,7 @@ static void do_policy(const struct words *w)
              "\"until\":%lld}",
              policy.state, policy.reason, (unsigned long long)policy.times,
              (unsigned long long)policy.refused, counters_policy_in_flight(&policy),
-             counters_policy_connections(&policy),
-             counters_policy_limit(&policy, driver.counters.threads),
+             counters_policy_connections(&policy), counters_policy_limit(&driver.counters, &policy),
              (unsigned long long)policy.not_mirrored, (long long)policy.until_wall_ns);
     answer(text);
 }

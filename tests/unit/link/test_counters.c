@@ -443,37 +443,40 @@ TEST(requests_and_connections_of_a_service_are_added_up_over_threads)
     free(counters.header);
 }
 
-TEST(what_concurrency_found_is_added_up_over_the_threads_of_one_edge)
+TEST(what_concurrency_found_is_added_up_over_the_threads_that_serve)
 {
     struct counters counters = new_counters(COUNTERS_THREADS_MAX, 8);
     struct counters_policy *policy = counters_policy_get(&counters, 7), copy;
-    policy->breaker[0] = UINT64_MAX; /* words of their own */
+    check_int(counters_policy_limit(&counters, policy), 0); /* no edge was there yet */
     counters_policy_show_limit(policy, 0, 20);
     counters_policy_show_limit(policy, 1, 100000);
-    counters_policy_show_limit(policy, COUNTERS_HALF, 5); /* the edge that takes its place */
+    counters_policy_show_limit(policy, 2, 7); /* a thread that is gone */
+    counters_serve(&counters, 0, 2);
     check(counters_policy_read(&counters, 7, &copy));
-    check_int(counters_policy_limit(&copy, 1), 5);
-    check_int(counters_policy_limit(&copy, 2), 5 + UINT16_MAX);
-    check_int(counters_policy_limit(&copy, COUNTERS_THREADS_MAX), 5 + UINT16_MAX);
-    check_int(copy.breaker[0], UINT64_MAX);
+    check_int(counters_policy_limit(&counters, &copy), 20 + UINT16_MAX);
+    counters_policy_show_limit(policy, COUNTERS_HALF, 5); /* the edge that takes its place */
+    counters_serve(&counters, COUNTERS_HALF, 1);
+    check(counters_policy_read(&counters, 7, &copy));
+    check_int(counters_policy_limit(&counters, &copy), 5);
+    counters_serve(&counters, COUNTERS_HALF, UINT16_MAX); /* by an edge gone bad */
+    check_int(counters_policy_limit(&counters, &copy), 5);
     free(counters.header);
 }
 
 TEST(what_concurrency_found_is_forgotten_by_the_edge_that_begins)
 {
     struct counters counters = new_counters(COUNTERS_THREADS_MAX, 8);
-    struct counters_policy *service = counters_policy_get(&counters, 7);
-    struct counters_policy *endpoint = counters_policy_get(&counters, 8);
-    memset(endpoint->words, 0x55, sizeof(endpoint->words)); /* not limits: an ejection's */
-    struct counters_policy before = *endpoint;
-    for (uint32_t thread = 0; thread < 4; thread++) {
-        counters_policy_show_limit(service, thread, 20);
+    struct counters_policy *policy = counters_policy_get(&counters, 7);
+    memset(policy->words, 0x55, sizeof(policy->words)); /* an ejection is not */
+    struct counters_policy before = *policy;
+    for (uint32_t thread = 0; thread < COUNTERS_THREADS_MAX; thread++) {
+        counters_policy_show_limit(policy, thread, 20);
     }
-    counters_policy_clear(&counters, COUNTERS_HALF, 3); /* beside another one, whose they are */
-    check_int(counters_policy_limit(service, COUNTERS_HALF), 80);
+    counters_serve(&counters, 0, 4);
+    counters_policy_clear(&counters, COUNTERS_HALF, COUNTERS_HALF); /* beside this one */
+    check_int(counters_policy_limit(&counters, policy), 80);
     counters_policy_clear(&counters, 0, COUNTERS_THREADS_MAX);
-    check_int(counters_policy_limit(service, COUNTERS_HALF), 0);
-    check(memcmp(before.words, endpoint->words, sizeof(before.words)) == 0);
+    check(memcmp(&before, policy, sizeof(before)) == 0);
     free(counters.header);
 }
 
