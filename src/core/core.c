@@ -10,6 +10,7 @@
 #include "core/core.h"
 
 #include "core/edge.h"
+#include "core/edge_again.h"
 #include "core/event_txn.h"
 #include "core/reserve.h"
 #include "core/sockmap.h"
@@ -35,6 +36,7 @@ struct core_parts {
     struct keeper_client keeper;
     struct worker_pool workers;
     struct keeper_request shutdown;
+    struct edge_again edge_again;
     bool workers_up;
     bool keeper_up;
 };
@@ -231,14 +233,13 @@ static void keeper_role(struct keeper_client *client, const struct keeper_role_s
     core->roles.edge_pid = status->up ? status->pid : 0;
     core->roles.edge_restarts = status->restarts;
     publish_role(core, "edge", core->roles.edge_pid);
-    if (again || next) {
-        struct context ctx = context_system(again ? "edge lost" : "edge replaced");
+    if (again) {
+        edge_again_tell(&parts_of(client)->edge_again, status->pid);
+    } else if (next) {
+        struct context ctx = context_system("edge replaced");
         struct event event;
-        event_draft(&event, &ctx, again ? "role.restarted" : "role.replaced",
-                    again ? EVENT_WARNING : EVENT_INFO);
-        event_message(&event,
-                      again ? "The edge ended and was started again (pid %d)."
-                            : "Another edge took the place of the one before (pid %d).",
+        event_draft(&event, &ctx, "role.replaced", EVENT_INFO);
+        event_message(&event, "Another edge took the place of the one before (pid %d).",
                       status->pid);
         event_emit(core, &event);
     }
@@ -323,6 +324,7 @@ static int open_parts(struct core *core, const struct core_options *options,
         return -ENOMEM;
     }
     parts->core = core;
+    edge_again_init(&parts->edge_again, core);
     core->keeper = &parts->keeper;
     int r = worker_pool_init(&parts->workers, core->loop, WORKERS, WORKS_MAX);
     if (r < 0) {
@@ -400,6 +402,9 @@ void core_close(struct core *core)
         core->keeper ? container_of(core->keeper, struct core_parts, keeper) : NULL;
     if (parts && parts->workers_up) {
         worker_pool_fini(&parts->workers);
+    }
+    if (parts) {
+        edge_again_fini(&parts->edge_again);
     }
     stop_rooms(core);
     edge_link_free(core->edge);

@@ -148,6 +148,7 @@ static bool begin_tcp(struct client *client, struct stream *stream)
         return false;
     }
     service_ref(stream->service);
+    stream_carry(stream, STREAM_AS_TUNNEL);
     stream_move(stream, STREAM_PICK);
     return true;
 }

@@ -140,6 +140,7 @@ static void attach(struct edge *edge, struct worker *worker)
     worker->counters = edge->shared.counters;
     worker->table = edge->memory.first + worker->index;
     worker->stats = counters_thread_of(&worker->counters, worker->table);
+    worker->carried = counters_carried_of(&worker->counters, worker->table);
     worker->pool = counters_pool_of(&worker->counters, worker->table);
     worker->ring = edge->shared.rings[worker->table];
     worker->deltas = edge->shared.has_deltas ? &edge->shared.deltas : NULL;
@@ -248,7 +249,10 @@ void edge_free(struct edge *edge)
     }
     config_unref(edge->pending);
     config_unref(edge->config);
-    handover_fini(&edge->giving);
+    for (unsigned i = 0; i < edge->thread_count; i++) {
+        worker_cut(&edge->workers[i]);
+    }
+    handover_fini(&edge->giving); /* the other edge takes what is carried then for lost */
     handover_fini(&edge->taking);
     probe_free(edge->probes);
     for (unsigned i = 0; i < edge->thread_count; i++) {

@@ -65,6 +65,7 @@ static void begin(struct stream *stream)
     struct http1_head *req = &stream->req;
     client->in->at = req->len;
     stream->head_ns = stream->worker->loop.now_ns;
+    stream_carry(stream, STREAM_AS_REQUEST);
     exchange_begin_body(stream, STREAM_UP, req);
     stream->up_done = req->framing == HTTP1_BODY_NONE;
     stream->keep_client =

@@ -226,8 +226,8 @@ static void other_ended(struct chan *chan, int error)
     free(taking->queue);
     taking->queue = NULL;
     if (!chan_is_open(&edge->giving.chan)) {
-        counters_clear(&edge->shared.counters, edge->memory.first == 0 ? COUNTERS_HALF : 0,
-                       COUNTERS_HALF);
+        (void)counters_clear(&edge->shared.counters, edge->memory.first == 0 ? COUNTERS_HALF : 0,
+                             COUNTERS_HALF);
     }
     if (edge->opts.former_ended) {
         edge->opts.former_ended(edge->opts.context);

@@ -91,6 +91,7 @@ bool hello_run(struct stream *stream)
     stream->tcp = true;
     stream->flags |= RING_FLAG_TCP;
     stream->up_done = true;
+    stream_carry(stream, STREAM_AS_TUNNEL);
     stream_move(stream, STREAM_PICK);
     return true;
 }

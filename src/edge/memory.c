@@ -8,6 +8,7 @@
 #include "edge/memory.h"
 
 #include "os/entropy.h"
+#include "os/proc.h"
 
 static int map_or_make(struct shm *shm, int fd, size_t size)
 {
@@ -74,9 +75,11 @@ int memory_open(struct edge_shared *shared, const struct edge_memory *memory, un
         shared->has_deltas =
             delta_log_open(shared->deltas_shm.p, shared->deltas_shm.size, &shared->deltas) == 0;
     }
-    counters_clear(&shared->counters, memory->beside ? memory->first : 0,
-                   memory->beside ? COUNTERS_HALF : COUNTERS_THREADS_MAX);
+    struct counters_carried lost =
+        counters_clear(&shared->counters, memory->beside ? memory->first : 0,
+                       memory->beside ? COUNTERS_HALF : COUNTERS_THREADS_MAX);
     counters_serve(&shared->counters, memory->first, threads);
+    counters_begun(&shared->counters, proc_own_pid(), lost);
     return 0;
 }
 

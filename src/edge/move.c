@@ -252,6 +252,7 @@ static int fill_tunnel(struct stream *stream, struct parcel *parcel)
     stream->cell =
         cells_get(stream->worker, msg->record.route, msg->record.service, msg->record.endpoint);
     stream->cell->in_flight++;
+    stream_carry(stream, STREAM_AS_TUNNEL);
     int r = upstream_adopt(stream->endpoint, stream, parcel->fds[1], stream_upstream_news,
                            &stream->upstream);
     if (r == 0) {

@@ -82,6 +82,19 @@ struct stream *stream_new(struct client *client)
     return stream;
 }
 
+void stream_carry(struct stream *stream, enum stream_carried as)
+{
+    struct counters_carried *carried = stream->worker->carried;
+    uint32_t *counts[] = {NULL, &carried->requests, &carried->tunnels};
+    if (stream->carried) {
+        counters_carry(counts[stream->carried], (uint32_t)-1);
+    }
+    if (as) {
+        counters_carry(counts[as], 1);
+    }
+    stream->carried = (uint8_t)as;
+}
+
 /* Of what only a request needs. */
 static void put_blocks(struct stream *stream)
 {
@@ -261,6 +274,7 @@ void stream_end(struct stream *stream)
     }
     filters_end(stream);
     record_stream(stream);
+    stream_carry(stream, STREAM_NOT_CARRIED);
     stream_detach(stream, stream->keep_upstream && stream->down_done && stream->up_done &&
                               !stream->up_broken);
     if (stream->service) {
@@ -296,6 +310,7 @@ void stream_forget(struct stream *stream)
     if (stream->tunnel_slot) {
         atomic_fetch_sub(stream->tunnel_slot, 1U);
     }
+    stream_carry(stream, STREAM_NOT_CARRIED);
     stream_detach(stream, false);
     if (stream->service) {
         service_unref(stream->service);

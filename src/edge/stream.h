@@ -63,7 +63,7 @@ struct stream {
     bool down_done;              /* the whole answer was handed over */
     bool cut;                    /* the answer broke off: the client must not take it for whole */
     bool keep_client, keep_upstream; /* the connections live on afterwards */
-    uint8_t place, code;             /* enum policy_place, ring_code */
+    uint8_t place, code, carried;    /* enum policy_place, ring_code, stream_carried */
     bool chunk_down;                 /* we frame the answer in chunks */
     uint8_t retries, interims;       /* interim answers that were passed on */
     uint8_t add_request_count, add_response_count, request_id_len;

@@ -11,6 +11,8 @@
 
 /* Moves the state; the table says what may follow. */
 void stream_move(struct stream *stream, enum stream_state state);
+/* Its head came whole, it became a tunnel, or is over: so is it counted from here on. */
+void stream_carry(struct stream *stream, enum stream_carried as);
 /* All is over: record, counters, connections kept or closed. The stream is gone. */
 void stream_end(struct stream *stream);
 /* Of a tunnel: is it nothing but its two sockets, so that another edge can go on with it? */

@@ -24,6 +24,9 @@ enum stream_state {
     STREAM_STATES
 };
 
+/* As what it is counted while the edge carries it (link/counters_carried.h). */
+enum stream_carried { STREAM_NOT_CARRIED, STREAM_AS_REQUEST, STREAM_AS_TUNNEL };
+
 extern const struct sm stream_sm;
 
 #endif

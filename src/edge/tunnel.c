@@ -168,6 +168,7 @@ static bool start(struct stream *stream)
     stream->endpoint->member.asleep++;
     counters_add(&worker->stats->tunnels, 1);
     stream_last_head(stream, true);
+    stream_carry(stream, STREAM_AS_TUNNEL);
     stream_move(stream, STREAM_TUNNEL);
     if (conn_is_lane(&stream->upstream->conn)) {
         h2_link_rest(stream->upstream);

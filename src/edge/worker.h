@@ -74,6 +74,7 @@ struct worker {
     struct counters counters;
     struct counters_pool pool; /* of histograms */
     struct counters_thread *stats;
+    struct counters_carried *carried; /* what it carries now */
     struct ring ring;
     bool ring_written;
     uint32_t skipped; /* what is_skipped adds up, of 65,536 */
@@ -84,8 +85,7 @@ struct worker {
 
     /* Scratch, of use within one callback only. */
     struct http1_head response;
-    char *in;
-    char *out;             /* in the outbox, of WORKER_OUT_SIZE; elsewhere after each send */
+    char *in, *out;        /* out: in the outbox, of WORKER_OUT_SIZE; elsewhere after each send */
     struct outbox *outbox; /* NULL: what is sent goes at once */
     struct block *wide;    /* conn_wide; made when a large body comes */
     uint8_t ids[WORKER_IDS * 16];

@@ -236,14 +236,8 @@ static void end_client(struct client *client)
     client_close(client);
 }
 
-void worker_fini(struct worker *worker)
+void worker_cut(struct worker *worker)
 {
-    if (!worker->edge) {
-        return;
-    }
-    listener_close_all(worker);
-    loop_timer_cancel(&worker->loop, &worker->config_again);
-    loop_timer_cancel(&worker->loop, &worker->move_again);
     while (!list_empty(&worker->clients)) {
         end_client(list_entry(worker->clients.next, struct client, node));
     }
@@ -253,6 +247,17 @@ void worker_fini(struct worker *worker)
     while (!list_empty(&worker->idle)) {
         end_client(list_entry(worker->idle.next, struct client, node));
     }
+}
+
+void worker_fini(struct worker *worker)
+{
+    if (!worker->edge) {
+        return;
+    }
+    listener_close_all(worker);
+    loop_timer_cancel(&worker->loop, &worker->config_again);
+    loop_timer_cancel(&worker->loop, &worker->move_again);
+    worker_cut(worker);
     turn_end(&worker->turn_end);
     service_set_fini(&worker->set);
     while (worker->free_streams) {

@@ -36,6 +36,8 @@ struct worker_gift {
 /* 0 or -errno. The edge's shared memory must be mapped. */
 must_check int worker_init(struct worker *worker, struct edge *edge, unsigned index,
                            const struct worker_news *news);
+/* Ends all that it carries, as if its clients had left; the thread does not run. */
+void worker_cut(struct worker *worker);
 void worker_fini(struct worker *worker);
 
 #endif

@@ -19,6 +19,7 @@
  *   user         uid                         root alone may start services as others
  *   instance     the keeper                  a role that is missing
  *   records      the core                    requests or lines that left no record, as counted
+ *   traffic      the core                    what was under way in an edge that was killed
  */
 #include "base/num.h"
 #include "face/session.h"
@@ -224,14 +225,21 @@ static int64_t figure(const struct client_answer *answer, const char *part, cons
     return jdoc_i64(jdoc_get(answer->doc, part), name, 0);
 }
 
+/* The figures of the instance; false: nobody can be asked for them. The answer is to be ended. */
+static bool ask_figures(struct session *s, struct client_answer *answer)
+{
+    const struct client_request request = {.method = "GET", .target = "/api/metrics"};
+
+    return role_instance_exists(s->state_dir) && !session_connect(s, true) &&
+           !session_call(s, &request, answer);
+}
+
 /* Records are dropped when the core is away for long, or the disk full; then they are counted. */
 static void check_records(struct session *s, struct finding *f)
 {
     struct client_answer answer = {0};
-    const struct client_request request = {.method = "GET", .target = "/api/metrics"};
 
-    if (!role_instance_exists(s->state_dir) || session_connect(s, true) ||
-        session_call(s, &request, &answer)) {
+    if (!ask_figures(s, &answer)) {
         set(f, FINE, "", "records of requests: no core to ask");
         client_answer_fini(&answer);
         return;
@@ -254,6 +262,30 @@ static void check_records(struct session *s, struct finding *f)
     client_answer_fini(&answer);
 }
 
+/* Since the instance began: an edge that was killed took with it what it carried. */
+static void check_traffic(struct session *s, struct finding *f)
+{
+    struct client_answer answer = {0};
+
+    if (!ask_figures(s, &answer)) {
+        set(f, FINE, "", "requests under way: no core to ask");
+        client_answer_fini(&answer);
+        return;
+    }
+    long long requests = figure(&answer, "edge", "requests_lost");
+    long long tunnels = figure(&answer, "edge", "tunnels_lost");
+    if (requests + tunnels == 0) {
+        set(f, FINE, "", "requests under way: none was lost with an edge");
+    } else {
+        set(f, WEAK,
+            "'muelle events' says when (role.restarted), 'muelle.log' in the state folder of what "
+            "it died",
+            "lost with an edge that was killed or broke: %lld requests under way, %lld tunnels",
+            requests, tunnels);
+    }
+    client_answer_fini(&answer);
+}
+
 static const struct {
     const char *name;
     void (*run)(struct session *s, struct finding *f);
@@ -261,6 +293,7 @@ static const struct {
     {"kernel", check_kernel},   {"cgroups", check_cgroups},   {"state_dir", check_state_dir},
     {"run_dir", check_run_dir}, {"open_files", check_files},  {"watches", check_watches},
     {"user", check_user},       {"instance", check_instance}, {"records", check_records},
+    {"traffic", check_traffic},
 };
 static const char *const verdict_names[] = {"ok", "warning", "error"};
 

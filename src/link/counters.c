@@ -417,12 +417,62 @@ static void make_pool(const struct counters *counters, uint32_t thread)
     counters_pool_make(&pool, seen);
 }
 
-void counters_clear(const struct counters *counters, uint32_t first, uint32_t count)
+/* --- what an edge carries --- */
+
+struct counters_carried *counters_carried_of(const struct counters *counters, uint32_t thread)
 {
+    return &upkeep_of(counters, thread)->carried;
+}
+
+/* Taken first: who is killed in between counts too little rather than twice. */
+static void lose(struct counters_upkeep *upkeep, struct counters_carried *sum)
+{
+    struct counters_carried carried = upkeep->carried;
+    if (carried.requests == 0 && carried.tunnels == 0) {
+        return; /* do not touch pages nobody used */
+    }
+    upkeep->carried = (struct counters_carried){0};
+    counters_carry(&upkeep->lost.requests, carried.requests);
+    counters_carry(&upkeep->lost.tunnels, carried.tunnels);
+    sum->requests += carried.requests;
+    sum->tunnels += carried.tunnels;
+}
+
+struct counters_carried counters_lost(const struct counters *counters)
+{
+    struct counters_carried sum = {0};
+    for (uint32_t t = 0; t < counters->threads; t++) {
+        const struct counters_carried *lost = &upkeep_of(counters, t)->lost;
+        sum.requests += __atomic_load_n(&lost->requests, __ATOMIC_RELAXED);
+        sum.tunnels += __atomic_load_n(&lost->tunnels, __ATOMIC_RELAXED);
+    }
+    return sum;
+}
+
+void counters_begun(const struct counters *counters, int pid, struct counters_carried found)
+{
+    counters->header->found = found;
+    __atomic_store_n(&counters->header->edge_pid, (uint32_t)pid, __ATOMIC_RELEASE);
+}
+
+bool counters_found(const struct counters *counters, int pid, struct counters_carried *ret)
+{
+    bool begun = __atomic_load_n(&counters->header->edge_pid, __ATOMIC_ACQUIRE) == (uint32_t)pid;
+    *ret = counters->header->found;
+    return begun;
+}
+
+/* --- an edge starts --- */
+
+struct counters_carried counters_clear(const struct counters *counters, uint32_t first,
+                                       uint32_t count)
+{
+    struct counters_carried lost = {0};
     counters_policy_clear(counters, first, count);
     for (uint32_t t = first; t < first + count && t < counters->threads; t++) {
         struct counters_thread *table = counters_thread_of(counters, t);
         struct counters_upkeep *upkeep = upkeep_of(counters, t);
+        lose(upkeep, &lost);
         if (table->cells_used == 0 && table->connections == 0 && table->taken == 0 &&
             upkeep->begun == upkeep->ended) {
             continue; /* do not touch pages nobody used */
@@ -438,6 +488,7 @@ void counters_clear(const struct counters *counters, uint32_t first, uint32_t co
         make_pool(counters, t);
         upkeep->ended = upkeep->begun;
     }
+    return lost;
 }
 
 /* --- reading --- */

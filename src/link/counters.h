@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Counters of the edge in keeper-held shared memory: they survive reloads and crashes of edge and
- * core.
+ * Counters of the edge in memory that the keeper holds: they survive reloads and crashes.
  *
  * One table per edge thread, so every cell has one writer and counting is a plain load and store;
  * the core adds the tables up. A cell is named by (route, service, endpoint) stable ids: route ×
@@ -11,13 +10,12 @@
  * route and service without an endpoint, else of their service, else to the last cell (all ids 0).
  * When every key lives, further ones share that last cell, and `cells_overflow` counts them.
  *
- * Invariants:
  * 1. A cell's counters only grow while its `epoch` stays.
  * 2. epoch is odd while the key changes and while the cell is free (the reader skips it).
  * 3. The sum over the cells of a service never falls while the service lives; nor does that over
  *    all cells. A reader that must not see a sum in the middle asks counters_settled.
  * 4. A cell with a request in flight is not given back: who holds its address holds in_flight.
- * 5. An edge that starts sets in_flight to 0 in the tables it takes over (counters_clear).
+ * 5. An edge that starts sets in_flight to 0 and counts what was carried as lost (counters_clear).
  *
  * Memory of an older layout (before an upgrade) is not written to any more, and read on: it is a
  * further table behind the others (`older`), whose cells look like ours (counters_older.c).
@@ -25,6 +23,7 @@
 #ifndef LINK_COUNTERS_H
 #define LINK_COUNTERS_H
 
+#include "link/counters_carried.h"
 #include "link/counters_histogram.h"
 
 enum {
@@ -93,8 +92,9 @@ struct counters_living {
 /* Gives back cells whose ids are gone, and keeps their sums; returns how many. */
 uint32_t counters_reclaim(const struct counters *counters, uint32_t thread,
                           const struct counters_living *living);
-/* Nothing is in flight or open there: an edge starts, or the one before it has ended. */
-void counters_clear(const struct counters *counters, uint32_t first, uint32_t count);
+/* Nothing is open there: an edge starts, or the one before it has ended. Returns what is lost. */
+struct counters_carried counters_clear(const struct counters *counters, uint32_t first,
+                                       uint32_t count);
 void counters_serve(const struct counters *counters, uint32_t first, uint32_t threads);
 
 static inline void counters_add(uint64_t *counter, uint64_t n)

@@ -13,8 +13,9 @@ struct counters_header {
     uint32_t threads, cells, probes_used, serving;
     uint32_t octaves; /* since layout 3 */
     uint32_t policies_used, policies_lock;
-    uint32_t unused32;
-    uint64_t unused[3];
+    uint32_t edge_pid;             /* of the one that began last */
+    struct counters_carried found; /* by it */
+    uint64_t unused[2];
 };
 
 enum { COUNTERS_PROBES_OFFSET = 64 };
@@ -29,7 +30,7 @@ struct counters_upkeep {
     uint64_t free_from;    /* none lies before it */
     uint64_t octaves_used; /* of the pool, from the front, ever */
     uint64_t octaves_free; /* given back; the first of a list through their first counts, or 0 */
-    uint64_t unused[2];
+    struct counters_carried carried, lost;
 };
 
 _Static_assert(sizeof(struct counters_upkeep) == 64, "it is part of the layout");

@@ -265,6 +265,7 @@ static void take_reading(struct metrics *metrics)
 static void read_tables(struct metrics *metrics, const struct counters *counters)
 {
     forget_counts(metrics);
+    metrics->lost = counters_lost(counters);
     for (uint32_t t = 0; t < counters_tables(counters); t++) {
         struct counters_thread thread = counters_thread_read(counters, t);
         uint32_t used = counters_cells_used(counters, t);

@@ -172,8 +172,9 @@ static void write_roles(struct json_writer *json, const struct metrics *metrics)
     json_end_array(json);
 }
 
-static void write_edge(struct json_writer *json, const struct counters_thread *edge)
+static void write_edge(struct json_writer *json, const struct metrics *metrics)
 {
+    const struct counters_thread *edge = &metrics->edge;
     json_begin_object(json);
     json_field(json, "accepted", u64, edge->accepted);
     json_field(json, "refused", u64, edge->refused);
@@ -196,6 +197,8 @@ static void write_edge(struct json_writer *json, const struct counters_thread *e
     json_field(json, "held", u64, edge->held);
     json_field(json, "timeouts", u64, edge->timeouts);
     json_field(json, "tunnels", u64, edge->tunnels);
+    json_field(json, "requests_lost", u64, metrics->lost.requests);
+    json_field(json, "tunnels_lost", u64, metrics->lost.tunnels);
     json_field(json, "records_dropped", u64, edge->ring_dropped);
     json_field(json, "records_unsampled", u64, edge->unsampled);
     json_field(json, "durations_overflow", u64, edge->octaves_overflow);
@@ -245,7 +248,7 @@ void metrics_write_json(struct see *see, struct json_writer *json)
     json_key(json, STR("replicas"));
     write_things(json, metrics, true);
     json_key(json, STR("edge"));
-    write_edge(json, &metrics->edge);
+    write_edge(json, metrics);
     json_key(json, STR("logs"));
     write_logs(json, see);
     json_key(json, STR("core"));

@@ -74,9 +74,10 @@ struct metrics {
     int64_t usage_ns;            /* when processes were read last */
     struct counters_thread edge; /* all threads summed up, as last read whole */
     struct counters_thread edge_reading;
-    uint64_t routes_together; /* cells without a route of their own in the exposition */
-    uint64_t unknown;         /* cells whose service is not known (yet) */
-    bool overflow_said;       /* that the edge counts some together */
+    struct counters_carried lost; /* with edges that were killed */
+    uint64_t routes_together;     /* cells without a route of their own in the exposition */
+    uint64_t unknown;             /* cells whose service is not known (yet) */
+    bool overflow_said;           /* that the edge counts some together */
     struct {
         uint64_t memory_bytes;
         uint64_t cpu_ns;

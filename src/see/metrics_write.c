@@ -370,6 +370,10 @@ static void write_edge(struct openmetrics *om, const struct metrics *metrics)
     write_one(om, counter, "muelle_edge_timeouts", "Time-outs of any kind.", edge->timeouts);
     write_one(om, counter, "muelle_edge_tunnels", "WebSocket and TCP tunnels opened.",
               edge->tunnels);
+    write_one(om, counter, "muelle_edge_requests_lost",
+              "Requests that were under way in an edge that was killed.", metrics->lost.requests);
+    write_one(om, counter, "muelle_edge_tunnels_lost",
+              "Tunnels that were open in an edge that was killed.", metrics->lost.tunnels);
     write_one(om, counter, "muelle_edge_moved", "Connections taken from the edge before.",
               edge->moved);
     write_one(om, counter, "muelle_edge_snapshots", "Whole configurations, by thread.",

@@ -749,6 +749,7 @@ static struct {
     int error;
     size_t count;
     char kinds[4][48];
+    char last[EVENT_MESSAGE_MAX];
     bool answered;
     unsigned answers;
 } list;
@@ -759,6 +760,7 @@ static void listed(void *arg, int error, const struct event *events, size_t coun
     list.count = count;
     for (size_t i = 0; i < MIN(count, ARRAY_LEN(list.kinds)); i++) {
         str_copy(list.kinds[i], sizeof(list.kinds[i]), str_from(events[i].kind));
+        str_copy(list.last, sizeof(list.last), str_from(events[i].message));
     }
     list.answered = true;
     list.answers++;
@@ -944,6 +946,30 @@ TEST(an_edge_that_was_started_again_is_told_once)
     ask_events("role.restarted", 10, false);
     check_int(list.count, 1);
     check_int(core.roles.edge_restarts, 1);
+    end();
+}
+
+TEST(what_was_lost_with_an_edge_is_told_when_the_next_one_has_begun)
+{
+    struct shm shm = {0};
+    struct counters counters;
+    begin();
+    say_edge(77, 0);
+    settle();
+    check_int(shm_map(&shm, held_fd("counters"), true), 0);
+    check_int(counters_open(shm.p, shm.size, &counters), 0);
+    counters_begun(&counters, 77, (struct counters_carried){9, 9}); /* with the one before it */
+    say_edge(0, 0);
+    say_edge(78, 1);
+    until(edge_is_back, "an edge");
+    settle();
+    check(!is_told());
+    counters_begun(&counters, 78, (struct counters_carried){3, 2});
+    until(is_told, "an event");
+    ask_events("role.restarted", 10, false);
+    check_int(list.count, 1);
+    check(strstr(list.last, "requests under way: 3, tunnels: 2.") != NULL);
+    shm_unmap(&shm);
     end();
 }
 

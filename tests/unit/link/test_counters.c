@@ -226,6 +226,48 @@ TEST(a_new_edge_starts_with_nothing_in_flight)
     free(counters.header);
 }
 
+static void check_carried(struct counters_carried found, uint32_t requests, uint32_t tunnels)
+{
+    check_int(found.requests, requests);
+    check_int(found.tunnels, tunnels);
+}
+
+TEST(what_a_killed_edge_carried_is_lost_once)
+{
+    struct counters counters = new_counters(COUNTERS_THREADS_MAX, 8);
+    struct counters_carried *first = counters_carried_of(&counters, 0);
+    struct counters_carried *second = counters_carried_of(&counters, 1), found;
+    counters_carry(&first->requests, 2);
+    counters_carry(&first->requests, (uint32_t)-1);
+    counters_carry(&second->requests, 2);
+    counters_carry(&second->tunnels, 4);
+    check(!counters_found(&counters, 71, &found));
+    counters_begun(&counters, 71, counters_clear(&counters, 0, COUNTERS_THREADS_MAX));
+    check(counters_found(&counters, 71, &found));
+    check_carried(found, 3, 4);
+    check_carried(*first, 0, 0);
+    check_carried(*second, 0, 0);
+    counters_begun(&counters, 72, counters_clear(&counters, 0, COUNTERS_THREADS_MAX));
+    check(!counters_found(&counters, 71, &found) && counters_found(&counters, 72, &found));
+    check_carried(found, 0, 0);
+    check_carried(counters_lost(&counters), 3, 4);
+    free(counters.header);
+}
+
+TEST(what_drains_beside_the_next_edge_is_not_lost)
+{
+    struct counters counters = new_counters(COUNTERS_THREADS_MAX, 8);
+    struct counters_carried *former = counters_carried_of(&counters, 0);
+    counters_carry(&former->requests, 5);
+    counters_carry(&counters_carried_of(&counters, COUNTERS_HALF)->tunnels, 1);
+    check_carried(counters_clear(&counters, COUNTERS_HALF, COUNTERS_HALF), 0, 1);
+    check_carried(*former, 5, 0);
+    counters_carry(&former->requests, (uint32_t)-4);
+    check_carried(counters_clear(&counters, 0, COUNTERS_HALF), 1, 0); /* it was killed, too */
+    check_carried(counters_lost(&counters), 1, 1);
+    free(counters.header);
+}
+
 TEST(a_bucket_stands_for_what_is_within_one_percent)
 {
     for (unsigned b = 1; b < COUNTERS_BUCKETS; b++) {
