@@ -48,7 +48,7 @@ static void look(struct timer *timer, int64_t now_ns)
     }
 }
 
-/* That edge ended, too, before it was told of; or we do. */
+/* That edge ended, too, before it was told of. */
 static void tell_now(struct edge_again *again)
 {
     struct counters_carried lost;
@@ -66,7 +66,7 @@ void edge_again_init(struct edge_again *again, struct core *core)
 
 void edge_again_fini(struct edge_again *again)
 {
-    tell_now(again);
+    loop_timer_cancel(again->core->loop, &again->timer);
 }
 
 void edge_again_tell(struct edge_again *again, int pid)

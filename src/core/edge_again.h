@@ -19,6 +19,7 @@ struct edge_again {
 };
 
 void edge_again_init(struct edge_again *again, struct core *core);
+/* What is not told yet stays untold, and is in the metrics. */
 void edge_again_fini(struct edge_again *again);
 /* The keeper has started it in place of one that ended. */
 void edge_again_tell(struct edge_again *again, int pid);
