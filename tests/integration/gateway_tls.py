@@ -6,6 +6,7 @@ The other ends are OpenSSL's own client, curl and Python's ssl.
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -206,6 +207,21 @@ def test_old_versions_and_weak_ciphers_are_refused(site):
     for args in (["-tls1_1"], ["-tls1_2", "-cipher", "AES128-SHA@SECLEVEL=0"], ["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA256"]):
         out = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{site.port}", *args], input=b"", capture_output=True, timeout=20)
         assert b"Cipher is (NONE)" in out.stdout or out.returncode != 0
+
+
+@pytest.mark.skipif(not shutil.which("testssl"), reason="testssl.sh is not installed")
+def test_a_strict_scanner_finds_nothing(site):
+    site.pki.issue("r", "a.test", kind="rsa")
+    site.pki.issue("e", "a.test")
+    site.up("{certificates: [{cert: r.crt, key: r.key}, {cert: e.crt, key: e.key}]}")
+    found = site.folder / "found.json"
+    out = subprocess.run(["testssl", "--color", "0", "--warnings", "off", "--quiet", "-p", "-s", "-f", "-S", "-U", "--ip", "127.0.0.1",
+                          "--severity", "LOW", "--jsonfile", str(found), f"a.test:{site.port}"],
+                         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300).stdout
+    assert "TLS 1.3    offered (OK)" in out and "Heartbleed (CVE-2014-0160)                not vulnerable" in out, out
+    # what it says of certificates is about the test's own authority: no chain, no revocation, no transparency
+    faults = [f for f in json.loads(found.read_text()) if not re.match(r"cert|DNS_CAA|OCSP|engine|service", f["id"])]
+    assert faults == [], faults
 
 
 def tickets(site, count):
