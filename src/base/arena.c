@@ -13,6 +13,8 @@
  */
 #include "base/arena.h"
 
+#include "base/pooling.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -44,12 +46,15 @@ void arena_fini(struct arena *arena)
 
 void arena_reset(struct arena *arena)
 {
-    if (arena->chunks) {
+    if (POOLING && arena->chunks) {
         /* Mostly the largest one (a single huge piece in front of it may have been larger): what
          * the last use needed is at hand for the next one, without a malloc. */
         free_chunks(arena->chunks->next);
         arena->chunks->next = NULL;
         arena->chunks->len = 0;
+    } else {
+        free_chunks(arena->chunks);
+        arena->chunks = NULL;
     }
     arena->used = 0;
     arena->failed = false;

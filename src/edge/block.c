@@ -9,6 +9,7 @@
 #include "edge/block.h"
 
 #include "base/num.h"
+#include "base/pooling.h"
 
 #include <stdlib.h>
 
@@ -73,7 +74,7 @@ void block_put(struct block_pool *pool, struct block *block)
     unsigned class = block->class;
     ensure(pool->live[class] > 0);
     pool->live[class]--;
-    if (pool->idle[class] >= idle_max[class]) {
+    if (!POOLING || pool->idle[class] >= idle_max[class]) {
         free(block);
         return;
     }

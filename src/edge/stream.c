@@ -8,6 +8,7 @@
  */
 #include "edge/stream.h"
 
+#include "base/pooling.h"
 #include "base/sm.h"
 #include "edge/affinity.h"
 #include "edge/lane.h"
@@ -117,7 +118,7 @@ static void put_blocks(struct stream *stream)
 static void pool_stream(struct stream *stream)
 {
     struct worker *worker = stream->worker;
-    if (worker->free_stream_count >= FREE_STREAMS_MAX) {
+    if (!POOLING || worker->free_stream_count >= FREE_STREAMS_MAX) {
         free(stream);
         return;
     }

@@ -120,8 +120,8 @@ static void say_note(const struct session *s, struct str what, struct str where,
 static void say_notices(struct session *s, const struct problem_list *notices)
 {
     s->notes += notices->count;
-    for (size_t i = 0; i < MIN(notices->count, (size_t)PROBLEM_LIST_MAX); i++) {
-        const struct problem *notice = &notices->items[i];
+    const struct problem *end = notices->items + MIN(notices->count, (size_t)PROBLEM_LIST_MAX);
+    for (const struct problem *notice = notices->items; notice < end; notice++) {
         say_note(s, str_from(notice->what), str_from(notice->where),
                  &(struct remedy){str_from(notice->expected), str_from(notice->hint)});
     }

@@ -5,6 +5,7 @@
  * wants none.
  */
 #include "os/thread.h"
+#include "base/pooling.h"
 #include "base/str.h"
 #include <pthread.h>
 #include <sched.h>
@@ -30,10 +31,7 @@ int thread_start(struct thread *thread, const char *name, void (*run)(struct thr
         return -error;
     }
     /* The sanitizers' frames are several times as large. */
-    size_t stack = THREAD_STACK;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    stack *= 8;
-#endif
+    size_t stack = SANITIZED ? THREAD_STACK * 8 : THREAD_STACK;
     pthread_attr_setstacksize(&attr, stack);
     /* A new thread inherits the mask, so block all around the creation: signals belong to the main
      * loop. */

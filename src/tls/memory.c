@@ -10,6 +10,8 @@
  */
 #include "tls/memory.h"
 
+#include "base/pooling.h"
+
 #include <malloc.h>
 #include <openssl/crypto.h>
 #include <stdlib.h>
@@ -122,7 +124,7 @@ void tls_memory_trim(void)
 
 void tls_memory_keep(void)
 {
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-    (void)CRYPTO_set_mem_functions(tls_memory_alloc, tls_memory_resize, tls_memory_free);
-#endif
+    if (POOLING) {
+        (void)CRYPTO_set_mem_functions(tls_memory_alloc, tls_memory_resize, tls_memory_free);
+    }
 }

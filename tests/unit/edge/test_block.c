@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/pooling.h"
 #include "edge/block.h"
 #include "harness/test.h"
 
 TEST(the_block_given_back_last_is_handed_out_first)
 {
     struct block_pool pool;
+    if (!POOLING) {
+        test_skip("pools keep nothing under a sanitizer");
+    }
     block_pool_init(&pool, 10);
     struct block *a = block_get(&pool, BLOCK_HEAD);
     struct block *b = block_get(&pool, BLOCK_HEAD);
@@ -17,6 +21,27 @@ TEST(the_block_given_back_last_is_handed_out_first)
     block_put(&pool, a);
     block_put(&pool, b);
     block_put(&pool, NULL);
+    block_pool_fini(&pool);
+}
+
+int __asan_address_is_poisoned(const volatile void *) __attribute__((weak));
+
+TEST(what_uses_a_block_that_was_given_back_is_found)
+{
+    struct block_pool pool;
+    if (!__asan_address_is_poisoned) {
+        test_skip("needs the address sanitizer");
+    }
+    block_pool_init(&pool, 10);
+    for (unsigned class = 0; class < BLOCK_CLASSES; class ++) {
+        struct block *block = block_get(&pool, class);
+        const volatile char *inside = block->data + 100;
+        check(!__asan_address_is_poisoned(inside));
+        block_put(&pool, block);
+        check(__asan_address_is_poisoned(inside));
+        block_put(&pool, block_get(&pool, class));
+        check(__asan_address_is_poisoned(inside)); /* whoever has one now has another */
+    }
     block_pool_fini(&pool);
 }
 
