@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 bool inside_edge_runs;
-int64_t inside_clock_jump_ns;
+int64_t inside_clock_jump_ns, inside_clock_still_ns;
 static struct inside *one; /* for the edge's questions */
 
 int64_t __real_clock_mono_ns(void);
@@ -19,7 +19,8 @@ int64_t __wrap_clock_mono_ns(void);
 
 int64_t __wrap_clock_mono_ns(void)
 {
-    return __real_clock_mono_ns() + inside_clock_jump_ns;
+    int64_t now_ns = inside_clock_still_ns ? inside_clock_still_ns : __real_clock_mono_ns();
+    return now_ns + inside_clock_jump_ns;
 }
 
 static int listen_any(uint16_t *ret_port)

@@ -14,8 +14,9 @@
 
 enum { INSIDE_PEERS = 16 };
 
-extern bool inside_edge_runs;        /* it is the edge's code, and not the test's, that runs now */
-extern int64_t inside_clock_jump_ns; /* how far the clock is ahead */
+extern bool inside_edge_runs;         /* it is the edge's code, and not the test's, that runs now */
+extern int64_t inside_clock_jump_ns;  /* how far the clock is ahead */
+extern int64_t inside_clock_still_ns; /* of this time, if it is not 0: it does not run by itself */
 
 struct inside {
     struct edge *edge;
