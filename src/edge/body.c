@@ -211,7 +211,7 @@ static int feed_up(struct stream *stream, struct str in, struct block *source)
         taken = take(stream, STREAM_UP, &in, &piece);
         if (taken == TAKE_PIECE || taken == TAKE_LAST) {
             stream->bytes_in += piece.len;
-            if (stream->bytes_in > stream->body_max) { /* before its end is handed over */
+            if (stream->bytes_in > stream->body_size) { /* before its end is handed over */
                 reply_body_too_large(stream);
                 return 1;
             }

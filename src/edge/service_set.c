@@ -373,30 +373,6 @@ static void delta_endpoint_state(struct endpoint *endpoint, const struct delta *
     service_refresh(endpoint->service);
 }
 
-static void set_u32(uint32_t *target, uint32_t value)
-{
-    *target = value ? value : *target;
-}
-
-static void delta_options(struct service *service, const struct delta *delta)
-{
-    struct snapshot_service *spec = &service->spec;
-    spec->balance = delta->balance;
-    set_u32(&spec->connect_ms, delta->connect_ms);
-    set_u32(&spec->first_byte_ms, delta->first_byte_ms);
-    set_u32(&spec->idle_ms, delta->idle_ms);
-    set_u32(&spec->tunnel_idle_ms, delta->tunnel_idle_ms);
-    set_u32(&spec->hold_ms, delta->hold_ms);
-    set_u32(&spec->connections_max, delta->connections_max);
-    if (delta->retries) {
-        spec->retries = delta->retries == UINT32_MAX ? 0 : delta->retries;
-    }
-    if (delta->body_max) {
-        spec->body_max = delta->body_max;
-        spec->call_max = delta->body_max;
-    }
-}
-
 void service_set_delta(struct worker *worker, const struct delta *delta)
 {
     struct service_set *set = &worker->set;
@@ -420,12 +396,6 @@ void service_set_delta(struct worker *worker, const struct delta *delta)
         if (service) {
             service->spec.state = delta->service_state;
             service_wake(service); /* some may be refused now */
-        }
-        break;
-    case DELTA_SERVICE_OPTIONS:
-        if (service) {
-            delta_options(service, delta);
-            service_refresh(service);
         }
         break;
     default:

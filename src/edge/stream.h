@@ -85,7 +85,7 @@ struct stream {
     struct replay replay;                  /* of the body behind the first block */
     struct block *held[STREAM_DIRECTIONS]; /* a body piece whose filter suspended */
     void *filter_state[2 * FILTERS_MAX];   /* by filter->slot */
-    uint64_t body_max;
+    uint64_t body_size;                    /* of the request at most */
     int64_t blocked_ns, waited_ns; /* the client reads slowly: since when, and before that */
     struct policy_visit visit;
 

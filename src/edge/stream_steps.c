@@ -101,7 +101,7 @@ static bool find_service(struct stream *stream)
         service_ref(stream->service);
         const struct snapshot_service *spec = &stream->service->spec;
         stream->flows = stream->flows && spec->protocol == SNAPSHOT_PROTOCOL_HTTP2;
-        stream->body_max = unlikely(stream->flows) ? spec->call_max : spec->body_max;
+        stream->body_size = unlikely(stream->flows) ? spec->call_size : spec->body_size;
     }
     return stream->service != NULL;
 }
@@ -136,7 +136,7 @@ static bool step_headers(struct stream *stream)
                str_is(http1_get(&stream->req, HTTP_H_MAX_FORWARDS), "0")) {
         reply_options(stream); /* RFC 9110 §7.6.2: it asks us */
     } else if (stream->req.framing == HTTP1_BODY_LENGTH &&
-               stream->req.content_length > stream->body_max) {
+               stream->req.content_length > stream->body_size) {
         reply_body_too_large(stream);
     } else if (unlikely(stream->req.upgrade || stream->req.method == HTTP_CONNECT) &&
                !tunnel_ask(stream)) {

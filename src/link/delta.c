@@ -167,7 +167,7 @@ static bool delta_ok(const struct delta *delta)
     return delta->kind > DELTA_NONE && delta->kind < DELTA_KINDS &&
            text_ended(delta->address, sizeof(delta->address)) &&
            text_ended(delta->replica, sizeof(delta->replica)) &&
-           delta->endpoint_state < SNAPSHOT_ENDPOINT_STATES && delta->balance < SNAPSHOT_BALANCES &&
+           delta->endpoint_state < SNAPSHOT_ENDPOINT_STATES &&
            delta->seat.group < SNAPSHOT_GROUPS &&
            text_ended(delta->seat.sticky, sizeof(delta->seat.sticky));
 }

@@ -33,8 +33,7 @@ enum delta_kind {
     DELTA_ENDPOINT_STATE,  /* endpoint, endpoint_state */
     DELTA_ENDPOINT_REMOVE, /* requests in flight finish */
     DELTA_SERVICE_STATE,   /* service, service_state */
-    DELTA_SERVICE_OPTIONS, /* service, balance, timeouts and limits (0 = default) */
-    DELTA_PROBE_NOW,       /* endpoint: probe at once and from the fast end */
+    DELTA_PROBE_NOW = 6,   /* endpoint: probe at once and from the fast end; 5 is free */
     DELTA_SNAPSHOT,        /* a new snapshot lies with the keeper: load it */
     DELTA_ROUTE_SET,       /* service, route: new, or in place of the one with its host and path */
     DELTA_ROUTE_REMOVE,    /* route.id, its host and path: unless they lead elsewhere by now */
@@ -58,18 +57,10 @@ struct delta {
         uint32_t drained; /* DELTA_SERVICE_STATE: in the log; beside the state STOPPED */
     };
     enum snapshot_service_state service_state;
-    enum snapshot_balance balance;
-    union {
-        struct {
-            uint32_t connect_ms, first_byte_ms, idle_ms, tunnel_idle_ms, hold_ms, retries,
-                connections_max;
-            uint64_t body_max;
-        };
-        struct {
-            uint32_t route_flags;
-            struct snapshot_tunnel tunnel;
-        };
-    };
+    uint32_t unused;
+    uint32_t route_flags;
+    struct snapshot_tunnel tunnel; /* of a route */
+    uint64_t unused_too;
     struct snapshot_seat seat; /* DELTA_ENDPOINT_SET */
 };
 

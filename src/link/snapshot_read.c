@@ -399,8 +399,8 @@ struct snapshot_service snapshot_service_at(const struct snapshot *snapshot, uin
         .tunnel_idle_ms = or_default(item.tunnel_idle_ms, 3600000),
         .hold_ms = item.hold_ms == UINT32_MAX ? 0 : or_default(item.hold_ms, 10000),
         .retries = item.retries == UINT32_MAX ? 0 : or_default(item.retries, 2),
-        .body_max = item.body_max ? item.body_max : 10 * MIB,
-        .call_max = item.body_max ? item.body_max : UINT64_MAX,
+        .body_size = item.body_size ? item.body_size : 10 * MIB,
+        .call_size = item.body_size ? item.body_size : UINT64_MAX,
         .connections_max = or_default(item.connections_max, 1024),
         .probe =
             {

@@ -82,10 +82,10 @@ struct snapshot_service {
     uint32_t idle_ms;        /* between bytes of a body [60,000] */
     uint32_t tunnel_idle_ms; /* WebSocket, tcp [3,600,000] */
     uint32_t stream_ms;      /* between pieces of events and calls [3,600,000] */
-    uint32_t hold_ms;  /* a request waits this long for an endpoint [10,000]; UINT32_MAX: not */
-    uint32_t retries;  /* further tries when that is safe [2]; UINT32_MAX = none */
-    uint64_t body_max; /* request body [10 MiB]; UINT64_MAX = unlimited */
-    uint64_t call_max; /* of a call of gRPC (HTTP/2) [unlimited]: body_max, where said */
+    uint32_t hold_ms;   /* a request waits this long for an endpoint [10,000]; UINT32_MAX: not */
+    uint32_t retries;   /* further tries when that is safe [2]; UINT32_MAX = none */
+    uint64_t body_size; /* request body [10 MiB]; UINT64_MAX = unlimited */
+    uint64_t call_size; /* of a call of gRPC (HTTP/2) [unlimited]: body_size, where said */
     uint32_t connections_max; /* to one endpoint, per edge thread [1,024] */
     struct snapshot_upstream_tls tls;
     struct snapshot_probe probe;

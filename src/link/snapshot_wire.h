@@ -72,7 +72,7 @@ struct wire_certificate {
 struct wire_service {
     uint64_t id;
     struct wire_text tenant, project, name, probe_path, probe_host;
-    uint64_t body_max;
+    uint64_t body_size;
     uint32_t balance, state;
     uint32_t connect_ms, first_byte_ms, idle_ms, tunnel_idle_ms, hold_ms, retries, connections_max;
     uint32_t probe_kind, probe_interval_ms, probe_timeout_ms, probe_retries;

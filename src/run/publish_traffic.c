@@ -61,7 +61,7 @@ static void set_bounds(const struct traffic_spec *traffic, struct snapshot_servi
         item->hold_ms = traffic->hold_ns == 0 ? UINT32_MAX : ms(traffic->hold_ns);
     }
     if (traffic->body_size >= 0) {
-        item->body_max = traffic->body_size == 0 ? UINT64_MAX : (uint64_t)traffic->body_size;
+        item->body_size = traffic->body_size == 0 ? UINT64_MAX : (uint64_t)traffic->body_size;
     }
 }
 

@@ -85,7 +85,7 @@ def test_an_upstream_that_breaks_in_the_body_costs_502_once(tmp_path):
         peer.socket.recv(1000)
         reset(peer)
 
-    with Upstream(serve) as upstream, Edge(tmp_path, *web(upstream, options="body_max=100000000")) as edge, edge.connect() as client:
+    with Upstream(serve) as upstream, Edge(tmp_path, *web(upstream, options="body_size=100000000")) as edge, edge.connect() as client:
         client.send(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n")
         try:
             for _ in range(50):
@@ -105,7 +105,7 @@ def test_an_upstream_that_answers_and_stops_reading_is_heard(tmp_path):
         time.sleep(0.1)
         reset(peer)
 
-    with Upstream(serve) as upstream, Edge(tmp_path, *web(upstream, options="body_max=100000000")) as edge, edge.connect() as client:
+    with Upstream(serve) as upstream, Edge(tmp_path, *web(upstream, options="body_size=100000000")) as edge, edge.connect() as client:
         client.send(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 50000000\r\n\r\n" + b"x" * 200000)
         response = client.response()
         assert response.status == 403 and response.body == b"enough"
@@ -305,7 +305,7 @@ def test_an_upstream_that_breaks_while_bytes_wait_for_it_costs_502_once(tmp_path
         time.sleep(0.3)  # the edge has filled what the kernel takes
         reset(peer)
 
-    with Upstream(serve) as upstream, Edge(tmp_path, *web(upstream, options="body_max=99999999")) as edge, edge.connect() as client:
+    with Upstream(serve) as upstream, Edge(tmp_path, *web(upstream, options="body_size=99999999")) as edge, edge.connect() as client:
         try:
             client.send(request("POST", "/", body=b"u" * (16 << 20)))
         except OSError:

@@ -210,7 +210,7 @@ def test_a_client_that_got_100_and_sends_nothing_is_to_blame(tmp_path):
 
 
 def test_what_the_edge_answers_itself_needs_no_body(tmp_path):
-    with Upstream(Service(reads)) as upstream, Edge(tmp_path, *web(upstream, "body_max=4")) as edge:
+    with Upstream(Service(reads)) as upstream, Edge(tmp_path, *web(upstream, "body_size=4")) as edge:
         for path, status in ((b"a", 413),):
             with edge.connect() as client:
                 client.send(POST % path)

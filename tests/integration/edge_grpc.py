@@ -123,7 +123,7 @@ def test_a_call_that_streams_is_as_long_as_it_likes(tmp_path, channel, server):
     half = b"x" * (1 << 19)
     assert channel.stream_unary("/test.Echo/Sum")(iter([half] * 24), timeout=20) == b"%d" % (12 << 20)
     (tmp_path / "bound").mkdir()
-    with Edge(tmp_path / "bound", "service web protocol=h2c body_max=1000000", f"endpoint web web-1 127.0.0.1:{server.port}",
+    with Edge(tmp_path / "bound", "service web protocol=h2c body_size=1000000", f"endpoint web web-1 127.0.0.1:{server.port}",
               "route web * /") as edge, grpc.insecure_channel(f"127.0.0.1:{edge.port}") as bound:
         with pytest.raises(grpc.RpcError) as refused:
             bound.stream_unary("/test.Echo/Sum")(iter([half] * 24), timeout=20)

@@ -237,7 +237,7 @@ def test_an_answer_in_front_of_the_bodys_end_is_not_lost_to_a_reset(tmp_path):
     """RST_STREAM right behind an answer (RFC 9113 §8.1) makes curl 7.88 take it for an error."""
     big = tmp_path / "big"
     big.write_bytes(bytes(4 * MIB))
-    with Upstream(Service()) as upstream, Edge(tmp_path, "service web body_max=100000", f"endpoint web web-1 {upstream.address}",
+    with Upstream(Service()) as upstream, Edge(tmp_path, "service web body_size=100000", f"endpoint web web-1 {upstream.address}",
                                                "route web * /") as edge:
         for _ in range(5):
             curl = subprocess.run(["curl", "-s", "--http2-prior-knowledge", "-w", "%{http_code}", "-o", "/dev/null", "-H", "Expect:",

@@ -345,7 +345,7 @@ def test_an_answer_is_whole_when_its_service_wants_no_more_of_the_request(tmp_pa
             answer(peer, event.stream_id, b"enough")
             peer.reset_stream(event.stream_id, error)
 
-    with H2Upstream(serve) as upstream, Edge(tmp_path, "service web protocol=h2c body_max=100000000", *web(upstream)[1:]) as edge:
+    with H2Upstream(serve) as upstream, Edge(tmp_path, "service web protocol=h2c body_size=100000000", *web(upstream)[1:]) as edge:
         with edge.connect() as client:
             client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size + b"x" * min(size - 10, 60_000))
             assert client.response().body == b"enough"
@@ -397,7 +397,7 @@ def test_a_slow_service_holds_the_client_back(tmp_path):
         if isinstance(event, h2.events.DataReceived):
             pass  # its windows stay closed
 
-    with H2Upstream(serve) as upstream, Edge(tmp_path, "service web protocol=h2c body_max=1000000000",
+    with H2Upstream(serve) as upstream, Edge(tmp_path, "service web protocol=h2c body_size=1000000000",
                                              f"endpoint web web-1 {upstream.address}", "route web * /") as edge:
         before = edge.rss_kib()
         with edge.connect(3) as client:

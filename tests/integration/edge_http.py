@@ -165,7 +165,7 @@ def test_50_mb_in_both_directions_with_little_memory(tmp_path):
                 peer.send(block)
 
     with Upstream(swallow) as upstream:
-        lines = [f"service web body_max={size}", f"endpoint web web-1 {upstream.address}", "route web * /"]
+        lines = [f"service web body_size={size}", f"endpoint web web-1 {upstream.address}", "route web * /"]
         with Edge(tmp_path, *lines) as edge:
             before = edge.rss_kib()
             with edge.connect(30) as client:
@@ -206,7 +206,7 @@ def test_large_bodies_arrive_as_they_were_whatever_the_readers_pace(tmp_path):
             peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
     with Upstream(echo) as upstream:
-        lines = [f"service web body_max={len(content)}", f"endpoint web web-1 {upstream.address}", "route web * /"]
+        lines = [f"service web body_size={len(content)}", f"endpoint web web-1 {upstream.address}", "route web * /"]
         with Edge(tmp_path, *lines) as edge, edge.connect(30) as client:
             for _ in range(3):
                 client.send(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(content) + content)
@@ -561,7 +561,7 @@ def test_the_targets_host_wins_over_the_header(tmp_path):
 
 def test_bodies_have_a_maximum(tmp_path):
     with Upstream(echo) as upstream:
-        lines = ["service web body_max=1000", f"endpoint web web-1 {upstream.address}", "route web * /"]
+        lines = ["service web body_size=1000", f"endpoint web web-1 {upstream.address}", "route web * /"]
         with Edge(tmp_path, *lines) as edge:
             assert edge.get(method="POST", body=b"x" * 1000).status == 200
             assert edge.get(method="POST", body=b"x" * 1001).status == 413
@@ -578,7 +578,7 @@ def test_a_body_beyond_the_maximum_never_goes_on_whole(tmp_path):
         peer.reply()
 
     chunks = b"64\r\n" + b"x" * 100 + b"\r\n"
-    with Upstream(serve) as upstream, Edge(tmp_path, *web(upstream)[1:], "service web body_max=1000") as edge:
+    with Upstream(serve) as upstream, Edge(tmp_path, *web(upstream)[1:], "service web body_size=1000") as edge:
         with edge.connect() as client:  # with its end, all in one read
             client.send(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks * 11 + b"0\r\n\r\n")
             assert client.response().status == 413
@@ -680,7 +680,7 @@ def test_an_early_answer_ends_a_long_request(tmp_path):
         time.sleep(0.2)
 
     with Upstream(refuse) as upstream:
-        lines = ["service web body_max=100000000", f"endpoint web web-1 {upstream.address}", "route web * /"]
+        lines = ["service web body_size=100000000", f"endpoint web web-1 {upstream.address}", "route web * /"]
         with Edge(tmp_path, *lines) as edge, edge.connect() as client:
             client.send(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 50000000\r\n\r\n" + b"x" * 100000)
             response = client.response()
@@ -696,7 +696,7 @@ def upload(client, mib):
 
 
 def small(upstream):
-    return ["service web body_max=1000", f"endpoint web web-1 {upstream.address}", "route web * /"]
+    return ["service web body_size=1000", f"endpoint web web-1 {upstream.address}", "route web * /"]
 
 
 def test_who_sends_too_much_before_it_reads_has_its_answer(tmp_path):

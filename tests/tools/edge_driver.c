@@ -14,7 +14,7 @@
  *   [sticky=COOKIE]
  *           [sticky_max_age=S] [panic=PERCENT] [state=starting|stopped|crashed] [connect_ms=N]
  *   [first_byte_ms=N]
- *           [idle_ms=N] [tunnel_idle_ms=N] [stream_ms=N] [hold_ms=N] [retries=N] [body_max=N]
+ *           [idle_ms=N] [tunnel_idle_ms=N] [stream_ms=N] [hold_ms=N] [retries=N] [body_size=N]
  *           [connections_max=N] [probe=http:/path|grpc:NAME|tcp] [probe_interval_ms=N]
  *           [probe_timeout_ms=N] [probe_retries=N]
  *           [retry_… breaker_… and so on: the numbers of struct snapshot_policy]
@@ -306,7 +306,7 @@ static void add_service(struct snapshot_builder *builder, const struct words *w)
         .stream_ms = number32(w, "stream_ms"),
         .hold_ms = number32(w, "hold_ms"),
         .retries = number32(w, "retries"),
-        .body_max = number(w, "body_max"),
+        .body_size = number(w, "body_size"),
         .connections_max = number32(w, "connections_max"),
         .probe =
             {

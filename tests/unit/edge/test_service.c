@@ -330,29 +330,6 @@ TEST(cells_of_routes_that_are_gone_are_used_again)
     free_worker(worker);
 }
 
-TEST(options_of_a_service_change_without_a_snapshot)
-{
-    struct worker *worker = new_worker();
-    apply(worker, &(struct plan){.services = 1, .endpoints = 1});
-    const struct snapshot_service *spec = &service_of(worker, 1)->spec;
-    uint32_t idle_ms = spec->idle_ms;
-    struct delta delta = {.kind = DELTA_SERVICE_OPTIONS,
-                          .service = 1,
-                          .balance = SNAPSHOT_LEAST_CONN,
-                          .connect_ms = 7,
-                          .retries = UINT32_MAX,
-                          .body_max = 9};
-    service_set_delta(worker, &delta);
-    check_int(spec->balance, SNAPSHOT_LEAST_CONN);
-    check_int(spec->connect_ms, 7);
-    check_int(spec->retries, 0);
-    check_int(spec->body_max, 9);
-    check_int(spec->idle_ms, idle_ms); /* 0: as it was */
-    delta.service = 77;
-    service_set_delta(worker, &delta);
-    free_worker(worker);
-}
-
 TEST(an_endpoint_may_move_to_another_service_and_to_no_address)
 {
     struct worker *worker = new_worker();

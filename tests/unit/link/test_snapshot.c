@@ -141,7 +141,7 @@ TEST(what_was_not_said_has_a_default)
     struct snapshot snapshot;
     check_int(snapshot_open(buf_str(&blob), &snapshot), 0);
     check_int(snapshot_service_at(&snapshot, 0).hold_ms, 10000);
-    check_int(snapshot_service_at(&snapshot, 0).body_max, 10 * MIB);
+    check_int(snapshot_service_at(&snapshot, 0).body_size, 10 * MIB);
     check_int(snapshot_endpoint_at(&snapshot, 0).weight, 1);
     check_int(snapshot_gateway_get(&snapshot).head_max, 16384);
     buf_fini(&blob);
