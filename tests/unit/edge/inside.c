@@ -158,6 +158,13 @@ int inside_apply(struct inside *inside, size_t services)
     return r;
 }
 
+void inside_start(struct inside *inside, size_t services)
+{
+    check_int(inside_open(inside), 0);
+    check_int(inside_apply(inside, services), 0);
+    inside_turn(inside);
+}
+
 struct worker *inside_worker(const struct inside *inside)
 {
     return &inside->edge->workers[0];
@@ -258,6 +265,17 @@ int inside_connect(const struct inside *inside, uint16_t port)
     (void)inside;
     check_int(sock_connect(&address, &fd), 0);
     return fd;
+}
+
+void inside_say(int client, const char *text)
+{
+    check_int(sock_send(client, text, strlen(text), false), (int64_t)strlen(text));
+}
+
+void inside_ask(struct inside *inside, int client, struct buf *got, struct str mark)
+{
+    inside_say(client, INSIDE_GET);
+    check(!inside_until(inside, client, got, mark));
 }
 
 bool inside_read(int client, struct buf *out, bool *ret_reset)

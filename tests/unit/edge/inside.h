@@ -39,6 +39,8 @@ struct inside {
 
 /* An edge that serves nothing yet. 0 or -errno. */
 must_check int inside_open(struct inside *inside);
+/* One that serves `services`. */
+void inside_start(struct inside *inside, size_t services);
 void inside_close(struct inside *inside);
 /* A snapshot of `services` services s1, s2 …, each with a route of its name as host; the last is
  * the tcp listener's too. All lead to the one peer. 0 or -errno. */
@@ -51,6 +53,10 @@ void *inside_deltas(struct delta_log *log, uint32_t capacity);
 /* Many turns: for what is told by nothing that the test sees. */
 void inside_turns(struct inside *inside);
 int inside_connect(const struct inside *inside, uint16_t port);
+void inside_say(int client, const char *text);
+/* A plain GET of s1, and what is answered up to `mark`. */
+#define INSIDE_GET "GET / HTTP/1.1\r\nHost: s1\r\n\r\n"
+void inside_ask(struct inside *inside, int client, struct buf *got, struct str mark);
 /* Reads what is there for this client. True: the connection has ended; *ret_reset: by a reset. */
 bool inside_read(int client, struct buf *out, bool *ret_reset);
 /* Turns until the client has got `mark`, or its end (then true), or for long enough. */

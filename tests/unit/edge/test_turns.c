@@ -10,18 +10,6 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-static void start(struct inside *inside)
-{
-    check_int(inside_open(inside), 0);
-    check_int(inside_apply(inside, 2), 0);
-    inside_turn(inside);
-}
-
-static void say(int client, const char *text)
-{
-    check_int(sock_send(client, text, strlen(text), false), (int64_t)strlen(text));
-}
-
 static void close_client(struct inside *inside, int *client)
 {
     sock_close(client);
@@ -34,11 +22,11 @@ TEST(many_requests_of_one_client_are_more_than_one_turn)
     struct inside inside;
     struct buf got = BUF_INIT(4 * MIB);
     bool reset;
-    start(&inside);
+    inside_start(&inside, 2);
     const struct counters_thread *stats = inside_worker(&inside)->stats;
     int client = inside_connect(&inside, inside.port);
     for (unsigned i = 0; i < 200; i++) { /* each is answered by a page, without waiting */
-        say(client, "GET / HTTP/1.1\r\nHost: nobody\r\n\r\n");
+        inside_say(client, "GET / HTTP/1.1\r\nHost: nobody\r\n\r\n");
     }
     uint64_t before = 0, most = 0;
     for (unsigned i = 0; i < 500 && stats->requests < 200; i++) {
@@ -60,23 +48,22 @@ TEST(a_stop_loses_no_request_of_a_new_connection)
 {
     struct inside inside;
     struct buf got[2] = {BUF_INIT(MIB), BUF_INIT(MIB)};
-    start(&inside);
+    inside_start(&inside, 2);
     int kept = inside_connect(&inside, inside.port);
-    say(kept, "GET / HTTP/1.1\r\nHost: s1\r\n\r\n");
-    check(!inside_until(&inside, kept, &got[0], STR("\r\n\r\nok")));
+    inside_ask(&inside, kept, &got[0], STR("\r\n\r\nok"));
     buf_reset(&got[0]);
     int silent = inside_connect(&inside, inside.port);
     inside_turn(&inside);
     inside_turn(&inside);
     check_int(inside_worker(&inside)->stats->connections, 2);
     check(inside_worker(&inside)->stats->taken != 0);
-    say(kept, "GET / HTTP/1.1\r\nHost: s1\r\n\r\n"); /* the loop does not know yet */
+    inside_say(kept, INSIDE_GET); /* the loop does not know yet */
     edge_stop(inside.edge, 5000);
     check(inside_until(&inside, kept, &got[0], STR("no such text")));
     check(str_starts(buf_str(&got[0]), STR("HTTP/1.1 200 OK\r\n")));
     check(str_find(buf_str(&got[0]), STR("Connection: close\r\n")) > 0);
     check_int(inside_worker(&inside)->stats->taken, 0); /* nobody new meets what it serves */
-    say(silent, "GET / HTTP/1.1\r\nHost: s1\r\n\r\n");
+    inside_say(silent, INSIDE_GET);
     check(inside_until(&inside, silent, &got[1], STR("no such text")));
     check(str_starts(buf_str(&got[1]), STR("HTTP/1.1 200 OK\r\n")));
     check(str_find(buf_str(&got[1]), STR("Connection: close\r\n")) > 0);
@@ -91,10 +78,9 @@ TEST(a_stop_ends_connections_between_two_requests_at_once)
 {
     struct inside inside;
     struct buf got = BUF_INIT(MIB);
-    start(&inside);
+    inside_start(&inside, 2);
     int kept = inside_connect(&inside, inside.port);
-    say(kept, "GET / HTTP/1.1\r\nHost: s1\r\n\r\n");
-    check(!inside_until(&inside, kept, &got, STR("\r\n\r\nok")));
+    inside_ask(&inside, kept, &got, STR("\r\n\r\nok"));
     inside_turn(&inside);
     edge_stop(inside.edge, 5000);
     inside_turn(&inside);
@@ -112,10 +98,10 @@ TEST(an_answer_that_is_cut_ends_by_a_reset)
     struct inside inside;
     struct buf got = BUF_INIT(MIB);
     bool reset = false;
-    start(&inside);
+    inside_start(&inside, 2);
     inside.first = STR("HTTP/1.0 200 OK\r\n\r\nthe first half");
     int client = inside_connect(&inside, inside.port);
-    say(client, "GET / HTTP/1.0\r\nHost: s1\r\n\r\n");
+    inside_say(client, "GET / HTTP/1.0\r\nHost: s1\r\n\r\n");
     check(!inside_until(&inside, client, &got, STR("half")));
     edge_free(inside.edge);
     inside.edge = NULL;
@@ -132,14 +118,14 @@ TEST(what_was_said_before_a_request_left_is_no_answer_to_it)
 {
     struct inside inside;
     struct buf got = BUF_INIT(MIB);
-    start(&inside);
+    inside_start(&inside, 2);
     int client = inside_connect(&inside, inside.port);
-    say(client, "POST / HTTP/1.1\r\nHost: s1\r\nContent-Length: 0\r\n\r\n");
+    inside_say(client, "POST / HTTP/1.1\r\nHost: s1\r\nContent-Length: 0\r\n\r\n");
     check(!inside_until(&inside, client, &got, STR("\r\n\r\nok")));
     buf_reset(&got);
     check_int(inside.peer_count, 1);
-    say(client, "POST / HTTP/1.1\r\nHost: s1\r\nContent-Length: 0\r\n\r\n");
-    say(inside.peers[0], "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\npoisoned");
+    inside_say(client, "POST / HTTP/1.1\r\nHost: s1\r\nContent-Length: 0\r\n\r\n");
+    inside_say(inside.peers[0], "HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\npoisoned");
     check(!inside_until(&inside, client, &got, STR("\r\n\r\n")));
     inside_turns(&inside);
     bool reset;
@@ -156,11 +142,11 @@ TEST(a_tunnel_holds_no_block_of_the_head_it_began_with)
 {
     struct inside inside;
     struct buf got = BUF_INIT(MIB);
-    start(&inside);
+    inside_start(&inside, 2);
     inside.first = STR("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n");
     inside.second = STR("Connection: upgrade\r\n\r\nhello");
     int client = inside_connect(&inside, inside.port);
-    say(client, "GET / HTTP/1.1\r\nHost: s1\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
+    inside_say(client, "GET / HTTP/1.1\r\nHost: s1\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n");
     check(!inside_until(&inside, client, &got, STR("hello")));
     check_int(inside_worker(&inside)->blocks.live[BLOCK_LARGE], 0);
     close_client(&inside, &client);
@@ -173,7 +159,7 @@ TEST(interim_answers_larger_than_any_buffer_are_passed_on)
 {
     struct inside inside;
     struct buf interim = BUF_INIT(4 * MIB), got = BUF_INIT(4 * MIB);
-    start(&inside);
+    inside_start(&inside, 2);
     buf_add(&interim, STR("HTTP/1.1 103 Early Hints\r\nLink: </"));
     for (unsigned i = 0; i < 2000; i++) {
         buf_add_char(&interim, 'a');
@@ -185,7 +171,7 @@ TEST(interim_answers_larger_than_any_buffer_are_passed_on)
     }
     buf_add(&interim, STR("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"));
     int client = inside_connect(&inside, inside.port);
-    say(client, "GET / HTTP/1.1\r\nHost: s1\r\n\r\n");
+    inside_say(client, INSIDE_GET);
     inside.first = STR_NONE;
     while (inside.requests == 0) {
         inside_turn(&inside);
@@ -214,22 +200,21 @@ TEST(an_edge_that_stops_accepts_nobody_whatever_comes)
 {
     struct inside inside;
     struct buf got = BUF_INIT(MIB);
-    start(&inside);
+    inside_start(&inside, 2);
     int client = inside_connect(&inside, inside.port);
     inside.first = STR("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no");
-    say(client, "GET / HTTP/1.1\r\nHost: s1\r\n\r\n");
-    check(!inside_until(&inside, client, &got, STR("\r\n\r\no"))); /* it is under way */
+    inside_ask(&inside, client, &got, STR("\r\n\r\no")); /* it is under way */
     edge_stop(inside.edge, 5000);
     inside_turn(&inside);
     check_int(inside_apply(&inside, 3), 0);
     int late = inside_connect(&inside, inside.port);
-    say(late, "GET / HTTP/1.1\r\nHost: s1\r\n\r\n");
+    inside_say(late, INSIDE_GET);
     for (unsigned i = 0; i < 20; i++) {
         inside_turn(&inside);
     }
     check_int(inside_worker(&inside)->stats->accepted, 1);
     check_int(inside_worker(&inside)->stats->snapshots, 2);
-    check_int(sock_send(inside.peers[0], "k", 1, false), 1);
+    inside_say(inside.peers[0], "k");
     (void)inside_until(&inside, client, &got, STR("\r\n\r\nok"));
     check(str_ends(buf_str(&got), STR("\r\n\r\nok")));
     sock_close(&client);
@@ -243,16 +228,16 @@ TEST(a_tunnel_begins_behind_the_whole_request)
 {
     struct inside inside;
     struct buf got = BUF_INIT(MIB);
-    start(&inside);
+    inside_start(&inside, 2);
     int client = inside_connect(&inside, inside.port);
-    say(client, "POST / HTTP/1.1\r\nHost: s1\r\nConnection: upgrade\r\nUpgrade: x\r\n"
-                "Transfer-Encoding: chunked\r\n\r\n4\r\nab");
+    inside_say(client, "POST / HTTP/1.1\r\nHost: s1\r\nConnection: upgrade\r\nUpgrade: x\r\n"
+                       "Transfer-Encoding: chunked\r\n\r\n4\r\nab");
     while (inside.peer_count == 0) {
         inside_turn(&inside);
     }
-    struct str early = STR("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n"
-                           "Upgrade: x\r\n\r\n");
-    check_int(sock_send(inside.peers[0], early.p, early.len, false), (int64_t)early.len);
+    const char *early = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n"
+                        "Upgrade: x\r\n\r\n";
+    inside_say(inside.peers[0], early);
     check(inside_until(&inside, client, &got, STR("no such text")));
     check(str_starts(buf_str(&got), STR("HTTP/1.1 502 ")));
     check_int(inside_worker(&inside)->stats->tunnels, 0);
@@ -266,17 +251,15 @@ TEST(what_comes_behind_an_answer_without_a_body_is_nobodys)
 {
     struct inside inside;
     struct buf got = BUF_INIT(MIB);
-    start(&inside);
+    inside_start(&inside, 2);
     inside.first =
         STR("HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
     int client = inside_connect(&inside, inside.port);
-    say(client, "GET / HTTP/1.1\r\nHost: s1\r\n\r\n");
-    check(!inside_until(&inside, client, &got, STR("\r\n\r\n")));
+    inside_ask(&inside, client, &got, STR("\r\n\r\n"));
     inside_turns(&inside);
     check_int(inside_worker(&inside)->stats->upstream_connections, 0);
     inside.first = STR("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
-    say(client, "GET / HTTP/1.1\r\nHost: s1\r\n\r\n");
-    check(!inside_until(&inside, client, &got, STR("\r\n\r\nok")));
+    inside_ask(&inside, client, &got, STR("\r\n\r\nok"));
     check(str_find(buf_str(&got), STR("evil")) < 0);
     close_client(&inside, &client);
     inside_close(&inside);
@@ -291,17 +274,16 @@ TEST(a_service_that_goes_while_it_is_sent_a_body_may_have_answered)
     for (size_t i = 0; i < ARRAY_LEN(answers); i++) {
         struct inside inside;
         struct buf got = BUF_INIT(MIB);
-        start(&inside);
+        inside_start(&inside, 2);
         inside.first = STR_NONE;
         int client = inside_connect(&inside, inside.port);
-        say(client, "POST / HTTP/1.1\r\nHost: s1\r\nContent-Length: 9\r\n\r\nabc");
+        inside_say(client, "POST / HTTP/1.1\r\nHost: s1\r\nContent-Length: 9\r\n\r\nabc");
         while (inside.peer_count == 0) {
             inside_turn(&inside);
         }
         inside_turns(&inside);
-        say(client, "def"); /* the loop meets this first, and a broken pipe */
-        check_int(sock_send(inside.peers[0], answers[i], strlen(answers[i]), false),
-                  (int64_t)strlen(answers[i]));
+        inside_say(client, "def"); /* the loop meets this first, and a broken pipe */
+        inside_say(inside.peers[0], answers[i]);
         struct linger reset = {.l_onoff = 1};
         check_int(setsockopt(inside.peers[0], SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
         sock_close(&inside.peers[0]);
@@ -319,15 +301,14 @@ TEST(a_full_ring_holds_nobody_up)
 {
     struct inside inside;
     struct buf got = BUF_INIT(MIB);
-    start(&inside);
+    inside_start(&inside, 2);
     struct worker *worker = inside_worker(&inside);
     while (ring_next(&worker->ring)) {
         ring_publish(&worker->ring);
     }
     check_int(worker->stats->ring_dropped, 0);
     int client = inside_connect(&inside, inside.port);
-    say(client, "GET / HTTP/1.1\r\nHost: s1\r\n\r\n");
-    check(!inside_until(&inside, client, &got, STR("\r\n\r\nok")));
+    inside_ask(&inside, client, &got, STR("\r\n\r\nok"));
     check_int(worker->stats->ring_dropped, 1);
     close_client(&inside, &client);
     inside_close(&inside);
@@ -342,7 +323,7 @@ TEST(a_delta_log_that_ran_over_wants_a_snapshot)
     struct delta_log log;
     void *memory = inside_deltas(&log, 4);
     struct delta state = {.kind = DELTA_SERVICE_STATE, .service = 1};
-    start(&inside);
+    inside_start(&inside, 2);
     inside_worker(&inside)->deltas = &log;
     for (uint64_t i = 1; i <= 9; i++) {
         delta_log_set_base(&log, i - 1);
@@ -384,7 +365,7 @@ static bool is_served(struct inside *inside, int client, const char *host, const
     struct buf got = BUF_INIT(MIB);
     char text[128];
     (void)snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: %s\r\n\r\n", path, host);
-    say(client, text);
+    inside_say(client, text);
     for (unsigned i = 0; i < 200 && got.len == 0; i++) {
         bool reset;
         inside_turn(inside);
@@ -408,7 +389,7 @@ TEST(routes_that_come_and_go_by_deltas_are_served_and_outlive_a_snapshot)
     struct snapshot_route b = {.id = 51, .service = 1, .host = STR("a"), .path = STR("/deep/")};
     struct snapshot_route unknown = {.id = 52, .service = 99, .host = STR("u"), .path = STR("/")};
     struct snapshot_route first = {.id = 2, .service = 2, .host = STR("s2"), .path = STR("/")};
-    start(&inside);
+    inside_start(&inside, 2);
     inside.edge->shared.deltas = log;
     inside.edge->shared.has_deltas = true;
     inside_worker(&inside)->deltas = &inside.edge->shared.deltas;
@@ -450,7 +431,7 @@ TEST(a_page_holds_no_markup_but_its_own)
     check_int(inside_apply(&inside, 1), 0);
     inside_turn(&inside);
     int client = inside_connect(&inside, inside.port);
-    say(client, "GET / HTTP/1.1\r\nHost: s1\r\nAccept: text/html\r\n\r\n");
+    inside_say(client, "GET / HTTP/1.1\r\nHost: s1\r\nAccept: text/html\r\n\r\n");
     check(!inside_until(&inside, client, &got, STR("</html>")));
     check(str_find(buf_str(&got), STR("<strong>&lt;a href=&quot;x&quot;&gt;&amp;</strong>")) > 0);
     close_client(&inside, &client);
@@ -462,14 +443,14 @@ TEST(a_request_id_that_is_too_long_is_replaced)
 {
     struct inside inside;
     struct buf got = BUF_INIT(MIB), request = BUF_INIT(MIB);
-    start(&inside);
+    inside_start(&inside, 2);
     int client = inside_connect(&inside, inside.port);
     buf_add(&request, STR("GET / HTTP/1.1\r\nHost: s1\r\nX-Request-ID: "));
     for (unsigned i = 0; i <= STREAM_REQUEST_ID_MAX; i++) {
         buf_add_char(&request, 'a');
     }
     buf_add(&request, STR("\r\n\r\n"));
-    say(client, buf_cstr(&request));
+    inside_say(client, buf_cstr(&request));
     check(!inside_until(&inside, client, &got, STR("\r\n\r\nok")));
     check(str_find(buf_str(&got), STR("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")) < 0);
     check(str_find(buf_str(&got), STR("X-Request-ID: ")) > 0);
@@ -485,14 +466,13 @@ TEST(a_request_that_waits_for_the_end_of_the_turn_is_sent_elsewhere_when_the_ser
 {
     struct inside inside;
     struct buf got = BUF_INIT(MIB);
-    start(&inside);
+    inside_start(&inside, 2);
     int client = inside_connect(&inside, inside.port);
-    say(client, "GET / HTTP/1.1\r\nHost: s1\r\n\r\n");
-    check(!inside_until(&inside, client, &got, STR("\r\n\r\nok")));
+    inside_ask(&inside, client, &got, STR("\r\n\r\nok"));
     inside_turn(&inside);
     check_int(inside_worker(&inside)->stats->upstream_connections, 1);
     buf_reset(&got);
-    say(client, "POST / HTTP/1.1\r\nHost: s1\r\nContent-Length: 4\r\n\r\n\r\n\r\n");
+    inside_say(client, "POST / HTTP/1.1\r\nHost: s1\r\nContent-Length: 4\r\n\r\n\r\n\r\n");
     sock_close(&inside.peers[0]);
     check(!inside_until(&inside, client, &got, STR("\r\n\r\n")));
     check(str_starts(buf_str(&got), STR("HTTP/1.1 200 OK\r\n")));

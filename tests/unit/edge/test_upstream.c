@@ -18,9 +18,7 @@ struct play {
 static void start(struct play *play)
 {
     *play = (struct play){.got = BUF_INIT(MIB)};
-    check_int(inside_open(&play->inside), 0);
-    check_int(inside_apply(&play->inside, 1), 0);
-    inside_turn(&play->inside);
+    inside_start(&play->inside, 1);
     play->stats = inside_worker(&play->inside)->stats;
     play->client = inside_connect(&play->inside, play->inside.port);
 }
@@ -89,11 +87,11 @@ TEST(a_connection_that_is_in_use_is_not_idle)
     play.inside.first = STR("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nok");
     ask(&play, "GET");
     wait_s(&play, UPSTREAM_IDLE_S - 30);
-    check_int(sock_send(play.inside.peers[0], ".", 1, false), 1); /* it still sends */
+    inside_say(play.inside.peers[0], "."); /* it still sends */
     check(!inside_until(&play.inside, play.client, &play.got, STR("ok.")));
     wait_s(&play, 31); /* the timer of the first use */
     check_int(play.stats->upstream_connections, 1);
-    check_int(sock_send(play.inside.peers[0], ".", 1, false), 1);
+    inside_say(play.inside.peers[0], ".");
     check(!inside_until(&play.inside, play.client, &play.got, STR("ok..")));
     inside_turn(&play.inside);
     check_int(play.stats->upstream_connections, 1);
