@@ -583,6 +583,7 @@ def test_no_place_leaks_whatever_becomes_of_requests(tmp_path):
 # --- outliers, slow start ---
 
 OUTLIER = "outlier_ejection_ms=700 outlier_ejection_max_ms=5000 outlier_share_permille=500 outlier_interval_ms=200"
+OUT = "outlier_ejection_ms=600000 outlier_ejection_max_ms=600000 outlier_share_permille=500"  # for longer than a test takes
 
 
 def test_a_failing_replica_is_ejected_and_comes_back(tmp_path):
@@ -599,7 +600,7 @@ def test_a_failing_replica_is_ejected_and_comes_back(tmp_path):
 
 def test_one_is_always_left(tmp_path):
     with Backend("a", 500) as a, Backend("b", 500) as b:
-        with Edge(tmp_path, *service(f"outlier_consecutive=1 {OUTLIER}", a, b)) as edge:
+        with Edge(tmp_path, *service(f"outlier_consecutive=1 {OUT}", a, b)) as edge:
             assert statuses(edge, 20) == [500] * 20
             states = [edge.command(f"policy web web-{i}")["times"] for i in (1, 2)]
             assert sorted(states) == [0, 1]
@@ -608,10 +609,9 @@ def test_one_is_always_left(tmp_path):
 
 
 def test_a_slow_replica_is_ejected(tmp_path):
-    """A second against what a busy machine needs, and out for longer than the test takes."""
-    out = "outlier_ejection_ms=600000 outlier_ejection_max_ms=600000 outlier_share_permille=500 outlier_interval_ms=1500"
+    """A second against what a busy machine needs."""
     with Backend("a", 1.0) as a, Backend("b") as b, Backend("c") as c:
-        with Edge(tmp_path, *service(f"outlier_latency_permille=4000 outlier_minimum=3 {out}", a, b, c)) as edge:
+        with Edge(tmp_path, *service(f"outlier_latency_permille=4000 outlier_minimum=3 {OUT} outlier_interval_ms=1500", a, b, c)) as edge:
             def ejected():
                 for thread in many(edge, 12, []):
                     thread.join()
