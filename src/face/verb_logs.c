@@ -103,46 +103,59 @@ static void add_prefix(struct tail *t, const struct jdoc *line)
     buf_add_cstr(&t->out, " | ");
 }
 
+/* A part of a record's line; what the record does not have takes no room. */
+static void add_part(struct buf *out, struct str text)
+{
+    if (text.len) {
+        buf_add(out, out->len ? STR(" ") : STR(""));
+        buf_add(out, text);
+    }
+}
+
+static void add_cost(struct buf *out, const struct jdoc *doc)
+{
+    cleanup(buf_fini) struct buf cost = BUF_INIT(64);
+
+    if (jdoc_get(doc, "bytes_out")) {
+        num_format_bytes(&cost, (uint64_t)MAX(jdoc_i64(doc, "bytes_out", 0), INT64_C(0)));
+    }
+    if (jdoc_get(doc, "duration_ms")) {
+        buf_printf(&cost, "%s%.1f ms", cost.len ? " " : "", jdoc_double(doc, "duration_ms", 0));
+    }
+    add_part(out, buf_str(&cost));
+}
+
 /* A request's record in a line: "127.0.0.1 GET shop.localhost/x 200 275 B 3.6 ms web-1",
  * with the code of a problem that the gateway told behind the status; of a connection that is
- * passed on "127.0.0.1 TCP 275 B 3.6 ms db-1" (of tls:// with the name that was asked for). False:
- * it is none, or one with members of its own (gateway.access_log.fields). */
+ * passed on "127.0.0.1 TCP 275 B 3.6 ms db-1" (of tls:// with the name that was asked for). What
+ * gateway.access_log.fields leaves out is missing. False: the record has nothing of it. */
 static bool add_request(struct buf *out, struct str record)
 {
     cleanup(arena_fini) struct arena arena = ARENA_INIT(256 * KIB);
     struct jdoc *doc = NULL;
     size_t at;
 
-    if (jdoc_parse(&arena, record, &doc, &at) < 0 || !jdoc_get(doc, "duration_ms")) {
-        return false;
-    }
-    bool request = jdoc_get(doc, "status") && jdoc_get(doc, "method") && jdoc_get(doc, "path");
-    if (!request && !str_is(jdoc_str(doc, "protocol"), "TCP")) {
+    if (jdoc_parse(&arena, record, &doc, &at) < 0) {
         return false;
     }
     struct str host = jdoc_str(doc, "host"), path = jdoc_str(doc, "path");
-    buf_add(out, jdoc_str(doc, "client"));
-    buf_printf(out, " " STR_FMT " ", STR_ARG(jdoc_str(doc, request ? "method" : "protocol")));
-    if (request || path.len == 0) { /* of tls:// the host is in its path: what was asked for */
-        buf_add(out, host);
+    bool tcp = str_is(jdoc_str(doc, "protocol"), "TCP");
+    add_part(out, jdoc_str(doc, "client"));
+    add_part(out, tcp ? STR("TCP") : jdoc_str(doc, "method"));
+    if (tcp && path.len) { /* of tls:// the host is in its path: what was asked for */
+        host = STR_NONE;
     }
-    buf_add(out, path);
-    buf_add(out, host.len + path.len ? STR(" ") : STR(""));
-    if (request) {
-        buf_printf(out, "%lld ", (long long)jdoc_i64(doc, "status", 0));
-    }
-    if (jdoc_str(doc, "code").len) {
-        buf_printf(out, STR_FMT " ", STR_ARG(jdoc_str(doc, "code")));
-    }
-    int64_t bytes = jdoc_i64(doc, "bytes_out", 0);
-    num_format_bytes(out, (uint64_t)MAX(bytes, INT64_C(0)));
-    buf_printf(out, " %.1f ms ", jdoc_double(doc, "duration_ms", 0));
-    buf_add(out, jdoc_str(doc, "replica").len ? jdoc_str(doc, "replica") : STR("-"));
+    add_part(out, host.len ? host : path);
+    buf_add(out, host.len ? path : STR(""));
+    add_part(out, jdoc_get(doc, "status") ? jdoc_get(doc, "status")->text : STR_NONE);
+    add_part(out, jdoc_str(doc, "code"));
+    add_cost(out, doc);
+    add_part(out, jdoc_str(doc, "replica"));
     jdoc_each(flag, jdoc_get(doc, "flags"))
     {
-        buf_printf(out, " " STR_FMT, STR_ARG(flag->text));
+        add_part(out, flag->text);
     }
-    return true;
+    return out->len > 0;
 }
 
 /* What is printed of a line; `room` may hold it. Programs that want the record take --json or

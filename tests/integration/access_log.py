@@ -166,6 +166,25 @@ def test_requests_that_no_route_took_are_shown_too(muelle):
     assert muelle.cli("logs", "web", "--grep", "unknown.example").stdout == ""
 
 
+LINES = {
+    "": "127.0.0.1 GET 127.0.0.1:{port}/gone 404 2 B {ms} ms web-1",
+    "[time, client, method, host, path, status, replica]": "127.0.0.1 GET 127.0.0.1:{port}/gone 404 web-1",
+    "[time, method, status, duration_ms]": "GET 404 {ms} ms",
+    "[bytes_out, path]": "/gone 2 B",
+    "[protocol, wait_ms]": '{"protocol":"HTTP/1.1","wait_ms":{ms}}',  # nothing that the line has: as it is
+}
+
+
+@pytest.mark.parametrize("fields", LINES)
+def test_a_record_is_shown_with_the_members_that_it_has(muelle, fields):
+    start(muelle, f"{{ fields: {fields} }}" if fields else "{}")
+    ask(muelle, "/gone")
+    wait_until(lambda: len(stored(muelle)) == 1)
+    shown = muelle.cli("logs", "edge").stdout.removeprefix("edge | ").strip()
+    expected = re.escape(LINES[fields].replace("{port}", str(muelle.port))).replace(re.escape("{ms}"), r"[\d.]+")
+    assert re.fullmatch(expected, shown), shown
+
+
 REFUSED = {
     b"GET /a?token=secret HTTP/1.1\r\n\r\n": (400, "GET", "/a"),
     b"GET http://h.test/b?token=secret HTTP/1.1\r\nHost: h.test\r\nHost: i.test\r\n\r\n": (400, "GET", "/b"),
