@@ -429,9 +429,25 @@ static void say_who_lacks(const struct service *service, struct page *page)
     }
 }
 
+struct command_hint {
+    char en[128], es[128];
+};
+
+static struct said command_hint(struct command_hint *memory, const char *verb,
+                                const struct service *service, const char *rest)
+{
+    struct str name = service->spec.name;
+    (void)snprintf(memory->en, sizeof(memory->en), "'muelle %s " STR_FMT "%s' starts it.", verb,
+                   STR_ARG(name), rest);
+    (void)snprintf(memory->es, sizeof(memory->es), "'muelle %s " STR_FMT "%s' lo arranca.", verb,
+                   STR_ARG(name), rest);
+    return (struct said){memory->en, memory->es};
+}
+
 void reply_no_endpoint(struct stream *stream)
 {
     struct page page = {.status = 503, .code = RING_CODE_NO_ENDPOINT};
+    struct command_hint hint;
     switch (stream->service->spec.state) {
     case SNAPSHOT_SERVICE_STARTING:
         page.code = RING_CODE_STARTING;
@@ -443,9 +459,13 @@ void reply_no_endpoint(struct stream *stream)
         page.code = RING_CODE_STOPPED;
         page.unknown = true;
         page.reason = SAID("it is stopped", "está parado");
-        page.hint =
-            SAID("'muelle start' starts it again, 'muelle scale' one that is scaled to 0.",
-                 "'muelle start' lo arranca de nuevo; 'muelle scale', si está escalado a 0.");
+        page.hint = command_hint(&hint, "start", stream->service, "");
+        break;
+    case SNAPSHOT_SERVICE_SCALED_TO_0:
+        page.code = RING_CODE_STOPPED;
+        page.unknown = true;
+        page.reason = SAID("it is scaled to 0", "está escalado a 0");
+        page.hint = command_hint(&hint, "scale", stream->service, "=1");
         break;
     case SNAPSHOT_SERVICE_CRASHED:
         page.code = RING_CODE_CRASHED;

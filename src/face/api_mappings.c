@@ -9,7 +9,7 @@
  * for.
  *
  *   row          through a route                       through a listener of its own
- *   listen       the first http listener               tcp://ADDRESS
+ *   listen       the first of its listeners            tcp://ADDRESS
  *   host, path   the route's                           null
  *   address      the endpoint's                        127.0.0.1:TARGET, or the replica's PORT
  *   ready        the gateway's word                    the replica is running
@@ -50,7 +50,7 @@ static int add_route(struct mapping *m, const struct route_status *route)
     for (size_t i = 0; i < route->endpoints_count; i++) {
         const struct endpoint_status *endpoint = &route->endpoints[i];
         struct mapping_row row = {
-            .listen = route->listen,
+            .listen = route->listeners_count ? route->listeners[0] : STR_NONE,
             .host = route->host,
             .path = route->path,
             .project = route->project,
@@ -80,7 +80,8 @@ static int add_port(struct mapping *m, const struct service_status *service,
         }
         int64_t target = port->target ? port->target : replica->port;
         struct mapping_row row = {
-            .listen = arena_printf(&m->x->arena, "tcp://" STR_FMT, STR_ARG(port->address)),
+            .listen = arena_printf(&m->x->arena, STR_FMT "://" STR_FMT, STR_ARG(port->protocol),
+                                   STR_ARG(port->address)),
             .project = service->project,
             .service = service->name,
             .replica = replica->replica,

@@ -376,7 +376,10 @@ const struct cli_verb cli_verbs[] = {
      .usage = "",
      .options = json_options,
      .run = verb_routes,
-     .summary = {"which address leads to which replica", "qué dirección lleva a qué réplica"}},
+     .summary = {"which address leads to which replica", "qué dirección lleva a qué réplica"},
+     .details = "LISTEN: the listeners that serve the route. REQUESTS: all that took it since the "
+                "instance was started, also those that the gateway answered itself; 'muelle top' "
+                "has those of a second."},
     {.name = "doctor",
      .usage = "",
      .options = json_options,

@@ -116,8 +116,9 @@ static void add_cost(struct buf *out, const struct jdoc *doc)
 {
     cleanup(buf_fini) struct buf cost = BUF_INIT(64);
 
-    if (jdoc_get(doc, "bytes_out")) {
-        num_format_bytes(&cost, (uint64_t)MAX(jdoc_i64(doc, "bytes_out", 0), INT64_C(0)));
+    int64_t bytes = jdoc_i64(doc, "bytes_out", -1);
+    if (bytes >= 0) {
+        num_format_bytes(&cost, (uint64_t)bytes);
     }
     if (jdoc_get(doc, "duration_ms")) {
         buf_printf(&cost, "%s%.1f ms", cost.len ? " " : "", jdoc_double(doc, "duration_ms", 0));

@@ -18,7 +18,7 @@
 #include "os/file.h"
 #include "role.h"
 
-enum { CERTIFICATE_SOON_DAYS = 21 };
+enum { CERTIFICATE_SOON_DAYS = 21, WIDE = 80 };
 
 #define DISK_FULL_BYTES (512 * KIB)
 
@@ -162,8 +162,32 @@ static void ps_row(struct table *table, const struct jdoc *item)
     reason_cell(table, item);
 }
 
+/* The first item whose member says so; NULL: there is none. */
+static const struct jdoc *find_item(const struct jdoc *items, const char *key, struct str value)
+{
+    jdoc_each(item, items)
+    {
+        if (str_eq(jdoc_str(item, key), value)) {
+            return item;
+        }
+    }
+    return NULL;
+}
+
+/* A service that has no replica: scaled to 0, or never started. */
+static void ps_service_row(struct table *table, const struct jdoc *service)
+{
+    show_cell(table, service, "name");
+    table_add(table, TERM_GREY, STR("-"));
+    show_state_cell(table, jdoc_str(service, "state"));
+    for (unsigned i = 0; i < 5; i++) { /* health, pid, port, restarts, since */
+        table_add(table, TERM_GREY, STR("-"));
+    }
+    reason_cell(table, service);
+}
+
 /* What goes first in a narrow terminal is what one can ask for otherwise: ports, restarts, pids. */
-static void ps_table(const struct session *s, const struct jdoc *items)
+static void ps_table(const struct session *s, const struct jdoc *items, const struct jdoc *services)
 {
     static const struct table_column columns[] = {{.title = "SERVICE", .shrink = true},
                                                   {.title = "REPLICA", .right = true},
@@ -183,26 +207,43 @@ static void ps_table(const struct session *s, const struct jdoc *items)
             ps_row(&table, item);
         }
     }
+    jdoc_each(service, services)
+    {
+        struct str name = jdoc_str(service, "name");
+        if (show_wanted(s->args, name) && !find_item(items, "service", name)) {
+            ps_service_row(&table, service);
+        }
+    }
     show_table(s, &table);
 }
 
-/* Each name once: replicas of a service follow one another in the list. */
-static void ps_column(const struct session *s, const struct jdoc *items, const char *key)
+/* One a line: names of services, or process ids. */
+static void ps_column(const struct session *s, const struct jdoc *items, const char *service,
+                      const char *key)
 {
     cleanup(buf_fini) struct buf out = BUF_INIT(8 * MIB);
-    struct str last = STR_NONE;
 
     jdoc_each(item, items)
     {
         const struct jdoc *value = jdoc_get(item, key);
-        bool fits = value && value->type != JSON_NULL && !str_eq(value->text, last);
-        if (fits && show_wanted(s->args, jdoc_str(item, "service"))) {
+        if (value && value->type != JSON_NULL && show_wanted(s->args, jdoc_str(item, service))) {
             buf_add(&out, value->text);
             buf_add_char(&out, '\n');
-            last = value->text;
         }
     }
     term_write(&s->out, buf_str(&out));
+}
+
+static int ps_names(struct session *s)
+{
+    struct client_answer answer = {0};
+    int r = session_list(s, &answer, "/services");
+
+    if (r == 0) {
+        ps_column(s, jdoc_get(answer.doc, "items"), "name", "name");
+        client_answer_fini(&answer);
+    }
+    return r;
 }
 
 static int ps_show(struct session *s)
@@ -216,15 +257,18 @@ static int ps_show(struct session *s)
     const struct jdoc *items = jdoc_get(answer.doc, "items");
     if (s->json) {
         ps_json(s, items);
-    } else if (cli_has(s->args, "services")) {
-        ps_column(s, items, "service");
     } else if (cli_has(s->args, "quiet")) {
-        ps_column(s, items, "pid");
+        ps_column(s, items, "service", "pid");
     } else {
-        ps_table(s, items);
+        struct client_answer services = {0};
+        r = session_list(s, &services, "/services");
+        if (r == 0) {
+            ps_table(s, items, jdoc_get(services.doc, "items"));
+            client_answer_fini(&services);
+        }
     }
     client_answer_fini(&answer);
-    return 0;
+    return r;
 }
 
 int verb_ps(const struct cli_args *args)
@@ -233,7 +277,7 @@ int verb_ps(const struct cli_args *args)
     int r = session_open(&s, args);
 
     r = r ? r : session_need_words(&s);
-    r = r ? r : ps_show(&s);
+    r = r ? r : !s.json && cli_has(args, "services") ? ps_names(&s) : ps_show(&s);
     session_fini(&s);
     return r;
 }
@@ -295,39 +339,43 @@ static void show_notes(struct table *table, const struct jdoc *route, const stru
         bool none = jdoc_i64(jdoc_get(service, "replicas"), "ready", 0) == 0;
         add_note(&notes, none ? "keeps crashing" : "a replica keeps crashing");
     }
+    if (str_is(jdoc_str(service, "state"), "stopped")) {
+        add_note(&notes, "");
+        buf_add(&notes,
+                jdoc_str(service, "reason").len ? jdoc_str(service, "reason") : STR("stopped"));
+    }
     add_count(&notes, ejected, "ejected");
     add_count(&notes, drained, "drained");
     add_count(&notes, weightless, "of weight 0");
     table_add(table, TERM_CORAL, buf_str(&notes));
 }
 
-/* NULL: there is none. */
-static const struct jdoc *service_of(const struct jdoc *services, struct str name)
+static void show_listeners(struct table *table, const struct jdoc *route)
 {
-    jdoc_each(service, services)
+    cleanup(buf_fini) struct buf text = BUF_INIT(16 * KIB);
+
+    jdoc_each(address, jdoc_get(route, "listeners"))
     {
-        if (str_eq(jdoc_str(service, "name"), name)) {
-            return service;
-        }
+        buf_add(&text, text.len ? STR(", ") : STR(""));
+        buf_add(&text, address->text);
     }
-    return NULL;
+    table_add(table, text.len ? TERM_PLAIN : TERM_CORAL,
+              text.len ? buf_str(&text) : STR("nowhere"));
 }
 
-/* Requests of all endpoints together: how they are spread shows --json. Of those that are wanted
- * some may not run, and then they are no endpoints. */
+/* How requests are spread shows --json. Of those replicas that are wanted some may not run, and
+ * then they are no endpoints. */
 static void routes_row(struct table *table, const struct jdoc *route, const struct jdoc *services)
 {
-    const struct jdoc *service = service_of(services, jdoc_str(route, "service"));
+    const struct jdoc *service = find_item(services, "name", jdoc_str(route, "service"));
     int64_t desired = jdoc_i64(jdoc_get(service, "replicas"), "desired", 0);
     const struct jdoc *endpoints = jdoc_get(route, "endpoints");
     int64_t ready = 0;
-    int64_t requests = 0;
     struct str host = jdoc_str(route, "host");
 
     jdoc_each(endpoint, endpoints)
     {
         ready += jdoc_bool(endpoint, "ready", false);
-        requests += jdoc_i64(endpoint, "requests", 0);
     }
     table_add(table, TERM_PLAIN, host.len ? host : STR("*"));
     show_cell(table, route, "path");
@@ -336,8 +384,8 @@ static void routes_row(struct table *table, const struct jdoc *route, const stru
     int64_t there = endpoints ? (int64_t)endpoints->count : 0;
     table_addf(table, ready ? TERM_GREEN : TERM_CORAL, "%lld/%lld", (long long)ready,
                (long long)MAX(there, desired));
-    table_addf(table, TERM_PLAIN, "%lld", (long long)requests);
-    show_cell(table, route, "listen");
+    show_cell(table, route, "requests");
+    show_listeners(table, route);
     show_notes(table, route, service);
 }
 
@@ -355,7 +403,8 @@ static void ports_rows(struct table *table, const struct jdoc *service)
         table_addf(table, ready ? TERM_GREEN : TERM_CORAL, "%lld/%lld", (long long)ready,
                    (long long)jdoc_i64(replicas, "desired", 0));
         table_add(table, TERM_GREY, STR("-"));
-        table_addf(table, TERM_PLAIN, "tcp://" STR_FMT, STR_ARG(jdoc_str(port, "address")));
+        table_addf(table, TERM_PLAIN, STR_FMT "://" STR_FMT, STR_ARG(jdoc_str(port, "protocol")),
+                   STR_ARG(jdoc_str(port, "address")));
         table_add(table, TERM_PLAIN, STR(""));
     }
 }
@@ -369,7 +418,7 @@ static void routes_table(const struct session *s, const struct jdoc *items,
                                                   {.title = "BALANCE", .drop = 1},
                                                   {.title = "READY", .right = true},
                                                   {.title = "REQUESTS", .right = true, .drop = 2},
-                                                  {.title = "LISTEN", .drop = 3},
+                                                  {.title = "LISTEN", .shrink = true, .drop = 3},
                                                   {.title = "NOTE", .shrink = true}};
     cleanup(table_fini) struct table table;
 
@@ -383,6 +432,12 @@ static void routes_table(const struct session *s, const struct jdoc *items,
         ports_rows(&table, item);
     }
     show_table(s, &table);
+    if (s->out.is_tty && s->out.columns >= WIDE) { /* rows alone are for programs */
+        cleanup(buf_fini) struct buf out = BUF_INIT(1 * KIB);
+        term_style(&out, &s->out, TERM_DIM,
+                   STR("REQUESTS: since the instance was started; per second: 'muelle top'\n"));
+        term_write(&s->out, buf_str(&out));
+    }
 }
 
 static int routes_show(struct session *s)

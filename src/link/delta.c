@@ -123,7 +123,7 @@ int delta_log_append(struct delta_log *log, struct delta *delta)
     struct delta written = *delta;
     written.service_state = (enum snapshot_service_state)wire_state(delta->service_state);
     if (delta->kind == DELTA_SERVICE_STATE) {
-        written.drained = delta->service_state == SNAPSHOT_SERVICE_DRAINED;
+        written.state_rest = wire_state_rest(delta->service_state);
     }
     struct delta_slot *slot = slot_of(log, delta->sequence);
     __atomic_store_n(&slot->sequence, 0, __ATOMIC_RELAXED);
@@ -191,7 +191,7 @@ int delta_log_read(const struct delta_log *log, uint64_t *cursor, struct delta *
         return DELTA_E_LOST;
     }
     ret->service_state = wire_state_read((uint32_t)ret->service_state,
-                                         ret->kind == DELTA_SERVICE_STATE ? ret->drained : 0);
+                                         ret->kind == DELTA_SERVICE_STATE ? ret->state_rest : 0);
     *cursor = sequence;
     return 0;
 }

@@ -54,7 +54,7 @@ struct delta {
     enum snapshot_endpoint_state endpoint_state;
     union {
         uint32_t weight;
-        uint32_t drained; /* DELTA_SERVICE_STATE: in the log; beside the state STOPPED */
+        uint32_t state_rest; /* DELTA_SERVICE_STATE: in the log (wire_state.h) */
     };
     enum snapshot_service_state service_state;
     uint32_t unused;

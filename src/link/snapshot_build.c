@@ -170,7 +170,7 @@ void snapshot_builder_service(struct snapshot_builder *builder,
         .body_size = service->body_size,
         .balance = service->balance,
         .state = wire_state(service->state),
-        .drained = service->state == SNAPSHOT_SERVICE_DRAINED,
+        .state_rest = wire_state_rest(service->state),
         .connect_ms = service->connect_ms,
         .first_byte_ms = service->first_byte_ms,
         .idle_ms = service->idle_ms,
@@ -389,7 +389,7 @@ uint64_t snapshot_builder_digest(const struct snapshot_builder *builder)
     }
     for (size_t i = 0; i < builder->services.len; i++) {
         struct wire_service service = *vec_at(&builder->services, struct wire_service, i);
-        service.state = service.drained = 0;
+        service.state = service.state_rest = 0;
         digest = add_digest(digest, &service, sizeof(service));
     }
     digest = add_digest(digest, builder->text.p, builder->text.len);

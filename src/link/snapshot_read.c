@@ -392,7 +392,7 @@ struct snapshot_service snapshot_service_at(const struct snapshot *snapshot, uin
         .project = text_of(snapshot, item.project),
         .name = text_of(snapshot, item.name),
         .balance = (enum snapshot_balance)item.balance,
-        .state = wire_state_read(item.state, item.drained),
+        .state = wire_state_read(item.state, item.state_rest),
         .connect_ms = or_default(item.connect_ms, 2000),
         .first_byte_ms = or_default(item.first_byte_ms, 60000),
         .idle_ms = or_default(item.idle_ms, 60000),

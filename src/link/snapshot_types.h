@@ -46,9 +46,10 @@ enum snapshot_service_state {
     SNAPSHOT_SERVICE_STARTING, /* the same; the page says "starting" */
     SNAPSHOT_SERVICE_STOPPED,  /* refused at once */
     SNAPSHOT_SERVICE_CRASHED,  /* refused at once */
-    /* By people, all of it: refused at once, for nobody else will come. On its way STOPPED and a
-     * flag, since an edge from before it refuses what it does not know. */
+    /* By people, all of it: refused at once, for nobody else will come. On their way STOPPED and a
+     * number, since an edge from before them refuses what it does not know. */
     SNAPSHOT_SERVICE_DRAINED,
+    SNAPSHOT_SERVICE_SCALED_TO_0,
     SNAPSHOT_SERVICE_STATES
 };
 enum snapshot_endpoint_state {

@@ -86,7 +86,7 @@ struct wire_service {
     struct wire_text tls_name, tls_ca, tls_cert, tls_key; /* the last three: bytes */
     uint32_t tls, tls_verify;
     uint32_t announce, stream_ms;
-    uint32_t drained, reserved; /* beside the state STOPPED */
+    uint32_t state_rest, reserved; /* wire_state.h */
 };
 struct wire_policy {
     uint64_t fallback_service, mirror_service;

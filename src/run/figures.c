@@ -24,9 +24,13 @@ static struct str key_of(const struct pair *pair)
     return str_make((const char *)pair, sizeof(*pair));
 }
 
-static int add_cell(struct figures *figures, struct arena *arena, const struct counters_cell *cell)
+/* The key of a route as a whole; no endpoint has it, and 0 is what no endpoint answered. */
+#define ALL_ENDPOINTS UINT64_MAX
+
+static int add_cell(struct figures *figures, struct arena *arena, const struct counters_cell *cell,
+                    uint64_t endpoint)
 {
-    struct pair pair = {cell->route, cell->endpoint};
+    struct pair pair = {cell->route, endpoint};
     struct figure *figure = map_get(&figures->map, key_of(&pair));
     if (!figure) {
         figure = arena_new(arena, struct figure);
@@ -54,8 +58,11 @@ int figures_read(struct figures *figures, struct run *run, struct arena *arena)
         uint32_t used = counters_cells_used(counters, thread);
         for (uint32_t i = 0; i < used; i++) {
             struct counters_cell cell;
-            int r = counters_cell_read(counters, thread, i, &cell) ? add_cell(figures, arena, &cell)
-                                                                   : 0;
+            if (!counters_cell_read(counters, thread, i, &cell)) {
+                continue;
+            }
+            int r = add_cell(figures, arena, &cell, cell.endpoint);
+            r = r < 0 ? r : add_cell(figures, arena, &cell, ALL_ENDPOINTS);
             if (r < 0) {
                 return r;
             }
@@ -80,4 +87,11 @@ void figures_add(const struct figures *figures, uint64_t route, uint64_t endpoin
         status->in_flight += (int64_t)figure->in_flight;
         status->unbalanced += (int64_t)figure->unbalanced;
     }
+}
+
+int64_t figures_requests(const struct figures *figures, uint64_t route)
+{
+    struct pair pair = {route, ALL_ENDPOINTS};
+    const struct figure *figure = map_get(&figures->map, key_of(&pair));
+    return figure ? (int64_t)figure->requests : 0;
 }

@@ -12,7 +12,8 @@
 #include "schema/status_more.h"
 
 struct figures {
-    struct map map; /* (route, endpoint) → struct figure, in the arena */
+    struct map
+        map; /* (route, endpoint), and (route) of all together → struct figure, in the arena */
 };
 
 /* 0 or -ENOMEM. Call figures_fini in any case. */
@@ -21,5 +22,8 @@ void figures_fini(struct figures *figures);
 /* Adds what is known of that pair. */
 void figures_add(const struct figures *figures, uint64_t route, uint64_t endpoint,
                  struct endpoint_status *status);
+
+/* All that took the route, also what no replica of today answered: it never falls. */
+int64_t figures_requests(const struct figures *figures, uint64_t route);
 
 #endif

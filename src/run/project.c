@@ -269,6 +269,12 @@ uint32_t service_wanted(const struct service *service)
     return service->removing || service->stopped.set ? 0 : service_scale(service, service->spec);
 }
 
+bool service_scaled_to_0(const struct service *service)
+{
+    return !service->removing && !service->stopped.set &&
+           service_scale(service, service->spec) == 0;
+}
+
 struct bus_id service_bus_id(const struct service *service)
 {
     return bus_id_make(str_from(service->project->tenant), str_from(service->project->name),

@@ -33,6 +33,8 @@ bool replica_outdated(const struct replica *replica);
 uint32_t service_wanted(const struct service *service);
 /* The file's number, or that of an override; without looking at `stopped`. */
 uint32_t service_scale(const struct service *service, const struct service_spec *spec);
+/* None is wanted, and `start` does not change that. */
+bool service_scaled_to_0(const struct service *service);
 struct bus_id service_bus_id(const struct service *service);
 struct bus_id replica_bus_id(const struct replica *replica);
 void service_changed(struct run *run, struct service *service);

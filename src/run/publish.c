@@ -191,7 +191,8 @@ static enum snapshot_service_state service_state(const struct run *run,
 {
     unsigned starting = 0, waiting = 0, drained = 0, members = 0;
     if (service_wanted(service) == 0) {
-        return SNAPSHOT_SERVICE_STOPPED;
+        return service_scaled_to_0(service) ? SNAPSHOT_SERVICE_SCALED_TO_0
+                                            : SNAPSHOT_SERVICE_STOPPED;
     }
     list_for_each (it, &service->members) {
         const struct replica *replica = list_entry(it, struct replica, node);

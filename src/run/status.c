@@ -20,6 +20,7 @@
 #include "run/project.h"
 #include "run/publish.h"
 #include "run/publish_spread.h"
+#include "run/reach.h"
 #include "run/socket.h"
 #include "run/verdicts.h"
 #include "schema/load.h"
@@ -259,8 +260,7 @@ static struct str idle_reason(struct arena *arena, const struct service *service
 /* `start` is no help to one of whom none is wanted. */
 static struct str stopped_reason(struct arena *arena, const struct service *service)
 {
-    bool scaled = service->replicas.set && service->replicas.value == 0;
-    return scaled && !service->stopped.set && !service->removing
+    return service_scaled_to_0(service)
                ? arena_printf(arena, "scaled to 0; 'muelle scale %s=1' starts it", service->name)
                : STR_NONE;
 }
@@ -302,53 +302,51 @@ static int fill_ports(struct arena *arena, const struct service *service,
         }
         char address[SOCK_ADDR_TEXT_MAX] = "";
         (void)!listen_address(listen, address, sizeof(address));
-        ports[ret->ports_count++] = (struct port_status){.address = text(arena, address),
-                                                         .published = listen->port,
-                                                         .target = listen->target,
-                                                         .protocol = STR("tcp")};
+        ports[ret->ports_count++] =
+            (struct port_status){.address = text(arena, address),
+                                 .published = listen->port,
+                                 .target = listen->target,
+                                 .protocol = listen->kind == LISTEN_TLS ? STR("tls") : STR("tcp")};
     }
     return 0;
 }
 
-/* All listeners of its kind serve a route; the first is the one that people are told, but for one
- * that only leads to https. NULL: none. */
-static const struct listen_spec *route_listen(const struct project_spec *project, bool passthrough)
+/* Listeners of the instance. */
+struct listens {
+    const struct listen_spec **all, **serving; /* the second: those of one route */
+    size_t count;
+};
+
+static void add_listens(struct listens *listens, const struct project *project)
 {
-    for (size_t i = 0; i < project->gateway.listens_count; i++) {
-        const struct listen_spec *listen = &project->gateway.listens[i];
-        bool http = (listen->kind == LISTEN_HTTP && listen->redirect_port == 0) ||
-                    listen->kind == LISTEN_HTTPS;
-        if (passthrough ? listen->kind == LISTEN_TLS : http) {
-            return listen;
+    bool there = project->spec && !project->removing;
+    for (size_t i = 0; there && i < project->spec->gateway.listens_count; i++) {
+        listens->all[listens->count++] = &project->spec->gateway.listens[i];
+    }
+}
+
+/* Those of the project first. */
+static int listens_find(struct run *run, struct arena *arena, const struct project *own,
+                        struct listens *ret)
+{
+    size_t max = 1;
+    list_for_each (it, &run->projects) {
+        const struct project *project = list_entry(it, struct project, node);
+        max += project->spec ? project->spec->gateway.listens_count : 0;
+    }
+    *ret = (struct listens){arena_array(arena, max, sizeof(*ret->all)),
+                            arena_array(arena, max, sizeof(*ret->serving)), 0};
+    if (!ret->all || !ret->serving) {
+        return -ENOMEM;
+    }
+    add_listens(ret, own);
+    list_for_each (it, &run->projects) {
+        const struct project *project = list_entry(it, struct project, node);
+        if (project != own) {
+            add_listens(ret, project);
         }
     }
-    return NULL;
-}
-
-/* One that a route's host or pattern takes. */
-static struct str a_host(struct arena *arena, struct str host)
-{
-    bool pattern = host.len > 0 && host.p[0] == '*';
-    if (pattern) {
-        return arena_printf(arena, "www" STR_FMT, STR_ARG(str_skip(host, 1)));
-    }
-    return host.len ? host : STR("localhost");
-}
-
-/* Where a person finds the route. What speaks TLS unread may be anything, so it has no link. */
-static struct str route_url(struct arena *arena, const struct project_spec *project,
-                            const struct route_spec *route)
-{
-    const struct listen_spec *listen = route_listen(project, false);
-    if (!listen || route->passthrough) {
-        return STR_NONE;
-    }
-    struct str host = a_host(arena, route->host);
-    bool bare = listen->port == (listen->kind == LISTEN_HTTP ? 80 : 443);
-    struct str port = bare ? STR("") : arena_printf(arena, ":%u", (unsigned)listen->port);
-    return arena_printf(arena, "%s://" STR_FMT STR_FMT STR_FMT,
-                        listen->kind == LISTEN_HTTP ? "http" : "https", STR_ARG(host),
-                        STR_ARG(port), STR_ARG(route->path.len ? route->path : STR("/")));
+    return 0;
 }
 
 static void add_seat(struct arena *arena, const struct seat *seat,
@@ -370,15 +368,19 @@ static int fill_lists(struct arena *arena, const struct service *service,
                       struct service_status *ret)
 {
     const struct service_spec *spec = service->spec;
+    struct listens listens;
     struct str *urls = arena_array(arena, MAX(spec->routes_count, 1), sizeof(*urls));
     struct str *depends = arena_array(arena, MAX(spec->depends_on_count, 1), sizeof(*depends));
     struct override_status *overrides =
         arena_array(arena, 2 + 2 * service->seats.count, sizeof(*overrides));
-    if (!urls || !depends || !overrides) {
+    if (!urls || !depends || !overrides ||
+        listens_find(service->driver->run, arena, service->project, &listens) < 0) {
         return -ENOMEM;
     }
     for (size_t i = 0; i < spec->routes_count; i++) {
-        struct str url = route_url(arena, service->project_spec, &spec->routes[i]);
+        const struct route_spec *route = &spec->routes[i];
+        size_t count = reach_listens(listens.all, listens.count, route, listens.serving);
+        struct str url = reach_url(arena, listens.serving, count, route);
         if (url.len) {
             urls[ret->urls_count++] = url;
         }
@@ -583,7 +585,25 @@ struct routes_reader {
     struct run *run;
     struct arena *arena;
     struct figures figures;
+    struct listens listens; /* for the routes of one project */
 };
+
+static int fill_listeners(struct routes_reader *reader, const struct route_spec *route,
+                          struct route_status *ret)
+{
+    const struct listens *l = &reader->listens;
+    size_t count = reach_listens(l->all, l->count, route, l->serving);
+    struct str *addresses = arena_array(reader->arena, MAX(count, 1), sizeof(*addresses));
+    if (!addresses) {
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < count; i++) {
+        addresses[i] = arena_str(reader->arena, l->serving[i]->address);
+    }
+    ret->listeners = addresses;
+    ret->listeners_count = count;
+    return 0;
+}
 
 static int fill_route(struct routes_reader *reader, struct service *service,
                       const struct route_spec *route, struct route_status *ret)
@@ -599,12 +619,10 @@ static int fill_route(struct routes_reader *reader, struct service *service,
     if (!endpoints) {
         return -ENOMEM;
     }
-    const struct listen_spec *listen = route_listen(service->project->spec, route->passthrough);
     const char *fallback = publish_fallback(run, service);
     char address[SOCKET_ADDRESS_SIZE];
     *ret = (struct route_status){
         .project = text(arena, service->project->name),
-        .listen = listen ? arena_str(arena, listen->address) : STR_NONE,
         .host = arena_str(arena, route->host),
         .path = arena_str(arena, route->path),
         .service = text(arena, service->name),
@@ -613,6 +631,7 @@ static int fill_route(struct routes_reader *reader, struct service *service,
         .reason = fallback ? str_from(fallback) : STR_NONE,
         .strip_prefix = route->strip_prefix,
         .passthrough = route->passthrough,
+        .requests = figures_requests(&reader->figures, id),
         .endpoints = endpoints,
     };
     list_for_each (it, &service->members) {
@@ -635,7 +654,7 @@ static int fill_route(struct routes_reader *reader, struct service *service,
     }
     say_unbalanced(arena, ret);
     add_policy(run, service, ret);
-    return 0;
+    return fill_listeners(reader, route, ret);
 }
 
 static size_t count_routes(struct run *run)
@@ -655,10 +674,13 @@ static int fill_routes(struct routes_reader *reader, const struct context *ctx,
     int r = figures_read(&reader->figures, reader->run, reader->arena);
     list_for_each (p, &reader->run->projects) {
         struct project *project = list_entry(p, struct project, node);
+        if (r < 0 || !matches(project, ctx, filter.project)) {
+            continue;
+        }
+        r = listens_find(reader->run, reader->arena, project, &reader->listens);
         list_for_each (s, &project->services) {
             struct service *service = list_entry(s, struct service, node);
-            size_t count = matches(project, ctx, filter.project) ? service->spec->routes_count : 0;
-            for (size_t i = 0; r == 0 && i < count; i++) {
+            for (size_t i = 0; r == 0 && i < service->spec->routes_count; i++) {
                 r = fill_route(reader, service, &service->spec->routes[i], &items[(*ret_count)++]);
             }
         }

@@ -49,7 +49,6 @@ struct endpoint_status {
 
 struct route_status {
     struct str project, host, path, service;
-    struct str listen;  /* "http://127.0.0.1:8080": the first of the listeners that serve it */
     int32_t balance;    /* enum balance_kind, as the file says */
     int32_t effective;  /* what is done at this moment */
     struct str reason;  /* why that is something else; empty: it is not */
@@ -57,6 +56,9 @@ struct route_status {
     int64_t breaker_until_ns, opened, refused, under_way, connections, not_mirrored;
     int64_t limit; /* that `concurrency` has found, all threads together; 0: there is none */
     bool strip_prefix, passthrough;
+    int64_t requests;            /* since the instance was started, of all replicas ever */
+    const struct str *listeners; /* that serve it: "http://127.0.0.1:8080" */
+    size_t listeners_count;
     const struct endpoint_status *endpoints;
     size_t endpoints_count;
 };

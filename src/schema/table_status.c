@@ -114,7 +114,7 @@ static const struct schema_field port_rows[] = {
      SAY("Port of the host.", "Puerto del equipo.")},
     {"target", SCHEMA_INT, P(target), .flags = ZN,
      SAY("Port of the program; null = its PORT.", "Puerto del programa; null = su PORT.")},
-    {"protocol", SCHEMA_STRING, P(protocol), SAY("tcp or udp.", "tcp o udp.")},
+    {"protocol", SCHEMA_STRING, P(protocol), SAY("tcp or tls.", "tcp o tls.")},
 };
 static const struct schema_table table_port_status = {
     TABLE_OF("service_port", port_rows, struct port_status),

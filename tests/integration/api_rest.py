@@ -71,7 +71,7 @@ def test_resources(shop):
     routes = shop.get(P + "/routes")["items"]
     assert [e["ready"] for e in routes[0]["endpoints"]] == [True, True]
     mappings = shop.get("/api/mappings")["items"]
-    assert {m["replica"] for m in mappings} == {1, 2} and mappings[0]["listen"] == routes[0]["listen"] == f"http://127.0.0.1:{shop.port}"
+    assert {m["replica"] for m in mappings} == {1, 2} and [mappings[0]["listen"]] == routes[0]["listeners"] == [f"http://127.0.0.1:{shop.port}"]
 
 
 def test_a_stopped_service_says_what_it_comes_back_with(shop):

@@ -60,6 +60,50 @@ def test_routes_say_who_is_ready_and_how_much_was_asked(shop):
     assert ["*", "/bad", "bad"] in [line.split()[:3] for line in shop.cli("routes").stdout.splitlines()]
     listed = json.loads(shop.cli("routes", "--json").stdout)
     assert {(r["host"] or "*", r["path"], r["service"]) for r in listed} == {("shop.localhost", "/", "web"), ("*", "/bad", "bad")}
+    shop.cli("restart", "web")  # other processes, the same route
+    assert [r["requests"] for r in shop.get("/api/v1/projects/shop/routes")["items"]] == [3, 0]
+    assert shop.cli("routes").stdout.splitlines()[1].split()[5] == "3" and "REQUESTS:" not in shop.cli("routes").stdout
+    seen = Terminal(shop, "routes")
+    assert seen.wait() == 0 and "REQUESTS: since the instance was started" in seen.text
+
+
+def test_routes_and_links_name_listeners_that_lead_there(muelle):
+    plain, led, tls, unread = (free_port() for _ in range(4))
+    muelle.write("web.py", SERVER)
+    muelle.write("muelle.yaml", f"""
+name: shop
+gateway:
+  admin: false
+  listen:
+    - {{ address: "http://127.0.0.1:{led}", redirect: "https:{tls}" }}
+    - "https://127.0.0.1:{tls}"
+    - "http://127.0.0.1:{plain}"
+    - {{ address: "tls://127.0.0.1:{unread}", service: far }}
+services:
+  web:
+    command: /usr/bin/python3 web.py
+    routes: [ {{ host: shop.localhost }}, {{ host: secret.localhost, client_certificate: required }} ]
+  far: {{ command: /usr/bin/python3 web.py, routes: [ {{ host: far.localhost, passthrough: true }} ] }}
+""")
+    muelle.write("other.yaml", """
+name: other
+gateway: { admin: false, listen: [] }
+services:
+  next: { command: /usr/bin/python3 web.py, routes: [ { host: next.localhost } ] }
+""")
+    muelle.up()
+    muelle.up(file="other.yaml")
+    both = [f"https://127.0.0.1:{tls}", f"http://127.0.0.1:{plain}"]
+    routes = {r["host"]: r["listeners"] for p in ("shop", "other") for r in muelle.get(f"/api/v1/projects/{p}/routes")["items"]}
+    assert routes == {"shop.localhost": both, "secret.localhost": both[:1], "next.localhost": both,
+                      "far.localhost": [f"tls://127.0.0.1:{unread}"]}
+    links = {s["name"]: s["urls"] for p in ("shop", "other") for s in muelle.get(f"/api/v1/projects/{p}/services")["items"]}
+    assert links == {"web": [f"https://shop.localhost:{tls}/", f"https://secret.localhost:{tls}/"], "far": [],
+                     "next": [f"https://next.localhost:{tls}/"]}
+    rows = [line.split() for line in muelle.cli("routes", "--project", "shop").stdout.splitlines()]
+    assert rows[1][6:8] == [both[0] + ",", both[1]]
+    assert ["-", "-", "far", "-", "1/1", "-", f"tls://127.0.0.1:{unread}"] in rows, rows
+    muelle.cli("down", "--project", "other")
 
 
 def test_mappings_lead_from_listeners_to_processes(shop):

@@ -273,12 +273,15 @@ def test_it_waits_through_a_restart(tmp_path):
 
 
 @pytest.mark.parametrize("state,code", [("stopped", "edge.stopped"), ("crashed", "edge.crashed"), ("starting", "edge.starting"),
-                                        ("running", "edge.no-endpoint")])
+                                        ("running", "edge.no-endpoint"), ("scaled", "edge.stopped")])
 def test_pages_say_why(tmp_path, state, code):
     with Edge(tmp_path, f"service web state={state} hold_ms=50", "route web * /") as edge:
         problem = edge.get(headers=["Accept: application/json"])
-        assert problem.status == 503 and ("retry-after" in problem.headers) == (state != "stopped")
+        assert problem.status == 503 and ("retry-after" in problem.headers) == (state not in ("stopped", "scaled"))
         assert json.loads(problem.body)["code"] == code
+        if code == "edge.stopped":
+            todo = "'muelle scale web=1'" if state == "scaled" else "'muelle start web'"
+            assert todo in json.loads(problem.body)["hint"]
         page = edge.get(headers=["Accept: text/html"])
         assert page.headers["content-type"].startswith("text/html") and b"<strong>web</strong>" in page.body
         missing = edge.get(host="x", path="/", method="HEAD")
@@ -305,7 +308,7 @@ def test_holding_ends(tmp_path):
         assert time.monotonic() - started >= 0.09
 
 
-@pytest.mark.parametrize("state", ["stopped", "drained"])
+@pytest.mark.parametrize("state", ["stopped", "drained", "scaled"])
 def test_held_requests_are_let_go_when_the_service_stops(tmp_path, state):
     with Edge(tmp_path, "service web state=starting", "route web * /") as edge, edge.connect() as client:
         client.send(request())

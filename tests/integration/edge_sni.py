@@ -154,7 +154,7 @@ def test_a_connection_lives_through_changes_of_its_route_and_the_record_shows_it
 
 def test_routes_say_how_they_are_reached_and_mistakes_are_found(sni):
     routes = sni.get("/api/v1/projects/sni/routes")["items"]
-    assert {(r["host"], r["passthrough"], r["listen"]) for r in routes} == {
+    assert {(r["host"], r["passthrough"], *r["listeners"]) for r in routes} == {
         ("one.example", True, f"tls://127.0.0.1:{sni.port}"), ("*.two.example", True, f"tls://127.0.0.1:{sni.port}")}
     sni.write("bad.yaml", configuration(sni.port, more=", { host: x.example, path: /a, passthrough: true }"))
     said = sni.cli("config", "-f", "bad.yaml", check=False)

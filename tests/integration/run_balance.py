@@ -415,8 +415,13 @@ def test_what_does_not_run_is_told_with_what_to_do(shop):
         return shop.cli("routes").stdout.splitlines()[1]
     shop.start("{}", replicas=2)
     shop.cli("scale", "web=0")
-    for verb in ("status", "start"):
+    for verb in ("status", "start", "ps", "routes"):
         assert "scaled to 0; 'muelle scale web=1' starts it" in shop.cli(verb).stdout, verb
+    assert shop.cli("ps", "--services").stdout.split() == ["web"]
+    connection = http.client.HTTPConnection("127.0.0.1", shop.port)
+    connection.request("GET", "/", headers={"Host": "a.localhost"})
+    page = connection.getresponse().read().decode()
+    assert "it is scaled to 0.</p>" in page and "'muelle scale web=1'" in page
     shop.cli("scale", "web=1")
     shop.write("server.py", "raise SystemExit(1)")
     os.kill(shop.ps()[0]["pid"], signal.SIGKILL)

@@ -161,6 +161,7 @@ static enum snapshot_service_state service_state(struct str text)
            : str_is(text, "stopped") ? SNAPSHOT_SERVICE_STOPPED
            : str_is(text, "crashed") ? SNAPSHOT_SERVICE_CRASHED
            : str_is(text, "drained") ? SNAPSHOT_SERVICE_DRAINED
+           : str_is(text, "scaled")  ? SNAPSHOT_SERVICE_SCALED_TO_0
                                      : SNAPSHOT_SERVICE_RUNNING;
 }
 

@@ -250,7 +250,7 @@ TEST(a_state_that_older_readers_do_not_know_is_written_as_one_that_they_do)
         check_int(snapshot_open(buf_str(&blob), &snapshot), 0);
         check_int(snapshot_service_at(&snapshot, 0).state, state);
         wire.state = 77; /* a newer core's */
-        wire.drained = 0;
+        wire.state_rest = 0;
         memcpy(first_service(&blob), &wire, sizeof(wire));
         seal((char *)blob.p, blob.len);
         check_int(snapshot_open(buf_str(&blob), &snapshot), 0);

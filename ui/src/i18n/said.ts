@@ -61,6 +61,7 @@ const BEGINNINGS: readonly Rule[] = [
   [/^answered (\d+)/, "respondió $1"],
   [/^no answer$/, "sin respuesta"],
   [/^drained by /, "vaciada por "],
+  [/^scaled to 0; '(.+)' starts it$/, "escalado a 0; '$1' lo arranca"],
   [/^gets no requests: all its replicas are drained$/, "no recibe peticiones: todas sus réplicas están vaciadas"],
   [/^gets no requests: all its replicas have weight 0$/, "no recibe peticiones: todas sus réplicas tienen peso 0"],
   [/^gets no requests: its replicas are drained or have weight 0$/, "no recibe peticiones: sus réplicas están vaciadas o tienen peso 0"],
