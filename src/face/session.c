@@ -283,16 +283,26 @@ static void say_core_away(const struct session *s)
     term_write(&s->err, buf_str(&out));
 }
 
+void session_interrupt(struct session *s)
+{
+    s->interrupted = true;
+    client_interrupt(s->client);
+}
+
 /* A core that is replaced or was killed is back within moments, so an instance that is up gets some
- * time. As `try` at the end. */
+ * time. As `try` at the end; the loop turns in between, so that signals are heard. */
 static int try_for(struct session *s, int64_t wait_ns, int (*try)(struct session *s))
 {
     int64_t end = clock_mono_ns() + wait_ns;
-    int r = try(s);
+    int r = s->interrupted ? -EINTR : try(s);
 
-    while (r < 0 && r != -EINTR && clock_mono_ns() < end && role_instance_exists(s->state_dir)) {
-        clock_sleep_ns(10 * NS_PER_MS);
-        r = try(s);
+    while (r < 0 && !s->interrupted && clock_mono_ns() < end &&
+           role_instance_exists(s->state_dir)) {
+        r = loop_turn(&s->loop, 10 * NS_PER_MS);
+        if (r < 0) {
+            return r;
+        }
+        r = s->interrupted ? -EINTR : try(s);
     }
     return r;
 }
@@ -310,9 +320,9 @@ int session_connect_back(struct session *s)
 
 int session_connect(struct session *s, bool quiet)
 {
-    int r = quiet ? try_connect(s) : try_for(s, CORE_BACK_NS, try_connect);
+    int r = try_for(s, quiet ? 0 : CORE_BACK_NS, try_connect);
 
-    if (r == -EINTR && !quiet) {
+    if (r == -EINTR) {
         return CLI_INTERRUPTED;
     }
     if (r == 0) {

@@ -38,6 +38,7 @@ struct session {
     char project[64];                 /* "" until it is known; one byte more than a name may have */
     size_t notes;                     /* that were said about the files */
     struct client *client; /* NULL until connected; verbs that stream have a second one */
+    bool interrupted;      /* session_interrupt */
 };
 
 /* Sets up terminals, loop and paths; finds the files (-f, else upwards from here). No instance is
@@ -45,8 +46,11 @@ struct session {
 must_check int session_init(struct session *s, const struct cli_args *args);
 void session_fini(struct session *s);
 
-/* Connects to the running instance. 0 or CLI_NOT_RUNNING (said, unless `quiet`). */
+/* Connects to the running instance. 0, CLI_NOT_RUNNING (said, unless `quiet`), CLI_FAILED (said) or
+ * CLI_INTERRUPTED. */
 must_check int session_connect(struct session *s, bool quiet);
+/* For signal handlers of the loop: whatever waits for the core ends with CLI_INTERRUPTED. */
+void session_interrupt(struct session *s);
 /* The same without a word, for who has another way: a core that was killed gets two seconds to come
  * back. */
 must_check int session_connect_back(struct session *s);

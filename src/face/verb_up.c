@@ -251,7 +251,7 @@ static void interrupted(struct up *up)
 {
     up->interrupted = true;
     if (up->phase == UP_WATCHING) {
-        client_interrupt(up->s.client);
+        session_interrupt(&up->s);
     }
 }
 
@@ -458,7 +458,7 @@ static int stop_all(struct up *up)
 
     struct role_watch cleanup(role_watch_close) roles;
 
-    up->interrupted = false;
+    up->interrupted = up->s.interrupted = false;
     up->phase = UP_STOPPING;
     draw(up);
     role_watch_open(up->s.state_dir, &roles);
@@ -532,14 +532,16 @@ static void undo_start(struct session *s)
 }
 
 /* The instance may be starting: its socket appears within moments, or the core says what hinders
- * it. CLI_NOT_RUNNING, unsaid: it went away meanwhile. */
+ * it. CLI_NOT_RUNNING, unsaid: it went away meanwhile. The loop turns between two tries: signals are
+ * heard. */
 static int connect_soon(struct session *s)
 {
     int64_t end = clock_mono_ns() + START_NS;
     struct problem problem;
     unsigned tries = 0;
+    int r;
 
-    while (session_connect(s, true)) {
+    while ((r = session_connect(s, true)) == CLI_NOT_RUNNING) {
         if (++tries % 16 == 0 && role_core_problem(s->state_dir, &problem)) {
             say_problem(s, &problem);
             return CLI_FAILED;
@@ -552,9 +554,11 @@ static int connect_soon(struct session *s)
                       s->state_dir);
             return CLI_FAILED;
         }
-        clock_sleep_ns(2 * NS_PER_MS);
+        if (loop_turn(&s->loop, 2 * NS_PER_MS) < 0) {
+            return CLI_FAILED;
+        }
     }
-    return 0;
+    return r;
 }
 
 /* Once. CLI_NOT_RUNNING: what was there died, so it is our turn to start one. */
@@ -573,14 +577,15 @@ static int start_or_join(struct up *up)
 
 static int ensure_instance(struct up *up)
 {
-    int r = CLI_NOT_RUNNING;
+    int r;
 
     if (role_instance_exists(up->s.state_dir) && role_state_is_lost(up->s.state_dir)) {
         session_say_lost(&up->s);
         return CLI_FAILED;
     }
-    if (session_connect(&up->s, true) == 0) {
-        return 0;
+    r = session_connect(&up->s, true);
+    if (r != CLI_NOT_RUNNING) {
+        return r;
     }
     if (cli_value(up->s.args, "instance")) {
         return session_connect(&up->s, false); /* joining one means that it is there */

@@ -117,6 +117,29 @@ def test_logs_follow_prints_what_comes(shop):
         assert follower.wait(10) == 0
 
 
+@pytest.mark.parametrize("core_is", ["stopped", "gone"])
+def test_ctrl_c_is_heard_while_up_waits_for_a_core(muelle, core_is):
+    """In front of anything that it did: the instance and its services run on."""
+    muelle.write("muelle.yaml", "name: t\ngateway: { admin: off }\nservices: { a: { command: sleep 1000 } }\n")
+    muelle.up()
+    pids, service = {role: muelle.pid(role) for role in ("keeper", "core")}, muelle.ps()[0]["pid"]
+    held = "core" if core_is == "stopped" else "keeper"  # who would bring a new one
+    os.kill(pids[held], signal.SIGSTOP)
+    try:
+        if core_is == "gone":
+            os.kill(pids["core"], signal.SIGKILL)
+        with subprocess.Popen([BINARY, "up", "-d"], cwd=muelle.folder, env=muelle.env, stderr=subprocess.PIPE, text=True) as up:
+            time.sleep(0.7)
+            assert up.poll() is None, "it waits"
+            began = time.monotonic()
+            up.send_signal(signal.SIGINT)
+            assert up.wait(20) == 130 and time.monotonic() - began < 3, up.stderr.read()
+    finally:
+        os.kill(pids[held], signal.SIGCONT)
+    wait_until(lambda: alive(muelle.pid("core")), 20, "a core")
+    assert muelle.ps()[0]["pid"] == service
+
+
 def test_down_leaves_nothing(shop):
     shop.up()
     shop.note_pids()
