@@ -71,11 +71,11 @@ class Site:
         self.pki = Pki(self.folder)
         muelle.write("app.py", APP)
 
-    def up(self, tls, routes="[{host: a.test}, {host: b.test}, {host: '*.w.test'}]", listen=None, **options):
+    def up(self, tls, routes="[{host: a.test}, {host: b.test}, {host: '*.w.test'}]", listen=None, more="threads: 2", **options):
         listen = listen or f'["https://127.0.0.1:{self.port}"]'
         self.m.write("muelle.yaml", f"""
 name: site
-gateway: {{ listen: {listen}, tls: {tls}, admin: false, threads: 2 }}
+gateway: {{ listen: {listen}, tls: {tls}, admin: false, {more} }}
 services:
   web: {{ command: python3 -u app.py, routes: {routes} }}
 """)
@@ -670,13 +670,88 @@ def test_handshakes_are_counted_and_plain_http_is_told_so(site):
     wait_until(lambda: figures(site) == {"handshakes": 3, "resumed": 1, "failed": 7}, what=f"{figures(site)}")
 
 
+class Handshake:
+    """One whose hello was answered, and which goes on when it is told to."""
+
+    def __init__(self, site):
+        self.inward, self.outward = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = site.context().wrap_bio(self.inward, self.outward, server_hostname="a.test")
+        with pytest.raises(ssl.SSLWantReadError):
+            self.tls.do_handshake()
+        self.socket = socket.create_connection(("127.0.0.1", site.port), timeout=10)
+        assert self.step()
+
+    def step(self):
+        """Sends what there is to send, and takes something; nothing at the end."""
+        self.socket.sendall(self.outward.read())
+        data = self.socket.recv(65536)
+        self.inward.write(data)
+        return data
+
+    def do(self, what):
+        while True:
+            try:
+                return what()
+            except ssl.SSLWantReadError:
+                assert self.step()
+
+    def ask(self):
+        """The rest of it, and the status of an answer."""
+        self.do(self.tls.do_handshake)
+        self.tls.write(b"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n")
+        self.socket.sendall(self.outward.read())
+        status = self.do(lambda: self.tls.read(65536)).split()[1]
+        self.socket.close()
+        return int(status)
+
+    def is_over(self):
+        """It was ended by the other side."""
+        try:
+            return not self.step()
+        except ConnectionError:
+            return True
+
+
 def reset_amid_handshake(site):
     """Says hello, and cuts the connection when it is answered."""
-    hello = ssl.MemoryBIO()
-    tls = site.context().wrap_bio(ssl.MemoryBIO(), hello, server_hostname="a.test")
-    with pytest.raises(ssl.SSLWantReadError):
-        tls.do_handshake()
-    with socket.create_connection(("127.0.0.1", site.port), timeout=10) as s:
-        s.sendall(hello.read())
-        assert s.recv(1)
+    with Handshake(site).socket as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def test_a_handshake_that_stands_still_makes_room_and_has_not_failed(site):
+    site.pki.issue("a", "a.test")
+    site.up("{certificates: [{cert: a.crt, key: a.key}]}", more="threads: 1, limits: { connections: 4 }")
+    oldest, *others = [Handshake(site) for _ in range(4)]
+    time.sleep(0.5)  # who came within 250 ms stays
+    assert Handshake(site).ask() == 200
+    assert oldest.is_over()
+    assert [handshake.ask() for handshake in others] == [200] * 3
+    wait_until(lambda: figures(site) == {"handshakes": 4, "resumed": 0, "failed": 0}, what=f"{figures(site)}")
+    assert site.m.get("/api/metrics")["edge"]["limit_connections"] == 1
+
+
+def test_handshakes_under_way_end_well_in_the_edge_that_is_replaced(site):
+    """They have half a second for the rest and their first request; who says no more has not failed."""
+    site.pki.issue("a", "a.test")
+    site.up("{certificates: [{cert: a.crt, key: a.key}]}")
+    statuses, done, still = [], threading.Event(), Handshake(site)
+
+    def clients():
+        while not done.is_set():
+            try:
+                handshake = Handshake(site)
+                time.sleep(0.05)
+                statuses.append(handshake.ask())
+            except (OSError, AssertionError) as error:
+                statuses.append(repr(error))
+    threads = [threading.Thread(target=clients) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    site.m.cli("upgrade")
+    time.sleep(0.5)
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert len(statuses) > 20 and set(statuses) == {200}
+    assert still.is_over()
+    assert figures(site)["failed"] == 0
