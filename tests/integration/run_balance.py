@@ -293,6 +293,20 @@ def test_the_limit_that_is_found_is_told(shop):
     assert shop.route()["concurrency_limit"] is None
 
 
+def test_a_limit_of_a_former_file_is_not_told(shop):
+    """The edge that found it has not heard of the new one."""
+    shop.start("{ concurrency: { initial: 12, min: 4 } }", replicas=1)
+    shop.settles(1, {"1": 1})
+    assert shop.route()["concurrency_limit"] == 12
+    edge = shop.pid("edge")
+    os.kill(edge, signal.SIGSTOP)
+    try:
+        shop.start("{ breaker: {} }", replicas=1)
+        assert shop.route()["concurrency_limit"] is None
+    finally:
+        os.kill(edge, signal.SIGCONT)
+
+
 def test_an_open_breaker_whose_time_is_over_is_half_open(shop):
     shop.start("{ breaker: { consecutive: 1, open: 1s } }", replicas=1)
     client = http.client.HTTPConnection("127.0.0.1", shop.port)
