@@ -532,8 +532,8 @@ static void undo_start(struct session *s)
 }
 
 /* The instance may be starting: its socket appears within moments, or the core says what hinders
- * it. CLI_NOT_RUNNING, unsaid: it went away meanwhile. The loop turns between two tries: signals are
- * heard. */
+ * it. CLI_NOT_RUNNING, unsaid: it went away meanwhile. The loop turns between two tries: signals
+ * are heard. */
 static int connect_soon(struct session *s)
 {
     int64_t end = clock_mono_ns() + START_NS;
