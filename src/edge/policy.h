@@ -95,6 +95,7 @@ enum policy_verdict {
 enum policy_verdict policy_admit(struct stream *stream);
 /* Gives back what it has, and says how this try went. Also for one that has nothing. */
 void policy_done(struct stream *stream);
+void policy_given_up(struct stream *stream); /* it has no further try: one that failed is told */
 /* The deadline of a held stream came: true if that was the policy's business. */
 must_check bool policy_woken(struct stream *stream);
 /* There is no connection for its endpoint (-EBUSY): it waits in the queue or is refused. */

@@ -10,7 +10,7 @@
  * place is also a connection (policy_room.c).
  *
  * A request is one success or one failure to a breaker that is closed, however many tries it had:
- * the last one counts. Who probes a half-open one has no second try.
+ * the last one counts of which that is known. Who probes a half-open one has no second try.
  */
 #include "base/num.h"
 #include "edge/affinity.h"
@@ -173,12 +173,11 @@ static void tell_breaker(struct policy *policy, uint32_t ticket, enum breaker_re
     }
 }
 
-/* No further try: the breaker hears of the one that failed, if one did. That a replica is away by
- * what the core says is no failure: nobody is asked who could fail. */
-static void given_up(struct stream *stream)
+/* Unless one came behind it that says more. That a replica is away by what the core says is no
+ * failure: nobody is asked who could fail. */
+void policy_given_up(struct stream *stream)
 {
-    bool failed = stream->visit.failed && stream->place == POLICY_NO_PLACE;
-    if (failed && stream->service->pick.count > 0) {
+    if (stream->visit.failed && stream->service->pick.count > 0) {
         tell_breaker(stream->service->policy, stream->visit.failed_ticket, BREAKER_FAILED);
     }
     stream->visit.failed = false;
@@ -256,7 +255,6 @@ enum policy_verdict policy_admit(struct stream *stream)
     }
     if (stream->client->latest_ns != 0 && now_ns >= stream->client->latest_ns) {
         policy_done(stream);
-        given_up(stream);
         reply_upstream_error(stream, -ETIMEDOUT);
         return POLICY_MOVED;
     }
@@ -455,6 +453,7 @@ static bool to_service(struct stream *stream, uint64_t id)
     }
     stream_rewind(stream);
     stream_detach(stream, false);
+    policy_given_up(stream);
     service_wait_no_more(stream->service, &stream->waiting);
     service_ref(next);
     service_unref(stream->service);
@@ -466,7 +465,6 @@ static bool to_service(struct stream *stream, uint64_t id)
     stream->last_error = 0;
     stream->retries = 0;
     stream->visit.attempts = 0;
-    stream->visit.failed = false;
     stream->visit.begun = false;
     if (stream->state != STREAM_PICK) {
         stream_move(stream, STREAM_PICK);
@@ -490,7 +488,6 @@ int64_t policy_hold_until(const struct stream *stream, int64_t latest_ns)
 bool policy_fallback(struct stream *stream)
 {
     const struct policy *policy = stream->service->policy;
-    given_up(stream);
     if (!policy_has(policy, SNAPSHOT_POLICY_FALLBACK) || stream->tcp || stream->visit.fallen ||
         stream->answer_begun || stream->held[STREAM_UP] || stream->suspended[STREAM_UP]) {
         return false;

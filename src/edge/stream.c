@@ -279,6 +279,9 @@ void stream_end(struct stream *stream)
     stream_detach(stream, stream->keep_upstream && stream->down_done && stream->up_done &&
                               !stream->up_broken);
     if (stream->service) {
+        if (unlikely(stream->service->policy != NULL) && !stream->brief) {
+            policy_given_up(stream);
+        }
         service_unref(stream->service);
     }
     forget_config(stream);

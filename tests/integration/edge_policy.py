@@ -319,6 +319,21 @@ def test_a_request_is_one_failure_however_many_tries_it_had(tmp_path):
             assert a.requests == 18 and edge.command("policy web")["state"] == 1
 
 
+def test_a_failed_try_counts_also_when_its_client_does_not_wait_for_the_next(tmp_path):
+    with Backend("a", 503) as a:
+        options = (f"{BREAKER.replace('300', '60000')} retries=3 retry_when={ON_503} retry_methods={GET_ETC} "
+                   f"{BUDGET.replace('retry_backoff_ms=1', 'retry_backoff_ms=20000')}")
+        with Edge(tmp_path, *service(options, a)) as edge:
+            for n in range(3):
+                assert edge.command("policy web")["state"] == 0
+                client = edge.connect()
+                client.send(request())
+                until(lambda: a.requests == n + 1 and edge.command("policy web")["in_flight"] == 0)
+                leave(client)
+                until(lambda: edge.stats()["connections"] == 0)
+            assert edge.command("policy web")["state"] == 1
+
+
 @only_http1
 def test_a_replica_that_is_lost_and_comes_back_within_the_hold_opens_no_breaker(tmp_path):
     with Backend("a", "hold") as a:
