@@ -249,6 +249,7 @@ static int fill_tunnel(struct stream *stream, struct parcel *parcel)
         return -ENOMEM;
     }
     stream->endpoint->member.in_flight++;
+    stream->endpoint->member.asleep++; /* as that of any stream in this state */
     stream->cell =
         cells_get(stream->worker, msg->record.route, msg->record.service, msg->record.endpoint);
     stream->cell->in_flight++;

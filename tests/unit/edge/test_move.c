@@ -6,6 +6,7 @@
 #include "edge/move.h"
 
 #include "edge/client_run.h"
+#include "edge/stream.h"
 #include "inside.h"
 #include "os/clock.h"
 
@@ -114,6 +115,35 @@ TEST(a_connection_that_was_accepted_as_the_edge_leaves_moves_at_once)
     check_int(client_open(inside_worker(&inside), ends[0], &peer, (struct client_source){0}), 0);
     check_int(given_count, 1);
     sock_close(&ends[1]);
+    end(&inside);
+}
+
+/* Its replica has as many connections beside it as before: it sleeps, there and here. */
+TEST(a_tunnel_that_moved_is_no_request_of_its_replica_nor_is_its_end)
+{
+    struct inside inside;
+    start(&inside);
+    struct worker *worker = inside_worker(&inside);
+    int client = inside_connect(&inside, inside.tcp_port);
+    inside_turns(&inside);
+    struct endpoint *endpoint = first_client(&inside)->stream->endpoint;
+    check_int(endpoint->member.in_flight, 1);
+    check_int(endpoint->member.asleep, 1);
+    move_begin(worker, give);
+    check_int(given_count, 1);
+    check_int(endpoint->member.in_flight, 0);
+    check_int(endpoint->member.asleep, 0);
+    loop_timer_cancel(&worker->loop, &worker->move_again);
+    worker->moving = false;
+    move_take(worker, given[--given_count]);
+    check_int(endpoint->member.in_flight, 1);
+    check_int(endpoint->member.asleep, 1);
+    sock_close(&client);
+    sock_close(&inside.peers[0]);
+    inside_turns(&inside);
+    check_int(worker->stats->connections, 0);
+    check_int(endpoint->member.in_flight, 0);
+    check_int(endpoint->member.asleep, 0);
     end(&inside);
 }
 
