@@ -334,7 +334,7 @@ TEST(without_memory_a_store_that_is_opened_says_so_or_works)
         int r = open_with(&stepper.executor, &store);
         fail_at = 0;
         total = MAX(total, calls);
-        check(r == 0 || (r < 0 && problem.code && problem.what[0]));
+        check(r == 0 || (r < 0 && problem.code[0] && problem.what[0]));
         store_close(r == 0 ? store : NULL);
         check_int(file_remove_tree(folder), 0);
     }
