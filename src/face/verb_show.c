@@ -677,7 +677,11 @@ static void status_certificates(struct session *s, struct buf *out)
         name_certificate(s, item, days == 0 ? TERM_CORAL : TERM_AMBER, out);
         buf_printf(out, days == 0 ? " has ended" : " ends in %lld day%s", days,
                    days == 1 ? "" : "s");
-        buf_add_cstr(out, kept ? "; its file is of no use: mend it (muelle check)\n" : "\n");
+        if (kept) {
+            buf_printf(out, "; its file is of no use (" STR_FMT "): mend it (muelle check)",
+                       STR_ARG(jdoc_str(item, "kept_reason")));
+        }
+        buf_add_char(out, '\n');
     }
     client_answer_fini(&answer);
 }

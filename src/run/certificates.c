@@ -180,6 +180,16 @@ static int add(const struct loading *l, struct tls_cert *cert, const struct cert
     return 0;
 }
 
+/* What was said last, without the file's name where that is the certificate's. */
+static struct str last_said(const struct loading *l, const struct certificate_spec *spec)
+{
+    size_t last = MIN(l->problems->count, (size_t)PROBLEM_LIST_MAX) - 1;
+    struct str what = str_from(l->problems->items[last].what);
+    bool named =
+        str_starts(what, spec->cert) && str_starts(str_skip(what, spec->cert.len), STR(": "));
+    return arena_str(&l->to->arena, named ? str_skip(what, spec->cert.len + 2) : what);
+}
+
 /* The file is of no use, and the problem was said: what served before serves on, so that a core
  * that starts again takes nothing away. */
 static int take_kept(const struct loading *l, const struct certificate_spec *spec,
@@ -196,7 +206,7 @@ static int take_kept(const struct loading *l, const struct certificate_spec *spe
         int r = tls_cert_new(&texts, &cert, &unused);
         r = r != 0 ? r : add(l, cert, spec, listener);
         if (r == 0) {
-            l->to->about[l->to->count - 1].kept = true;
+            l->to->about[l->to->count - 1].kept = last_said(l, spec);
         }
         tls_cert_free(cert);
         return r < 0 ? r : 0;

@@ -22,7 +22,8 @@ enum { CERTIFICATES_LOCAL_NAMES = 100 /* of one certificate of the development a
 struct certificate_about {
     struct str file;                  /* empty: of the development authority */
     int64_t from_s, until_s;          /* seconds since 1970 */
-    bool kept;                        /* its file is of no use: it is the one that served before */
+    struct str kept;                  /* why its file is of no use: it is the one that served
+                                       * before; empty: it is the file's */
     bool is_common_name;              /* it has no alternative names, only its subject's */
     bool must_staple;                 /* worth nothing without an OCSP answer */
     struct str ocsp_url, ocsp_name;   /* who is asked, and its file; empty: nobody */

@@ -5,7 +5,8 @@
  * happen. It is called whenever a snapshot was published, so nothing has to tell it what changed.
  *
  * 1. The timer looks at least every LOOK_MAX_S: the wall clock may be set.
- * 2. What was said is remembered by project, file and end: a renewed certificate begins anew. A
+ * 2. What was said is remembered by project, file and end: a renewed certificate begins anew. That
+ *    a file is of no use is remembered without the end, for what mends it may have another one. A
  *    core that starts again says once more what holds then.
  */
 #include "run/endings.h"
@@ -24,14 +25,15 @@
 
 #include <stdlib.h>
 
-enum { LOOK_MAX_S = 6 * 3600, ASK_AGAIN_S = 3600, SAID_KEPT = 16 };
+enum { LOOK_MAX_S = 6 * 3600, ASK_AGAIN_S = 3600 };
 
 struct endings {
     struct run *run;
     struct timer timer;
     struct arena arena; /* of the table and of what was said */
-    struct map said;    /* project, file and end → enum expiry_step, SAID_KEPT */
-    int64_t asked_s;    /* for a renewal; not again for a while, it may fail */
+    struct map
+        said; /* project, file and end → enum expiry_step; project, file and listener: it is kept */
+    int64_t asked_s; /* for a renewal; not again for a while, it may fail */
 };
 
 /* A look under way: the next table. */
@@ -53,8 +55,11 @@ static void say(struct event *event, const char *kind, const struct certificate_
     struct str file = item->development ? STR("of the development authority") : item->file;
     if (strcmp(kind, "certificate.kept") == 0) {
         event_message(event,
-                      "The certificate " STR_FMT " cannot be used; the one that served before "
-                      "serves on until it is mended.",
+                      "The certificate " STR_FMT " cannot be used (" STR_FMT "); the one that "
+                      "served before serves on until it is mended.",
+                      STR_ARG(file), STR_ARG(item->kept_reason));
+    } else if (strcmp(kind, "certificate.mended") == 0) {
+        event_message(event, "The certificate " STR_FMT " can be used again, and serves.",
                       STR_ARG(file));
     } else if (strcmp(kind, "certificate.ended") == 0) {
         event_message(event, "The certificate " STR_FMT " ended on " STR_FMT ".", STR_ARG(file),
@@ -78,6 +83,23 @@ static void emit(const struct look *look, const struct certificate_status *item,
     event_emit(look->run->core, &event);
 }
 
+/* Is its file of use, and was it at the last look? */
+static void speak_of_file(struct look *look, const struct certificate_status *item)
+{
+    struct str key =
+        arena_printf(&look->arena, STR_FMT "\n" STR_FMT "\n" STR_FMT, STR_ARG(item->project),
+                     STR_ARG(item->file), STR_ARG(item->listen));
+    bool was = map_get(&look->endings->said, key) != NULL;
+    if (item->kept && !was) {
+        emit(look, item, "certificate.kept", EVENT_WARNING);
+    } else if (!item->kept && was) {
+        emit(look, item, "certificate.mended", EVENT_INFO);
+    }
+    if (item->kept) {
+        (void)!map_put(&look->said, key, look); /* without room it is said again */
+    }
+}
+
 /* What was not said yet of this one. */
 static void speak(struct look *look, const struct certificate_status *item)
 {
@@ -86,16 +108,13 @@ static void speak(struct look *look, const struct certificate_status *item)
         arena_printf(&look->arena, STR_FMT "\n" STR_FMT "\n%lld", STR_ARG(item->project),
                      STR_ARG(item->file), (long long)item->until_ns);
     uintptr_t said = (uintptr_t)map_get(&look->endings->said, key);
-    uintptr_t now = (uintptr_t)step | (item->kept ? SAID_KEPT : 0);
-    if (item->kept && !(said & SAID_KEPT)) {
-        emit(look, item, "certificate.kept", EVENT_WARNING);
-    }
-    if (step > (said & (SAID_KEPT - 1))) {
+    speak_of_file(look, item);
+    if (step > said) {
         bool ended = step == EXPIRY_ENDED;
         emit(look, item, ended ? "certificate.ended" : "certificate.ending",
              ended ? EVENT_ERROR : EVENT_WARNING);
     }
-    (void)!map_put(&look->said, key, (void *)now); /* without room it is said again */
+    (void)!map_put(&look->said, key, (void *)(uintptr_t)step); /* without room it is said again */
 }
 
 /* --- the table --- */
@@ -122,7 +141,8 @@ static void add(struct look *look, const struct project *project, size_t i)
         .until_ns = about->until_s * NS_PER_S,
         .days_left = expiry_days(about->until_s, look->now_s),
         .development = about->file.len == 0,
-        .kept = about->kept,
+        .kept = about->kept.len > 0,
+        .kept_reason = arena_str(arena, about->kept),
         .must_staple = about->must_staple,
         .unstapled = about->unstapled ? str_from(about->unstapled) : STR_NONE,
         .stapled_until_ns = about->ocsp_next_s * NS_PER_S,
@@ -225,7 +245,7 @@ void endings_look(struct run *run)
         .run = run,
         .endings = endings,
         .arena = ARENA_INIT(GIB),
-        .said = MAP_INIT(count + 1),
+        .said = MAP_INIT(2 * count + 1),
         .now_s = clock_wall_ns() / NS_PER_S,
         .next_s = INT64_MAX,
     };

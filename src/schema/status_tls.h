@@ -15,6 +15,7 @@ struct certificate_status {
     struct str listen; /* the only listener that shows it; empty: all */
     int64_t from_ns, until_ns, days_left;
     bool development, kept, must_staple;
+    struct str kept_reason; /* empty: it is not kept */
     struct str unstapled;
     int64_t stapled_until_ns; /* 0: nothing is stapled */
 };

@@ -324,3 +324,34 @@ def test_a_file_that_changes_for_the_worse_is_told(site):
     (site.folder / "a.crt").write_text(good)
     wait_until(lambda: "mend it" not in site.m.cli("status").stdout, what="the end of it")
     assert shown_kinds(site).count("certificate.kept") == 1
+
+
+def told_of_files(site):
+    """What was said of files that are of no use, or again of use."""
+    return [(kind, message.replace(f"{site.folder}/", "")) for kind, _, message in kinds(site) if kind in ("certificate.kept", "certificate.mended")]
+
+
+def test_a_file_that_is_of_no_use_is_told_with_the_reason_and_so_is_that_it_is_mended(site):
+    site.pki.issue("a", "a.test")
+    site.pki.issue("b", "b.test")
+    site.up(TWO)
+    words = "; the one that served before serves on until it is mended."
+    no_pem, misfit = "there is no certificate in it", "b.key: the key is not that of the certificate"
+    good = (site.folder / "a.crt").read_text()
+    (site.folder / "a.crt").write_text("nothing")
+    wait_until(lambda: len(told_of_files(site)) == 1, what="the event of the break")
+    assert f"its file is of no use ({no_pem})" in site.m.cli("status").stdout
+    (site.folder / "a.crt").write_text(good)
+    wait_until(lambda: len(told_of_files(site)) == 2, what="the event of the mended one")
+    (site.folder / "b.key").write_text((site.folder / "a.key").read_text())
+    wait_until(lambda: len(told_of_files(site)) == 3, what="the event of the next break")
+    reasons = {i["names"]: i["kept_reason"] for i in site.m.get("/api/v1/projects/site/certificates")["items"]}
+    assert {n: r and r.replace(f"{site.folder}/", "") for n, r in reasons.items()} == {"a.test": None, "b.test": misfit}
+    site.pki.issue("b", "b.test", days=300)  # another one than before
+    wait_until(lambda: len(told_of_files(site)) == 4, what="the event of the renewed one")
+    assert told_of_files(site) == [
+        ("certificate.kept", f"The certificate a.crt cannot be used ({no_pem}){words}"),
+        ("certificate.mended", "The certificate a.crt can be used again, and serves."),
+        ("certificate.kept", f"The certificate b.crt cannot be used ({misfit}){words}"),
+        ("certificate.mended", "The certificate b.crt can be used again, and serves.")]
+    assert [site.shown(n) for n in ("a.test", "b.test")] == ["a.test", "b.test"]

@@ -169,7 +169,10 @@ class Muelle:
         # Root's run folder lies in /run, where the edge (user nobody) can pass.
         instance = json.loads((self.state / "instance.json").read_text())["id"][:12]
         folders = (self.run / "muelle", Path("/run/muelle"), Path(f"/tmp/muelle-{os.geteuid()}"))
-        return next(f / instance / "core.sock" for f in folders if (f / instance / "core.sock").exists())
+        found = next((f / instance / "core.sock" for f in folders if (f / instance / "core.sock").exists()), None)
+        if not found:
+            raise FileNotFoundError("core.sock")  # the core begins
+        return found
 
     def request(self, method, path, body=None, headers=None, timeout=10):
         """A request to the API over the core's own socket: (status, headers, decoded body)."""
