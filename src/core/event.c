@@ -22,6 +22,7 @@ enum { EVENTS_KEPT = 100000, TRIM_EVERY = 1000 };
 
 /* A transaction under way. */
 struct pending {
+    struct list node;
     struct core *core;
     struct event event;
     unsigned statement;
@@ -53,11 +54,25 @@ static uint8_t severity_parse(struct str name)
 int event_log_new(struct core *core)
 {
     core->events = calloc(1, sizeof(*core->events));
-    return core->events ? 0 : -ENOMEM;
+    if (!core->events) {
+        return -ENOMEM;
+    }
+    list_init(&core->events->pending);
+    return 0;
 }
 
+static void forget(struct pending *pending)
+{
+    list_del(&pending->node);
+    free(pending);
+}
+
+/* The store is closed: it answers no more. */
 void event_log_free(struct core *core)
 {
+    while (core->events && !list_empty(&core->events->pending)) {
+        forget(list_entry(core->events->pending.next, struct pending, node));
+    }
     free(core->events);
     core->events = NULL;
 }
@@ -130,7 +145,7 @@ static void emitted(void *arg, int status, const struct txn *txn)
     } else {
         lost(pending->core, &pending->event, status);
     }
-    free(pending);
+    forget(pending);
 }
 
 void event_emit(struct core *core, const struct event *draft)
@@ -141,6 +156,7 @@ void event_emit(struct core *core, const struct event *draft)
         return;
     }
     *pending = (struct pending){.core = core, .event = *draft};
+    list_push_back(&core->events->pending, &pending->node);
     struct txn *txn = txn_new();
     pending->statement = event_append(core, txn, &pending->event);
     if (++core->events->emitted % TRIM_EVERY == 0) {
@@ -149,7 +165,7 @@ void event_emit(struct core *core, const struct event *draft)
     int r = store_commit(core->store, txn, emitted, pending);
     if (r < 0) {
         lost(core, draft, r);
-        free(pending);
+        forget(pending);
     }
 }
 

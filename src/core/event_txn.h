@@ -6,6 +6,7 @@
 #ifndef CORE_EVENT_TXN_H
 #define CORE_EVENT_TXN_H
 
+#include "base/list.h"
 #include "core/event.h"
 
 struct txn;
@@ -14,6 +15,7 @@ struct event_log {
     uint64_t last; /* newest committed sequence */
     uint64_t emitted;
     uint64_t lost;
+    struct list pending; /* on their way to the disk; who ends meanwhile is not told */
 };
 
 must_check int event_log_new(struct core *core);

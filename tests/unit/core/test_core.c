@@ -867,6 +867,14 @@ TEST(an_event_that_the_store_has_no_room_for_is_counted_and_nobody_waits)
     end();
 }
 
+TEST(a_core_that_ends_forgets_what_is_on_its_way_to_the_disk)
+{
+    begin();
+    settle();
+    emit("test.first", EVENT_INFO);
+    end(); /* the sanitizer finds what was not given back */
+}
+
 TEST(who_asks_too_much_at_once_is_answered_that)
 {
     begin();
