@@ -119,6 +119,7 @@ static void write_plan(struct json_writer *w, const struct plan *plan)
             .service = item->service,
             .action = str_from(plan_action_name(item->action)),
             .reason = item->reason,
+            .restart = plan_restart_name(item),
             .changes = item->changes,
             .changes_count = item->change_count,
         };

@@ -330,7 +330,10 @@ const struct cli_verb cli_verbs[] = {
      .usage = "",
      .options = json_options,
      .run = verb_plan,
-     .summary = {"show what 'up' would change", "muestra qué cambiaría 'up'"}},
+     .summary = {"show what 'up' would change", "muestra qué cambiaría 'up'"},
+     .details = "RESTART says what becomes of the processes that run: none (they go on), rolling "
+                "(each goes when the next one is ready), stop first (each is stopped before the "
+                "next one starts: what no route leads to, what has a port of its own)."},
     {.name = "reload",
      .usage = "",
      .options = act_options,

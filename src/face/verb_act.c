@@ -394,30 +394,39 @@ static enum term_style plan_style(struct str action)
     return str_is(action, "unchanged") ? TERM_GREY : TERM_AMBER;
 }
 
+/* What becomes of the processes that run. */
+static void show_restart(struct table *table, const struct jdoc *step)
+{
+    struct str restart = jdoc_str(step, "restart"), action = jdoc_str(step, "action");
+    bool renewed = str_is(action, "restart") || str_is(action, "follow");
+    if (renewed && str_is(restart, "none")) {
+        table_add(table, TERM_GREY, STR("not running"));
+    } else if (str_is(restart, "stop_first")) {
+        table_add(table, TERM_AMBER, STR("stop first"));
+    } else if (str_is(restart, "rolling")) {
+        table_add(table, TERM_GREEN, restart);
+    } else {
+        table_add(table, TERM_GREY, restart.len ? restart : STR("-"));
+    }
+}
+
 /* A reason that only repeats the action ("unchanged: unchanged") is left out. */
 void show_plan(const struct session *s, const struct jdoc *plan)
 {
     static const struct table_column columns[] = {{.title = "SERVICE"},
                                                   {.title = "ACTION"},
-                                                  {.title = "WHY", .shrink = true},
-                                                  {.title = "CHANGES", .shrink = true}};
+                                                  {.title = "RESTART"},
+                                                  {.title = "WHY", .shrink = true}};
     cleanup(table_fini) struct table table;
 
     table_init(&table, columns, ARRAY_LEN(columns));
     jdoc_each(step, plan)
     {
-        cleanup(buf_fini) struct buf changes = BUF_INIT(64 * KIB);
-        struct str action = jdoc_str(step, "action");
+        struct str action = jdoc_str(step, "action"), reason = jdoc_str(step, "reason");
         show_cell(&table, step, "service");
         table_add(&table, plan_style(action), action);
-        table_add(&table, TERM_PLAIN,
-                  str_eq(action, jdoc_str(step, "reason")) ? STR("") : jdoc_str(step, "reason"));
-        jdoc_each(key, jdoc_get(step, "changes"))
-        {
-            buf_add_cstr(&changes, changes.len ? ", " : "");
-            buf_add(&changes, key->text);
-        }
-        table_add(&table, TERM_DIM, buf_str(&changes));
+        show_restart(&table, step);
+        table_add(&table, TERM_PLAIN, str_eq(action, reason) ? STR("") : reason);
     }
     show_table(s, &table);
 }

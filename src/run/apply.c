@@ -520,14 +520,22 @@ static uint32_t scale_of(void *arg, const struct service_spec *spec)
     return service_scale(service, spec);
 }
 
+static bool is_stopped(void *arg, const struct service_spec *spec)
+{
+    const struct scale_view *view = arg;
+    const struct service *service =
+        view->project ? service_find((struct project *)view->project, spec->name) : NULL;
+    return service && service->stopped.set;
+}
+
 static void plan(struct apply *apply)
 {
     struct project *project = target(apply);
     struct scale_view now = {project, NULL}, then = {project, apply->spec};
     apply->result.generation = project ? project->generation : 0;
-    apply->result.plan =
-        plan_make(&apply->arena, current(apply), apply->spec, (struct plan_scale){scale_of, &now},
-                  (struct plan_scale){scale_of, &then});
+    apply->result.plan = plan_make(&apply->arena, current(apply), apply->spec,
+                                   (struct plan_scale){scale_of, &now, is_stopped},
+                                   (struct plan_scale){scale_of, &then, NULL});
 }
 
 /* Nothing at all is different: no new generation, no event. */

@@ -23,6 +23,20 @@ const char *plan_action_name(enum plan_action action)
     return names[action];
 }
 
+struct str plan_restart_name(const struct plan_item *item)
+{
+    switch (item->action) {
+    case PLAN_CREATE:
+    case PLAN_REMOVE:
+        return STR_NONE;
+    case PLAN_RESTART:
+    case PLAN_FOLLOW:
+        return item->idle ? STR("none") : item->start_first ? STR("rolling") : STR("stop_first");
+    default:
+        return STR("none");
+    }
+}
+
 static bool strs_eq(const struct str *a, size_t na, const struct str *b, size_t nb)
 {
     if (na != nb) {
@@ -310,18 +324,23 @@ static int find_changes(struct arena *arena, const struct service_spec *a,
     return MIN(r, 0);
 }
 
-/* "command, environment changed"; `fallback` when no key of the table differs. */
+/* "1 → 2 replicas; command, environment changed"; `fallback` when nothing that has a name differs.
+ */
 static struct str changes_text(struct arena *arena, const struct plan_item *item,
                                struct str fallback)
 {
-    if (item->change_count == 0) {
+    if (item->change_count == 0 && item->from == item->to) {
         return fallback;
     }
     struct buf text = BUF_INIT(REASON_BYTES_MAX);
+    if (item->from != item->to) {
+        buf_printf(&text, "%u → %u replicas%s", item->from, item->to,
+                   item->change_count ? "; " : "");
+    }
     for (size_t i = 0; i < item->change_count; i++) {
         buf_printf(&text, "%s" STR_FMT, i ? ", " : "", STR_ARG(item->changes[i]));
     }
-    buf_add_cstr(&text, " changed");
+    buf_add_cstr(&text, item->change_count ? " changed" : "");
     struct str copy = arena_str(arena, buf_str(&text));
     buf_fini(&text);
     return copy;
@@ -340,7 +359,7 @@ static int compare(struct arena *arena, const struct service_spec *old,
         item->reason = changes_text(arena, item, STR("configuration changed"));
     } else if (item->from != item->to) {
         item->action = PLAN_SCALE;
-        item->reason = arena_printf(arena, "%u → %u replicas", item->from, item->to);
+        item->reason = changes_text(arena, item, STR_NONE);
     } else if (item->change_count > 0) {
         item->action = PLAN_UPDATE;
         item->reason = changes_text(arena, item, STR_NONE);
@@ -364,6 +383,7 @@ static int plan_wanted(struct arena *arena, const struct project_spec *current,
         return 0;
     }
     item->from = scales[0].replicas(scales[0].arg, old);
+    item->idle = item->from == 0 || (scales[0].idle && scales[0].idle(scales[0].arg, old));
     return compare(arena, old, wanted, item);
 }
 
@@ -458,7 +478,10 @@ static int plan_follow(struct arena *arena, const struct project_spec *current,
         if (items[i].follows && !restarted[i]) {
             const struct service_spec *old = project_spec_service(current, spec->name);
             items[i].start_first = plan_start_first(old, spec);
-            items[i].reason = follow_reason(arena, spec, items, wanted);
+            items[i].reason = changes_text(arena, &items[i], STR_NONE);
+            items[i].reason = arena_printf(
+                arena, STR_FMT "%s" STR_FMT, STR_ARG(follow_reason(arena, spec, items, wanted)),
+                items[i].reason.len ? "; " : "", STR_ARG(items[i].reason));
         }
     }
     return r;

@@ -27,9 +27,10 @@ struct plan_item {
     enum plan_action action;
     bool
         start_first; /* PLAN_RESTART, PLAN_FOLLOW: the new one is ready before the old one is stopped */
+    bool idle;       /* nothing of it is wanted now (stopped, scaled to 0): nothing is replaced */
     bool follows;      /* PLAN_FOLLOW, or PLAN_RESTART that waits for what it depends on too */
     uint32_t from, to; /* replicas */
-    struct str reason; /* "command changed", "new service" */
+    struct str reason; /* "command changed", "new service": all that is different */
     const struct str
         *changes; /* keys whose values changed: "command", "environment"; never values */
     size_t change_count;
@@ -47,6 +48,7 @@ struct plan {
 struct plan_scale {
     uint32_t (*replicas)(void *arg, const struct service_spec *spec);
     void *arg;
+    bool (*idle)(void *arg, const struct service_spec *spec); /* NULL: none is */
 };
 
 /* `current` NULL: nothing runs. `wanted` NULL: everything goes. NULL when memory is out. */
@@ -61,5 +63,9 @@ bool plan_start_first(const struct service_spec *old, const struct service_spec 
 /* Its output comes through a pipe or a terminal (feeds.h). */
 bool plan_is_fed(const struct service_spec *spec);
 const char *plan_action_name(enum plan_action action);
+/* What becomes of the processes that run: "none" go, "rolling": each when the next one is ready,
+ * "stop_first": each is stopped before the next one starts. Empty: a new service, or one that goes.
+ */
+struct str plan_restart_name(const struct plan_item *item);
 
 #endif

@@ -101,9 +101,9 @@ struct mapping_row {
 };
 
 struct plan_step {
-    struct str service;
-    struct str action; /* "start", "restart", "stop", "scale", "keep", "update" */
-    struct str reason;
+    struct str service, reason; /* "command changed" */
+    struct str action; /* "create", "remove", "restart", "scale", "update", "follow", "unchanged" */
+    struct str restart;        /* "none", "rolling", "stop_first"; empty: it is new, or goes */
     const struct str *changes; /* keys that differ; never their values */
     size_t changes_count;
 };

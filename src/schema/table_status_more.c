@@ -229,9 +229,16 @@ static const struct schema_field plan_rows[] = {
     {"service", SCHEMA_STRING, P(service), .column = "SERVICE",
      SAY("Service; null for the project itself.", "Servicio; null para el propio proyecto.")},
     {"action", SCHEMA_STRING, P(action), .column = "ACTION",
-     SAY("start, restart, stop, scale, update or keep.",
-         "start, restart, stop, scale, update o keep.")},
-    {"reason", SCHEMA_STRING, P(reason), .column = "REASON", SAY("Why.", "Por qué.")},
+     SAY("create, remove, restart, scale, update, follow or unchanged.",
+         "create, remove, restart, scale, update, follow o unchanged.")},
+    {"restart", SCHEMA_STRING, P(restart), .flags = ZN,
+     SAY("What becomes of its processes: none (they go on), rolling (each goes when the next one "
+         "is "
+         "ready), stop_first; null: it is new, or goes.",
+         "Qué pasa con sus procesos: none (siguen), rolling (cada uno termina cuando el siguiente "
+         "está listo), stop_first; null: es nuevo o se retira.")},
+    {"reason", SCHEMA_STRING, P(reason), .column = "REASON",
+     SAY("Why: all that is different.", "Por qué: todo lo que difiere.")},
     {"changes", SCHEMA_LIST, TEXTS, LIST_AT(struct plan_step, changes), STATUS, .column = "CHANGES",
      SAY("Keys that differ.", "Claves que difieren.")},
 };

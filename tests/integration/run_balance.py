@@ -398,8 +398,11 @@ def test_a_plan_names_what_of_traffic_and_of_the_gateway_changes(shop):
     for verb in ("plan", "reload"):
         said = shop.cli(verb).stdout
         assert "traffic.breaker, traffic.queue" in said and "gateway.limits" in said and "unchanged" not in said
+        assert [line.split()[1:3] for line in said.splitlines()[1:]] == [["update", "none"]] * 2
     assert "Project t changed: 2 updated" in shop.cli("events").stdout
     assert shop.cli("plan").stdout.count("unchanged") == 1
+    (shop.folder / "muelle.yaml").write_text(text.replace("command: ", "nice: 1\n    command: ", 1))
+    assert [s["restart"] for s in json.loads(shop.cli("plan", "--json").stdout)["plan"]] == ["rolling", "none"]
 
 
 def test_what_is_said_of_a_replica_that_is_not_there_is_kept_and_told(shop):

@@ -206,8 +206,14 @@ def test_a_reload_touches_only_what_changed_and_a_bad_file_nothing(m):
     assert {r["service"]: r["pid"] for r in m.ps()} == before
     project(m, text.replace("601", "701").replace("gone: { command: sleep 602 }", "new: { command: sleep 603 }"),
             listen=False)
-    plan = m.cli("plan").stdout
-    assert "command changed" in plan and "no longer in the file" in plan
+    rows = [line.split(maxsplit=2) for line in m.cli("plan").stdout.splitlines()]
+    assert ["changed", "restart", "stop first  command changed"] in rows and ["same", "unchanged", "none"] in rows, rows
+    assert ["gone", "remove", "-           no longer in the file"] in rows, rows
+    m.cli("stop", "changed")
+    assert ["changed", "restart", "not running  command changed"] in [
+        line.split(maxsplit=2) for line in m.cli("plan").stdout.splitlines()]
+    m.cli("start", "changed")
+    before["changed"] = row(m, "changed")["pid"]
     os.kill(m.pid("core"), signal.SIGHUP)
     wait_until(lambda: {r["service"] for r in m.ps() if r["state"] == "running"} == {"same", "changed", "new"},
                what="the new project")

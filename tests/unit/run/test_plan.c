@@ -125,6 +125,42 @@ TEST(changes_of_the_gateway_and_of_how_much_log_is_kept_are_told)
     check_str(project_changes(&new, &old), STR("gateway changed"));
 }
 
+static bool is_named_idle(void *arg, const struct service_spec *spec)
+{
+    return str_is(spec->name, "idle");
+}
+
+TEST(what_becomes_of_the_processes_is_told)
+{
+    struct arena arena = ARENA_INIT(MIB);
+    struct service_spec old[] = {service(STR("routed")), service(STR("alone")),
+                                 service(STR("idle")),   service(STR("none")),
+                                 service(STR("probe")),  service(STR("gone"))};
+    old[0].routes_count = 1;
+    old[0].routes_hash = 1; /* they are the same */
+    old[3].replicas = 0;
+    struct service_spec new[] = {old[0], old[1], old[2], old[3], old[4], service(STR("fresh"))};
+    for (size_t i = 0; i < 4; i++) {
+        new[i].spec_hash = 2;
+        new[i].replicas++;
+        new[i].argv = argv_b;
+    }
+    new[4].health.interval_ns = 5;
+    struct project_spec a = {.services = old, .services_count = 6};
+    struct project_spec b = {.services = new, .services_count = 6};
+    struct plan_scale now = {by_file, NULL, is_named_idle};
+    struct plan *plan = plan_make(&arena, &a, &b, now, file_scale);
+    check_str(plan_restart_name(item_of(plan, "routed")), STR("rolling"));
+    check_str(plan_restart_name(item_of(plan, "alone")), STR("stop_first"));
+    check_str(plan_restart_name(item_of(plan, "idle")), STR("none"));
+    check_str(plan_restart_name(item_of(plan, "none")), STR("none"));
+    check_str(plan_restart_name(item_of(plan, "probe")), STR("none"));
+    check_str(plan_restart_name(item_of(plan, "gone")), STR(""));
+    check_str(plan_restart_name(item_of(plan, "fresh")), STR(""));
+    check_str(item_of(plan, "alone")->reason, STR("1 → 2 replicas; command changed"));
+    arena_fini(&arena);
+}
+
 TEST(down_removes_everything)
 {
     struct arena arena = ARENA_INIT(MIB);
