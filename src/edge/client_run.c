@@ -450,6 +450,7 @@ int client_open(struct worker *worker, int fd, const struct sock_addr *peer,
     }
     if (!client->announced && !admit_address(client)) {
         conn_close(&client->conn);
+        client_forget_text(client);
         free(client);
         return -EUSERS;
     }

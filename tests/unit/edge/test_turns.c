@@ -3,6 +3,7 @@
  * What the edge does in a turn of its loop: a share for each client, a drain that loses no request,
  * and peers that say something at the wrong moment.
  */
+#include "edge/client_run.h"
 #include "edge/stream.h"
 #include "inside.h"
 
@@ -480,4 +481,24 @@ TEST(a_request_that_waits_for_the_end_of_the_turn_is_sent_elsewhere_when_the_ser
     close_client(&inside, &client);
     inside_close(&inside);
     buf_fini(&got);
+}
+
+/* What it is called is longer than what lies in its struct: the sanitizer sees what is left. */
+TEST(a_client_whose_address_has_enough_connections_leaves_nothing)
+{
+    struct inside inside;
+    inside_start(&inside, 1);
+    struct worker *worker = inside_worker(&inside);
+    worker->gateway.address_connections = 1;
+    struct sock_addr peer = {
+        .family = SOCK_ADDR_IP6, .ip = {0x20, 1, 0x0d, 0xb8, 1, 1, 1, 1, 1}, .port = 1};
+    struct client_source source = {.kind = SNAPSHOT_HTTP};
+    int ends[2][2];
+    for (size_t i = 0; i < 2; i++) {
+        check_int(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends[i]), 0);
+        check_int(client_open(worker, ends[i][0], &peer, source), i == 0 ? 0 : -EUSERS);
+        check_int(worker->stats->connections, 1);
+        sock_close(&ends[i][1]);
+    }
+    inside_close(&inside);
 }
