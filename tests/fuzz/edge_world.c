@@ -325,6 +325,7 @@ void world_begin(struct str *in, bool timed)
     world.timed = timed;
     world.tcp = head & 16;
     world.switches = head & 32;
+    world.stubborn = head & 64;
     world.script = str_slice(*in, 0, len);
     *in = str_skip(*in, len);
     world.got = BUF_INIT(16 << 20);
@@ -427,6 +428,10 @@ static bool has_ended(void)
 void world_end(void)
 {
     bool stopped = world.stopped;
+    if (world.stubborn) {
+        pass(200 * NS_PER_S, 200);
+        fuzz_check(inside_worker(&world.inside)->client_count == 0);
+    }
     world.deaf = world.half = false;
     answers_come();
     if (world.client >= 0) {
