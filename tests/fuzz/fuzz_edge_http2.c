@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Whole HTTP/2 connections: the real edge with a client that sends the input to a service of
- * HTTP/1.1 (first byte even), or between a client of HTTP/1.1 and a service that answers with the
- * input (odd): two requests, or one for a WebSocket (RFC 8441), whose frames are read or not. The
- * second byte says how it is cut (0: at every byte), with TIMED a script follows (edge_world.h).
+ * HTTP/1.1 (first byte even) or, with BOTH, of HTTP/2, or between a client of HTTP/1.1 and a
+ * service that answers with the input (odd): two requests, or one for a WebSocket (RFC 8441), whose
+ * frames are read or not. The second byte says how it is cut (0: at every byte), with TIMED a script follows (edge_world.h).
  * Whatever comes, who is done with sending gets an end, no request stays under way, and what
  * arrives at a service of HTTP/1.1 is whole requests.
  */
@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-enum { SERVICES = 3, TURNS_MAX = 3000 };
+enum { SERVICES = 4, TURNS_MAX = 3000 };
 
 /* Bits of the first byte. */
 enum {
@@ -23,9 +23,14 @@ enum {
     CHECKED = 4,   /* … on the route whose frames are read */
     PLAIN = 8,     /* … and the service does not take it by an extended CONNECT */
     TIMED = 16,
+    BOTH = 32,  /* the input is the client's, and services answer it in HTTP/2 */
+    CARED = 64, /* the client's requests are for the service that is cared for */
 };
+enum { HEAD_LEN = 10, WHOLE_LEN = 21 }; /* of an answer */
 
+static const struct str takes_websockets = STR_INIT("\0\0\6\4\0\0\0\0\0\0\10\0\0\0\1");
 static struct str settings, answer; /* of the service that speaks HTTP/2 */
+static bool both;
 
 /* By HTTP/1.1 it is asked for what it does not take otherwise. */
 static bool in_http2(struct str bytes)
@@ -70,12 +75,55 @@ static void say(const struct world_peer *peer, struct str bytes)
     (void)!sock_send(peer->fd, bytes.p, bytes.len, false);
 }
 
+/* Each call is answered at its end or, when much is said, already at its head; a tunnel at both. */
+static void answer_frame(const struct world_peer *peer, const char *frame)
+{
+    char bytes[] = "\0\0\1\1\4....\x88" /* :status 200 */
+                   "\0\0\2\0\1....ok";
+    uint8_t type = (uint8_t)frame[3], flags = (uint8_t)frame[4];
+    bool end = flags & HTTP2_END_STREAM;
+    memcpy(bytes + 5, frame + 5, 4);
+    memcpy(bytes + HEAD_LEN + 5, frame + 5, 4);
+    if (type == HTTP2_SETTINGS && !(flags & HTTP2_ACK)) {
+        say(peer, STR("\0\0\0\4\1\0\0\0\0"));
+    }
+    bool early = type == HTTP2_HEADERS && (flags & HTTP2_END_HEADERS);
+    if (world.silent) {
+        return;
+    }
+    if (world.switches && early) {
+        say(peer, str_make(bytes, HEAD_LEN));
+    } else if (world.switches && type == HTTP2_DATA) {
+        say(peer, str_make(bytes + HEAD_LEN, WHOLE_LEN - HEAD_LEN));
+    } else if (world.large ? early : end && (type == HTTP2_DATA || type == HTTP2_HEADERS)) {
+        say(peer, str_make(bytes, world.half ? HEAD_LEN : WHOLE_LEN));
+    }
+}
+
+static void answer_frames(struct world_peer *peer, struct str bytes)
+{
+    buf_add(&peer->asked, bytes);
+    if (!peer->begun && peer->asked.len >= sizeof(HTTP2_PREFACE) - 1) {
+        peer->begun = true;
+        buf_consume(&peer->asked, sizeof(HTTP2_PREFACE) - 1);
+        say(peer, takes_websockets);
+    }
+    while (peer->begun && peer->asked.len >= HTTP2_FRAME_HEAD) {
+        size_t len = HTTP2_FRAME_HEAD + (http2_u32(peer->asked.p) >> 8);
+        if (peer->asked.len < len) {
+            return;
+        }
+        answer_frame(peer, peer->asked.p);
+        buf_consume(&peer->asked, len);
+    }
+}
+
 /* One that waits to be asked does so: an answer to nothing ends a connection of HTTP/2. The first
  * one's is said as the script has it, that of further ones at once. */
 static void asked(struct world_peer *peer, struct str bytes)
 {
-    if (!peer->http2) {
-        answer_text(peer, bytes);
+    if (both || !peer->http2) {
+        (both ? answer_frames : answer_text)(peer, bytes);
         return;
     }
     buf_add(&peer->asked, bytes);
@@ -116,36 +164,53 @@ static void converse(struct str asks, struct str then)
     }
 }
 
-/* The first one speaks HTTP/1.1, the last one's frames are read. */
+/* The first one speaks HTTP/1.1, unless BOTH do, the third one's frames are read, the last one is
+ * cared for. */
 static void describe(struct snapshot_builder *builder)
 {
-    static const char *const hosts[SERVICES] = {"one", "two", "three"};
+    static const struct snapshot_policy policy = {
+        .parts = SNAPSHOT_POLICY_RETRIES | SNAPSHOT_POLICY_HEDGE | SNAPSHOT_POLICY_QUEUE,
+        .total_ms = 3000,
+        .queue_ms = 300,
+        .retry_when = SNAPSHOT_RETRY_CONNECT | SNAPSHOT_RETRY_RESET | SNAPSHOT_RETRY_TIMEOUT |
+                      SNAPSHOT_RETRY_503 | SNAPSHOT_RETRY_UNAVAILABLE,
+        .retry_methods = SNAPSHOT_METHOD_GET | SNAPSHOT_METHOD_POST,
+        .retry_backoff_ms = 50,
+        .retry_share_permille = 1000,
+        .retry_minimum = 10,
+        .retry_window_ms = 1000,
+        .hedge_after_ms = 100,
+        .hedge_share_permille = 1000,
+        .queue_length = 10,
+        .queue_target_ms = 50,
+        .queue_interval_ms = 100,
+    };
+    static const char *const hosts[SERVICES] = {"one", "two", "three", "four"};
     for (uint64_t id = 1; id <= SERVICES; id++) {
         struct str host = str_from(hosts[id - 1]);
         world_service(builder,
                       &(struct snapshot_service){.id = id,
                                                  .name = host,
                                                  .retries = SNAPSHOT_NO_LIMIT,
+                                                 .policy = id == SERVICES ? &policy : NULL,
                                                  .protocol = id > 1 ? SNAPSHOT_PROTOCOL_HTTP2 : 0});
         snapshot_builder_route(
-            builder,
-            &(struct snapshot_route){.id = id,
-                                     .service = id,
-                                     .host = id > 1 ? host : STR_NONE,
-                                     .flags = id == SERVICES ? SNAPSHOT_ROUTE_CHECK_FRAMES : 0});
+            builder, &(struct snapshot_route){.id = id,
+                                              .service = id,
+                                              .host = id > 1 ? host : STR_NONE,
+                                              .flags = id == 3 ? SNAPSHOT_ROUTE_CHECK_FRAMES : 0});
     }
 }
 
 static void ask_for_websocket(unsigned kind)
 {
-    static const struct str takes = STR_INIT("\0\0\6\4\0\0\0\0\0\0\10\0\0\0\1");
     static const struct str hello = STR_INIT("\x81\x82\0\0\0\0hi"); /* masked by zeros */
     struct buf asks = BUF_INIT(1024);
     buf_add(&asks, STR("GET /c HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
                        "Sec-WebSocket-Version: 13\r\n"
                        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nHost: "));
     buf_add(&asks, kind & CHECKED ? STR("three\r\n\r\n") : STR("two\r\n\r\n"));
-    settings = kind & PLAIN ? STR("\0\0\0\4\0\0\0\0\0") : takes;
+    settings = kind & PLAIN ? STR("\0\0\0\4\0\0\0\0\0") : takes_websockets;
     converse(buf_str(&asks), hello);
     buf_fini(&asks);
 }
@@ -158,7 +223,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     world.describe = describe;
     world.asked = asked;
     world.cut = 1 + 8 * (size_t)(fuzz_byte(&in) % 64);
-    world.speaks_http2 = kind & SERVICE;
+    both = (kind & BOTH) && !(kind & SERVICE);
+    world.speaks_http2 = both || (kind & SERVICE);
     world_open();
     world_begin(&in, kind & TIMED);
     if (!(kind & SERVICE)) {
@@ -175,8 +241,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     } else if (kind & WEBSOCKET) {
         ask_for_websocket(kind);
     } else {
-        converse(STR("GET /a HTTP/1.1\r\nHost: two\r\n\r\n"
-                     "POST /b HTTP/1.1\r\nHost: two\r\nContent-Length: 3\r\n\r\nabc"),
+        converse(kind & CARED
+                     ? STR("GET /a HTTP/1.1\r\nHost: four\r\n\r\n"
+                           "POST /b HTTP/1.1\r\nHost: four\r\nContent-Length: 3\r\n\r\nabc")
+                     : STR("GET /a HTTP/1.1\r\nHost: two\r\n\r\n"
+                           "POST /b HTTP/1.1\r\nHost: two\r\nContent-Length: 3\r\n\r\nabc"),
                  STR_NONE);
     }
     world_end();
