@@ -141,8 +141,9 @@ void world_service(struct snapshot_builder *builder, const struct snapshot_servi
     known.tunnel_idle_ms = 3000;
     known.stream_ms = 4000;
     snapshot_builder_service(builder, &known);
-    if (world.endpoints < SNAPSHOT_ENDPOINT_STATES) {
-        snapshot_builder_endpoint(builder, &(struct snapshot_endpoint){.id = service->id,
+    unsigned replicas = world.endpoints == SNAPSHOT_ENDPOINT_STATES ? 0 : service->policy ? 2 : 1;
+    for (unsigned i = 0; i < replicas; i++) {
+        snapshot_builder_endpoint(builder, &(struct snapshot_endpoint){.id = service->id + 100 * i,
                                                                        .service = service->id,
                                                                        .replica = service->name,
                                                                        .address = str_from(address),

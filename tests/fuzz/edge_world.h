@@ -56,7 +56,7 @@ extern struct world world;
 
 /* Takes the script off the input; the client connects. */
 void world_begin(struct str *in, bool timed);
-/* A service with one endpoint, at the peers. */
+/* A service with one endpoint, or two if it has a policy, at the peers. */
 void world_service(struct snapshot_builder *builder, const struct snapshot_service *service);
 /* Serves as `describe` says, unless it does already. */
 void world_open(void);

@@ -198,7 +198,8 @@ static void describe(struct snapshot_builder *builder)
             builder, &(struct snapshot_route){.id = id,
                                               .service = id,
                                               .host = id > 1 ? host : STR_NONE,
-                                              .flags = id == 3 ? SNAPSHOT_ROUTE_CHECK_FRAMES : 0});
+                                              .flags = id == 3 ? SNAPSHOT_ROUTE_CHECK_FRAMES : 0,
+                                              .tunnel = {.ping_ms = id == 3 ? 1000 : 0}});
     }
 }
 
