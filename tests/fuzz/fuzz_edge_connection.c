@@ -98,9 +98,7 @@ static void describe(struct snapshot_builder *builder)
         .queue_length = 10,
         .queue_target_ms = 50,
         .queue_interval_ms = 100,
-        .fallback_status = 503,
-        .fallback_body = STR_INIT("later"),
-        .fallback_type = STR_INIT("text/plain"),
+        .fallback_service = 1,
         .mirror_permille = 500,
         .mirror_service = 1,
     };
