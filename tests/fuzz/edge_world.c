@@ -16,7 +16,7 @@ enum {
     LARGE = 300000
 };
 
-struct world world = {.client = -1, .input = -1, .other = -1};
+struct world world = {.client = -1, .input = -1, .others = {-1, -1, -1, -1}};
 
 /* The harness's checks, without the harness. */
 void test_check(bool ok, const char *what, const char *file, int line)
@@ -96,10 +96,18 @@ static bool serve(struct world_peer *peer)
     return n > 0 || n == -EAGAIN;
 }
 
+static void read_other(int *fd)
+{
+    struct buf got = BUF_INIT(MIB);
+    bool reset;
+    if (*fd >= 0 && inside_read(*fd, &got, &reset)) {
+        sock_close(fd);
+    }
+    buf_fini(&got);
+}
+
 void world_turn(void)
 {
-    struct buf other = BUF_INIT(MIB);
-    bool reset;
     int fd = -1;
     fuzz_check(loop_turn(edge_loop(world.inside.edge), 0) == 0);
     inside_clock_jump_ns += TURN_NS;
@@ -113,12 +121,12 @@ void world_turn(void)
         }
     }
     if (world.client >= 0 && !world.deaf && !world.ended) {
+        bool reset;
         world.ended = inside_read(world.client, &world.got, &reset);
     }
-    if (world.other >= 0 && inside_read(world.other, &other, &reset)) {
-        sock_close(&world.other);
+    for (unsigned i = 0; i < WORLD_OTHERS; i++) {
+        read_other(&world.others[i]);
     }
-    buf_fini(&other);
 }
 
 static void turns(unsigned count)
@@ -160,8 +168,9 @@ static void apply(void)
     (void)snprintf(port, sizeof(port), "127.0.0.1:%u", world.inside.port);
     (void)snprintf(tcp_port, sizeof(tcp_port), "127.0.0.1:%u", world.inside.tcp_port);
     snapshot_builder_init(&builder);
-    snapshot_builder_gateway(&builder,
-                             &(struct snapshot_gateway){.head_ms = 2000, .keepalive_ms = 8000});
+    snapshot_builder_gateway(&builder, &(struct snapshot_gateway){.connections_max = WORLD_OTHERS,
+                                                                  .head_ms = 2000,
+                                                                  .keepalive_ms = 8000});
     world.describe(&builder);
     snapshot_builder_listener(&builder,
                               &(struct snapshot_listener){.id = 1, .address = str_from(port)});
@@ -280,14 +289,17 @@ static void edge_stops(void)
     world.stopped = true;
 }
 
+/* They come in turn, half of them with half a request; some more, and one has to go. */
 static void another_asks(void)
 {
     static const struct str asks = STR_INIT("GET /of-another HTTP/1.1\r\nHost: two\r\n\r\n");
-    if (world.other < 0 && !world.stopped) {
-        world.other = inside_connect(&world.inside, world.inside.port);
+    unsigned turn = world.other_turn++ % WORLD_OTHERS;
+    int *other = &world.others[turn];
+    if (*other < 0 && !world.stopped) {
+        *other = inside_connect(&world.inside, world.inside.port);
     }
-    if (world.other >= 0) {
-        (void)!sock_send(world.other, asks.p, asks.len, false);
+    if (*other >= 0) {
+        (void)!sock_send(*other, asks.p, turn % 2 ? asks.len / 2 : asks.len, false);
     }
 }
 
@@ -331,6 +343,7 @@ void world_begin(struct str *in, bool timed)
     *in = str_skip(*in, len);
     world.got = BUF_INIT(16 << 20);
     world.ended = world.input_told = false;
+    world.other_turn = 0;
     world.input = -1;
     world.client =
         inside_connect(&world.inside, world.tcp ? world.inside.tcp_port : world.inside.port);
@@ -440,7 +453,9 @@ void world_end(void)
     }
     until(has_ended); /* else it neither answers nor closes */
     sock_close(&world.client);
-    sock_close(&world.other);
+    for (unsigned i = 0; i < WORLD_OTHERS; i++) {
+        sock_close(&world.others[i]);
+    }
     until(is_idle);
     services_close();
     world.large = false;

@@ -16,7 +16,7 @@
 #include "fuzz.h"
 #include "link/snapshot.h"
 
-enum { WORLD_PEERS = 16 };
+enum { WORLD_PEERS = 16, WORLD_OTHERS = 4 };
 
 /* A service's end of a connection. */
 struct world_peer {
@@ -48,7 +48,8 @@ struct world {
     bool ended;               /* the client's connection */
     bool silent, half, large; /* services: do not answer, do so without an end, say much */
     bool deaf;                /* the client does not read */
-    int other;                /* another client */
+    int others[WORLD_OTHERS]; /* other clients; with all of them one has to go */
+    unsigned other_turn;
     enum snapshot_endpoint_state endpoints;
     bool changed, stopped; /* the snapshot is not that of the beginning; the edge was to stop */
 };
