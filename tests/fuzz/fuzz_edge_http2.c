@@ -3,9 +3,9 @@
  * Whole HTTP/2 connections: the real edge with a client that sends the input to a service of
  * HTTP/1.1 (first byte even) or, with BOTH, of HTTP/2, or between a client of HTTP/1.1 and a
  * service that answers with the input (odd): two requests, or one for a WebSocket (RFC 8441), whose
- * frames are read or not. The second byte says how it is cut (0: at every byte), with TIMED a script follows (edge_world.h).
- * Whatever comes, who is done with sending gets an end, no request stays under way, and what
- * arrives at a service of HTTP/1.1 is whole requests.
+ * frames are read or not. The second byte says how it is cut (0: at every byte), with TIMED a
+ * script follows (edge_world.h). Whatever comes, who is done with sending gets an end, no request
+ * stays under way, and what arrives at a service of HTTP/1.1 is whole requests.
  */
 #include "../unit/proto/http1_judge.h"
 #include "edge_world.h"
