@@ -161,7 +161,9 @@ void mirror_send(struct stream *stream)
     struct service *to = map_get(&worker->set.services, str_make((const char *)&id, 8));
     bool sent =
         to && policy->mirror_count < MIRRORS_MAX && whole_is_here(stream) && begin(stream, to);
-    if (!sent && policy->shared) {
+    if (sent) {
+        counters_add(&stream->cell->mirrored, 1);
+    } else if (policy->shared) {
         __atomic_fetch_add(&policy->shared->not_mirrored, 1, __ATOMIC_RELAXED);
     }
 }

@@ -45,7 +45,7 @@ struct counters_cell {
         rejected,     /* turned away by a breaker, a full queue or a limit */
         unbalanced;   /* picked in turn: the signal that the balancing goes by was missing */
     uint64_t tunnels; /* connections of tcp and tls listeners that were carried: no status */
-    uint64_t unused[2];
+    uint64_t mirrored /* copies sent */, unused;
     struct counters_histogram durations[COUNTERS_DURATIONS]; /* enum counters_duration */
 };
 

@@ -139,6 +139,7 @@ static void write_thing(struct json_writer *json, const struct metrics_thing *th
     json_field(json, "retries", u64, thing->red.retries);
     json_field(json, "ejections", u64, thing->red.ejections);
     json_field(json, "hedges", u64, thing->red.hedges);
+    json_field(json, "mirrored", u64, thing->red.mirrored);
     json_field(json, "rejected", u64, thing->red.rejected);
     json_field(json, "bytes_in", u64, thing->red.bytes_in);
     json_field(json, "bytes_out", u64, thing->red.bytes_out);

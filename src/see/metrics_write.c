@@ -116,6 +116,8 @@ static void write_routes(struct openmetrics *om, const struct metrics *metrics)
          offsetof(struct red, retries)},
         {OPENMETRICS_COUNTER, "muelle_request_hedges", NULL,
          "Second tries that were begun beside the first.", offsetof(struct red, hedges)},
+        {OPENMETRICS_COUNTER, "muelle_requests_mirrored", NULL,
+         "Requests whose copy was sent to another service.", offsetof(struct red, mirrored)},
         {OPENMETRICS_COUNTER, "muelle_requests_rejected", NULL,
          "Requests turned away by a breaker, a full queue or a limit.",
          offsetof(struct red, rejected)},

@@ -24,6 +24,7 @@ void red_add(struct red *red, const struct counters_cell *cell)
     red->retries += cell->retries;
     red->ejections += cell->ejections;
     red->hedges += cell->hedges;
+    red->mirrored += cell->mirrored;
     red->rejected += cell->rejected;
     for (size_t i = 0; i < COUNTERS_DURATIONS; i++) {
         red->sum_us[i] += cell->durations[i].sum_us;

@@ -18,7 +18,7 @@ struct red {
     uint64_t gateway_errors;     /* those that the edge made itself */
     uint64_t bytes_in, bytes_out;
     uint64_t connects, connect_errors, retries;
-    uint64_t ejections, hedges, rejected;
+    uint64_t ejections, hedges, mirrored, rejected;
     uint64_t sum_us[COUNTERS_DURATIONS];
     uint32_t in_flight;
 };

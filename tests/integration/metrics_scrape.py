@@ -69,6 +69,35 @@ def total(text, name, **labels):
     return result
 
 
+def test_copies_and_ejections_are_counted_by_whose_they_are(muelle):
+    muelle.write("web.py", WEB)
+    muelle.port = free_port()
+    muelle.write("muelle.yaml", f"""
+name: shop
+gateway: {{ listen: [ "http://127.0.0.1:{muelle.port}" ], admin: false }}
+services:
+  web:
+    command: /usr/bin/python3 web.py
+    routes: [ {{ host: web.localhost, path: / }} ]
+    traffic: {{ mirror: {{ service: shadow, share: 100 }} }}
+  shadow: {{ command: /usr/bin/python3 web.py }}
+  bad:
+    command: /usr/bin/python3 web.py
+    deploy: {{ replicas: 2 }}
+    routes: [ {{ host: web.localhost, path: /broken }} ]
+    traffic: {{ outlier: {{ consecutive: 1, ejection: 1h, ejection_max: 1h }} }}
+""")
+    muelle.up()
+    ask(muelle, "/", 7)
+    wait_until(lambda: total(scrape(muelle)[1], "muelle_requests_mirrored_total") == 7, what="the copies")
+    text = scrape(muelle)[1]
+    assert total(text, "muelle_requests_mirrored_total", host="web.localhost", path="/", service="web", replica="web-1") == 7
+    ask(muelle, "/broken", 12)
+    wait_until(lambda: total(scrape(muelle)[1], "muelle_upstream_ejections_total", service="bad") >= 1, what="an ejection")
+    text = scrape(muelle)[1]
+    assert total(text, "muelle_upstream_ejections_total", host="", service="bad") == total(text, "muelle_upstream_ejections_total")
+
+
 def test_every_request_is_counted_once(web):
     ask(web, "/", 40)
     ask(web, "/broken", 10)
