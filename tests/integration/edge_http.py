@@ -149,6 +149,7 @@ def test_head_and_304_have_a_length_but_no_body(tmp_path):
         assert upstream.count == 1
 
 
+@pytest.mark.figures
 def test_50_mb_in_both_directions_with_little_memory(tmp_path):
     size = 50 * 1024 * 1024
 
