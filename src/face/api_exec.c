@@ -122,6 +122,7 @@ void handle_exec(struct exchange *x)
     struct service_status service;
     struct run_exec what = {.project = x->params[0],
                             .service = x->params[1],
+                            .replica = (uint32_t)jdoc_i64(x->json, "replica", 1),
                             .working_dir = jdoc_str(x->json, "working_dir")};
     struct exec *exec;
 

@@ -308,7 +308,14 @@ static const struct schema_field exec_rows[] = {
      .max = 1023,
      NO_MEMBER,
      .en = "Folder to run in; else the service's.",
-     .es = "Carpeta de trabajo."}};
+     .es = "Carpeta de trabajo."},
+    {.name = "replica",
+     .type = SCHEMA_INT,
+     .min = 1,
+     .max = SPEC_REPLICAS_MAX,
+     NO_MEMBER,
+     .en = "Whose environment it gets (PORT); else the first one's.",
+     .es = "De qué réplica toma el entorno (PORT); si falta, de la primera."}};
 static const struct schema_table exec_body = {
     .name = "exec_request", .en = "A command.", .es = "Un comando.", ROWS(exec_rows)};
 

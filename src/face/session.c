@@ -32,6 +32,7 @@
 #include "os/user.h"
 #include "proto/uri.h"
 #include "role.h"
+#include "schema/spec.h"
 
 #define CORE_BACK_NS       (10 * NS_PER_S)
 #define CORE_BACK_QUIET_NS (2 * NS_PER_S) /* the caller has another way */
@@ -485,11 +486,40 @@ int session_list(struct session *s, struct client_answer *ret, const char *path)
 }
 
 /* Its whole answer is fetched to know that it is there: 404 comes with the nearest name. */
+bool session_split_replica(struct str word, struct str *ret_service, uint64_t *ret_replica)
+{
+    struct str number = STR_NONE;
+    return str_split(word, '/', ret_service, &number) && ret_service->len > 0 &&
+           num_parse_u64(number, ret_replica) == 0 && *ret_replica >= 1 &&
+           *ret_replica <= SPEC_REPLICAS_MAX;
+}
+
+/* Some verbs take one of its replicas, these do not. */
+static int say_replica(const struct session *s, struct str service, uint64_t replica)
+{
+    bool logs = str_is(STR("logs"), s->args->verb->name);
+    if (logs) {
+        say_error(s, "'logs' takes services: 'muelle logs " STR_FMT " --replica %llu'",
+                  STR_ARG(service), (unsigned long long)replica);
+    } else {
+        say_error(s,
+                  "'%s' takes services, for example '" STR_FMT
+                  "'; one replica: 'exec', 'run', 'weight', 'drain', and 'logs' with --replica",
+                  s->args->verb->name, STR_ARG(service));
+    }
+    return CLI_USAGE;
+}
+
 int session_need_word(struct session *s, const char *word)
 {
     cleanup(buf_fini) struct buf path = BUF_INIT(1 * KIB);
     struct client_answer answer = {0};
+    struct str service = STR_NONE;
+    uint64_t replica = 0;
 
+    if (session_split_replica(str_from(word), &service, &replica)) {
+        return say_replica(s, service, replica);
+    }
     uri_encode(&path, str_from(word), false);
     int r = session_get(s, &answer, "/services/%s", buf_cstr(&path));
     client_answer_fini(&answer);

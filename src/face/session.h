@@ -81,6 +81,8 @@ must_check int session_follow(struct session *s, struct client *client,
 /* Is each of the words a service? Else that is said, with the nearest name. 0 or an exit code. */
 must_check int session_need_words(struct session *s);
 must_check int session_need_word(struct session *s, const char *word);
+/* "web/2" to its parts; false: it is something else. */
+bool session_split_replica(struct str word, struct str *ret_service, uint64_t *ret_replica);
 
 /* Loads the files as the core will, and says what is wrong with them: 0, CLI_INVALID, CLI_USAGE.
  * Fills `project` when it is not set. */

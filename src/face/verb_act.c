@@ -312,14 +312,6 @@ static int add_seat(struct session *s, struct vec *targets, struct str service, 
     return r;
 }
 
-/* "web/2" */
-static bool split_replica(struct str word, struct str *service, uint64_t *replica)
-{
-    struct str number = STR_NONE;
-    return str_split(word, '/', service, &number) && service->len > 0 &&
-           num_parse_u64(number, replica) == 0 && *replica >= 1 && *replica <= SPEC_REPLICAS_MAX;
-}
-
 /* "web/2=5" */
 static int add_weight(struct session *s, const char *word, struct vec *targets)
 {
@@ -328,7 +320,7 @@ static int add_weight(struct session *s, const char *word, struct vec *targets)
     char body[64];
 
     if (!str_split(str_from(word), '=', &place, &weight) || num_parse_u64(weight, &n) < 0 ||
-        !split_replica(place, &service, &replica)) {
+        !session_split_replica(place, &service, &replica)) {
         say_error(s, "'%s' is no SERVICE/REPLICA=WEIGHT, for example web/2=5", word);
         return CLI_USAGE;
     }
@@ -366,7 +358,7 @@ int verb_drain(const struct cli_args *args)
         struct str service = STR_NONE;
         uint64_t replica = 0;
         char body[64];
-        if (!split_replica(str_from(args->words[i]), &service, &replica)) {
+        if (!session_split_replica(str_from(args->words[i]), &service, &replica)) {
             say_error(&s, "'%s' is no SERVICE/REPLICA, for example web/2", args->words[i]);
             r = CLI_USAGE;
             break;

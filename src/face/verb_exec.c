@@ -179,8 +179,9 @@ static int check_environment(const struct session *s)
     return 0;
 }
 
-/* Word 0 is the service. Without further words the list is empty, which means the service's own. */
-static void make_body(const struct cli_args *args, struct buf *out)
+/* Word 0 is the service, with or without a replica. Without further words the list is empty, which
+ * means the service's own. */
+static void make_body(const struct cli_args *args, uint64_t replica, struct buf *out)
 {
     struct json_writer w = JSON_WRITER(out);
     const char *folder = cli_value(args, "workdir");
@@ -196,6 +197,9 @@ static void make_body(const struct cli_args *args, struct buf *out)
     if (folder) {
         json_field(&w, "working_dir", cstr, folder);
     }
+    if (replica) {
+        json_field(&w, "replica", u64, replica);
+    }
     json_end_object(&w);
 }
 
@@ -206,8 +210,14 @@ static int exec_run(struct exec *e)
     cleanup(buf_fini) struct buf body = BUF_INIT(1 * MIB);
     int streams[] = {0, 1, 2};
     struct client_answer answer = {0};
+    struct str service = str_from(e->s.args->words[0]);
+    uint64_t replica = 0;
     int r;
 
+    if (str_find_char(service, '/') >= 0 && !session_split_replica(service, &service, &replica)) {
+        say_error(&e->s, "'%s' is no SERVICE/REPLICA, for example web/2", e->s.args->words[0]);
+        return CLI_USAGE;
+    }
     if (relay_begin(&e->relay, &e->s.loop) == 0) {
         streams[0] = streams[1] = e->relay.program_fd;
         streams[2] = tty_is(2) ? e->relay.program_fd : 2;
@@ -216,9 +226,9 @@ static int exec_run(struct exec *e)
     buf_add_cstr(&target, "/api/v1/projects/");
     uri_encode(&target, str_from(e->s.project), false);
     buf_add_cstr(&target, "/services/");
-    uri_encode(&target, str_from(e->s.args->words[0]), false);
+    uri_encode(&target, service, false);
     buf_add_cstr(&target, "/exec");
-    make_body(e->s.args, &body);
+    make_body(e->s.args, replica, &body);
     e->stream = (struct client_stream){.event = on_event, .ended = on_ended};
     r = session_follow(&e->s, e->watcher,
                        &(struct client_request){.method = "POST",

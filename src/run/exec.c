@@ -218,12 +218,26 @@ static void refuse(struct run *run, const struct run_exec *request, struct run_e
     done.done(done.arg, problem, 126);
 }
 
+/* NULL: there is none, and why. */
 static struct replica *find(struct run *run, const struct context *ctx,
-                            const struct run_exec *request)
+                            const struct run_exec *request, struct problem *problem)
 {
     struct project *project = project_find(run, str_from(ctx->tenant), request->project);
     struct service *service = project ? service_find(project, request->service) : NULL;
-    return service && service->spec->kind == SERVICE_PROCESS ? replica_current(service, 1) : NULL;
+    struct replica *replica = NULL;
+    if (!service || service->spec->kind != SERVICE_PROCESS) {
+        problem_set(problem, "service.unknown",
+                    "there is no service '" STR_FMT "' to run a command for",
+                    STR_ARG(request->service));
+    } else {
+        replica = replica_current(service, request->replica);
+        problem_set(problem, "replica.unknown", "service '%s' has no replica %u", service->name,
+                    request->replica);
+        problem_hint(problem, "'muelle ps %s' lists them, 'muelle scale %s=%u' starts so many",
+                     service->name, service->name, request->replica);
+    }
+    problem->status = 404;
+    return replica;
 }
 
 void run_exec(struct run *run, const struct context *ctx, const struct run_exec *request,
@@ -234,7 +248,7 @@ void run_exec(struct run *run, const struct context *ctx, const struct run_exec 
         refuse(run, request, done, &problem);
         return;
     }
-    struct replica *replica = find(run, ctx, request);
+    struct replica *replica = find(run, ctx, request, &problem);
     size_t count = 0;
     list_for_each (it, &run->execs) {
         count++;
@@ -242,12 +256,8 @@ void run_exec(struct run *run, const struct context *ctx, const struct run_exec 
     if (!replica || count >= EXECS_MAX) {
         if (replica) {
             problem_set(&problem, "exec.busy", "too many commands run already");
-        } else {
-            problem_set(&problem, "service.unknown",
-                        "there is no service '" STR_FMT "' to run a command for",
-                        STR_ARG(request->service));
+            problem.status = 429;
         }
-        problem.status = replica ? 429 : 404;
         refuse(run, request, done, &problem);
         return;
     }

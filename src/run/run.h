@@ -99,8 +99,8 @@ void run_act(struct run *run, const struct context *ctx, const struct run_act *a
 /* A command in a service's surroundings (`exec`: its environment, user, folder; `run`: a fresh
  * one-off copy). */
 struct run_exec {
-    struct str project;
-    struct str service;
+    struct str project, service;
+    uint32_t replica; /* whose environment it gets */
     const struct str *argv;
     size_t argc; /* 0 = the service's own command (`run`) */
     const struct run_env *environment;

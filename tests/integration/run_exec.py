@@ -113,8 +113,25 @@ def test_a_service_without_a_process_has_no_command_beside_it(m):
     wait_until(lambda: not [r for r in m.ps() if r["service"] == "b"], what="none")
     command = Command(m, "b", "true")
     problem = command.event("problem")
-    assert (problem["status"], problem["code"]) == (404, "service.unknown") and "'b'" in problem["detail"]
+    assert (problem["status"], problem["code"]) == (404, "replica.unknown") and "'b'" in problem["detail"]
     command.close()
+
+
+def test_a_command_gets_the_environment_of_the_replica_that_is_named(m):
+    m.up()
+    m.cli("scale", "a=2")
+    for words, port in (("a", 1), ("a/1", 1), ("a/2", 2)):
+        for verb in ("exec", "run"):
+            said = m.cli(verb, words, "printenv", "MUELLE_REPLICA", "PORT").stdout.split()
+            assert said == [str(port), str(next(r["port"] for r in m.ps() if r["service"] == "a" and r["replica"] == port))]
+    wrong = m.cli("exec", "a/3", "true", check=False)
+    assert wrong.returncode == 127 and "service 'a' has no replica 3" in wrong.stderr and "muelle scale a=3" in wrong.stderr
+    wrong = m.cli("exec", "a/x", "true", check=False)
+    assert wrong.returncode == 2 and "'a/x' is no SERVICE/REPLICA" in wrong.stderr
+    for verb in ("ps", "restart", "stop", "logs", "events"):
+        wrong = m.cli(verb, "a/1", check=False)
+        assert wrong.returncode == 2 and f"'{verb}' takes services" in wrong.stderr, wrong
+    assert "'muelle logs a --replica 1'" in m.cli("logs", "a/1", check=False).stderr
 
 
 def test_commands_outlive_a_core_and_the_next_one_ends_what_nobody_asks_for(m):
