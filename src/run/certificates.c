@@ -10,7 +10,6 @@
  */
 #include "run/certificates.h"
 
-#include "base/map.h"
 #include "core/authority.h"
 #include "os/clock.h"
 #include "os/file.h"
@@ -402,7 +401,7 @@ static void add_host(struct map *seen, const struct listen_spec *listen)
 }
 
 /* The names of listeners and routes, once each, behind those of this machine. */
-static size_t collect_names(const struct project_spec *spec, struct map *seen)
+static void collect_names(const struct project_spec *spec, struct map *seen)
 {
     static const struct str usual[] = {STR_INIT("localhost"), STR_INIT("*.localhost"),
                                        STR_INIT("127.0.0.1"), STR_INIT("::1")};
@@ -424,7 +423,6 @@ static size_t collect_names(const struct project_spec *spec, struct map *seen)
             }
         }
     }
-    return seen->len;
 }
 
 static int issue_one(const struct loading *l, const struct authority *authority,
@@ -446,32 +444,47 @@ static int issue_one(const struct loading *l, const struct authority *authority,
     return r == TLS_E_BAD ? -EINVAL : r;
 }
 
-static int issue_all(const struct loading *l, const struct authority *authority)
+static int issue_all(const struct loading *l, const struct authority *authority,
+                     const struct map *wanted)
 {
-    struct map seen = MAP_INIT(count_names(l->spec));
-    size_t total = collect_names(l->spec, &seen);
     int r = 0;
-    for (size_t at = 0; r == 0 && at < total; at += CERTIFICATES_LOCAL_NAMES) {
+    for (size_t at = 0; r == 0 && at < wanted->len; at += CERTIFICATES_LOCAL_NAMES) {
         struct str names[CERTIFICATES_LOCAL_NAMES];
-        size_t left = total - at;
+        size_t left = wanted->len - at;
         size_t count = MIN(left, (size_t)CERTIFICATES_LOCAL_NAMES);
         for (size_t i = 0; i < count; i++) {
-            names[i] = seen.entries[at + i].key;
+            names[i] = wanted->entries[at + i].key;
         }
         r = issue_one(l, authority, names, count);
     }
-    map_fini(&seen);
     return r;
 }
 
-static int load_local(const struct loading *l)
+/* Beside certificates of files: the hosts below localhost that none of them is for, and no other
+ * name, which would hide theirs. */
+static void collect_beside(const struct loading *l, struct map *wanted)
+{
+    struct map named = CERTIFICATES_NAMES(l->to);
+    bool known = certificates_for_routes(l->spec) && certificates_names(l->to, &named);
+    for (size_t i = 0; known && i < l->spec->services_count; i++) {
+        const struct service_spec *service = &l->spec->services[i];
+        for (size_t k = 0; k < service->routes_count; k++) {
+            const struct route_spec *route = &service->routes[k];
+            if (certificates_is_local(route->host) && !route->passthrough &&
+                !certificates_cover(&named, route->host)) {
+                (void)!map_put(wanted, route->host, (void *)1); /* without room: without it */
+            }
+        }
+    }
+    map_fini(&named);
+}
+
+/* Not `needed`: what cannot be had is no problem, the certificates of files serve. */
+static int issue_local(const struct loading *l, const struct map *wanted, bool needed)
 {
     char dir[AUTHORITY_DIR_MAX];
     struct authority authority = {0};
     struct problem problem;
-    if (l->request->files_only || !needs_local(l->spec)) {
-        return 0;
-    }
     problem_set(&problem, "tls.no-authority",
                 "the development authority has no folder: neither MUELLE_CA_DIR nor HOME is set");
     int r = TLS_E_BAD;
@@ -481,7 +494,9 @@ static int load_local(const struct loading *l)
         r = authority_open(&authority, dir, l->now_s, &problem);
     }
     if (r == 0) {
-        r = issue_all(l, &authority);
+        r = issue_all(l, &authority, wanted);
+    } else if (r != -ENOMEM && !needed) {
+        r = 0;
     } else if (r != -ENOMEM) {
         if (r < 0) {
             problem_set(&problem, "tls.no-authority",
@@ -494,6 +509,23 @@ static int load_local(const struct loading *l)
         r = 0;
     }
     authority_close(&authority);
+    return r;
+}
+
+static int load_local(const struct loading *l)
+{
+    struct map wanted = MAP_INIT(count_names(l->spec));
+    bool needed = needs_local(l->spec);
+    if (l->request->files_only) {
+        return 0;
+    }
+    if (needed) {
+        collect_names(l->spec, &wanted);
+    } else {
+        collect_beside(l, &wanted);
+    }
+    int r = wanted.len > 0 ? issue_local(l, &wanted, needed) : 0;
+    map_fini(&wanted);
     return r;
 }
 

@@ -8,9 +8,11 @@
 #define RUN_CERTIFICATES_H
 
 #include "base/arena.h"
+#include "base/map.h"
 #include "base/problem.h"
 #include "link/snapshot.h"
 #include "schema/spec.h"
+#include "tls/cert.h"
 
 struct source;
 struct run;
@@ -60,6 +62,15 @@ must_check int certificates_load(const struct certificates_request *request,
                                  struct certificates **ret);
 /* Does TLS end at one of its listeners? */
 bool certificates_needed(const struct gateway_spec *gateway);
+/* Are routes served by https? The admin listener has none. */
+bool certificates_for_routes(const struct project_spec *spec);
+/* All names of all of them, in CERTIFICATES_NAMES. False: memory is out. */
+#define CERTIFICATES_NAMES(all) MAP_INIT((all)->count *TLS_NAMES_MAX + 1)
+must_check bool certificates_names(const struct certificates *certificates, struct map *names);
+/* The name itself, or the wildcard one label above: as clients compare (RFC 6125 §6.4.3). */
+bool certificates_cover(const struct map *names, struct str host);
+/* Below localhost (RFC 6761 §6.3): nobody but the development authority issues for it. */
+bool certificates_is_local(struct str host);
 /* Says which hosts of routes no certificate is for, and which certificates end soon. */
 void certificates_doubts(const struct project_spec *spec, const struct certificates *certificates,
                          int64_t now_s, struct problem_list *notices);

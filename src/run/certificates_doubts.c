@@ -6,13 +6,10 @@
  */
 #include "run/certificates.h"
 
-#include "base/map.h"
 #include "base/num.h"
 #include "schema/load.h"
-#include "tls/cert.h"
 
-/* Routes are served by https; the admin listener has none. */
-static bool is_for_routes(const struct project_spec *spec)
+bool certificates_for_routes(const struct project_spec *spec)
 {
     for (size_t i = 0; i < spec->gateway.listens_count; i++) {
         if (spec->gateway.listens[i].kind == LISTEN_HTTPS) {
@@ -22,8 +19,7 @@ static bool is_for_routes(const struct project_spec *spec)
     return false;
 }
 
-/* All names of all certificates. Without memory it is as if a name were there. */
-static bool collect(const struct certificates *certificates, struct map *names)
+bool certificates_names(const struct certificates *certificates, struct map *names)
 {
     for (size_t i = 0; i < certificates->count; i++) {
         struct str rest = certificates->items[i].names, name;
@@ -37,8 +33,7 @@ static bool collect(const struct certificates *certificates, struct map *names)
     return true;
 }
 
-/* The name itself, or the wildcard one label above: as clients compare (RFC 6125 §6.4.3). */
-static bool is_covered(const struct map *names, struct str host)
+bool certificates_cover(const struct map *names, struct str host)
 {
     char wild[256];
     ptrdiff_t dot = str_find_char(host, '.');
@@ -52,16 +47,23 @@ static bool is_covered(const struct map *names, struct str host)
     return map_get(names, str_from(wild)) != NULL;
 }
 
+bool certificates_is_local(struct str host)
+{
+    return str_is(host, "localhost") || str_ends(host, STR(".localhost"));
+}
+
 static void doubt_names(const struct project_spec *spec, const struct certificates *certificates,
                         struct problem_list *notices)
 {
-    struct map names = MAP_INIT(certificates->count * TLS_NAMES_MAX + 1);
-    bool known = is_for_routes(spec) && certificates->count > 0 && collect(certificates, &names);
+    struct map names = CERTIFICATES_NAMES(certificates);
+    bool known = certificates_for_routes(spec) && certificates->count > 0 &&
+                 certificates_names(certificates, &names);
     for (size_t i = 0; known && i < spec->services_count; i++) {
         const struct service_spec *service = &spec->services[i];
         for (size_t k = 0; k < service->routes_count; k++) {
             const struct route_spec *route = &service->routes[k];
-            if (route->host.len == 0 || route->passthrough || is_covered(&names, route->host)) {
+            if (route->host.len == 0 || route->passthrough || certificates_is_local(route->host) ||
+                certificates_cover(&names, route->host)) {
                 continue;
             }
             struct problem *problem = problem_list_add(notices);

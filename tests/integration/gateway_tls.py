@@ -150,6 +150,25 @@ def test_a_listener_without_a_certificate_has_one_of_the_development_authority(s
     assert out.stdout == b"x" * 100000
 
 
+def test_names_below_localhost_have_a_development_certificate_beside_those_of_files(site):
+    folder = site.folder / "authority"
+    site.pki.issue("a", "a.test")
+    site.pki.issue("mine", "mine.localhost")
+    site.up("{certificates: [{cert: a.crt, key: a.key}, {cert: mine.crt, key: mine.key}]}", env={"MUELLE_CA_DIR": str(folder)},
+            routes="[{host: a.test}, {host: b.test}, {host: shop.localhost}, {host: mine.localhost}, {host: x.mine.localhost}]")
+    context = ssl.create_default_context(cafile=folder / "ca.crt")
+    for name in ("shop.localhost", "x.mine.localhost"):
+        with site.connect(name, context) as s:
+            assert s.getpeercert()["subjectAltName"] == (("DNS", "shop.localhost"), ("DNS", "x.mine.localhost"))
+    assert [site.shown(n) for n in ("a.test", "mine.localhost", "b.test", "other.localhost", "none.test")] == \
+        ["a.test", "mine.localhost", "a.test", "a.test", "a.test"]
+    notes = [line for line in site.m.cli("check").stderr.splitlines() if "no certificate is for" in line]
+    assert len(notes) == 1 and "b.test" in notes[0]
+    site.up("{certificates: [{cert: a.crt, key: a.key}]}", routes="[{host: a.test}]")
+    with pytest.raises(ssl.SSLCertVerificationError):
+        site.connect("shop.localhost", context)
+
+
 def test_the_name_chooses_the_certificate(site):
     site.pki.issue("a", "a.test")
     site.pki.issue("b", "b.test", "*.w.test")
