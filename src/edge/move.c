@@ -14,8 +14,10 @@
 #include "base/num.h"
 #include "edge/cells.h"
 #include "edge/client_run.h"
+#include "edge/edge_private.h"
 #include "edge/record.h"
 #include "edge/stream_private.h"
+#include "edge/tally.h"
 #include "edge/tunnel.h"
 
 #include <stdlib.h>
@@ -233,8 +235,18 @@ static void fill_stream(struct stream *stream, const struct handover_msg *msg)
     stream->worker->framed_count += stream->follows;
     stream->up_done = true;
     stream->answer_begun = !stream->tcp;
+    stream->req.base = ""; /* of its head nothing is here */
     if (stream->client->kind == SNAPSHOT_SNI) {
         stream->hello = (struct tls_hello){.name_len = 0}; /* what was asked is in the record */
+    }
+}
+
+/* Its route may bound them (tunnel_ask.c). */
+static void count_in(struct stream *stream)
+{
+    if (!stream->tcp && stream->route_id != 0) {
+        stream->tunnel_slot = tally_of(stream->worker->edge->tunnels, stream->route_id);
+        atomic_fetch_add(stream->tunnel_slot, 1U);
     }
 }
 
@@ -254,6 +266,7 @@ static int fill_tunnel(struct stream *stream, struct parcel *parcel)
         cells_get(stream->worker, msg->record.route, msg->record.service, msg->record.endpoint);
     stream->cell->in_flight++;
     stream_carry(stream, STREAM_AS_TUNNEL);
+    count_in(stream);
     int r = upstream_adopt(stream->endpoint, stream, parcel->fds[1], stream_upstream_news,
                            &stream->upstream);
     if (r == 0) {

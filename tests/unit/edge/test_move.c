@@ -7,6 +7,7 @@
 
 #include "edge/client_run.h"
 #include "edge/stream.h"
+#include "edge/tally.h"
 #include "inside.h"
 #include "os/clock.h"
 
@@ -145,6 +146,38 @@ TEST(a_tunnel_that_moved_is_no_request_of_its_replica_nor_is_its_end)
     check_int(endpoint->member.in_flight, 0);
     check_int(endpoint->member.asleep, 0);
     end(&inside);
+}
+
+/* A route may bound them, whoever began them. */
+TEST(a_tunnel_that_moved_is_one_of_its_route)
+{
+    static const char ask[] = "GET / HTTP/1.1\r\nHost: s1\r\nConnection: upgrade\r\n"
+                              "Upgrade: chat\r\n\r\n";
+    struct inside inside;
+    struct buf got = BUF_INIT(MIB);
+    start(&inside);
+    struct worker *worker = inside_worker(&inside);
+    atomic_uint *tunnels = tally_of(inside.edge->tunnels, 1);
+    inside.first = STR("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n"
+                       "Upgrade: chat\r\n\r\n");
+    int client = inside_connect(&inside, inside.port);
+    inside_say(client, ask);
+    check(!inside_until(&inside, client, &got, STR("\r\n\r\n")));
+    inside_turns(&inside);
+    move_begin(worker, give);
+    check_int(given_count, 1);
+    check_int(*tunnels, 0);
+    loop_timer_cancel(&worker->loop, &worker->move_again);
+    worker->moving = false;
+    move_take(worker, given[--given_count]);
+    check_int(*tunnels, 1);
+    sock_close(&client);
+    sock_close(&inside.peers[0]);
+    inside_turns(&inside);
+    check_int(worker->stats->connections, 0);
+    check_int(*tunnels, 0);
+    end(&inside);
+    buf_fini(&got);
 }
 
 /* Many small answers that the client does not read: the last one lies here, in part or whole,
