@@ -278,6 +278,9 @@ static int load_authorities(const struct loading *l)
         }
         tls_authorities_free(unused);
     }
+    if (r != 0 && r != -ENOMEM) { /* without any, nobody could be asked for a certificate */
+        l->to->client_ca = arena_str(&l->to->arena, l->request->kept_client_ca);
+    }
     l->to->content = map_hash(l->to->content, l->to->client_ca);
     return r < 0 ? r : 0;
 }

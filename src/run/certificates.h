@@ -51,6 +51,7 @@ struct certificates_request {
     /* What has served until now, for files that are of no use; may be none. */
     const struct snapshot_certificate *kept;
     size_t kept_count;
+    struct str kept_client_ca;
     bool files_only;  /* nothing is issued */
     struct str state; /* the folder of the instance, for OCSP answers; empty: none are taken */
 };

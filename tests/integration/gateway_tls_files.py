@@ -355,3 +355,18 @@ def test_a_file_that_is_of_no_use_is_told_with_the_reason_and_so_is_that_it_is_m
         ("certificate.kept", f"The certificate b.crt cannot be used ({misfit}){words}"),
         ("certificate.mended", "The certificate b.crt can be used again, and serves.")]
     assert [site.shown(n) for n in ("a.test", "b.test")] == ["a.test", "b.test"]
+
+
+def test_an_authority_of_clients_whose_file_is_gone_stays_in_force_and_certificates_are_taken(site):
+    site.pki.issue("a", "a.test")
+    site.pki.issue("b", "b.test")
+    authority = site.folder / "clients.pem"
+    authority.write_text((site.folder / "ca.crt").read_text())
+    site.up(TWO[:-1] + ", client_ca: clients.pem, client_certificate: required}")
+    authority.unlink()
+    wait_until(lambda: "clients.pem: cannot be read" in site.m.own_log(), what="the word of it")
+    site.pki.issue("b", "b.test", "c.test")
+    wait_until(lambda: "c.test" in names(site, "b.test"), what="the renewed one")
+    with pytest.raises(OSError):
+        site.get()
+    assert "out of memory" not in site.m.own_log()
