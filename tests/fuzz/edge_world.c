@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "edge_world.h"
 
+#include "../unit/edge/scarce.h"
 #include "edge/stream.h"
 
 #include <stdio.h>
@@ -13,6 +14,7 @@ enum {
     SENDS_MAX = 20000,
     SLICES = 8,
     PIECES_MAX = 500,
+    SCARCE = 8,
     LARGE = 300000
 };
 
@@ -109,7 +111,10 @@ static void read_other(int *fd)
 void world_turn(void)
 {
     int fd = -1;
-    fuzz_check(loop_turn(edge_loop(world.inside.edge), 0) == 0);
+    inside_edge_runs = true;
+    int r = loop_turn(edge_loop(world.inside.edge), 0);
+    inside_edge_runs = false;
+    fuzz_check(r == 0);
     inside_clock_jump_ns += TURN_NS;
     while (world.peer_count < WORLD_PEERS && sock_accept(world.inside.service, &fd, NULL) == 0) {
         world.peers[world.peer_count++] =
@@ -331,6 +336,13 @@ static void happen(unsigned what)
 
 /* --- one input --- */
 
+static struct rng chance;
+
+static bool memory_fails(void)
+{
+    return world.scarce && rng_below(&chance, SCARCE) == 0;
+}
+
 void world_begin(struct str *in, bool timed)
 {
     unsigned head = timed ? fuzz_byte(in) : 0;
@@ -339,6 +351,9 @@ void world_begin(struct str *in, bool timed)
     world.tcp = head & 16;
     world.switches = head & 32;
     world.stubborn = head & 64;
+    world.scarce = head & 128;
+    rng_init(&chance, in->len);
+    scarce = memory_fails;
     world.script = str_slice(*in, 0, len);
     *in = str_skip(*in, len);
     world.got = BUF_INIT(16 << 20);
@@ -389,7 +404,7 @@ static void check_rest(void)
         fuzz_check(endpoint->refs == 1 && endpoint->idle_count == 0);
         fuzz_check(endpoint->member.in_flight == 0 && endpoint->member.asleep == 0);
         fuzz_check(list_empty(&endpoint->idle) && list_empty(&endpoint->links));
-        for (uint32_t k = 0; k < endpoint->cell_count; k++) {
+        for (uint32_t k = 0; endpoint->cells && k < endpoint->cell_count; k++) {
             fuzz_check(!endpoint->cells[k] || endpoint->cells[k]->in_flight == 0);
         }
         endpoint->no_websockets = false; /* learned */
@@ -446,7 +461,7 @@ void world_end(void)
         pass(200 * NS_PER_S, 200);
         fuzz_check(inside_worker(&world.inside)->client_count == 0);
     }
-    world.deaf = world.half = false;
+    world.deaf = world.half = world.scarce = false;
     answers_come();
     if (world.client >= 0) {
         client_shuts();

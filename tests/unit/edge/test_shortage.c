@@ -3,11 +3,10 @@
  * Memory that runs out in the edge while it serves: each allocation of a request, a tunnel and a
  * new snapshot fails, alone or with all behind it. The client gets its answer, a 503, or the end of
  * its connection; never a part that looks whole. As soon as there is memory again, all is served.
- *
- * The linker puts the functions below in front of those that allocate (--wrap).
  */
 #include "edge/client.h"
 #include "inside.h"
+#include "scarce.h"
 
 #include <stdio.h>
 #include <sys/socket.h>
@@ -16,44 +15,13 @@ static size_t made, fail_from, fail_to;
 
 static bool fails(void)
 {
-    if (!inside_edge_runs) {
-        return false;
-    }
     made++;
     return made >= fail_from && made < fail_to;
 }
 
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__real_reallocarray(void *p, size_t count, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-void *__wrap_reallocarray(void *p, size_t count, size_t size);
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-    return fails() ? NULL : __real_realloc(p, size);
-}
-
-void *__wrap_reallocarray(void *p, size_t count, size_t size)
-{
-    return fails() ? NULL : __real_reallocarray(p, count, size);
-}
-
 static void begin_failing(size_t from, size_t count)
 {
+    scarce = fails;
     made = 0;
     fail_from = from;
     fail_to = count > SIZE_MAX - from ? SIZE_MAX : from + count;
