@@ -5,10 +5,10 @@
  * time passes only where an input says so, so that an input does the same each time.
  *
  * A *script* is what happens: its steps (lower half of a byte) and options (16: `tcp`, 32:
- * `switches`, 64: `stubborn`, 128: `scarce`), then two bytes a step: how much of the input goes before it (below
- * 128: bytes; from there on (n - 128) × 32; 255: all of it), then in the lower half how long it
- * takes (see lengths_ms, 8: at once instead of in slices), in the upper half what it is (see
- * `acts`).
+ * `switches`, 64: `stubborn`, 128: `scarce`), then two bytes a step: how much of the input goes
+ * before it (below 128: bytes; from there on (n - 128) × 32; 255: all of it), then in the lower
+ * half how long it takes (see lengths_ms, 8: at once instead of in slices), in the upper half what
+ * it is (see `acts`).
  */
 #ifndef TESTS_FUZZ_EDGE_WORLD_H
 #define TESTS_FUZZ_EDGE_WORLD_H
