@@ -143,24 +143,39 @@ static void turns(unsigned count)
 
 /* --- the edge --- */
 
-void world_service(struct snapshot_builder *builder, const struct snapshot_service *service)
+/* One endpoint, or three if it has a policy, of which nobody listens at the last. */
+static void add_endpoints(struct snapshot_builder *builder, const struct snapshot_service *service)
 {
     char address[32];
     (void)snprintf(address, sizeof(address), "127.0.0.1:%u", world.inside.service_port);
+    for (unsigned i = 0; i < (service->policy ? 3 : 1); i++) {
+        snapshot_builder_endpoint(
+            builder,
+            &(struct snapshot_endpoint){.id = service->id + 100 * i,
+                                        .service = service->id,
+                                        .replica = service->name,
+                                        .address = i < 2 ? str_from(address) : STR("127.0.0.1:1"),
+                                        .state = world.endpoints});
+    }
+}
+
+void world_service(struct snapshot_builder *builder, const struct snapshot_service *service,
+                   const struct snapshot_route *route)
+{
     struct snapshot_service known = *service;
-    known.hold_ms = 1;
+    bool gone = world.endpoints == SNAPSHOT_ENDPOINT_STATES;
+    known.hold_ms = 400;
     known.first_byte_ms = 900;
     known.idle_ms = 700;
     known.tunnel_idle_ms = 3000;
     known.stream_ms = 4000;
+    if (gone && known.policy) {
+        return; /* the whole service, then */
+    }
     snapshot_builder_service(builder, &known);
-    unsigned replicas = world.endpoints == SNAPSHOT_ENDPOINT_STATES ? 0 : service->policy ? 2 : 1;
-    for (unsigned i = 0; i < replicas; i++) {
-        snapshot_builder_endpoint(builder, &(struct snapshot_endpoint){.id = service->id + 100 * i,
-                                                                       .service = service->id,
-                                                                       .replica = service->name,
-                                                                       .address = str_from(address),
-                                                                       .state = world.endpoints});
+    snapshot_builder_route(builder, route);
+    if (!gone) {
+        add_endpoints(builder, &known);
     }
 }
 
@@ -330,7 +345,9 @@ static void happen(unsigned what)
 {
     static const int64_t lengths_ms[8] = {0, 20, 150, 600, 1000, 2100, 9000, 100000};
     acts[what >> 4]();
-    turns(2);
+    if (!(what & 8)) {
+        turns(2);
+    }
     pass(lengths_ms[what & 7] * NS_PER_MS, what & 8 ? 1 : SLICES);
 }
 
@@ -383,9 +400,15 @@ void world_play(const int *fd, struct str in)
     while (world.script.len > 1) {
         size_t gap = fuzz_byte(&world.script);
         gap = gap < 128 ? gap : gap < 255 ? (gap - 128) * 32 : in.len;
-        world_send(fd, str_slice(in, 0, gap), world.cut);
+        unsigned what = fuzz_byte(&world.script);
+        struct str piece = str_slice(in, 0, gap);
+        if ((what & 8) && *fd >= 0) { /* so that it comes together with what else happens */
+            (void)!sock_send(*fd, piece.p, piece.len, false);
+        } else {
+            world_send(fd, piece, world.cut);
+        }
         in = str_skip(in, gap);
-        happen(fuzz_byte(&world.script));
+        happen(what);
     }
     world_send(fd, in, world.cut);
 }

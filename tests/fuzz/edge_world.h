@@ -33,7 +33,7 @@ struct world {
     struct world_peer peers[WORLD_PEERS];
     size_t peer_count;
     /* What a target sets: */
-    void (*describe)(struct snapshot_builder *builder); /* services and routes; world_service() */
+    void (*describe)(struct snapshot_builder *builder);       /* world_service() for each */
     void (*asked)(struct world_peer *peer, struct str bytes); /* a service was sent something */
     bool speaks_http2;                                        /* all services do */
     size_t cut;                                               /* it is sent so much at a time */
@@ -59,8 +59,9 @@ extern struct world world;
 
 /* Takes the script off the input; the client connects. */
 void world_begin(struct str *in, bool timed);
-/* A service with one endpoint, or two if it has a policy, at the peers. */
-void world_service(struct snapshot_builder *builder, const struct snapshot_service *service);
+/* A service at the peers; with a policy it has more than one endpoint. */
+void world_service(struct snapshot_builder *builder, const struct snapshot_service *service,
+                   const struct snapshot_route *route);
 /* Serves as `describe` says, unless it does already. */
 void world_open(void);
 void world_turn(void);

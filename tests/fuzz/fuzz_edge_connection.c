@@ -102,13 +102,13 @@ static void describe(struct snapshot_builder *builder)
         .mirror_permille = 500,
         .mirror_service = 1,
     };
-    world_service(builder, &(struct snapshot_service){
-                               .id = 1, .name = STR("s1"), .retries = SNAPSHOT_NO_LIMIT});
+    world_service(
+        builder,
+        &(struct snapshot_service){.id = 1, .name = STR("s1"), .retries = SNAPSHOT_NO_LIMIT},
+        &(struct snapshot_route){.id = 1, .service = 1});
     world_service(builder,
-                  &(struct snapshot_service){.id = 2, .name = STR("two"), .policy = &policy});
-    snapshot_builder_route(builder, &(struct snapshot_route){.id = 1, .service = 1});
-    snapshot_builder_route(builder,
-                           &(struct snapshot_route){.id = 2, .service = 2, .host = STR("two")});
+                  &(struct snapshot_service){.id = 2, .name = STR("two"), .policy = &policy},
+                  &(struct snapshot_route){.id = 2, .service = 2, .host = STR("two")});
 }
 
 static bool has_message(struct str messages, struct str wanted)

@@ -188,18 +188,18 @@ static void describe(struct snapshot_builder *builder)
     static const char *const hosts[SERVICES] = {"one", "two", "three", "four"};
     for (uint64_t id = 1; id <= SERVICES; id++) {
         struct str host = str_from(hosts[id - 1]);
+        bool checked = id == 3;
         world_service(builder,
                       &(struct snapshot_service){.id = id,
                                                  .name = host,
                                                  .retries = SNAPSHOT_NO_LIMIT,
                                                  .policy = id == SERVICES ? &policy : NULL,
-                                                 .protocol = id > 1 ? SNAPSHOT_PROTOCOL_HTTP2 : 0});
-        snapshot_builder_route(
-            builder, &(struct snapshot_route){.id = id,
-                                              .service = id,
-                                              .host = id > 1 ? host : STR_NONE,
-                                              .flags = id == 3 ? SNAPSHOT_ROUTE_CHECK_FRAMES : 0,
-                                              .tunnel = {.ping_ms = id == 3 ? 1000 : 0}});
+                                                 .protocol = id > 1 ? SNAPSHOT_PROTOCOL_HTTP2 : 0},
+                      &(struct snapshot_route){.id = id,
+                                               .service = id,
+                                               .host = id > 1 ? host : STR_NONE,
+                                               .flags = checked ? SNAPSHOT_ROUTE_CHECK_FRAMES : 0,
+                                               .tunnel = {.ping_ms = checked ? 1000 : 0}});
     }
 }
 
