@@ -76,6 +76,12 @@ static bool is_at_home(const struct stream *stream)
     return client->family == 0 || ip_is_loopback(&ip);
 }
 
+/* Does it say how a service or the gateway fares? */
+static bool is_telling(const struct page *page)
+{
+    return page->status > 500 && page->status != 501 && page->status != 505;
+}
+
 /* Nobody else is told what runs here, how it fares, and what to do about it: records have that. */
 static void make_neutral(struct page *page)
 {
@@ -83,10 +89,17 @@ static void make_neutral(struct page *page)
     page->hint = (struct said){0};
     if (page->status == 504) {
         page->reason = SAID("the answer did not come in time", "la respuesta no llegó a tiempo");
-    } else if (page->status > 500 && page->status != 501 && page->status != 505) {
+    } else if (is_telling(page)) {
         page->reason = SAID("this cannot be answered at the moment",
                             "en este momento no se puede responder a esto");
     }
+}
+
+/* The record's is page->code, whoever asks. */
+static enum ring_code shown_code(const struct page *page)
+{
+    bool neutral = page->stranger && is_telling(page) && page->status != 504;
+    return neutral ? RING_CODE_UNAVAILABLE : page->code;
 }
 
 /* Whom the page is about, if that is told. */
@@ -242,7 +255,7 @@ static struct str write_body(const struct stream *stream, const struct page *pag
     }
     struct page_text text = {
         .status = page->status,
-        .code = ring_code_name(page->code),
+        .code = ring_code_name(shown_code(page)),
         .reason = page->reason,
         .hint = page->hint,
         .service = service_name(stream, page),

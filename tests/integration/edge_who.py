@@ -173,3 +173,4 @@ def test_strangers_are_not_told_what_runs_here(tmp_path):
                 away = edge.get(headers=[f"Accept: {accept}", *lines])
                 assert "date" in away.headers and away.status == 503 and not any(word in away.body.decode() for word in telling), away.body
                 assert "annot be answered" in away.body.decode() and "retry-after" in away.headers
+                assert ('"code":"edge.unavailable"' in away.body.decode()) == ("json" in accept)
