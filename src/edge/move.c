@@ -82,6 +82,11 @@ static void describe_tunnel(const struct stream *stream, struct handover_msg *ms
     } else {
         record_tunnel(stream, &msg->record);
     }
+    if (stream->more_kept) {
+        msg->more = *record_kept_more(stream->record);
+    } else if (!stream->record && record_wants_more(stream)) {
+        record_more(stream, &msg->more);
+    }
 }
 
 static bool is_plain(const struct conn *conn)
@@ -300,6 +305,9 @@ static void take_tunnel(struct worker *worker, struct client *client, struct par
     stream = stream_shorten(stream);
     if (stream->record) {
         *stream->record = parcel->msg.record;
+        if (stream->more_kept) {
+            *record_kept_more(stream->record) = parcel->msg.more;
+        }
     }
     client_deadline(client, worker->loop.now_ns + tunnel_idle_ns(stream));
     client_run(client);

@@ -231,25 +231,39 @@ static uint8_t add_text(struct ring_more *more, size_t *at, struct str text, siz
     return (uint8_t)len;
 }
 
-/* Host, user agent and referer in a record of their own, in front of the request's. The referer
- * without its query, too. When there is room for one only, it is not that one. */
-static void write_more(const struct stream *stream)
+bool record_wants_more(const struct stream *stream)
+{
+    const struct service *service = stream->service;
+    return unlikely(service && service->spec.access.more) && !stream->tcp && stream->head_ns != 0;
+}
+
+void record_more(const struct stream *stream, struct ring_more *ret)
 {
     enum { HOST_MAX = 80, AGENT_MAX = 140 };
-    struct ring *ring = &stream->worker->ring;
-    if (stream->tcp || stream->head_ns == 0 || !ring_has_two(ring)) {
-        return;
-    }
-    struct ring_record *record = ring_next(ring);
-    struct ring_more *more = &record->more;
     struct str referer = http1_get(&stream->req, HTTP_H_REFERER);
     ptrdiff_t query = str_find_char(referer, '?');
     size_t at = 0;
+    ret->host_len = add_text(ret, &at, host_of(stream), HOST_MAX);
+    ret->agent_len = add_text(ret, &at, http1_get(&stream->req, HTTP_H_USER_AGENT), AGENT_MAX);
+    ret->referer_len =
+        add_text(ret, &at, query < 0 ? referer : str_make(referer.p, (size_t)query), RING_MORE_MAX);
+}
+
+/* In a record of its own, in front of the request's; not when there is room for one only. The head
+ * of a tunnel is gone: who did not want it then does not get it now. */
+static void write_more(const struct stream *stream)
+{
+    struct ring *ring = &stream->worker->ring;
+    if ((stream->record && !stream->more_kept) || !ring_has_two(ring)) {
+        return;
+    }
+    struct ring_record *record = ring_next(ring);
     record->kind = RING_MORE;
-    more->host_len = add_text(more, &at, host_of(stream), HOST_MAX);
-    more->agent_len = add_text(more, &at, http1_get(&stream->req, HTTP_H_USER_AGENT), AGENT_MAX);
-    more->referer_len = add_text(
-        more, &at, query < 0 ? referer : str_make(referer.p, (size_t)query), RING_MORE_MAX);
+    if (stream->record) {
+        record->more = *record_kept_more(stream->record);
+    } else {
+        record_more(stream, &record->more);
+    }
     ring_publish(ring);
 }
 
@@ -308,7 +322,7 @@ void record_stream(struct stream *stream)
     if (unlikely(service && service->spec.access.skip) && is_skipped(stream)) {
         return;
     }
-    if (unlikely(service && service->spec.access.more)) {
+    if (record_wants_more(stream)) {
         write_more(stream);
     }
     struct ring_record *record = ring_next(&worker->ring);

@@ -151,7 +151,8 @@ static struct stream *copy_brief(struct stream *stream, char *memory)
     return (struct stream *)(void *)memory;
 }
 
-/* One piece of memory: the stream as far as a tunnel needs it, its record behind it. */
+/* One piece of memory: the stream as far as a tunnel needs it, its record behind it, and behind
+ * that what more the configuration wants of it. */
 struct stream *stream_shorten(struct stream *stream)
 {
     struct client *client = stream->client;
@@ -159,7 +160,9 @@ struct stream *stream_shorten(struct stream *stream)
     if (stream->generation || stream->global_generation) {
         return stream;
     }
-    char *memory = malloc(size + sizeof(struct ring_access));
+    bool more = record_wants_more(stream);
+    char *memory =
+        malloc(size + sizeof(struct ring_access) + (more ? sizeof(struct ring_more) : 0));
     if (!memory) {
         return stream;
     }
@@ -167,6 +170,10 @@ struct stream *stream_shorten(struct stream *stream)
     struct ring_access *record = (struct ring_access *)(void *)(memory + size);
     record_tunnel(stream, record);
     stream->record = record;
+    stream->more_kept = more;
+    if (more) {
+        record_more(stream, record_kept_more(record));
+    }
     client->stream = stream->upstream->user = copy_brief(stream, memory);
     put_blocks(stream);
     pool_stream(stream);

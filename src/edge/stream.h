@@ -51,7 +51,7 @@ struct stream {
     uint8_t state; /* enum stream_state */
     uint8_t filter_at[STREAM_DIRECTIONS];
     bool suspended[STREAM_DIRECTIONS], has_trailers[STREAM_DIRECTIONS];
-    bool tcp, brief;             /* brief: a tunnel that ends at STREAM_BRIEF */
+    bool tcp, brief, more_kept;  /* brief: a tunnel that ends at STREAM_BRIEF; see record.h */
     bool connect, flows;         /* CONNECT that its route allows; events or a call (stream_ms) */
     bool frames_asked, follows;  /* a WebSocket to be read; one of which only `bounds` are */
     bool shared_load, bound;     /* how service_pick counted it; the client's cookie names it */

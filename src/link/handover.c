@@ -22,5 +22,6 @@ bool handover_msg_valid(const struct handover_msg *msg, size_t len, size_t fd_co
            fd_count == fds[msg->kind] && msg->listener < SNAPSHOT_LISTENER_KINDS &&
            (msg->family == 4 || msg->family == 6 || msg->family == 0) && msg->age_ns >= 0 &&
            msg->record.path_len <= RING_PATH_MAX &&
-           msg->record.request_id_len <= RING_REQUEST_ID_MAX && msg->record.method < RING_METHODS;
+           msg->record.request_id_len <= RING_REQUEST_ID_MAX && msg->record.method < RING_METHODS &&
+           msg->more.host_len + msg->more.agent_len + msg->more.referer_len <= RING_MORE_MAX;
 }

@@ -12,7 +12,7 @@
 
 #include "link/ring.h"
 
-enum { HANDOVER_VERSION = 1 };
+enum { HANDOVER_VERSION = 2 };
 
 enum handover_kind {
     HANDOVER_CREDIT = 1, /* from the new one: so many more */
@@ -45,6 +45,7 @@ struct handover_msg {
     uint32_t idle_ms; /* the route's; 0 = the service's */
     uint16_t status, flags;
     struct ring_access record; /* as far as it was known when it began */
+    struct ring_more more;     /* what stands in front of it; all lengths 0: not wanted */
 };
 
 void handover_msg_init(struct handover_msg *msg, enum handover_kind kind);

@@ -65,7 +65,7 @@ def gate(muelle):
     return started(muelle)
 
 
-def started(muelle, threads=0, drain="1h"):
+def started(muelle, threads=0, drain="1h", extra=""):
     muelle.port, muelle.tcp, muelle.tls = free_port(), free_port(), free_port()
     muelle.write("server.py", SERVER)
     muelle.write("echo.py", ECHO)
@@ -75,6 +75,7 @@ gateway:
   admin: false
   threads: {threads}
   upgrade_drain: {drain}
+  {extra}
   listen: [ "http://127.0.0.1:{muelle.port}", "https://127.0.0.1:{muelle.tls}", {{ address: "tcp://127.0.0.1:{muelle.tcp}", service: echo }} ]
 services:
   web: {{ command: {BACKEND}, routes: [ {{ host: web.example }} ] }}
@@ -166,6 +167,32 @@ def test_the_end_of_a_moved_tunnel_is_recorded_once_and_counted(gate):
     assert '"method":"GET"' in found[0] and '"path":"/"' in found[0] and "http10" not in found[0], found
     assert '"service":"up"' in found[0] and '"replica":"up-1"' in found[0], found
     wait_until(lambda: in_flight(gate) == 0, what="nothing in flight")
+
+
+@pytest.mark.parametrize("host", ["up.example", "ws.example"])
+@pytest.mark.parametrize("moves", [False, True])
+def test_the_line_of_a_tunnel_has_its_user_agent(muelle, host, moves):
+    gate = started(muelle, extra="access_log: { file: lines, format: combined }")
+    open_ones = []
+    for i in range(20):  # the memory of those heads is used again
+        s = socket.create_connection(("127.0.0.1", gate.port), 10)
+        s.sendall("\r\n".join(["GET /chat HTTP/1.1", f"Host: {host}", f"User-Agent: mine {i}", *HANDSHAKE, "", ""]).encode())
+        peer = Peer(s)
+        assert peer.head()[0] == 101
+        open_ones.append(peer)
+    before = edge(gate)["pid"]
+    if moves:
+        upgrade(gate)
+        before = edge(gate)["pid"]
+    for peer in open_ones:
+        peer.socket.close()
+
+    def lines():
+        path = gate.folder / "lines"
+        return path.exists() and len(path.read_text().splitlines()) == 20 and path.read_text().splitlines()
+    agents = sorted(line.rsplit('"', 2)[1] for line in wait_until(lines, what="the lines"))
+    assert agents == sorted(f"mine {i}" for i in range(20)), agents
+    assert edge(gate)["pid"] == before
 
 
 def in_flight(gate):
