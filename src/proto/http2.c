@@ -248,8 +248,9 @@ void http2_data_head(struct http2 *h, struct http2_stream *stream, size_t len,
         ret, (struct http2_frame){.len = (uint32_t)len, .type = HTTP2_DATA, .id = stream->id});
     h->send_window -= (int64_t)len;
     stream->send_window -= (int32_t)len;
-    if (len >= HTTP2_GUARD_SENT_MIN) {
-        http2_note(h, HTTP2_GUARD_SENT); /* whoever reads so much may open windows */
+    /* Who reads so much, or all that there is, may open windows and measure the way. */
+    if (len >= HTTP2_GUARD_SENT_MIN || (len > 0 && http2_may_send(h, stream) > 0)) {
+        http2_note(h, HTTP2_GUARD_SENT);
     }
 }
 

@@ -49,6 +49,7 @@ struct http2 {
     /* What it sends. */
     uint32_t may_receive, taken;
     uint32_t next_id; /* of our streams */
+    uint32_t resets;  /* that a service has sent */
     uint8_t unacked;  /* SETTINGS of ours */
     uint8_t have;     /* bytes of `head` (or of the preface) */
     uint8_t continuations;

@@ -11,7 +11,7 @@ static const int16_t gains[HTTP2_GUARD_KINDS] = {
     [HTTP2_GUARD_PING] = -20,     [HTTP2_GUARD_SETTINGS] = -50,   [HTTP2_GUARD_PRIORITY] = -10,
     [HTTP2_GUARD_WINDOW] = -4,    [HTTP2_GUARD_EMPTY_DATA] = -20, [HTTP2_GUARD_RESET] = -100,
     [HTTP2_GUARD_INVALID] = -200, [HTTP2_GUARD_REQUEST] = 30,     [HTTP2_GUARD_DATA] = 20,
-    [HTTP2_GUARD_SENT] = 20,
+    [HTTP2_GUARD_SENT] = 30,
 };
 
 void http2_guard_init(struct http2_guard *guard, uint32_t max, int64_t now_ns)

@@ -17,18 +17,18 @@ enum http2_guard_kind {
     HTTP2_GUARD_PRIORITY,
     HTTP2_GUARD_WINDOW,
     HTTP2_GUARD_EMPTY_DATA,
-    HTTP2_GUARD_RESET,   /* of a request that was not answered yet */
+    HTTP2_GUARD_RESET, /* of a request that was not answered yet; a service's beyond one a request */
     HTTP2_GUARD_INVALID, /* a stream error of the peer's making */
     HTTP2_GUARD_REQUEST,
     HTTP2_GUARD_DATA,
-    HTTP2_GUARD_SENT, /* a DATA frame of ours that was worth its head */
+    HTTP2_GUARD_SENT, /* a DATA frame of ours: worth its head, or not cut short by a window */
     HTTP2_GUARD_KINDS
 };
 
 enum {
     HTTP2_GUARD_POINTS = 20000,  /* usual: at most, and at the start */
     HTTP2_GUARD_SECONDS = 20,    /* in which time gives back all of them */
-    HTTP2_GUARD_SENT_MIN = 1024, /* bytes of a DATA frame that pay for a window update or two */
+    HTTP2_GUARD_SENT_MIN = 1024, /* bytes of a DATA frame that are worth its head */
 };
 
 struct http2_guard {

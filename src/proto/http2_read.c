@@ -381,7 +381,8 @@ static void read_reset(struct http2 *h, struct str payload)
         protocol_error(h);
         return;
     }
-    if (!stream || !stream->local_end) {
+    bool due = h->server ? stream && stream->local_end : ++h->resets <= h->past.count;
+    if (!due) {
         http2_note(h, HTTP2_GUARD_RESET);
     }
     if (stream) {

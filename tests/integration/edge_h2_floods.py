@@ -10,6 +10,7 @@ from edge_peer import Edge, Upstream, echo, until
 from h2_peer import H2Client, frame, get, settings, window_update
 
 PAGE = b"x" * (1 << 20)
+DROPS = 1500
 
 
 def serve(peer, n):
@@ -17,6 +18,13 @@ def serve(peer, n):
         line, _, _ = peer.request()
         if "/slow" in line:
             time.sleep(0.2)
+        if "/drip" in line:
+            peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for _ in range(DROPS):
+                peer.send(b"64\r\n" + b"x" * 100 + b"\r\n")
+                time.sleep(0.001)
+            peer.send(b"0\r\n\r\n")
+            continue
         peer.reply(PAGE if "/big" in line else b"ok")
 
 
@@ -77,6 +85,17 @@ def test_who_reads_much_may_open_windows_as_often_as_he_likes(edge):
         for n in range(60):
             answer = client.fetch(stream(n), "/big")
             assert answer.verdict() == "200" and answer.size == len(PAGE), f"{n} {answer.verdict()} {client.goaway}"
+
+
+def test_who_measures_the_way_by_a_ping_behind_each_message_is_no_flood(edge):
+    """As grpc-go does: a window update and a PING behind a DATA frame, however small, while none is under way."""
+    with H2Client(edge.port) as client:
+        client.gives_windows = True
+        client.ask(1, "/drip")
+        while not client.answer(1).over:
+            got = client.answer(1).size
+            assert client.until(lambda: client.answer(1).size > got or client.answer(1).over) and client.ping(), client.goaway
+        assert client.answer(1).size == 100 * DROPS and len(client.pings) > DROPS * 0.9
 
 
 def test_requests_without_a_window_cost_no_memory(edge):

@@ -13,7 +13,7 @@ import h2.settings
 import pytest
 
 from edge_peer import Edge, free_port, request, until, wait_port
-from h2_peer import DATA, END_HEADERS, END_STREAM, HEADERS, H2Client, field, frame, get, secret
+from h2_peer import DATA, END_HEADERS, END_STREAM, HEADERS, RST_STREAM, H2Client, field, frame, get, secret
 
 
 class H2Upstream:
@@ -349,6 +349,39 @@ def test_an_answer_is_whole_when_its_service_wants_no_more_of_the_request(tmp_pa
         with edge.connect() as client:
             client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size + b"x" * min(size - 10, 60_000))
             assert client.response().body == b"enough"
+        assert upstream.connections == 1
+
+
+def test_resets_of_a_service_cost_nobody_elses_request(tmp_path):
+    """One behind each answer, as gRPC servers do when they reject a call; or in place of it."""
+    waiting = []
+
+    def serve(peer, event, n):
+        if isinstance(event, h2.events.RequestReceived):
+            path = dict(event.headers)[":path"]
+            if path == "/wait":
+                waiting.append(event.stream_id)
+                return
+            if path == "/behind":
+                answer(peer, event.stream_id)
+                peer.socket.sendall(peer.data_to_send() + frame(RST_STREAM, 0, event.stream_id, bytes(4)))
+            elif path == "/instead":
+                peer.reset_stream(event.stream_id, h2.errors.ErrorCodes.INTERNAL_ERROR)
+            elif path == "/last":
+                answer(peer, waiting.pop(), b"waited")
+                answer(peer, event.stream_id)
+
+    with H2Upstream(serve) as upstream, Edge(tmp_path, *web(upstream)) as edge:
+        with edge.connect() as patient, edge.connect() as client:
+            patient.send(b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
+            until(lambda: waiting)
+            for n in range(1000):
+                path, status = ((b"/behind", 200), (b"/instead", 502))[n % 2]
+                client.send(b"POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n" % path)
+                assert client.response().status == status
+            client.send(b"GET /last HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert client.response().status == 200
+            assert patient.response().body == b"waited"
         assert upstream.connections == 1
 
 

@@ -428,3 +428,78 @@ TEST(windows_that_open_for_what_was_sent_are_no_flood)
         end_both();
     }
 }
+
+/* gRPC measures the way's delay by a PING behind each message, in front of which its window opens. */
+TEST(a_ping_for_each_small_message_is_no_flood)
+{
+    static const char measured[] = "\0\0\4\x8\0\0\0\0\1\0\0\0\x64"
+                                   "\0\0\4\x8\0\0\0\0\0\0\0\0\x64"
+                                   "\0\0\x8\6\0\0\0\0\0bdp_ping";
+    static const char bytes[100];
+    for (size_t i = 0; i < 2; i++) {
+        begin_both(&usual);
+        ask(0);
+        carry_both(100);
+        struct end *end = &sides[i]->ends[0];
+        if (i == 1) {
+            say_head(sides[1], end, false);
+        }
+        for (size_t n = 0; n < 20000; n++) {
+            sides[i]->http.out_len = 0;
+            check(http2_put_data(&sides[i]->http, &end->stream, str_make(bytes, sizeof(bytes))));
+            http2_read(&sides[i]->http, str_make(measured, sizeof(measured) - 1));
+            check(!sides[i]->http.failed);
+        }
+        end_both();
+    }
+}
+
+/* Who keeps the window so small that we can say a byte at a time is no reader. */
+TEST(windows_that_let_out_bytes_one_by_one_are_a_flood)
+{
+    static const char opened[] = "\0\0\4\x8\0\0\0\0\1\0\0\0\1";
+    begin_both(&usual);
+    ask(0);
+    carry_both(100);
+    struct end *end = &sides[1]->ends[0];
+    say_head(sides[1], end, false);
+    end->stream.send_window = 0;
+    size_t n = 0;
+    for (; n < 20000 && !sides[1]->http.failed; n++) {
+        sides[1]->http.out_len = 0;
+        http2_read(&sides[1]->http, str_make(opened, sizeof(opened) - 1));
+        if (!sides[1]->http.failed) {
+            check(http2_put_data(&sides[1]->http, &end->stream, STR("x")));
+        }
+    }
+    check(sides[1]->http.failed && n < 6000);
+    check_int(sides[1]->http.error, HTTP2_ENHANCE_YOUR_CALM);
+    end_both();
+}
+
+/* A service may reset each request that it got, also behind its answer (RFC 9113 §8.1). */
+TEST(a_service_resets_what_it_was_asked_once_each)
+{
+    begin_both(&usual);
+    carry_both(100);
+    struct http2 *http = &sides[0]->http;
+    char reset[] = {0, 0, 4, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+    for (uint32_t i = 0; i < 2000; i++) {
+        struct end *end = &sides[0]->ends[0];
+        *end = (struct end){.there = true};
+        check(http2_open(http, &end->stream));
+        reset[7] = (char)(end->stream.id >> 8);
+        reset[8] = (char)(end->stream.id & 255);
+        if (i % 2) {
+            http2_forget(http, &end->stream); /* it was answered whole */
+        }
+        http2_read(http, str_make(reset, sizeof(reset)));
+        check(!http->failed && end->closed == !(i % 2));
+    }
+    for (size_t n = 0; n < 300; n++) {
+        http2_read(http, str_make(reset, sizeof(reset))); /* the same once more */
+    }
+    check(http->failed);
+    check_int(http->error, HTTP2_ENHANCE_YOUR_CALM);
+    end_both();
+}
