@@ -429,7 +429,8 @@ TEST(windows_that_open_for_what_was_sent_are_no_flood)
     }
 }
 
-/* gRPC measures the way's delay by a PING behind each message, in front of which its window opens. */
+/* gRPC measures the way's delay by a PING behind each message, in front of which its window
+ * opens. */
 TEST(a_ping_for_each_small_message_is_no_flood)
 {
     static const char measured[] = "\0\0\4\x8\0\0\0\0\1\0\0\0\x64"
