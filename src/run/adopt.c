@@ -18,14 +18,13 @@
 #include "run/adopt.h"
 #include "base/encode.h"
 #include "base/json.h"
-#include "core/edge.h"
 #include "core/mutate.h"
 #include "link/snapshot.h"
 #include "os/proc.h"
 #include "os/rolelog.h"
-#include "os/shm.h"
 #include "run/act.h"
 #include "run/apply.h"
+#include "run/certificates_former.h"
 #include "run/exec.h"
 #include "run/follow.h"
 #include "run/graph.h"
@@ -702,25 +701,16 @@ static int load_replicas(struct run *run, struct project *project, struct txn_ro
 
 /* Users, certificates. What is missing of programs shows when they are started; a certificate whose
  * file is of no use is the one that the edge has. */
-static int check_again(struct run *run, struct source *source, const struct project_spec *spec,
-                       struct problem_list *problems)
+static int check_again(struct run *run, const struct project *project, struct source *source,
+                       const struct project_spec *spec, struct problem_list *problems)
 {
     struct source_check check = {
         .spec = spec, .state = str_from(run->core->instance.state_dir), .problems = problems};
-    struct snapshot_certificate *items = NULL;
-    struct shm memory = {0};
-    struct snapshot snapshot;
-    if (edge_link_former(run->core->edge, &memory, &snapshot) == 0) {
-        items = calloc(snapshot.certificates + 1U, sizeof(*items));
-        for (uint32_t i = 0; items && i < snapshot.certificates; i++) {
-            items[i] = snapshot_certificate_at(&snapshot, i);
-        }
-        check.kept = items;
-        check.kept_count = items ? snapshot.certificates : 0;
-    }
+    struct certificates_former former;
+    certificates_former_open(&former, run, project, spec);
+    check.kept = &former.kept;
     int r = source_check(source, &check);
-    free(items);
-    shm_unmap(&memory);
+    certificates_former_close(&former);
     for (size_t i = 0; r == 0 && i < MIN(problems->count, (size_t)PROBLEM_LIST_MAX); i++) {
         if (str_starts(str_from(problems->items[i].code), STR("tls."))) {
             core_log(run->core, "%s (%s)", problems->items[i].what, problems->items[i].where);
@@ -740,7 +730,7 @@ static int load_spec(struct run *run, struct project *project, struct str text)
     }
     if (r == 0) {
         problems->count = 0;
-        r = check_again(run, source, spec, problems);
+        r = check_again(run, project, source, spec, problems);
     }
     if (r == 0) {
         r = project_take(run, project, source, spec);

@@ -194,8 +194,8 @@ static struct str last_said(const struct loading *l, const struct certificate_sp
 static int take_kept(const struct loading *l, const struct certificate_spec *spec,
                      uint64_t listener)
 {
-    for (size_t i = 0; i < l->request->kept_count; i++) {
-        struct snapshot_certificate item = l->request->kept[i];
+    for (size_t i = 0; i < l->request->kept.count; i++) {
+        struct snapshot_certificate item = l->request->kept.items[i];
         const struct tls_cert_source texts = {.cert = item.chain, .key = item.key};
         struct problem unused;
         struct tls_cert *cert = NULL;
@@ -279,7 +279,7 @@ static int load_authorities(const struct loading *l)
         tls_authorities_free(unused);
     }
     if (r != 0 && r != -ENOMEM) { /* without any, nobody could be asked for a certificate */
-        l->to->client_ca = arena_str(&l->to->arena, l->request->kept_client_ca);
+        l->to->client_ca = arena_str(&l->to->arena, l->request->kept.client_ca);
     }
     l->to->content = map_hash(l->to->content, l->to->client_ca);
     return r < 0 ? r : 0;
@@ -300,7 +300,7 @@ static int check_pair(const struct loading *l, const struct upstream_tls_spec *s
         say(l, place, str_is(spec->key, problem.where) ? "key" : "cert", &problem);
     }
     tls_cert_free(cert);
-    return r < 0 ? r : 0;
+    return r;
 }
 
 static int check_ca(const struct loading *l, struct str path, const struct place *place,
@@ -313,7 +313,25 @@ static int check_ca(const struct loading *l, struct str path, const struct place
         say(l, place, "ca", &problem);
     }
     tls_authorities_free(unused);
-    return r < 0 ? r : 0;
+    return r;
+}
+
+/* What served before, where files are of no use. Without an authority that is named nobody is
+ * trusted: an empty text would be the machine's. */
+static void keep(const struct loading *l, const struct service_spec *service, bool ca, bool pair,
+                 struct snapshot_upstream_tls *to)
+{
+    const struct certificates_kept *kept = &l->request->kept;
+    size_t i = (size_t)(service - l->spec->services);
+    struct snapshot_upstream_tls former =
+        i < kept->service_count ? kept->services[i] : (struct snapshot_upstream_tls){0};
+    if (ca) {
+        to->ca = former.ca.len > 0 ? arena_str(&l->to->arena, former.ca) : STR("none");
+    }
+    if (pair) {
+        to->cert = arena_str(&l->to->arena, former.cert);
+        to->key = arena_str(&l->to->arena, former.key);
+    }
 }
 
 static int load_service(const struct loading *l, const struct service_spec *service,
@@ -325,17 +343,14 @@ static int load_service(const struct loading *l, const struct service_spec *serv
                    STR_ARG(service->name));
     *to = (struct snapshot_upstream_tls){
         .on = true, .verify = spec->verify, .server_name = spec->server_name};
-    int r = read_text(l, &place, "ca", spec->ca, &to->ca);
-    r = r != 0 ? r : read_text(l, &place, "cert", spec->cert, &to->cert);
-    r = r != 0 ? r : read_text(l, &place, "key", spec->key, &to->key);
-    if (r == 0 && spec->ca.len > 0) {
-        r = check_ca(l, spec->ca, &place, to->ca);
-    }
-    if (r == 0 && spec->cert.len > 0) {
-        r = check_pair(l, spec, &place, to);
-    }
+    int ca = read_text(l, &place, "ca", spec->ca, &to->ca);
+    ca = ca == 0 && spec->ca.len > 0 ? check_ca(l, spec->ca, &place, to->ca) : ca;
+    int pair = read_text(l, &place, "cert", spec->cert, &to->cert);
+    pair = pair == 0 ? read_text(l, &place, "key", spec->key, &to->key) : pair;
+    pair = pair == 0 && spec->cert.len > 0 ? check_pair(l, spec, &place, to) : pair;
+    keep(l, service, ca > 0, pair > 0, to);
     l->to->content = map_hash(map_hash(map_hash(l->to->content, to->ca), to->cert), to->key);
-    return r < 0 ? r : 0;
+    return MIN(MIN(ca, pair), 0);
 }
 
 static int load_services(const struct loading *l)
@@ -599,6 +614,13 @@ void certificates_publish(const struct project *project, struct snapshot_builder
         }
         snapshot_builder_certificate(builder, &item);
     }
+}
+
+struct certificates_kept certificates_kept(const struct certificates *before)
+{
+    return before ? (struct certificates_kept){before->items, before->count, before->client_ca,
+                                               before->services, before->service_count}
+                  : (struct certificates_kept){0};
 }
 
 struct snapshot_upstream_tls certificates_upstream(const struct project *project, size_t i)

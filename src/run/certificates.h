@@ -45,14 +45,19 @@ struct certificates {
     uint32_t refs;    /* counted on the loop's thread */
 };
 
+/* What has served until now, for files that are of no use. */
+struct certificates_kept {
+    const struct snapshot_certificate *items;
+    size_t count;
+    struct str client_ca;
+    const struct snapshot_upstream_tls *services; /* by service of the spec */
+    size_t service_count;
+};
 struct certificates_request {
     const struct source *source; /* its variables say where the development authority lies */
     const struct project_spec *spec;
-    /* What has served until now, for files that are of no use; may be none. */
-    const struct snapshot_certificate *kept;
-    size_t kept_count;
-    struct str kept_client_ca;
-    bool files_only;  /* nothing is issued */
+    struct certificates_kept kept; /* may be nothing */
+    bool files_only;               /* nothing is issued */
     struct str state; /* the folder of the instance, for OCSP answers; empty: none are taken */
 };
 /* Reads what the spec names. What is wrong is added to `problems` and left out (or the one in
@@ -75,6 +80,8 @@ bool certificates_is_local(struct str host);
 /* Says which hosts of routes no certificate is for, and which certificates end soon. */
 void certificates_doubts(const struct project_spec *spec, const struct certificates *certificates,
                          int64_t now_s, struct problem_list *notices);
+/* All of it, as long as they live; nothing for NULL. */
+struct certificates_kept certificates_kept(const struct certificates *before);
 struct certificates *certificates_ref(struct certificates *certificates);
 /* Accepts NULL. */
 void certificates_unref(struct certificates *certificates);

@@ -82,9 +82,7 @@ static void run_reading(struct work *work)
     const struct certificates_request request = {
         .source = reading->source,
         .spec = reading->spec,
-        .kept = reading->before ? reading->before->items : NULL,
-        .kept_count = reading->before ? reading->before->count : 0,
-        .kept_client_ca = reading->before ? reading->before->client_ca : STR_NONE,
+        .kept = certificates_kept(reading->before),
         .state = str_from(reading->run->core->instance.state_dir),
     };
     reading->error = certificates_load(&request, &reading->problems, NULL, &reading->fresh);

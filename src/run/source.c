@@ -329,8 +329,7 @@ int source_check(struct source *source, const struct source_check *check)
     const struct certificates_request request = {
         .source = source,
         .spec = spec,
-        .kept = check->kept,
-        .kept_count = check->kept_count,
+        .kept = check->kept ? *check->kept : (struct certificates_kept){0},
         .files_only = check->files_only,
         .state = check->state,
     };

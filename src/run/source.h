@@ -28,7 +28,7 @@ struct source_file {
     int error;
 };
 
-struct snapshot_certificate;
+struct certificates_kept;
 
 struct source {
     struct arena arena;
@@ -66,10 +66,9 @@ must_check int source_load(struct source *source, bool stored, struct problem_li
  * and certificates. 0 or -errno. */
 struct source_check {
     const struct project_spec *spec;
-    const struct snapshot_certificate *kept; /* see certificates.h; may be none */
-    size_t kept_count;
-    bool files_only;  /* nothing is made that is not there */
-    struct str state; /* the folder of the instance; may be empty */
+    const struct certificates_kept *kept; /* NULL = nothing */
+    bool files_only;                      /* nothing is made that is not there */
+    struct str state;                     /* the folder of the instance; may be empty */
     struct problem_list *problems;
     struct problem_list *notices; /* may be NULL */
 };

@@ -332,10 +332,15 @@ static uint64_t manners_of(const struct tls_door_spec *spec)
     return map_hash(3, str_make((const char *)words, sizeof(words)));
 }
 
-/* The authorities, and their names for the client to choose by. */
+/* The authorities, and their names for the client to choose by. Where none could be read nobody is
+ * trusted, which concerns this door alone. */
 static int trust(struct door *door, struct str pem)
 {
     struct problem problem;
+    if (pem.len == 0) {
+        door->authorities = X509_STORE_new();
+        return door->authorities ? 0 : -ENOMEM;
+    }
     int r = tls_authorities_new(pem, STR("client_ca"), &door->authorities, &problem);
     if (r != 0) {
         return r < 0 ? r : -EINVAL;

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from gateway_tls import Pki, Site, openssl
+from gateway_tls import SECURE_APP, Pki, Site, openssl, read_answer
 from muelle import free_port, wait_until
 
 
@@ -370,3 +370,57 @@ def test_an_authority_of_clients_whose_file_is_gone_stays_in_force_and_certifica
     with pytest.raises(OSError):
         site.get()
     assert "out of memory" not in site.m.own_log()
+
+
+def test_an_authority_of_clients_outlives_its_file_and_the_core(site):
+    clients = Pki(site.folder, "clients")
+    clients.issue("alice", "alice")
+    site.pki.issue("a", "a.test")
+    site.pki.issue("b", "b.test")
+    site.up(TWO[:-1] + ", client_ca: clients.crt, client_certificate: required}", routes="[{host: a.test}]")
+    (site.folder / "clients.crt").unlink()
+    site.m.kill("core")
+    wait_until(lambda: "clients.crt: cannot be read" in site.m.own_log(), what="the word of it")
+    site.pki.issue("b", "b.test", "c.test")
+    site.m.cli("ps")
+    wait_until(lambda: "c.test" in names(site, "b.test"), what="the renewed one")
+    with pytest.raises(OSError):
+        site.get()
+    known = site.context()
+    known.load_cert_chain(site.folder / "alice.crt", site.folder / "alice.key")
+    assert site.get(context=known)[0] == 200
+
+
+def test_the_authority_of_a_service_outlives_its_file_and_the_core(site):
+    site.pki.issue("up", "up.test")
+    site.pki.issue("gateway", "gateway")
+    site.m.write("app.py", SECURE_APP)
+    (site.folder / "trusted.crt").write_text((site.folder / "ca.crt").read_text())
+    site.m.write("muelle.yaml", f"""
+name: site
+gateway: {{ listen: ["http://127.0.0.1:{site.plain}"], admin: false, threads: 1 }}
+services:
+  web:
+    command: python3 -u app.py
+    environment: {{ ASK: "1" }}
+    routes: [{{path: /}}]
+    traffic: {{ hold: 0, tls: {{ ca: trusted.crt, server_name: up.test, cert: gateway.crt, key: gateway.key }} }}
+""")
+    site.m.cli("up", "-d", "--wait")
+
+    def status():
+        with socket.create_connection(("127.0.0.1", site.plain), timeout=10) as s:
+            s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            return read_answer(s)[0]
+
+    wait_until(lambda: status() == 200, what="an answer")
+    (site.folder / "trusted.crt").unlink()
+    (site.folder / "gateway.key").unlink()
+    wait_until(lambda: "trusted.crt: cannot be read" in site.m.own_log() and "gateway.key: cannot be read" in site.m.own_log(), what="the word of it")
+    site.m.kill("core", "edge")
+    site.m.cli("ps")
+    site.m.cli("reload", check=False)
+    site.m.kill("edge")  # whose connections to the service are gone: there are new handshakes
+    wait_until(lambda: status() == 200, what="an answer")
+    site.pki.issue("up", "up.test", "also.test")
+    assert [status() for _ in range(5)] == [200] * 5
