@@ -74,6 +74,19 @@ static void say_client(const struct advice *a, const struct route_spec *route, s
                                      "gateway.tls.client_ca: FILE");
 }
 
+/* As in other gateways; here a path is no pattern. */
+static void say_pattern(const struct advice *a, const struct route_spec *route, struct value_at at)
+{
+    ptrdiff_t star = str_find_char(route->path, '*'), brace = str_find_char(route->path, '{');
+    if (star < 0 && brace < 0) {
+        return;
+    }
+    struct problem *notice = pass_notice(a->pass, at, false, "config.no-pattern",
+                                         "'%c' in a path stands for itself (service '" STR_FMT "')",
+                                         star < 0 ? '{' : '*', STR_ARG(route->service));
+    problem_hint(notice, "a path takes all that is below it: write '/api' for /api, /api/x, …");
+}
+
 static void advise_routes(const struct advice *a)
 {
     bool has_tls = listens(a, LISTEN_TLS), has_https = listens(a, LISTEN_HTTPS);
@@ -83,6 +96,7 @@ static void advise_routes(const struct advice *a)
         for (size_t k = 0; k < service->routes_count; k++) {
             const struct route_spec *route = &service->routes[k];
             const struct value *v = route_value(service_value(a, i), k);
+            say_pattern(a, route, place_of(v, "path"));
             if (route->passthrough && !has_tls) {
                 say_passthrough(a, route, place_of(v, "passthrough"));
             }
@@ -110,6 +124,56 @@ static void advise_redirects(const struct advice *a)
 }
 
 /* ------------------------------------------------------------------ services */
+
+/* Is `name` asked for requests? Not by routes: by other services, when those cannot answer or have
+ * a copy made. */
+static bool helps_another(const struct advice *a, struct str name)
+{
+    bool found = false;
+    for (size_t i = 0; i < a->spec->services_count; i++) {
+        const struct traffic_spec *traffic = &a->spec->services[i].traffic;
+        found |= str_eq(traffic->fallback.service, name) || str_eq(traffic->mirror.service, name);
+    }
+    return found;
+}
+
+/* Do its connections all pass unread? */
+static bool is_unread(const struct advice *a, const struct service_spec *service)
+{
+    bool reached = false;
+    for (size_t k = 0; k < service->routes_count; k++) {
+        if (!service->routes[k].passthrough) {
+            return false;
+        }
+        reached = true;
+    }
+    for (size_t i = 0; i < a->spec->gateway.listens_count; i++) {
+        reached |= str_eq(a->spec->gateway.listens[i].service, service->name);
+    }
+    return reached && !helps_another(a, service->name);
+}
+
+/* What is about requests, where nothing is known but connections. */
+static void advise_unread(const struct advice *a)
+{
+    static const char *const keys[] = {"sticky", "hedge", "mirror", "fallback", "body_size"};
+    for (size_t i = 0; i < a->spec->services_count; i++) {
+        const struct service_spec *service = &a->spec->services[i];
+        const struct value *traffic = value_get(service_value(a, i), "traffic");
+        for (size_t k = 0; traffic && k < ARRAY_LEN(keys) && is_unread(a, service); k++) {
+            const struct value *value = value_get(traffic, keys[k]);
+            if (value_is_set(value)) {
+                struct problem *notice = pass_notice(
+                    a->pass, value->at, false, "config.not-applicable",
+                    "'%s' has no effect: connections of tcp:// and tls:// listeners pass unread "
+                    "(service '" STR_FMT "')",
+                    keys[k], STR_ARG(service->name));
+                problem_hint(notice, "it is for requests: leave it out, or give the service a "
+                                     "route of an http listener");
+            }
+        }
+    }
+}
 
 /* Places of clients come from a database alone. */
 static void advise_places(const struct advice *a)
@@ -195,5 +259,6 @@ void advise_gateway(struct schema_pass *pass, const struct value *root,
     advise_redirects(&a);
     advise_routes(&a);
     advise_places(&a);
+    advise_unread(&a);
     advise_fallbacks(&a);
 }

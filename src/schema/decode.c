@@ -131,6 +131,29 @@ void decode_expected(const struct schema_field *row, enum schema_type type, stru
     }
 }
 
+/* An object of presets is there even if it was not written; one with a required key is not. */
+static bool has_required(const struct schema_table *table)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        if (table->fields[i].flags & SCHEMA_REQUIRED) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* `sticky: true` and the like: what they mean is written otherwise. */
+static void hint_map(struct problem *problem, const struct schema_field *row, enum schema_type type,
+                     const struct value *v)
+{
+    bool yes = false;
+    if (type == SCHEMA_OBJECT && type == row->type && v->kind == VALUE_SCALAR &&
+        decode_bool(v->text, &yes) && yes && !has_required(row->of)) {
+        problem_hint(problem, "write '%s: {}' for what is usual, or its keys within the braces",
+                     row->name);
+    }
+}
+
 static void say_wrong(struct schema_pass *pass, const struct schema_field *row,
                       enum schema_type type, const struct value *v)
 {
@@ -146,6 +169,7 @@ static void say_wrong(struct schema_pass *pass, const struct schema_field *row,
                                type == row->type ? "" : "an item of ", row->name, kinds[v->kind]);
     }
     problem_expected(problem, "%s", buf_cstr(&expected));
+    hint_map(problem, row, type, v);
     buf_fini(&expected);
 }
 
@@ -357,17 +381,6 @@ static void say_unknown(struct schema_pass *pass, const struct schema_table *tab
         problem_hint(problem, "keys that begin with x- are yours: muelle passes over them");
     }
     buf_fini(&all);
-}
-
-/* An object of presets is there even if it was not written; one with a required key is not. */
-static bool has_required(const struct schema_table *table)
-{
-    for (size_t i = 0; i < table->count; i++) {
-        if (table->fields[i].flags & SCHEMA_REQUIRED) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* What a document left out: presets, and objects that consist of presets. */

@@ -375,6 +375,48 @@ TEST(what_traffic_says_in_vain_is_a_notice_at_its_place)
     project_spec_unref(l.spec);
 }
 
+TEST(true_where_a_map_belongs_is_told_how_to_write_it)
+{
+    static struct loaded l;
+    load_text(&l, "services:\n"
+                  "  a: {command: x, traffic: {sticky: true, breaker: 5}}\n");
+    check_int(l.problems.count, 2);
+    check_cstr(l.problems.items[0].hint,
+               "write 'sticky: {}' for what is usual, or its keys within the braces");
+    check_cstr(l.problems.items[1].hint, "");
+}
+
+TEST(a_path_that_looks_like_a_pattern_is_a_notice)
+{
+    static struct loaded l;
+    load_good(&l, "services:\n"
+                  "  a: {command: x, routes: [{path: /api/*}, {path: '/u/{id}'}, {path: /b}]}\n");
+    static const char *const where[] = {"muelle.yaml:2:35", "muelle.yaml:2:51"};
+    check_notices(&l, where, ARRAY_LEN(where));
+    check_cstr(l.notices.items[0].what, "'*' in a path stands for itself (service 'a')");
+    check_cstr(l.notices.items[1].what, "'{' in a path stands for itself (service 'a')");
+    project_spec_unref(l.spec);
+}
+
+TEST(what_is_for_requests_is_in_vain_where_connections_pass_unread)
+{
+    static struct loaded l;
+    load_good(&l, "gateway: {listen: [{address: 'tcp://:9', service: a}, 'tls://:10',\n"
+                  "  'http://:8080', {address: 'tls://:11', service: d}]}\n"
+                  "services:\n"
+                  "  a: {command: x, traffic: {sticky: {}, breaker: {}, body_size: 1k}}\n"
+                  "  b: {command: x, routes: [{host: b.test, passthrough: true}],\n"
+                  "    traffic: {mirror: {service: c}, fallback: {service: d}}}\n"
+                  "  c: {command: x, traffic: {sticky: {}}}\n"
+                  "  d: {command: x, traffic: {body_size: 1k}}\n"
+                  "  e: {command: x, routes: [{host: b.test}, {host: e.test, passthrough: true}],\n"
+                  "    traffic: {sticky: {}}}\n");
+    static const char *const where[] = {"muelle.yaml:4:37", "muelle.yaml:4:65", "muelle.yaml:6:23",
+                                        "muelle.yaml:6:47"};
+    check_notices(&l, where, ARRAY_LEN(where));
+    project_spec_unref(l.spec);
+}
+
 TEST(fallbacks_that_go_round_are_told_once_for_each_ring)
 {
     static struct loaded l;
