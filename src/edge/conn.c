@@ -179,6 +179,14 @@ void conn_forget(struct conn *conn)
     }
 }
 
+bool conn_settled(struct conn *conn)
+{
+    if (conn->queued && conn_push(conn) < 0) {
+        conn->failed = true;
+    }
+    return !conn_blocked(conn);
+}
+
 void conn_send_queued(struct worker *worker)
 {
     struct outbox *outbox = worker->outbox;

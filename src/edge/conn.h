@@ -40,12 +40,10 @@ struct conn {
     struct worker *worker;
     const struct conn_ops *ops; /* NULL: a plain socket */
     void *layer;                /* theirs */
-    /* Bytes that the layer takes now; 0 = it is blocked. A socket takes what comes. */
-    uint32_t room;
-    uint32_t queued; /* its entry in worker->outbox; 0: none */
+    uint32_t room;              /* bytes that the layer takes now; 0 = it is blocked */
+    uint32_t queued;            /* its entry in worker->outbox; 0: none */
     struct block *out;
-    bool readable;
-    bool writable;
+    bool readable, writable;
     bool hup;        /* the peer's FIN was announced */
     bool unsure;     /* a short read does not mean that nothing is left */
     bool eof;        /* and read */
@@ -92,6 +90,8 @@ must_check int conn_send_later(struct conn *conn, struct str bytes);
 /* Of one that is `queued`: what waits goes now, as by conn_send; or is forgotten. */
 must_check int conn_push(struct conn *conn);
 void conn_forget(struct conn *conn);
+/* Has the kernel all of it? What is queued goes now: for what a connection ends with. */
+bool conn_settled(struct conn *conn);
 /* At the end of a turn: all that conn_send_later kept. */
 void conn_send_queued(struct worker *worker);
 /* Room for one large read of bytes that go to `to` as they are: about as much as its kernel takes

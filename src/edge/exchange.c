@@ -412,8 +412,9 @@ static bool run_down(struct stream *stream)
 
 static bool finished(struct stream *stream)
 {
-    return stream->answer_begun && stream->down_done && !conn_blocked(&stream->client->conn) &&
-           !stream->held[STREAM_DOWN];
+    struct conn *conn = &stream->client->conn;
+    return stream->answer_begun && stream->down_done && !stream->held[STREAM_DOWN] &&
+           (likely(stream->keep_client) ? !conn_blocked(conn) : conn_settled(conn));
 }
 
 /* The client takes nothing at the moment. A pause may last idle_ms; all of them together as long as

@@ -185,9 +185,8 @@ static struct worker *least_of(struct edge *edge)
     return least;
 }
 
-static void connection_came(struct chan *chan, struct chan_msg *received)
+static void take(struct edge_handover *taking, struct chan_msg *received)
 {
-    struct edge_handover *taking = container_of(chan, struct edge_handover, chan);
     struct parcel *parcel = parcel_new();
     struct handover_msg msg;
     memcpy(&msg, received->data, MIN(received->len, sizeof(msg)));
@@ -210,6 +209,13 @@ static void connection_came(struct chan *chan, struct chan_msg *received)
         atomic_fetch_add(&to->gifts, 1);
     }
     mailbox_post(&to->mailbox, &parcel->gift.mail);
+}
+
+/* One that is not taken has used its credit, too. */
+static void connection_came(struct chan *chan, struct chan_msg *received)
+{
+    struct edge_handover *taking = container_of(chan, struct edge_handover, chan);
+    take(taking, received);
     if (--taking->credit <= CREDIT_FIRST - CREDIT_STEP) {
         send_credit(taking, CREDIT_STEP);
     }

@@ -219,6 +219,7 @@ static struct endpoint *find_endpoint(struct service *service, uint64_t id)
         endpoint->service = service;
         list_init(&endpoint->node);
         list_init(&endpoint->idle);
+        list_init(&endpoint->links);
         service_ref(service);
     }
     return endpoint;

@@ -116,7 +116,8 @@ static struct str host_of(const struct stream *stream)
 }
 
 /* The path of a target that was not taken apart. Where there is an authority in front of it, that
- * may have a user and a password, and those any letters: what is up to the last `@` goes, too. */
+ * may have a user and a password, and those any letters: what is up to the last `@` goes, too,
+ * though it be one of the query. */
 static struct str path_of(struct str target)
 {
     if (target.len == 0 || target.p[0] == '/' || target.p[0] == '*') {
@@ -135,8 +136,9 @@ __attribute__((cold, noinline)) static void fill_refused(const struct http1_head
                                                          struct ring_access *access)
 {
     struct str path = http1_str(head, head->path.len ? head->path : head->target);
+    path = path_of(path); /* first: a password may have a question mark */
     ptrdiff_t query = path.len ? str_find_char(path, '?') : -1;
-    path = path_of(str_slice(path, 0, query < 0 ? path.len : (size_t)query));
+    path = str_slice(path, 0, query < 0 ? path.len : (size_t)query);
     if (path.len > RING_PATH_MAX) {
         access->flags |= RING_FLAG_PATH_CUT;
         path.len = RING_PATH_MAX;

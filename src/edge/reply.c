@@ -322,7 +322,7 @@ bool reply_run(struct stream *stream)
         stream_abort(stream);
         return false;
     }
-    if (!conn_blocked(conn)) {
+    if (conn_settled(conn)) {
         stream_end(stream);
     }
     return false;

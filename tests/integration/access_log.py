@@ -198,6 +198,8 @@ REFUSED = {
     b"GET /" + 9000 * b"f" + b" HTTP/1.1\r\nHost: x\r\n\r\n": (414, "GET", "/" + 111 * "f"),
     b"GET /?token=" + 9000 * b"f" + b" HTTP/1.1\r\nHost: x\r\n\r\n": (414, "GET", "/"),
     b"GET /g HTTP/1.1\r\nHost: x\r\nA: " + 9000 * b"f" + b"\r\n\r\n": (431, "GET", "/g"),
+    b"GET http://me:a/secret?b@x/i?c@d/e HTTP/3.7\r\nHost: x\r\n\r\n": (505, "GET", "/e"),
+    b"GET http://me:a/secret?b@x/j?c HTTP/3.7\r\nHost: x\r\n\r\n": (505, "GET", "/j"),
     b"DELETE /h\x1b[2J HTTP/1.1\r\nHost: x\r\n\r\n": (400, "DELETE", "/h"),
     b"password=secret&more=secret\r\n\r\n": (400, "OTHER", ""),  # a body that went astray is no request line
     b"\x16\x03\x01\x02\x00\x01": (400, "OTHER", ""),

@@ -40,8 +40,14 @@ static int64_t cut_at =
 int64_t __real_sock_send(int fd, const void *p, size_t len, bool more);
 int64_t __wrap_sock_send(int fd, const void *p, size_t len, bool more);
 
+static int slow_fd = -1; /* of the edge: its next send there has room for ten bytes */
+
 int64_t __wrap_sock_send(int fd, const void *p, size_t len, bool more)
 {
+    if (inside_edge_runs && fd == slow_fd) {
+        slow_fd = -1;
+        return __real_sock_send(fd, p, MIN(len, 10), more);
+    }
     if (!inside_edge_runs || cut_at < 0) {
         return __real_sock_send(fd, p, len, more);
     }
@@ -339,6 +345,34 @@ TEST(a_request_that_is_cut_without_memory_is_answered_at_once)
     ask_cut("POST", 5, 10, " 503 ");
     ask_cut("POST", 6000, 10, " 503 ");
     ask_cut("GET", 0, 0, "\r\n\r\nok"); /* not a byte was taken: another connection takes it */
+}
+
+/* The last answer waits for the end of the turn with one before it, and the kernel takes a part. */
+TEST(a_last_answer_comes_whole_though_little_of_it_is_taken_at_once)
+{
+    for (size_t half_closed = 0; half_closed < 2; half_closed++) {
+        struct inside inside;
+        struct buf got = BUF_INIT(MIB);
+        inside_start(&inside, 2);
+        int client = inside_connect(&inside, inside.port);
+        inside_turn(&inside);
+        slow_fd = list_entry(inside_worker(&inside)->idle.next, struct client, node)->conn.watch.fd;
+        inside_say(client, INSIDE_GET "HEAD / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        for (unsigned i = 0; i < 100 && slow_fd >= 0; i++) {
+            inside_turn(&inside);
+        }
+        check_int(slow_fd, -1);
+        if (half_closed) { /* some event, since the kernel sees no reason for one */
+            check_int(sock_shutdown_write(client), 0);
+        } else {
+            inside_say(client, "x");
+        }
+        check(inside_until(&inside, client, &got, STR("no such text")));
+        check(has(&got, " 404 ") && str_ends(buf_str(&got), STR("\r\n\r\n")));
+        sock_close(&client);
+        inside_close(&inside);
+        buf_fini(&got);
+    }
 }
 
 TEST(an_edge_without_memory_does_not_start)
