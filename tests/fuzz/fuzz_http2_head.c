@@ -2,13 +2,23 @@
  *
  * Heads that come field by field. What is taken must be one message in HTTP/1.1 too, with the same
  * fields: written as such and read by the parser of HTTP/1, nothing is left over and nothing has
- * changed. The first byte: 1 a response, 2 without body; then fields: length of the name, the name,
- * length of the value, the value.
+ * changed. The first byte is bits; then fields: length of the name, the name, length of the value,
+ * the value.
  */
 #include "fuzz.h"
 #include "proto/http2_head.h"
 
 #include <stdlib.h>
+
+enum {
+    RESPONSE = 1,
+    NO_BODY = 2,
+    SWITCHES = 4, /* it answers an extended CONNECT */
+    SECRET = 8,   /* no field may be kept in a table */
+    KEPT = 16,    /* each lies in one, and was looked at before */
+    LONG = 32,    /* each value is there many times */
+    TIMES = 90,
+};
 
 static const struct http1_limits limits = HTTP1_LIMITS_DEFAULT;
 
@@ -71,6 +81,25 @@ static void check_one_message(const struct http1_head *head, bool response)
     buf_fini(&text);
 }
 
+static void take_field(struct http2_head *builder, unsigned kind, struct str *in)
+{
+    struct buf value = BUF_INIT(64 * 1024);
+    uint8_t mark = 0;
+    struct str name = take_text(in), once = take_text(in);
+    for (unsigned i = 0; i < (kind & LONG ? TIMES : 1); i++) {
+        buf_add(&value, once);
+    }
+    struct hpack_found field = hpack_found_make(name, str_make(buf_cstr(&value), value.len));
+    field.secret = kind & SECRET;
+    if (kind & KEPT) {
+        field.mark = &mark;
+        bool good = http2_field_is_good(&field);
+        fuzz_check(good == http2_field_is_good(&field) && mark <= 1);
+    }
+    http2_head_field(builder, &field);
+    buf_fini(&value);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct str in = str_make((const char *)data, size);
@@ -79,21 +108,22 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     unsigned kind = fuzz_byte(&in);
     char *memory = malloc(limits.head_max);
     struct str room = str_make(memory, limits.head_max);
-    if (kind & 1) {
+    if (kind & RESPONSE) {
         http2_head_response(&builder, &head, &limits, HTTP_GET, room);
     } else {
         http2_head_request(&builder, &head, &limits, room);
     }
     while (in.len > 0) {
-        struct str name = take_text(&in);
-        struct hpack_found field = hpack_found_make(name, take_text(&in));
-        http2_head_field(&builder, &field);
+        take_field(&builder, kind, &in);
     }
-    int r = http2_head_end(&builder, kind & 2);
+    if (kind & SWITCHES && kind & RESPONSE) {
+        http2_head_switch(&builder, STR("accepted"));
+    }
+    int r = http2_head_end(&builder, kind & NO_BODY);
     fuzz_check((r == 0) == (head.error.status == 0));
     fuzz_check(r == 0 || head.error.reason);
-    if (r == 0) {
-        check_one_message(&head, kind & 1);
+    if (r == 0 && !(kind & SWITCHES)) {
+        check_one_message(&head, kind & RESPONSE);
     }
     free(memory);
     return 0;
