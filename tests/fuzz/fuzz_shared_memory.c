@@ -107,6 +107,8 @@ static void check_record(const struct ring_record *record)
         fuzz_check(record->access.path_len + record->access.host_len <= RING_PATH_MAX);
         fuzz_check(record->access.request_id_len <= RING_REQUEST_ID_MAX);
         fuzz_check(record->access.status < 600 && ring_method_name(record->access.method)[0]);
+        const char *name = ring_code_name(record->code);
+        fuzz_check(!name || str_starts(str_from(name), STR("edge.")));
     } else if (record->kind == RING_MORE) {
         const struct ring_more *more = &record->more;
         fuzz_check(more->host_len + more->agent_len + more->referer_len <= RING_MORE_MAX);
@@ -152,6 +154,7 @@ static void write_counters(const struct counters *counters, struct str *in)
         probe->body_len = fuzz_byte(in);
         counters_probe_end(probe);
     }
+    counters_carry(&counters_carried_of(counters, thread)->requests, fuzz_byte(in));
 }
 
 static bool is_odd(void *context, uint64_t id)
@@ -170,6 +173,9 @@ static void give_back(const struct counters *counters, struct str *in)
     counters_serve(counters, thread, 1);
     fuzz_check(counters_serving(counters, NULL) == 1);
     fuzz_check(counters_tables(counters) == counters->threads);
+    struct counters_carried lost = counters_lost(counters), found;
+    counters_begun(counters, 1, lost);
+    fuzz_check(counters_found(counters, 1, &found) && found.requests == lost.requests);
 }
 
 static void step_counters(const struct memory *memory, struct str *in)
