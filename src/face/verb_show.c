@@ -311,7 +311,7 @@ static void add_count(struct buf *notes, int64_t count, const char *what)
     }
 }
 
-/* Why replicas that are ready get nothing, or less. */
+/* Why replicas that are ready get nothing, or less, or not as the file says. */
 static void show_notes(struct table *table, const struct jdoc *route, const struct jdoc *service)
 {
     cleanup(buf_fini) struct buf notes = BUF_INIT(256);
@@ -343,6 +343,10 @@ static void show_notes(struct table *table, const struct jdoc *route, const stru
         add_note(&notes, "");
         buf_add(&notes,
                 jdoc_str(service, "reason").len ? jdoc_str(service, "reason") : STR("stopped"));
+    }
+    if (!str_eq(jdoc_str(route, "balance"), jdoc_str(route, "effective_balance"))) {
+        add_note(&notes, "");
+        buf_add(&notes, jdoc_str(route, "balance_reason"));
     }
     add_count(&notes, ejected, "ejected");
     add_count(&notes, drained, "drained");

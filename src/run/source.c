@@ -15,6 +15,7 @@
 #include "run/certificates.h"
 #include "run/graph.h"
 #include "run/log_file.h"
+#include "run/places_file.h"
 #include "schema/load.h"
 
 #include <stdlib.h>
@@ -337,6 +338,7 @@ int source_check(struct source *source, const struct source_check *check)
     problem_list_sort(problems, 0);
     if (check->notices) {
         r = r < 0 ? r : log_file_doubt(spec, check->notices);
+        r = r < 0 ? r : places_file_doubt(spec, check->notices);
         problem_list_sort(check->notices, 0);
     }
     return r;

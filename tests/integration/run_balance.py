@@ -207,7 +207,10 @@ def test_backups_and_places(shop):
     shop.start('{ balance: nearest, members: { "1": { location: "52.5, 13.4" } } }', gateway="geo_database: none.mmdb")
     route = shop.route()
     assert route["effective_balance"] == "round_robin" and "geo_database is not there" in route["balance_reason"]
-    assert "round_robin (not nearest)" in shop.cli("routes").stdout
+    shown = shop.cli("routes").stdout
+    assert "round_robin (not nearest)" in shown and "the file of gateway.geo_database is not there" in shown
+    said = shop.cli("check").stderr
+    assert "the database of places cannot be read" in said and "muelle.yaml:" in said and "No such file" in said
     database.chmod(0o644)
     shop.folder.chmod(0o700)  # the core may read it, the edge not
     if os.getuid() == 0:
@@ -219,7 +222,7 @@ def test_backups_and_places(shop):
     for folder in [shop.folder, *shop.folder.parents]:
         if folder.owner() == shop.folder.owner() and not folder.stat().st_mode & 1:
             folder.chmod(0o755)
-    shop.cli("reload")
+    assert "database of places" not in shop.cli("check").stderr + shop.cli("reload").stderr
     wait_until(lambda: shop.route()["effective_balance"] == "nearest", 10, "the edge has looked again")
     shop.start('{ balance: nearest, members: { "1": { location: "52.5, 13.4" }, "2": { location: "-33.9, 151.2" } } }',
                gateway=f"geo_database: {database.name}")
