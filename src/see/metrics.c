@@ -148,15 +148,22 @@ void metrics_message(struct metrics *metrics, const struct bus_message *message)
 
 /* --- the edge's counters --- */
 
+/* One for what is shown under one name: a replica has two endpoints in turn (rolling changes), and
+ * what is not known (any more) has none. */
 static struct metrics_route *route_of(struct metrics *metrics, const struct counters_cell *cell)
 {
-    struct metrics_route key = {.key = {cell->route, cell->service, cell->endpoint}};
+    const struct names *names = &metrics->see->naming.names;
+    const struct name *endpoint = names_get(names, cell->endpoint);
+    const struct name *path = names_get(names, cell->route);
+    struct metrics_route key = {.key = {.route = path ? cell->route : 0,
+                                        .service = cell->service,
+                                        .replica = endpoint ? map_hash(0, endpoint->replica) : 0}};
     struct str bytes = str_make((const char *)&key.key, sizeof(key.key));
     struct metrics_route *route = map_get(&metrics->routes, bytes);
     if (route) {
         return route;
     }
-    if (cell->route && metrics->routes.len >= METRICS_ROUTES_APART) {
+    if (key.key.route && metrics->routes.len >= METRICS_ROUTES_APART) {
         struct counters_cell together = {.service = cell->service, .endpoint = cell->endpoint};
         metrics->routes_together++;
         return route_of(metrics, &together);
@@ -165,9 +172,8 @@ static struct metrics_route *route_of(struct metrics *metrics, const struct coun
     if (!route) {
         return NULL;
     }
-    route->key.route = cell->route;
-    route->key.service = cell->service;
-    route->key.endpoint = cell->endpoint;
+    route->key = key.key;
+    route->endpoint = endpoint ? cell->endpoint : 0;
     bytes = str_make((const char *)&route->key, sizeof(route->key));
     if (map_put(&metrics->routes, bytes, route) < 0) {
         free(route);

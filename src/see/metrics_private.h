@@ -53,11 +53,12 @@ struct metrics_thing {
     size_t history_len;             /* ever */
 };
 
-/* One endpoint of one route. */
+/* One replica of one route. */
 struct metrics_route {
-    struct {
-        uint64_t route, service, endpoint;
+    struct metrics_route_key {
+        uint64_t route, service, replica; /* the last one a hash of its name; 0 = not known */
     } key;
+    uint64_t endpoint;       /* one of the replica's */
     struct red red, reading; /* as of a thing */
 };
 

@@ -51,7 +51,7 @@ static bool route_labels(struct labels *labels, const struct names *names,
                          const struct metrics_route *route)
 {
     const struct name *service = names_get(names, route->key.service);
-    const struct name *endpoint = names_get(names, route->key.endpoint);
+    const struct name *endpoint = names_get(names, route->endpoint);
     const struct name *path = names_get(names, route->key.route);
     labels->count = 0;
     if (!service) {

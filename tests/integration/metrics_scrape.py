@@ -60,6 +60,28 @@ def scrape(web, accept=None):
     return headers["Content-Type"], body.decode()
 
 
+def test_a_series_is_told_once_whatever_became_of_its_replicas(web):
+    def series():
+        return [line.rsplit(" ", 1)[0] for line in scrape(web)[1].splitlines() if not line.startswith("#")]
+
+    def count():
+        return sum(int(line.rsplit(" ", 1)[1]) for line in scrape(web)[1].splitlines()
+                   if line.startswith("muelle_requests_total") and 'status="2xx"' in line and 'service="web"' in line)
+    ask(web, "/", 6)
+    web.cli("restart", "web")  # rolling: another endpoint of the same replica
+    ask(web, "/", 6)
+    wait_until(lambda: count() == 12, what="all are counted")
+    assert len(series()) == len(set(series()))
+    assert any('replica="web-2"' in line for line in series())
+    web.cli("scale", "web=1")
+    web.kill("core")  # the next one does not know what left
+    wait_until(lambda: web.pid("core"), what="the next core")
+    ask(web, "/", 3)
+    wait_until(lambda: count() == 15, what="all are counted still")
+    assert len(series()) == len(set(series()))
+
+
+
 def total(text, name, **labels):
     result = 0.0
     for line in text.splitlines():
