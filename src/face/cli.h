@@ -59,7 +59,7 @@ struct cli_verb {
     const char *name;
     const char *usage; /* its arguments: "[SERVICE…]" */
     struct cli_text summary;
-    const char *details;              /* a paragraph for help and man; may be NULL */
+    struct cli_text details;          /* a paragraph for help and man; may be none */
     const struct cli_option *options; /* ends with name == NULL; may be NULL */
     unsigned words_min;
     unsigned words_max;

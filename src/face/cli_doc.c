@@ -80,8 +80,8 @@ void cli_doc_verb(struct buf *out, const struct cli_verb *verb)
 
     buf_printf(out, "muelle %s%s%s [OPTION…]\n\n%s.\n", verb->name, *verb->usage ? " " : "",
                verb->usage, cli_text(&verb->summary));
-    if (verb->details) {
-        buf_printf(out, "%s\n", verb->details);
+    if (verb->details.en) {
+        buf_printf(out, "%s\n", cli_text(&verb->details));
     }
     buf_printf(out, "\n%s\n", cli_text(&options));
     option_list(out, verb->options);
@@ -164,8 +164,8 @@ static void man_verb(struct buf *out, const struct cli_verb *verb)
     man_text(out, verb->summary.en);
     buf_cut(out, out->len - 1); /* a summary becomes a sentence */
     buf_add_cstr(out, ".\n");
-    if (verb->details) {
-        man_text(out, verb->details);
+    if (verb->details.en) {
+        man_text(out, verb->details.en);
     }
     man_options(out, verb->options);
 }
@@ -258,7 +258,7 @@ void cli_doc_markdown(struct buf *out)
         if (!verb->hidden) {
             buf_printf(out, "- **`muelle %s%s%s`** – %s.%s%s\n", verb->name,
                        *verb->usage ? " " : "", verb->usage, verb->summary.en,
-                       verb->details ? " " : "", verb->details ? verb->details : "");
+                       verb->details.en ? " " : "", verb->details.en ? verb->details.en : "");
             markdown_options(out, verb->options);
         }
     }

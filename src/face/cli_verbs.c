@@ -203,11 +203,16 @@ const struct cli_verb cli_verbs[] = {
      .complete = CLI_COMPLETE_SERVICE,
      .summary = {"start everything, or apply the file to what runs",
                  "arranca todo, o aplica el archivo a lo que corre"},
-     .details = "In the foreground it shows what happens until Ctrl-C, which stops everything; a "
-                "second Ctrl-C kills at once. When the terminal goes away the services stay. On a "
-                "running instance it applies the file and attaches: what did not change is not "
-                "touched. With names, these and what they depend on are started; other services "
-                "that are new stay stopped, others that run are left alone."},
+     .details = {"In the foreground it shows what happens until Ctrl-C, which stops everything; a "
+                 "second Ctrl-C kills at once. When the terminal goes away the services stay. On a "
+                 "running instance it applies the file and attaches: what did not change is not "
+                 "touched. With names, these and what they depend on are started; other services "
+                 "that are new stay stopped, others that run are left alone.",
+                 "En primer plano muestra lo que ocurre hasta Ctrl-C, que lo detiene todo; un "
+                 "segundo Ctrl-C mata al instante. Si se cierra la terminal, los servicios siguen. "
+                 "En una instancia que corre aplica el archivo y se conecta: lo que no cambió no "
+                 "se toca. Con nombres arrancan esos y aquello de lo que dependen; otros servicios "
+                 "nuevos quedan detenidos, los que corren se dejan como están."}},
     {.name = "down",
      .usage = "",
      .options = down_options,
@@ -259,8 +264,10 @@ const struct cli_verb cli_verbs[] = {
      .options = act_options,
      .complete = CLI_COMPLETE_SERVICE,
      .summary = {"set the number of replicas", "fija el número de réplicas"},
-     .details = "The number is kept as an override over restarts, until 'muelle reset' or until "
-                "the file changes it."},
+     .details = {"The number is kept as an override over restarts, until 'muelle reset' or until "
+                 "the file changes it.",
+                 "El número se conserva entre reinicios, hasta 'muelle reset' o hasta que el "
+                 "archivo lo cambie."}},
     {.name = "weight",
      .usage = "SERVICE/REPLICA=N…",
      .words_min = 1,
@@ -270,9 +277,12 @@ const struct cli_verb cli_verbs[] = {
      .complete = CLI_COMPLETE_SERVICE,
      .summary = {"set the weight of a replica in the balancing",
                  "fija el peso de una réplica en el reparto"},
-     .details = "0 to 256; with 0 it serves only clients whose sticky cookie names it. Kept as an "
-                "override over restarts, until 'muelle reset' or until the file changes the "
-                "members."},
+     .details = {"0 to 256; with 0 it serves only clients whose sticky cookie names it. Kept as an "
+                 "override over restarts, until 'muelle reset' or until the file changes the "
+                 "members.",
+                 "De 0 a 256; con 0 solo atiende a clientes cuya cookie de afinidad la nombra. Se "
+                 "conserva entre reinicios, hasta 'muelle reset' o hasta que el archivo cambie los "
+                 "miembros."}},
     {.name = "drain",
      .usage = "SERVICE/REPLICA…",
      .words_min = 1,
@@ -282,7 +292,8 @@ const struct cli_verb cli_verbs[] = {
      .complete = CLI_COMPLETE_SERVICE,
      .summary = {"give a replica no new requests; those under way finish",
                  "no da peticiones nuevas a una réplica; las que tiene terminan"},
-     .details = "Kept as an override over restarts, until 'muelle drain --end' or 'muelle reset'."},
+     .details = {"Kept as an override over restarts, until 'muelle drain --end' or 'muelle reset'.",
+                 "Se conserva entre reinicios, hasta 'muelle drain --end' o 'muelle reset'."}},
     {.name = "reset",
      .usage = SERVICES,
      .words_max = CLI_WORDS_MAX,
@@ -324,16 +335,22 @@ const struct cli_verb cli_verbs[] = {
                  "comprueba el archivo y lo que nombra: programas, carpetas, usuarios, "
                  "certificados"},
      .details =
-         "What 'up' would refuse is said with its place, what is doubtful as a note. Needs no "
-         "instance, and changes nothing. 0: 'up' would take it; 5: it would not."},
+         {"What 'up' would refuse is said with its place, what is doubtful as a note. Needs no "
+          "instance, and changes nothing. 0: 'up' would take it; 5: it would not.",
+          "Lo que 'up' rechazaría se dice con su lugar; lo dudoso, como nota. No necesita "
+          "instancia y no cambia nada. 0: 'up' lo aceptaría; 5: no."}},
     {.name = "plan",
      .usage = "",
      .options = json_options,
      .run = verb_plan,
      .summary = {"show what 'up' would change", "muestra qué cambiaría 'up'"},
-     .details = "RESTART says what becomes of the processes that run: none (they go on), rolling "
-                "(each goes when the next one is ready), stop first (each is stopped before the "
-                "next one starts: what no route leads to, what has a port of its own)."},
+     .details = {"RESTART says what becomes of the processes that run: none (they go on), rolling "
+                 "(each goes when the next one is ready), stop first (each is stopped before the "
+                 "next one starts: what no route leads to, what has a port of its own).",
+                 "RESTART dice qué será de los procesos que corren: none (siguen), rolling (cada "
+                 "uno se va cuando el siguiente está listo), stop first (cada uno se detiene antes "
+                 "de que arranque el siguiente: aquello a lo que no lleva ninguna ruta, lo que "
+                 "tiene puerto propio)."}},
     {.name = "reload",
      .usage = "",
      .options = act_options,
@@ -349,13 +366,20 @@ const struct cli_verb cli_verbs[] = {
      .summary = {"replace the running muelle by another version, without a pause",
                  "sustituye el muelle en marcha por otra versión, sin pausa"},
      .details =
-         "Keeper, core and edge become BINARY (default: the one that runs this command), one "
-         "after another. Services and traffic go on: resting HTTP/1 connections and tunnels whose "
-         "bytes are not read (after a 101, tcp, tls passed through) move to the new edge. TLS, "
-         "HTTP/2, requests under way and WebSockets whose frames are read (websocket.check, "
-         "ping_interval, max_message) end in the old one, within gateway.upgrade_drain (1 h). "
-         "Two edges at most are alive: while one still ends so, a further upgrade is refused, "
-         "as it would cut what is there; --force does it."},
+         {"Keeper, core and edge become BINARY (default: the one that runs this command), one "
+          "after another. Services and traffic go on: resting HTTP/1 connections and tunnels whose "
+          "bytes are not read (after a 101, tcp, tls passed through) move to the new edge. TLS, "
+          "HTTP/2, requests under way and WebSockets whose frames are read (websocket.check, "
+          "ping_interval, max_message) end in the old one, within gateway.upgrade_drain (1 h). "
+          "Two edges at most are alive: while one still ends so, a further upgrade is refused, "
+          "as it would cut what is there; --force does it.",
+          "Keeper, core y edge pasan a ser BINARY (por defecto, el que ejecuta este comando), uno "
+          "tras otro. Servicios y tráfico siguen: las conexiones HTTP/1 en reposo y los túneles "
+          "cuyos bytes no se leen (tras un 101, tcp, tls sin descifrar) pasan al edge nuevo. TLS, "
+          "HTTP/2, las peticiones en curso y los WebSockets cuyas tramas se leen (websocket.check, "
+          "ping_interval, max_message) terminan en el viejo, dentro de gateway.upgrade_drain (1 "
+          "h). Viven dos edges como mucho: mientras uno termina así, otra actualización se "
+          "rechaza, pues cortaría lo que queda; --force lo hace."}},
     {.name = "status",
      .usage = "",
      .options = json_options,
@@ -380,9 +404,12 @@ const struct cli_verb cli_verbs[] = {
      .options = json_options,
      .run = verb_routes,
      .summary = {"which address leads to which replica", "qué dirección lleva a qué réplica"},
-     .details = "LISTEN: the listeners that serve the route. REQUESTS: all that took it since the "
-                "instance was started, also those that the gateway answered itself; 'muelle top' "
-                "has those of a second."},
+     .details = {"LISTEN: the listeners that serve the route. REQUESTS: all that took it since the "
+                 "instance was started, also those that the gateway answered itself; 'muelle top' "
+                 "has those of a second.",
+                 "LISTEN: los puntos de escucha que sirven la ruta. REQUESTS: todas las que la "
+                 "tomaron desde que arrancó la instancia, también las que contestó la propia "
+                 "pasarela; 'muelle top' tiene las de un segundo."}},
     {.name = "doctor",
      .usage = "",
      .options = json_options,
@@ -396,10 +423,14 @@ const struct cli_verb cli_verbs[] = {
      .run = verb_cert,
      .summary = {"show the development authority, or issue a certificate for names",
                  "muestra la autoridad de desarrollo, o emite un certificado para nombres"},
-     .details = "Listeners of https:// without a certificate use one of this authority, which is "
-                "made when it is first needed. Trusting its ca.crt once is enough for all "
-                "projects; 'muelle cert' says how. With names (hosts, *.hosts, addresses) it "
-                "writes NAME.crt and NAME.key, after the first of them."},
+     .details = {"Listeners of https:// without a certificate use one of this authority, which is "
+                 "made when it is first needed. Trusting its ca.crt once is enough for all "
+                 "projects; 'muelle cert' says how. With names (hosts, *.hosts, addresses) it "
+                 "writes NAME.crt and NAME.key, after the first of them.",
+                 "Los https:// sin certificado usan uno de esta autoridad, que se crea cuando hace "
+                 "falta por primera vez. Confiar una vez en su ca.crt basta para todos los "
+                 "proyectos; 'muelle cert' dice cómo. Con nombres (hosts, *.hosts, direcciones) "
+                 "escribe NAME.crt y NAME.key, por el primero de ellos."}},
     {.name = "init",
      .usage = "[DIR]",
      .words_max = 1,
@@ -420,7 +451,8 @@ const struct cli_verb cli_verbs[] = {
      .run = verb_completion,
      .complete = CLI_COMPLETE_SHELL,
      .summary = {"print completion for a shell", "completado para la shell"},
-     .details = "For example: source <(muelle completion bash)"},
+     .details = {"For example: source <(muelle completion bash)",
+                 "Por ejemplo: source <(muelle completion bash)"}},
     {.name = "help",
      .usage = "[COMMAND]",
      .words_max = 1,

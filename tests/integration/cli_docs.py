@@ -59,6 +59,8 @@ def test_bash_completes_verbs_and_options():
 def test_help_speaks_the_readers_language():
     assert "stop everything" in muelle("help").stdout
     assert "detiene todo" in muelle("help", LANG="es_ES.UTF-8").stdout
+    drain = muelle("help", "drain", LANG="es_ES.UTF-8").stdout
+    assert "Se conserva entre reinicios" in drain and "Kept" not in drain
     assert muelle("help", "nonsense").returncode == 2
     for verb in ("up", "logs", "exec"):
         assert muelle("help", verb).stdout == muelle(verb, "--help").stdout

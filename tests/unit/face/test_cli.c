@@ -170,6 +170,7 @@ TEST(every_verb_and_option_is_in_every_document)
         check(verb->hidden || str_find(buf_str(&help), name) > 0);
         check(verb->hidden || str_find(buf_str(&man), name) > 0);
         check(verb->summary.en && verb->summary.es);
+        check(!verb->details.en == !verb->details.es);
         for (size_t i = 0; i < 3; i++) {
             check(verb->hidden || str_find(buf_str(&scripts[i]), name) > 0);
         }
