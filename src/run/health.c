@@ -201,8 +201,10 @@ void health_say_starting(const struct replica *replica, int64_t wall_ns, struct 
                    (long long)probe->status, between, probe->body);
     } else if (health->kind == HEALTH_GRPC && probe->body[0]) {
         buf_printf(out, "gRPC health check said %s", probe->body);
-    } else if (replica->spec->traffic.socket == SOCKET_PATH) {
-        buf_add_cstr(out, "nothing answers on its socket");
+    } else if (replica->spec->traffic.socket != SOCKET_TCP && health->http_port <= 0) {
+        bool path = replica->spec->traffic.socket == SOCKET_PATH;
+        buf_printf(out, "nothing answers on its socket (%s)",
+                   path ? "MUELLE_SOCKET" : "LISTEN_FDS");
     } else {
         buf_printf(out, "nothing answers on port %lld",
                    (long long)(health->http_port > 0 ? health->http_port : replica->port));

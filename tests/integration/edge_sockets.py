@@ -142,3 +142,19 @@ def test_nginx_behind_a_socket(muelle):
   web: { command: [ sh, run.sh ], traffic: { socket: path }, routes: [ { host: web.localhost } ] }"""))
     muelle.up()
     assert get(port, "web.localhost").body == b"nginx"
+
+
+@pytest.mark.parametrize("kind, told", [("path", "MUELLE_SOCKET"), ("listen_fds", "LISTEN_FDS")])
+def test_a_program_that_does_not_take_its_socket_is_told_so(muelle, kind, told):
+    muelle.write("muelle.yaml", f"""
+name: deaf
+gateway: {{ listen: "http://127.0.0.1:{free_port()}", admin: off }}
+services:
+  web:
+    command: sleep 60
+    traffic: {{ socket: {kind} }}
+    healthcheck: {{ http: /, timeout: 200ms }}
+    routes: [ {{ path: / }} ]
+""")
+    said = muelle.cli("up", "-d", "--wait", "--wait-timeout", "4s", check=False)
+    assert said.returncode == 4 and f"nothing answers on its socket ({told})" in said.stderr, said.stderr

@@ -65,7 +65,7 @@ const BEGINNINGS: readonly Rule[] = [
   [/^gets no requests: all its replicas are drained$/, "no recibe peticiones: todas sus réplicas están vaciadas"],
   [/^gets no requests: all its replicas have weight 0$/, "no recibe peticiones: todas sus réplicas tienen peso 0"],
   [/^gets no requests: its replicas are drained or have weight 0$/, "no recibe peticiones: sus réplicas están vaciadas o tienen peso 0"],
-  [/^nothing answers on its socket$/, "nada responde en su socket"],
+  [/^nothing answers on its socket\b/, "nada responde en su socket"],
   [/^health command does not start$/, "la orden de salud no arranca"],
   [/^timed out/, "no terminó a tiempo"],
   [/^was killed by signal (\d+)/, "la mató la señal $1"],
