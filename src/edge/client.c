@@ -133,7 +133,7 @@ void client_leave(struct client *client)
     }
     if (broken || client->codec || conn_is_lane(conn) || !(worker->moving || waits)) {
         client_close(client);
-    } else if (waits || conn->ops) {
+    } else if (waits || conn->ops || !worker->move_client) {
         client_deadline(client, worker->loop.now_ns + LEAVE_MS * NS_PER_MS);
     } else {
         client_deadline(client, worker->loop.now_ns + worker->gateway.keepalive_ms * NS_PER_MS);
@@ -145,5 +145,6 @@ bool client_ends(const struct client *client)
 {
     const struct worker *worker = client->conn.worker;
     return unlikely(worker->stopping) &&
-           (!worker->moving || client->codec || client->conn.ops || conn_is_lane(&client->conn));
+           (!worker->moving || !worker->move_client || client->codec || client->conn.ops ||
+            conn_is_lane(&client->conn));
 }

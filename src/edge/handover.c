@@ -105,7 +105,11 @@ static void give(struct worker *worker, struct parcel *parcel)
 
 void edge_worker_moves(struct worker *worker)
 {
-    move_begin(worker, give);
+    if (worker->edge->giving.gives) {
+        move_begin(worker, give);
+    } else {
+        worker->moving = true;
+    }
 }
 
 static void credit_came(struct chan *chan, struct chan_msg *received)
@@ -113,19 +117,22 @@ static void credit_came(struct chan *chan, struct chan_msg *received)
     struct edge_handover *giving = container_of(chan, struct edge_handover, chan);
     struct handover_msg msg;
     memcpy(&msg, received->data, MIN(received->len, sizeof(msg)));
-    if (!handover_msg_valid(&msg, received->len, received->fd_count) ||
-        msg.kind != HANDOVER_CREDIT) {
+    bool understood =
+        handover_msg_valid(&msg, received->len, received->fd_count) && msg.kind == HANDOVER_CREDIT;
+    if (!understood) {
         rolelog(ROLELOG_WARNING, "edge",
                 "the edge that replaces this one is not understood: connections end here");
-        return;
     }
-    giving->credit += MIN(msg.credit, (uint32_t)CREDIT_FIRST);
-    if (!giving->begun) {
+    if (!giving->begun) { /* it serves, whatever it says */
         giving->begun = true;
+        giving->gives = understood;
         atomic_store(&giving->edge->moves, true);
         edge_stop(giving->edge, giving->edge->workers[0].gateway.upgrade_drain_ms);
     }
-    pump(giving);
+    if (understood) {
+        giving->credit += MIN(msg.credit, (uint32_t)CREDIT_FIRST);
+        pump(giving);
+    }
 }
 
 /* Keeper, core and the other edge are gone. */

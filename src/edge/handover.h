@@ -18,6 +18,7 @@ struct edge_handover {
     size_t waiting;
     uint32_t credit; /* giving: what the other one takes; taking: what it did not use yet */
     bool begun;      /* it may give */
+    bool gives;      /* the next edge is understood; set before the edge `moves` */
     struct timer tick;
 };
 

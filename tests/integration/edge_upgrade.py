@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import threading
@@ -19,7 +20,9 @@ from edge_peer import BACKEND, Peer
 from frames import HANDSHAKE, TEXT, frame, read_close, read_frame
 from h2_peer import H2Client
 from load import Load
-from muelle import alive, free_port, wait_until
+from muelle import BINARY, alive, free_port, wait_until
+
+HANDOVER_MAGIC = struct.pack("<I", 0x564f444e)  # src/link/handover.c
 
 # /slow: an answer in pieces, as long as someone sends SIGUSR1; anything else with Upgrade: an echo of bytes.
 SERVER = """
@@ -148,6 +151,35 @@ def test_tunnels_and_idle_connections_move_to_the_next_edge(gate):
     for s in tunnels[:50]:
         s.shutdown(socket.SHUT_WR)
         assert s.recv(10) == b"bye" and s.recv(1) == b""
+
+
+def test_an_edge_of_another_format_takes_nothing_over_and_serves_alone(gate):
+    """What it says of moving is not understood: connections end in the old edge, which accepts no more."""
+    other = gate.folder / "other"
+    other.write_bytes(BINARY.read_bytes().replace(HANDOVER_MAGIC, HANDOVER_MAGIC[::-1]))
+    other.chmod(0o755)
+    tunnels = [tunnel(gate) for _ in range(5)]
+    rests = http.client.HTTPConnection("127.0.0.1", gate.port)
+    closes = []
+    with Load(gate.port, "web.example", connections=4, fresh=True) as load:
+        for n in range(2):
+            if n > 0:
+                before, _ = upgrade(gate, str(other))
+                time.sleep(0.5)
+            rests.request("GET", "/", headers={"Host": "web.example"})
+            answer = rests.getresponse()
+            closes.append((answer.status, answer.getheader("Connection"), bool(answer.read())))
+    assert load.failed() == 0 and closes == [(200, None, True), (200, "close", True)], (str(load), closes)
+    assert edge(gate)["leaving"] == 5 and edge(gate)["moved"] == 0 and alive(before)
+    later = [tunnel(gate) for _ in range(20)]
+    assert edge(gate)["leaving"] == 5
+    for s in tunnels + later:
+        echoes(s, b"after")
+    for s in tunnels:
+        s.close()
+    wait_until(lambda: not alive(before), what="the end of the old edge")
+    for s in later:
+        echoes(s, b"still")
 
 
 def test_the_end_of_a_moved_tunnel_is_recorded_once_and_counted(gate):
