@@ -66,8 +66,7 @@ struct worker {
     bool config_late;      /* memory was out: it is tried again */
     bool stopping, moving; /* moving: what can go to the next edge does (move.c) */
     void (*move_give)(struct worker *worker, struct parcel *parcel);
-    void (*move_client)(struct client *client); /* while moving: one that came to rest; NULL: the
-                                                   next edge takes none */
+    void (*move_client)(struct client *client); /* one that came to rest; NULL: it cannot move */
     bool stopped;                               /* and nothing is left */
     _Atomic bool cut;                           /* do not wait for what is in flight */
     _Atomic bool last_words; /* who was left to end here is told that it is over */
