@@ -275,7 +275,7 @@ static void check_traffic(struct session *s, struct finding *f)
     long long requests = figure(&answer, "edge", "requests_lost");
     long long tunnels = figure(&answer, "edge", "tunnels_lost");
     if (requests + tunnels == 0) {
-        set(f, FINE, "", "requests under way: none was lost with an edge");
+        set(f, FINE, "", "requests under way: none was lost with an edge since the counters began");
     } else {
         set(f, WEAK,
             "'muelle events' says when (role.restarted), 'muelle.log' in the state folder of what "
