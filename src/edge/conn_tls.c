@@ -107,6 +107,9 @@ static int decrypt(struct conn *conn, struct str in, struct str room, size_t *re
         tls_session_read(&layer_of(conn)->session, &wire, (char *)(uintptr_t)room.p, room.len, ret);
     if (unlikely(layer_of(conn)->session.open != was_open)) {
         count_handshake(conn);
+        if (r >= 0 && *ret == 0 && layer_of(conn)->listener) {
+            sock_ack_now(conn->watch.fd); /* its request waits for that without TCP_NODELAY */
+        }
     }
     int sent = send_made(conn, &wire);
     int kept = r < 0 ? 0 : keep_rest(conn, wire.in);
