@@ -265,7 +265,7 @@ def test_the_first_request_does_not_wait_for_a_delayed_acknowledgement(site):
             before = time.monotonic()
             assert site.get(sock=s)[0] == 200
             took.append(time.monotonic() - before)
-    assert sorted(took)[4] < 0.03, took
+    assert min(took) < 0.03, took  # whatever else runs here: an acknowledgement that is delayed is so each time
 
 
 def test_tickets_outlive_a_killed_edge_and_a_killed_core(site):
