@@ -264,19 +264,27 @@ static int load_named(const struct loading *l)
     return r;
 }
 
+/* 0, TLS_E_BAD (it was said) or -ENOMEM. */
+static int check_authorities(const struct loading *l, const struct place *place, const char *key,
+                             struct str path, struct str text)
+{
+    struct problem problem = {0};
+    X509_STORE *unused = NULL;
+    int r = tls_authorities_new(text, path, &unused, &problem);
+    if (r == TLS_E_BAD) {
+        say(l, place, key, &problem);
+    }
+    tls_authorities_free(unused);
+    return r;
+}
+
 static int load_authorities(const struct loading *l)
 {
     struct place place = {.pointer = "/gateway/tls"};
-    struct problem problem = {0};
-    X509_STORE *unused = NULL;
     struct str path = l->spec->gateway.tls.client_ca;
     int r = read_text(l, &place, "client_ca", path, &l->to->client_ca);
     if (r == 0 && path.len > 0) {
-        r = tls_authorities_new(l->to->client_ca, path, &unused, &problem);
-        if (r == TLS_E_BAD) {
-            say(l, &place, "client_ca", &problem);
-        }
-        tls_authorities_free(unused);
+        r = check_authorities(l, &place, "client_ca", path, l->to->client_ca);
     }
     if (r != 0 && r != -ENOMEM) { /* without any, nobody could be asked for a certificate */
         l->to->client_ca = arena_str(&l->to->arena, l->request->kept.client_ca);
@@ -300,19 +308,6 @@ static int check_pair(const struct loading *l, const struct upstream_tls_spec *s
         say(l, place, str_is(spec->key, problem.where) ? "key" : "cert", &problem);
     }
     tls_cert_free(cert);
-    return r;
-}
-
-static int check_ca(const struct loading *l, struct str path, const struct place *place,
-                    struct str text)
-{
-    struct problem problem = {0};
-    X509_STORE *unused = NULL;
-    int r = tls_authorities_new(text, path, &unused, &problem);
-    if (r == TLS_E_BAD) {
-        say(l, place, "ca", &problem);
-    }
-    tls_authorities_free(unused);
     return r;
 }
 
@@ -344,7 +339,7 @@ static int load_service(const struct loading *l, const struct service_spec *serv
     *to = (struct snapshot_upstream_tls){
         .on = true, .verify = spec->verify, .server_name = spec->server_name};
     int ca = read_text(l, &place, "ca", spec->ca, &to->ca);
-    ca = ca == 0 && spec->ca.len > 0 ? check_ca(l, spec->ca, &place, to->ca) : ca;
+    ca = ca == 0 && spec->ca.len > 0 ? check_authorities(l, &place, "ca", spec->ca, to->ca) : ca;
     int pair = read_text(l, &place, "cert", spec->cert, &to->cert);
     pair = pair == 0 ? read_text(l, &place, "key", spec->key, &to->key) : pair;
     pair = pair == 0 && spec->cert.len > 0 ? check_pair(l, spec, &place, to) : pair;
